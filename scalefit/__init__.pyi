@@ -1,0 +1,2 @@
+from . import errors as errors
+__version__: str

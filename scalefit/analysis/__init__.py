@@ -1,0 +1,1 @@
+"""Decisions from fits and tables: one question a file."""

@@ -1,0 +1,72 @@
+"""Everything scalefit raises or warns about.
+
+::
+
+    ScalefitError
+    ├── TableError (ValueError)            the results table breaks a rule; names row and column
+    │   └── MissingColumnError (KeyError)  a needed column is absent
+    ├── FormatError (ValueError)           a file is not what its reader needs; names file and line
+    ├── LawError (ValueError)              a law is unknown, or defined wrongly
+    ├── FitError (ValueError)              the data cannot identify the law, or break its domain
+    ├── DomainError (ValueError)           a value was asked for where the law has none
+    ├── DesignError (ValueError)           the seeds or cells cannot support the question
+    ├── ScoringError (ValueError)          hypotheses, references or sources do not fit together
+    ├── LandscapeError (ValueError)        checkpoints cannot be compared
+    └── MissingDependencyError (ImportError)  an optional extra is not installed
+
+    ScalefitWarning (UserWarning)
+
+Each message says what was found, what was needed, and what to try.
+"""
+
+from __future__ import annotations
+
+
+class ScalefitError(Exception):
+    """Root of all errors that scalefit raises on purpose."""
+
+
+class TableError(ScalefitError, ValueError):
+    """The results table breaks a rule."""
+
+
+class MissingColumnError(TableError, KeyError):
+    """A needed column is absent."""
+
+    __str__ = Exception.__str__
+
+
+class FormatError(ScalefitError, ValueError):
+    """A file is not what its reader needs."""
+
+
+class LawError(ScalefitError, ValueError):
+    """A law is unknown, or defined wrongly."""
+
+
+class FitError(ScalefitError, ValueError):
+    """The data cannot identify the law, or break its domain."""
+
+
+class DomainError(ScalefitError, ValueError):
+    """A value was asked for where the law has none."""
+
+
+class DesignError(ScalefitError, ValueError):
+    """The seeds or cells cannot support the question."""
+
+
+class ScoringError(ScalefitError, ValueError):
+    """Hypotheses, references or sources do not fit together."""
+
+
+class LandscapeError(ScalefitError, ValueError):
+    """Checkpoints cannot be compared."""
+
+
+class MissingDependencyError(ScalefitError, ImportError):
+    """An optional extra is not installed."""
+
+
+class ScalefitWarning(UserWarning):
+    """Root of all warnings that scalefit gives."""

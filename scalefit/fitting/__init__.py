@@ -1,0 +1,1 @@
+"""From a law and observations to a frozen fit."""

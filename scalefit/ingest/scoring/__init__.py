@@ -1,0 +1,1 @@
+"""Hypotheses in, BLEU, chrF, TER and COMET out."""

@@ -1,0 +1,1 @@
+"""Paths between finetuned checkpoints: barriers, basins, out-of-domain behaviour."""

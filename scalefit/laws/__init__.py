@@ -1,0 +1,1 @@
+"""Scaling laws: one law a file, each a frozen value."""

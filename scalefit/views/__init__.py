@@ -1,0 +1,1 @@
+"""Pictures, tables and reports: they draw, they compute nothing."""
