@@ -1,1 +1,55 @@
-"""The command line: one command a file."""
+"""The command line: one command a file, each reads, calls one public function, and writes.
+
+To add a command: write ``cli/name.py`` with a function ``command``, then add one import and one
+line to ``COMMANDS``. Import heavy things inside the function, so that ``scalefit --help`` is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+
+from . import laws
+from ._guard import guarded
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "laws": laws.command,
+}
+
+app = typer.Typer(
+    name="scalefit",
+    help="Transfer scaling laws: fit, forecast, and flag misaligned pretraining data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from scalefit import __version__
+
+        typer.echo(f"scalefit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and stop."
+    ),
+) -> None:
+    """Transfer scaling laws: fit, forecast, and flag misaligned pretraining data."""
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of ours become one line on stderr and exit code 2."""
+    with guarded():
+        app(arguments, prog_name="scalefit")

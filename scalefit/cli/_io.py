@@ -1,0 +1,87 @@
+"""Reading and writing for all commands: a path or ``-`` in, a table or JSON out."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scalefit.errors import FormatError, TableError
+
+Row = Mapping[str, Any]
+
+
+def read_text(path: str) -> str:
+    """Read a text file, or stdin where the path is ``-``."""
+    if path == "-":
+        return sys.stdin.read()
+    return Path(path).read_text(encoding="utf-8")
+
+
+def read_json(path: str) -> Any:
+    """Read JSON from a file or stdin; a broken file is a :class:`FormatError`."""
+    text = read_text(path)
+    name = "stdin" if path == "-" else path
+    if not text.strip():
+        raise FormatError(f"{name}: empty; needed JSON, as written by a scalefit command's --json")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{name}, line {error.lineno}: not JSON ({error.msg})") from error
+
+
+def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
+    """Turn ``["task=en-fr"]`` into a dict; ``flag`` names the option in the error."""
+    found: dict[str, str] = {}
+    for option in options or ():
+        name, equals, value = option.partition("=")
+        if not (name and equals and value):
+            raise TableError(f"{flag} {option}: needed NAME=VALUE, e.g. {flag} task=en-fr")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def names(option: str | None) -> list[str] | None:
+    """Split ``corpus,task`` at its commas; None stays None."""
+    return None if option is None else [name.strip() for name in option.split(",") if name.strip()]
+
+
+def plain(value: Any) -> Any:
+    """Make a value fit for strict JSON: arrays become lists, NaN null, infinity a string."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def write_json(value: Any) -> None:
+    """Write a value, or what its ``to_dict`` gives, as JSON to stdout."""
+    content = value.to_dict() if hasattr(value, "to_dict") else value
+    print(json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
+    """Write plain rows as a readable table, or as a JSON list."""
+    rows = list(rows)
+    if as_json:
+        write_json(rows)
+        return
+    from scalefit.views.tables import terminal_table
+
+    terminal_table(rows, title=title)
+
+
+def write_result(result: Any, *, as_json: bool) -> None:
+    """Write one of our results: its text, or the JSON of its ``to_dict``."""
+    if as_json:
+        write_json(result)
+    else:
+        print(result)

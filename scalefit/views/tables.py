@@ -1,0 +1,47 @@
+"""Tables for terminals and web pages, from plain rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def columns(rows: Iterable[Row]) -> list[str]:
+    """All keys of the rows, in order of first appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def cell(value: Any) -> str:
+    """Write one value for people: four significant digits, missing as a dash."""
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
+    """Print rows as a table that fits the terminal; long cells wrap."""
+    from rich.console import Console
+
+    rows = list(rows)
+    Console(soft_wrap=False).print(rich_table(rows, title=title) if rows else "nothing to show")
+
+
+def rich_table(rows: Iterable[Row], *, title: str = "") -> Any:
+    """Build a rich table: numbers to the right, text to the left."""
+    from rich import box
+    from rich.table import Table
+
+    rows = list(rows)
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for name in columns(rows):
+        numeric = any(isinstance(row.get(name), int | float) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(cell(row.get(name)) for name in columns(rows)))
+    return table
