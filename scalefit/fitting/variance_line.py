@@ -1,0 +1,155 @@
+"""Seed variance as a line in log size: the weights of a fit.
+
+A variance from three seeds has two degrees of freedom and is off by a factor of three as often
+as not; a fit weighted by such numbers covers 76 % where it promises 95 %. A line through all
+cells, ``log s² = b0 + b1 log x``, borrows strength and covers 96 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scalefit.errors import FitError
+
+Floats = NDArray[np.float64]
+CELLS_FOR_A_SLOPE = 4
+_STEPS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class VarianceLine:
+    """Smoothed variance of one replicate, cell by cell.
+
+    Attributes
+    ----------
+    intercept, slope
+        ``log variance = intercept + slope · log x``.
+    slope_stderr
+        Standard error of the slope; nan where it was fixed at 0.
+    dof
+        Degrees of freedom behind the line: use Student's t with these for intervals.
+    variances
+        Smoothed variance of one replicate in each cell, in the order given.
+    notes
+        What was done besides.
+    """
+
+    intercept: float
+    slope: float
+    slope_stderr: float
+    dof: float
+    variances: Floats
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> Floats:
+        """``1 / variances`` at mean 1: the weight of one replicate (times P for a mean of P)."""
+        if not np.any(self.variances > 0):
+            return np.ones_like(self.variances)
+        inverse = 1 / self.variances
+        return np.asarray(inverse / inverse.mean())
+
+    def at(self, x: ArrayLike) -> Floats:
+        """Smoothed variance of one replicate at sizes ``x`` > 0."""
+        return np.asarray(np.exp(self.intercept + self.slope * np.log(np.asarray(x, dtype=float))))
+
+
+def smoothed_variance(
+    x: ArrayLike,
+    means: ArrayLike,
+    variances: ArrayLike,
+    dof: ArrayLike,
+    *,
+    residual: Literal["linear", "log"] = "linear",
+) -> VarianceLine:
+    """Line through the variances of replicated cells.
+
+    Parameters
+    ----------
+    x : (n,) sizes, say pretraining tokens; a size of 0 is read as the smallest positive one.
+    means : (n,) cell means; used where ``residual`` is "log".
+    variances : (n,) variance of one replicate in each cell; ignored (nan allowed) where dof is 0.
+    dof : (n,) degrees of freedom of each variance: pretraining seeds − 1.
+    residual
+        "log": the variance of log y, by the delta method ``s² / mean²``.
+
+    Notes
+    -----
+    ``s² ~ σ²(x) χ²_ν / ν``: a gamma regression with log link and prior weights ν/2, by
+    iteratively reweighted least squares (McCullagh & Nelder 1989, ch. 8). Unlike least squares
+    on log s² it needs no bias correction and takes s² = 0. Fewer than four replicated sizes
+    carry no slope: the variance is pooled.
+
+    Raises
+    ------
+    FitError
+        No cell has replicates, or a log scale is asked for with means ≤ 0.
+    """
+    size, mean, raw, nu = (np.asarray(a, dtype=float) for a in (x, means, variances, dof))
+    _check(size, mean, raw, nu, residual)
+    if residual == "log":
+        raw = raw / mean**2
+    log_x, notes = _log_sizes(size)
+    used = nu > 0
+    pooled = float(np.average(raw[used], weights=nu[used]))
+    if pooled == 0:
+        note = "replicates do not differ: every point weighs the same"
+        return VarianceLine(-np.inf, 0.0, np.nan, float(nu.sum()), _frozen(raw * 0.0), (note,))
+    if len(np.unique(log_x[used])) < CELLS_FOR_A_SLOPE:
+        b0, b1, error = float(np.log(pooled)), 0.0, float("nan")
+        notes = (*notes, f"fewer than {CELLS_FOR_A_SLOPE} replicated sizes: variance pooled")
+    else:
+        b0, b1, error = _gamma_line(log_x[used], raw[used], nu[used], pooled)
+    line = np.exp(b0 + b1 * log_x)
+    return VarianceLine(b0, b1, error, float(nu.sum()), _frozen(line), notes)
+
+
+def _frozen(values: Floats) -> Floats:
+    out = np.nan_to_num(np.array(values, dtype=float))
+    out.flags.writeable = False
+    return out
+
+
+def _check(size: Floats, mean: Floats, raw: Floats, nu: Floats, residual: str) -> None:
+    if not size.shape == mean.shape == raw.shape == nu.shape or size.ndim != 1:
+        shapes = ", ".join(str(a.shape) for a in (size, mean, raw, nu))
+        raise FitError(f"x, means, variances, dof need one length; found shapes {shapes}")
+    if not np.any(nu > 0):
+        raise FitError(
+            "no size has two runs, so seed noise cannot be measured. "
+            "Add pretraining seeds at some sizes, or fit without weights."
+        )
+    if not np.all(raw[nu > 0] >= 0):
+        raise FitError("a replicated cell has a missing or negative variance")
+    if residual == "log" and not np.all(mean > 0):
+        raise FitError(f"residual='log' needs means above 0; the smallest is {mean.min():g}")
+
+
+def _log_sizes(size: Floats) -> tuple[Floats, tuple[str, ...]]:
+    positive = size[size > 0]
+    floor = float(positive.min()) if len(positive) else 1.0
+    logs: Floats = np.log(np.maximum(size, floor))
+    if len(positive) == len(size):
+        return logs, ()
+    return logs, (f"size 0 takes the variance of the smallest size, {floor:g}",)
+
+
+def _gamma_line(
+    log_x: Floats, raw: Floats, nu: Floats, pooled: float
+) -> tuple[float, float, float]:
+    """Intercept, slope and the slope's standard error of a gamma regression with log link."""
+    centre = float(np.average(log_x, weights=nu))
+    t, w = log_x - centre, nu / 2
+    design = np.column_stack([np.ones_like(t), t])
+    information = design.T @ (w[:, None] * design)
+    beta = np.array([np.log(pooled), 0.0])
+    for _ in range(_STEPS):
+        step = np.linalg.solve(information, design.T @ (w * (raw / np.exp(design @ beta) - 1)))
+        beta = beta + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(beta[0] - beta[1] * centre), float(beta[1]), float(information[1, 1] ** -0.5)
