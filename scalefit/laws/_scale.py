@@ -1,0 +1,19 @@
+"""Reference points that keep a law's solver coordinates of order one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def geometric_mean(x: Array) -> float:
+    """Geometric mean of the positive finite entries, 1 where there are none."""
+    positive = x[(x > 0) & np.isfinite(x)]
+    return float(np.exp(np.mean(np.log(positive)))) if positive.size else 1.0
+
+
+def round_reference(x: Array) -> float:
+    """Geometric mean rounded to one significant digit: a reference that reads well."""
+    return float(f"{geometric_mean(x):.0e}")

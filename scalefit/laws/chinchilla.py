@@ -1,0 +1,105 @@
+"""Two falling power laws: added over a floor (Chinchilla), or multiplied (finetuning)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalefit.laws._scale import geometric_mean
+from scalefit.laws.law import Coefficient, Law, Shape
+
+FLOOR = Coefficient("E", 0.0, meaning="irreducible loss")
+
+
+def _decay(x: Any, alpha: Any, x_ref: float) -> Any:
+    return np.exp(-alpha * np.log(x / x_ref))
+
+
+def _fall(x: Any, alpha: Any, x_ref: float) -> Any:
+    log = np.log(x / x_ref)
+    return -log * np.exp(-alpha * log)
+
+
+def _anchor(X: Any, Y: Any) -> dict[str, float]:
+    return {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(Y)}
+
+
+def _product_slopes(X: Any, Y: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float) -> Any:
+    phi = _decay(X, alpha, X_ref) * _decay(Y, beta, Y_ref)
+    return (0.0, -np.log(X / X_ref) * phi), (0.0, -np.log(Y / Y_ref) * phi)
+
+
+chinchilla = Law(
+    name="chinchilla",
+    formula="E + A·N^−α + B·D^−β",
+    inputs=("N", "D"),
+    coefficients=(
+        FLOOR,
+        Coefficient("a", 0.0, meaning="the model-size term at the reference size"),
+        Coefficient("b", 0.0, meaning="the data term at the reference size"),
+    ),
+    shapes=(
+        Shape("alpha", (0.0, 3.0), points=31, meaning="exponent of model size"),
+        Shape("beta", (0.0, 3.0), points=31, meaning="exponent of data size"),
+    ),
+    basis=lambda N, D, alpha, beta, X_ref, Y_ref: (
+        1.0,
+        _decay(N, alpha, X_ref),
+        _decay(D, beta, Y_ref),
+    ),
+    slopes=lambda N, D, alpha, beta, X_ref, Y_ref: (
+        (0.0, _fall(N, alpha, X_ref), 0.0),
+        (0.0, 0.0, _fall(D, beta, Y_ref)),
+    ),
+    anchor=_anchor,
+    reported=("E", "A", "B", "alpha", "beta"),
+    report=lambda E, a, b, alpha, beta, X_ref, Y_ref: {
+        "E": E,
+        "A": a * X_ref**alpha,
+        "B": b * Y_ref**beta,
+        "alpha": alpha,
+        "beta": beta,
+    },
+    unreport=lambda E, A, B, alpha, beta, X_ref, Y_ref: (
+        E,
+        A * X_ref**-alpha,
+        B * Y_ref**-beta,
+        alpha,
+        beta,
+    ),
+    falls=True,
+    source="Hoffmann et al. 2022, arXiv 2203.15556, eq. 2",
+)
+
+multiplicative = Law(
+    name="multiplicative",
+    formula="A·X^−α·F^−β + E",
+    inputs=("X", "F"),
+    coefficients=(FLOOR, Coefficient("a", 0.0, meaning="the product at the reference inputs")),
+    shapes=(
+        Shape("alpha", (0.0, 3.0), points=31, meaning="exponent of X: model size, D_p or adapter size"),
+        Shape("beta", (0.0, 3.0), points=31, meaning="exponent of finetuning size"),
+    ),
+    basis=lambda X, F, alpha, beta, X_ref, Y_ref: (
+        1.0,
+        _decay(X, alpha, X_ref) * _decay(F, beta, Y_ref),
+    ),
+    slopes=_product_slopes,
+    anchor=_anchor,
+    reported=("A", "alpha", "beta", "E"),
+    report=lambda E, a, alpha, beta, X_ref, Y_ref: {
+        "A": a * X_ref**alpha * Y_ref**beta,
+        "alpha": alpha,
+        "beta": beta,
+        "E": E,
+    },
+    unreport=lambda A, alpha, beta, E, X_ref, Y_ref: (
+        E,
+        A * X_ref**-alpha * Y_ref**-beta,
+        alpha,
+        beta,
+    ),
+    falls=True,
+    source="Zhang et al. 2024, arXiv 2402.17193, eq. 1 (When scaling meets LLM finetuning)",
+)

@@ -1,0 +1,247 @@
+"""What a scaling law is: a frozen value made of plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import LawError
+
+if TYPE_CHECKING:
+    import lmfit
+
+Array = NDArray[np.float64]
+Columns = tuple[Any, ...]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A parameter that enters linearly behind the link, with its bounds."""
+
+    name: str
+    lower: float = -np.inf
+    upper: float = np.inf
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A parameter that enters nonlinearly, with the range it is searched and bounded in.
+
+    ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it.
+    With ``spacing="log"`` a low of 0 is allowed: the grid then holds 0 itself and eight
+    decades below the high end.
+    """
+
+    name: str
+    span: Span | Callable[..., Span]
+    spacing: Literal["linear", "log"] = "linear"
+    points: int = 33
+    meaning: str = ""
+
+    def bounds(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Span:
+        """Lowest and highest value for these inputs."""
+        return self.span(*inputs, **constants) if callable(self.span) else self.span
+
+    def grid(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Array:
+        """Candidate values, ascending, bounds included."""
+        low, high = self.bounds(inputs, constants)
+        if self.spacing == "linear":
+            return np.linspace(low, high, self.points)
+        if low > 0:
+            return np.geomspace(low, high, self.points)
+        return np.concatenate([[low], np.geomspace(high * 1e-8, high, self.points - 1)])
+
+
+@dataclass(frozen=True)
+class Law:
+    """A scaling law: ``link⁻¹(Σ_j c_j · φ_j(inputs; shapes))``, or any function with its starts.
+
+    A *separable* law gives ``basis(*inputs, *shapes, **constants)``, a tuple of one column
+    φ_j per coefficient; all arguments broadcast. From it the solver finds the global optimum
+    without a start. ``slopes`` is its derivative, a tuple over shapes of tuples over columns;
+    without it, central differences serve. A law that is not separable gives ``function``
+    (coefficients as further arguments) and ``starts(inputs, values)``, an array of starting points.
+
+    Where the solver's coordinates are not the ones people quote, ``report`` turns the former
+    into the latter (a dictionary), ``unreport`` back, and ``reported`` names them in order.
+
+    Parameters
+    ----------
+    name, formula, source : str
+        What it is called, what it says, and the paper and equation it comes from.
+    inputs : tuple of str
+        Names of its inputs, in the order that ``basis`` takes them.
+    coefficients, shapes : tuples
+        The parameters. Together, in this order, they are the solver's coordinates ``theta``.
+    link : {"identity", "log"}
+        With ``"log"`` the sum is the logarithm of the value.
+    constants : mapping
+        Numbers that are not fitted; ``anchor(*inputs)`` supplies those that the data choose.
+    reference : str, optional
+        The constant at which quoted parameters hold (``s`` of the log-law is quality at ``D_ref``).
+    inverse : callable, optional
+        ``inverse(value, *theta, **constants)``: the input of a one-input law at which the value is reached.
+    falls : bool, optional
+        True for a law that can only fall with its first input, False if it can only rise.
+    """
+
+    name: str
+    formula: str
+    inputs: tuple[str, ...] = ("x",)
+    coefficients: tuple[Coefficient, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    basis: Callable[..., Columns] | None = None
+    slopes: Callable[..., tuple[Columns, ...]] | None = None
+    function: Callable[..., Any] | None = None
+    starts: Callable[[tuple[Array, ...], Array], Array] | None = None
+    link: Literal["identity", "log"] = "identity"
+    constants: Mapping[str, float] = field(default_factory=dict)
+    reference: str | None = None
+    anchor: Callable[..., Mapping[str, float]] | None = None
+    report: Callable[..., dict[str, Any]] | None = None
+    unreport: Callable[..., tuple[Any, ...]] | None = None
+    reported: tuple[str, ...] = ()
+    derive: Callable[..., dict[str, Any]] | None = None
+    inverse: Callable[..., Any] | None = None
+    falls: bool | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.basis is None) == (self.function is None):
+            raise LawError(
+                f"law {self.name!r} needs exactly one of basis= (separable) and function=; "
+                "give basis= where the law is a sum of coefficients times columns"
+            )
+        if self.function is not None and self.starts is None:
+            raise LawError(
+                f"law {self.name!r} is not separable, so it must bring starts=: a function of "
+                "(inputs, values) that returns starting points, one a row"
+            )
+
+    @property
+    def separable(self) -> bool:
+        """Whether coefficients can be solved exactly once the shapes are known."""
+        return self.basis is not None
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the solver's coordinates: coefficients, then shapes."""
+        return tuple(p.name for p in (*self.coefficients, *self.shapes))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters as people quote them."""
+        return self.reported or self.coordinates
+
+    def anchored(self, inputs: tuple[Array, ...]) -> Law:
+        """Return the law with every constant set, from the data where none was given."""
+        if self.anchor is None:
+            return self
+        return replace(self, constants={**self.anchor(*inputs), **self.constants})
+
+    def bounds(self, inputs: tuple[Array, ...]) -> tuple[Array, Array]:
+        """Lower and upper bounds of theta, each of shape (p,)."""
+        spans = [(c.lower, c.upper) for c in self.coefficients]
+        spans += [s.bounds(inputs, self.constants) for s in self.shapes]
+        low, high = np.array(spans, dtype=float).T
+        return low, high
+
+    def columns(self, inputs: tuple[Array, ...], shapes: tuple[Any, ...]) -> list[Array]:
+        """Basis columns, each broadcast against inputs and shapes."""
+        assert self.basis is not None
+        return list(self.basis(*inputs, *shapes, **self.constants))
+
+    def value(self, inputs: tuple[Array, ...], theta: Array) -> Array:
+        """Value at ``inputs`` (each of shape (n,)) for ``theta`` of shape (..., p): shape (..., n)."""
+        split = tuple(theta[..., j, None] for j in range(theta.shape[-1]))
+        if self.function is not None:
+            return np.asarray(self.function(*inputs, *split, **self.constants), dtype=float)
+        k = len(self.coefficients)
+        columns = self.columns(inputs, split[k:])
+        total = sum(c * phi for c, phi in zip(split[:k], columns, strict=True))
+        return np.exp(total) if self.link == "log" else np.asarray(total, dtype=float)
+
+    def jacobian(self, inputs: tuple[Array, ...], theta: Array) -> tuple[Array, Array]:
+        """Value (..., n) and its derivative by theta (..., p, n)."""
+        if self.basis is None or self.slopes is None:
+            value = self.value(inputs, theta)
+            return value, _central_differences(self, inputs, theta)
+        k = len(self.coefficients)
+        split = tuple(theta[..., j, None] for j in range(theta.shape[-1]))
+        columns = self.columns(inputs, split[k:])
+        slopes = self.slopes(*inputs, *split[k:], **self.constants)
+        value = sum(c * phi for c, phi in zip(split[:k], columns, strict=True))
+        out = np.empty((*theta.shape, np.shape(value)[-1]))
+        for j, phi in enumerate(columns):
+            out[..., j, :] = phi
+        for m, row in enumerate(slopes, start=k):
+            out[..., m, :] = sum(
+                c * d for c, d in zip(split[:k], row, strict=True) if not _is_zero(d)
+            )
+        if self.link == "log":
+            value = np.exp(value)
+            out *= value[..., None, :]
+        return np.asarray(value), out
+
+    def params(self, theta: Array) -> dict[str, Any]:
+        """Parameters as people quote them, from theta of shape (..., p)."""
+        split = tuple(np.moveaxis(theta, -1, 0))
+        if self.report is None:
+            return dict(zip(self.coordinates, split, strict=True))
+        return self.report(*split, **self.constants)
+
+    def theta(self, params: Mapping[str, Any]) -> Array:
+        """Solver's coordinates from the parameters as people quote them."""
+        missing = [name for name in self.parameters if name not in params]
+        if missing:
+            raise LawError(
+                f"law {self.name!r} needs {', '.join(self.parameters)}; missing: {', '.join(missing)}"
+            )
+        values = [params[name] for name in self.parameters]
+        if self.unreport is not None:
+            values = list(self.unreport(*values, **self.constants))
+        return np.stack(np.broadcast_arrays(*values), axis=-1).astype(float)
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Value of the law: ``power(1e9, E=1.7, A=400.0, alpha=0.3)``; constants may be given too."""
+        constants = {k: v for k, v in params.items() if k not in self.parameters}
+        law = replace(self, constants={**self.constants, **constants})
+        if self.reference and self.reference not in law.constants:
+            raise LawError(
+                f"parameters of the law {self.name!r} hold at {self.reference}; give {self.reference}=..."
+            )
+        arrays = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in inputs))
+        flat = tuple(a.reshape(-1) for a in arrays)
+        law = law.anchored(flat)
+        return law.value(flat, law.theta(params)).reshape(arrays[0].shape)[()]
+
+    def to_lmfit(self) -> lmfit.Model:
+        """Return this law as an ``lmfit.Model`` with bounds and a ``guess``."""
+        from scalefit.fitting.lmfit_bridge import model_of
+
+        return model_of(self)
+
+    def __repr__(self) -> str:
+        return f"Law({self.name}: {self.formula})"
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, float) and value == 0.0
+
+
+def _central_differences(law: Law, inputs: tuple[Array, ...], theta: Array) -> Array:
+    """Derivative of a law that brings none, by central differences."""
+    rows = []
+    for j in range(theta.shape[-1]):
+        step = 6e-6 * np.maximum(np.abs(theta[..., j]), 1e-3)
+        up, down = theta.copy(), theta.copy()
+        up[..., j] += step
+        down[..., j] -= step
+        rows.append((law.value(inputs, up) - law.value(inputs, down)) / (2 * step[..., None]))
+    return np.stack(rows, axis=-2)

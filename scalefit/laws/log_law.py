@@ -1,0 +1,101 @@
+"""The log-law of translation quality, in coordinates that stay finite.
+
+f(D) = (ln(A·D^α))^β is a shifted power law in ln D. With z = ln(D / D_ref) the solver works in
+
+    f = s · (1 + κ·z)^(b/κ),    s = f(D_ref),  b = d ln f / d ln D at D_ref,  κ = 1 / ln(D_ref / D0),
+
+which for κ → 0 is the plain power law s·(D/D_ref)^b, where D0 → 0 and β → ∞.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalefit.laws._scale import round_reference
+from scalefit.laws.law import Coefficient, Law, Shape
+
+
+def _warp(z: Any, kappa: Any) -> Any:
+    """Return ln(1 + κz)/κ, continued through κ = 0."""
+    small = np.abs(kappa * z) < 1e-6
+    safe = np.where(small, 1.0, kappa * z)
+    return np.where(small, z * (1 - kappa * z / 2), z * np.log1p(safe) / safe)
+
+
+def _warp_slope(z: Any, kappa: Any) -> Any:
+    """Derivative of :func:`_warp` by κ."""
+    t = kappa * z
+    small = np.abs(t) < 1e-3
+    safe = np.where(small, 1.0, t)
+    series = -0.5 + t * (2 / 3 - t * (3 / 4 - t * 4 / 5))
+    exact = (safe / (1 + safe) - np.log1p(safe)) / safe**2
+    return z * z * np.where(small, series, exact)
+
+
+def _basis(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[Any]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (np.exp(b * _warp(np.log(x / D_ref), kappa)),)
+
+
+def _slopes(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[tuple[Any], tuple[Any]]:
+    z = np.log(x / D_ref)
+    warp = _warp(z, kappa)
+    phi = np.exp(b * warp)
+    return (warp * phi,), (b * _warp_slope(z, kappa) * phi,)
+
+
+def _kappa_span(x: Any, D_ref: float) -> tuple[float, float]:
+    """κ from the power law (0) to a D0 just below the smallest D."""
+    reach = np.log(D_ref / np.min(x))
+    return 0.0, (1 - 1e-6) / reach if reach > 0 else 10.0
+
+
+def _report(s: Any, b: Any, kappa: Any, D_ref: float) -> dict[str, Any]:
+    with np.errstate(divide="ignore"):
+        return {"D0": D_ref * np.exp(-1 / np.asarray(kappa)), "s": s, "beta": b / np.asarray(kappa)}
+
+
+def _unreport(D0: Any, s: Any, beta: Any, D_ref: float) -> tuple[Any, Any, Any]:
+    with np.errstate(divide="ignore"):
+        kappa = 1 / np.log(D_ref / np.asarray(D0, dtype=float))
+    return s, beta * kappa, kappa
+
+
+def _derive(s: Any, b: Any, kappa: Any, D_ref: float) -> dict[str, Any]:
+    """A and α of the published form; badly conditioned, so shown only as derived."""
+    with np.errstate(all="ignore"):
+        alpha = np.asarray(s) ** (np.asarray(kappa) / b) * kappa
+        ln_A = alpha * (1 / np.asarray(kappa) - np.log(D_ref))
+        return {"alpha": alpha, "ln_A": ln_A, "A": np.exp(ln_A), "slope": b}
+
+
+def _inverse(y: Any, s: Any, b: Any, kappa: Any, D_ref: float) -> Any:
+    q = np.log(y / s) / b
+    small = np.abs(kappa * q) < 1e-9
+    safe = np.where(small, 1.0, kappa)
+    return D_ref * np.exp(np.where(small, q, np.expm1(safe * q) / safe))
+
+
+log_law = Law(
+    name="log",
+    formula="s·(ln(D/D0) / ln(D_ref/D0))^β  =  (ln(A·D^α))^β",
+    inputs=("D",),
+    coefficients=(Coefficient("s", 0.0, meaning="quality at D_ref"),),
+    shapes=(
+        Shape("b", (0.0, 5.0), points=41, meaning="relative slope at D_ref"),
+        Shape("kappa", _kappa_span, points=17, meaning="1 / ln(D_ref / D0)"),
+    ),
+    basis=_basis,
+    slopes=_slopes,
+    anchor=lambda D: {"D_ref": round_reference(D)},
+    reference="D_ref",
+    reported=("D0", "s", "beta"),
+    report=_report,
+    unreport=_unreport,
+    derive=_derive,
+    inverse=_inverse,
+    falls=False,
+    source="Isik et al. 2024, arXiv 2402.04177, eq. 1 (downstream translation quality)",
+)

@@ -1,0 +1,63 @@
+"""Power laws in one input, with and without a floor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalefit.laws._scale import geometric_mean
+from scalefit.laws.law import Coefficient, Law, Shape
+
+ALPHA = Shape("alpha", (0.0, 5.0), points=51, meaning="exponent")
+SCALE = Coefficient("a", 0.0, meaning="the falling part at the reference input")
+
+
+def _anchor(x: Any) -> dict[str, float]:
+    return {"x_ref": geometric_mean(x)}
+
+
+def _decay(x: Any, alpha: Any, x_ref: float) -> Any:
+    return np.exp(-alpha * np.log(x / x_ref))
+
+
+def _decay_slope(x: Any, alpha: Any, x_ref: float) -> Any:
+    log = np.log(x / x_ref)
+    return -log * np.exp(-alpha * log)
+
+
+def _inverse(y: Any, E: Any, a: Any, alpha: Any, x_ref: float) -> Any:
+    return x_ref * ((y - E) / a) ** (-1 / alpha)
+
+
+power = Law(
+    name="power",
+    formula="E + A·x^−α",
+    coefficients=(Coefficient("E", 0.0, meaning="irreducible loss"), SCALE),
+    shapes=(ALPHA,),
+    basis=lambda x, alpha, x_ref: (1.0, _decay(x, alpha, x_ref)),
+    slopes=lambda x, alpha, x_ref: ((0.0, _decay_slope(x, alpha, x_ref)),),
+    anchor=_anchor,
+    reported=("E", "A", "alpha"),
+    report=lambda E, a, alpha, x_ref: {"E": E, "A": a * x_ref**alpha, "alpha": alpha},
+    unreport=lambda E, A, alpha, x_ref: (E, A * x_ref**-alpha, alpha),
+    inverse=_inverse,
+    falls=True,
+    source="Hestness et al. 2017, arXiv 1712.00409, eq. 1; Isik et al. 2024, arXiv 2402.04177, eq. 3",
+)
+
+pure_power = Law(
+    name="pure_power",
+    formula="A·x^−α",
+    coefficients=(SCALE,),
+    shapes=(ALPHA,),
+    basis=lambda x, alpha, x_ref: (_decay(x, alpha, x_ref),),
+    slopes=lambda x, alpha, x_ref: ((_decay_slope(x, alpha, x_ref),),),
+    anchor=_anchor,
+    reported=("A", "alpha"),
+    report=lambda a, alpha, x_ref: {"A": a * x_ref**alpha, "alpha": alpha},
+    unreport=lambda A, alpha, x_ref: (A * x_ref**-alpha, alpha),
+    inverse=lambda y, a, alpha, x_ref: _inverse(y, 0.0, a, alpha, x_ref),
+    falls=True,
+    source="Kaplan et al. 2020, arXiv 2001.08361, eq. 1.2",
+)
