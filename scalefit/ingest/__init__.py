@@ -1,1 +1,3 @@
 """Readers: one file a source format; text in, table out."""
+
+from .read import read as read

@@ -1,1 +1,18 @@
-"""What a results table is: columns, units, checks, long and wide. pandas comes in and stops here."""
+"""What a results table is: columns, units, checks, wide and long. pandas stops here."""
+
+from .build import ALLOWABLE as ALLOWABLE
+from .columns import COLUMNS as COLUMNS
+from .columns import EXTRAS as EXTRAS
+from .core import Table as Table
+from .core import as_table as as_table
+from .metrics import METRICS as METRICS
+from .metrics import Metric as Metric
+from .metrics import metric as metric
+from .observations import Observations as Observations
+from .observations import observations as observations
+from .render import frame_of as frame_of
+from .render import html_notes as html_notes
+from .render import html_table as html_table
+from .render import html_verdict as html_verdict
+from .units import format_count as format_count
+from .units import parse_count as parse_count

@@ -1,0 +1,129 @@
+"""From a frame as it comes to a checked long table: one step after the other, each noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from scalefit.errors import MissingColumnError, TableError
+
+from . import checks, consistency
+from .cells import count_cell, guess, missing, number_cell, numbers, texts
+from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
+from .draft import Draft
+from .problems import raise_all
+from .rename import rename
+from .shape import to_long
+
+ALLOWABLE = {
+    "signatures": "two scoring signatures under one metric",
+    "tokenizers": "two tokenizers under one cross-entropy",
+    "units": "two units under one metric, or fractions beside percentages",
+    "fractions": "BLEU and its kin all at or below 1",
+    "range": "values outside their metric's range",
+    "conflicts": "two values under one key and the same seeds",
+    "no_pretrain_tokens": "a table without pretrain_tokens",
+}
+"""Checks that ``allow=`` switches off, each with what it then lets pass."""
+
+
+def build(
+    frame: pd.DataFrame,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    labels: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the checked long frame and the notes; raise TableError with all problems."""
+    draft = Draft(frame.reset_index(drop=True), _labels(frame, labels), _allowed(allow), [*notes])
+    draft.frame.columns = pd.Index([str(c) for c in frame.columns])
+    if frame.columns.duplicated().any():
+        raise TableError(f"column names stand twice: {sorted(map(str, frame.columns))}")
+    rename(draft, mapping or {})
+    to_long(draft, metrics)
+    _require(draft)
+    _leave_out_missing(draft)
+    _type_columns(draft)
+    raise_all(draft.problems)
+    checks.check(draft)
+    raise_all(draft.problems)
+    consistency.check(draft)
+    raise_all(draft.problems)
+    return draft.frame[ordered(list(draft.frame.columns))], tuple(draft.notes)
+
+
+def _labels(frame: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
+    if labels is not None:
+        return list(labels)
+    return [f"row {i}" for i in frame.index]
+
+
+def _allowed(allow: Sequence[str]) -> frozenset[str]:
+    names = frozenset([allow] if isinstance(allow, str) else allow)
+    unknown = sorted(names - set(ALLOWABLE))
+    if unknown:
+        listed = "; ".join(f"{k}: {v}" for k, v in ALLOWABLE.items())
+        raise TableError(f"allow has {', '.join(unknown)}; needed any of {listed}")
+    return names
+
+
+def _require(draft: Draft) -> None:
+    if not draft.has("pretrain_tokens") and "no_pretrain_tokens" not in draft.allow:
+        raise MissingColumnError(
+            "the table has no column 'pretrain_tokens' "
+            f"(columns: {', '.join(draft.frame.columns)}). Needed: tokens seen in pretraining, 0 "
+            "for models that were not pretrained. Try mapping={'your column': 'pretrain_tokens'}, "
+            "or allow='no_pretrain_tokens' to fit other columns"
+        )
+    if not len(draft.frame):
+        raise TableError("the table has no rows; needed at least one measured value")
+
+
+def _leave_out_missing(draft: Draft) -> None:
+    gone = missing(draft.frame["value"])
+    if gone.any():
+        draft.note(f"{gone.sum()} rows without a value left out: {draft.some(gone)}")
+        draft.keep(~gone)
+    if not len(draft.frame):
+        raise TableError("no row has a value; needed at least one measured value")
+    for name in REQUIRED[:2]:
+        if draft.has(name):
+            empty = missing(draft.frame[name])
+            draft.blame(
+                empty, name, lambda _: "nothing", "a value", "fill it in, 0 = no pretraining"
+            )
+
+
+def _type_columns(draft: Draft) -> None:
+    for name in map(str, draft.frame.columns):
+        if name in COUNTS:
+            _to_numbers(draft, name, count=True)
+        elif name in NUMBERS:
+            _to_numbers(draft, name, count=False)
+        elif name in SEEDS:
+            _seeds(draft, name)
+        elif name in TEXTS:
+            draft.put(name, texts(draft.frame[name]))
+        else:
+            draft.frame[name] = guess(draft.frame[name])
+
+
+def _to_numbers(draft: Draft, name: str, *, count: bool) -> None:
+    series = draft.frame[name]
+    found, bad = numbers(series, count_cell if count else number_cell)
+    needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
+    hint = "a decimal point instead of the comma" if not count else ""
+    draft.blame(bad, name, lambda i: repr(series.iloc[i]), needed, hint)
+    draft.put(name, np.asarray(found, dtype=float))
+
+
+def _seeds(draft: Draft, name: str) -> None:
+    found, bad = numbers(draft.frame[name], number_cell)
+    if bad.any() or np.isinf(found).any():
+        draft.put(name, texts(draft.frame[name]))
+    else:
+        draft.put(name, found)

@@ -1,0 +1,101 @@
+"""From cells as they come (text, numbers, missing marks) to columns of numbers or texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .columns import MISSING
+from .units import parse_count
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+_TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+
+
+def is_text(series: pd.Series[Any]) -> bool:
+    """Return whether a column may hold texts (neither numbers nor truth values)."""
+    return not (pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series))
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a cell means "not there"."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    return isinstance(value, float) and value != value
+
+
+def missing(series: pd.Series[Any]) -> Mask:
+    """Return where a column has nothing."""
+    if not is_text(series):
+        return np.asarray(series.isna(), dtype=bool)
+    return np.array([is_missing(v) for v in series], dtype=bool)
+
+
+def numbers(series: pd.Series[Any], parse: Callable[[str], float | None]) -> tuple[Floats, Mask]:
+    """Return a column as floats (nan where missing), and where its cells are no numbers."""
+    if not is_text(series):
+        found = series.to_numpy(dtype=float, na_value=np.nan)
+        return found, np.zeros(len(series), dtype=bool)
+    gone = missing(series)
+    values = [np.nan if m else _number(v, parse) for v, m in zip(series, gone, strict=True)]
+    bad = np.array([v is None for v in values], dtype=bool)
+    return np.array([np.nan if v is None else v for v in values], dtype=float), bad
+
+
+def _number(value: Any, parse: Callable[[str], float | None]) -> float | None:
+    if isinstance(value, str):
+        return parse(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def count_cell(text: str) -> float | None:
+    """Return the count a cell means; ``nan`` and ``inf`` are kept, to be refused with their row."""
+    found = parse_count(text)
+    return found if found is not None else number_cell(text)
+
+
+def number_cell(text: str) -> float | None:
+    """Return the number a cell means, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return np.inf if value != value else value
+
+
+def texts(series: pd.Series[Any]) -> list[str | None]:
+    """Return a column as stripped texts; 3.0 becomes ``3``, and missing cells None."""
+    return [None if is_missing(v) else _as_text(v) for v in series]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def guess(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Return an unknown column as numbers where every cell there is one, else as texts."""
+    if not is_text(series):
+        return series
+    if any(isinstance(v, list | dict | tuple | set) for v in series):
+        return pd.Series([None if is_missing(v) else str(v) for v in series], index=series.index)
+    found, bad = numbers(series, _number_or_truth)
+    if not bad.any() and not np.isinf(found).any() and not np.isnan(found).all():
+        return pd.Series(found, index=series.index)
+    return pd.Series(texts(series), index=series.index, dtype=object)
+
+
+def _number_or_truth(text: str) -> float | None:
+    known = _TRUTH.get(text.strip().lower())
+    return known if known is not None else number_cell(text)

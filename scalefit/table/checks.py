@@ -1,0 +1,121 @@
+"""Rules for single rows: ranges, signs, units, and percentages given as fractions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .cells import Mask
+from .columns import COUNTS
+from .draft import Draft
+from .metrics import METRICS, Metric, canonical, metric
+
+_UNITS = {
+    "nats/token": ("cross_entropy", 1.0),
+    "nats/target token": ("cross_entropy", 1.0),
+    "nats": ("cross_entropy", 1.0),
+    "bits/token": ("cross_entropy", math.log(2)),
+    "bits/target token": ("cross_entropy", math.log(2)),
+    "bits": ("cross_entropy", math.log(2)),
+    "nats/byte": ("cross_entropy_per_byte", 1.0),
+    "bits/byte": ("cross_entropy_per_byte", math.log(2)),
+}
+ENTROPIES = ("cross_entropy", "cross_entropy_per_byte")
+
+
+def check(draft: Draft) -> None:
+    """Spell metrics canonically, bring cross-entropy to nats, and check every row by itself."""
+    _spell_metrics(draft)
+    if draft.has("unit"):
+        _to_nats(draft)
+    for name in COUNTS:
+        if draft.has(name):
+            _count(draft, name)
+    _stderr(draft)
+    for name in draft.frame["metric"].unique():
+        _metric_range(draft, metric(str(name)))
+    _fractions(draft)
+
+
+def rows_of(draft: Draft, name: str) -> Mask:
+    """Return the rows of one metric."""
+    return np.asarray(draft.frame["metric"] == name, dtype=bool)
+
+
+def _spell_metrics(draft: Draft) -> None:
+    for name in draft.frame["metric"].unique():
+        if (plain := canonical(str(name))) != name:
+            draft.note(f"metric {name!r} read as {plain!r}")
+    draft.put("metric", [canonical(str(m)) for m in draft.frame["metric"]])
+
+
+def _to_nats(draft: Draft) -> None:
+    units = [str(u).strip().lower() for u in draft.frame["unit"]]
+    metrics, named = list(draft.frame["metric"]), list(draft.frame["unit"])
+    factors = np.ones(len(units))
+    for i, (unit, name) in enumerate(zip(units, metrics, strict=True)):
+        if name in ENTROPIES and unit in _UNITS:
+            metrics[i], factors[i] = _UNITS[unit]
+            named[i] = METRICS[metrics[i]].unit
+            if metrics[i] != name:
+                draft.note(f"{name} in {unit} is {metrics[i]}, another metric")
+            if factors[i] != 1.0:
+                draft.note(f"cross-entropy in {unit} turned into {named[i]} (times ln 2)")
+    draft.put("metric", metrics)
+    draft.put("unit", named)
+    for column in ("value", "stderr"):
+        if draft.has(column):
+            draft.put(column, draft.frame[column].to_numpy(dtype=float) * factors)
+
+
+def _count(draft: Draft, name: str) -> None:
+    values = draft.frame[name].to_numpy(dtype=float)
+    wrong = np.isinf(values) | (values < 0)
+    draft.blame(wrong, name, lambda i: f"{values[i]:g}", "a finite number, 0 or more")
+
+
+def _stderr(draft: Draft) -> None:
+    if draft.has("stderr"):
+        values = draft.frame["stderr"].to_numpy(dtype=float)
+        wrong = np.isinf(values) | (values < 0)
+        draft.blame(wrong, "stderr", lambda i: f"{values[i]:g}", "a finite number, 0 or more")
+
+
+def _metric_range(draft: Draft, known: Metric) -> None:
+    values = draft.frame["value"].to_numpy(dtype=float)
+    mine = rows_of(draft, known.name)
+    infinite = mine & ~np.isfinite(values)
+    draft.blame(infinite, "value", lambda i: f"{known.name} {values[i]:g}", "a finite number")
+    if "range" in draft.allow:
+        return
+    outside = mine & np.isfinite(values) & ((values < known.lower) | (values > known.upper))
+    needed = (
+        f"{known.lower:g} to {known.upper:g}"
+        if known.upper < math.inf
+        else f"{known.lower:g} or more"
+    )
+    draft.blame(
+        outside, "value", lambda i: f"{known.name} {values[i]:g}", needed, _range_hint(known)
+    )
+
+
+def _range_hint(known: Metric) -> str:
+    if known.upper == 1.0:
+        return "divide percentages by 100, or allow='range'"
+    return "look at the file's columns, or allow='range'"
+
+
+def _fractions(draft: Draft) -> None:
+    values = draft.frame["value"].to_numpy(dtype=float)
+    for name in draft.frame["metric"].unique():
+        mine = rows_of(draft, name)
+        suspect = metric(str(name)).percent and 0 < values[mine].max() <= 1
+        if suspect and "fractions" not in draft.allow:
+            draft.blame(
+                mine,
+                "value",
+                lambda i: f"{name} {values[i]:g}",  # noqa: B023 - called at once
+                f"0 to 100: no {name} here is above 1, so these look like fractions",
+                "multiply by 100, or allow='fractions' where they are truly that low",
+            )

@@ -1,0 +1,197 @@
+"""Rules between rows: duplicates, conflicts, signatures, units, repetition, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .cells import Mask
+from .checks import ENTROPIES, rows_of
+from .columns import KNOWN, MEASURED, SEEDS
+from .draft import Draft
+from .metrics import METRICS, metric
+from .problems import Problem
+
+_SETTING = ("metric", "task", "eval_set", "domain")
+
+
+def check(draft: Draft) -> None:
+    """Check the rows against each other; drop exact duplicates with a note."""
+    _drop_duplicates(draft)
+    _conflicts(draft)
+    _one_per_metric(draft, "signature", "signatures", "score all outputs with one signature")
+    _one_per_metric(draft, "tokenizer", "tokenizers", "compare cross_entropy_per_byte instead")
+    _one_per_metric(draft, "unit", "units", "convert to one unit")
+    _mixed_scales(draft)
+    _repetition(draft)
+    _monotone(draft)
+
+
+def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return a group number for every row; missing cells count as equal."""
+    there = [c for c in columns if c in frame.columns]
+    if not there:
+        return np.zeros(len(frame), dtype=int)
+    return frame.groupby(there, dropna=False, sort=False).ngroup().to_numpy()
+
+
+def _drop_duplicates(draft: Draft) -> None:
+    columns = [c for c in draft.frame.columns if c != "source"]
+    again = np.asarray(draft.frame.duplicated(columns, keep="first"), dtype=bool)
+    if again.any():
+        draft.note(
+            f"{again.sum()} exact duplicate rows left out (a copy adds no information): "
+            f"{draft.some(again)}"
+        )
+        draft.keep(~again)
+
+
+def _conflicts(draft: Draft) -> None:
+    keys = [c for c in draft.frame.columns if c in KNOWN and c not in MEASURED and c != "unit"]
+    codes = _codes(draft.frame, keys)
+    crowded = np.bincount(codes)[codes] > 1
+    if not crowded.any():
+        return
+    seeded = crowded & _seeded(draft.frame)
+    unnamed = crowded & ~seeded
+    if unnamed.any():
+        draft.note(
+            f"{unnamed.sum()} rows share their key and name no seed: taken as replicates of "
+            f"unknown seed: {draft.some(unnamed)}"
+        )
+    if seeded.any() and "conflicts" not in draft.allow:
+        _blame_conflicts(draft, codes, seeded)
+
+
+def _seeded(frame: pd.DataFrame) -> Mask:
+    there = [frame[c].notna() for c in SEEDS if c in frame.columns]
+    found = np.zeros(len(frame), dtype=bool)
+    for column in there:
+        found |= np.asarray(column, dtype=bool)
+    return found
+
+
+def _blame_conflicts(draft: Draft, codes: np.ndarray, seeded: Mask) -> None:
+    extras = [c for c in draft.frame.columns if c not in KNOWN]
+    full = np.unique(np.c_[codes, _codes(draft.frame, extras)], axis=0, return_inverse=True)[1]
+    full = np.asarray(full).ravel()
+    real = seeded & (np.bincount(full)[full] > 1)
+    if (seeded & ~real).any():
+        draft.note(
+            f"{(seeded & ~real).sum()} rows differ from another only in {', '.join(extras)}: "
+            f"{draft.some(seeded & ~real)}"
+        )
+    for code in np.unique(full[real]):
+        _blame_group(draft, np.flatnonzero(full == code))
+
+
+def _blame_group(draft: Draft, rows: np.ndarray) -> None:
+    first, *others = (int(i) for i in rows)
+    values = draft.frame["value"]
+    for i in others:
+        draft.problems.append(
+            Problem(
+                draft.labels[i],
+                "value",
+                f"{draft.frame['metric'].iloc[i]} {values.iloc[i]:g}, but {draft.labels[first]} "
+                f"has {values.iloc[first]:g} under the same key and seeds",
+                "one value a key",
+                "add the seed or column in which they differ, or allow='conflicts'",
+            )
+        )
+
+
+def _one_per_metric(draft: Draft, column: str, name: str, hint: str) -> None:
+    if not draft.has(column):
+        return
+    for _, part in draft.frame.groupby(list(_there(draft, _SETTING)), dropna=False, sort=False):
+        found = part.drop_duplicates(column)[[column, "metric"]].dropna(subset=[column])
+        if column == "tokenizer" and part["metric"].iloc[0] not in ("cross_entropy", "perplexity"):
+            continue
+        if len(found) > 1:
+            _blame_mix(draft, found, column, name, hint)
+
+
+def _there(draft: Draft, columns: Sequence[str]) -> list[str]:
+    return [c for c in columns if draft.has(c)]
+
+
+def _blame_mix(draft: Draft, found: pd.DataFrame, column: str, name: str, hint: str) -> None:
+    seen = [str(v) for v in found[column]]
+    listed = " and ".join(map(repr, seen[:3])) + (" …" if len(seen) > 3 else "")
+    told = f"{len(seen)} {name} under {found['metric'].iloc[0]!r}: {listed}"
+    if name in draft.allow:
+        draft.note(f"{told}; allowed by the user")
+        return
+    row = int(found.index[1])
+    draft.problems.append(
+        Problem(draft.labels[row], column, told, "one", f"{hint}, or allow={name!r}")
+    )
+
+
+def _mixed_scales(draft: Draft) -> None:
+    """Find fractions beside percentages: within a cell of seeds, or within COMET."""
+    if "units" in draft.allow:
+        return
+    values = draft.frame["value"].to_numpy(dtype=float)
+    skipped = {*MEASURED, *SEEDS, "pretrain_run", "unit"}
+    codes = _codes(draft.frame, [c for c in draft.frame.columns if c not in skipped])
+    percent = np.array([metric(m).percent for m in draft.frame["metric"]])
+    biggest = np.full(codes.max() + 1, -np.inf)
+    np.maximum.at(biggest, codes, values)
+    beside = percent & (values > 0) & (values <= 1) & (biggest[codes] > 30 * np.abs(values))
+    comet = rows_of(draft, "comet") | rows_of(draft, "comet_qe")
+    large = comet & (np.abs(values) > 5)
+    if large.any() and (comet & ~large).sum() > 0:
+        beside |= comet & ~large & (np.abs(values) <= 1.2)
+    draft.blame(
+        beside,
+        "value",
+        lambda i: (
+            f"{draft.frame['metric'].iloc[i]} {values[i]:g} beside values up to "
+            f"{max(biggest[codes[i]], values[comet].max() if comet[i] else -np.inf):g}"
+        ),
+        "one scale, 0 to 100 or 0 to 1",
+        "multiply the fractions by 100, or allow='units'",
+    )
+
+
+def _repetition(draft: Draft) -> None:
+    if not (draft.has("unique_tokens") and draft.has("pretrain_tokens")):
+        return
+    seen, unique = (
+        draft.frame[c].to_numpy(dtype=float) for c in ("pretrain_tokens", "unique_tokens")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        passes = np.where(unique > 0, seen / unique, 0.0)
+    again = passes > 1
+    if again.any():
+        draft.note(
+            f"repetition: {again.sum()} rows saw more tokens than their corpus has unique ones, up "
+            f"to {passes[again].max():.3g} passes ({draft.some(again)}): such tokens may count less"
+        )
+
+
+def _monotone(draft: Draft) -> None:
+    """Note cross-entropy curves that rise from one checkpoint to the next of the same run."""
+    if not (draft.has("pretrain_run") and draft.has("pretrain_tokens")):
+        return
+    rows = draft.frame[draft.frame["metric"].isin(ENTROPIES) & draft.frame["pretrain_run"].notna()]
+    skipped = {*MEASURED, "pretrain_tokens", "unit", "corpus"}
+    keys = [c for c in rows.columns if c in KNOWN and c not in skipped]
+    curves = rising = 0
+    worst, place = 0.0, ""
+    for _, curve in rows.groupby(keys, dropna=False, sort=False):
+        curve = curve.sort_values("pretrain_tokens")
+        rise = np.diff(curve["value"].to_numpy(dtype=float), prepend=np.inf)
+        curves += len(curve) > 1
+        rising += bool((rise > 0).any())
+        if rise.max(initial=0.0) > worst:
+            worst, place = float(rise.max()), draft.labels[int(curve.index[int(rise.argmax())])]
+    if rising:
+        draft.note(
+            f"non-monotone checkpoints: {rising} of {curves} cross-entropy curves rise somewhere, "
+            f"at most by {worst:.3g} {METRICS['cross_entropy'].unit} ({place})"
+        )

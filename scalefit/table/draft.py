@@ -1,0 +1,71 @@
+"""A table in the making: its frame, where each row stands, and what was noted on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .cells import Mask
+from .problems import Problem
+
+
+@dataclass
+class Draft:
+    """Rows on their way into a table.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows so far, with a plain range index.
+    labels : list of str
+        Where each row stands, for messages (``results.csv:12`` or ``row 3``).
+    allow : frozenset of str
+        Checks that the user has switched off.
+    notes, problems : list
+        What was done to the data, and what is wrong with it.
+    """
+
+    frame: pd.DataFrame
+    labels: list[str]
+    allow: frozenset[str] = frozenset()
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Keep a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def blame(
+        self, rows: Mask, column: str, found: Callable[[int], str], needed: str, hint: str = ""
+    ) -> None:
+        """Note a problem for every marked row; ``found`` words its cell."""
+        for i in np.flatnonzero(rows):
+            self.problems.append(Problem(self.labels[i], column, found(int(i)), needed, hint))
+
+    def keep(self, rows: Mask) -> None:
+        """Keep the marked rows only."""
+        if rows.all():
+            return
+        self.frame = self.frame[rows].reset_index(drop=True)
+        self.labels = [label for label, stays in zip(self.labels, rows, strict=True) if stays]
+
+    def has(self, column: str) -> bool:
+        """Return whether the column is there."""
+        return column in self.frame.columns
+
+    def put(self, column: str, values: Iterable[Any]) -> None:
+        """Set a column; texts keep None for missing."""
+        found = list(values) if not isinstance(values, np.ndarray) else values
+        kind = None if isinstance(found, np.ndarray) else object
+        self.frame[column] = pd.Series(found, index=self.frame.index, dtype=kind)
+
+    def some(self, rows: Mask, limit: int = 3) -> str:
+        """Return the places of the marked rows, the first few of them by name."""
+        places = [self.labels[i] for i in np.flatnonzero(rows)]
+        more = f" and {len(places) - limit} more" if len(places) > limit else ""
+        return ", ".join(places[:limit]) + more

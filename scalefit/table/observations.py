@@ -1,0 +1,155 @@
+"""Plain vectors for the fitters, cut from a table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import TableError
+
+from .core import Table
+from .metrics import canonical
+
+Floats = NDArray[np.float64]
+_RUN = ("corpus", "model", "pretrain_tokens", "pretrain_seed")
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What a law is fitted to: inputs, values, and how the values hang together.
+
+    Attributes
+    ----------
+    inputs : mapping of str to (n,) float64
+        Law input name -> numbers.
+    values : (n,) float64
+        Measured values of the metric.
+    stderr : (n,) float64 or None
+        Standard error of each value over the test set; None where any row lacks it.
+    clusters : (n,) int64 or None
+        Number of the pretraining run each row comes from; None where the table does not tell.
+    metric : str
+        Name of the metric.
+    columns : mapping
+        Law input name -> table column.
+    notes : tuple of str
+        Notes of the table and of this cut.
+    digest : str
+        ``sha256:`` and 16 hex digits over the sorted rows: equal data, equal digest.
+    """
+
+    inputs: Mapping[str, Floats]
+    values: Floats
+    stderr: Floats | None
+    clusters: NDArray[np.int64] | None
+    metric: str
+    columns: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    digest: str = ""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+
+def observations(
+    table: Table,
+    metric: str,
+    inputs: Mapping[str, str],
+    where: Mapping[str, Any] | None = None,
+) -> Observations:
+    """Cut the vectors of one metric out of a table.
+
+    Parameters
+    ----------
+    table : Table
+        Where the values come from.
+    metric : str
+        Which values.
+    inputs : mapping
+        Law input name -> numeric column of the table.
+    where : mapping, optional
+        Further conditions, as in :meth:`Table.where`.
+
+    Raises
+    ------
+    TableError
+        Where nothing is left, or an input column holds text.
+    """
+    rows = table.where(**{**(where or {}), "metric": canonical(metric)})
+    vectors = {name: _numbers(rows, column) for name, column in inputs.items()}
+    there = np.all([np.isfinite(v) for v in vectors.values()], axis=0)
+    if not np.any(there):
+        raise TableError(f"no row of {metric!r} has all of {', '.join(inputs.values())}")
+    notes = list(table.notes)
+    if not np.all(there):
+        gone = int(len(rows) - there.sum())
+        notes.append(f"{gone} rows without {' or '.join(inputs.values())} left out")
+    there = np.broadcast_to(there, len(rows))
+    vectors = {name: _frozen(v[there]) for name, v in vectors.items()}
+    values = _frozen(rows.column("value")[there])
+    stderr, clusters = _stderr(rows, there, notes), _clusters(rows)
+    return Observations(
+        inputs=MappingProxyType(vectors),
+        values=values,
+        stderr=stderr,
+        clusters=None if clusters is None else _frozen(clusters[there]),
+        metric=canonical(metric),
+        columns=MappingProxyType(dict(inputs)),
+        notes=tuple(notes),
+        digest=digest(vectors, values),
+    )
+
+
+def _numbers(table: Table, column: str) -> Floats:
+    found = table.column(column)
+    if found.dtype == object:
+        raise TableError(f"column {column!r} holds texts such as {found[0]!r}; needed numbers")
+    return found
+
+
+def _frozen(values: Any) -> Any:
+    values = np.array(values)
+    values.flags.writeable = False
+    return values
+
+
+def _stderr(table: Table, there: NDArray[np.bool_], notes: list[str]) -> Floats | None:
+    if not table.has("stderr"):
+        return None
+    found = table.column("stderr")[there]
+    known = np.isfinite(found)
+    if known.all():
+        return _frozen(found)  # type: ignore[no-any-return]
+    if known.any():
+        notes.append(f"{int((~known).sum())} rows lack a standard error: none is used")
+    return None
+
+
+def _clusters(table: Table) -> NDArray[np.int64] | None:
+    if table.has("pretrain_run"):
+        return _numbered(table, [c for c in ("pretrain_run", "model") if table.has(c)])
+    if table.has("pretrain_seed"):
+        return _numbered(table, [c for c in _RUN if table.has(c)])
+    return None
+
+
+def _numbered(table: Table, columns: Sequence[str]) -> NDArray[np.int64]:
+    keys = zip(*(map(str, table.column(c)) for c in columns), strict=True)
+    seen: dict[tuple[str, ...], int] = {}
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
+
+
+def digest(inputs: Mapping[str, Floats], values: Floats) -> str:
+    """Return a digest of the rows that does not depend on their order."""
+    names = sorted(inputs)
+    rows = np.column_stack([*(inputs[n] for n in names), values]).astype("<f8") + 0.0
+    rows = rows[np.lexsort(rows.T[::-1])]
+    found = hashlib.sha256("|".join(names).encode() + np.ascontiguousarray(rows).tobytes())
+    return f"sha256:{found.hexdigest()[:16]}"

@@ -1,0 +1,42 @@
+"""Numbers as people write them: ``1.5e9``, ``1.5B``, ``300M`` and ``1,500,000`` are counts."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+_COUNT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbgt]?)(?:\s*(?:tokens?|tok))?")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?")
+
+
+def parse_count(text: str) -> float | None:
+    """Return the count a text means, or None where it means none.
+
+    Parameters
+    ----------
+    text : str
+        A plain number, or one with a suffix k, M, B (or G), T; digits may be grouped by ``,``
+        or ``_`` in threes.
+
+    Examples
+    --------
+    >>> parse_count("1.5B"), parse_count("300M"), parse_count("1.5e9"), parse_count("many")
+    (1500000000.0, 300000000.0, 1500000000.0, None)
+    """
+    plain = text.strip().lower()
+    if _GROUPED.fullmatch(plain):
+        plain = plain.replace(",", "").replace("_", "")
+    found = _COUNT.fullmatch(plain)
+    if found is None:
+        return None
+    value = float(found[1]) * _SUFFIXES[found[2]]
+    return float(round(value)) if math.isfinite(value) and abs(value) >= 1.0 and found[2] else value
+
+
+def format_count(value: float) -> str:
+    """Return a count in few characters: 1500000000 is ``1.5B``."""
+    for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{suffix}"
+    return f"{value:.4g}"
