@@ -109,7 +109,7 @@ def smoothed_variance(
 
 
 def _frozen(values: Floats) -> Floats:
-    out = np.nan_to_num(np.array(values, dtype=float))
+    out: Floats = np.nan_to_num(np.array(values, dtype=float))
     out.flags.writeable = False
     return out
 
