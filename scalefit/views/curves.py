@@ -1,0 +1,171 @@
+"""What a picture of a fit shows, as plain values: the points, the curve, its bands, its target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.table.metrics import metric as metric_of
+from scalefit.table.units import format_count
+
+Floats = NDArray[np.float64]
+POINTS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Ribbon:
+    """A curve with its band: ``x``, ``estimate``, ``low`` and ``high`` are all of shape (n,)."""
+
+    x: Floats
+    estimate: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A target value and the tokens it takes; ``tokens`` is None where it is not reached."""
+
+    value: float
+    tokens: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Everything drawn about one fit (or of one group that could not be fitted: points only).
+
+    Attributes
+    ----------
+    x, y : (n,) arrays
+        The measured points, seeds apart.
+    mean, run : Ribbon or None
+        The fitted curve with the band for its mean, and with the band for a new run.
+    baseline : float or None
+        Mean value without pretraining.
+    goal : Goal or None
+        A target to be marked.
+    """
+
+    x: Floats
+    y: Floats
+    label: str = ""
+    metric: str = ""
+    column: str = "pretrain_tokens"
+    law: str = ""
+    verdict: str = ""
+    mean: Ribbon | None = None
+    run: Ribbon | None = None
+    baseline: float | None = None
+    goal: Goal | None = None
+
+    @property
+    def largest(self) -> float:
+        """Largest measured input: what lies to the right of it is extrapolated."""
+        return float(np.max(self.x))
+
+    @property
+    def title_y(self) -> str:
+        """Label of the y axis: the metric's name and unit."""
+        known = metric_of(self.metric)
+        same = not known.unit or known.unit.split()[0] == known.title
+        return known.title if same else f"{known.title} ({known.unit})"
+
+    @property
+    def title_x(self) -> str:
+        """Label of the x axis: the column's name in words."""
+        names = {"pretrain_tokens": "pretraining tokens", "finetune_tokens": "finetuning tokens"}
+        return names.get(self.column, self.column.replace("_", " "))
+
+
+def curve_of(
+    fit: Any,
+    *,
+    label: str = "",
+    baseline: float | None = None,
+    goal: Goal | None = None,
+    reach: float = 3.0,
+    level: float = 0.95,
+) -> Curve:
+    """Gather what a picture of a one-input fit shows.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fitted law of one input.
+    label : str
+        Name of the curve, e.g. its corpus.
+    baseline : float, optional
+        Mean value without pretraining.
+    goal : Goal, optional
+        Target to mark; the curve is drawn as far as its tokens where they are finite.
+    reach : float
+        How far beyond the largest input to draw, as a factor.
+    level : float
+        Confidence level of both bands.
+    """
+    name = only_input(fit)
+    x = np.asarray(fit.observations.inputs[name], dtype=float)
+    grid = drawn_at(x, goal, reach)
+    return Curve(
+        x=x,
+        y=np.asarray(fit.observations.values, dtype=float),
+        label=label,
+        metric=fit.observations.metric,
+        column=fit.observations.columns.get(name, name),
+        law=fit.law.name,
+        verdict=fit.verdict,
+        mean=ribbon(fit, name, grid, "mean", level),
+        run=ribbon(fit, name, grid, "run", level),
+        baseline=baseline,
+        goal=goal,
+    )
+
+
+def only_input(fit: Any) -> str:
+    """Return the law's input; a law of several inputs has no single curve."""
+    from scalefit.errors import DomainError
+
+    inputs = list(fit.observations.inputs)
+    if len(inputs) != 1:
+        raise DomainError(
+            f"the law {fit.law.name!r} has {len(inputs)} inputs ({', '.join(inputs)}); a curve "
+            "needs one. Try scalefit.predict(fit, ...) at the points you want"
+        )
+    return str(inputs[0])
+
+
+def drawn_at(x: Floats, goal: Goal | None, reach: float) -> Floats:
+    """Return the inputs to draw at: from the smallest to beyond the largest, evenly on a log axis."""
+    high = float(np.max(x)) * reach
+    if goal is not None and goal.tokens is not None and np.isfinite(goal.tokens):
+        high = max(high, min(goal.tokens * 1.5, float(np.max(x)) * 1e4))
+    return np.geomspace(float(np.min(x[x > 0])), high, POINTS)
+
+
+def ribbon(fit: Any, name: str, grid: Floats, kind: str, level: float) -> Ribbon:
+    """Ask the forecast for the curve and one of its bands."""
+    from scalefit.analysis.forecast import predict
+
+    band = predict(fit, inputs={name: grid}, level=level, kind=kind)
+    return Ribbon(grid, band.estimate, band.low, band.high)
+
+
+def label_of(key: dict[str, Any], leave_out: Sequence[str] = ()) -> str:
+    """Write a group's key for people: ``en-fr · finetuned on 300k``."""
+    words = []
+    for name, value in key.items():
+        if name in leave_out or value is None:
+            continue
+        if name == "finetune_tokens":
+            words.append(f"finetuned on {format_count(float(value))}")
+        elif name in {"corpus", "task", "model", "metric", "domain", "eval_set"}:
+            words.append(str(value))
+        else:
+            words.append(f"{name.replace('_', ' ')} {value}")
+    return " · ".join(words)

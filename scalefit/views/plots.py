@@ -1,0 +1,211 @@
+"""Pictures of fits: one curve with all there is to say, or many side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from scalefit.table.units import format_count
+from scalefit.views.curves import Curve, Goal, curve_of
+from scalefit.views.style import (
+    INK,
+    LARGE,
+    NORMAL,
+    QUIET,
+    SHADE,
+    SMALL,
+    Picture,
+    look,
+    picture,
+    share_legend,
+    tidy,
+    token_axis,
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: a title, a label for y, and the curves in it."""
+
+    title: str
+    label: str
+    curves: tuple[Curve, ...]
+
+
+def plot_fit(fit: Any, *, target: float | None = None, title: str = "", **options: Any) -> Picture:
+    """Draw one fit: seeds as points, the curve, both bands, the extrapolated zone, the target.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fitted law of one input.
+    target : float, optional
+        Value to mark, with the tokens it takes and their interval.
+    title : str
+        Shown above; by default the law and the metric.
+    **options
+        ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+    """
+    goal = None if target is None else goal_of(fit, target, float(options.get("level", 0.95)))
+    return plot_curve(curve_of(fit, goal=goal, **options), title=title)
+
+
+def goal_of(fit: Any, target: float, level: float = 0.95) -> Goal:
+    """Ask the forecast what a target takes."""
+    from scalefit.analysis.forecast import tokens_for
+
+    found = tokens_for(fit, target, level=level)
+    return Goal(target, found.estimate, found.low, found.high)
+
+
+def plot_curve(curve: Curve, *, title: str = "") -> Picture:
+    """Draw one curve on a picture of its own."""
+    figure = picture()
+    axes = figure.add_subplot()
+    draw_curve(axes, curve, run=True)
+    finish(axes, [curve])
+    axes.set_ylabel(curve.title_y, fontsize=NORMAL, color=INK)
+    heading = title or " · ".join(filter(None, (curve.label, curve.title_y, f"{curve.law} law")))
+    axes.set_title(heading, fontsize=LARGE, color=INK, loc="left")
+    share_legend(figure, _legend_of_one(curve), columns=3)
+    return figure
+
+
+def plot_many(panels: Sequence[Panel], *, columns: int = 4, title: str = "") -> Picture:
+    """Draw small multiples: one colour a curve name, the same in all panels."""
+    panels = [panel for panel in panels if panel.curves]
+    columns = max(1, min(columns, len(panels)))
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure = picture(3.1 * columns + 0.5, 2.6 * rows + 0.7)
+    labels = list(dict.fromkeys(c.label for panel in panels for c in panel.curves))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        _draw_panel(axes, panel, labels)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    share_legend(figure, _legend_of_many(panels, labels))
+    if title:
+        figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
+    for curve in panel.curves:
+        draw_curve(axes, curve, index=labels.index(curve.label))
+    finish(axes, panel.curves)
+    axes.set_title(panel.title, fontsize=NORMAL, color=INK, loc="left")
+    axes.set_ylabel(panel.label, fontsize=SMALL, color=INK)
+    axes.xaxis.label.set_fontsize(SMALL)
+
+
+def draw_curve(axes: Axes, curve: Curve, *, index: int = 0, run: bool = False) -> None:
+    """Draw points, curve and bands; solid where measured, dashed where extrapolated."""
+    style = look(index)
+    axes.plot(
+        curve.x, curve.y, ls="", ms=4.5, mfc="white", mew=1.2, zorder=3, gid="points", **style
+    )
+    if run and curve.run is not None:
+        _band(axes, curve.run, style["color"], 0.10, "run")
+    if curve.mean is None:
+        return
+    _band(axes, curve.mean, style["color"], 0.24 if run else 0.13, "mean")
+    inside = curve.mean.x <= curve.largest
+    beyond = curve.mean.x >= curve.mean.x[inside][-1]
+    for part, dashes, name in ((inside, "-", "curve"), (beyond, "--", "extrapolated")):
+        x, y = curve.mean.x[part], curve.mean.estimate[part]
+        axes.plot(x, y, ls=dashes, lw=1.7, color=style["color"], zorder=2.5, gid=name)
+
+
+def _band(axes: Axes, ribbon: Any, colour: str, alpha: float, name: str) -> None:
+    axes.fill_between(
+        ribbon.x, ribbon.low, ribbon.high, color=colour, alpha=alpha, lw=0, zorder=1.5, gid=name
+    )
+
+
+def finish(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Set limits by what was measured and drawn; add the zone, the baseline and the target."""
+    tidy(axes)
+    right = max(max(c.largest, 0.0 if c.mean is None else c.mean.x[-1]) for c in curves)
+    left = min(float(np.min(c.x[c.x > 0])) for c in curves)
+    axes.set_xscale("log")
+    axes.set_xlim(left / 1.25, right * 1.02)
+    axes.set_ylim(*_limits(curves))
+    token_axis(axes, curves[0].title_x)
+    largest = max(c.largest for c in curves)
+    if right > largest:
+        axes.axvspan(largest, right * 1.02, color=SHADE, lw=0, zorder=0, gid="zone")
+    baselines = [c.baseline for c in curves if c.baseline is not None]
+    if baselines:
+        axes.axhline(baselines[0], color=QUIET, lw=1.1, ls="-.", zorder=2, gid="baseline")
+    for curve in curves[:1]:
+        if curve.goal is not None:
+            _mark_goal(axes, curve.goal, right, alone=len(curves) == 1)
+
+
+def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Return y limits that show all points, curves, targets, and bands up to twice their spread."""
+    core = [curve.y for curve in curves]
+    core += [curve.mean.estimate for curve in curves if curve.mean is not None]
+    core += [np.array([c.baseline]) for c in curves if c.baseline is not None]
+    core += [np.array([c.goal.value]) for c in curves[:1] if c.goal is not None]
+    values = np.concatenate(core)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = max(high - low, 1e-9 * max(abs(high), 1.0))
+    bands = [r for c in curves for r in (c.mean, c.run) if r is not None]
+    least = min([low, *(float(np.nanmin(r.low)) for r in bands)])
+    most = max([high, *(float(np.nanmax(r.high)) for r in bands)])
+    return max(least, low - 0.5 * room) - 0.05 * room, min(most, high + 0.5 * room) + 0.05 * room
+
+
+def _mark_goal(axes: Axes, goal: Goal, right: float, *, alone: bool) -> None:
+    axes.axhline(goal.value, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=2, gid="target")
+    reached = goal.tokens is not None and math.isfinite(goal.tokens)
+    if not (alone and reached and goal.tokens is not None and goal.tokens <= right):
+        return
+    low, high = goal.low or goal.tokens, min(goal.high or math.inf, right)
+    axes.plot([low, high], [goal.value] * 2, color=INK, lw=3.2, alpha=0.55, gid="target interval")
+    axes.plot([goal.tokens], [goal.value], "D", color=INK, ms=5.5, zorder=4, gid="target tokens")
+
+
+def _legend_of_one(curve: Curve) -> list[Any]:
+    style = look(0)
+    colour = style["color"]
+    handles: list[Any] = [
+        Line2D([], [], ls="", mfc="white", mew=1.2, ms=4.5, label="runs", **style)
+    ]
+    if curve.mean is not None:
+        handles.append(Line2D([], [], color=colour, lw=1.7, label=f"{curve.law} law"))
+        handles.append(Patch(color=colour, alpha=0.34, lw=0, label="95% band of the mean"))
+        handles.append(Patch(color=colour, alpha=0.10, lw=0, label="95% band of a new run"))
+    return handles + _marks([curve])
+
+
+def _legend_of_many(panels: Sequence[Panel], labels: Sequence[str]) -> list[Any]:
+    handles: list[Any] = [
+        Line2D([], [], mfc="white", mew=1.2, ms=4.5, lw=1.5, label=label or "runs", **look(i))
+        for i, label in enumerate(labels)
+    ]
+    return handles + _marks([curve for panel in panels for curve in panel.curves])
+
+
+def _marks(curves: Sequence[Curve]) -> list[Any]:
+    handles: list[Any] = []
+    if any(c.baseline is not None for c in curves):
+        handles.append(Line2D([], [], color=QUIET, lw=1.1, ls="-.", label="not pretrained"))
+    goals = [c.goal for c in curves if c.goal is not None]
+    if goals:
+        name = f"target {goals[0].value:g}"
+        tokens = goals[0].tokens
+        if len(curves) == 1 and tokens is not None and math.isfinite(tokens):
+            name += f": {format_count(tokens)} tokens"
+        handles.append(Line2D([], [], color=INK, lw=0.9, ls=(0, (1, 1.5)), label=name))
+    if any(c.mean is not None and c.mean.x[-1] > c.largest for c in curves):
+        handles.append(Patch(color=SHADE, lw=0, label="extrapolated (dashed)"))
+    return handles

@@ -1,0 +1,82 @@
+"""Colours, fonts and axes that all pictures share; safe for colour-blind readers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from scalefit.table.units import format_count
+
+# Okabe and Ito's palette, without yellow (too pale on white) and black (kept for text).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+INK, QUIET, GRID, SHADE = "#222222", "#6b6b6b", "#e4e4e4", "#f4f4f4"
+SMALL, NORMAL, LARGE = 8.0, 9.5, 11.0
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself in a notebook without pyplot or a magic command."""
+
+    def _repr_png_(self) -> bytes:
+        return self._drawn("png", dpi=110)
+
+    def to_svg(self) -> str:
+        """Return the picture as an SVG element, with its text kept as text."""
+        import matplotlib
+
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scalefit"}):
+            text = self._drawn("svg", metadata={"Date": None}).decode("utf-8")
+        return text[text.index("<svg") :]
+
+    def _drawn(self, kind: str, **options: Any) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format=kind, **options)
+        return buffer.getvalue()
+
+
+def picture(width: float = 6.4, height: float = 4.0) -> Picture:
+    """Return an empty picture of this size in inches; its parts make room for one another."""
+    return Picture(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def look(index: int) -> dict[str, Any]:
+    """Colour and marker of the curve number ``index``; both differ, so grey prints still read."""
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def tidy(axes: Axes) -> None:
+    """Give axes the house look: light grid behind, no box, quiet ticks."""
+    axes.set_axisbelow(True)
+    axes.grid(True, which="major", color=GRID, linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(QUIET)
+    axes.tick_params(which="both", colors=QUIET, labelcolor=INK, labelsize=SMALL, length=3)
+    axes.tick_params(which="minor", length=1.5)
+
+
+def token_axis(axes: Axes, label: str = "pretraining tokens") -> None:
+    """Make the x axis logarithmic, its ticks written as 300k, 1M, 3B."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    marks = (1.0, 3.0) if high < 3e3 * low else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=marks, numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(label, fontsize=NORMAL, color=INK)
+
+
+def share_legend(figure: Figure, handles: Iterable[Any], *, columns: int = 6) -> None:
+    """Put one legend for the whole picture below it."""
+    handles = list(handles)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(columns, max(len(handles), 1)),
+        frameon=False,
+        fontsize=SMALL + 0.5,
+    )
