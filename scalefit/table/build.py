@@ -10,7 +10,7 @@ import pandas as pd
 from scalefit.errors import MissingColumnError, TableError
 
 from . import checks, consistency
-from .cells import count_cell, guess, missing, number_cell, numbers, texts
+from .cells import count_cell, guess, is_missing, missing, number_cell, numbers, texts
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
 from .draft import Draft
 from .problems import raise_all
@@ -44,8 +44,8 @@ def build(
     if frame.columns.duplicated().any():
         raise TableError(f"column names stand twice: {sorted(map(str, frame.columns))}")
     rename(draft, mapping or {})
-    to_long(draft, metrics)
     _require(draft)
+    to_long(draft, metrics)
     _leave_out_missing(draft)
     _type_columns(draft)
     raise_all(draft.problems)
@@ -59,7 +59,12 @@ def build(
 def _labels(frame: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
     if labels is not None:
         return list(labels)
-    return [f"row {i}" for i in frame.index]
+    rows = [f"row {i}" for i in frame.index]
+    if "source" not in frame.columns:
+        return rows
+    return [
+        r if is_missing(s) else f"{s} ({r})" for s, r in zip(frame["source"], rows, strict=True)
+    ]
 
 
 def _allowed(allow: Sequence[str]) -> frozenset[str]:

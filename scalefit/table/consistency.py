@@ -141,7 +141,8 @@ def _mixed_scales(draft: Draft) -> None:
     percent = np.array([metric(m).percent for m in draft.frame["metric"]])
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
-    beside = percent & (values > 0) & (values <= 1) & (biggest[codes] > 30 * np.abs(values))
+    scale = np.divide(biggest[codes], 100 * values, out=np.zeros(len(values)), where=values != 0)
+    beside = percent & (values > 0) & (values <= 1) & (scale > 2 / 3) & (scale < 3 / 2)
     comet = rows_of(draft, "comet") | rows_of(draft, "comet_qe")
     large = comet & (np.abs(values) > 5)
     if large.any() and (comet & ~large).sum() > 0:

@@ -1,0 +1,168 @@
+"""What a table refuses, and in which words; what it lets pass, and with which note."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from scalefit.errors import MissingColumnError, TableError
+from scalefit.table import as_table
+
+
+def long(**columns):
+    rows = max(len(v) for v in columns.values() if isinstance(v, list))
+    base = {"pretrain_tokens": [10**6 * (i + 1) for i in range(rows)], "metric": ["bleu"] * rows}
+    return {**base, **columns}
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"value": [20.0, 300.0]}, "row 1, column 'value': found bleu 300; needed 0 to 100"),
+        ({"value": [-2.0, 3.0]}, "row 0, column 'value': found bleu -2; needed 0 to 100"),
+        ({"value": ["20", "inf"]}, "row 1, column 'value': found bleu inf; needed a finite number"),
+        ({"value": ["20", "nan"]}, "row 1, column 'value': found bleu inf; needed a finite number"),
+        (
+            {"value": ["20,5", "3"]},
+            "row 0, column 'value': found '20,5'; needed a number. Try: a dec",
+        ),
+        ({"value": [2.0], "pretrain_tokens": [-5]}, "row 0, column 'pretrain_tokens': found -5"),
+        (
+            {"value": [2.0], "pretrain_tokens": ["lots"]},
+            "found 'lots'; needed a count such as 1500",
+        ),
+        (
+            {"value": [2.0], "pretrain_tokens": ["--"]},
+            "'pretrain_tokens': found nothing; needed a v",
+        ),
+        ({"value": [2.0], "stderr": [-0.1]}, "row 0, column 'stderr': found -0.1"),
+        ({"value": [0.21, 0.28]}, "found bleu 0.21; needed 0 to 100: no bleu here is above 1"),
+        (
+            {"value": [81.0], "metric": ["accuracy"]},
+            "needed 0 to 1. Try: divide percentages by 100",
+        ),
+        ({"value": [0.5], "metric": ["perplexity"]}, "found perplexity 0.5; needed 1 or more"),
+        (
+            {"value": [20.0, 21.0], "signature": ["tok:13a", "tok:zh"]},
+            "row 1, column 'signature': found 2 signatures under 'bleu': 'tok:13a' and 'tok:zh'",
+        ),
+        (
+            {"value": [2.0, 2.1], "metric": ["cross_entropy"] * 2, "tokenizer": ["bpe", "spm"]},
+            "found 2 tokenizers under 'cross_entropy': 'bpe' and 'spm'; needed one. Try: compare "
+            "cross_entropy_per_byte",
+        ),
+        (
+            {"value": [2.0, 2.1], "metric": ["cross_entropy"] * 2, "unit": ["nats/token", "bans"]},
+            "found 2 units under 'cross_entropy'",
+        ),
+        (
+            {"value": [20.0, 21.0], "pretrain_tokens": [1, 1], "finetune_seed": [3, 3]},
+            "row 1, column 'value': found bleu 21, but row 0 has 20 under the same key and seeds",
+        ),
+        (
+            {"value": [28.0, 0.29], "pretrain_tokens": [1, 1], "finetune_seed": [3, 4]},
+            "row 1, column 'value': found bleu 0.29 beside values up to 28; needed one scale",
+        ),
+        (
+            {"value": [0.83, 84.0], "metric": ["comet", "comet"]},
+            "found comet 0.83 beside values up to 84",
+        ),
+    ],
+)
+def test_refused_with_row_column_value_need_and_cure(columns, words):
+    with pytest.raises(TableError, match=re.escape(words)):
+        as_table(long(**columns))
+
+
+@pytest.mark.parametrize(
+    ("columns", "allow"),
+    [
+        ({"value": [20.0, 300.0]}, "range"),
+        ({"value": [0.21, 0.28]}, "fractions"),
+        ({"value": [20.0, 21.0], "signature": ["a", "b"]}, "signatures"),
+        (
+            {"value": [2.0, 2.1], "metric": ["cross_entropy"] * 2, "tokenizer": ["bpe", "spm"]},
+            "tokenizers",
+        ),
+        ({"value": [2, 3], "pretrain_tokens": [1, 1], "finetune_seed": [3, 3]}, "conflicts"),
+        ({"value": [0.83, 84.0], "metric": ["comet", "comet"]}, "units"),
+    ],
+)
+def test_allowed_by_name(columns, allow):
+    assert len(as_table(long(**columns), allow=(allow,))) == 2
+
+
+def test_unknown_allowance_is_refused():
+    with pytest.raises(TableError, match=r"allow has everything; needed any of signatures"):
+        as_table(long(value=[2.0]), allow=("everything",))
+
+
+def test_all_problems_are_listed_at_once_and_the_rest_counted():
+    with pytest.raises(TableError) as caught:
+        as_table(long(value=[200.0 + i for i in range(20)]))
+    assert str(caught.value).startswith("20 problems in the table:\n  row 0,")
+    assert str(caught.value).endswith("and 8 more")
+
+
+def test_the_place_is_the_source_where_one_is_known():
+    with pytest.raises(TableError, match=r"^log\.txt:7 \(row 1\), column 'value': found bleu 200"):
+        as_table(long(value=[20, 200], source=["log.txt:6", "log.txt:7"]))
+
+
+def test_copies_are_left_out_with_a_note():
+    once = pd.DataFrame(long(value=[20.0, 21.0, 22.0], corpus=["a", None, "a"]))
+    table = as_table(pd.concat([once, once, once]))
+    assert len(table) == 3
+    assert "6 exact duplicate rows left out" in table.notes[0]
+
+
+def test_replicates_without_seeds_are_kept_with_a_note():
+    table = as_table(long(value=[20.0, 21.0], pretrain_tokens=[5, 5]))
+    assert len(table) == 2
+    assert "2 rows share their key and name no seed" in table.notes[0]
+
+
+def test_rows_that_differ_in_an_unknown_column_are_no_conflict_but_noted():
+    columns = long(value=[20.0, 21.0], pretrain_tokens=[5, 5], finetune_seed=[1, 1], step=[10, 20])
+    assert "2 rows differ from another only in step" in as_table(columns).notes[0]
+
+
+def test_repetition_is_noted():
+    table = as_table(long(value=[20.0, 21.0], unique_tokens=["1M", "1M"]))
+    assert "repetition: 1 rows saw more tokens" in table.notes[0]
+    assert "up to 2 passes (row 1)" in table.notes[0]
+
+
+def test_a_checkpoint_that_is_worse_than_the_one_before_is_noted():
+    columns = long(value=[3.0, 3.1, 2.9], pretrain_run=["r"] * 3, metric=["cross_entropy"] * 3)
+    note = as_table(columns).notes[0]
+    assert "non-monotone checkpoints: 1 of 1 cross-entropy curves" in note
+    assert "at most by 0.1 nats/target token (row 1)" in note
+
+
+def test_bits_become_nats_and_per_byte_is_another_metric():
+    columns = long(value=[2.0, 1.0], metric=["cross_entropy"] * 2, unit=["bits/token", "bits/byte"])
+    table = as_table(columns | {"stderr": [1.0, 1.0]})
+    assert table.metrics == ("cross_entropy", "cross_entropy_per_byte")
+    assert table.column("value") == pytest.approx([1.3862943611, 0.6931471806])
+    assert table.column("stderr") == pytest.approx([0.6931471806] * 2)
+    assert "cross_entropy in bits/byte is cross_entropy_per_byte, another metric" in table.notes
+
+
+def test_missing_columns_are_asked_for_by_name():
+    with pytest.raises(
+        MissingColumnError, match=r"no column 'pretrain_tokens' \(columns: tokens, b"
+    ):
+        as_table({"tokens": [1], "bleu": [20]})
+    with pytest.raises(MissingColumnError, match=r"neither columns 'metric' and 'value' nor"):
+        as_table({"pretrain_tokens": [1], "loss": [2.0]})
+    with pytest.raises(MissingColumnError, match=r"a column 'value' but none named 'metric'"):
+        as_table({"pretrain_tokens": [1], "value": [2.0]})
+
+
+@pytest.mark.parametrize(
+    "data", [{"pretrain_tokens": [], "bleu": []}, {"pretrain_tokens": [1], "bleu": [None]}]
+)
+def test_an_empty_table_is_refused(data):
+    with pytest.raises(TableError, match=r"no rows|no row has a value"):
+        as_table(data)
