@@ -13,7 +13,7 @@ from scalefit.table.metrics import metric as metric_of
 from scalefit.table.units import format_count
 
 Floats = NDArray[np.float64]
-POINTS = 200
+POINTS = 90
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ def only_input(fit: Any) -> str:
 
 
 def drawn_at(x: Floats, goal: Goal | None, reach: float) -> Floats:
-    """Return the inputs to draw at: from the smallest to beyond the largest, evenly on a log axis."""
+    """Return where to draw: from the smallest input to beyond the largest, evenly in its log."""
     high = float(np.max(x)) * reach
     if goal is not None and goal.tokens is not None and np.isfinite(goal.tokens):
         high = max(high, min(goal.tokens * 1.5, float(np.max(x)) * 1e4))

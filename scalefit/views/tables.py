@@ -13,6 +13,12 @@ def columns(rows: Iterable[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
 
 
+def is_numeric(rows: Iterable[Row], name: str) -> bool:
+    """Whether a column holds numbers, so that it is set to the right."""
+    found = [row.get(name) for row in rows]
+    return any(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
+
+
 def cell(value: Any) -> str:
     """Write one value for people: four significant digits, missing as a dash."""
     if value is None or value != value:
@@ -40,8 +46,8 @@ def rich_table(rows: Iterable[Row], *, title: str = "") -> Any:
     rows = list(rows)
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for name in columns(rows):
-        numeric = any(isinstance(row.get(name), int | float) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+        justify = "right" if is_numeric(rows, name) else "left"
+        table.add_column(name.replace("_", " "), justify=justify)
     for row in rows:
         table.add_row(*(cell(row.get(name)) for name in columns(rows)))
     return table

@@ -1,0 +1,50 @@
+"""A report as one HTML file: sentences, pictures as inline SVG, tables, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scalefit.views.tables import cell, columns, is_numeric
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report; whatever is empty is left out."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    svg: str = ""
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says, top to bottom; the summary comes first, signatures last."""
+
+    title: str
+    subtitle: str = ""
+    summary: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    footer: tuple[str, ...] = ()
+
+
+def render(report: Report) -> str:
+    """Return the report as one HTML page that needs nothing else."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from scalefit import __version__
+
+    environment = Environment(
+        loader=PackageLoader("scalefit.views"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(cell=cell, columns=columns, numeric=is_numeric)
+    return environment.get_template("report.html").render(report=report, version=__version__)
