@@ -1,0 +1,125 @@
+"""Bootstrap over segments: one multiplicity matrix for all systems, metrics' sums by one product.
+
+A resample of segments is a row of counts, how often each segment was drawn. That row times the
+segment statistics is the resample's sum, so a thousand resamples of hundreds of systems are one
+matrix product (Koehn 2004 gives the test; the resamples are those sacreBLEU 2 draws by the same
+seed). Shared rows make the comparison of two systems a paired one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import ScoringError
+
+from .aggregate import Floats, corpus_scores
+from .statistics import SegmentStatistics
+
+SEED = 12345
+"""SacreBLEU's default seed, so that resamples are the same."""
+_CELLS = 4_000_000  # of one block of the multiplicity matrix: 32 MB
+_COLUMNS = 1_000  # of the statistics multiplied at once
+
+
+def multiplicities(segments: int, resamples: int, seed: int = SEED) -> Iterator[Floats]:
+    """Yield blocks of rows of the multiplicity matrix, ``resamples`` rows in all.
+
+    Parameters
+    ----------
+    segments : int
+        Number of segments, so of columns; each row sums to it.
+    resamples : int
+        Number of rows.
+    seed : int
+        Seed of the generator; blocks do not change the draws.
+    """
+    generator = np.random.default_rng(seed)
+    rows = max(1, _CELLS // segments)
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = generator.choice(segments, size=(size, segments), replace=True)
+        drawn += np.arange(size)[:, None] * segments
+        counts = np.bincount(drawn.ravel(), minlength=size * segments)
+        yield counts.reshape(size, segments).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Scores of resampled test sets.
+
+    Attributes
+    ----------
+    systems : tuple of str
+        Names, in the order of the first axis of ``scores``.
+    scores : ndarray, shape (systems, resamples)
+        One corpus score per system and resample; a column is one test set for all systems.
+    """
+
+    systems: tuple[str, ...]
+    scores: Floats
+
+    def __post_init__(self) -> None:
+        self.scores.flags.writeable = False
+
+    @property
+    def mean(self) -> Floats:
+        """Mean over resamples, shape ``(systems,)``."""
+        return np.asarray(self.scores.mean(axis=1))
+
+    @property
+    def stderr(self) -> Floats:
+        """Standard error of each system's score from the choice of segments."""
+        return np.asarray(self.scores.std(axis=1, ddof=1))
+
+    def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
+        """Return lower and upper percentile limits, each of shape ``(systems,)``.
+
+        At the level .95 these are the order statistics between which sacreBLEU's ± reaches.
+        """
+        ordered = np.sort(self.scores, axis=1)
+        left = int(ordered.shape[1] * (1 - level) / 2 + 1e-9)
+        return ordered[:, left], ordered[:, ordered.shape[1] - left - 1]
+
+
+def bootstrap(statistics: SegmentStatistics, resamples: int = 1000, seed: int = SEED) -> Bootstrap:
+    """Score ``resamples`` redrawn test sets for all systems at once.
+
+    Raises
+    ------
+    ScoringError
+        If fewer than two segments or two resamples leave nothing to vary.
+    """
+    if statistics.segments < 2 or resamples < 2:
+        raise ScoringError(
+            f"{statistics.metric}: {statistics.segments} segments and {resamples} resamples; "
+            "a bootstrap needed two of each at least"
+        )
+    blocks = [
+        _resampled(statistics, block)
+        for block in multiplicities(statistics.segments, resamples, seed)
+    ]
+    return Bootstrap(statistics.systems, np.concatenate(blocks, axis=1))
+
+
+def _resampled(statistics: SegmentStatistics, block: Floats) -> Floats:
+    """Score a block of resamples; a few systems at a time bound the memory."""
+    count, segments, size = statistics.values.shape
+    step = max(1, _COLUMNS // size)
+    scores = np.empty((count, len(block)))
+    for start in range(0, count, step):
+        some = statistics.values[start : start + step].astype(np.float64)
+        sums = block @ some.transpose(1, 0, 2).reshape(segments, -1)
+        shaped = sums.reshape(len(block), -1, size)
+        scores[start : start + step] = corpus_scores(statistics.kind, statistics.options, shaped).T
+    return scores
+
+
+def two_sided_p(differences: Floats, observed: float) -> float:
+    """Return sacreBLEU's paired bootstrap p-value (Koehn 2004; add-one as in multeval)."""
+    spread: NDArray[np.float64] = np.abs(differences)
+    beyond = int((spread - spread.mean() > abs(observed)).sum())
+    return (beyond + 1) / (len(spread) + 1)

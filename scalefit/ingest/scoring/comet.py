@@ -1,0 +1,158 @@
+"""COMET, the real one (Rei et al. 2020), with every segment's score kept, so none is made twice."""
+
+from __future__ import annotations
+
+import math
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from scalefit.errors import ScoringError
+
+from .cache import Cache
+from .checkpoint import Checkpoint, comet_version, locate
+from .hub import refuse_offline
+from .options import Comet
+from .quiet import quiet
+from .sacre import digest
+
+Sample: TypeAlias = dict[str, str]
+"""``src``, ``mt`` and, where the model reads it, ``ref``: what COMET's ``predict`` takes."""
+
+_AIM = 10.0  # seconds of work between two transactions: what a kill can cost
+_MOST = 4096  # segments between two transactions
+
+
+class CometScorer:
+    """A COMET model that scores segments and remembers them.
+
+    The model is loaded when the first segment comes up that is not in the cache, so a rerun
+    that finds everything needs neither torch nor the weights in memory.
+
+    Parameters
+    ----------
+    comet : Comet
+        Which model, and how to run it.
+    cache : Cache
+        Segment scores by model, revision, COMET version, precision and the texts.
+    references : bool
+        Whether references are at hand.
+
+    Raises
+    ------
+    MissingDependencyError
+        If COMET is not installed.
+    ScoringError
+        If the model cannot be had, or needs references and there are none.
+    """
+
+    def __init__(self, comet: Comet, cache: Cache, *, references: bool) -> None:
+        self.comet, self.cache = comet, cache
+        self.checkpoint: Checkpoint = locate(comet)
+        if self.checkpoint.reference == "needed" and not references:
+            raise ScoringError(
+                f"COMET model {comet.model} needs references, and there are none; "
+                "pass references, or take a reference-free model"
+            )
+        self.reads_references = references and self.checkpoint.reference != "unused"
+        self.metric = "comet" if self.reads_references else "comet_qe"
+        self.signature = self.checkpoint.signature(comet.precision, self.reads_references)
+
+    def samples(
+        self, sources: Sequence[str], lines: Sequence[str], references: Sequence[str] | None
+    ) -> list[Sample]:
+        """Return what COMET is to read, one dict a segment."""
+        if not self.reads_references or references is None:
+            return [{"src": src, "mt": line} for src, line in zip(sources, lines, strict=True)]
+        return [
+            {"src": src, "mt": line, "ref": ref}
+            for src, line, ref in zip(sources, lines, references, strict=True)
+        ]
+
+    def key(self, sample: Sample) -> bytes:
+        """Return the key under which a segment's score is kept."""
+        model = (self.checkpoint.name, self.checkpoint.revision, comet_version())
+        return digest("comet", *model, self.comet.precision, *sample.values())
+
+    def scores(self, samples: Sequence[Sample], bar: Any) -> list[float]:
+        """Return one score a segment; only what is new is computed.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+            Segments, as `samples` returns them.
+        bar : tqdm
+            Moved on by one for each segment.
+        """
+        keys = [self.key(sample) for sample in samples]
+        wanted = dict(zip(keys, samples, strict=True))
+        known = self._known(list(wanted))
+        missing = {key: sample for key, sample in wanted.items() if key not in known}
+        bar.update(len(samples) - len(missing))
+        for some in self._portions(missing):
+            known |= self._computed(some)
+            bar.update(len(some))
+        return [known[key] for key in keys]
+
+    def _known(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+        found = self.cache.get(keys)
+        return {key: float(struct.unpack("<d", value)[0]) for key, value in found.items()}
+
+    def _portions(self, missing: Mapping[bytes, Sample]) -> Iterator[dict[bytes, Sample]]:
+        """Cut the work so that one portion takes some ten seconds, alike lengths together."""
+        queue = sorted(missing, key=lambda key: sum(map(len, missing[key].values())))
+        size = 2 * self.comet.batch_size
+        while queue:
+            now, queue = queue[:size], queue[size:]
+            start = time.monotonic()
+            yield {key: missing[key] for key in now}
+            pace = _AIM / max(time.monotonic() - start, 1e-3)
+            size = min(_MOST, max(self.comet.batch_size, int(size * min(pace, 4.0))))
+
+    def _computed(self, portion: Mapping[bytes, Sample]) -> dict[bytes, float]:
+        """Score what no other process has scored meanwhile, and store it at once."""
+        known = self._known(list(portion))
+        new = {key: sample for key, sample in portion.items() if key not in known}
+        if new:
+            fresh = dict(zip(new, self._predict(list(new.values())), strict=True))
+            self.cache.put({key: struct.pack("<d", score) for key, score in fresh.items()})
+            known |= fresh
+        return known
+
+    def _predict(self, samples: list[Sample]) -> list[float]:
+        with quiet():
+            predicted = self._model.predict(
+                samples, batch_size=self.comet.batch_size, gpus=self._gpus, progress_bar=False
+            )
+        scores = [float(score) for score in predicted.scores]
+        broken = [i for i, score in enumerate(scores) if not math.isfinite(score)]
+        if broken:
+            raise ScoringError(
+                f"COMET model {self.comet.model} gave {scores[broken[0]]} for the segment "
+                f"{samples[broken[0]]['mt']!r:.60}. Try: precision='fp32'"
+            )
+        return scores
+
+    @cached_property
+    def _model(self) -> Any:
+        with quiet():
+            try:
+                model = _load(self.checkpoint, local_files_only=True)
+            except OSError:
+                refuse_offline(self.comet, f"The encoder {self.checkpoint.encoder!r} of COMET")
+                model = _load(self.checkpoint, local_files_only=False)
+            return model.half() if self.comet.precision == "fp16" else model
+
+    @cached_property
+    def _gpus(self) -> int:
+        import torch
+
+        return int(torch.cuda.is_available()) if self.comet.gpus is None else self.comet.gpus
+
+
+def _load(checkpoint: Checkpoint, *, local_files_only: bool) -> Any:
+    from comet import load_from_checkpoint
+
+    return load_from_checkpoint(str(checkpoint.file), local_files_only=local_files_only)

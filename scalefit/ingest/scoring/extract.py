@@ -1,0 +1,136 @@
+"""Many systems' segment statistics: on several cores, kept as they come, so a rerun resumes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from .cache import Cache, pack, unpack
+from .sacre import SacreSpec, Scorer, digest
+from .statistics import compact
+from .text import Text
+
+Array: TypeAlias = NDArray[Any]
+References: TypeAlias = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One system under one metric, and the key under which its statistics are kept."""
+
+    system: str
+    spec: SacreSpec
+    lines: tuple[str, ...]
+    key: bytes
+
+
+def tasks(
+    heads: Mapping[str, Scorer], references: References, systems: Mapping[str, Text]
+) -> list[Task]:
+    """List what is to be counted; the keys depend on the texts and on all settings."""
+    of_references = digest(*(digest(*lines).hex() for lines in references)).hex()
+    made = []
+    for name, text in systems.items():
+        of_lines = digest(*text.lines).hex()
+        for head in heads.values():
+            key = digest("statistics", head.identity, of_references, of_lines)
+            made.append(Task(name, head.spec, text.lines, key))
+    return made
+
+
+def extract(
+    work: Sequence[Task], references: References, cache: Cache, *, workers: int, progress: bool
+) -> Iterator[tuple[Task, Array]]:
+    """Yield every task's statistics: first what is known, then the rest as it is counted.
+
+    Parameters
+    ----------
+    work : sequence of Task
+        What is wanted.
+    references : tuple of tuple of str
+        Reference texts.
+    cache : Cache
+        Where to look first; what is counted goes there at once.
+    workers : int
+        Processes to count in; 1 counts in this one.
+    progress : bool
+        Whether to show a bar where it takes more than two seconds.
+    """
+    from tqdm.auto import tqdm
+
+    known = cache.get([task.key for task in work])
+    yield from ((task, unpack(known[task.key])) for task in work if task.key in known)
+    missing = [task for task in work if task.key not in known]
+    done = len(work) - len(missing)
+    counted = _in_processes if workers > 1 and len(missing) > 1 else _here
+    with tqdm(
+        total=len(work), initial=done, desc="scoring", unit="text", delay=2, disable=not progress
+    ) as bar:
+        for task, statistics in counted(missing, references, workers):
+            cache.put({task.key: pack(statistics)})
+            bar.update()
+            yield task, statistics
+
+
+def _here(
+    work: Sequence[Task], references: References, workers: int
+) -> Iterator[tuple[Task, Array]]:
+    scorers: dict[str, Scorer] = {}
+    for task in work:
+        yield task, _count(scorers, references, task.spec, task.lines)
+
+
+def _in_processes(
+    work: Sequence[Task], references: References, workers: int
+) -> Iterator[tuple[Task, Array]]:
+    pool = ProcessPoolExecutor(
+        min(workers, len(work)),
+        # Not forked: this process may run torch's threads, which a fork would leave locked.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(references,),
+    )
+    try:
+        futures: dict[Future[Array], Task] = {
+            pool.submit(_count_in_worker, task.spec, task.lines): task for task in work
+        }
+        for future in as_completed(futures):
+            yield futures.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _count(
+    scorers: dict[str, Scorer], references: References, spec: SacreSpec, lines: tuple[str, ...]
+) -> Array:
+    """Count one text; the references' n-grams are counted once for each metric."""
+    if spec.metric not in scorers:
+        scorers[spec.metric] = Scorer(spec, references)
+    return compact(scorers[spec.metric].statistics(lines))
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(references: References) -> None:
+    _worker.update(references=references, scorers={})
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: Any) -> None:
+    """End with the parent, even where that was killed and could not say so."""
+    parent.join()
+    os._exit(1)
+
+
+def _count_in_worker(spec: SacreSpec, lines: tuple[str, ...]) -> Array:
+    return _count(_worker["scorers"], _worker["references"], spec, lines)

@@ -1,0 +1,81 @@
+"""Models on the Hugging Face hub: what is on this machine first, and no blind retries."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from scalefit.errors import ScoringError
+
+from .options import Comet
+from .quiet import quiet
+
+
+def from_hub(comet: Comet) -> Path:
+    """Return the folder of a hub model, from this machine where it is there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import HFValidationError, LocalEntryNotFoundError
+
+    name = str(comet.model)
+    try:
+        return Path(snapshot_download(name, revision=comet.revision, local_files_only=True))
+    except HFValidationError as error:
+        raise ScoringError(f"{name!r} is neither a file here nor a model name ({error})") from error
+    except LocalEntryNotFoundError:
+        refuse_offline(comet, f"COMET model {name!r}")
+    return _download(comet)
+
+
+def _download(comet: Comet) -> Path:
+    name = str(comet.model)
+    try:
+        if comet.revision:
+            from huggingface_hub import snapshot_download
+
+            return Path(snapshot_download(name, revision=comet.revision))
+        with quiet():
+            from comet import download_model
+
+            return Path(download_model(name)).parents[1]
+    except Exception as error:
+        raise ScoringError(
+            f"COMET model {name!r} could not be fetched ({type(error).__name__}: {error}). COMET "
+            "says 'not supported' for every cause: a misspelt name, no network, a licence not yet "
+            "accepted on the model's page, or no login (hf auth login). Try the page of the model "
+            "on the hub first"
+        ) from error
+
+
+def refuse_offline(comet: Comet, what: str) -> None:
+    """Say that something is not on this machine where the network may or can not be asked.
+
+    Raises
+    ------
+    ScoringError
+        If the network is forbidden, or does not answer within five seconds: the libraries
+        underneath would try for a minute and a half.
+    """
+    from huggingface_hub import constants
+
+    if comet.local_files_only or constants.HF_HUB_OFFLINE:
+        why = "the network may not be asked (local_files_only or HF_HUB_OFFLINE)"
+    elif not _answers(constants.ENDPOINT):
+        why = f"{constants.ENDPOINT} does not answer"
+    else:
+        return
+    raise ScoringError(
+        f"{what} is not in {constants.HF_HUB_CACHE}, and {why}. Try: fetch it once with "
+        f"python -c \"from comet import download_model; download_model('{comet.model}')\" "
+        "where there is a network, or give the path of a checkpoint"
+    )
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,181 @@
+"""Score hypotheses against references: texts in, a results table with standard errors out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from scalefit.errors import ScoringError
+from scalefit.table import Table
+
+from .bootstrap import bootstrap
+from .inputs import Inputs, read_inputs
+from .measure import COMET, Measured, checked_metrics, measure
+from .options import Comet, Scoring
+from .sacre import METRICS
+from .statistics import SegmentStatistics
+from .text import Hypotheses, Lines
+
+References: TypeAlias = Lines | Sequence[Path] | Sequence[Sequence[str]]
+_DEFAULT = ("bleu", "chrf", "comet")
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What came of scoring.
+
+    Attributes
+    ----------
+    table : Table
+        One row per system and metric.
+    statistics : mapping of str to SegmentStatistics
+        Per metric, for intervals and paired comparisons without the texts.
+    problems : tuple of str
+        Systems left out, each with its file and the reason.
+    """
+
+    table: Table
+    statistics: Mapping[str, SegmentStatistics]
+    problems: tuple[str, ...]
+
+
+def score(
+    hypotheses: Hypotheses,
+    references: References | None,
+    sources: Lines | None = None,
+    metrics: Sequence[str] = _DEFAULT,
+    *,
+    comet: Comet | str | Path | None = None,
+    columns: Mapping[str, Any] | None = None,
+    **scoring: Any,
+) -> Table:
+    """Score one or many systems' outputs, with the standard error of each score.
+
+    Parameters
+    ----------
+    hypotheses : path, glob, lines, or mapping of name to lines or path
+        The outputs, one segment a line.
+    references : path, lines, or several of them
+        What to compare with; None only where a reference-free COMET model is all there is.
+    sources : path or lines, optional
+        What was translated; COMET reads it.
+    metrics : sequence of str
+        Any of ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``, ``comet_qe``.
+    comet : Comet, str or path, optional
+        COMET model: hub name, checkpoint path, or a `Comet` with batch size, precision and more.
+    columns : mapping, optional
+        Columns to add to every row, such as ``{"eval_set": "newstest2019"}``.
+    **scoring
+        Any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``,
+        ``cache``, ``workers``, ``allow_empty``, ``progress``.
+
+    Returns
+    -------
+    Table
+        Columns ``metric``, ``value``, ``stderr``, ``signature``, ``source``, ``system``, in
+        sacreBLEU's units (0–100; COMET on its model's own scale). A system that could not be
+        scored is named in the table's notes with the reason; all others are scored.
+
+    Raises
+    ------
+    ScoringError
+        If references, sources or metrics do not fit together, or no system could be scored.
+    MissingDependencyError
+        If COMET is asked for and not installed.
+
+    Examples
+    --------
+    >>> table = score(["the cat sat down", "a dog ran off"], ["the cat sat", "a dog ran off"],
+    ...               metrics=["chrf"], cache=False)
+    >>> round(float(table.column("value")[0]), 1)
+    94.3
+    """
+    try:
+        how = Scoring(**scoring)
+    except TypeError as error:
+        known = ", ".join(Scoring.__dataclass_fields__)
+        raise ScoringError(f"score: {error}; options are {known}") from error
+    if comet is not None:
+        how = replace(how, comet=comet if isinstance(comet, Comet) else Comet(comet))
+    return score_systems(
+        hypotheses, references, sources, metrics, scoring=how, columns=columns
+    ).table
+
+
+def score_systems(
+    hypotheses: Hypotheses,
+    references: References | None,
+    sources: Lines | None = None,
+    metrics: Sequence[str] = _DEFAULT,
+    *,
+    scoring: Scoring | None = None,
+    columns: Mapping[str, Any] | None = None,
+) -> Scored:
+    """Score like `score`, and keep the segment statistics and the list of problems too.
+
+    Parameters
+    ----------
+    hypotheses, references, sources, metrics, columns
+        As for `score`.
+    scoring : Scoring, optional
+        How to score.
+
+    Returns
+    -------
+    Scored
+    """
+    how = scoring or Scoring()
+    wanted = checked_metrics(metrics)
+    inputs = read_inputs(
+        hypotheses,
+        references,
+        sources,
+        needs_references=any(name in METRICS for name in wanted),
+        needs_sources=any(name in COMET for name in wanted),
+        allow_empty=how.allow_empty,
+    )
+    found = {one.statistics.metric: one for one in measure(wanted, inputs, how)}
+    rows = [row for one in found.values() for row in _rows(one, inputs, how, columns or {})]
+    # Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
+    table = Table.from_frame(pd.DataFrame(rows), allow=("fractions", "no_pretrain_tokens"))
+    notes = (*table.notes, *_notes(inputs, how, "comet" in found))
+    statistics = {name: one.statistics for name, one in found.items()}
+    return Scored(replace(table, notes=notes), statistics, inputs.problems)
+
+
+def _rows(
+    measured: Measured, inputs: Inputs, how: Scoring, columns: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    statistics = measured.statistics
+    errors: Sequence[float] = [float("nan")] * len(measured.values)
+    if statistics.segments > 1:
+        errors = bootstrap(statistics, how.resamples, how.seed).stderr.tolist()
+    return [
+        {
+            **columns,
+            "metric": statistics.metric,
+            "value": value,
+            "stderr": stderr,
+            "signature": statistics.signature,
+            "source": inputs.systems[system].name,
+            "system": system,
+        }
+        for system, value, stderr in zip(statistics.systems, measured.values, errors, strict=True)
+    ]
+
+
+def _notes(inputs: Inputs, how: Scoring, comet: bool) -> list[str]:
+    segments = len(next(iter(inputs.systems.values())))
+    notes = [f"left out: {problem}" for problem in inputs.problems]
+    if segments > 1:
+        drawn = f"{how.resamples:,} resamples, seed {how.seed}"
+        notes.append(f"stderr: bootstrap over {segments:,} segments, {drawn}")
+    else:
+        notes.append("no stderr: one segment has nothing to resample")
+    if comet and len(inputs.references) > 1:
+        notes.append(f"comet reads one reference: {inputs.references[0].name}")
+    return notes + list(inputs.notes)
