@@ -44,6 +44,33 @@ def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
+def conditions(options: Sequence[str] | None) -> dict[str, list[str]]:
+    """Turn ``["task=en-fr,en-de"]`` into conditions for ``Table.where``."""
+    return {name: names(value) or [] for name, value in pairs(options, "--where").items()}
+
+
+def read_table(path: str, *, where: Sequence[str] | None, rename: Sequence[str] | None) -> Any:
+    """Read results from a path or ``-``, rename columns, keep the rows asked for."""
+    import scalefit as sf
+
+    table = sf.read(path, mapping=pairs(rename, "--map") or None)
+    wanted = conditions(where)
+    return table.where(**wanted) if wanted else table
+
+
+def numbers(option: str, flag: str) -> list[float]:
+    """Split ``1e9,3B`` into numbers; ``flag`` names the option in the error."""
+    from scalefit.table.units import parse_count
+
+    found = []
+    for text in names(option) or []:
+        number = parse_count(text)
+        if number is None:
+            raise TableError(f"{flag}: {text!r} is no number; needed e.g. 1e9,3B")
+        found.append(number)
+    return found
+
+
 def names(option: str | None) -> list[str] | None:
     """Split ``corpus,task`` at its commas; None stays None."""
     return None if option is None else [name.strip() for name in option.split(",") if name.strip()]

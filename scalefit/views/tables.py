@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scalefit.table.units import format_count
+
 Row = Mapping[str, Any]
+PIPED = 160
 
 
 def columns(rows: Iterable[Row]) -> list[str]:
@@ -19,12 +24,14 @@ def is_numeric(rows: Iterable[Row], name: str) -> bool:
     return any(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
 
 
-def cell(value: Any) -> str:
-    """Write one value for people: four significant digits, missing as a dash."""
+def cell(value: Any, column: str = "") -> str:
+    """Write one value for people: four significant digits, tokens as 3M, missing as a dash."""
     if value is None or value != value:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int | float) and ("tokens" in column or column == "parameters"):
+        return "∞" if value == math.inf else format_count(value)
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
@@ -32,10 +39,16 @@ def cell(value: Any) -> str:
 
 def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     """Print rows as a table that fits the terminal; long cells wrap."""
+    rows = list(rows)
+    console().print(rich_table(rows, title=title) if rows else "nothing to show")
+
+
+def console() -> Any:
+    """Return a console as wide as the terminal, or wide enough where there is none."""
     from rich.console import Console
 
-    rows = list(rows)
-    Console(soft_wrap=False).print(rich_table(rows, title=title) if rows else "nothing to show")
+    wide = Console()
+    return wide if wide.is_terminal or "COLUMNS" in os.environ else Console(width=PIPED)
 
 
 def rich_table(rows: Iterable[Row], *, title: str = "") -> Any:
@@ -49,5 +62,5 @@ def rich_table(rows: Iterable[Row], *, title: str = "") -> Any:
         justify = "right" if is_numeric(rows, name) else "left"
         table.add_column(name.replace("_", " "), justify=justify)
     for row in rows:
-        table.add_row(*(cell(row.get(name)) for name in columns(rows)))
+        table.add_row(*(cell(row.get(name), name) for name in columns(rows)))
     return table

@@ -1,0 +1,42 @@
+"""``scalefit laws`` and what the root command says."""
+
+import json
+import subprocess
+import sys
+
+from scalefit import __version__
+from scalefit.laws import LAWS
+
+
+def test_laws_are_listed_with_their_formula(scalefit):
+    ran = scalefit("laws")
+    assert ran.code == 0
+    assert all(law.name in ran.out and law.formula in ran.out for law in LAWS.values())
+
+
+def test_laws_as_json(scalefit):
+    rows = json.loads(scalefit("laws", "--json").out)
+    assert [row["law"] for row in rows] == list(LAWS)
+    assert set(rows[0]) == {"law", "formula", "inputs", "parameters", "source"}
+
+
+def test_version(scalefit):
+    assert scalefit("--version").out == f"scalefit {__version__}\n"
+
+
+def test_an_unknown_command_exits_with_2(scalefit):
+    ran = scalefit("fitt")
+    assert (ran.code, ran.out) == (2, "")
+    assert "No such command" in ran.err
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys; from scalefit.cli import app; "
+        "heavy = {'numpy', 'pandas', 'scipy', 'matplotlib', 'lmfit', 'torch'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "[]\n"
