@@ -1,3 +1,4 @@
+from .analysis.seeds.variance import variance as variance
 from . import errors as errors
 from .ingest import read as read
 from .table import Table as Table

@@ -1,0 +1,1 @@
+"""Whether one procedure is better than another, over seeds and test examples."""

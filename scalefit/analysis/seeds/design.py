@@ -1,0 +1,166 @@
+"""From a results table to cells of seeds: what is replicated, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import DesignError
+from scalefit.table.columns import KNOWN
+from scalefit.table.core import Table
+
+Floats = NDArray[np.float64]
+NOT_A_KEY = {
+    "metric", "value", "stderr", "signature", "source", "source_blind", "unique_tokens",
+    "pretrain_run", "pretrain_seed", "finetune_seed", "unit",
+}  # fmt: skip
+BASELINE = "pretrain_tokens"
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """All runs of one condition.
+
+    Attributes
+    ----------
+    key : the condition, column -> value.
+    runs : pretraining seed -> finetuning seed -> value.
+    units : pretraining seed -> name of its pretraining run; equal names are one run.
+    stderr : test-set standard error, root mean square over runs; nan where unknown.
+    """
+
+    key: Mapping[str, Any]
+    runs: Mapping[Any, Mapping[Any, float]]
+    units: Mapping[Any, str]
+    stderr: float = float("nan")
+
+    @property
+    def pretrain(self) -> int:
+        """Number of pretraining seeds."""
+        return len(self.runs)
+
+    @property
+    def finetune(self) -> tuple[int, ...]:
+        """Finetuning seeds of each pretraining seed."""
+        return tuple(len(group) for group in self.runs.values())
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all pretraining seeds have equally many finetuning seeds."""
+        return len(set(self.finetune)) == 1
+
+    @property
+    def aligned(self) -> bool:
+        """Whether all pretraining seeds have the *same* finetuning seeds."""
+        return len({frozenset(group) for group in self.runs.values()}) == 1
+
+    @property
+    def means(self) -> Floats:
+        """Mean of each pretraining seed."""
+        return np.array([np.mean(list(group.values())) for group in self.runs.values()])
+
+    def array(self) -> Floats:
+        """Values as (P, F), finetuning seeds in sorted order; needs an aligned cell."""
+        names = sorted(next(iter(self.runs.values())), key=str)
+        return np.array([[group[name] for name in names] for group in self.runs.values()])
+
+
+def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
+    """Return the table's cells for one metric, and notes on what was left out.
+
+    Raises
+    ------
+    DesignError
+        The metric is absent, or one pair of seeds stands twice in a cell.
+    """
+    if metric not in table.metrics:
+        raise DesignError(f"no metric {metric!r}; the table has {', '.join(table.metrics)}")
+    part = table.where(metric=metric)
+    keys = [c for c in KNOWN if c not in NOT_A_KEY and part.has(c)]
+    rows = list(zip(*(part.column(c) for c in keys), strict=True)) or [()] * len(part)
+    values = part.column("value")
+    grouped: dict[tuple[Any, ...], list[int]] = {}
+    for i, row in enumerate(rows):
+        if np.isfinite(values[i]):
+            grouped.setdefault(tuple(_plain(v) for v in row), []).append(i)
+    kept = {k: v for k, v in grouped.items() if dict(zip(keys, k, strict=True)).get(BASELINE) != 0}
+    notes = _notes(int((~np.isfinite(values)).sum()), len(grouped) - len(kept), bool(kept))
+    seeds = _Seeds.of(part)
+    chosen = kept or grouped
+    found = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
+    return found, notes + seeds.notes
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _notes(failed: int, baselines: int, others: bool) -> tuple[str, ...]:
+    notes = [f"{failed} runs without a finite value left out"] if failed else []
+    if baselines and others:
+        notes.append(f"{baselines} cells without pretraining left out")
+    return tuple(notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seeds:
+    """Seed columns of a table; a missing one is filled and noted."""
+
+    pretrain: NDArray[Any]
+    finetune: NDArray[Any]
+    unit: NDArray[Any]
+    stderr: Floats
+    numbered: bool
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, part: Table) -> _Seeds:
+        n = len(part)
+        known_run = part.has("pretrain_run")
+        first = "pretrain_seed" if part.has("pretrain_seed") else "pretrain_run"
+        notes: list[str] = []
+        if not part.has(first):
+            notes.append("no pretrain_seed: all runs are taken to start from one pretraining run")
+        if not part.has("finetune_seed"):
+            notes.append("no finetune_seed: runs of one pretraining seed are numbered")
+        pretrain = part.column(first) if part.has(first) else np.zeros(n)
+        finetune = part.column("finetune_seed") if part.has("finetune_seed") else np.full(n, np.nan)
+        unit = part.column("pretrain_run") if known_run else pretrain
+        stderr = part.column("stderr") if part.has("stderr") else np.full(n, np.nan)
+        numbered = not part.has("finetune_seed")
+        return cls(pretrain, finetune, unit, stderr, numbered, tuple(notes))
+
+    def cell(self, key: Mapping[str, Any], rows: Sequence[int], values: Floats) -> Cell:
+        """Gather one cell."""
+        runs: dict[Any, dict[Any, float]] = {}
+        units: dict[Any, str] = {}
+        for i in rows:
+            seed = _seed(self.pretrain[i])
+            group = runs.setdefault(seed, {})
+            name = len(group) if self.numbered else _seed(self.finetune[i])
+            if name in group:
+                raise DesignError(_twice(key, seed, name))
+            group[name] = float(values[i])
+            units[seed] = str(_seed(self.unit[i]))
+        known = self.stderr[list(rows)]
+        known = known[np.isfinite(known)]
+        error = float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
+        return Cell(dict(key), dict(sorted(runs.items(), key=lambda r: str(r[0]))), units, error)
+
+
+def _seed(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) else int(value) if float(value).is_integer() else value
+    return value
+
+
+def _twice(key: Mapping[str, Any], seed: Any, name: Any) -> str:
+    where = ", ".join(f"{k}={v}" for k, v in key.items())
+    return (
+        f"pretrain_seed {seed} and finetune_seed {name} stand twice where {where}. "
+        "Needed: one value a run. Try: table.where(...) on the column in which they differ"
+    )
