@@ -57,7 +57,7 @@ def rich_table(rows: Iterable[Row], *, title: str = "") -> Any:
     from rich.table import Table
 
     rows = list(rows)
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False)
     for name in columns(rows):
         justify = "right" if is_numeric(rows, name) else "left"
         table.add_column(name.replace("_", " "), justify=justify)
