@@ -164,6 +164,8 @@ def label_of(key: dict[str, Any], leave_out: Sequence[str] = ()) -> str:
             continue
         if name == "finetune_tokens":
             words.append(f"finetuned on {format_count(float(value))}")
+        elif name == "parameters":
+            words.append(f"{format_count(float(value))} parameters")
         elif name in {"corpus", "task", "model", "metric", "domain", "eval_set"}:
             words.append(str(value))
         else:

@@ -1,0 +1,51 @@
+"""The report is one file, escapes what it is given, and shows what is there."""
+
+from html.parser import HTMLParser
+
+from scalefit.views.report import Report, Section, render
+
+
+class Outline(HTMLParser):
+    """Tags, attributes and words of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.links, self.words = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [v for k, v in attrs if k in {"src", "href"}]
+
+    def handle_data(self, data):
+        self.words.append(data.strip())
+
+
+ROWS = ({"corpus": "fr<script>", "tokens": 3e6}, {"corpus": "en", "tokens": float("inf")})
+REPORT = Report(
+    "Lab & co",
+    summary=("BLEU 20 needs 3M tokens.",),
+    sections=(
+        Section("BLEU", svg="<svg><path/></svg>", rows=ROWS, notes=("one note",)),
+        Section("Nothing yet"),
+    ),
+    footer=("law:log|n:24",),
+)
+
+
+def test_a_report_asks_for_nothing_from_outside():
+    page = Outline(render(REPORT))
+    assert page.links == ["#part-1", "#part-2"]
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+
+
+def test_text_is_escaped_and_pictures_are_not():
+    page = render(REPORT)
+    assert "fr&lt;script&gt;" in page
+    assert "Lab &amp; co" in page
+    assert "<svg><path/></svg>" in page
+
+
+def test_tables_show_tokens_as_people_write_them():
+    words = Outline(render(REPORT)).words
+    assert {"3M", "∞", "one note", "law:log|n:24", "BLEU 20 needs 3M tokens."} <= set(words)

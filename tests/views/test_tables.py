@@ -1,0 +1,51 @@
+"""Cells and tables for terminals."""
+
+import math
+
+import pytest
+
+from scalefit.views.tables import cell, columns, is_numeric, terminal_table
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "shown"),
+    [
+        (None, "", "–"),
+        (math.nan, "bleu", "–"),
+        (3.14159265, "bleu", "3.142"),
+        (300_000, "finetune_tokens", "300k"),
+        (math.inf, "tokens_high", "∞"),
+        (300_000, "runs", "300000"),
+        (True, "reached", "yes"),
+        ("fr", "corpus", "fr"),
+    ],
+)
+def test_cells(value, column, shown):
+    assert cell(value, column) == shown
+
+
+def test_columns_are_all_keys_in_order():
+    assert columns([{"a": 1}, {"b": 2, "a": 3}]) == ["a", "b"]
+
+
+def test_truth_values_are_no_numbers():
+    assert not is_numeric([{"a": True}, {"a": "x"}], "a")
+    assert is_numeric([{"a": None}, {"a": 2}], "a")
+
+
+def test_a_table_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal_table([{"corpus": "fr", "tokens_low": 1e6}, {"corpus": "code"}], title="Tokens")
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "Tokens",
+        "corpus   tokens low",
+        "─" * 19,
+        "fr               1M",
+        "code              –",
+    ]
+
+
+def test_nothing_is_said_to_be_nothing(capsys):
+    terminal_table([])
+    assert capsys.readouterr().out == "nothing to show\n"
