@@ -1,7 +1,24 @@
-from .analysis.seeds.variance import variance as variance
 from . import errors as errors
+from .analysis.forecast import Band as Band
+from .analysis.forecast import predict as predict
+from .analysis.seeds.variance import variance as variance
+from .analysis.tokens import TokensFor as TokensFor
+from .analysis.tokens import tokens_for as tokens_for
+from .fitting import Fit as Fit
+from .fitting import Interval as Interval
+from .fitting import Objective as Objective
+from .fitting import bootstrap as bootstrap
+from .fitting import fit as fit
+from .fitting import fit_many as fit_many
+from .fitting import load as load
+from .fitting import save as save
 from .ingest import read as read
+from .laws import Coefficient as Coefficient
+from .laws import LAWS as LAWS
+from .laws import Law as Law
+from .laws import Shape as Shape
 from .table import Table as Table
 from .table import as_table as as_table
 from .table import observations as observations
+from .views import plot_fit as plot_fit
 __version__: str

@@ -37,5 +37,7 @@ def get_law(law: str | Law) -> Law:
     if isinstance(law, Law):
         return law
     if law not in LAWS:
-        raise LawError(f"no law is called {law!r}; there are {', '.join(sorted(LAWS))}, or give a Law(...)")
+        raise LawError(
+            f"no law is called {law!r}; there are {', '.join(sorted(LAWS))}, or give a Law(...)"
+        )
     return LAWS[law]

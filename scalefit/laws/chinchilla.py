@@ -78,7 +78,9 @@ multiplicative = Law(
     inputs=("X", "F"),
     coefficients=(FLOOR, Coefficient("a", 0.0, meaning="the product at the reference inputs")),
     shapes=(
-        Shape("alpha", (0.0, 3.0), points=31, meaning="exponent of X: model size, D_p or adapter size"),
+        Shape(
+            "alpha", (0.0, 3.0), points=31, meaning="exponent of X: model size, D_p or adapter size"
+        ),
         Shape("beta", (0.0, 3.0), points=31, meaning="exponent of finetuning size"),
     ),
     basis=lambda X, F, alpha, beta, X_ref, Y_ref: (

@@ -9,6 +9,7 @@ from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import metric as metric
 from .observations import Observations as Observations
+from .observations import digest as digest
 from .observations import observations as observations
 from .render import frame_of as frame_of
 from .render import html_notes as html_notes

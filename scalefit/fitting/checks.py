@@ -1,0 +1,186 @@
+"""What can be wrong with data, or with an answer: refused beforehand, or said afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from scalefit.errors import FitError
+from scalefit.fitting.points import Points
+from scalefit.fitting.resample import refit
+from scalefit.fitting.solve import Solution
+from scalefit.laws.law import Law
+
+Array = NDArray[np.float64]
+
+
+def refuse(law: Law, points: Points) -> None:
+    """Raise where no fit can mean anything.
+
+    Raises
+    ------
+    FitError
+        Fewer points than parameters, inputs that do not vary or not apart, constant values,
+        inputs at or below 0.
+    """
+    n, p = points.y.size, len(law.parameters)
+    if n < p:
+        raise FitError(
+            f"{n} points cannot fix the {p} parameters of law {law.name!r} ({', '.join(law.parameters)}); "
+            f"at least {p + 2} are needed for an interval: measure more sizes, or take a law with fewer parameters"
+        )
+    for name, x in zip(law.inputs, points.inputs, strict=True):
+        if law.anchor is not None and name != "L" and (x <= 0).any():
+            at = int(np.flatnonzero(x <= 0)[0])
+            raise FitError(
+                f"input {name} is {x[at]:g} at point {at}, and the law takes its logarithm"
+            )
+        if np.ptp(x) == 0:
+            raise FitError(
+                f"all points have {name} = {x[0]:g}; a curve over {name} needs several sizes"
+            )
+    sizes = int(points.groups.max()) + 1
+    if sizes < p:
+        raise FitError(
+            f"{n} points lie at only {sizes} distinct sizes, too few for the {p} parameters of law "
+            f"{law.name!r}; repeated runs measure noise, only further sizes measure the curve"
+        )
+    if len(points.inputs) == 2 and (np.array(points.inputs) > 0).all():
+        _refuse_proportional(law, points)
+    if np.ptp(points.y) == 0:
+        raise FitError(
+            f"all {n} values are {points.y[0]:g}: there is no trend for a law to describe"
+        )
+
+
+def _refuse_proportional(law: Law, points: Points) -> None:
+    logs = np.log(np.array(points.inputs))
+    if abs(np.corrcoef(logs)[0, 1]) > 1 - 1e-9:
+        a, b = law.inputs
+        raise FitError(
+            f"{a} and {b} vary together (the logarithms are proportional), so their effects cannot be told "
+            f"apart; vary {b} at fixed {a}, or fit a law of one input"
+        )
+
+
+def design_notes(law: Law, points: Points) -> list[str]:
+    """What to know about the data before reading the answer."""
+    notes = []
+    n, p = points.y.size, len(law.parameters)
+    if n == p:
+        notes.append(
+            f"{n} points for {p} parameters: the curve passes through them and no error can be estimated"
+        )
+    elif n < p + 2:
+        notes.append(f"only {n} points for {p} parameters: at least {p + 2} are advised")
+    for name, x in zip(law.inputs, points.inputs, strict=True):
+        if (x > 0).all() and law.name != "ce_to_bleu" and np.log10(x.max() / x.min()) < 1:
+            notes.append(
+                f"{name} spans {x.max() / x.min():.3g}×: under one decade a floor and an exponent hardly differ"
+            )
+    return notes
+
+
+def answer_notes(solution: Solution, points: Points) -> list[str]:
+    """What to know about the answer."""
+    notes = list(_bound_notes(solution))
+    law, y = solution.problem.law, points.y
+    if not solution.converged:
+        notes.append(
+            f"the gradient did not vanish (scaled {solution.gradient:.1e}): not a verified optimum"
+        )
+    if solution.gap < 0.01 and solution.rival is not None:
+        other = {k: float(v) for k, v in law.params(solution.rival).items()}
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in other.items())
+        notes.append(f"a second basin fits within {solution.gap:.1%} of the best: {shown}")
+    if solution.condition > 1e4:
+        notes.append(
+            f"parameters trade against each other (condition {solution.condition:.1e}): read the curve, not them"
+        )
+    if np.abs(y - solution.fitted).max() <= 1e-9 * np.abs(y).max():
+        notes.append(
+            "the points lie on the curve exactly: without scatter the intervals have no width"
+        )
+    return notes
+
+
+def _bound_notes(solution: Solution) -> list[str]:
+    law, notes = solution.problem.law, []
+    at = set(solution.at_bound)
+    amplitude = [c.name for c in law.coefficients if c.name in at and c.name != "E"]
+    x, y = solution.problem.inputs[0], solution.problem.y
+    if law.falls is not None and len(law.inputs) == 1:
+        trend = float(stats.spearmanr(x, y).statistic)
+        flat = amplitude or at & {"alpha", "b", "k"}
+        if flat and (trend > 0) == law.falls and trend != 0:
+            moves, other = ("falls", "rise") if law.falls else ("rises", "fall")
+            return [
+                f"the law {law.name!r} only {moves} with {law.inputs[0]}, but the values {other}: "
+                "it does not describe them and its parameters are not identified"
+            ]
+    if "E" in at:
+        notes.append("the floor E is at its bound 0: no irreducible part is seen in this range")
+    if law.name == "log" and "kappa" in at:
+        edge = solution.theta[-1] == 0
+        notes.append(
+            "D0 and beta are not identified: the curve is a plain power law of D here (D0 → 0, β → ∞)"
+            if edge
+            else "D0 is not identified: it sits just below the smallest D; add smaller sizes, or leave the smallest out"
+        )
+        at = at - {"kappa"}
+    rest = sorted(at - {"E"})
+    if rest:
+        notes.append(f"{', '.join(rest)} at a bound: not identified by these data")
+    return notes
+
+
+def outlier_notes(solution: Solution, points: Points) -> list[str]:
+    """Say which few points carry a parameter away, by refitting without them."""
+    r = solution.problem.residual(solution.fitted)
+    n, p = r.size, solution.theta.size
+    if n < p + 3 or np.abs(r).max() <= 1e-12:
+        return []
+    suspects = _far_out(r) if n > 30 else _leave_one_out(solution, r)
+    if suspects.size == 0 or suspects.size > max(1, n // 10) or n - suspects.size < p:
+        return []
+    weights = np.ones((1, n))
+    weights[0, suspects] = 0
+    return [_shift_note(solution, refit(solution, weights).theta[0], suspects, points)]
+
+
+def _far_out(r: Array) -> NDArray[np.intp]:
+    """Points more than 6 robust standard deviations out."""
+    spread = 1.4826 * np.median(np.abs(r - np.median(r)))
+    return np.flatnonzero(np.abs(r - np.median(r)) > 6 * spread)
+
+
+def _leave_one_out(solution: Solution, r: Array) -> NDArray[np.intp]:
+    """Return the one point whose removal shrinks the squares more than chance does (Bonferroni, 1 %)."""
+    n, p = r.size, solution.theta.size
+    without = 1 - np.eye(n)
+    refitted = refit(solution, without)
+    problem = solution.problem
+    rest = (without * problem.residual(problem.law.value(problem.inputs, refitted.theta)) ** 2).sum(
+        -1
+    )
+    worst = int(np.argmin(rest))
+    dof = n - 1 - p
+    drop = float(np.sum(r**2) - rest[worst]) / max(rest[worst] / dof, 1e-300)
+    return np.array([worst] if stats.f.sf(drop, 1, dof) * n < 0.01 else [], dtype=np.intp)
+
+
+def _shift_note(solution: Solution, theta: Array, rows: NDArray[np.intp], points: Points) -> str:
+    law = solution.problem.law
+    before, after = law.params(solution.theta), law.params(theta)
+    with np.errstate(all="ignore"):
+        moved = {k: abs(float(after[k]) - float(before[k])) / abs(float(before[k])) for k in after}
+    shapes = [s.name for s in law.shapes if s.name in moved] or list(moved)
+    name = max(shapes, key=lambda k: moved[k])
+    which = ", ".join(f"{points.y[i]:.4g}" for i in rows[:6])
+    many = f"{rows.size} points" if rows.size > 1 else "1 point"
+    verb = "move" if rows.size > 1 else "moves"
+    return (
+        f"{many} far from the curve (values {which}) {verb} {name} from {float(after[name]):.3f} to "
+        f"{float(before[name]):.3f}: look at them, or use loss='huber'"
+    )

@@ -1,0 +1,186 @@
+"""Fit one law to one group of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from scalefit.fitting.checks import answer_notes, design_notes, outlier_notes, refuse
+from scalefit.fitting.gather import gather
+from scalefit.fitting.noise import Noise, Weighting, lack_of_fit, weigh
+from scalefit.fitting.objective import Objective
+from scalefit.fitting.points import Points, points_of
+from scalefit.fitting.problem import make_problem
+from scalefit.fitting.resample import leave_out, multiplicities, refit
+from scalefit.fitting.result import Fit
+from scalefit.fitting.solve import Solution, solve_problem
+from scalefit.fitting.uncertainty import Uncertainty, pseudo_problem
+from scalefit.laws import get_law
+from scalefit.laws.law import Law
+from scalefit.table import Observations
+
+
+def fit(
+    data: Any,
+    metric: str,
+    law: str | Law | Callable[..., Any] = "power",
+    *,
+    inputs: Mapping[str, str] | None = None,
+    where: Mapping[str, Any] | None = None,
+    loss: Literal["squared", "huber", "soft_l1"] = "squared",
+    delta: float | None = None,
+    residual: Literal["linear", "log"] = "linear",
+    weights: Weighting = "auto",
+) -> Fit:
+    """Fit ``law`` to ``metric``, without a start, and say how sure the answer is.
+
+    Parameters
+    ----------
+    data : Table, DataFrame or mapping of columns
+        Results, long or wide. Rows of several corpora or tasks are refused unless ``where`` names them.
+    metric : str
+        The metric to describe.
+    law : str, Law or function
+        A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``.
+    inputs : mapping, optional
+        Law input → column; ``pretrain_tokens`` for a law of one input.
+    where : mapping, optional
+        Column → value or values: which rows.
+    loss, delta, residual
+        The objective; see :class:`scalefit.fitting.Objective`. Summed over points.
+    weights : {"auto", "seeds", "stderr", "none"}
+        Where the weights come from: smoothed seed variance, test-set standard errors, or nowhere.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    FitError
+        The data cannot identify the law; the message says what would.
+    TableError
+        The table breaks a rule, or has no such rows.
+    LawError
+        There is no such law.
+    """
+    chosen = _law(law)
+    objective = Objective(loss, delta, residual)
+    found = gather(data, metric, chosen, inputs, where)
+    return fit_observations(found, chosen, objective, weights=weights, group=_scalar(where))
+
+
+def fit_observations(
+    data: Observations,
+    law: Law,
+    objective: Objective,
+    *,
+    weights: Weighting = "auto",
+    group: Mapping[str, Any] | None = None,
+) -> Fit:
+    """Fit a law to vectors that are already cut."""
+    points = points_of(data)
+    refuse(law, points)
+    noise = weigh(points, objective, weights)
+    problem = make_problem(law, points.inputs, points.y, objective, noise.scale)
+    solution = solve_problem(problem)
+    p_value = lack_of_fit(points, problem.residual(solution.fitted), len(law.parameters))
+    uncertainty, notes = _uncertainty(solution, points, noise, p_value)
+    return Fit(
+        law=problem.law,
+        observations=data,
+        points=points,
+        solution=solution,
+        uncertainty=uncertainty,
+        lack_of_fit=p_value,
+        notes=(
+            *data.notes,
+            *points.notes,
+            *noise.notes,
+            *design_notes(law, points),
+            *answer_notes(solution, points),
+            *outlier_notes(solution, points),
+            *notes,
+        ),
+        group=group or {},
+    )
+
+
+def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
+    """Return the fit with ``draws``: pairs drawn with replacement, or whole pretraining runs.
+
+    Parameters
+    ----------
+    fitted : Fit
+    resamples : int
+        How many refits; all run as one array program.
+    seed : int
+        One seed gives the same draws on every platform.
+    """
+    points = fitted.points
+    units = points.run if points.design == "checkpoints" else np.arange(points.y.size)
+    return replace(fitted, draws=refit(fitted.solution, multiplicities(units, resamples, seed)))
+
+
+def _law(law: str | Law | Callable[..., Any]) -> Law:
+    if callable(law) and not isinstance(law, Law):
+        from scalefit.fitting.lmfit_bridge import law_of_function
+
+        return law_of_function(law)
+    return get_law(law)
+
+
+def _scalar(where: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {k: v for k, v in (where or {}).items() if isinstance(v, (str, int, float))}
+
+
+def _uncertainty(
+    solution: Solution, points: Points, noise: Noise, p_value: float | None
+) -> tuple[Uncertainty, list[str]]:
+    """Choose what the intervals rest on."""
+    plain, weights = pseudo_problem(solution.problem, solution.theta)
+    base = Uncertainty(plain, weights, solution.theta, 0.0, 0.0, noise)
+    dof = points.y.size - solution.theta.size
+    notes: list[str] = []
+    if p_value is not None and p_value < 0.05:
+        notes.append(
+            f"the law does not follow the replicated means (lack of fit p = {p_value:.2g})"
+        )
+    if points.design == "checkpoints":
+        runs = int(points.run.max()) + 1
+        if runs > 1:
+            return replace(base, dof=runs - 1.0, runs=leave_out(solution, points.run)), notes
+        notes.append(
+            "all points are checkpoints of one run: intervals hold for this run, not for the procedure"
+        )
+    if noise.pure is not None and not notes:
+        return replace(base, s2=noise.pure, dof=noise.dof), notes
+    if noise.pure is not None:
+        sizes = int(points.groups.max()) + 1
+        return replace(
+            base, s2=_misfit(solution, points, sizes), dof=sizes - solution.theta.size
+        ), notes
+    if dof <= 0:
+        return base, notes
+    if solution.problem.objective.loss != "squared" and _all_outside(solution):
+        notes.append(
+            "delta is smaller than every residual: the intervals are no better than a guess; raise delta"
+        )
+    return replace(base, s2=base.rss / dof, dof=float(dof)), notes
+
+
+def _misfit(solution: Solution, points: Points, sizes: int) -> float:
+    """Mean square of the size means about the curve, in units of one point's variance."""
+    scaled = solution.problem.residual(solution.fitted)
+    counts = np.bincount(points.groups)
+    means = np.bincount(points.groups, scaled) / counts
+    return float(np.sum(counts * means**2)) / max(sizes - solution.theta.size, 1)
+
+
+def _all_outside(solution: Solution) -> bool:
+    delta = solution.problem.objective.delta
+    assert delta is not None
+    return bool((np.abs(solution.problem.residual(solution.fitted)) > delta).mean() > 0.9)

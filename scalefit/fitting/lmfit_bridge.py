@@ -1,0 +1,132 @@
+"""lmfit does what it does best: models, expressions, ``conf_interval``, ``emcee``.
+
+Loaded on first use only.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import lmfit
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import LawError
+from scalefit.laws.law import Coefficient, Law
+
+if TYPE_CHECKING:
+    from scalefit.fitting.result import Fit
+
+Array = NDArray[np.float64]
+STARTS = 64
+
+
+def model_of(law: Law) -> lmfit.Model:
+    """Return an ``lmfit.Model`` in the law's quoted parameters, with bounds and ``guess``."""
+    signature = ", ".join((*law.inputs, *law.parameters))
+    # lmfit reads a function's argument names, so the function is made with the law's own.
+    namespace: dict[str, Any] = {"evaluate": partial(_evaluate, law)}
+    source = (
+        f"lambda {signature}: evaluate(({', '.join(law.inputs)},), ({', '.join(law.parameters)},))"
+    )
+    model = lmfit.Model(eval(source, namespace), independent_vars=list(law.inputs), name=law.name)
+    for name in law.parameters:
+        model.set_param_hint(name, **_hint(law, name))
+    model.guess = partial(_guess, law, model)
+    return model
+
+
+def _evaluate(law: Law, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    with np.errstate(all="ignore"):
+        return law(*inputs, **dict(zip(law.parameters, params, strict=True)))
+
+
+def _hint(law: Law, name: str) -> dict[str, float]:
+    for part in law.coefficients:
+        if part.name == name:
+            return {k: v for k, v in (("min", part.lower), ("max", part.upper)) if np.isfinite(v)}
+    for shape in law.shapes:
+        if shape.name == name and not callable(shape.span):
+            return {"min": shape.span[0]}
+    return {"min": 0.0} if law.coefficients and law.coefficients[-1].lower == 0 else {}
+
+
+def _guess(law: Law, model: lmfit.Model, data: Any, **inputs: Any) -> lmfit.Parameters:
+    """Parameters at our optimum for this data: the best guess there is."""
+    from scalefit.fitting.solve import solve
+
+    solution = solve(
+        law, tuple(np.asarray(inputs[name], dtype=float) for name in law.inputs), np.asarray(data)
+    )
+    return model.make_params(**solution.params)
+
+
+def result_of(fit: Fit) -> lmfit.model.ModelResult:
+    """Return a ``ModelResult`` that starts, and under squared loss stays, at the fit's optimum."""
+    model = model_of(fit.law)
+    inputs = dict(zip(fit.law.inputs, fit.points.inputs, strict=True))
+    scale = fit.solution.problem.scale
+    weights = np.ones_like(fit.points.y) if scale is None else 1 / scale
+    if fit.solution.problem.objective.residual == "log":
+        weights = weights / fit.solution.fitted
+    params = model.make_params(**fit.params)
+    return model.fit(fit.points.y, params, weights=weights, **inputs)
+
+
+def law_of_function(function: Callable[..., Any]) -> Law:
+    """Make a law of a bare function ``f(x, a, b)``: started by lmfit from many points.
+
+    Raises
+    ------
+    LawError
+        The function's arguments do not tell an input and parameters apart.
+    """
+    try:
+        model = lmfit.Model(function)
+    except (ValueError, TypeError) as error:
+        raise LawError(f"{function!r} cannot serve as a law: {error}; write f(x, a, b)") from None
+    inputs, names = tuple(model.independent_vars), tuple(model.param_names)
+    if not names:
+        raise LawError(f"{function!r} has no parameters after its input; write f(x, a, b)")
+    hints = inspect.signature(function).parameters
+    defaults = [
+        hints[n].default if hints[n].default is not inspect.Parameter.empty else np.nan
+        for n in names
+    ]
+    return Law(
+        name=getattr(function, "__name__", "function").strip("<>"),
+        formula=f"{getattr(function, '__name__', 'f')}({', '.join((*inputs, *names))})",
+        inputs=inputs,
+        coefficients=tuple(Coefficient(name) for name in names),
+        function=function,
+        starts=partial(_multistart, model, np.array(defaults, dtype=float)),
+        source="a function of the user's, started by lmfit from many points",
+    )
+
+
+def _multistart(model: lmfit.Model, defaults: Array, inputs: tuple[Array, ...], y: Array) -> Array:
+    """Best ends of lmfit fits from log-uniform starts of both signs."""
+    rng = np.random.default_rng(0)
+    size = 10 ** rng.uniform(-3, 3, (STARTS, defaults.size)) * rng.choice(
+        [-1.0, 1.0], (STARTS, defaults.size), p=[0.25, 0.75]
+    )
+    size[0] = np.where(np.isfinite(defaults), defaults, 1.0)
+    named = dict(zip(model.independent_vars, inputs, strict=True))
+    ends = []
+    for start in size:
+        params = model.make_params(**dict(zip(model.param_names, start, strict=True)))
+        with np.errstate(all="ignore"):
+            try:
+                done = model.fit(y, params, method="least_squares", nan_policy="raise", **named)
+            except ValueError:
+                continue
+        ends.append((done.chisqr, [done.params[n].value for n in model.param_names]))
+    if not ends:
+        raise LawError(
+            "the function gave no finite values from any of the starts; check its domain"
+        )
+    ends.sort(key=lambda e: e[0])
+    return np.array([values for _, values in ends[:4]])

@@ -1,0 +1,77 @@
+"""Observations become points: finetuning seeds are averaged within each pretraining run.
+
+Runs that finetune one checkpoint are not independent of each other, so they count once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.table import Observations
+
+Array = NDArray[np.float64]
+Design = Literal["unknown", "runs", "checkpoints"]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Vectors of length n, one entry a pretraining run and size.
+
+    Attributes
+    ----------
+    inputs, y : input vectors in the law's order, and values.
+    stderr : test-set standard error of each value, or None.
+    run : label of the pretraining run of each point.
+    counts : how many rows each point averages.
+    design : ``unknown`` (no seeds or runs given), ``runs`` (every point its own pretraining run)
+        or ``checkpoints`` (some runs give several points).
+    """
+
+    inputs: tuple[Array, ...]
+    y: Array
+    stderr: Array | None
+    run: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    design: Design
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Label of each point's set of equal inputs: replicates share one."""
+        return np.unique(np.column_stack(self.inputs), axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def points_of(data: Observations) -> Points:
+    """Average the rows of one run at one size; leave everything else as it is."""
+    inputs = tuple(np.asarray(v, dtype=float) for v in data.inputs.values())
+    n = len(data)
+    if data.clusters is None:
+        order = np.arange(n)
+        return Points(
+            inputs, data.values, data.stderr, order, np.ones(n, dtype=np.int64), "unknown"
+        )
+    keys = np.column_stack([data.clusters, *inputs])
+    _, first, label = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    label = label.reshape(-1)
+    counts = np.bincount(label)
+    y = np.bincount(label, data.values) / counts
+    variance = None if data.stderr is None else np.bincount(label, data.stderr**2) / counts
+    run = data.clusters[first]
+    notes = []
+    if len(counts) < n:
+        notes.append(
+            f"{n} runs averaged to {len(counts)} points: finetunings of one checkpoint count once"
+        )
+    return Points(
+        tuple(x[first] for x in inputs),
+        y,
+        None if variance is None else np.sqrt(variance),
+        np.unique(run, return_inverse=True)[1].reshape(-1),
+        counts,
+        "checkpoints" if len(np.unique(run)) < len(run) else "runs",
+        tuple(notes),
+    )

@@ -1,0 +1,198 @@
+"""A fit: frozen, with everything needed to question it later."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.fitting.interval import Interval, short
+from scalefit.fitting.points import Points
+from scalefit.fitting.resample import Draws
+from scalefit.fitting.solve import Solution
+from scalefit.fitting.uncertainty import Kind, Uncertainty
+from scalefit.laws.law import Law
+from scalefit.table import Observations, html_notes, html_table, html_verdict
+
+if TYPE_CHECKING:
+    import lmfit
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A law fitted to one group of results.
+
+    Attributes
+    ----------
+    law : the law, its constants set.
+    observations : the rows it was fitted to.
+    points : the same with finetuning seeds averaged within each pretraining run.
+    solution : the optimum and how it was verified.
+    uncertainty : what the intervals rest on.
+    lack_of_fit : p-value of the law against pure seed error, or None without replicates.
+    notes : everything a reader of the numbers should know.
+    group : what the rows have in common, such as ``{"corpus": "fr", "task": "en-fr"}``.
+    draws : bootstrap refits, where they were asked for.
+    """
+
+    law: Law
+    observations: Observations
+    points: Points
+    solution: Solution
+    uncertainty: Uncertainty
+    lack_of_fit: float | None = None
+    notes: tuple[str, ...] = ()
+    group: Mapping[str, Any] = field(default_factory=dict)
+    draws: Draws | None = None
+
+    @property
+    def metric(self) -> str:
+        """Name of the fitted metric."""
+        return self.observations.metric
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Estimates by name, in full precision."""
+        return self.solution.params
+
+    @property
+    def derived(self) -> dict[str, float]:
+        """Further numbers that follow from the parameters, often badly conditioned."""
+        if self.law.derive is None:
+            return {}
+        values = self.law.derive(*self.solution.theta, **self.law.constants)
+        return {k: float(v) for k, v in values.items()}
+
+    @property
+    def objective(self) -> float:
+        """Summed loss at the optimum."""
+        return self.solution.objective
+
+    @property
+    def residuals(self) -> Array:
+        """Value minus curve at each point: (n,)."""
+        return self.points.y - self.solution.fitted
+
+    @property
+    def typical_error(self) -> float:
+        """Root mean square of the residuals with n − p degrees of freedom; nan without any."""
+        dof = self.points.y.size - len(self.law.parameters)
+        return float(np.sqrt(np.sum(self.residuals**2) / dof)) if dof > 0 else float("nan")
+
+    @property
+    def not_identified(self) -> frozenset[str]:
+        """Parameters that the data do not fix: a shape they depend on sits at its bound."""
+        k, names = len(self.law.coefficients), set()
+        for j, coordinate in enumerate(self.law.coordinates):
+            if coordinate not in self.solution.at_bound or (j < k and coordinate == "E"):
+                continue
+            moved = self.solution.theta.copy()
+            moved[j] = moved[j] * 1.01 + 1e-3
+            with np.errstate(all="ignore"):
+                after = self.law.params(moved)
+            names |= {
+                n for n, v in self.params.items() if not np.isclose(float(after[n]), v, rtol=1e-9)
+            }
+        return frozenset(names)
+
+    def intervals(self, level: float = 0.95) -> dict[str, Interval]:
+        """Return the interval of every parameter."""
+        ends = self.uncertainty.parameters(level)
+        return {
+            name: Interval(self.params[name], low, high, level, self.uncertainty.method)
+            for name, (low, high) in ends.items()
+        }
+
+    def value(self, *inputs: Any) -> Array:
+        """Curve at the inputs, in the law's order: broadcast arrays."""
+        flat = [np.atleast_1d(np.asarray(x, dtype=float)) for x in np.broadcast_arrays(*inputs)]
+        return self.law.value(tuple(flat), self.solution.theta)
+
+    def band(
+        self, inputs: tuple[Array, ...], level: float = 0.95, kind: Kind = "mean"
+    ) -> tuple[Array, Array]:
+        """Low and high of the mean curve, or of one new run, at the inputs (each (Q,))."""
+        return self.uncertainty.curve(inputs, level, kind)
+
+    @property
+    def signature(self) -> str:
+        """One line that tells whether two people's numbers compare."""
+        from scalefit import __version__
+
+        parts = [
+            f"law:{self.law.name}",
+            str(self.solution.problem.objective),
+            f"weights:{self.uncertainty.noise.label}",
+            f"interval:{self.uncertainty.method}",
+            f"n:{self.points.y.size}",
+            f"runs:{np.unique(self.points.run).size if self.points.design != 'unknown' else '?'}",
+            f"data:{self.observations.digest}",
+            f"scalefit:{__version__}",
+        ]
+        return "|".join(parts)
+
+    @property
+    def verdict(self) -> str:
+        """What came out, in one line."""
+        x = ", ".join(self.observations.columns.values())
+        name = " · ".join(f"{k} {v}" for k, v in self.group.items() if v is not None)
+        head = f"{name}: " if name else ""
+        lost = sorted(self.not_identified)
+        state = f"not identified: {', '.join(lost)}" if lost else "all parameters identified"
+        if not self.solution.converged:
+            state = "optimum not verified"
+        error = self.typical_error
+        scatter = "no scatter left to judge by" if np.isnan(error) else f"typical error {error:.3g}"
+        return f"{head}{self.metric} = {self.law.name} law of {x}; {scatter}, {self.points.y.size} points; {state}"
+
+    def rows(self, level: float = 0.95) -> list[dict[str, str]]:
+        """Return parameters and intervals as text, one row each: what every view shows."""
+        lost, out = self.not_identified, []
+        for name, interval in self.intervals(level).items():
+            shown = "not identified" if name in lost else short(interval.estimate)
+            ends = f"[{short(interval.low)}, {short(interval.high)}]"
+            out.append({"parameter": name, "estimate": shown, f"{level:.0%} interval": ends})
+        return out
+
+    def __repr__(self) -> str:
+        lines = [self.verdict, ""]
+        lines += [
+            f"  {row['parameter']:<8} {row['estimate']:>14}   {list(row.values())[2]}"
+            for row in self.rows()
+        ]
+        if self.law.reference:
+            at = self.law.constants[self.law.reference]
+            lines.append(
+                f"  at {self.law.reference} = {at:.4g}; slope there {self.derived.get('slope', np.nan):.4g}"
+            )
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join([*lines, f"  {self.signature}"])
+
+    def _repr_html_(self) -> str:
+        return (
+            html_verdict(self.verdict)
+            + html_table(self.rows())
+            + html_notes((*self.notes, self.signature))
+        )
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the fit; see :func:`scalefit.plot_fit`. The one place that looks ahead to the views."""
+        return importlib.import_module("scalefit.views").plot_fit(self, **options)
+
+    def to_lmfit(self) -> lmfit.model.ModelResult:
+        """Return an ``lmfit.ModelResult`` at this optimum, for ``conf_interval``, ``emcee`` and the rest."""
+        from scalefit.fitting.lmfit_bridge import result_of
+
+        return result_of(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain data for JSON; :func:`scalefit.load` reads it back."""
+        from scalefit.fitting.storage import to_dict
+
+        return to_dict(self)
