@@ -1,0 +1,69 @@
+"""What the card needs to know beside the scores: sizes of the text, versions, machine, duration."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from plan import Grid
+from records import Record
+from segments import segments
+from text import SPLITS, TASKS, read_pairs
+
+PACKAGES = ("torch", "transformers", "accelerate", "sentencepiece", "sacrebleu", "numpy")
+
+
+def pair_counts(work: Path) -> dict[str, list[int]]:
+    """Return pairs found and pairs used, by task and split."""
+    return {
+        f"{task} {split}": [
+            len(read_pairs(work / "text", task, split)),
+            len(segments(work, task, split)),
+        ]
+        for task in TASKS
+        for split in SPLITS
+    }
+
+
+def pretraining_seconds(work: Path, grid: Grid) -> float:
+    """Return the time between the first and the last checkpoint, summed over runs."""
+    total = 0.0
+    for folder in (work / "pretrained").glob("*"):
+        first, last = (folder / f"{size}.safetensors" for size in (grid.sizes[0], grid.sizes[-1]))
+        if last.exists():
+            total += last.stat().st_mtime - first.stat().st_mtime
+    return total
+
+
+def facts(work: Path, grid: Grid, found: list[Record], sizes: dict[str, int]) -> dict[str, Any]:
+    """Gather everything."""
+    names = ("task", "finetune_tokens", "train_segments", "train_tokens")
+    return {
+        "runs": len(found),
+        "source_blind_runs": [r["run"] for r in found if r["source_blind"]],
+        "pairs_found_and_used": pair_counts(work),
+        "corpus_pieces": sizes,
+        "finetuning_sets": [
+            dict(zip(names, s, strict=True)) for s in finetuning_sets(found, names)
+        ],
+        "finetuning_process_seconds": round(sum(r["seconds"]["all"] for r in found)),
+        "pretraining_process_seconds": round(pretraining_seconds(work, grid)),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU",
+    }
+
+
+def finetuning_sets(found: list[Record], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the distinct finetuning sets."""
+    distinct = sorted({tuple(record[name] for name in names) for record in found})
+    return [dict(zip(names, values, strict=True)) for values in distinct]
+
+
+def write_facts(path: Path, found: dict[str, Any]) -> None:
+    """Write the facts beside the table."""
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
