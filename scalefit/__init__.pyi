@@ -1,3 +1,5 @@
+from .analysis.procedures.bimodality import bimodality as bimodality
+from .analysis.procedures.compare import compare_procedures as compare_procedures
 from . import errors as errors
 from .analysis.forecast import Band as Band
 from .analysis.forecast import predict as predict
@@ -13,6 +15,12 @@ from .fitting import fit_many as fit_many
 from .fitting import load as load
 from .fitting import save as save
 from .ingest import read as read
+from .ingest.scoring.compare import compare_systems as compare_systems
+from .ingest.scoring.options import Comet as Comet
+from .ingest.scoring.options import Scoring as Scoring
+from .ingest.scoring.score import score as score
+from .ingest.scoring.score import score_systems as score_systems
+from .ingest.scoring.statistics import SegmentStatistics as SegmentStatistics
 from .laws import Coefficient as Coefficient
 from .laws import LAWS as LAWS
 from .laws import Law as Law

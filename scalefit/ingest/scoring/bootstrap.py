@@ -119,7 +119,12 @@ def _resampled(statistics: SegmentStatistics, block: Floats) -> Floats:
 
 
 def two_sided_p(differences: Floats, observed: float) -> float:
-    """Return sacreBLEU's paired bootstrap p-value (Koehn 2004; add-one as in multeval)."""
+    """Return sacreBLEU's paired bootstrap p-value (Koehn 2004; add-one as in multeval).
+
+    Of two systems with the same output sacreBLEU says p = 1/(resamples + 1); here it is 1.
+    """
+    if not differences.any():
+        return 1.0
     spread: NDArray[np.float64] = np.abs(differences)
     beyond = int((spread - spread.mean() > abs(observed)).sum())
     return (beyond + 1) / (len(spread) + 1)

@@ -87,7 +87,7 @@ def locate(comet: Comet) -> Checkpoint:
         digest = hashlib.sha256(_hparams_file(file).read_bytes())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return _described(file.parents[1].resolve().name, f"sha256:{digest.hexdigest()}", file)
+        return _described(_folder_name(file), f"sha256:{digest.hexdigest()}", file)
     folder = from_hub(comet)
     return _described(str(comet.model), folder.name, _weights(folder))
 
@@ -117,6 +117,13 @@ def _weights(path: Path) -> Path:
             "as COMET saves and loads them"
         )
     return file
+
+
+def _folder_name(weights: Path) -> str:
+    """Return the model's folder name; in the hub's cache, the name it has on the hub."""
+    folder = weights.absolute().parents[1]
+    home = folder.parents[1].name if folder.parent.name == "snapshots" else ""
+    return home.removeprefix("models--").replace("--", "/") or folder.name
 
 
 def _hparams_file(weights: Path) -> Path:

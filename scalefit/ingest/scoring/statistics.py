@@ -104,7 +104,7 @@ class SegmentStatistics:
             If the file is anything else; nothing in it is ever unpickled.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 head, values = json.loads(str(stored["head"])), stored["values"]
             found = head.pop("format")
             known = cls(systems=tuple(head.pop("systems")), values=values, **head)

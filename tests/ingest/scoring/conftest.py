@@ -1,0 +1,81 @@
+"""Toy translations, and the tiny genuine COMET models where COMET is installed."""
+
+import importlib.util
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+HERE = Path(__file__).parent
+ZEROS = "0" * 40
+WORDS = ("the", "a", "cat", "dog", "child", "house", "song", "sees", "eats", "green", "in", "on")
+
+
+def noisy(line, rate, rng):
+    return " ".join(word if rng.random() > rate else rng.choice(WORDS) for word in line.split())
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    """120 references, a second set of them, and three systems of falling quality."""
+    rng = random.Random(7)
+    lines = [" ".join(rng.choices(WORDS, k=rng.randint(3, 14))) + "." for _ in range(120)]
+    return SimpleNamespace(
+        references=lines,
+        others=[noisy(line, 0.3, rng) for line in lines],
+        systems={
+            name: [noisy(line, rate, rng) for line in lines]
+            for name, rate in {"good": 0.1, "fair": 0.3, "poor": 0.6}.items()
+        },
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, corpus):
+    """The toy corpus as files: ``ref.en`` and ``runs/NAME/hyp.en``."""
+    write(tmp_path / "ref.en", corpus.references)
+    for name, lines in corpus.systems.items():
+        write(tmp_path / "runs" / name / "hyp.en", lines)
+    return tmp_path
+
+
+def write(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def tiny_hub(tmp_path_factory):
+    """Folder of the tiny models, trained once a session in a process of their own."""
+    if importlib.util.find_spec("comet") is None:
+        pytest.skip("COMET is not installed: pip install 'transfer-scalefit[comet]'")
+    hub = tmp_path_factory.mktemp("hub")
+    command = [sys.executable, str(HERE / "build_tiny_comet.py"), str(hub)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return SimpleNamespace(
+        path=hub,
+        taus=json.loads(done.stdout.splitlines()[-1]),
+        checkpoint=hub / "models--scalefit-test--tiny-comet" / "snapshots" / ZEROS,
+        environment={**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"},
+    )
+
+
+@pytest.fixture
+def hub(tiny_hub, monkeypatch):
+    """Make the tiny models the only ones there are, with no network to ask.
+
+    The libraries read their environment when imported, which may have been long ago.
+    """
+    from huggingface_hub import constants
+    from transformers.utils import hub as transformers_hub
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tiny_hub.path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(transformers_hub, "TRANSFORMERS_CACHE", str(tiny_hub.path))
+    return tiny_hub
