@@ -65,7 +65,7 @@ def _refuse_proportional(law: Law, points: Points) -> None:
 
 
 def design_notes(law: Law, points: Points) -> list[str]:
-    """What to know about the data before reading the answer."""
+    """Say what to know about the data before reading the answer."""
     notes = []
     n, p = points.y.size, len(law.parameters)
     if n == p:
@@ -83,7 +83,7 @@ def design_notes(law: Law, points: Points) -> list[str]:
 
 
 def answer_notes(solution: Solution, points: Points) -> list[str]:
-    """What to know about the answer."""
+    """Say what to know about the answer."""
     notes = list(_bound_notes(solution))
     law, y = solution.problem.law, points.y
     if not solution.converged:

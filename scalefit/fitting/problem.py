@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Problem:
     law: Law
     inputs: tuple[Array, ...]
     y: Array
-    objective: Objective = Objective()
+    objective: Objective = field(default_factory=Objective)
     scale: Array | None = None
 
     def residual(self, value: Array) -> Array:
@@ -39,7 +40,7 @@ class Problem:
         return r if self.scale is None else r / self.scale
 
     def linearised(self, value: Array, jacobian: Array) -> Array:
-        """Derivative (..., p, n) of the fitted side of the residual."""
+        """Return the derivative (..., p, n) of the fitted side of the residual."""
         if self.objective.residual == "log":
             jacobian = jacobian / value[..., None, :]
         return jacobian if self.scale is None else jacobian / self.scale
@@ -47,9 +48,19 @@ class Problem:
     def total(self, value: Array, weights: Array | None) -> Array:
         """Objective of fitted values (..., n): shape (...)."""
         loss = self.objective.rho(self.residual(value))
-        return loss.sum(-1) if weights is None else (weights * loss).sum(-1)
+        return np.asarray(loss.sum(-1) if weights is None else (weights * loss).sum(-1))
 
-    @property
+    @cached_property
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of theta, each (p,)."""
+        return self.law.bounds(self.inputs)
+
+    @cached_property
+    def size(self) -> float:
+        """Weighted sum of squares of the values themselves: what a residual is small against."""
+        return float(self.least_squares_weights @ self.y**2)
+
+    @cached_property
     def least_squares_weights(self) -> Array:
         """Weights that make plain least squares imitate this objective near a good fit."""
         w = np.ones_like(self.y) if self.scale is None else self.scale**-2

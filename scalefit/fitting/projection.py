@@ -72,7 +72,7 @@ def _project(problem: Problem, shapes: Array, weights: Array | None) -> Projecte
     phi, target = design(problem, shapes)
     base = problem.least_squares_weights * (problem.y**2 if problem.law.link == "log" else 1.0)
     w = base[None] if weights is None else weights * base
-    lower, upper = problem.law.bounds(problem.inputs)
+    lower, upper = problem.bounds
     k = phi.shape[1]
     gram, moment, square = _moments(phi, target, w)
     coefficients, rss = bounded_solve(gram, moment, square[:, None], lower[:k], upper[:k])
@@ -98,16 +98,23 @@ def _moments(phi: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
 def bounded_solve(
     gram: Array, moment: Array, square: Array, lower: Array, upper: Array
 ) -> tuple[Array, Array]:
-    """Minimise cᵀMc − 2cᵀv + y² under bounds, for stacks of small problems."""
+    """Minimise cᵀMc − 2cᵀv + y² under bounds, for stacks (R, G) of small problems.
+
+    Bounds only raise a minimum, so shapes whose free minimum is already above the best feasible
+    one of their row are left out (infinite cost), and so are shapes with collinear columns.
+    """
     best = _solve(gram, moment)
-    bounded = ((best < lower) | (best > upper) | ~np.isfinite(best)).any(-1)
-    rss = _rss(gram, moment, square, best)
-    if bounded.any():
-        square = np.broadcast_to(square, bounded.shape)[bounded]
-        best[bounded], rss[bounded] = _on_faces(
-            gram[bounded], moment[bounded], square, lower, upper
-        )
-    return best, np.where(np.isfinite(rss), np.maximum(rss, 0), np.inf)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rss = np.maximum(_rss(gram, moment, square, best), 0)
+        outside = ((best < lower) | (best > upper)).any(-1)
+    feasible = np.where(outside | ~np.isfinite(rss), np.inf, rss)
+    lowest = feasible.min(-1, keepdims=True)
+    hopeful = (outside & (rss < lowest)) | np.isinf(lowest)
+    if hopeful.any():
+        square = np.broadcast_to(square, hopeful.shape)[hopeful]
+        found = _on_faces(gram[hopeful], moment[hopeful], square, lower, upper)
+        best[hopeful], feasible[hopeful] = found
+    return best, feasible
 
 
 def _on_faces(
@@ -126,15 +133,15 @@ def _on_faces(
             rest = moment[:, free] - gram[:, free][:, :, ~free] @ at[~free]
             trial[:, free] = _solve(gram[:, free][:, :, free], rest)
         good = ((trial >= lower) & (trial <= upper)).all(-1)
-        value = np.where(good, _rss(gram, moment, square, trial), np.inf)
+        value = np.where(good, np.maximum(_rss(gram, moment, square, trial), 0), np.inf)
         better = value < rss
         best[better], rss[better] = trial[better], value[better]
     return best, rss
 
 
 def _rss(gram: Array, moment: Array, square: Array, c: Array) -> Array:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return square + ((gram @ c[..., None])[..., 0] * c).sum(-1) - 2 * (moment * c).sum(-1)
+    inner: Array = (((gram @ c[..., None])[..., 0] - 2 * moment) * c).sum(-1)
+    return square + inner
 
 
 def _solve(gram: Array, moment: Array) -> Array:
@@ -142,7 +149,7 @@ def _solve(gram: Array, moment: Array) -> Array:
     k = moment.shape[-1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if k == 1:
-            return moment / gram[..., 0]
+            return np.asarray(moment / gram[..., 0])
         if k == 2:
             a, b, d = gram[..., 0, 0], gram[..., 0, 1], gram[..., 1, 1]
             det = a * d - b * b
@@ -152,4 +159,5 @@ def _solve(gram: Array, moment: Array) -> Array:
     norm = np.sqrt(np.einsum("...ii->...i", gram))
     norm = np.where((norm > 0) & np.isfinite(norm), norm, 1.0)
     scaled = np.nan_to_num(gram / (norm[..., :, None] * norm[..., None, :])) + 1e-14 * np.eye(k)
-    return np.linalg.solve(scaled, (np.nan_to_num(moment) / norm)[..., None])[..., 0] / norm
+    found: Array = np.linalg.solve(scaled, (np.nan_to_num(moment) / norm)[..., None])[..., 0]
+    return found / norm

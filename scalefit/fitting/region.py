@@ -55,7 +55,7 @@ class Region:
         """Best feasible RSS at each shape: (G,)."""
         low, high = _coefficient_bounds(self.problem)
         costs = [np.where(_feasible(f.coefficients, low, high), f.rss, np.inf) for f in self.faces]
-        return np.min(costs, axis=0)
+        return np.asarray(np.min(costs, axis=0))
 
     def linear(self, weights: Array, extra: Array | float = 0.0) -> tuple[Array, Array]:
         """Interval of Σ_j a_j c_j for ``weights`` (Q, G, k): low and high, each (Q,).
@@ -196,9 +196,9 @@ def _principal_axes(problem: Problem, theta: Array, weights: Array, limit: float
     values, vectors = np.linalg.eigh((rest / size).T @ (rest / size))
     values = np.maximum(values, 1e-10)
     lower, upper = (b[-m:] for b in problem.law.bounds(problem.inputs))
-    axes = vectors * np.sqrt(room / values) / size[:, None]
+    axes: Array = vectors * np.sqrt(room / values) / size[:, None]
     widest = np.abs(axes) / (upper - lower)[:, None]
-    return axes / np.maximum(widest.max(axis=0), 1.0)
+    return np.asarray(axes / np.maximum(widest.max(axis=0), 1.0))
 
 
 def _optimum_rss(problem: Problem, value: Array, weights: Array) -> float:

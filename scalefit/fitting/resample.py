@@ -32,7 +32,7 @@ class Draws:
         return {k: np.asarray(v) for k, v in self.problem.law.params(self.theta).items()}
 
     def stderr(self) -> dict[str, float]:
-        """Standard deviation of each quoted parameter over the draws."""
+        """Return the standard deviation of each quoted parameter over the draws."""
         return {k: float(np.std(v, ddof=1)) for k, v in self.params.items()}
 
 

@@ -28,7 +28,6 @@ class Solution:
     objective : summed loss there.
     gradient : largest gradient of a free parameter, scaled by curvature and objective; ~0 at an optimum.
     rival, gap : theta of the second-best basin and how much worse it is, relative; None and inf if there is none.
-    condition : condition number of the scaled Hessian's root at the optimum.
     at_bound : coordinates that sit at a bound.
     """
 
@@ -39,8 +38,12 @@ class Solution:
     steps: int
     rival: Array | None
     gap: float
-    condition: float
     at_bound: tuple[str, ...]
+
+    @property
+    def condition(self) -> float:
+        """Condition number of the Jacobian with unit columns: how far parameters can trade places."""
+        return _condition(self.problem, self.theta)
 
     @property
     def params(self) -> dict[str, float]:
@@ -86,8 +89,8 @@ def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
     theta, best = ends.theta[order[0]], float(ends.objective[order[0]])
     rival = _rival(ends.theta[order], ends.objective[order])
     gap = np.inf if rival is None else float(ends.objective[order[rival]] / max(best, 1e-300) - 1)
-    lower, upper = problem.law.bounds(problem.inputs)
-    names = np.array(problem.law.coordinates)
+    lower, upper = problem.bounds
+    names = problem.law.coordinates
     return Solution(
         problem=problem,
         theta=theta,
@@ -96,8 +99,7 @@ def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
         steps=ends.steps,
         rival=None if rival is None else ends.theta[order[rival]],
         gap=gap,
-        condition=_condition(problem, theta),
-        at_bound=tuple(names[(theta <= lower) | (theta >= upper)]),
+        at_bound=tuple(names[j] for j in np.flatnonzero((theta <= lower) | (theta >= upper))),
     )
 
 
@@ -114,22 +116,18 @@ def starting_points(problem: Problem, weights: Array | None = None) -> Array:
         with np.errstate(all="ignore"):
             cost = problem.total(law.value(problem.inputs, theta), weights)
         cost = np.where(np.isfinite(cost), cost, np.inf)
-    sizes = [s.grid(problem.inputs, law.constants).size for s in law.shapes]
-    minima = _local_minima(cost.reshape(sizes or [1]))
+    minima = _local_minima(cost.reshape([s.points for s in law.shapes] or [1]))
     ranked = minima[np.argsort(cost[minima], kind="stable")][:BASINS]
-    return theta[ranked]
+    return np.asarray(theta[ranked])
 
 
 def _local_minima(cost: Array) -> NDArray[np.intp]:
     """Flat indices of grid cells no worse than their axis neighbours."""
     low = np.isfinite(cost)
     for axis in range(cost.ndim):
-        for side in (1, -1):
-            near = np.roll(cost, side, axis)
-            edge = [slice(None)] * cost.ndim
-            edge[axis] = slice(0, 1) if side == 1 else slice(-1, None)
-            near[tuple(edge)] = np.inf
-            low &= cost <= near
+        line, mark = np.moveaxis(cost, axis, 0), np.moveaxis(low, axis, 0)
+        mark[1:] &= line[1:] <= line[:-1]
+        mark[:-1] &= line[:-1] <= line[1:]
     return np.flatnonzero(low)
 
 
@@ -143,7 +141,6 @@ def _rival(theta: Array, objective: Array) -> int | None:
 
 
 def _condition(problem: Problem, theta: Array) -> float:
-    """Condition number of the Jacobian with unit columns: how far the parameters can trade places."""
     with np.errstate(all="ignore"):
         jac = problem.linearised(*problem.law.jacobian(problem.inputs, theta[None]))[0]
     norm = np.linalg.norm(jac, axis=1)

@@ -111,7 +111,7 @@ class Uncertainty:
         """Low and high of every quoted parameter."""
         names = self.problem.law.parameters
         if self.dof <= 0:
-            return {name: (-np.inf, np.inf) for name in names}
+            return dict.fromkeys(names, (-np.inf, np.inf))
         if self.runs is not None:
             return self._jackknife_parameters(level)
         if not self.profiled:
@@ -183,7 +183,7 @@ class Uncertainty:
         """Linearised standard errors of the quoted parameters (jackknife's where runs are the units)."""
         law = self.problem.law
         if self.runs is not None:
-            return {k: _jackknife_error(v) for k, v in self.runs.params.items()}
+            return {k: float(_jackknife_error(v)) for k, v in self.runs.params.items()}
         step = 1e-6 * np.maximum(np.abs(self.theta), 1e-3)
         with np.errstate(all="ignore"):
             up, down = (law.params(self.theta + side * np.diag(step)) for side in (1, -1))
@@ -233,10 +233,11 @@ class Uncertainty:
         return float(np.sqrt(weights @ self.covariance[:k, :k] @ weights))
 
 
-def _jackknife_error(values: Array) -> Array | float:
-    """Standard error from leave-one-run-out values along the first axis."""
+def _jackknife_error(values: Array) -> Array:
+    """Return the standard error from leave-one-run-out values along the first axis."""
     groups = len(values)
-    return np.sqrt((groups - 1) / groups * np.sum((values - values.mean(0)) ** 2, axis=0))
+    spread = np.sum((values - values.mean(0)) ** 2, axis=0)
+    return np.asarray(np.sqrt((groups - 1) / groups * spread))
 
 
 def pseudo_problem(problem: Problem, theta: Array) -> tuple[Problem, Array]:

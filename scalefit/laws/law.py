@@ -132,7 +132,8 @@ class Law:
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the solver's coordinates: coefficients, then shapes."""
-        return tuple(p.name for p in (*self.coefficients, *self.shapes))
+        names = [c.name for c in self.coefficients]
+        return (*names, *(s.name for s in self.shapes))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ class Law:
         spans = [(c.lower, c.upper) for c in self.coefficients]
         spans += [s.bounds(inputs, self.constants) for s in self.shapes]
         low, high = np.array(spans, dtype=float).T
-        return low, high
+        return low.copy(), high.copy()
 
     def columns(self, inputs: tuple[Array, ...], shapes: tuple[Any, ...]) -> list[Array]:
         """Basis columns, each broadcast against inputs and shapes."""
@@ -176,7 +177,7 @@ class Law:
         split = tuple(theta[..., j, None] for j in range(theta.shape[-1]))
         columns = self.columns(inputs, split[k:])
         slopes = self.slopes(*inputs, *split[k:], **self.constants)
-        value = sum(c * phi for c, phi in zip(split[:k], columns, strict=True))
+        value = np.asarray(sum(c * phi for c, phi in zip(split[:k], columns, strict=True)))
         out = np.empty((*theta.shape, np.shape(value)[-1]))
         for j, phi in enumerate(columns):
             out[..., j, :] = phi
@@ -187,7 +188,7 @@ class Law:
         if self.link == "log":
             value = np.exp(value)
             out *= value[..., None, :]
-        return np.asarray(value), out
+        return value, out
 
     def params(self, theta: Array) -> dict[str, Any]:
         """Parameters as people quote them, from theta of shape (..., p)."""
@@ -236,7 +237,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def _central_differences(law: Law, inputs: tuple[Array, ...], theta: Array) -> Array:
-    """Derivative of a law that brings none, by central differences."""
+    """Return the derivative of a law that brings none, by central differences."""
     rows = []
     for j in range(theta.shape[-1]):
         step = 6e-6 * np.maximum(np.abs(theta[..., j]), 1e-3)

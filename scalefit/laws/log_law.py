@@ -25,7 +25,7 @@ def _warp(z: Any, kappa: Any) -> Any:
 
 
 def _warp_slope(z: Any, kappa: Any) -> Any:
-    """Derivative of :func:`_warp` by κ."""
+    """Return the derivative of :func:`_warp` by κ."""
     t = kappa * z
     small = np.abs(t) < 1e-3
     safe = np.where(small, 1.0, t)
@@ -64,7 +64,7 @@ def _unreport(D0: Any, s: Any, beta: Any, D_ref: float) -> tuple[Any, Any, Any]:
 
 
 def _derive(s: Any, b: Any, kappa: Any, D_ref: float) -> dict[str, Any]:
-    """A and α of the published form; badly conditioned, so shown only as derived."""
+    """Return A and α of the published form: badly conditioned, so shown only as derived."""
     with np.errstate(all="ignore"):
         alpha = np.asarray(s) ** (np.asarray(kappa) / b) * kappa
         ln_A = alpha * (1 / np.asarray(kappa) - np.log(D_ref))
