@@ -13,7 +13,7 @@ from . import checks, consistency
 from .cells import count_cell, guess, is_missing, missing, number_cell, numbers, texts
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
 from .draft import Draft
-from .problems import raise_all
+from .problems import listed, raise_all
 from .rename import rename
 from .shape import to_long
 
@@ -80,7 +80,7 @@ def _require(draft: Draft) -> None:
     if not draft.has("pretrain_tokens") and "no_pretrain_tokens" not in draft.allow:
         raise MissingColumnError(
             "the table has no column 'pretrain_tokens' "
-            f"(columns: {', '.join(draft.frame.columns)}). Needed: tokens seen in pretraining, 0 "
+            f"(columns: {listed(draft.frame.columns)}). Needed: tokens seen in pretraining, 0 "
             "for models that were not pretrained. Try mapping={'your column': 'pretrain_tokens'}, "
             "or allow='no_pretrain_tokens' to fit other columns"
         )

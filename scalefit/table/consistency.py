@@ -25,6 +25,7 @@ def check(draft: Draft) -> None:
     _one_per_metric(draft, "tokenizer", "tokenizers", "compare cross_entropy_per_byte instead")
     _one_per_metric(draft, "unit", "units", "convert to one unit")
     _mixed_scales(draft)
+    _precision(draft)
     _repetition(draft)
     _monotone(draft)
 
@@ -133,17 +134,18 @@ def _blame_mix(draft: Draft, found: pd.DataFrame, column: str, name: str, hint: 
 
 def _mixed_scales(draft: Draft) -> None:
     """Find fractions beside percentages: within a cell of seeds, or within COMET."""
-    if "units" in draft.allow:
-        return
     values = draft.frame["value"].to_numpy(dtype=float)
+    percent = np.array([metric(m).percent for m in draft.frame["metric"]])
+    comet = rows_of(draft, "comet") | rows_of(draft, "comet_qe")
+    small = percent & (values > 0) & (values <= 1)
+    if "units" in draft.allow or not (small.any() or comet.any()):
+        return
     skipped = {*MEASURED, *SEEDS, "pretrain_run", "unit"}
     codes = _codes(draft.frame, [c for c in draft.frame.columns if c not in skipped])
-    percent = np.array([metric(m).percent for m in draft.frame["metric"]])
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
     scale = np.divide(biggest[codes], 100 * values, out=np.zeros(len(values)), where=values != 0)
-    beside = percent & (values > 0) & (values <= 1) & (scale > 2 / 3) & (scale < 3 / 2)
-    comet = rows_of(draft, "comet") | rows_of(draft, "comet_qe")
+    beside = small & (scale > 2 / 3) & (scale < 3 / 2)
     large = comet & (np.abs(values) > 5)
     if large.any() and (comet & ~large).sum() > 0:
         beside |= comet & ~large & (np.abs(values) <= 1.2)
@@ -157,6 +159,19 @@ def _mixed_scales(draft: Draft) -> None:
         "one scale, 0 to 100 or 0 to 1",
         "multiply the fractions by 100, or allow='units'",
     )
+
+
+def _precision(draft: Draft) -> None:
+    """Note scores that were printed with one decimal only."""
+    values = draft.frame["value"].to_numpy(dtype=float)
+    coarse = (values != 0) & (np.round(values, 1) == values)
+    for name in draft.frame["metric"].unique():
+        mine = rows_of(draft, name)
+        if metric(str(name)).percent and (coarse & mine).sum() > 0.5 * mine.sum():
+            draft.note(
+                f"low precision: {(coarse & mine).sum()} of {mine.sum()} {name} values have one "
+                "decimal or none, so each may be off by 0.05 (sacrebleu -w 4 prints more)"
+            )
 
 
 def _repetition(draft: Draft) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scalefit.errors import TableError
@@ -25,6 +25,13 @@ class Problem:
         """Return the problem on one line."""
         line = f"{self.row}, column {self.column!r}: found {self.found}; needed {self.needed}"
         return f"{line}. Try: {self.hint}" if self.hint else line
+
+
+def listed(names: Iterable[object], limit: int = 24) -> str:
+    """Return names as a list for a message, the rest of a long one counted."""
+    found = [str(n) for n in names]
+    more = f", and {len(found) - limit} more" if len(found) > limit else ""
+    return ", ".join(found[:limit]) + more
 
 
 def raise_all(problems: Sequence[Problem]) -> None:

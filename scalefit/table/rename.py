@@ -10,6 +10,7 @@ from scalefit.errors import MissingColumnError, TableError
 from .cells import count_cell, numbers
 from .columns import KNOWN
 from .draft import Draft
+from .problems import listed
 
 _SCALED = re.compile(r"(?P<name>.+?)\s*(?P<sign>[*/])\s*(?P<factor>[\d.]+(?:e[+-]?\d+)?)", re.I)
 
@@ -30,10 +31,12 @@ def _map(draft: Draft, own: str, target: str) -> None:
         return
     scaled = None if draft.has(own) else _SCALED.fullmatch(own)
     source = scaled["name"] if scaled else own
+    if not draft.has(source) and _map_metric(draft, own, target):
+        return
     if not draft.has(source):
         raise MissingColumnError(
             f"the mapping names a column {source!r} that is not there "
-            f"(columns: {', '.join(draft.frame.columns)})"
+            f"(columns: {listed(draft.frame.columns)})"
         )
     if draft.has(target):
         raise TableError(
@@ -45,6 +48,15 @@ def _map(draft: Draft, own: str, target: str) -> None:
     else:
         draft.frame = draft.frame.rename(columns={own: target})
     draft.note(f"column {own!r} taken as {target!r}{_doubt(source, target, scaled)}")
+
+
+def _map_metric(draft: Draft, own: str, target: str) -> bool:
+    """Rename a metric where there is no such column; return whether there was one."""
+    if not draft.has("metric") or own not in set(draft.frame["metric"]):
+        return False
+    draft.put("metric", [target if m == own else m for m in draft.frame["metric"]])
+    draft.note(f"metric {own!r} taken as {target!r}")
+    return True
 
 
 def _scale(draft: Draft, found: re.Match[str], target: str) -> None:

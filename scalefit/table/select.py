@@ -12,6 +12,7 @@ from scalefit.errors import MissingColumnError, TableError
 
 from .cells import Mask, is_missing, is_text
 from .columns import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEEDS
+from .problems import listed
 from .units import parse_count
 
 SHOWN = 12
@@ -46,7 +47,7 @@ def unique(frame: pd.DataFrame, name: str) -> list[Any]:
 
 def no_column(frame: pd.DataFrame, name: str) -> str:
     """Return the message for a column that is not there."""
-    there = ", ".join(map(str, frame.columns))
+    there = listed(frame.columns)
     return f"the table has no column {name!r} (columns: {there}). Try mapping={{'yours': {name!r}}}"
 
 

@@ -13,6 +13,7 @@ from .cells import missing
 from .columns import COLUMNS, KNOWN
 from .draft import Draft
 from .metrics import METRICS, canonical
+from .problems import listed
 from .render import frame_of
 
 _PER_METRIC = ("stderr", "signature")
@@ -26,7 +27,7 @@ def to_long(draft: Draft, metrics: Sequence[str] = ()) -> None:
         there, absent = ("metric", "value") if draft.has("metric") else ("value", "metric")
         raise MissingColumnError(
             f"the table has a column {there!r} but none named {absent!r} "
-            f"(columns: {', '.join(map(str, draft.frame.columns))}). "
+            f"(columns: {listed(draft.frame.columns)}). "
             f"Try mapping={{'your column': '{absent}'}}"
         )
     wide = wide_metrics(draft.frame, metrics)
@@ -52,7 +53,7 @@ def wide_metrics(frame: pd.DataFrame, extra: Sequence[str] = ()) -> dict[str, st
 def _no_metric(frame: pd.DataFrame) -> str:
     return (
         "the table has neither columns 'metric' and 'value' nor a column named after a metric "
-        f"(columns: {', '.join(map(str, frame.columns))}). Needed: metric and value, or one of "
+        f"(columns: {listed(frame.columns)}). Needed: metric and value, or one of "
         f"{', '.join(METRICS)}. Try mapping={{'loss': 'cross_entropy'}} where loss is in nats per "
         "target token"
     )

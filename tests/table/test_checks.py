@@ -128,7 +128,7 @@ def test_rows_that_differ_in_an_unknown_column_are_no_conflict_but_noted():
 
 
 def test_repetition_is_noted():
-    table = as_table(long(value=[20.0, 21.0], unique_tokens=["1M", "1M"]))
+    table = as_table(long(value=[20.12, 21.34], unique_tokens=["1M", "1M"]))
     assert "repetition: 1 rows saw more tokens" in table.notes[0]
     assert "up to 2 passes (row 1)" in table.notes[0]
 
@@ -166,3 +166,15 @@ def test_missing_columns_are_asked_for_by_name():
 def test_an_empty_table_is_refused(data):
     with pytest.raises(TableError, match=r"no rows|no row has a value"):
         as_table(data)
+
+
+def test_one_decimal_is_flagged_as_low_precision():
+    note = as_table(long(value=[20.1, 21.4, 22.0])).notes[0]
+    assert note.startswith("low precision: 3 of 3 bleu values have one decimal or none")
+    assert not as_table(long(value=[20.12, 21.44, 22.01])).notes
+
+
+def test_a_metric_can_be_mapped_where_no_column_has_its_name():
+    table = as_table(long(value=[2.0], metric=["loss"]), mapping={"loss": "cross_entropy"})
+    assert table.metrics == ("cross_entropy",)
+    assert "metric 'loss' taken as 'cross_entropy'" in table.notes

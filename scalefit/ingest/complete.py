@@ -1,0 +1,85 @@
+"""What the log does not know is added from the manifest and the pattern, and asked for by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scalefit.errors import MissingColumnError, TableError
+from scalefit.table.cells import is_missing
+
+from .manifest import Manifest, resolved
+from .pattern import match
+from .reader import Row
+from .source import Source
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the columns come from that no log knows."""
+
+    manifest: Manifest | None = None
+    pattern: str | None = None
+
+    def complete(self, rows: list[Row], source: Source) -> list[Row]:
+        """Return the rows of one source with what pattern and manifest say about it."""
+        if self.manifest is None and self.pattern is None:
+            return rows
+        return [self._row(row, source) for row in rows]
+
+    def _row(self, row: Row, source: Source) -> Row:
+        run = str(row.get("run") or "")
+        path = f"{source.path.as_posix()}/{run}" if run else source.path.as_posix()
+        told = self._from_pattern(path) | self._from_manifest(row, source)
+        replaced = {"eval_set"} if self.manifest is not None else set()
+        found = {**row}
+        for name, value in told.items():
+            own = row.get(name)
+            if name not in replaced and not is_missing(own) and str(own) != str(value):
+                raise TableError(
+                    f"{source.name}, column {name!r}: the file says {own!r}, the manifest or "
+                    f"pattern {value!r}; needed one. Try: take {name} out of one of them"
+                )
+            found[name] = value
+        return resolved(found, source.name)
+
+    def _from_pattern(self, path: str) -> Row:
+        if self.pattern is None:
+            return {}
+        found = match(self.pattern, path)
+        if found is None and self.manifest is None:
+            raise MissingColumnError(
+                f"{path} does not fit the pattern {self.pattern!r}, so what the pattern would tell "
+                "is missing. Try: a narrower path, or a manifest (runs.csv) beside the pattern"
+            )
+        return dict(found or {})
+
+    def _from_manifest(self, row: Row, source: Source) -> Row:
+        if self.manifest is None:
+            return {}
+        found = self.manifest.columns(source.path, row)
+        if found is None and self.pattern is None:
+            raise MissingColumnError(
+                f"{source.name}: no line of the manifest fits it, so its corpus, pretraining size "
+                "and seeds are missing. Try: add a line with its path"
+            )
+        return found or {}
+
+
+def ask_for_pretraining(rows: list[Row], known: bool) -> None:
+    """Raise where rows lack the pretraining size, and say how to give it."""
+    lacking = [
+        str(r.get("source", r.get("_place", "?")))
+        for r in rows
+        if is_missing(r.get("pretrain_tokens"))
+    ]
+    if known or not lacking:
+        return
+    shown = ", ".join(dict.fromkeys(lacking[: SHOWN * 20]))
+    raise MissingColumnError(
+        f"pretrain_tokens is missing for {len(lacking)} of {len(rows)} values ({shown[:200]}): no "
+        "training log knows how many tokens its model was pretrained on, and it is never guessed. "
+        "Try: a manifest (columns path, corpus, pretrain_tokens, …) or a path pattern such as "
+        "'runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}'; 0 means not pretrained"
+    )

@@ -1,0 +1,103 @@
+"""CSV and TSV tables: ``#`` comments, any of four delimiters, each row with its line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import islice
+
+from scalefit.errors import FormatError
+
+from .limits import LIMITS
+from .reader import Extract, Reader, Row
+from .source import Source
+
+DELIMITERS = ",\t;|"
+
+
+def recognises(source: Source) -> bool:
+    """Whether it ends in .csv, .tsv or .txt-like and its first line has a delimiter."""
+    if b"\0" in source.head:
+        return False
+    line = header(source.first_lines)
+    return line is not None and any(line.count(d) for d in DELIMITERS)
+
+
+def header(lines: list[str]) -> str | None:
+    """Return the first line that is neither empty nor a comment."""
+    return next(
+        (text for text in lines if text.strip() and not text.lstrip().startswith("#")), None
+    )
+
+
+def read(source: Source) -> Extract:
+    """Return the rows of a CSV or TSV file as texts; types come with the table's checks."""
+    return Extract(list(islice(rows(source), LIMITS.rows + 1)))
+
+
+def rows(source: Source) -> Iterator[Row]:
+    """Yield one dictionary of texts a row, with its place."""
+    counter = _Lines(source)
+    first = next(iter(counter), None)
+    if first is None:
+        raise source.wrong(None, "is empty; needed a header line and rows")
+    mark = delimiter(source, first)
+    names = _names(source, counter.line, next(csv.reader([first], delimiter=mark)))
+    reader = csv.reader(counter, delimiter=mark)
+    while True:
+        place = counter.line + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise source.wrong(counter.line, f"no valid CSV: {error}") from error
+        if not any(cell.strip() for cell in cells):
+            continue
+        place = counter.line if "\n" not in "".join(cells) else place
+        if len(cells) != len(names):
+            raise _ragged(source, place, len(cells), len(names))
+        yield {**dict(zip(names, cells, strict=True)), "_place": source.at(place)}
+
+
+class _Lines:
+    """Lines without comments, for the csv module, that know where they stand."""
+
+    def __init__(self, source: Source) -> None:
+        self.line, self.stream = 0, source.lines()
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        for self.line, text in self.stream:  # noqa: B020 - the number is kept on purpose
+            if text.strip() and not text.lstrip().startswith("#"):
+                return text + "\n"
+        raise StopIteration
+
+
+def delimiter(source: Source, line: str) -> str:
+    """Return the delimiter of a header line: TAB in .tsv, else the most frequent."""
+    if source.suffix == ".tsv":
+        return "\t"
+    return max(DELIMITERS, key=line.count)
+
+
+def _names(source: Source, line: int, cells: list[str]) -> list[str]:
+    names = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells)]
+    doubled = sorted({n for n in names if names.count(n) > 1})
+    if doubled:
+        raise source.wrong(line, f"column names stand twice: {', '.join(map(repr, doubled))}")
+    return names
+
+
+def _ragged(source: Source, line: int, found: int, needed: int) -> FormatError:
+    return source.wrong(
+        line,
+        f"found {found} fields; needed {needed}, as the header has. Try: quote cells that hold "
+        "the delimiter",
+    )
+
+
+CSV = Reader("csv", "a CSV table", recognises, read, loose=True)
+TSV = Reader("tsv", "a TSV table", lambda s: s.suffix == ".tsv" and recognises(s), read, loose=True)

@@ -1,0 +1,97 @@
+"""From what the user names (a path, a folder, a glob) to the single things to read."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from scalefit.errors import FormatError
+
+from .limits import LIMITS
+from .reader import Extract, Reader
+from .registry import TABLE_SUFFIXES, by_name, recognise, required
+from .source import Source
+
+Unit = tuple[Source, Reader]
+
+
+def units(paths: list[str], format: str | None, notes: Extract) -> Iterator[Unit]:
+    """Yield what is to be read, each with its reader, in sorted order."""
+    for path in paths:
+        for found in _expanded(path):
+            yield from _unit(Source.of(found), format, notes)
+
+
+def _expanded(path: str) -> list[str]:
+    if path == "-" or Path(path).exists():
+        return [path]
+    if not any(mark in path for mark in "*?["):
+        raise FormatError(f"{path}: there is no such file or folder{_nearby(path)}")
+    found = sorted(islice(glob.iglob(path, recursive=True), LIMITS.files))  # noqa: PTH207
+    if not found:
+        raise FormatError(f"{path}: no file fits this pattern")
+    return found
+
+
+def _nearby(path: str) -> str:
+    folder = Path(path).parent
+    names = sorted(p.name for p in folder.iterdir())[:8] if folder.is_dir() else []
+    return f"; {folder}/ has {', '.join(names)}" if names else ""
+
+
+def _unit(source: Source, format: str | None, notes: Extract) -> Iterator[Unit]:
+    if format is not None:
+        yield source, by_name(format)
+        return
+    if not source.is_dir:
+        yield source, required(source)
+        return
+    whole = recognise(source)
+    if whole is not None:
+        yield source, whole
+        return
+    yield from _below(source, notes)
+
+
+def _below(source: Source, notes: Extract) -> Iterator[Unit]:
+    """Search a folder; take what is recognised for sure, and count the rest."""
+    skipped: list[str] = []
+    any_found = False
+    for found in _walk(source):
+        reader = recognise(found)
+        plain = reader is not None and reader.loose
+        if reader is None or (plain and found.suffix not in TABLE_SUFFIXES):
+            skipped += [] if found.is_dir else [found.name]
+            continue
+        any_found = True
+        yield found, reader
+    if skipped:
+        shown = ", ".join(skipped[:3]) + (", …" if len(skipped) > 3 else "")
+        notes.note(f"{source.name}: {len(skipped)} files of no known format left out ({shown})")
+    if not any_found:
+        raise source.wrong(None, "a folder in which nothing is of a known format")
+
+
+def _walk(source: Source) -> Iterator[Source]:
+    """Yield folders that are one whole, and else the files, in sorted order; follow no links."""
+    seen = 0
+    folders = [(source, 0)]
+    while folders:
+        folder, depth = folders.pop()
+        names = sorted(entry.name for entry in os.scandir(folder.path))
+        below: list[tuple[Source, int]] = []
+        for name in names:
+            seen += 1
+            if seen > LIMITS.files:
+                raise source.wrong(None, f"more than {LIMITS.files} files; name a smaller folder")
+            child = folder.child(name)
+            if child.path.is_symlink() and child.is_dir:
+                continue
+            if not child.is_dir or recognise(child) is not None:
+                yield child
+            elif depth < LIMITS.depth:
+                below.append((child, depth + 1))
+        folders += reversed(below)

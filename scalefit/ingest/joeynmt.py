@@ -1,0 +1,47 @@
+"""JoeyNMT ``validations.txt``: cross-entropy is ln(PPL); version 1's ``Loss`` is a corpus sum."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .jsons import number
+from .reader import Extract, Reader
+from .source import Source
+
+_LINE = re.compile(r"Steps:\s*(\d{1,15})[\t,]")
+_PAIR = re.compile(r"([A-Za-z][\w-]{0,40}):\s*([^\s,]+)")
+_METRICS = ("bleu", "chrf", "ter")
+
+
+def recognises(source: Source) -> bool:
+    """Whether a first line reads ``Steps: N … PPL: x``."""
+    return any(_LINE.match(t) and "ppl:" in t.lower() for t in source.first_lines)
+
+
+def read(source: Source) -> Extract:
+    """Return every validation."""
+    found = Extract()
+    for line, text in source.lines():
+        start = _LINE.match(text)
+        if start is None:
+            continue
+        numbers = {name.lower(): number(value) for name, value in _PAIR.findall(text)}
+        place = {"step": int(start[1]), "eval_set": "dev", "source": source.at(line)}
+        ppl = numbers.get("ppl")
+        if ppl is not None and ppl >= 1:
+            entropy = {
+                "metric": "cross_entropy",
+                "value": math.log(ppl),
+                "unit": "nats/target token",
+            }
+            found.rows.append({**entropy, **place})
+            found.note("JoeyNMT's cross-entropy is ln(PPL); its Loss may be a corpus sum")
+        scores = {m: numbers[m] for m in _METRICS if numbers.get(m) is not None}
+        found.rows += [{"metric": m, "value": v, **place} for m, v in scores.items()]
+    if not found.rows:
+        raise source.wrong(None, "has no line 'Steps: N … PPL: x' that is whole")
+    return found
+
+
+READER = Reader("joeynmt", "a JoeyNMT validation log", recognises, read)

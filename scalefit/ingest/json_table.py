@@ -1,0 +1,79 @@
+"""Tables as JSON (a list of rows, columns, or pandas' split) and as JSON lines."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from .jsons import load, load_lines
+from .limits import LIMITS
+from .reader import Extract, Reader, Row
+from .source import Source
+
+
+def recognises(source: Source) -> bool:
+    """Whether it begins like JSON and does not end in .jsonl."""
+    return source.suffix not in (".jsonl", ".ndjson") and source.head.lstrip()[:1] in (b"{", b"[")
+
+
+def read(source: Source) -> Extract:
+    """Return the rows of a JSON table."""
+    rows = _rows(load(source))
+    if rows is None:
+        raise source.wrong(
+            None,
+            "is JSON, but no table; needed a list of objects [{…}, {…}] or an object of equally "
+            "long lists. Try: format= where it is the output of a tool",
+        )
+    return Extract([{**row, "_place": f"{source.name}[{i}]"} for i, row in enumerate(rows)])
+
+
+def _rows(document: Any) -> list[Row] | None:
+    if isinstance(document, dict) and isinstance(document.get("data"), list):
+        names, data = document.get("columns"), document["data"]
+        if isinstance(names, list) and all(
+            isinstance(r, list) and len(r) == len(names) for r in data
+        ):
+            return [dict(zip(map(str, names), row, strict=True)) for row in data]
+        document = data
+    if isinstance(document, dict):
+        return _columns(document)
+    if isinstance(document, list) and document and all(isinstance(r, dict) for r in document):
+        return document
+    return None
+
+
+def _columns(document: dict[str, Any]) -> list[Row] | None:
+    if document and all(isinstance(v, list) for v in document.values()):
+        if len({len(v) for v in document.values()}) != 1:
+            return None
+        return [
+            dict(zip(document, row, strict=True)) for row in zip(*document.values(), strict=True)
+        ]
+    return None
+
+
+def recognises_lines(source: Source) -> bool:
+    """Whether the first line is a whole JSON object."""
+    first = next(
+        (t for t in source.first_lines if t.strip() and not t.lstrip().startswith("#")), ""
+    )
+    return first.lstrip().startswith("{") and (
+        source.suffix in (".jsonl", ".ndjson") or first.rstrip().endswith("}")
+    )
+
+
+def read_lines(source: Source) -> Extract:
+    """Return one row a line."""
+    found = Extract()
+    for line, row in islice(load_lines(source), LIMITS.rows + 1):
+        if not isinstance(row, dict):
+            raise source.wrong(line, "is no JSON object; needed one row a line")
+        found.rows.append({**row, "_place": source.at(line)})
+    if not found.rows:
+        raise source.wrong(None, "is empty; needed one JSON object a line")
+    return found
+
+
+JSON = Reader("json", "a JSON table", recognises, read, loose=True)
+LINES = Reader("jsonl", "a JSON lines table", recognises_lines, read_lines, loose=True)

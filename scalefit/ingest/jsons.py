@@ -1,0 +1,76 @@
+"""JSON, bounded in size and depth, with errors that name file and line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from .limits import LIMITS
+from .source import Source
+
+
+def load(source: Source) -> Any:
+    """Return the JSON document of a file."""
+    return parse(source, source.text())
+
+
+def parse(source: Source, text: str, line: int = 1) -> Any:
+    """Return a JSON document; `line` is the line at which the text begins."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise source.wrong(line + error.lineno - 1, f"no valid JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise source.wrong(
+            line, "JSON nested deeper than Python reads; this is no results file"
+        ) from error
+    except ValueError as error:
+        raise source.wrong(line, f"JSON that cannot be held: {error}") from error
+    if not _shallow(found):
+        raise source.wrong(line, f"JSON nested deeper than {LIMITS.depth}; this is no results file")
+    return found
+
+
+def _shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(LIMITS.depth):
+        level = [v for item in level for v in _inside(item) if isinstance(v, dict | list)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return list(item.values())
+    return item if isinstance(item, list) else []
+
+
+def load_lines(source: Source) -> Iterator[tuple[int, Any]]:
+    """Yield (line number, document) for every non-empty line."""
+    for number, line in source.lines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, parse(source, line, number)
+
+
+def first_object(source: Source) -> dict[str, Any]:
+    """Return the first line's object for recognition, or an empty one."""
+    for line in source.first_lines:
+        if line.strip():
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError):
+                return {}
+            return found if isinstance(found, dict) else {}
+    return {}
+
+
+def number(value: Any) -> float | None:
+    """Return a JSON value as a number: numbers and number-like strings, no truth values."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None

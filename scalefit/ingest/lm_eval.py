@@ -1,0 +1,129 @@
+"""lm-evaluation-harness: ``results_<time>.json`` (old and new layout) and ``samples_*.jsonl``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from .jsons import first_object, load, load_lines, number
+from .names import metric_name
+from .reader import Extract, Reader, Row
+from .source import Source
+
+_SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
+_MODEL = re.compile(r"(?:pretrained|model|path)=([^,]+)")
+_BITS = "bits_per_byte"
+_PLAIN = ("doc_id", "id", "version")
+
+
+def recognises(source: Source) -> bool:
+    """Whether it is JSON with ``results`` beside ``versions`` and ``config``, not lighteval's."""
+    head = source.head
+    if not head.lstrip().startswith(b"{") or source.suffix != ".json" or b'"results"' not in head:
+        return False
+    known = (b'"config_general"', b"|0", b'"config"', b'"configs"', b'"versions"')
+    lighteval, _, *ours = (key in head for key in known)
+    return not lighteval and (any(ours) or len(head) >= 1 << 16)
+
+
+def read(source: Source) -> Extract:
+    """Return every task's metrics with their standard errors."""
+    document = load(source)
+    results = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(results, dict):
+        raise source.wrong(None, "has no object 'results'; needed lm-evaluation-harness results")
+    found = Extract()
+    versions = document.get("versions") if isinstance(document.get("versions"), dict) else {}
+    model = _model(document)
+    for task, numbers in results.items():
+        if isinstance(numbers, dict):
+            own = {"eval_set": str(task), "signature": f"lm-eval:{task}:v{versions.get(task, '?')}"}
+            rows = _task(numbers, found)
+            found.rows += [{**row, **own, **model, "source": source.name} for row in rows]
+    if not found.rows:
+        raise source.wrong(None, "holds no task with a number")
+    return found
+
+
+def _model(document: dict[str, Any]) -> Row:
+    config = document.get("config")
+    told = document.get("model_name") or (
+        config.get("model_args") if isinstance(config, dict) else ""
+    )
+    if isinstance(told, dict):
+        told = told.get("pretrained")
+    named = _MODEL.search(told) if isinstance(told, str) else None
+    name = named[1] if named else told
+    return {"model": name} if isinstance(name, str) and name else {}
+
+
+def _task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
+    for key, value in numbers.items():
+        name, _, kept = key.partition(",")
+        known = number(value)
+        if known is None or name.endswith("_stderr") or name in ("alias", "samples"):
+            continue
+        error = number(numbers.get(f"{name}_stderr,{kept}" if kept else f"{name}_stderr"))
+        row: Row = {"metric": metric_name(name), "value": known, "stderr": error}
+        if name == _BITS:
+            row |= {
+                "metric": "cross_entropy_per_byte",
+                "value": known * math.log(2),
+                "unit": "nats/byte",
+            }
+            row["stderr"] = None if error is None else error * math.log(2)
+            found.note(
+                "lm-eval's bits_per_byte times ln 2 is cross_entropy_per_byte, not per token"
+            )
+        yield {**row, **({"filter": kept} if kept not in ("", "none") else {})}
+
+
+def recognises_samples(source: Source) -> bool:
+    """Whether the first line is a sample with ``doc_id`` and responses."""
+    return {"doc_id", "resps"} <= set(first_object(source))
+
+
+def read_samples(source: Source) -> Extract:
+    """Return the means of the per-sample numbers with their standard errors."""
+    values: dict[tuple[str, str], list[float]] = defaultdict(list)
+    found = Extract()
+    for line, sample in load_lines(source):
+        if not isinstance(sample, dict) or "doc_id" not in sample:
+            raise source.wrong(line, "is no sample with a 'doc_id'")
+        for key, value in sample.items():
+            known = number(value) if isinstance(value, int | float) else None
+            if known is not None and key not in _PLAIN and not key.endswith("_hash"):
+                values[key, str(sample.get("filter", "none"))].append(known)
+            elif key in ("bleu", "chrf", "ter"):
+                found.note(f"{key} is no mean over samples: left out; score the responses instead")
+    named = _SAMPLES.fullmatch(source.path.name.removesuffix(".gz"))
+    for (key, kept), many in values.items():
+        row = {
+            "metric": metric_name(key),
+            "value": math.fsum(many) / len(many),
+            "stderr": _error(many),
+        }
+        own = {"filter": kept} if kept != "none" else {}
+        found.rows.append(
+            {**row, **own, "eval_set": named and named["task"], "source": source.name}
+        )
+    if not found.rows:
+        raise source.wrong(None, "its samples hold no number. Try: score their responses")
+    return found
+
+
+def _error(values: list[float]) -> float | None:
+    n = len(values)
+    if n < 2:
+        return None
+    mean = math.fsum(values) / n
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+
+
+READER = Reader("lm-eval", "lm-evaluation-harness results", recognises, read)
+SAMPLES = Reader(
+    "lm-eval-samples", "lm-evaluation-harness samples", recognises_samples, read_samples
+)

@@ -1,0 +1,89 @@
+"""All readers, in the order in which they are tried: the most particular first."""
+
+from __future__ import annotations
+
+from scalefit.errors import FormatError
+
+from . import (
+    columnar,
+    comet_scores,
+    delimited,
+    fairseq,
+    fairseq_generate,
+    hf_trainer,
+    joeynmt,
+    json_table,
+    lighteval,
+    lm_eval,
+    marian,
+    mlflow_files,
+    mlflow_sqlite,
+    mt_metrics_eval,
+    opennmt,
+    sacrebleu_json,
+    t5x,
+    tensorboard,
+    wandb_csv,
+    wandb_offline,
+)
+from .reader import Reader
+from .source import Source
+
+READERS: tuple[Reader, ...] = (
+    columnar.PARQUET,
+    columnar.EXCEL,
+    columnar.REFUSED,
+    tensorboard.READER,
+    wandb_offline.READER,
+    mlflow_sqlite.READER,
+    mlflow_files.READER,
+    hf_trainer.READER,
+    mt_metrics_eval.READER,
+    fairseq.READER,
+    fairseq_generate.READER,
+    marian.READER,
+    joeynmt.READER,
+    opennmt.READER,
+    t5x.READER,
+    lighteval.READER,
+    lm_eval.READER,
+    lm_eval.SAMPLES,
+    sacrebleu_json.READER,
+    comet_scores.JSON,
+    comet_scores.TEXT,
+    wandb_csv.PANEL,
+    wandb_csv.RUNS,
+    json_table.LINES,
+    json_table.JSON,
+    delimited.TSV,
+    delimited.CSV,
+)
+FORMATS = {reader.name: reader for reader in READERS if reader.name != "refused"}
+TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm")
+
+
+def by_name(name: str) -> Reader:
+    """Return the reader of a format's name."""
+    if name not in FORMATS:
+        raise FormatError(f"there is no format {name!r}; needed one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def recognise(source: Source) -> Reader | None:
+    """Return the first reader that recognises a source, or None."""
+    able = (r for r in READERS if not r.loose or source.is_file)
+    return next((reader for reader in able if reader.recognises(source)), None)
+
+
+def required(source: Source) -> Reader:
+    """Return the reader of a source, or raise what it is not."""
+    found = recognise(source)
+    if found is not None:
+        return found
+    if source.is_file and not source.head:
+        source.data(limit=1 << 30) if source.held is None else None
+        raise source.wrong(None, "is empty; needed a results file")
+    raise source.wrong(
+        None,
+        f"is none of the known formats ({', '.join(FORMATS)}). Try: format= where you know better",
+    )

@@ -1,0 +1,205 @@
+"""What a reader reads from: a file, a folder or standard input, with bounds and places."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from scalefit.errors import FormatError
+
+from .limits import LIMITS
+
+HEAD = 1 << 16
+_GZIP = b"\x1f\x8b"
+_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to read.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies; ``-`` for standard input.
+    name : str
+        How messages and the ``source`` column call it.
+    held : bytes or None
+        Its bytes, where they came from standard input.
+    """
+
+    path: Path
+    name: str
+    held: bytes | None = None
+
+    @classmethod
+    def of(cls, path: str | Path) -> Source:
+        """Return the source of a path; ``-`` reads standard input now, bounded."""
+        if str(path) == "-":
+            held = sys.stdin.buffer.read(LIMITS.whole + 1)
+            if len(held) > LIMITS.whole:
+                raise FormatError(f"standard input: more than {LIMITS.whole} bytes; give a file")
+            return cls(Path("-"), "stdin", held)
+        return cls(Path(path), str(path))
+
+    def child(self, *parts: str) -> Source:
+        """Return a file below a folder."""
+        return Source(self.path.joinpath(*parts), "/".join([self.name.rstrip("/"), *parts]))
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        return self.held is None and self.path.is_dir()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file (or standard input)."""
+        return self.held is not None or self.path.is_file()
+
+    @cached_property
+    def basename(self) -> str:
+        """The file's name in lower case without ``.gz``."""
+        return self.path.name.lower().removesuffix(".gz")
+
+    @property
+    def suffix(self) -> str:
+        """The file's suffix in lower case, ``.gz`` taken off."""
+        return Path(self.basename).suffix
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 64 KB after decompression; empty for a folder or an unreadable file."""
+        if not self.is_file:
+            return b""
+        try:
+            with self.open() as stream:
+                return stream.read(HEAD)
+        except FormatError:
+            return b""
+
+    @cached_property
+    def first_lines(self) -> list[str]:
+        """The first lines as text, undecodable bytes replaced: for recognition only."""
+        text = self.head.decode("utf-8-sig", errors="replace")
+        return text.splitlines()[:200]
+
+    def open(self) -> IO[bytes]:
+        """Open the bytes, decompressed where they are gzip."""
+        try:
+            raw: IO[bytes] = (
+                io.BytesIO(self.held) if self.held is not None else self.path.open("rb")
+            )
+            magic = raw.read(2)
+            raw.seek(0)
+        except OSError as error:
+            raise FormatError(f"{self.name}: cannot be read: {error.strerror or error}") from error
+        packed = gzip.GzipFile(fileobj=raw) if magic == _GZIP else raw
+        return io.BufferedReader(_Guarded(packed, self.name))
+
+    def data(self, limit: int | None = None) -> bytes:
+        """Return all bytes, decompressed; refuse more than the limit."""
+        limit = LIMITS.whole if limit is None else limit
+        with self.open() as stream:
+            found = stream.read(limit + 1)
+        if len(found) > limit:
+            raise FormatError(
+                f"{self.name}: more than {limit / 2**20:.0f} MiB (after decompression); this "
+                "format is read as a whole. Try: split it, or convert it to CSV or Parquet"
+            )
+        return found
+
+    def text(self) -> str:
+        """Return all as text; a byte that is no UTF-8 is refused with its line."""
+        data = self.data()
+        self._refuse_wide(data[:4])
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self._encoding(line, error) from error
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield line numbers (from 1) and lines without their end; bounded in every way."""
+        seen = 0
+        with self.open() as stream:
+            for number in range(1, sys.maxsize):
+                line = stream.readline(LIMITS.line + 1)
+                if not line:
+                    return
+                seen += len(line)
+                self._bounded(number, len(line), seen)
+                yield number, self._decoded(number, line)
+
+    def at(self, line: int) -> str:
+        """Return the place of a line, for messages and the ``source`` column."""
+        return f"{self.name}:{line}"
+
+    def wrong(self, line: int | None, problem: str) -> FormatError:
+        """Return an error about this file, with its line where one is to blame."""
+        return FormatError(f"{self.at(line) if line else self.name}: {problem}")
+
+    def _bounded(self, number: int, line: int, seen: int) -> None:
+        if line > LIMITS.line:
+            raise self.wrong(
+                number, f"a line of more than {LIMITS.line} bytes; is this a text file?"
+            )
+        if seen > LIMITS.stream:
+            raise self.wrong(number, f"more than {LIMITS.stream} bytes after decompression")
+
+    def _decoded(self, number: int, line: bytes) -> str:
+        if number == 1:
+            self._refuse_wide(line[:4])
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise self._encoding(number, error) from error
+        return text.rstrip("\r\n")
+
+    def _refuse_wide(self, start: bytes) -> None:
+        for mark, name in _BOMS.items():
+            if start.startswith(mark):
+                raise self.wrong(
+                    1, f"found {name} text; needed UTF-8. Try: iconv -f {name} -t UTF-8"
+                )
+
+    def _encoding(self, line: int, error: UnicodeDecodeError) -> FormatError:
+        byte = error.object[error.start]
+        return self.wrong(
+            line,
+            f"found byte 0x{byte:02x}, which is no UTF-8; needed UTF-8 text. "
+            "Try: iconv -f LATIN1 -t UTF-8, if it is Latin-1",
+        )
+
+
+class _Guarded(io.RawIOBase):
+    """A stream whose gzip and disk failures come out as our errors."""
+
+    def __init__(self, inner: IO[bytes] | gzip.GzipFile, name: str) -> None:
+        self.inner, self.label = inner, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        try:
+            found = self.inner.read(len(view))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise FormatError(
+                f"{self.label}: its gzip data are cut short or damaged: {error}"
+            ) from error
+        except OSError as error:
+            raise FormatError(f"{self.label}: cannot be read: {error}") from error
+        view[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self.inner.close()
+        super().close()

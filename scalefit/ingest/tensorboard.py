@@ -1,0 +1,150 @@
+"""TensorBoard event files, read directly: all points, scalars of TF1, TF2 and PyTorch writers.
+
+Records are TFRecords (length, checksum, data, checksum); a scalar is a ``simple_value`` or a
+tensor of one number.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from .limits import LIMITS
+from .names import loss_note, split
+from .protobuf import WireError, fields, floats, message, signed, text
+from .reader import Extract, Reader
+from .source import Source
+
+_HEADER = struct.Struct("<QI")
+_NAME = re.compile(r"(^|\.)tfevents\.")
+_POLYNOMIAL = 0x82F63B78
+Scalar = tuple[str, int, float]
+
+
+def recognises(source: Source) -> bool:
+    """Whether the name has ``tfevents``, or the first record says ``brain.Event``."""
+    return source.is_file and bool(
+        _NAME.search(source.basename) or b"brain.Event:" in source.head[:64]
+    )
+
+
+def read(source: Source) -> Extract:
+    """Return every evaluation scalar; what is no evaluation is counted in the notes."""
+    found, others = Extract(), set[str]()
+    for tag, step, value in scalars(source, found):
+        named = split(tag)
+        if named is None:
+            others.add(tag)
+            continue
+        place = {"eval_set": named[0], "step": step, "source": source.name}
+        found.rows.append({"metric": named[1], "value": value, **place})
+    if others:
+        shown = ", ".join(sorted(others)[:5])
+        found.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
+    if not found.rows:
+        raise source.wrong(None, "holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
+    found.notes += loss_note({row["metric"] for row in found.rows})
+    return found
+
+
+def scalars(source: Source, found: Extract) -> Iterator[Scalar]:
+    """Yield (tag, step, value) of every scalar in the file; note where it is cut short."""
+    for index, data in enumerate(records(source, found)):
+        try:
+            yield from _event(data)
+        except WireError as error:
+            raise source.wrong(None, f"record {index} is no TensorBoard event: {error}") from error
+
+
+def records(source: Source, found: Extract) -> Iterator[bytes]:
+    """Yield the records of a TFRecord file."""
+    seen = 0
+    with source.open() as stream:
+        while header := stream.read(12):
+            size = _size(source, header, seen)
+            if size is None or len(body := stream.read(size + 4)) < size + 4:
+                found.note(
+                    f"{source.name}: its last record is cut short; {seen} whole ones are read"
+                )
+                return
+            if len(body) < 4096 and _masked(body[:-4]) != struct.unpack("<I", body[-4:])[0]:
+                raise source.wrong(None, f"record {seen} is damaged (its checksum is wrong)")
+            seen += 1
+            yield body[:-4]
+    if not seen:
+        raise source.wrong(None, "is empty; needed TensorBoard events")
+
+
+def _size(source: Source, header: bytes, seen: int) -> int | None:
+    if len(header) < 12:
+        return None
+    size, check = _HEADER.unpack(header)
+    if _masked(header[:8]) != check:
+        raise source.wrong(None, f"record {seen} is no TFRecord (its length's checksum is wrong)")
+    if size > LIMITS.whole:
+        raise source.wrong(None, f"record {seen} claims {size} bytes; more than is ever read")
+    return int(size)
+
+
+def _table() -> list[int]:
+    found = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
+        found.append(byte)
+    return found
+
+
+_CRC = _table()
+
+
+def _masked(data: bytes) -> int:
+    """Return TFRecord's masked CRC-32C."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _event(data: bytes) -> Iterator[Scalar]:
+    step, summaries = 0, []
+    for number, value in fields(data):
+        if number == 2:
+            step = signed(value)
+        elif number == 5:
+            summaries.append(message(value))
+    for summary in summaries:
+        for number, value in fields(summary):
+            if number == 1:
+                yield from ((tag, step, v) for tag, v in _value(message(value)))
+
+
+def _value(data: bytes) -> Iterator[tuple[str, float]]:
+    tag, found = "", None
+    for number, value in fields(data):
+        if number == 1:
+            tag = text(value)
+        elif number == 2 and isinstance(value, bytes) and len(value) == 4:
+            found = floats(value, "f")[0]
+        elif number == 8:
+            found = _tensor(message(value))
+    if found is not None:
+        yield tag, found
+
+
+def _tensor(data: bytes) -> float | None:
+    """Return a tensor's number where it is one float or double."""
+    kind, numbers = 0, list[float]()
+    for number, value in fields(data):
+        if number == 1:
+            kind = signed(value)
+        elif number == 2 and any(n == 2 for n, _ in fields(message(value))):
+            return None
+        elif number in (4, 5, 6) and isinstance(value, bytes) and len(value) in (4, 8):
+            numbers += floats(value, "d" if kind == 2 else "f")
+    return numbers[0] if kind in (1, 2) and len(numbers) == 1 else None
+
+
+READER = Reader("tensorboard", "a TensorBoard event file", recognises, read)

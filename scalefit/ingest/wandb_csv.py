@@ -1,0 +1,81 @@
+"""Weights & Biases CSV exports: a panel (runs are columns) and the runs table (runs are rows)."""
+
+from __future__ import annotations
+
+import re
+
+from .delimited import header, rows
+from .jsons import number as plain_number
+from .names import evaluations, loss_note, metric_name, split
+from .reader import Extract, Reader, Row
+from .source import Source
+
+_SERIES = re.compile(r"(?P<run>.+) - (?P<key>[^\"]+)")
+_BOUND = re.compile(r"__(MIN|MAX)$")
+_STEPS = (
+    "Step",
+    "_step",
+    "train/global_step",
+    "global_step",
+    "Relative Time (Process)",
+    "Relative Time (Wall)",
+)
+
+
+def recognises_panel(source: Source) -> bool:
+    """Whether the header is a step and columns named ``<run> - <key>``."""
+    line = header(source.first_lines) or ""
+    return line.lstrip('"').startswith(_STEPS) and " - " in line
+
+
+def read_panel(source: Source) -> Extract:
+    """Return one value a run and step; the smoothing bounds are left out."""
+    found = Extract()
+    for row in rows(source):
+        place = row.pop("_place")
+        step = next((row[name] for name in _STEPS if name in row), None)
+        for column, cell in row.items():
+            series = _SERIES.fullmatch(column)
+            value = plain_number(cell)
+            if series is None or _BOUND.search(column) or value is None:
+                continue
+            named = split(series["key"]) or (None, metric_name(series["key"]))
+            values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
+            found.rows.append({"run": series["run"], "step": plain_number(step), **values})
+    if not found.rows:
+        raise source.wrong(None, "a W&B panel without a value in a column '<run> - <key>'")
+    found.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
+    found.notes += loss_note({row["metric"] for row in found.rows})
+    return found
+
+
+def recognises_runs(source: Source) -> bool:
+    """Whether the header begins with Name and State."""
+    line = (header(source.first_lines) or "").replace('"', "")
+    return line.startswith("Name,State") or line.startswith("Name\tState")
+
+
+def read_runs(source: Source) -> Extract:
+    """Return the evaluations of every finished run; its other cells stay beside them."""
+    found, unfinished = Extract(), list[str]()
+    for row in rows(source):
+        place = row.pop("_place")
+        name, state = row.pop("Name"), str(row.pop("State")).lower()
+        if state not in ("finished", ""):
+            unfinished.append(f"{name} ({state})")
+            continue
+        values = evaluations(row)
+        rest: Row = {k: v for k, v in row.items() if split(k) is None and v != ""}
+        for (place_set, metric), value in values.items():
+            named = {"eval_set": place_set, "metric": metric, "value": value}
+            found.rows.append({**rest, "run": name, **named, "source": place})
+    if unfinished:
+        found.note(f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}")
+    if not found.rows:
+        raise source.wrong(None, "no finished run has an evaluation (a column such as eval/bleu)")
+    found.notes += loss_note({row["metric"] for row in found.rows})
+    return found
+
+
+PANEL = Reader("wandb-panel", "a W&B panel export", recognises_panel, read_panel)
+RUNS = Reader("wandb-runs", "a W&B runs table", recognises_runs, read_runs)
