@@ -1,0 +1,196 @@
+"""One procedure against another: the tests, and what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from scalefit.errors import DesignError
+from scalefit.fitting.interval import Interval
+
+from . import crossed
+from .estimate import Estimate, paired, welch
+from .multibootstrap import multibootstrap, warning
+from .sides import Side
+from .stochastic import Superiority, superiority
+
+PROCEDURE = "holds for new pretraining runs"
+CHECKPOINTS = "these checkpoints only: one pretraining seed a side"
+RUNS = "these two runs only: seeds are not replicated"
+MULTI = "multi-bootstrap"
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """B against A under one label.
+
+    ``difference`` is b − a in units of the metric; ``better`` names the better side where the
+    adjusted p is below 1 − level, and is None otherwise. ``detectable`` is the difference
+    that these seeds would have shown with 80 % power.
+    """
+
+    label: Mapping[str, Any]
+    a: str
+    b: str
+    mean_a: float
+    mean_b: float
+    interval: Interval
+    p: float
+    p_adjusted: float
+    dof: float
+    seeds: tuple[int, int]
+    runs: tuple[int, int]
+    examples: int
+    paired: bool
+    scope: str
+    direction: str
+    detectable: float
+    superiority: Superiority | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> float:
+        """Mean of b minus mean of a."""
+        return self.interval.estimate
+
+    @property
+    def method(self) -> str:
+        """Name of the test."""
+        return self.interval.method
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the difference is told from 0 at the level, other contrasts counted in."""
+        return self.p_adjusted < 1 - self.interval.level
+
+    @property
+    def better(self) -> str | None:
+        """Name of the better procedure, where it is resolved."""
+        if not self.resolved:
+            return None
+        up = self.difference > 0
+        return self.b if up == (self.direction != "-") else self.a
+
+    @property
+    def rests_on(self) -> str:
+        """The seeds, runs and examples the answer rests on."""
+        unit = "pretraining" if self.scope == PROCEDURE else "finetuning"
+        if self.scope == RUNS:
+            return f"1 run a side, {self.examples} examples"
+        word = f"{self.seeds[0]} {'paired' if self.paired else f'+ {self.seeds[1]}'} {unit} seeds"
+        return word + (f" × {self.examples} examples" if self.examples else "")
+
+
+@dataclass(frozen=True)
+class Question:
+    """How contrasts are to be made."""
+
+    test: str = "auto"
+    paired: bool | None = None
+    level: float = 0.95
+    direction: str = "+"
+    draws: int = 1000
+    seed: int = 0
+
+
+def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool) -> Contrast:
+    """Test b against a.
+
+    Raises
+    ------
+    DesignError
+        One run a side and no per-example scores: nothing to test with.
+    """
+    notes: list[str] = []
+    if pair:
+        a, b, notes = _common(a, b)
+    a, b, scope, unit = _units(a, b)
+    pair = pair and scope == PROCEDURE
+    if scope == PROCEDURE and min(a.pretrain, b.pretrain) == 2:
+        notes.append("two pretraining seeds on a side: only a very large difference can be told")
+    found, p, method, more = _tested(a, b, asked, pair, scope)
+    notes += [warning(min(a.pretrain, b.pretrain))] if method == MULTI else []
+    low, high = found.interval(asked.level) if more is None else more
+    half = stats.t.ppf((1 + asked.level) / 2, found.dof) + stats.t.ppf(0.8, found.dof)
+    return Contrast(
+        label, a.name, b.name, a.mean, b.mean,
+        Interval(float(found.value), float(low), float(high), asked.level, method),
+        p, p, float(found.dof), (a.pretrain, b.pretrain), unit,
+        0 if a.examples is None else a.examples.shape[-1], pair, scope, asked.direction,
+        float(half * np.sqrt(found.variance)), _beats(a, b, asked), tuple(notes),
+    )  # fmt: skip
+
+
+def _common(a: Side, b: Side) -> tuple[Side, Side, list[str]]:
+    seeds = [s for s in a.runs if s in b.runs]
+    if not seeds:
+        raise DesignError(
+            f"{a.name} and {b.name} have no pretraining seed in common, so they cannot be paired. "
+            "Try: paired=False"
+        )
+    left = a.pretrain + b.pretrain - 2 * len(seeds)
+    notes = [f"{left} seeds without a partner left out"] if left else []
+    return a.only(seeds), b.only(seeds), notes
+
+
+def _units(a: Side, b: Side) -> tuple[Side, Side, str, tuple[int, int]]:
+    """Choose what is replicated: pretraining seeds, else finetuning seeds, else nothing."""
+    runs = len(a.every), len(b.every)
+    if min(a.pretrain, b.pretrain) > 1:
+        return a, b, PROCEDURE, runs
+    one = [s.only(list(s.runs)[:1]) for s in (a, b)]
+    if all(len(s.every) > 1 for s in one):
+        first, second = (_as_seeds(s) for s in one)
+        return first, second, CHECKPOINTS, (len(first.every), len(second.every))
+    if a.examples is not None and b.examples is not None:
+        return one[0], one[1], RUNS, (1, 1)
+    gap = abs(a.mean - b.mean)
+    raise DesignError(
+        f"{a.name} against {b.name}: one run a side cannot be tested. Needed: two pretraining "
+        "seeds a side (three to see anything but large differences), or scores per example. "
+        f"The difference of {gap:.3g} could be chance wherever seeds have an SD above "
+        f"{gap / (stats.norm.ppf(0.975) * 2**0.5):.2g}"
+    )
+
+
+def _as_seeds(side: Side) -> Side:
+    group = next(iter(side.runs.values()))
+    examples = None if side.examples is None else side.examples[0][:, None]
+    if examples is not None and len(examples) != len(group):
+        examples = None
+    runs = {f: {0: v} for f, v in group.items()}
+    return Side(side.name, runs, {f: str(f) for f in group}, examples)
+
+
+Tested = tuple[Estimate, float, str, tuple[float, float] | None]
+
+
+def _tested(a: Side, b: Side, asked: Question, pair: bool, scope: str) -> Tested:
+    if a.examples is None or b.examples is None:
+        if asked.test not in ("auto", "t"):
+            raise DesignError(f"test={asked.test!r} needs scores per example; a table has none")
+        found = paired(a.means, b.means) if pair else welch(a.means, b.means)
+        return found, float(found.p), "paired t" if pair else "Welch t", None
+    x, y = a.examples.mean(1), b.examples.mean(1)
+    if asked.test == "t" and scope != RUNS:
+        found = paired(x.mean(1), y.mean(1)) if pair else welch(x.mean(1), y.mean(1))
+        return found, float(found.p), "paired t over seeds" if pair else "Welch t over seeds", None
+    found = crossed.paired(x, y) if pair or scope == RUNS else crossed.unpaired(x, y)
+    if asked.test == "multibootstrap" and scope != RUNS:
+        drawn = multibootstrap(
+            a.examples, b.examples, paired=pair, draws=asked.draws, seed=asked.seed
+        )
+        return found, drawn.p, MULTI, drawn.interval(asked.level)
+    name = "examples only" if scope == RUNS else "crossed seed × example ANOVA"
+    return found, float(found.p), name, None
+
+
+def _beats(a: Side, b: Side, asked: Question) -> Superiority | None:
+    if min(a.pretrain, b.pretrain) < 2:
+        return None
+    sign = -1.0 if asked.direction == "-" else 1.0
+    return superiority([sign * g for g in a.groups], [sign * g for g in b.groups], asked.level)

@@ -1,0 +1,150 @@
+"""What the worst runs of a procedure do: quantiles, failed runs, the two-part view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from scalefit.errors import DesignError
+from scalefit.fitting.interval import Interval
+
+from .estimate import one_sample
+
+Floats = NDArray[np.float64]
+FAILED_MADS = 5.0
+RUNS_FOR_MAD = 6
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a procedure's runs are spread.
+
+    Attributes
+    ----------
+    name : of the procedure.
+    runs, seeds : numbers of runs and of pretraining seeds.
+    mean, sd, worst, best : over runs.
+    low_tail : quantile .1 on the bad side with a distribution-free interval.
+    failed : probability that a run fails; None where failure is not defined.
+    given_success : mean of the runs that did not fail (over pretraining seeds).
+    threshold : a run beyond it has failed.
+    """
+
+    name: str
+    runs: int
+    seeds: int
+    mean: float
+    sd: float
+    worst: float
+    best: float
+    low_tail: Interval
+    failed: Interval | None
+    given_success: Interval | None
+    threshold: float | None
+
+
+def profile(
+    name: str,
+    groups: Sequence[Floats],
+    *,
+    direction: str = "+",
+    failed_beyond: float | None = None,
+    level: float = 0.95,
+) -> Profile:
+    """Describe the runs of a procedure.
+
+    Parameters
+    ----------
+    groups : runs of each pretraining seed.
+    direction : "+" where higher is better.
+    failed_beyond : a run on the bad side of it failed; default: 5 MAD beyond the median, where
+        there are at least six runs.
+    """
+    runs = np.concatenate([np.atleast_1d(g) for g in groups])
+    sign = -1.0 if direction == "-" else 1.0
+    edge = failed_beyond if failed_beyond is not None else default_threshold(runs, sign)
+    failed = given = None
+    if edge is not None:
+        failed = failure_probability([sign * np.atleast_1d(g) < sign * edge for g in groups], level)
+        given = _given_success(groups, edge, sign, level)
+    tail = quantile(sign * runs, 0.1, level)
+    ends = sorted((sign * tail.low, sign * tail.high))
+    low_tail = Interval(sign * tail.estimate, ends[0], ends[1], level, tail.method)
+    sd = float(runs.std(ddof=1)) if len(runs) > 1 else float("nan")
+    worst, best = (sign * float(f(sign * runs)) for f in (np.min, np.max))
+    return Profile(
+        name, len(runs), len(groups), float(np.mean([np.mean(g) for g in groups])), sd,
+        worst, best, low_tail, failed, given, edge,
+    )  # fmt: skip
+
+
+def default_threshold(runs: Floats, sign: float) -> float | None:
+    """Five median absolute deviations (scaled to an SD) on the bad side of the median."""
+    if len(runs) < RUNS_FOR_MAD:
+        return None
+    middle = float(np.median(runs))
+    mad = float(stats.median_abs_deviation(runs, scale="normal"))
+    return middle - sign * FAILED_MADS * mad if mad > 0 else None
+
+
+def failure_probability(failed: Sequence[NDArray[np.bool_]], level: float = 0.95) -> Interval:
+    """Probability that a run fails, from failures grouped by pretraining seed.
+
+    Clopper–Pearson on the effective number of runs: runs of one pretraining seed that fail
+    together count as fewer (design effect 1 + (m − 1) ICC; Kish 1965, §5.4).
+    """
+    flags = np.concatenate(failed)
+    n, rate = len(flags), float(flags.mean())
+    size = n / _design_effect(failed)
+    hits, tail = rate * size, (1 - level) / 2
+    low = float(stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
+    return Interval(rate, low, high, level, f"Clopper–Pearson, {size:.3g} effective of {n} runs")
+
+
+def _design_effect(failed: Sequence[NDArray[np.bool_]]) -> float:
+    sizes = np.array([len(g) for g in failed], dtype=float)
+    if len(failed) < 2 or sizes.max() < 2:
+        return 1.0
+    n, k = sizes.sum(), len(failed)
+    rates = np.array([g.mean() for g in failed])
+    grand = float((sizes * rates).sum() / n)
+    between = float((sizes * (rates - grand) ** 2).sum() / (k - 1))
+    within = float((sizes * rates * (1 - rates)).sum() / (n - k))
+    m = float((n - (sizes**2).sum() / n) / (k - 1))
+    total = between + (m - 1) * within
+    icc = max((between - within) / total, 0.0) if total > 0 else 0.0
+    return float(1 + (sizes.mean() - 1) * min(icc, 1.0))
+
+
+def _given_success(
+    groups: Sequence[Floats], edge: float, sign: float, level: float
+) -> Interval | None:
+    kept = [np.atleast_1d(g)[sign * np.atleast_1d(g) >= sign * edge] for g in groups]
+    means = np.array([g.mean() for g in kept if len(g)])
+    if len(means) < 2:
+        return None
+    found = one_sample(means)
+    low, high = found.interval(level)
+    return Interval(float(found.value), float(low), float(high), level, "t over pretraining seeds")
+
+
+def quantile(runs: Floats, q: float, level: float = 0.95) -> Interval:
+    """Quantile with the distribution-free interval of order statistics (ends may be infinite).
+
+    Source: Conover (1999), Practical Nonparametric Statistics, §3.2.
+    """
+    x = np.sort(np.asarray(runs, dtype=float))
+    n, tail = len(x), (1 - level) / 2
+    if not n or not 0 < q < 1:
+        raise DesignError(f"found {n} runs and q = {q}; needed a run and 0 < q < 1")
+    lower = int(stats.binom.ppf(tail, n, q))
+    upper = int(stats.binom.ppf(1 - tail, n, q)) + 1
+    low = x[lower - 1] if lower >= 1 else -np.inf
+    high = x[upper - 1] if upper <= n else np.inf
+    point = float(np.quantile(x, q))
+    return Interval(point, float(low), float(high), level, "order statistics, runs independent")

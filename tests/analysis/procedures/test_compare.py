@@ -1,0 +1,197 @@
+"""``sf.compare_procedures`` on tables and on example scores."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import scalefit as sf
+from scalefit.errors import DesignError
+
+RNG = np.random.default_rng(0)
+
+
+def rows(corpus, values, **columns):
+    """Long rows of values (P, F)."""
+    known = {"pretrain_tokens": 1e6, "task": "en-fr", "domain": "in", **columns}
+    return pd.DataFrame(
+        [
+            {"corpus": corpus, "pretrain_seed": p, "finetune_seed": f, "metric": "bleu",
+             "value": v, **known}
+            for p, row in enumerate(values) for f, v in enumerate(row)
+        ]
+    )  # fmt: skip
+
+
+A = 20 + RNG.normal(size=(3, 2))
+B = 25 + RNG.normal(size=(4, 2))
+TABLE = pd.concat([rows("x", A), rows("y", B)])
+
+
+def test_corpora_are_compared_by_welch_on_seed_means():
+    found = sf.compare_procedures(TABLE, a="x", b="y")
+    want = stats.ttest_ind(B.mean(1), A.mean(1), equal_var=False)
+    assert found.p == pytest.approx(want.pvalue)
+    assert found.difference == pytest.approx(B.mean() - A.mean())
+    assert (found.interval.low, found.interval.high) == pytest.approx(want.confidence_interval())
+    assert found.better == "y"
+    assert found.only.rests_on == "3 + 4 pretraining seeds"
+    assert not found.only.paired
+    json.dumps(found.to_dict())
+    assert found.verdict.startswith("y beats x")
+    assert "<table>" in found._repr_html_()
+    assert len(found.to_frame()) == 1
+
+
+def test_finetuning_recipes_on_the_same_checkpoints_are_paired():
+    table = pd.concat([rows("x", A, learning_rate=0.1), rows("x", B[:3], learning_rate=0.2)])
+    found = sf.compare_procedures(table, a={"learning_rate": 0.1}, b={"learning_rate": 0.2})
+    assert found.only.paired
+    assert found.p == pytest.approx(stats.ttest_rel(B[:3].mean(1), A.mean(1)).pvalue)
+    unpaired = sf.compare_procedures(
+        table, a={"learning_rate": 0.1}, b={"learning_rate": 0.2}, paired=False
+    )
+    assert unpaired.p == pytest.approx(
+        stats.ttest_ind(B[:3].mean(1), A.mean(1), equal_var=False).pvalue
+    )
+
+
+def test_pretrain_run_says_what_is_paired():
+    x = rows("x", A).assign(pretrain_run=lambda f: [f"x{p}" for p in f["pretrain_seed"]])
+    later = rows("x", B[:3], pretrain_tokens=2e6).assign(pretrain_run=list(x["pretrain_run"]))
+    both = pd.concat([x, later])
+    asked = {"a": {"pretrain_tokens": 1e6}, "b": {"pretrain_tokens": 2e6}}
+    assert sf.compare_procedures(both, **asked).only.paired
+    both["pretrain_run"] = [f"{c}-{i // 2}" for i, c in enumerate(both["pretrain_tokens"])]
+    assert not sf.compare_procedures(both, **asked).only.paired
+
+
+def test_lower_is_better_for_cross_entropy():
+    table = TABLE.assign(metric="cross_entropy")
+    found = sf.compare_procedures(table, a="x", b="y")
+    assert found.better == "x"
+    assert found.only.superiority.probability < 0.5
+
+
+def test_several_procedures_are_adjusted_by_holm():
+    table = pd.concat([TABLE, rows("z", 20 + RNG.normal(size=(3, 2)))])
+    found = sf.compare_procedures(table, a="x", b=["y", "z"])
+    assert len(found) == 2
+    smallest = min(found, key=lambda c: c.p)
+    assert smallest.p_adjusted == pytest.approx(2 * smallest.p)
+    assert found["y"].b == "y"
+    with pytest.raises(DesignError, match="2 contrasts"):
+        found.difference  # noqa: B018
+
+
+def test_rankings_in_and_out_of_domain():
+    far = [rows("x", 30 + A - 20, domain="out"), rows("y", 20 + B - 25, domain="out")]
+    found = sf.compare_procedures(pd.concat([TABLE, *far]), a="x", b="y")
+    assert found["y", "in"].better == "y"
+    assert found["y", "out"].better == "x"
+    assert found.survivals[0].verdict == "turns round"
+    assert "in → out: turns round" in found.verdict
+
+
+def test_sizes_are_averaged_within_each_run():
+    later = [rows("x", A + 5, pretrain_tokens=2e6), rows("y", B + 5, pretrain_tokens=2e6)]
+    found = sf.compare_procedures(pd.concat([TABLE, *later]), a="x", b="y")
+    assert found.difference == pytest.approx(B.mean() - A.mean())
+    assert any("2 conditions" in n for n in found.notes)
+
+
+def test_conditions_with_fewer_seeds_are_left_out():
+    later = [rows("x", A[:1], pretrain_tokens=2e6), rows("y", B[:1], pretrain_tokens=2e6)]
+    found = sf.compare_procedures(pd.concat([TABLE, *later]), a="x", b="y")
+    assert found.only.seeds == (3, 4)
+    assert any("fewer seeds left out" in n for n in found.notes)
+
+
+def test_one_pretraining_seed_speaks_of_these_checkpoints():
+    found = sf.compare_procedures(pd.concat([rows("x", A[:1]), rows("y", B[:1])]), a="x", b="y")
+    assert "these checkpoints only" in found.only.scope
+    assert "finetuning seeds" in found.only.rests_on
+
+
+def test_single_runs_are_refused_with_a_tipping_point():
+    single = pd.concat([rows("x", [[20.0]]), rows("y", [[24.0]])])
+    with pytest.raises(DesignError, match=r"SD above 1\.4"):
+        sf.compare_procedures(single, a="x", b="y")
+
+
+def test_nothing_in_common_is_refused():
+    apart = pd.concat([rows("x", A), rows("y", B, task="en-de")])
+    with pytest.raises(DesignError, match="differ in task"):
+        sf.compare_procedures(apart, a="x", b="y")
+
+
+def test_two_values_of_one_procedure_are_refused():
+    two = pd.concat([rows("x", A), rows("y", A), rows("y", B)])
+    with pytest.raises(sf.errors.ScalefitError):
+        sf.compare_procedures(two, a="x", b="y")
+    with pytest.raises(DesignError, match="two values of pretrain_tokens"):
+        sf.compare_procedures(
+            pd.concat([TABLE, rows("x", A, pretrain_tokens=2e6)]),
+            a={"corpus": "x"}, b={"corpus": "y", "pretrain_tokens": 1e6},
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("test", ["crossed", "multibootstrap"])
+def test_tables_have_no_examples(test):
+    with pytest.raises(DesignError, match="scores per example"):
+        sf.compare_procedures(TABLE, a="x", b="y", test=test)
+
+
+def test_unknown_test_is_refused():
+    with pytest.raises(DesignError, match="needed auto"):
+        sf.compare_procedures(TABLE, a="x", b="y", test="wilcoxon")
+
+
+X = RNG.random((4, 60))
+
+
+def test_example_scores_by_seed():
+    found = sf.compare_procedures(a=dict(enumerate(X)), b=dict(enumerate(X + 0.5)))
+    assert found.better == "b"
+    assert any("paired=True" in n for n in found.notes)
+    paired = sf.compare_procedures(a=X, b=X + 0.5, paired=True)
+    assert paired.p < 1e-6
+    assert paired.only.rests_on == "4 paired pretraining seeds × 60 examples"
+
+
+def test_multibootstrap_on_request_brings_its_warning():
+    found = sf.compare_procedures(a=X, b=X + 0.5, test="multibootstrap", draws=100)
+    assert found.only.method == "multi-bootstrap"
+    assert any("rejects a true null" in n for n in found.only.notes)
+
+
+def test_t_on_request():
+    found = sf.compare_procedures(a=X, b=X[::-1], test="t", paired=True)
+    want = stats.ttest_rel(X[::-1].mean(1), X.mean(1)).pvalue
+    assert found.p == pytest.approx(want)
+
+
+def test_nested_runs_with_examples():
+    y = RNG.random((3, 2, 60))
+    found = sf.compare_procedures(a=y, b=y + 1)
+    assert found.only.seeds == (3, 3)
+    assert found.only.runs == (6, 6)
+    checkpoint = sf.compare_procedures(a=y[:1], b=y[1:2] + 1)
+    assert "checkpoints only" in checkpoint.only.scope
+
+
+def test_two_runs_with_examples_are_these_two_only():
+    found = sf.compare_procedures(a=X[0], b=X[1] + 1)
+    assert "two runs only" in found.only.scope
+    assert found.only.rests_on == "1 run a side, 60 examples"
+
+
+def test_different_examples_are_refused():
+    with pytest.raises(DesignError, match="60 and 61"):
+        sf.compare_procedures(a=X, b=RNG.random((4, 61)))
+    with pytest.raises(DesignError, match="different numbers of examples"):
+        sf.compare_procedures(a={1: X[0], 2: X[1, :50]}, b=X)
+    with pytest.raises(DesignError, match="missing"):
+        sf.compare_procedures(a=np.where(X > 0.99, np.nan, X) * np.nan, b=X)
