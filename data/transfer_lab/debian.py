@@ -91,7 +91,7 @@ def paragraphs(body: str) -> tuple[str, ...]:
     """Split a body at its lone dots; lines of lists and verbatim text are left out."""
     parts = re.split(r"^\.\s*$", body, flags=re.MULTILINE)
     joined = (
-        " ".join(line for line in part.splitlines() if not line.startswith((" ", "*", "-")))
+        " ".join(line for line in part.splitlines() if line and line[0] not in " *-")
         for part in parts
     )
     return tuple(p for p in joined if p)

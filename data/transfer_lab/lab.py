@@ -12,12 +12,13 @@ from pathlib import Path
 
 import records
 from comet_scores import add_comet
+from export import write_manifest, write_references
 from facts import facts, write_facts
 from model import Shape
 from plan import Grid, plan
 from scheduler import Lab, run_all
 from table import write_table
-from text import build_text
+from text import TASKS, build_text
 from tokenizer import corpus_sizes, train_tokenizer
 
 HERE = Path(__file__).resolve().parent
@@ -86,6 +87,8 @@ def main(words: list[str] | None = None) -> int:
         found = add_comet(found, work, asked.comet_model)
     out = asked.out or (work / "results.csv" if asked.tiny else HERE / "results.csv")
     count = write_table(found, out, grid.shape.name, sizes)
+    write_references(work, TASKS)
+    write_manifest(found, work / "runs" / "runs.csv")
     write_facts(out.with_name("facts.json"), facts(work, grid, found, sizes))
     print(f"{len(found)} runs, {count} rows: {out}")
     print(*failed, sep="\n", file=sys.stderr)
