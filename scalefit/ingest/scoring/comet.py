@@ -13,7 +13,7 @@ from scalefit.errors import ScoringError
 
 from .cache import Cache
 from .checkpoint import Checkpoint, comet_version, locate
-from .hub import refuse_offline
+from .hub import is_here, refuse_offline
 from .options import Comet
 from .quiet import quiet
 from .sacre import digest
@@ -137,12 +137,12 @@ class CometScorer:
 
     @cached_property
     def _model(self) -> Any:
+        encoder = self.checkpoint.encoder
+        here = is_here(encoder)
+        if not here:
+            refuse_offline(self.comet, f"{encoder!r}, the encoder of this COMET model,")
         with quiet():
-            try:
-                model = _load(self.checkpoint, local_files_only=True)
-            except OSError:
-                refuse_offline(self.comet, f"The encoder {self.checkpoint.encoder!r} of COMET")
-                model = _load(self.checkpoint, local_files_only=False)
+            model = _load(self.checkpoint, local_files_only=here)
             return model.half() if self.comet.precision == "fp16" else model
 
     @cached_property

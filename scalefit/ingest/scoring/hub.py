@@ -47,6 +47,13 @@ def _download(comet: Comet) -> Path:
         ) from error
 
 
+def is_here(encoder: str) -> bool:
+    """Return whether a pretrained encoder's configuration is on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return Path(encoder).exists() or isinstance(try_to_load_from_cache(encoder, "config.json"), str)
+
+
 def refuse_offline(comet: Comet, what: str) -> None:
     """Say that something is not on this machine where the network may or can not be asked.
 
