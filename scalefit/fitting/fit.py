@@ -156,13 +156,11 @@ def _uncertainty(
         notes.append(
             "all points are checkpoints of one run: intervals hold for this run, not for the procedure"
         )
-    if noise.pure is not None and not notes:
-        return replace(base, s2=noise.pure, dof=noise.dof), notes
-    if noise.pure is not None:
+    if notes:
         sizes = int(points.groups.max()) + 1
-        return replace(
-            base, s2=_misfit(solution, points, sizes), dof=sizes - solution.theta.size
-        ), notes
+        return replace(base, s2=_misfit(solution, points, sizes), dof=sizes - solution.theta.size), notes
+    if noise.pure is not None:
+        return replace(base, s2=max(noise.pure, base.rss / max(dof, 1)), dof=noise.dof), notes
     if dof <= 0:
         return base, notes
     if solution.problem.objective.loss != "squared" and _all_outside(solution):

@@ -1,8 +1,8 @@
 """How noisy the points are, and what an interval may rest on: chosen by what the data are.
 
 - checkpoints of at least two pretraining runs: each run is one unit, ``jackknife-t``;
-- at least 3 pretraining seeds at 3 or more sizes: pure error, smoothed over size, ``profile-t`` with
-  its degrees of freedom;
+- at least 3 pretraining seeds at 3 or more sizes whose spread clearly changes with size: pure error,
+  smoothed over size, as weights, and ``profile-t`` with its degrees of freedom;
 - otherwise the scatter about the curve, ``profile-t`` with n − p degrees of freedom.
 """
 
@@ -22,6 +22,7 @@ from scalefit.fitting.variance_line import VarianceLine, smoothed_variance
 
 Array = NDArray[np.float64]
 Weighting = Literal["auto", "none", "stderr", "seeds"]
+CLEAR = 2.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +97,8 @@ def _from_seeds(points: Points, objective: Objective) -> Noise:
     variances = squares / np.maximum(dof, 1)
     size = np.bincount(groups, points.inputs[0]) / counts
     line = smoothed_variance(size, means, variances, dof, residual=objective.residual)
-    if not (line.variances > 0).all():
-        return Noise(None, None, 0.0, None, "none", line.notes)
+    if not (line.variances > 0).all() or not abs(line.slope) > CLEAR * line.slope_stderr:
+        return Noise(None, None, 0.0, None, "equal seeds", line.notes)
     return Noise(np.sqrt(line.variances)[groups], 1.0, float(line.dof), line, "seeds", line.notes)
 
 
