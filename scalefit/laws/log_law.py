@@ -97,5 +97,5 @@ log_law = Law(
     derive=_derive,
     inverse=_inverse,
     falls=False,
-    source="Isik et al. 2024, arXiv 2402.04177, eq. 1 (downstream translation quality)",
+    source="Isik et al. 2024, arXiv 2402.04177, the log-law equation of downstream translation quality",
 )

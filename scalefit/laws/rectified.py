@@ -64,5 +64,5 @@ rectified = Law(
     ),
     inverse=_inverse,
     falls=True,
-    source="Lin et al. 2024, arXiv 2402.02314, eq. 6 (Selecting LLMs to fine-tune with rectified scaling law)",
+    source="Lin et al. 2024, arXiv 2402.02314, the rectified scaling law equation (Selecting large language model to fine-tune)",
 )
