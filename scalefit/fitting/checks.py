@@ -74,6 +74,10 @@ def design_notes(law: Law, points: Points) -> list[str]:
         )
     elif n < p + 2:
         notes.append(f"only {n} points for {p} parameters: at least {p + 2} are advised")
+    if not law.separable:
+        notes.append(
+            f"{law.formula} is {law.source or 'not separable'}: its optimum is the best of those starts, not verified"
+        )
     for name, x in zip(law.inputs, points.inputs, strict=True):
         if (x > 0).all() and law.name != "ce_to_bleu" and np.log10(x.max() / x.min()) < 1:
             notes.append(
@@ -144,9 +148,27 @@ def outlier_notes(solution: Solution, points: Points) -> list[str]:
     suspects = _far_out(r) if n > 30 else _leave_one_out(solution, r)
     if suspects.size == 0 or suspects.size > max(1, n // 10) or n - suspects.size < p:
         return []
-    weights = np.ones((1, n))
-    weights[0, suspects] = 0
-    return [_shift_note(solution, refit(solution, weights).theta[0], suspects, points)]
+    theta, suspects = _concentrate(solution, suspects)
+    return [_shift_note(solution, theta, suspects, points)]
+
+
+def _concentrate(solution: Solution, suspects: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
+    """Refit without the suspects, and take as many again as lie farthest from that curve.
+
+    An outlier that pulls the curve makes good points look bad; seen from the curve without it,
+    they are good again. Source: the C-step of Rousseeuw and Van Driessen 1999, Technometrics 41(3).
+    """
+    problem = solution.problem
+    for _ in range(4):
+        weights = np.ones((1, problem.y.size))
+        weights[0, suspects] = 0
+        theta = refit(solution, weights).theta[0]
+        r = np.abs(problem.residual(problem.law.value(problem.inputs, theta)))
+        worst = np.argsort(-r, kind="stable")[: suspects.size]
+        if set(worst) == set(suspects):
+            break
+        suspects = worst
+    return theta, suspects
 
 
 def _far_out(r: Array) -> NDArray[np.intp]:
@@ -180,7 +202,9 @@ def _shift_note(solution: Solution, theta: Array, rows: NDArray[np.intp], points
     which = ", ".join(f"{points.y[i]:.4g}" for i in rows[:6])
     many = f"{rows.size} points" if rows.size > 1 else "1 point"
     verb = "move" if rows.size > 1 else "moves"
+    robust = solution.problem.objective.loss != "squared"
+    advice = "look at them" if robust else "look at them, or use loss='huber'"
     return (
         f"{many} far from the curve (values {which}) {verb} {name} from {float(after[name]):.3f} to "
-        f"{float(before[name]):.3f}: look at them, or use loss='huber'"
+        f"{float(before[name]):.3f}: {advice}"
     )

@@ -158,7 +158,9 @@ def _uncertainty(
         )
     if notes:
         sizes = int(points.groups.max()) + 1
-        return replace(base, s2=_misfit(solution, points, sizes), dof=sizes - solution.theta.size), notes
+        return replace(
+            base, s2=_misfit(solution, points, sizes), dof=sizes - solution.theta.size
+        ), notes
     if noise.pure is not None:
         return replace(base, s2=max(noise.pure, base.rss / max(dof, 1)), dof=noise.dof), notes
     if dof <= 0:

@@ -67,7 +67,7 @@ def _descend(
     state = _evaluate(problem, np.minimum(np.maximum(theta, lower), upper), weights)
     out = Polished(state.theta.copy(), state.total.copy(), np.full(len(theta), np.inf), 0)
     alive = np.arange(len(theta))
-    floor = 1e-32 * problem.size
+    floor = 1e-29 * problem.size
     steps = 0
     while alive.size and steps < max_steps:
         steps += 1

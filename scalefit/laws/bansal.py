@@ -42,5 +42,5 @@ bansal = Law(
     unreport=lambda A, gamma, alpha, x_ref: (A * x_ref**-alpha, gamma * x_ref, alpha),
     inverse=_inverse,
     falls=True,
-    source="Bansal et al. 2022, arXiv 2202.01994, the data scaling equation; M3 in Alabdulmohsin et al. 2022, arXiv 2209.06640",
+    source="Bansal et al. 2022, arXiv 2202.01994, data scaling equation; M3 of Alabdulmohsin et al. 2022",
 )

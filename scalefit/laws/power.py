@@ -43,7 +43,7 @@ power = Law(
     unreport=lambda E, A, alpha, x_ref: (E, A * x_ref**-alpha, alpha),
     inverse=_inverse,
     falls=True,
-    source="Hestness et al. 2017, arXiv 1712.00409, power law with an irreducible part; Isik et al. 2024, arXiv 2402.04177, eq. 3",
+    source="Hestness et al. 2017, arXiv 1712.00409; Isik et al. 2024, arXiv 2402.04177, eq. 3 (cross-entropy)",
 )
 
 pure_power = Law(

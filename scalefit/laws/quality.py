@@ -28,5 +28,5 @@ ce_to_bleu = Law(
     unreport=lambda C, k, L_ref: (C * np.exp(-k * L_ref), k),
     inverse=lambda y, c, k, L_ref: L_ref - np.log(y / c) / k,
     falls=True,
-    source="Gordon, Duh and Kaplan 2021, Data and Parameter Scaling Laws for NMT (EMNLP), the equation of BLEU and cross-entropy",
+    source="Gordon, Duh and Kaplan 2021, Data and Parameter Scaling Laws for NMT, BLEU–cross-entropy equation",
 )

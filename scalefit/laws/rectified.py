@@ -64,5 +64,5 @@ rectified = Law(
     ),
     inverse=_inverse,
     falls=True,
-    source="Lin et al. 2024, arXiv 2402.02314, the rectified scaling law equation (Selecting large language model to fine-tune)",
+    source="Lin et al. 2024, arXiv 2402.02314, rectified scaling law equation",
 )
