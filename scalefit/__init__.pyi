@@ -1,8 +1,11 @@
-from .analysis.procedures.bimodality import bimodality as bimodality
-from .analysis.procedures.compare import compare_procedures as compare_procedures
 from . import errors as errors
 from .analysis.forecast import Band as Band
 from .analysis.forecast import predict as predict
+from .analysis.procedures.bimodality import bimodality as bimodality
+from .analysis.procedures.compare import compare_procedures as compare_procedures
+from .analysis.seeds.needed import SeedPlan as SeedPlan
+from .analysis.seeds.needed import seeds_needed as seeds_needed
+from .analysis.seeds.power import Spread as Spread
 from .analysis.seeds.variance import variance as variance
 from .analysis.tokens import TokensFor as TokensFor
 from .analysis.tokens import tokens_for as tokens_for
@@ -14,6 +17,8 @@ from .fitting import fit as fit
 from .fitting import fit_many as fit_many
 from .fitting import load as load
 from .fitting import save as save
+from .analysis.main_job import Forecast as Forecast
+from .analysis.main_job import forecast as forecast
 from .ingest import read as read
 from .ingest.scoring.compare import compare_systems as compare_systems
 from .ingest.scoring.options import Comet as Comet
@@ -29,4 +34,5 @@ from .table import Table as Table
 from .table import as_table as as_table
 from .table import observations as observations
 from .views import plot_fit as plot_fit
+from .views import plot_fits as plot_fits
 __version__: str

@@ -175,6 +175,15 @@ def _profiles(
 ) -> list[tuple[str, Profile]]:
     where = ", ".join(str(v) for v in group.label.values() if v is not None)
     return [
-        (where, profile(s.name, s.groups, direction=asked.direction, failed_beyond=failed_beyond))
+        (
+            where,
+            profile(
+                s.name,
+                s.groups,
+                direction=asked.direction,
+                failed_beyond=failed_beyond,
+                level=asked.level,
+            ),
+        )
         for s in group.sides
     ]

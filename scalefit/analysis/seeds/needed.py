@@ -1,0 +1,256 @@
+"""``sf.seeds_needed``: the cheapest pretraining and finetuning seeds that answer a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalefit.errors import DesignError
+from scalefit.fitting.result import Fit
+from scalefit.table.render import frame_of, html_notes, html_table, html_verdict
+
+from .anova import FINETUNE, PRETRAIN
+from .leverage import leverage
+from .power import (
+    Spread,
+    paired_power,
+    scaled_assurance,
+    welch_power,
+    width_assurance,
+)
+from .result import Part, VarianceComponents
+
+FINETUNE_CHOICES = (*range(1, 13), 15, 20, 25, 30, 40, 50)
+
+
+@dataclass(frozen=True, eq=False)
+class SeedPlan:
+    """Seeds to run, what they cost and what they buy.
+
+    Attributes
+    ----------
+    question : what was asked, in words.
+    pretrain, finetune : seeds a side; finetuning seeds are for each pretraining seed.
+    cost : total, in the units of the costs given.
+    power : probability of the wanted outcome with these seeds.
+    rows : the alternatives, one for each number of finetuning seeds.
+    """
+
+    question: str
+    pretrain: int
+    finetune: int
+    cost: float
+    power: float
+    alternatives: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        return (
+            f"{self.question}: {self.pretrain} pretraining seeds × {self.finetune} finetuning "
+            f"seeds (probability {self.power:.2f}, cost {self.cost:.4g})"
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the alternatives."""
+        return list(self.alternatives)
+
+    def to_frame(self) -> Any:
+        """Return the alternatives as a DataFrame."""
+        return frame_of(self.alternatives)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        names = ("question", "pretrain", "finetune", "cost", "power", "verdict")
+        plain = {name: getattr(self, name) for name in names}
+        return {**plain, "alternatives": self.rows(), "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        """Verdict and notes."""
+        return "\n".join([self.verdict, *(f"note: {n}" for n in self.notes)])
+
+    def _repr_html_(self) -> str:
+        return html_verdict(self.verdict) + html_table(self.rows()) + html_notes(self.notes)
+
+
+Chance = Callable[[int, int], float]
+
+
+def seeds_needed(
+    spread: Spread | Part | VarianceComponents,
+    *,
+    difference: float | None = None,
+    half_width: float | None = None,
+    fit: Fit | None = None,
+    target: float | None = None,
+    factor: float = 2.0,
+    power: float = 0.8,
+    level: float = 0.95,
+    pretrain_cost: float = 1.0,
+    finetune_cost: float = 0.01,
+    correlation: float | None = None,
+    most: int = 500,
+) -> SeedPlan:
+    """Cheapest split between pretraining and finetuning seeds for one of three questions.
+
+    Parameters
+    ----------
+    spread : variance components of one domain, or :class:`Spread` with numbers of your own.
+    difference : tell a difference of this size between two procedures from 0.
+    half_width : bring a procedure's mean to ± this, at ``level``.
+    fit, target : bring the tokens at which the fitted curve reaches ``target`` within a
+        ``factor`` (up and down); seeds are for each size of the fit.
+    power : probability that the answer comes out so.
+    pretrain_cost, finetune_cost : of one seed, in any unit; for ``fit``, of one size.
+    correlation : of the two sides' pretraining-seed effects where both sides finetune the same
+        checkpoints (then tested in pairs); None where each side has its own.
+    most : largest number of pretraining seeds considered.
+
+    Raises
+    ------
+    DesignError
+        Not exactly one question, or out of reach with ``most`` pretraining seeds.
+
+    Notes
+    -----
+    At least two pretraining seeds a side (a procedure is asked about, not a run). The numbers
+    rest on variances that are themselves estimates: the notes give the answer at the upper end.
+    """
+    costs = (pretrain_cost, finetune_cost, correlation)
+    start = _spread(spread, costs, high=False)
+    asked = _question(difference, half_width, fit, target, factor)
+    plan = _plan(start, asked, power, level, most)
+    notes = [_split_note(start)]
+    if not isinstance(spread, Spread):
+        notes.append(_at_upper_end(_spread(spread, costs, high=True), asked, power, level, most))
+    return SeedPlan(asked.words, *plan[0], tuple(plan[1]), tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question with its size; ``error`` is the forecast's, in units of the SD of a size's mean."""
+
+    kind: str
+    size: float
+    words: str
+    error: float = 0.0
+    dof_per_seed: int = 1
+
+    @property
+    def sides(self) -> int:
+        """Procedures, or sizes of a fit: how often each seed is paid for."""
+        return {"difference": 2, "width": 1, "forecast": self.dof_per_seed}[self.kind]
+
+    def chance(self, spread: Spread, level: float) -> Chance:
+        """Probability of the wanted outcome with P × F seeds."""
+        return lambda p, f: self._chance(spread, level, p, f)
+
+    def _chance(self, spread: Spread, level: float, p: int, f: int) -> float:
+        sd = float(np.sqrt(spread.effective(f)))
+        if self.kind == "width":
+            return width_assurance(self.size, sd, p, level)
+        if self.kind == "forecast":
+            error = self.error * sd / np.sqrt(p)
+            return scaled_assurance(self.size, error, self.dof_per_seed * (p - 1), level)
+        if spread.correlation is not None:
+            return paired_power(self.size / float(np.sqrt(spread.paired(f))), p, level)
+        return welch_power(self.size / sd, p, level)
+
+
+def _question(
+    difference: float | None, half_width: float | None, fit: Fit | None, target: float | None,
+    factor: float,
+) -> _Asked:  # fmt: skip
+    given = [difference is not None, half_width is not None, fit is not None]
+    if sum(given) != 1 or (fit is not None) != (target is not None):
+        raise DesignError(
+            f"found {sum(given)} questions; needed one of difference=, half_width=, or fit= with "
+            "target="
+        )
+    if fit is not None and target is not None:
+        error, sizes = leverage(fit, target)
+        words = f"for tokens to {fit.metric} {target:g} within a factor {factor:g}, {sizes} sizes"
+        return _Asked("forecast", _positive(np.log10(factor)), words, error, sizes)
+    if difference is not None:
+        size = _positive(abs(difference))
+        return _Asked("difference", size, f"to tell a difference of {size:g} from 0")
+    size = _positive(half_width or 0.0)
+    return _Asked("width", size, f"for a mean within ± {size:g}")
+
+
+def _positive(size: float) -> float:
+    if not (np.isfinite(size) and size > 0):
+        raise DesignError(f"found a size of {size:g}; needed one above 0 (factor above 1)")
+    return float(size)
+
+
+def _spread(
+    source: Spread | Part | VarianceComponents,
+    costs: tuple[float, float, float | None],
+    *,
+    high: bool,
+) -> Spread:
+    if isinstance(source, Spread):
+        return source
+    part = source if isinstance(source, Part) else source[None]
+    names = [c.name for c in part.components]
+    if PRETRAIN not in names or FINETUNE not in names:
+        raise DesignError(
+            f"{part.name}: pretraining and finetuning variance are not both known ({part.design}). "
+            "Needed: two pretraining seeds with two finetuning seeds each, or Spread(pretrain=..., "
+            "finetune=...) with variances of your own"
+        )
+    values = [max(part[n].high, 0.0) if high else part[n].truncated for n in (PRETRAIN, FINETUNE)]
+    return Spread(values[0], values[1], *costs)
+
+
+Best = tuple[int, int, float, float]
+
+
+def _plan(
+    spread: Spread, asked: _Asked, power: float, level: float, most: int
+) -> tuple[Best, list[dict[str, Any]]]:
+    chance, rows = asked.chance(spread, level), []
+    for f in FINETUNE_CHOICES:
+        p = _fewest(lambda seeds, f=f: chance(seeds, f), power, most)  # type: ignore[misc]
+        if p is None:
+            continue
+        cost = spread.cost(p, f, asked.sides)
+        rows.append({"pretraining": p, "finetuning": f, "cost": cost, "probability": chance(p, f)})
+    if not rows:
+        best = chance(most, FINETUNE_CHOICES[-1])
+        raise DesignError(
+            f"{asked.words}: {most} pretraining seeds give a probability of {best:.2f}, not "
+            f"{power:g}. Try: a larger size, less power, or most={2 * most}"
+        )
+    row = min(rows, key=lambda r: (r["cost"], r["finetuning"]))
+    return (row["pretraining"], row["finetuning"], row["cost"], row["probability"]), rows
+
+
+def _fewest(chance: Callable[[int], float], power: float, most: int) -> int | None:
+    """Smallest number of pretraining seeds ≥ 2 with the wanted probability; by bisection."""
+    if chance(most) < power:
+        return None
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if chance(middle) >= power else (middle, high)
+    return high
+
+
+def _split_note(spread: Spread) -> str:
+    best = spread.best_finetune
+    where = f"{best:.1f}" if np.isfinite(best) else "as many as can be had"
+    return f"at these costs the best number of finetuning seeds is about {where} (Cochran's rule)"
+
+
+def _at_upper_end(spread: Spread, asked: _Asked, power: float, level: float, most: int) -> str:
+    try:
+        p, f, _, _ = _plan(spread, asked, power, level, most)[0]
+    except DesignError:
+        return f"at the upper ends of the variances' intervals not even {most} seeds suffice"
+    return f"at the upper ends of the variances' intervals it would take {p} × {f}"
