@@ -192,11 +192,17 @@ def _leave_one_out(solution: Solution, r: Array) -> NDArray[np.intp]:
     return np.array([worst] if stats.f.sf(drop, 1, dof) * n < 0.01 else [], dtype=np.intp)
 
 
+def _relative(before: float, after: float) -> float:
+    """Relative change; 0 where either is infinite, as D0 → 0 makes beta."""
+    if not np.isfinite(before + after):
+        return 0.0
+    return abs(after - before) / max(abs(before), 1e-300)
+
+
 def _shift_note(solution: Solution, theta: Array, rows: NDArray[np.intp], points: Points) -> str:
     law = solution.problem.law
     before, after = law.params(solution.theta), law.params(theta)
-    with np.errstate(all="ignore"):
-        moved = {k: abs(float(after[k]) - float(before[k])) / abs(float(before[k])) for k in after}
+    moved = {k: _relative(float(before[k]), float(after[k])) for k in after}
     shapes = [s.name for s in law.shapes if s.name in moved] or list(moved)
     name = max(shapes, key=lambda k: moved[k])
     which = ", ".join(f"{points.y[i]:.4g}" for i in rows[:6])

@@ -1,0 +1,152 @@
+"""A law typed in a notebook cell, and what a law refuses to be."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import LawError
+from scalefit.fitting import solve
+from scalefit.laws import LAWS, Coefficient, Law, Shape, get_law
+
+X = np.geomspace(1e6, 1e9, 9)
+ERROR = np.array([1, -1, 1, 1, -1, -1, 1, -1, 1]) * 2e-3
+
+typed = Law(
+    name="saturating",
+    formula="C·(1 − e^(−(x/1e7)^k))",
+    coefficients=(Coefficient("C", 0.0),),
+    shapes=(Shape("k", (0.05, 2.0)),),
+    basis=lambda x, k: (1 - np.exp(-((x / 1e7) ** k)),),
+    source="typed in a test",
+)
+
+
+def frame(values, x=X, **more):
+    return {"pretrain_tokens": x, "quality": values, **more}
+
+
+def test_a_typed_law_fits_and_predicts_without_registration():
+    truth = {"C": 30.0, "k": 0.4}
+    fit = sf.fit(frame(typed(X, **truth) + ERROR), "quality", typed)
+    assert fit.params == pytest.approx(truth, rel=1e-2)
+    assert all(truth[name] in interval for name, interval in fit.intervals().items())
+    band = sf.predict(fit, pretrain_tokens=[1e8])
+    assert band.low[0] < typed(1e8, **truth) < band.high[0]
+    needed = sf.tokens_for(fit, 20.0)
+    assert typed(needed.estimate, **fit.params) == pytest.approx(20)
+    assert "saturating" in fit.signature
+    assert "saturating" not in LAWS
+
+
+def test_a_law_with_a_log_link_is_a_sum_of_logarithms():
+    law = Law(
+        name="product",
+        formula="exp(c + m·ln x)",
+        coefficients=(Coefficient("c"), Coefficient("m")),
+        basis=lambda x: (1.0, np.log(x)),
+        link="log",
+    )
+    y = np.exp(0.3 + 0.2 * np.log(X))
+    found = solve(law, (X,), y)
+    assert found.params == pytest.approx({"c": 0.3, "m": 0.2}, rel=1e-9)
+    fit = sf.fit(frame(y * np.exp(ERROR)), "quality", law, residual="log")
+    assert fit.params == pytest.approx({"c": 0.3, "m": 0.2}, rel=0.02)
+    assert 0.2 in fit.intervals()["m"]
+
+
+def test_a_law_that_is_not_separable_brings_its_starts():
+    law = Law(
+        name="knee",
+        formula="a·tanh(x/b)",
+        coefficients=(Coefficient("a"), Coefficient("b", 1.0)),
+        function=lambda x, a, b: a * np.tanh(x / b),
+        starts=lambda inputs, y: np.array(
+            [[y.max(), np.exp(np.log(inputs[0]).mean())], [y.max(), inputs[0].max()]]
+        ),
+    )
+    assert not law.separable
+    truth = {"a": 3.0, "b": 4e7}
+    assert solve(law, (X,), law(X, **truth)).params == pytest.approx(truth, rel=1e-6)
+    fit = sf.fit(frame(law(X, **truth) + ERROR), "quality", law)
+    assert fit.params == pytest.approx(truth, rel=0.01)
+    assert fit.uncertainty.method == "wald-t"
+
+
+def test_a_bare_function_fits_and_says_how():
+    def straight(x, a, b):
+        return a + b * np.log(x)
+
+    fit = sf.fit(frame(straight(X, 3.0, 0.5) + ERROR), "quality", straight)
+    assert fit.params == pytest.approx({"a": 3.0, "b": 0.5}, rel=0.01)
+    assert fit.law.name == "straight"
+    assert any("lmfit" in note and "straight" in note for note in fit.notes)
+    assert sf.predict(fit, pretrain_tokens=[1e8]).estimate[0] == pytest.approx(
+        straight(1e8, 3.0, 0.5), rel=0.01
+    )
+
+
+def test_a_bare_function_takes_its_start_from_its_defaults():
+    def hill(x, a=40.0, b=2e7):
+        return a * x / (x + b)
+
+    fit = sf.fit(frame(hill(X, 31.0, 3e7) + ERROR), "quality", hill)
+    assert fit.params == pytest.approx({"a": 31.0, "b": 3e7}, rel=0.01)
+
+
+def test_a_function_without_parameters_is_no_law():
+    with pytest.raises(LawError, match=r"no parameters after its input; write f\(x, a, b\)"):
+        sf.fit(frame(X), "quality", lambda x: x)
+
+
+def test_a_function_that_gives_no_numbers_is_no_law():
+    with pytest.raises(LawError, match="no finite values from any of the starts"):
+        sf.fit(frame(X / X.max()), "quality", lambda x, a: x * np.nan * a)
+
+
+def test_unknown_law_lists_those_there_are():
+    with pytest.raises(LawError, match="no law is called 'powr'; there are bansal, ce_to_bleu"):
+        get_law("powr")
+    assert get_law("power") is get_law(LAWS["power"])
+
+
+def test_law_needs_one_form():
+    with pytest.raises(LawError, match="exactly one of basis= .* and function="):
+        Law(name="none", formula="?")
+    with pytest.raises(LawError, match="must bring starts="):
+        Law(name="none", formula="?", function=lambda x: x)
+
+
+def test_missing_parameters_are_named():
+    with pytest.raises(LawError, match="'power' needs E, A, alpha; missing: A"):
+        LAWS["power"](1e9, E=1.0, alpha=0.3)
+
+
+def test_the_log_law_wants_its_reference():
+    with pytest.raises(LawError, match=r"hold at D_ref; give D_ref="):
+        LAWS["log"](1e9, D0=1e3, s=20.0, beta=1.0)
+    assert LAWS["log"](1e8, D0=1e3, s=20.0, beta=1.0, D_ref=1e8) == pytest.approx(20.0)
+
+
+def test_log_law_is_the_published_form():
+    """(ln(A·D^α))^β at the derived A and α, arXiv 2402.04177 eq. 1."""
+    law = LAWS["log"].anchored((X,))
+    theta = law.theta({"D0": 1e4, "s": 25.0, "beta": 1.7})
+    derived = law.derive(*theta, **law.constants)
+    published = (derived["ln_A"] + derived["alpha"] * np.log(X)) ** 1.7
+    np.testing.assert_allclose(published, law.value((X,), theta), rtol=1e-9)
+
+
+def test_log_law_turns_into_a_power_law_as_d0_goes_to_0():
+    law = LAWS["log"].anchored((X,))
+    reference = law.constants["D_ref"]
+    at_zero = law.value((X,), np.array([20.0, 0.1, 0.0]))
+    np.testing.assert_allclose(at_zero, 20 * (X / reference) ** 0.1, rtol=1e-12)
+    near = law.value((X,), np.array([20.0, 0.1, 1e-9]))
+    np.testing.assert_allclose(near, at_zero, rtol=1e-7)
+    quoted = law.params(np.array([20.0, 0.1, 0.0]))
+    assert quoted["D0"] == 0
+    assert np.isinf(quoted["beta"])
+
+
+def test_laws_print_their_formula():
+    assert repr(LAWS["power"]) == "Law(power: E + A·x^−α)"
