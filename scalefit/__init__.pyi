@@ -1,6 +1,8 @@
 from . import errors as errors
 from .analysis.forecast import Band as Band
 from .analysis.forecast import predict as predict
+from .analysis.main_job import Forecast as Forecast
+from .analysis.main_job import forecast as forecast
 from .analysis.procedures.bimodality import bimodality as bimodality
 from .analysis.procedures.compare import compare_procedures as compare_procedures
 from .analysis.seeds.needed import SeedPlan as SeedPlan
@@ -17,8 +19,6 @@ from .fitting import fit as fit
 from .fitting import fit_many as fit_many
 from .fitting import load as load
 from .fitting import save as save
-from .analysis.main_job import Forecast as Forecast
-from .analysis.main_job import forecast as forecast
 from .ingest import read as read
 from .ingest.scoring.compare import compare_systems as compare_systems
 from .ingest.scoring.options import Comet as Comet
@@ -26,8 +26,8 @@ from .ingest.scoring.options import Scoring as Scoring
 from .ingest.scoring.score import score as score
 from .ingest.scoring.score import score_systems as score_systems
 from .ingest.scoring.statistics import SegmentStatistics as SegmentStatistics
-from .laws import Coefficient as Coefficient
 from .laws import LAWS as LAWS
+from .laws import Coefficient as Coefficient
 from .laws import Law as Law
 from .laws import Shape as Shape
 from .table import Table as Table
@@ -35,4 +35,5 @@ from .table import as_table as as_table
 from .table import observations as observations
 from .views import plot_fit as plot_fit
 from .views import plot_fits as plot_fits
+
 __version__: str

@@ -11,11 +11,17 @@ from typing import Any
 
 import typer
 
-from . import laws
+from . import fit, forecast, laws, plot, predict, score, tokens
 from ._guard import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
+    "fit": fit.command,
+    "forecast": forecast.command,
     "laws": laws.command,
+    "plot": plot.command,
+    "predict": predict.command,
+    "score": score.command,
+    "tokens": tokens.command,
 }
 
 app = typer.Typer(

@@ -71,6 +71,11 @@ def numbers(option: str, flag: str) -> list[float]:
     return found
 
 
+def values(options: Sequence[str] | None) -> dict[str, list[float]]:
+    """Turn ``["N=1B"]`` into ``{"N": [1e9]}``."""
+    return {name: numbers(text, f"--at {name}") for name, text in pairs(options, "--at").items()}
+
+
 def names(option: str | None) -> list[str] | None:
     """Split ``corpus,task`` at its commas; None stays None."""
     return None if option is None else [name.strip() for name in option.split(",") if name.strip()]
@@ -104,6 +109,28 @@ def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
     from scalefit.views.tables import terminal_table
 
     terminal_table(rows, title=title)
+
+
+def write_notes(notes: Iterable[str]) -> None:
+    """Write notes to stderr, one a line, so that stdout stays what was asked for."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def save_picture(picture: Any, path: str) -> None:
+    """Save a picture in the format of its suffix.
+
+    Raises
+    ------
+    FormatError
+        No such format; the message lists those there are.
+    """
+    known = picture.canvas.get_supported_filetypes()
+    suffix = Path(path).suffix.lstrip(".").lower()
+    if suffix not in known:
+        raise FormatError(f"{path}: no picture format {suffix!r}; there are {', '.join(known)}")
+    picture.savefig(path, dpi=150)
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def write_result(result: Any, *, as_json: bool) -> None:

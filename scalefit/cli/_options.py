@@ -22,3 +22,8 @@ By = Annotated[
     str | None,
     typer.Option("--by", help="Columns that make a group, comma-separated; default: what varies."),
 ]
+Output = Annotated[str, typer.Option("--output", "-o", help="File to write.")]
+At = Annotated[
+    list[str] | None,
+    typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),
+]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.analysis.forecast import predict
+from scalefit.errors import DomainError
+from scalefit.fitting import Fit
 from scalefit.table.metrics import metric as metric_of
 from scalefit.table.units import format_count
 
 Floats = NDArray[np.float64]
-POINTS = 90
+POINTS, FARTHEST = 90, 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,7 @@ class Curve:
 
 
 def curve_of(
-    fit: Any,
+    fit: Fit,
     *,
     label: str = "",
     baseline: float | None = None,
@@ -127,10 +130,8 @@ def curve_of(
     )
 
 
-def only_input(fit: Any) -> str:
+def only_input(fit: Fit) -> str:
     """Return the law's input; a law of several inputs has no single curve."""
-    from scalefit.errors import DomainError
-
     inputs = list(fit.observations.inputs)
     if len(inputs) != 1:
         raise DomainError(
@@ -144,19 +145,17 @@ def drawn_at(x: Floats, goal: Goal | None, reach: float) -> Floats:
     """Return where to draw: from the smallest input to beyond the largest, evenly in its log."""
     high = float(np.max(x)) * reach
     if goal is not None and goal.tokens is not None and np.isfinite(goal.tokens):
-        high = max(high, min(goal.tokens * 1.5, float(np.max(x)) * 1e4))
+        high = max(high, min(goal.tokens * 1.5, float(np.max(x)) * FARTHEST))
     return np.geomspace(float(np.min(x[x > 0])), high, POINTS)
 
 
-def ribbon(fit: Any, name: str, grid: Floats, kind: str, level: float) -> Ribbon:
+def ribbon(fit: Fit, name: str, grid: Floats, kind: Literal["mean", "run"], level: float) -> Ribbon:
     """Ask the forecast for the curve and one of its bands."""
-    from scalefit.analysis.forecast import predict
-
-    band = predict(fit, inputs={name: grid}, level=level, kind=kind)
+    band = predict(fit, level=level, kind=kind, **{name: grid})
     return Ribbon(grid, band.estimate, band.low, band.high)
 
 
-def label_of(key: dict[str, Any], leave_out: Sequence[str] = ()) -> str:
+def label_of(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
     """Write a group's key for people: ``en-fr · finetuned on 300k``."""
     words = []
     for name, value in key.items():

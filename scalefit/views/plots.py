@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from scalefit.analysis.tokens import tokens_for
+from scalefit.fitting import Fit
 from scalefit.table.units import format_count
-from scalefit.views.curves import Curve, Goal, curve_of
+from scalefit.views.curves import Curve, Goal, curve_of, label_of
 from scalefit.views.style import (
     INK,
     LARGE,
@@ -29,6 +32,8 @@ from scalefit.views.style import (
     token_axis,
 )
 
+OVERLAY = "corpus"
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -39,7 +44,7 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
-def plot_fit(fit: Any, *, target: float | None = None, title: str = "", **options: Any) -> Picture:
+def plot_fit(fit: Fit, *, target: float | None = None, title: str = "", **options: Any) -> Picture:
     """Draw one fit: seeds as points, the curve, both bands, the extrapolated zone, the target.
 
     Parameters
@@ -57,12 +62,32 @@ def plot_fit(fit: Any, *, target: float | None = None, title: str = "", **option
     return plot_curve(curve_of(fit, goal=goal, **options), title=title)
 
 
-def goal_of(fit: Any, target: float, level: float = 0.95) -> Goal:
+def goal_of(fit: Fit, target: float, level: float = 0.95) -> Goal:
     """Ask the forecast what a target takes."""
-    from scalefit.analysis.forecast import tokens_for
-
     found = tokens_for(fit, target, level=level)
     return Goal(target, found.estimate, found.low, found.high)
+
+
+def plot_fits(
+    fits: Mapping[Any, Fit] | Sequence[Fit], *, target: float | None = None, **options: Any
+) -> Picture:
+    """Draw many fits as small multiples, the corpora of one task in one panel.
+
+    Parameters
+    ----------
+    fits : FitMany, or any mapping to fits or list of them
+    target : float, optional
+        Value to mark.
+    **options
+        ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+    """
+    goal = None if target is None else Goal(target)
+    inside: dict[tuple[str, str], list[Curve]] = {}
+    for fit in fits.values() if isinstance(fits, Mapping) else fits:
+        label = str(fit.group.get(OVERLAY) or "")
+        curve = curve_of(fit, label=label, goal=goal, **options)
+        inside.setdefault((label_of(fit.group, (OVERLAY,)), curve.title_y), []).append(curve)
+    return plot_many([Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()])
 
 
 def plot_curve(curve: Curve, *, title: str = "") -> Picture:
@@ -83,16 +108,18 @@ def plot_many(panels: Sequence[Panel], *, columns: int = 4, title: str = "") -> 
     panels = [panel for panel in panels if panel.curves]
     columns = max(1, min(columns, len(panels)))
     rows = max(1, math.ceil(len(panels) / columns))
-    figure = picture(3.1 * columns + 0.5, 2.6 * rows + 0.7)
+    width = max(3.1 * columns + 0.5, 4.6)
+    figure = picture(width, 2.6 * rows + 0.7)
     labels = list(dict.fromkeys(c.label for panel in panels for c in panel.curves))
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=False):
         _draw_panel(axes, panel, labels)
     for axes in grid.flat[len(panels) :]:
         axes.remove()
-    share_legend(figure, _legend_of_many(panels, labels))
+    share_legend(figure, _legend_of_many(panels, labels), columns=int(width / 1.5))
     if title:
-        figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+        wrapped = textwrap.fill(title, int(width * 11))
+        figure.suptitle(wrapped, fontsize=LARGE, color=INK, x=0.01, ha="left")
     return figure
 
 
@@ -146,7 +173,10 @@ def finish(axes: Axes, curves: Sequence[Curve]) -> None:
         axes.axhline(baselines[0], color=QUIET, lw=1.1, ls="-.", zorder=2, gid="baseline")
     for curve in curves[:1]:
         if curve.goal is not None:
-            _mark_goal(axes, curve.goal, right, alone=len(curves) == 1)
+            axes.axhline(
+                curve.goal.value, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=2, gid="target"
+            )
+            _mark_interval(axes, curve.goal, right, alone=len(curves) == 1)
 
 
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
@@ -164,10 +194,8 @@ def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
     return max(least, low - 0.5 * room) - 0.05 * room, min(most, high + 0.5 * room) + 0.05 * room
 
 
-def _mark_goal(axes: Axes, goal: Goal, right: float, *, alone: bool) -> None:
-    axes.axhline(goal.value, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=2, gid="target")
-    reached = goal.tokens is not None and math.isfinite(goal.tokens)
-    if not (alone and reached and goal.tokens is not None and goal.tokens <= right):
+def _mark_interval(axes: Axes, goal: Goal, right: float, *, alone: bool) -> None:
+    if not alone or goal.tokens is None or goal.tokens > right:
         return
     low, high = goal.low or goal.tokens, min(goal.high or math.inf, right)
     axes.plot([low, high], [goal.value] * 2, color=INK, lw=3.2, alpha=0.55, gid="target interval")

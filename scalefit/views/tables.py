@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from scalefit.table.units import format_count
 
@@ -57,10 +57,16 @@ def rich_table(rows: Iterable[Row], *, title: str = "") -> Any:
     from rich.table import Table
 
     rows = list(rows)
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False)
+    table = Table(
+        title=title or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+        show_edge=False,
+    )
     for name in columns(rows):
-        justify = "right" if is_numeric(rows, name) else "left"
-        table.add_column(name.replace("_", " "), justify=justify)
+        side: Literal["left", "right"] = "right" if is_numeric(rows, name) else "left"
+        table.add_column(name.replace("_", " "), justify=side)
     for row in rows:
         table.add_row(*(cell(row.get(name), name) for name in columns(rows)))
     return table

@@ -1,0 +1,69 @@
+"""``scalefit fit``: a law fitted to every group of a results file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from scalefit.cli._options import AsJson, By, Rename, Results, Where
+
+if TYPE_CHECKING:
+    from scalefit.fitting import FitMany
+
+
+def command(
+    results: Results,
+    metric: Annotated[str, typer.Option(help="Metric to describe, e.g. bleu.")],
+    law: Annotated[str, typer.Option(help="Law; `scalefit laws` lists them.")] = "power",
+    by: By = None,
+    where: Where = None,
+    rename: Rename = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Law input = column, e.g. N=parameters; may be repeated."),
+    ] = None,
+    loss: Annotated[Literal["squared", "huber", "soft_l1"], typer.Option()] = "squared",
+    delta: Annotated[float | None, typer.Option(help="Scale of huber and soft_l1.")] = None,
+    residual: Annotated[Literal["linear", "log"], typer.Option()] = "linear",
+    as_json: AsJson = False,
+) -> None:
+    """Fit a law to every group of a results file.
+
+    JSON output feeds `scalefit predict -`, `scalefit tokens -` and `scalefit plot -`.
+    """
+    import scalefit as sf
+    from scalefit.analysis.groups import group_columns
+    from scalefit.cli import _fits, _io
+
+    table = _io.read_table(results, where=where, rename=rename)
+    columns = _io.pairs(inputs, "--input") or None
+    many = sf.fit_many(
+        table,
+        metric,
+        law,
+        by=_io.names(by) if by is not None else group_columns(table, used=(columns or {}).values()),
+        inputs=columns,
+        loss=loss,
+        delta=delta,
+        residual=residual,
+    )
+    _io.write_json(_fits.pack(many)) if as_json else _show(many)
+    if not many:
+        raise typer.Exit(2)
+
+
+def _show(many: FitMany) -> None:
+    from scalefit.cli import _fits, _io
+    from scalefit.views.curves import label_of
+
+    fits = list(many.values())
+    if len(fits) == 1 and not many.failures:
+        typer.echo(str(fits[0]))
+        return
+    if fits:
+        law, metric = fits[0].law, fits[0].metric
+        title = f"{metric}: {law.name} law, {law.formula}"
+        _io.write_rows(many.rows(), as_json=False, title=title)
+    _io.write_notes(_fits.common_notes((label_of(fit.group), fit.notes) for fit in fits))
+    _io.write_notes([f"{label_of(f.group)}: no fit: {f.reason}" for f in many.failures])

@@ -1,0 +1,45 @@
+"""``scalefit forecast``: the main job in one command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scalefit.cli._options import AsJson, By, Level, Rename, Results, Where
+
+
+def command(
+    results: Results,
+    target_bleu: Annotated[
+        float | None, typer.Option(help="BLEU to be reached; short for --target with bleu.")
+    ] = None,
+    target: Annotated[float | None, typer.Option(help="Quality to be reached.")] = None,
+    quality: Annotated[str, typer.Option(help="Quality metric, fitted with the log-law.")] = "bleu",
+    loss: Annotated[str, typer.Option(help="Loss, fitted with the power law.")] = "cross_entropy",
+    by: By = None,
+    where: Where = None,
+    rename: Rename = None,
+    level: Level = 0.95,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Save the picture: .png, .svg, .pdf.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit loss and quality for every corpus, task and finetuning size; say what a target takes."""
+    import scalefit as sf
+    from scalefit.cli import _io
+
+    wanted = target if target is not None else target_bleu
+    if wanted is None:
+        raise typer.BadParameter("give the quality to be reached: --target-bleu 20, or --target")
+    table = _io.read_table(results, where=where, rename=rename)
+    found = sf.forecast(table, wanted, quality=quality, loss=loss, by=_io.names(by), level=level)
+    if as_json:
+        _io.write_json(found)
+    else:
+        _io.write_rows(found.rows(), as_json=False)
+        typer.echo(f"\n{found.verdict}")
+        _io.write_notes([*found.notes, *(f"{o.name}: {note}" for o in found for note in o.notes)])
+    if output is not None:
+        _io.save_picture(found.plot(), output)

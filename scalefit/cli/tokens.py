@@ -1,0 +1,34 @@
+"""``scalefit tokens``: how many tokens a target takes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scalefit.cli._options import AsJson, At, Fits, Level
+
+
+def command(
+    fits: Fits,
+    target: Annotated[float, typer.Option(help="Value of the metric to be reached.")],
+    at: At = None,
+    level: Level = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many tokens a target takes, with an interval that may be half-infinite."""
+    import scalefit as sf
+    from scalefit.cli import _fits, _io
+    from scalefit.views.curves import label_of
+
+    others = {name: value[0] for name, value in _io.values(at).items()}
+    found = _fits.read_fits(fits)
+    answers = [sf.tokens_for(fit, target, level=level, **others) for fit in found]
+    pairs = list(zip(found, answers, strict=True))
+    if as_json:
+        _io.write_json([{"group": dict(fit.group), **answer.to_dict()} for fit, answer in pairs])
+        return
+    for fit, answer in pairs:
+        name = label_of(fit.group)
+        typer.echo(f"{name}: {answer.message}" if name else answer.message)
+    _io.write_notes(_fits.common_notes((label_of(f.group), a.notes) for f, a in pairs))

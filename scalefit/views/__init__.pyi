@@ -1,0 +1,12 @@
+from .curves import Curve as Curve
+from .curves import Goal as Goal
+from .curves import Ribbon as Ribbon
+from .forecast import plot_forecast as plot_forecast
+from .plots import Panel as Panel
+from .plots import plot_curve as plot_curve
+from .plots import plot_fit as plot_fit
+from .plots import plot_fits as plot_fits
+from .plots import plot_many as plot_many
+from .report import Report as Report
+from .report import Section as Section
+from .report import render as render

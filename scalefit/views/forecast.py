@@ -1,0 +1,63 @@
+"""The picture of the main job: quality above, loss below, a panel for each task and finetuning size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalefit.analysis.main_job import Forecast
+from scalefit.analysis.outlook import Outlook
+from scalefit.fitting import Fit
+from scalefit.views.curves import Curve, Goal, curve_of, label_of
+from scalefit.views.plots import OVERLAY, Panel, plot_many
+from scalefit.views.style import Picture
+
+
+def plot_forecast(forecast: Forecast, **options: Any) -> Picture:
+    """Draw every group of a forecast, the corpora of one task in one panel.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    **options
+        ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+    """
+    panels = forecast_panels(forecast, **options)
+    across = len({panel.title for panel in panels})
+    columns = min(across, 4) if across > 1 else len(panels)
+    return plot_many(panels, columns=columns, title=forecast.summary)
+
+
+def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
+    """Return one panel for each metric and each combination of keys but the corpus."""
+    question = forecast.question
+    titles = list(dict.fromkeys(label_of(o.group, (OVERLAY,)) for o in forecast))
+    panels = []
+    for metric in (question.quality, question.loss):
+        for title in titles:
+            inside = [o for o in forecast if label_of(o.group, (OVERLAY,)) == title]
+            panels.append(_panel(title, inside, metric, forecast, options))
+    return [panel for panel in panels if panel.curves]
+
+
+def _panel(
+    title: str, inside: Sequence[Outlook], metric: str, forecast: Forecast, options: dict[str, Any]
+) -> Panel:
+    is_quality = metric == forecast.question.quality
+    goal = Goal(forecast.question.target) if is_quality else None
+    curves = tuple(
+        _curve(outlook, outlook.quality if is_quality else outlook.loss, metric, goal, options)
+        for outlook in inside
+        if metric in outlook.measured
+    )
+    return Panel(title, curves[0].title_y if curves else metric, curves)
+
+
+def _curve(
+    outlook: Outlook, fit: Fit | None, metric: str, goal: Goal | None, options: dict[str, Any]
+) -> Curve:
+    label, baseline = str(outlook.group.get(OVERLAY) or ""), outlook.baselines.get(metric)
+    if fit is not None:
+        return curve_of(fit, label=label, baseline=baseline, goal=goal, **options)
+    x, y = outlook.measured[metric]
+    return Curve(x, y, label=label, metric=metric, baseline=baseline, goal=goal)
