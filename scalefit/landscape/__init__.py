@@ -1,1 +1,42 @@
-"""Paths between finetuned checkpoints: barriers, basins, out-of-domain behaviour."""
+"""Paths between finetuned checkpoints: barriers, basins, out-of-domain behaviour.
+
+``paths``, ``distances`` and ``plane`` evaluate a loss on weighted sums of checkpoints; ``barrier``
+measures one curve, ``clusters`` finds basins, ``predict`` asks whether they foretell behaviour.
+"""
+
+from __future__ import annotations
+
+from .barriers import Barrier, barrier
+from .basins import Clusters, clusters
+from .budget import Budget, budget
+from .checkpoint import Checkpoint, load
+from .curvature import Sharpness, sharpness
+from .matrix import Distances, distances
+from .mixing import batched
+from .outcome import Prediction, predict
+from .path import Path, paths
+from .planes import Plane, plane
+from .verdict import Predictor
+
+__all__ = [
+    "Barrier",
+    "Budget",
+    "Checkpoint",
+    "Clusters",
+    "Distances",
+    "Path",
+    "Plane",
+    "Prediction",
+    "Predictor",
+    "Sharpness",
+    "barrier",
+    "batched",
+    "budget",
+    "clusters",
+    "distances",
+    "load",
+    "paths",
+    "plane",
+    "predict",
+    "sharpness",
+]

@@ -1,0 +1,248 @@
+"""Basins: clusters of models between which the loss does not rise, and how sure their number is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scalefit.errors import LandscapeError
+
+from .matrix import Distances
+from .spectral import adjusted_rand, partition, scaled, silhouette, spectrum
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+LEAST = 6
+LEVEL = 0.05
+KEPT = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Basins of a set of models.
+
+    Parameters
+    ----------
+    names : tuple of str
+    labels : array of int, shape (n,)
+        Basin of every model, numbered by falling size.
+    number : int
+    silhouettes : mapping of int to float
+        Mean silhouette width for every number tried.
+    eigengap : int
+        The number that the largest gap between eigenvalues would choose.
+    p_one : float
+        How often one Gaussian cloud of the same extent looks as clustered as these models:
+        small means more than one basin.
+    shares : mapping of int to float
+        How often subsamples of the models choose each number (two or more).
+    stability : float
+        Mean adjusted Rand index between the subsamples' basins and these.
+    embedding : array, shape (n, 2)
+        Classical scaling of the distances, for pictures.
+    contrast : array, shape (n,)
+        Distance to the centre of basin 1 less that to basin 0 in the spectral embedding: the
+        cluster membership feature of Juneja et al. 2023; NaN where there is one basin.
+    """
+
+    names: tuple[str, ...]
+    labels: Labels
+    number: int
+    silhouettes: Mapping[int, float]
+    eigengap: int
+    p_one: float
+    shares: Mapping[int, float]
+    stability: float
+    embedding: Floats
+    contrast: Floats
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of models in each basin."""
+        return [int(size) for size in np.bincount(self.labels, minlength=self.number)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "number": self.number,
+            "labels": {n: int(c) for n, c in zip(self.names, self.labels, strict=True)},
+            "sizes": self.sizes,
+            "silhouettes": {str(k): v for k, v in self.silhouettes.items()},
+            "eigengap": self.eigengap,
+            "p_one": self.p_one,
+            "shares": {str(k): v for k, v in self.shares.items()},
+            "stability": self.stability,
+        }
+
+    def __str__(self) -> str:
+        if self.number == 1:
+            return (
+                f"one basin: {len(self.names)} models show no more clusters than a single cloud "
+                f"does (p = {self.p_one:.2g})"
+            )
+        votes = ", ".join(f"{k}: {share:.0%}" for k, share in self.shares.items() if share)
+        return (
+            f"{self.number} basins of {' + '.join(map(str, self.sizes))} models (silhouette "
+            f"{self.silhouettes[self.number]:.2f}, against one cloud p = {self.p_one:.2g}); "
+            f"subsamples choose {votes}; stability {self.stability:.2f}; "
+            f"the eigengap says {self.eigengap}"
+        )
+
+
+def clusters(
+    distances: Distances | ArrayLike,
+    *,
+    number: int | None = None,
+    most: int = 6,
+    resamples: int = 99,
+    seed: int = 0,
+) -> Clusters:
+    """Find basins by spectral clustering.
+
+    Parameters
+    ----------
+    distances : Distances or array_like, shape (n, n)
+    number : int, optional
+        How many basins; by default the one of largest silhouette width, or one where a single
+        cloud would look as clustered.
+    most : int, default 6
+        Largest number tried.
+    resamples : int, default 99
+        Subsamples (80 % of the models) and clouds behind the uncertainty.
+    seed : int, default 0
+
+    Returns
+    -------
+    Clusters
+
+    Raises
+    ------
+    LandscapeError
+        Where there are fewer than six models, or pairs without a distance.
+
+    Notes
+    -----
+    Affinity exp(-d² / 2 delta²) at the median distance delta, normalised eigenvectors (Ng, Jordan &
+    Weiss 2001), k-means. The single cloud has the extent of the models along every axis of
+    classical scaling, as in SigClust (Liu et al. 2008).
+    """
+    names, square = square_of(distances)
+    _check(square, number)
+    rng = np.random.default_rng(seed)
+    tried = range(2, min(most, len(square) // 2) + 1)
+    vectors = spectrum(square)[1]
+    cuts = {k: partition(vectors, k, rng) for k in tried}
+    widths = {k: silhouette(square, cut) for k, cut in cuts.items()}
+    p_one = _p_one(square, widths, rng, resamples)
+    best = max(widths, key=widths.__getitem__) if p_one <= LEVEL else 1
+    chosen = number or best
+    labels = cuts[chosen] if chosen in cuts else partition(vectors, chosen, rng)
+    shares, stability = _resampled(square, labels, tried, rng, resamples)
+    return Clusters(
+        names=names,
+        labels=labels,
+        number=int(labels.max()) + 1,
+        silhouettes={**widths, int(labels.max()) + 1: silhouette(square, labels)},
+        eigengap=_eigengap(square, most),
+        p_one=p_one,
+        shares=shares,
+        stability=stability,
+        embedding=scaled(square, 2),
+        contrast=_contrast(vectors, labels),
+    )
+
+
+def square_of(distances: Distances | ArrayLike) -> tuple[tuple[str, ...], Floats]:
+    """Return names and the matrix of distances."""
+    if isinstance(distances, Distances):
+        return distances.names, distances.matrix()
+    square = np.asarray(distances, dtype=np.float64)
+    if square.ndim != 2 or square.shape[0] != square.shape[1]:
+        raise LandscapeError(f"distances must be a square matrix; found shape {square.shape}")
+    if not np.allclose(square, square.T, equal_nan=True):
+        raise LandscapeError("distances must be symmetric; a path is the same both ways")
+    return tuple(f"model {i}" for i in range(1, len(square) + 1)), square
+
+
+def _check(square: Floats, number: int | None) -> None:
+    if len(square) < LEAST:
+        raise LandscapeError(
+            f"found {len(square)} models, needed at least {LEAST} to speak of basins; "
+            "with few models read the barriers themselves"
+        )
+    if not np.isfinite(square).all():
+        raise LandscapeError(
+            "some pairs have no distance (groups were given): look for basins within one group, "
+            "as distances.within(group) cuts out"
+        )
+    if number is not None and not 1 <= number <= len(square):
+        raise LandscapeError(f"number of basins must be 1 to {len(square)}; found {number}")
+
+
+def _best(square: Floats, tried: range, rng: np.random.Generator) -> tuple[float, int, Labels]:
+    vectors = spectrum(square)[1]
+    cuts = [partition(vectors, k, rng) for k in tried]
+    widths = [silhouette(square, cut) for cut in cuts]
+    place = int(np.argmax(widths))
+    return widths[place], tried[place], cuts[place]
+
+
+def _p_one(
+    square: Floats, widths: Mapping[int, float], rng: np.random.Generator, resamples: int
+) -> float:
+    """Return how often one Gaussian cloud of the same extent looks as clustered."""
+    found, tried = max(widths.values()), range(min(widths), max(widths) + 1)
+    extent = scaled(square).std(axis=0)
+    extent = extent[extent > 0]
+    if not extent.size:
+        return 1.0
+    as_good = 0
+    for _ in range(resamples):
+        cloud = rng.standard_normal((len(square), extent.size)) * extent
+        apart = np.sqrt(((cloud[:, None] - cloud[None]) ** 2).sum(axis=2))
+        as_good += _best(apart, tried, rng)[0] >= found
+    return (1 + as_good) / (1 + resamples)
+
+
+def _resampled(
+    square: Floats, labels: Labels, tried: range, rng: np.random.Generator, resamples: int
+) -> tuple[dict[int, float], float]:
+    """Return how often subsamples choose each number, and how well their basins agree."""
+    votes, agreement = [], []
+    size = max(round(KEPT * len(square)), 2 * tried[-1] - 1, 4)
+    for _ in range(resamples):
+        kept = np.sort(rng.choice(len(square), size=min(size, len(square)), replace=False))
+        part = square[np.ix_(kept, kept)]
+        _, k, _ = _best(part, tried, rng)
+        votes.append(k)
+        again = partition(spectrum(part)[1], int(labels.max()) + 1, rng)
+        agreement.append(adjusted_rand(again, labels[kept]))
+    shares = {k: votes.count(k) / len(votes) for k in tried}
+    return shares, float(np.mean(agreement))
+
+
+def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Labels:
+    """Return the basins of largest silhouette width, without asking whether there is only one."""
+    tried = range(2, min(most, len(square) // 2) + 1)
+    if not len(tried):
+        return np.zeros(len(square), dtype=np.int64)
+    return _best(square, tried, np.random.default_rng(seed))[2]
+
+
+def _eigengap(square: Floats, most: int) -> int:
+    values = spectrum(square)[0][: most + 1]
+    return int(np.argmax(values[:-1] - values[1:])) + 1
+
+
+def _contrast(vectors: Floats, labels: Labels) -> Floats:
+    if labels.max() < 1:
+        return np.full(len(labels), np.nan)
+    rows = vectors[:, : int(labels.max()) + 1]
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    centres = [rows[labels == c].mean(axis=0) for c in (0, 1)]
+    near, far = (np.linalg.norm(rows - centre, axis=1) for centre in centres)
+    return np.asarray(far - near)

@@ -1,0 +1,180 @@
+"""A checkpoint is a name and tensors read one at a time: a hundred need not fit in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import LandscapeError
+
+from .entries import Entries, entries_of
+from .formats import open_weights
+
+Source = Any  # a path, a mapping of arrays or torch tensors, or a Checkpoint
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The weights of one model, read lazily.
+
+    Parameters
+    ----------
+    name : str
+    entries : Entries
+        Names, shapes, and how to read a tensor.
+    aliases : mapping of str to str
+        Tensors that another model lists under a second name (tied weights).
+    """
+
+    name: str
+    entries: Entries
+    aliases: Mapping[str, str]
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every tensor, aliases included."""
+        own = self.entries.shapes
+        return {**own, **{alias: own[name] for alias, name in self.aliases.items()}}
+
+    @property
+    def size(self) -> int:
+        """Number of stored values."""
+        return sum(int(np.prod(shape)) for shape in self.entries.shapes.values())
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return one tensor; floats narrower than 32 bits come widened to float32."""
+        array = self.entries.read(self.aliases.get(name, name))
+        if array.dtype.kind == "f" and array.dtype.itemsize < 4:
+            return array.astype(np.float32)
+        return array
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """A digest of every tensor; one that is constant (all zeros, all ones) has none.
+
+        Raises
+        ------
+        LandscapeError
+            Where a weight is NaN or infinite.
+        """
+        return {name: self._digest(name) for name in self.entries.shapes}
+
+    def _digest(self, name: str) -> str:
+        array = self.read(name)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise LandscapeError(_not_finite(self.name, name, array))
+        if array.size == 0 or array.min() == array.max():
+            return f"constant {array.shape} {array.ravel()[:1]}"
+        stamp = hashlib.sha256(repr((array.dtype.str, array.shape)).encode())
+        stamp.update(np.ascontiguousarray(array).data)
+        return stamp.hexdigest()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all names and values, whatever the file and its order."""
+        lines = [f"{name} {digest}" for name, digest in sorted(self.digests.items())]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
+
+
+def _not_finite(model: str, name: str, array: NDArray[Any]) -> str:
+    bad = ~np.isfinite(array)
+    place = [int(i) for i in np.argwhere(bad)[0]]
+    value = array[tuple(place)]
+    return (
+        f"{model}: tensor {name!r} holds {int(bad.sum())} values of {array.size} that are not "
+        f"finite, the first {value} at {place}; a run that diverged has no place in a landscape: "
+        "leave it out and count it as failed"
+    )
+
+
+def load(source: Source, name: str | None = None, *, strip: str = "") -> Checkpoint:
+    """Open a checkpoint safely and lazily.
+
+    Parameters
+    ----------
+    source : path, mapping or Checkpoint
+        A ``.safetensors``, ``.npz`` or torch file (read as weights only), a folder that holds one,
+        or a state dict of numpy arrays or torch tensors.
+    name : str, optional
+        What to call it; by default the file's name.
+    strip : str, default ""
+        A prefix to take off every tensor's name, such as ``"module."``.
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    LandscapeError
+        Where the source is no weights file, could run code, or holds no tensors.
+    """
+    if isinstance(source, Checkpoint):
+        return replace(source, name=name) if name else source
+    if isinstance(source, Mapping):
+        entries, found = entries_of(source), "model"
+    elif isinstance(source, (str, Path)):
+        entries, found = open_weights(Path(source)), Path(source).name
+    else:
+        raise LandscapeError(
+            f"a checkpoint is a path or a state dict; found {type(source).__name__}"
+            + ("; call .state_dict() on it" if hasattr(source, "state_dict") else "")
+        )
+    if not entries.shapes:
+        raise LandscapeError(f"{name or found}: holds no tensors")
+    return Checkpoint(name or found, _stripped(entries, strip), {})
+
+
+def _stripped(entries: Entries, prefix: str) -> Entries:
+    if not prefix:
+        return entries
+    old = {name.removeprefix(prefix): name for name in entries.shapes}
+    return Entries(
+        {new: entries.shapes[name] for new, name in old.items()},
+        {new: entries.kinds[name] for new, name in old.items()},
+        lambda new: entries.read(old[new]),
+    )
+
+
+def load_all(sources: Sequence[Source] | Mapping[str, Source]) -> list[Checkpoint]:
+    """Open several checkpoints under different names."""
+    if isinstance(sources, Mapping):
+        return [load(source, str(name)) for name, source in sources.items()]
+    if isinstance(sources, (str, Path)):
+        raise LandscapeError(f"needed a list of checkpoints, found the single path {sources}")
+    named = zip(sources, short_names(sources), strict=True)
+    opened = [load(source, name) for source, name in named]
+    names = [checkpoint.name for checkpoint in opened]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LandscapeError(f"two checkpoints are called {twice[0]!r}; pass a dict name -> source")
+    return opened
+
+
+def short_names(sources: Sequence[Source]) -> list[str]:
+    """Name paths by what tells them apart, and mappings by their number."""
+    paths = [Path(s).resolve() for s in sources if isinstance(s, (str, Path))]
+    depth = 1
+    while len({_tail(p, depth) for p in paths}) < len(set(paths)):
+        depth += 1
+    return [_name(source, number, depth) for number, source in enumerate(sources, 1)]
+
+
+def _name(source: Source, number: int, depth: int) -> str:
+    if isinstance(source, Checkpoint):
+        return source.name
+    return (
+        f"model {number}" if isinstance(source, Mapping) else _tail(Path(source).resolve(), depth)
+    )
+
+
+def _tail(path: Path, depth: int) -> str:
+    stem = path.parent if path.stem in ("model", "pytorch_model") else path.with_suffix("")
+    return "/".join(stem.parts[-depth:])

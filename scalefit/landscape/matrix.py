@@ -1,0 +1,203 @@
+"""All pairs: curves along every path, and from them a matrix of distances between models."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scalefit.errors import LandscapeError
+
+from .barriers import MEASURES
+from .budget import Budget, group_labels, pairs_within
+from .checkpoint import Source
+from .evaluate import Work
+from .family import family
+from .mixing import Loss, Meter
+from .path import index_of, positions
+from .store import Store
+
+Floats = NDArray[np.float64]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Curves between pairs of models, and the distance matrices that follow from them.
+
+    Parameters
+    ----------
+    names : tuple of str
+    groups : tuple
+        Group of every model (such as its pretraining seed); None where there are none.
+    pairs : tuple of (int, int)
+    at : array, shape (points,)
+    metrics : tuple of str
+        The first is the loss.
+    curves : array, shape (pairs, points, metrics)
+    euclidean : array, shape (pairs,)
+    kind : str
+        The measure that :meth:`matrix` gives by default.
+    notes : tuple of str
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[Hashable, ...]
+    pairs: tuple[Pair, ...]
+    at: Floats
+    metrics: tuple[str, ...]
+    curves: Floats
+    euclidean: Floats
+    kind: str
+    notes: tuple[str, ...]
+
+    @property
+    def budget(self) -> Budget:
+        """What was evaluated."""
+        return Budget(len(self.names), len(self.pairs), self.at.size)
+
+    def values(self, kind: str | None = None) -> Floats:
+        """Return one measure for every pair, (pairs,)."""
+        wanted = kind or self.kind
+        if wanted == "euclidean":
+            return self.euclidean
+        if wanted not in MEASURES or not self.metrics:
+            known = [*MEASURES, "euclidean"] if self.metrics else ["euclidean"]
+            raise LandscapeError(f"no measure {wanted!r} here; there are {', '.join(known)}")
+        return MEASURES[wanted](self.curves[:, :, 0], self.at)
+
+    def matrix(self, kind: str | None = None) -> Floats:
+        """Return distances between all models, (n, n); NaN for pairs that were not wanted."""
+        square = np.full((len(self.names),) * 2, np.nan)
+        np.fill_diagonal(square, 0.0)
+        rows, columns = np.array(self.pairs).T
+        square[rows, columns] = square[columns, rows] = self.values(kind)
+        return square
+
+    def ends(self, metric: str | None = None) -> Floats:
+        """Return a metric of every model itself, (n,); the loss by default."""
+        place = index_of(self.metrics, metric)
+        found = np.full(len(self.names), np.nan)
+        for (i, j), curve in zip(self.pairs, self.curves[:, :, place], strict=True):
+            found[i], found[j] = curve[0], curve[-1]
+        return found
+
+    def using(self, kind: str) -> Distances:
+        """Return the same curves with another default measure."""
+        changed = replace(self, kind=kind)
+        changed.values()
+        return changed
+
+    def within(self, group: Hashable) -> Distances:
+        """Return the models of one group, and the paths between them."""
+        kept = [i for i, label in enumerate(self.groups) if label == group]
+        if not kept:
+            known = ", ".join(map(repr, dict.fromkeys(self.groups)))
+            raise LandscapeError(f"no model belongs to group {group!r}; there are {known}")
+        new = {old: place for place, old in enumerate(kept)}
+        chosen = [n for n, (i, j) in enumerate(self.pairs) if i in new and j in new]
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in kept),
+            groups=tuple(self.groups[i] for i in kept),
+            pairs=tuple((new[i], new[j]) for i, j in (self.pairs[n] for n in chosen)),
+            curves=self.curves[chosen],
+            euclidean=self.euclidean[chosen],
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain row a pair, with all measures."""
+        measures = {k: self.values(k) for k in (*(MEASURES if self.metrics else ()), "euclidean")}
+        return [
+            {
+                "a": self.names[i],
+                "b": self.names[j],
+                **{k: float(v[n]) for k, v in measures.items()},
+            }
+            for n, (i, j) in enumerate(self.pairs)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        head = {"kind": self.kind, "names": list(self.names), "groups": list(self.groups)}
+        budget = self.budget.to_dict()
+        return {**head, "budget": budget, "pairs": self.rows(), "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        values = self.values()
+        low, middle, high = np.quantile(values, [0.0, 0.5, 1.0])
+        return "\n".join([
+            f"{self.kind} between {len(self.names)} models: median {middle:.4g}, "
+            f"from {low:.4g} to {high:.4g}",
+            str(self.budget),
+            *(f"note: {note}" for note in self.notes),
+        ])  # fmt: skip
+
+
+def distances(
+    checkpoints: Sequence[Source] | Mapping[str, Source],
+    loss: Loss | None = None,
+    *,
+    points: int | ArrayLike = 11,
+    groups: Sequence[Hashable] | None = None,
+    kind: str = "barrier",
+    store: str | None = None,
+    progress: bool = True,
+) -> Distances:
+    """Evaluate the straight paths between all pairs of models.
+
+    Parameters
+    ----------
+    checkpoints : sequence or mapping of sources
+        Files, folders or state dicts of one architecture; read one at a time.
+    loss : callable, optional
+        See :func:`paths`. Without it only Euclidean distances are computed.
+    points : int or positions, default 11
+        Points a path, both ends included.
+    groups : sequence, optional
+        A label a model, such as its pretraining seed: only pairs within a group are evaluated.
+    kind : {"barrier", "gap", "area", "instability", "midpoint", "euclidean"}
+        The measure used as distance; it can be changed later at no cost, see ``using``.
+    store : path, optional
+        An sqlite file that keeps every evaluation: a run that was killed goes on where it was.
+    progress : bool, default True
+        Show a progress bar on stderr for work of more than two seconds.
+
+    Returns
+    -------
+    Distances
+
+    Raises
+    ------
+    LandscapeError
+        Where the checkpoints do not fit together, a loss is not finite, or the store holds
+        evaluations of another loss or other points.
+
+    Notes
+    -----
+    The cost is known beforehand, see :func:`budget`.
+    """
+    models = family(checkpoints)
+    labels = group_labels(groups, len(models.members))
+    wanted = pairs_within(labels)
+    if not wanted:
+        raise LandscapeError("no two models share a group, so there is no path; leave out groups")
+    at, meter = positions(points), Meter(loss) if loss is not None else None
+    with ExitStack() as stack:
+        kept = stack.enter_context(Store(store)) if store and meter else None
+        curves, lengths = Work(models, at, meter, kept, progress).run(wanted)
+    return Distances(
+        names=models.names,
+        groups=tuple(labels),
+        pairs=tuple(wanted),
+        at=at,
+        metrics=meter.metrics if meter else (),
+        curves=curves,
+        euclidean=lengths,
+        kind=kind if meter else "euclidean",
+        notes=models.notes,
+    )

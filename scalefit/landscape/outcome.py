@@ -1,0 +1,311 @@
+"""Does the landscape foretell out-of-domain behaviour? Leave-one-out, against the right baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scalefit.errors import LandscapeError
+
+from .basins import quick_labels, square_of
+from .budget import group_labels
+from .loo import (
+    Codes,
+    codes_of,
+    correlation,
+    group_mean,
+    line,
+    nearest,
+    others,
+    same_basin,
+    share_as_large,
+    shuffles,
+)
+from .matrix import Distances
+from .relation import Relation, eta_squared, mantel
+from .verdict import Predictor, verdict
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """How well the landscape predicts scores that it never saw.
+
+    Parameters
+    ----------
+    names : tuple of str
+    groups : tuple
+    scores, predicted : array, shape (n,)
+        Out-of-domain scores, and what the nearest models by distance predict for them.
+    predictors : tuple of Predictor
+        The distance, the basin, the reference set where one was given, then the baselines.
+    mantel : Relation
+        Distance against difference of scores, over pairs.
+    eta_squared : Relation
+        Share of the scores' variance that lies between basins.
+    neighbours : int
+    notes : tuple of str
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[Hashable, ...]
+    scores: Floats
+    predicted: Floats
+    predictors: tuple[Predictor, ...]
+    mantel: Relation
+    eta_squared: Relation
+    neighbours: int
+    notes: tuple[str, ...]
+
+    @property
+    def main(self) -> Predictor:
+        """The prediction from the nearest models by distance."""
+        return self.predictors[0]
+
+    @property
+    def r(self) -> float:
+        """Its leave-one-out correlation (within groups) with the scores."""
+        return self.main.r
+
+    @property
+    def p(self) -> float:
+        """Its permutation p-value."""
+        return self.main.p
+
+    @property
+    def baselines(self) -> tuple[Predictor, ...]:
+        """What has to be beaten."""
+        return tuple(p for p in self.predictors if p.baseline)
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        return verdict(self.main, self.baselines)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain row a predictor."""
+        return [predictor.to_dict() for predictor in self.predictors]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "verdict": self.verdict,
+            "predictors": self.rows(),
+            "mantel": self.mantel.to_dict(),
+            "eta_squared": self.eta_squared.to_dict(),
+            "neighbours": self.neighbours,
+            "predicted": dict(zip(self.names, self.predicted.tolist(), strict=True)),
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        lines = [self.verdict, *(f"  {predictor}" for predictor in self.predictors)]
+        lines += [
+            f"  Mantel, distance against difference of scores: r = {self.mantel}",
+            f"  share of variance between basins: eta² = {self.eta_squared}",
+        ]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def predict(
+    distances: Distances | ArrayLike,
+    ood_scores: ArrayLike | Mapping[str, float],
+    *,
+    in_domain: ArrayLike | Mapping[str, float] | None = None,
+    groups: Sequence[Hashable] | None = None,
+    reference: Sequence[int | str] = (),
+    baselines: Mapping[str, ArrayLike] | None = None,
+    neighbours: int = 3,
+    permutations: int = 999,
+    seed: int = 0,
+) -> Prediction:
+    """Predict out-of-domain scores from distances in the landscape, leaving one model out.
+
+    Parameters
+    ----------
+    distances : Distances or array_like, shape (n, n)
+        With a `Distances` the Euclidean distance and the in-domain loss become baselines too.
+    ood_scores : array_like, shape (n,), or mapping of name to score
+    in_domain : array_like or mapping, optional
+        In-domain scores: the first baseline to beat.
+    groups : sequence, optional
+        A label a model, such as its pretraining seed: models are predicted from their own group,
+        and correlations are within groups. A `Distances` brings its own.
+    reference : sequence of int or str, optional
+        Models whose behaviour is known: is nearness to them (mean distance) foretelling?
+    baselines : mapping of str to array_like, optional
+        More distances (n, n) or features (n,) to beat.
+    neighbours : int, default 3
+    permutations : int, default 999
+    seed : int, default 0
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    LandscapeError
+        Where scores are missing, do not vary, or a group has too few models.
+
+    Notes
+    -----
+    Permutations shuffle the scores within groups and repeat the whole prediction, so the p-value
+    knows that leaving one out makes an uninformed prediction correlate *negatively*.
+    """
+    names, square = square_of(distances)
+    own = distances.groups if isinstance(distances, Distances) else None
+    labels = group_labels(groups if groups is not None else own, len(names))
+    codes = codes_of(labels)
+    scores = _scores(ood_scores, names, "out-of-domain")
+    _check(scores, codes, labels, neighbours)
+    known = {**_known(distances), **_given(in_domain, names)}
+    known |= {name: np.asarray(v, dtype=np.float64) for name, v in (baselines or {}).items()}
+    basins = _basins(square, codes)
+    weights = {
+        f"distance, {neighbours} nearest": nearest(square, codes, neighbours),
+        "basin": same_basin(basins, codes),
+    }
+    if len(reference):
+        weights["nearness to the reference"] = _nearness(square, names, reference, codes)
+    trial = _Trial(scores, codes, shuffles(codes, permutations, np.random.default_rng(seed)))
+    ours = [trial.predictor(name, matrix, baseline=False) for name, matrix in weights.items()]
+    rivals = {k: m for name, v in known.items() for k, m in _rivals(name, v, codes, neighbours)}
+    theirs = [trial.predictor(name, matrix, baseline=True) for name, matrix in rivals.items()]
+    main = next(iter(weights.values()))
+    return Prediction(
+        names=names,
+        groups=tuple(labels),
+        scores=scores,
+        predicted=main @ scores,
+        predictors=(ours[0], *ours[1:], *(trial.beaten(main, p, rivals[p.name]) for p in theirs)),
+        mantel=mantel(square, scores, codes, trial.orders),
+        eta_squared=eta_squared(basins, scores, codes, trial.orders),
+        neighbours=neighbours,
+        notes=_notes(reference),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Scores, groups and the permutations that all predictors share."""
+
+    scores: Floats
+    codes: Codes
+    orders: NDArray[np.int64]
+
+    def predictor(self, name: str, weights: Floats, *, baseline: bool) -> Predictor:
+        """Measure one predictor, and what it would do on shuffled scores."""
+        predicted = weights @ self.scores
+        shuffled = self.scores[self.orders]
+        r = float(correlation(predicted, self.scores, self.codes))
+        null = correlation(shuffled @ weights.T, shuffled, self.codes)
+        blind = self._error(group_mean(self.codes)).sum()
+        skill = 1 - float(self._error(weights).sum() / blind)
+        high = float(np.quantile(null, 0.95))
+        return Predictor(name, r, skill, share_as_large(r, null), high, baseline)
+
+    def _error(self, weights: Floats) -> Floats:
+        result: Floats = (weights @ self.scores - self.scores) ** 2
+        return result
+
+    def beaten(self, main: Floats, rival: Predictor, weights: Floats) -> Predictor:
+        """Add how often swapping the two predictions at random favours the first as much."""
+        better = self._error(weights) - self._error(main)
+        signs = np.random.default_rng(len(better)).choice(
+            [-1.0, 1.0], (len(self.orders), len(better))
+        )
+        return rival.against(share_as_large(float(better.sum()), signs @ better))
+
+
+def _scores(given: ArrayLike | Mapping[str, float], names: Sequence[str], what: str) -> Floats:
+    if isinstance(given, Mapping):
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise LandscapeError(
+                f"no {what} score for {', '.join(missing[:3])}; one a model needed"
+            )
+        given = [given[name] for name in names]
+    scores = np.asarray(given, dtype=np.float64)
+    if scores.shape != (len(names),) or not np.isfinite(scores).all():
+        raise LandscapeError(
+            f"needed one finite {what} score a model ({len(names)}), found shape {scores.shape} "
+            f"with {int((~np.isfinite(scores)).sum())} missing; leave models without a score out"
+        )
+    return scores
+
+
+def _check(scores: Floats, codes: Codes, labels: Sequence[Hashable], neighbours: int) -> None:
+    least, sizes = neighbours + 2, np.bincount(codes)
+    if sizes.min() < least:
+        label = labels[int(np.flatnonzero(codes == sizes.argmin())[0])]
+        where = "" if label is None else f" in group {label!r}"
+        raise LandscapeError(
+            f"found {sizes.min()} models{where}, needed at least {least} for {neighbours} "
+            "neighbours; leave the group out, or ask fewer neighbours"
+        )
+    if np.ptp(scores) == 0:
+        raise LandscapeError(
+            "all out-of-domain scores are the same, so there is nothing to predict"
+        )
+
+
+def _known(distances: Distances | ArrayLike) -> dict[str, Floats]:
+    """Return the baselines that a set of distances brings along."""
+    if not isinstance(distances, Distances):
+        return {}
+    found = {} if distances.kind == "euclidean" else {"Euclidean": distances.matrix("euclidean")}
+    return {**found, "in-domain loss": distances.ends()} if distances.metrics else found
+
+
+def _given(
+    in_domain: ArrayLike | Mapping[str, float] | None, names: Sequence[str]
+) -> dict[str, Floats]:
+    return {} if in_domain is None else {"in-domain score": _scores(in_domain, names, "in-domain")}
+
+
+def _rivals(name: str, values: Floats, codes: Codes, neighbours: int) -> list[tuple[str, Floats]]:
+    """Return a baseline's predictors: nearest by distance; for a feature also a straight line."""
+    label = f"{name}, {neighbours} nearest"
+    if values.ndim == 2:
+        return [(label, nearest(values, codes, neighbours))]
+    apart = np.abs(values[:, None] - values)
+    return [(label, nearest(apart, codes, neighbours)), (f"{name}, line", line(values, codes))]
+
+
+def _basins(square: Floats, codes: Codes) -> Codes:
+    """Find basins within every group."""
+    labels = np.zeros(len(codes), dtype=np.int64)
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        labels[members] = quick_labels(square[np.ix_(members, members)])
+    return labels
+
+
+def _nearness(
+    square: Floats, names: Sequence[str], reference: Sequence[int | str], codes: Codes
+) -> Floats:
+    """Predict by a line on the mean distance to known models (of the same group)."""
+    unknown = [one for one in reference if isinstance(one, str) and one not in names]
+    if unknown:
+        raise LandscapeError(f"no model is called {unknown[0]!r}; there are {', '.join(names)}")
+    known = [list(names).index(one) if isinstance(one, str) else int(one) for one in reference]
+    allowed = others(codes)[:, known]
+    if not allowed.any(axis=1).all():
+        raise LandscapeError(
+            "some models have no other model of their group in the reference; "
+            "name two or more a group"
+        )
+    mean = np.where(allowed, square[:, known], 0).sum(axis=1) / allowed.sum(axis=1)
+    return line(mean, codes)
+
+
+def _notes(reference: Sequence[int | str]) -> tuple[str, ...]:
+    blind = "a prediction that knows nothing correlates negatively when one is left out"
+    also = "reference models are predicted too, from the rest of the reference"
+    return (blind, also) if len(reference) else (blind,)

@@ -1,0 +1,135 @@
+"""The plane through three models: where their basins lie to each other (Garipov et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from scalefit.errors import LandscapeError
+
+from .checkpoint import Source
+from .family import family
+from .mixing import Loss, Meter, mixer
+from .path import index_of
+
+Floats = NDArray[np.float64]
+FLAT = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Metrics over the plane through three models.
+
+    Parameters
+    ----------
+    names : tuple of three str
+    x, y : array, shape (size,)
+        Euclidean coordinates: the first model at the origin, the second on the x axis.
+    corners : array, shape (3, 2)
+        Where the models lie.
+    metrics : tuple of str
+    values : array, shape (size of y, size of x, metrics)
+    notes : tuple of str
+    """
+
+    names: tuple[str, str, str]
+    x: Floats
+    y: Floats
+    corners: Floats
+    metrics: tuple[str, ...]
+    values: Floats
+    notes: tuple[str, ...]
+
+    def surface(self, metric: str | None = None) -> Floats:
+        """Return one metric, (size of y, size of x); the loss by default."""
+        return self.values[:, :, index_of(self.metrics, metric)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        surfaces = {name: self.surface(name).tolist() for name in self.metrics}
+        return {
+            "names": list(self.names),
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "corners": self.corners.tolist(),
+            "surfaces": surfaces,
+        }
+
+    def __str__(self) -> str:
+        low, high = self.surface().min(), self.surface().max()
+        models = ", ".join(self.names)
+        return (
+            f"plane through {models}: loss from {low:.4g} to {high:.4g} on {self.values.shape[:2]}"
+        )
+
+
+def plane(
+    checkpoints: Sequence[Source] | Mapping[str, Source],
+    loss: Loss,
+    *,
+    size: int = 21,
+    margin: float = 0.25,
+    progress: bool = True,
+) -> Plane:
+    """Evaluate the plane through three models.
+
+    Parameters
+    ----------
+    checkpoints : three sources
+    loss : callable
+        See :func:`paths`.
+    size : int, default 21
+        Points along each axis; the loss is evaluated size² times.
+    margin : float, default 0.25
+        How far the picture reaches beyond the models, as a share of their extent.
+    progress : bool, default True
+
+    Raises
+    ------
+    LandscapeError
+        Where there are not three models, or they lie on one line.
+
+    Notes
+    -----
+    Losses beyond the models may be infinite; they are kept as they are.
+    """
+    models = family(checkpoints, least=3)
+    if len(models.members) != 3:
+        raise LandscapeError(f"a plane goes through 3 models; found {len(models.members)}")
+    mix, meter = mixer(models, range(3)), Meter(loss)
+    corners = _corners(mix.products())
+    x, y = (_axis(corners[:, k], size, margin) for k in (0, 1))
+    values = []
+    for height in tqdm(y, desc="plane", unit="row", delay=2, disable=not progress):
+        values.append(meter.measure(mix, _coefficients(x, float(height), corners)))
+    first, second, third = models.names
+    names = (first, second, third)
+    return Plane(names, x, y, corners, meter.metrics, np.array(values), models.notes)
+
+
+def _corners(gram: Floats) -> Floats:
+    """Return the models' coordinates by Gram–Schmidt on the two differences."""
+    long = np.sqrt(gram[0, 0])
+    along = gram[0, 1] / long if long > 0 else 0.0
+    aside = gram[1, 1] - along**2
+    if long <= 0 or aside <= FLAT * gram[1, 1]:
+        raise LandscapeError("the three models lie on one line (two may be the same): no plane")
+    return np.array([[0.0, 0.0], [long, 0.0], [along, np.sqrt(aside)]])
+
+
+def _axis(corners: Floats, size: int, margin: float) -> Floats:
+    low, high = corners.min(), corners.max()
+    rim = margin * (high - low)
+    return np.linspace(low - rim, high + rim, size)
+
+
+def _coefficients(x: Floats, y: float, corners: Floats) -> Floats:
+    """Return the shares of the three models at points of one row, (points, 3)."""
+    third = y / corners[2, 1]
+    second = (x - third * corners[2, 0]) / corners[1, 0]
+    return np.stack([1 - second - third, second, np.full_like(x, third)], axis=1)
