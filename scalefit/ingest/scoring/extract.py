@@ -17,6 +17,9 @@ from .sacre import SacreSpec, Scorer, digest
 from .statistics import compact
 from .text import Text
 
+WORTH_PROCESSES = 10_000
+"""Segments that take longer to count than processes to start."""
+
 Array: TypeAlias = NDArray[Any]
 References: TypeAlias = tuple[tuple[str, ...], ...]
 
@@ -69,7 +72,8 @@ def extract(
     yield from ((task, unpack(known[task.key])) for task in work if task.key in known)
     missing = [task for task in work if task.key not in known]
     done = len(work) - len(missing)
-    counted = _in_processes if workers > 1 and len(missing) > 1 else _here
+    lines = sum(len(task.lines) for task in missing)
+    counted = _in_processes if workers > 1 and lines >= WORTH_PROCESSES else _here
     with tqdm(
         total=len(work), initial=done, desc="scoring", unit="text", delay=2, disable=not progress
     ) as bar:

@@ -18,6 +18,7 @@ from .sacre import METRICS, Scorer
 from .statistics import SegmentStatistics, stack
 
 COMET = ("comet", "comet_qe")
+KNOWN = (*METRICS, *COMET)
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,10 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
         If there is none, or one is unknown.
     """
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
-    known = [*METRICS, *COMET]
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in KNOWN]
     if unknown or not names:
         found = f"unknown metric {unknown[0]!r}" if unknown else "no metric"
-        raise ScoringError(f"{found}; known: {', '.join(known)}")
+        raise ScoringError(f"{found}; known: {', '.join(KNOWN)}")
     return names
 
 

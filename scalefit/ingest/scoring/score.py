@@ -14,6 +14,7 @@ from scalefit.table import Table
 
 from .bootstrap import bootstrap
 from .inputs import Inputs, read_inputs
+from .labels import Labels
 from .measure import COMET, Measured, checked_metrics, measure
 from .options import Comet, Scoring
 from .sacre import METRICS
@@ -51,6 +52,8 @@ def score(
     *,
     comet: Comet | str | Path | None = None,
     columns: Mapping[str, Any] | None = None,
+    manifest: str | Path | None = None,
+    pattern: str | None = None,
     **scoring: Any,
 ) -> Table:
     """Score one or many systems' outputs, with the standard error of each score.
@@ -69,6 +72,10 @@ def score(
         COMET model: hub name, checkpoint path, or a `Comet` with batch size, precision and more.
     columns : mapping, optional
         Columns to add to every row, such as ``{"eval_set": "newstest2019"}``.
+    manifest : path, optional
+        Table of what no hypothesis file knows (corpus, pretraining size, seeds), as for `read`.
+    pattern : str, optional
+        The same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-s{finetune_seed}``.
     **scoring
         Any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``,
         ``cache``, ``workers``, ``allow_empty``, ``progress``.
@@ -76,9 +83,10 @@ def score(
     Returns
     -------
     Table
-        Columns ``metric``, ``value``, ``stderr``, ``signature``, ``source``, ``system``, in
-        sacreBLEU's units (0–100; COMET on its model's own scale). A system that could not be
-        scored is named in the table's notes with the reason; all others are scored.
+        What manifest or pattern tell of a system (else its name, as ``system``), and ``metric``,
+        ``value``, ``stderr``, ``signature``, ``source``; in sacreBLEU's units (0–100; COMET on its
+        model's own scale). A system that could not be scored is named in the table's notes with
+        the reason; all others are scored.
 
     Raises
     ------
@@ -101,9 +109,8 @@ def score(
         raise ScoringError(f"score: {error}; options are {known}") from error
     if comet is not None:
         how = replace(how, comet=comet if isinstance(comet, Comet) else Comet(comet))
-    return score_systems(
-        hypotheses, references, sources, metrics, scoring=how, columns=columns
-    ).table
+    labels = Labels(columns or {}, manifest, pattern)
+    return score_systems(hypotheses, references, sources, metrics, scoring=how, labels=labels).table
 
 
 def score_systems(
@@ -113,16 +120,18 @@ def score_systems(
     metrics: Sequence[str] = _DEFAULT,
     *,
     scoring: Scoring | None = None,
-    columns: Mapping[str, Any] | None = None,
+    labels: Labels | None = None,
 ) -> Scored:
     """Score like `score`, and keep the segment statistics and the list of problems too.
 
     Parameters
     ----------
-    hypotheses, references, sources, metrics, columns
+    hypotheses, references, sources, metrics
         As for `score`.
     scoring : Scoring, optional
         How to score.
+    labels : Labels, optional
+        What to say about the systems.
 
     Returns
     -------
@@ -138,8 +147,9 @@ def score_systems(
         needs_sources=any(name in COMET for name in wanted),
         allow_empty=how.allow_empty,
     )
+    known = (labels or Labels()).rows(inputs.systems)
     found = {one.statistics.metric: one for one in measure(wanted, inputs, how)}
-    rows = [row for one in found.values() for row in _rows(one, inputs, how, columns or {})]
+    rows = [row for one in found.values() for row in _rows(one, inputs, how, known)]
     # Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
     table = Table.from_frame(pd.DataFrame(rows), allow=("fractions", "no_pretrain_tokens"))
     notes = (*table.notes, *_notes(inputs, how, "comet" in found))
@@ -148,7 +158,7 @@ def score_systems(
 
 
 def _rows(
-    measured: Measured, inputs: Inputs, how: Scoring, columns: Mapping[str, Any]
+    measured: Measured, inputs: Inputs, how: Scoring, known: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     statistics = measured.statistics
     errors: Sequence[float] = [float("nan")] * len(measured.values)
@@ -156,13 +166,12 @@ def _rows(
         errors = bootstrap(statistics, how.resamples, how.seed).stderr.tolist()
     return [
         {
-            **columns,
+            **known[system],
             "metric": statistics.metric,
             "value": value,
             "stderr": stderr,
             "signature": statistics.signature,
             "source": inputs.systems[system].name,
-            "system": system,
         }
         for system, value, stderr in zip(statistics.systems, measured.values, errors, strict=True)
     ]

@@ -205,7 +205,8 @@ def test_a_rerun_counts_only_what_is_new(folder, corpus, monkeypatch):
 
 
 @pytest.mark.slow
-def test_several_processes_give_the_same(folder):
+def test_several_processes_give_the_same(folder, monkeypatch):
+    monkeypatch.setattr(extract, "WORTH_PROCESSES", 0)
     given = (str(folder / "runs/*/hyp.en"), folder / "ref.en", None, ("bleu", "chrf"))
     assert values(score(*given, cache=False, workers=2)) == values(score(*given, cache=False))
 
@@ -286,7 +287,8 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     assert not any(map(alive, children))
 
 
-def test_an_error_in_a_worker_reaches_the_caller(corpus):
+def test_an_error_in_a_worker_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr(extract, "WORTH_PROCESSES", 0)
     work = [
         extract.Task("a", sacre.SacreSpec("bleu", {"tokenize": "x"}), ("a",), bytes([i]))
         for i in range(2)
