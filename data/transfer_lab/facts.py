@@ -41,15 +41,12 @@ def pretraining_seconds(work: Path, grid: Grid) -> float:
 
 def facts(work: Path, grid: Grid, found: list[Record], sizes: dict[str, int]) -> dict[str, Any]:
     """Gather everything."""
-    names = ("task", "finetune_tokens", "train_segments", "train_tokens")
     return {
         "runs": len(found),
         "source_blind_runs": [r["run"] for r in found if r["source_blind"]],
         "pairs_found_and_used": pair_counts(work),
         "corpus_pieces": sizes,
-        "finetuning_sets": [
-            dict(zip(names, s, strict=True)) for s in finetuning_sets(found, names)
-        ],
+        "finetuning_sets": finetuning_sets(found),
         "finetuning_process_seconds": round(sum(r["seconds"]["all"] for r in found)),
         "pretraining_process_seconds": round(pretraining_seconds(work, grid)),
         "python": platform.python_version(),
@@ -58,8 +55,9 @@ def facts(work: Path, grid: Grid, found: list[Record], sizes: dict[str, int]) ->
     }
 
 
-def finetuning_sets(found: list[Record], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the distinct finetuning sets."""
+def finetuning_sets(found: list[Record]) -> list[dict[str, Any]]:
+    """Return the distinct finetuning sets: nominal tokens, and the segments and tokens they hold."""
+    names = ("task", "finetune_tokens", "train_segments", "train_tokens")
     distinct = sorted({tuple(record[name] for name in names) for record in found})
     return [dict(zip(names, values, strict=True)) for values in distinct]
 

@@ -6,9 +6,10 @@ import fcntl
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from plan import Finetuning
+if TYPE_CHECKING:
+    from plan import Finetuning
 
 Record = dict[str, Any]
 
