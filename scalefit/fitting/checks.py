@@ -10,6 +10,7 @@ from scalefit.errors import FitError
 from scalefit.fitting.points import Points
 from scalefit.fitting.resample import refit
 from scalefit.fitting.solve import Solution
+from scalefit.fitting.uncertainty import Uncertainty
 from scalefit.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -48,7 +49,7 @@ def refuse(law: Law, points: Points) -> None:
         )
     if len(points.inputs) == 2 and (np.array(points.inputs) > 0).all():
         _refuse_proportional(law, points)
-    if np.ptp(points.y) == 0:
+    if np.ptp(points.y) <= 1e-12 * np.abs(points.y).max():
         raise FitError(
             f"all {n} values are {points.y[0]:g}: there is no trend for a law to describe"
         )
@@ -88,7 +89,7 @@ def design_notes(law: Law, points: Points) -> list[str]:
 
 def answer_notes(solution: Solution, points: Points) -> list[str]:
     """Say what to know about the answer."""
-    notes = list(_bound_notes(solution))
+    notes = [*_bound_notes(solution), *_straight_line_notes(solution)]
     law, y = solution.problem.law, points.y
     if not solution.converged:
         notes.append(
@@ -102,11 +103,44 @@ def answer_notes(solution: Solution, points: Points) -> list[str]:
         notes.append(
             f"parameters trade against each other (condition {solution.condition:.1e}): read the curve, not them"
         )
-    if np.abs(y - solution.fitted).max() <= 1e-9 * np.abs(y).max():
+    if y.size > len(law.parameters) and np.abs(y - solution.fitted).max() <= 1e-9 * np.abs(y).max():
         notes.append(
             "the points lie on the curve exactly: without scatter the intervals have no width"
         )
     return notes
+
+
+def _straight_line_notes(solution: Solution) -> list[str]:
+    """Say that a straight line in log x fits at least as well as a floor and an exponent do."""
+    law, x, y = solution.problem.law, solution.problem.inputs[0], solution.problem.y
+    n, p = y.size, len(law.parameters)
+    squared = solution.problem.objective.loss == "squared"
+    floored = (
+        squared and law.falls and p > 2 and len(law.inputs) == 1 and law.coefficients[0].name == "E"
+    )
+    if not floored or n <= p or (x <= 0).any():
+        return []
+    t = np.log(x) - np.log(x).mean()
+    line = y - y.mean() - t * (t @ y) / (t @ t)
+    errors = [
+        np.sqrt(float(np.sum(r**2)) / (n - k)) for r, k in ((line, 2), (y - solution.fitted, p))
+    ]
+    if errors[0] > errors[1] or t @ y > 0:
+        return []
+    return [
+        f"a straight line in log {law.inputs[0]} fits as well (typical error {errors[0]:.3g} against {errors[1]:.3g}), "
+        "as a power law does when its exponent goes to 0: floor and exponent are not told apart by these data"
+    ]
+
+
+def floor_notes(found: Uncertainty) -> list[str]:
+    """Say that a floor above 0 is within its error of 0 (Wald, 95 %)."""
+    law = found.problem.law
+    if found.dof <= 0 or not law.coefficients or law.coefficients[0].name != "E":
+        return []
+    if 0 < found.theta[0] < found.t(0.95) * np.sqrt(found.covariance[0, 0]):
+        return ["the floor E cannot be told from 0: no irreducible part is seen in this range"]
+    return []
 
 
 def _bound_notes(solution: Solution) -> list[str]:
@@ -114,13 +148,14 @@ def _bound_notes(solution: Solution) -> list[str]:
     at = set(solution.at_bound)
     amplitude = [c.name for c in law.coefficients if c.name in at and c.name != "E"]
     x, y = solution.problem.inputs[0], solution.problem.y
-    if law.falls is not None and len(law.inputs) == 1:
-        trend = float(stats.spearmanr(x, y).statistic)
-        flat = amplitude or at & {"alpha", "b", "k"}
-        if flat and (trend > 0) == law.falls and trend != 0:
+    flat = amplitude or at & {"alpha", "b", "k"}
+    if flat and law.falls is not None and len(law.inputs) == 1:
+        trend = stats.spearmanr(x, y)
+        if (trend.statistic > 0) == law.falls:
             moves, other = ("falls", "rise") if law.falls else ("rises", "fall")
+            seen = f"the values {other}" if trend.pvalue < 0.05 else "the values show no trend"
             return [
-                f"the law {law.name!r} only {moves} with {law.inputs[0]}, but the values {other}: "
+                f"the law {law.name!r} only {moves} with {law.inputs[0]}, but {seen}: "
                 "it does not describe them and its parameters are not identified"
             ]
     if "E" in at:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.fitting.checks import answer_notes, design_notes, outlier_notes, refuse
+from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes, refuse
 from scalefit.fitting.gather import gather
 from scalefit.fitting.noise import Noise, Weighting, lack_of_fit, weigh
 from scalefit.fitting.objective import Objective
@@ -103,6 +103,7 @@ def fit_observations(
             *design_notes(law, points),
             *answer_notes(solution, points),
             *outlier_notes(solution, points),
+            *floor_notes(uncertainty),
             *notes,
         ),
         group=group or {},

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.errors import FitError
 from scalefit.laws.law import Law
-from scalefit.table import Observations, Table, as_table, digest, observations
+from scalefit.table import Observations, Table, as_table, cut, digest
 
 TELLING = ("corpus", "task", "finetune_tokens", "eval_set", "domain", "model")
 
@@ -39,7 +39,7 @@ def gather(
     table = data if isinstance(data, Table) else as_table(data, metrics=_unlisted(data, metric))
     rows = table.where(**{**(where or {}), "metric": metric})
     _refuse_mixtures(rows, columns, where or {})
-    return _without_baseline(observations(rows, metric, columns), law)
+    return _without_baseline(cut(rows, metric, columns), law)
 
 
 def _input_columns(law: Law, metric: str, inputs: Mapping[str, str] | None) -> dict[str, str]:
@@ -76,11 +76,28 @@ def _plain(
     values = _numbers(data, metric)[keep]
     there = np.isfinite(values) & np.all([np.isfinite(v) for v in vectors.values()], axis=0)
     notes = () if there.all() else (f"{int((~there).sum())} rows with missing numbers left out",)
-    vectors = {name: v[there] for name, v in vectors.items()}
-    values = values[there]
+    copies = _copies(data, keep) & there
+    if copies.any():
+        notes = (
+            *notes,
+            f"{int(copies.sum())} exact duplicate rows left out (a copy adds no information)",
+        )
+    kept = there & ~copies
+    vectors = {name: v[kept] for name, v in vectors.items()}
+    values = values[kept]
     return Observations(
         vectors, values, None, None, metric, dict(columns), notes, digest(vectors, values)
     )
+
+
+def _copies(data: Any, keep: Any) -> Any:
+    """Which of the kept rows repeat an earlier one in every column."""
+    seen: set[tuple[str, ...]] = set()
+    again = []
+    for row in zip(*(map(str, np.asarray(data[column])[keep]) for column in data), strict=True):
+        again.append(row in seen)
+        seen.add(row)
+    return np.array(again, dtype=bool)
 
 
 def _numbers(data: Any, column: str) -> Any:

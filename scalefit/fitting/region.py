@@ -24,6 +24,7 @@ from scalefit.fitting.problem import Problem
 from scalefit.fitting.projection import design
 
 Array = NDArray[np.float64]
+RIDGE = 1e-13
 POINTS = {0: 1, 1: 161, 2: 45, 3: 17}
 
 
@@ -225,9 +226,8 @@ def _face(phi: Array, y: Array, weights: Array, gram: Array, moment: Array, fixe
         block = gram[:, free][:, :, free]
         norm = np.sqrt(np.einsum("gii->gi", block))
         norm = np.where(norm > 0, norm, 1.0)
-        inverse = np.linalg.pinv(
-            block / (norm[:, :, None] * norm[:, None]), rcond=1e-13, hermitian=True
-        )
+        block = block / (norm[:, :, None] * norm[:, None])
+        inverse = np.linalg.inv(block + RIDGE * np.eye(block.shape[1]))
         inverse /= norm[:, :, None] * norm[:, None]
         where = np.ix_(np.arange(len(gram)), np.flatnonzero(free), np.flatnonzero(free))
         full[where] = inverse

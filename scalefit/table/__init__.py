@@ -9,6 +9,7 @@ from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import metric as metric
 from .observations import Observations as Observations
+from .observations import cut as cut
 from .observations import digest as digest
 from .observations import observations as observations
 from .render import frame_of as frame_of

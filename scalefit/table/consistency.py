@@ -12,7 +12,7 @@ from .checks import ENTROPIES, rows_of
 from .columns import KNOWN, MEASURED, SEEDS
 from .draft import Draft
 from .metrics import METRICS, metric
-from .problems import Problem
+from .problems import Problem, listed
 
 _SETTING = ("metric", "task", "eval_set", "domain")
 
@@ -50,42 +50,31 @@ def _drop_duplicates(draft: Draft) -> None:
 
 
 def _conflicts(draft: Draft) -> None:
-    keys = [c for c in draft.frame.columns if c in KNOWN and c not in MEASURED and c != "unit"]
-    codes = _codes(draft.frame, keys)
-    crowded = np.bincount(codes)[codes] > 1
-    if not crowded.any():
-        return
-    seeded = crowded & _seeded(draft.frame)
-    unnamed = crowded & ~seeded
-    if unnamed.any():
-        draft.note(
-            f"{unnamed.sum()} rows share their key and name no seed: taken as replicates of "
-            f"unknown seed: {draft.some(unnamed)}"
-        )
-    if seeded.any() and "conflicts" not in draft.allow:
-        _blame_conflicts(draft, codes, seeded)
+    known = [c for c in draft.frame.columns if c in KNOWN and c not in MEASURED and c != "unit"]
+    extras = [c for c in draft.frame.columns if c not in KNOWN]
+    codes = _codes(draft.frame, known)
+    full = _codes(draft.frame, [*known, *extras])
+    alike, same = np.bincount(codes)[codes] > 1, np.bincount(full)[full] > 1
+    seeded = _seeded(draft.frame)
+    _note_rows(draft, alike & ~same, f"differ from another only in {listed(extras)}")
+    _note_rows(
+        draft,
+        same & ~seeded,
+        "share their key and name no seed: taken as replicates of unknown seed",
+    )
+    if "conflicts" not in draft.allow:
+        for code in np.unique(full[same & seeded]):
+            _blame_group(draft, np.flatnonzero(full == code))
+
+
+def _note_rows(draft: Draft, rows: Mask, text: str) -> None:
+    if rows.any():
+        draft.note(f"{rows.sum()} rows {text}: {draft.some(rows)}")
 
 
 def _seeded(frame: pd.DataFrame) -> Mask:
-    there = [frame[c].notna() for c in SEEDS if c in frame.columns]
-    found = np.zeros(len(frame), dtype=bool)
-    for column in there:
-        found |= np.asarray(column, dtype=bool)
-    return found
-
-
-def _blame_conflicts(draft: Draft, codes: np.ndarray, seeded: Mask) -> None:
-    extras = [c for c in draft.frame.columns if c not in KNOWN]
-    full = np.unique(np.c_[codes, _codes(draft.frame, extras)], axis=0, return_inverse=True)[1]
-    full = np.asarray(full).ravel()
-    real = seeded & (np.bincount(full)[full] > 1)
-    if (seeded & ~real).any():
-        draft.note(
-            f"{(seeded & ~real).sum()} rows differ from another only in {', '.join(extras)}: "
-            f"{draft.some(seeded & ~real)}"
-        )
-    for code in np.unique(full[real]):
-        _blame_group(draft, np.flatnonzero(full == code))
+    there = [np.asarray(frame[c].notna(), dtype=bool) for c in SEEDS if c in frame.columns]
+    return np.logical_or.reduce(there) if there else np.zeros(len(frame), dtype=bool)
 
 
 def _blame_group(draft: Draft, rows: np.ndarray) -> None:

@@ -82,12 +82,16 @@ def observations(
     TableError
         Where nothing is left, or an input column holds text.
     """
-    rows = table.where(**{**(where or {}), "metric": canonical(metric)})
+    return cut(table.where(**{**(where or {}), "metric": canonical(metric)}), metric, inputs)
+
+
+def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
+    """Cut the vectors out of rows that all hold one metric; see :func:`observations`."""
     vectors = {name: _numbers(rows, column) for name, column in inputs.items()}
     there = np.all([np.isfinite(v) for v in vectors.values()], axis=0)
     if not np.any(there):
         raise TableError(f"no row of {metric!r} has all of {', '.join(inputs.values())}")
-    notes = list(table.notes)
+    notes = list(rows.notes)
     if not np.all(there):
         gone = int(len(rows) - there.sum())
         notes.append(f"{gone} rows without {' or '.join(inputs.values())} left out")

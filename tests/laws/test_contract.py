@@ -133,7 +133,7 @@ def test_every_law_has_an_entry():
 
 def test_source_names_paper_and_equation(law):
     assert re.search(r"\b(19|20)\d\d\b", law.source), "no year"
-    assert re.search(r"eq\. ?\d", law.source), "no equation"
+    assert re.search(r"eq(\. ?\d|uation)", law.source), "no equation"
     assert law.formula
     assert all(part.meaning for part in (*law.coefficients, *law.shapes))
 
