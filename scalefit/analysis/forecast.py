@@ -118,12 +118,12 @@ def predict(
         An input is missing or unknown, or lies where the law has no value.
     """
     names = fit.law.inputs
-    given = [_input(fit, name, inputs) for name in names]
     unknown = set(inputs) - set(names) - set(fit.observations.columns.values())
     if unknown:
         raise DomainError(
             f"the fit has no input {sorted(unknown)[0]!r}; its inputs are {_inputs(fit)}"
         )
+    given = [_input(fit, name, inputs) for name in names]
     arrays = tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
     estimate = check_domain(fit, arrays)
     low, high = fit.band(arrays, level, kind)

@@ -17,6 +17,7 @@ from scalefit.table import format_count, html_notes, metric
 Array = NDArray[np.float64]
 REACH = 1e6
 STEPS = 241
+AROUND, STRIDES = 1e3, 12
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float)
     solved = _solved_input(fit, others)
     estimate = _invert(fit, target, solved, others)
     probability = _reachable(fit, target, solved, estimate)
-    low, high = _ends(fit, target, level, solved, others)
+    low, high = _ends(fit, target, level, solved, others, estimate)
     notes = _notes(fit, solved, estimate)
     message = _message(fit, target, level, (estimate, low, high), probability)
     return TokensFor(
@@ -159,17 +160,22 @@ def _grid(fit: Fit, solved: int, far: float = REACH) -> Array:
 
 
 def _ends(
-    fit: Fit, target: float, level: float, solved: int, others: dict[str, float]
+    fit: Fit,
+    target: float,
+    level: float,
+    solved: int,
+    others: dict[str, float],
+    estimate: float,
 ) -> tuple[float, float]:
     """Range of inputs whose curve interval holds the target; edges of the search become 0 and inf."""
     grid = _grid(fit, solved)
+    if np.isfinite(estimate):
+        around = estimate * np.geomspace(1 / AROUND, AROUND, 2 * STRIDES + 1)
+        grid = np.unique([*grid, *around, estimate])
     low, high = _inside(fit, grid, target, level, solved, others)
-    inside = low & high
+    inside = (low & high) | (grid == estimate)
     if not inside.any():
-        near = _invert(fit, target, solved, others)
-        if not np.isfinite(near):
-            return np.inf, np.inf
-        return near, near
+        return np.inf, np.inf
     first, last = np.flatnonzero(inside)[[0, -1]]
     start = (
         0.0
@@ -250,5 +256,8 @@ def _message(
         floor = fit.intervals(level)["E"]
         tail = f" [{short(floor.low)}, {short(floor.high)}]"
         more = "" if np.isinf(low) or np.isnan(low) else f"; if it is, from {format_count(low)} on"
-        return f"{fit.metric} {target:g} is not reachable: the curve's floor is {short(floor.estimate)}{tail}{chance}{more}"
+        return (
+            f"{fit.metric} {target:g} is not reachable: the curve's floor is "
+            f"{short(floor.estimate)}{tail}{chance}{more}"
+        )
     return f"{fit.metric} {target:g} is not reachable: the fitted curve never takes this value"

@@ -53,7 +53,7 @@ def _kappa_span(x: Any, D_ref: float) -> tuple[float, float]:
 
 
 def _report(s: Any, b: Any, kappa: Any, D_ref: float) -> dict[str, Any]:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return {"D0": D_ref * np.exp(-1 / np.asarray(kappa)), "s": s, "beta": b / np.asarray(kappa)}
 
 

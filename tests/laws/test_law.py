@@ -110,7 +110,7 @@ def test_unknown_law_lists_those_there_are():
 
 
 def test_law_needs_one_form():
-    with pytest.raises(LawError, match="exactly one of basis= .* and function="):
+    with pytest.raises(LawError, match=r"exactly one of basis= .* and function="):
         Law(name="none", formula="?")
     with pytest.raises(LawError, match="must bring starts="):
         Law(name="none", formula="?", function=lambda x: x)
