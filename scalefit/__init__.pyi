@@ -1,4 +1,5 @@
 from . import errors as errors
+from . import landscape as landscape
 from .analysis.forecast import Band as Band
 from .analysis.forecast import predict as predict
 from .analysis.main_job import Forecast as Forecast

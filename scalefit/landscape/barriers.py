@@ -110,7 +110,7 @@ def excess(curves: Floats, at: Floats) -> Floats:
 def height(curves: Floats, at: Floats) -> Floats:
     """Return the largest rise above the chord; the ends make it at least 0."""
     inner = excess(curves, at)[..., 1:-1]
-    return np.maximum(inner.max(axis=-1), 0.0)
+    return np.asarray(np.maximum(inner.max(axis=-1), 0.0))
 
 
 def gap(curves: Floats, at: Floats) -> Floats:

@@ -45,7 +45,7 @@ def test_a_tensor_too_many(small):
 
 def test_a_prefix_is_recognised(small):
     other = {f"module.{name}": value for name, value in small.items()}
-    with pytest.raises(LandscapeError, match="only the prefix 'module.' differs"):
+    with pytest.raises(LandscapeError, match=r"only the prefix 'module\.' differs"):
         family([small, other])
 
 

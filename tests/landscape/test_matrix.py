@@ -1,0 +1,184 @@
+"""All pairs: the budget, the store, and the matrix."""
+
+import sqlite3
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from scalefit.errors import LandscapeError
+from scalefit.landscape import batched, budget, distances
+
+from .samples import double_well, wells, write_safetensors
+
+
+class Counting:
+    """A loss that counts the models it sees, and can be made to die."""
+
+    batched = True
+    __qualname__ = "Counting"
+
+    def __init__(self, most=10**9, shift=0.0):
+        self.seen, self.most, self.shift = 0, most, shift
+
+    def __call__(self, weights):
+        self.seen += len(weights["w"])
+        if self.seen > self.most:
+            raise KeyboardInterrupt
+        return double_well(weights) + self.shift
+
+
+def test_budget_of_the_seed_is_n_n_minus_1_over_2_times_points():
+    found = budget(100, points=11)
+    assert found.on_paths == 100 * 99 // 2 * 11
+    assert found.evaluations == 100 + 4950 * 9
+
+
+def test_budget_within_groups():
+    assert budget(["a", "a", "b", "b", "b"], points=5).pairs == 4
+
+
+def test_the_budget_is_exact(rng):
+    models, _ = wells(rng, 6)
+    loss = Counting()
+    found = distances(models, loss, points=7)
+    assert loss.seen == found.budget.evaluations == budget(6, 7).evaluations
+
+
+def test_barriers_between_wells_only(rng):
+    models, side = wells(rng, 8)
+    square = distances(models, double_well).matrix()
+    apart = side[:, None] != side
+    assert square[apart].min() > 0.9
+    assert square[~apart].max() < 0.05
+    np.testing.assert_array_equal(square, square.T)
+
+
+def test_euclidean_distances_need_no_loss(rng):
+    models, _ = wells(rng, 4)
+    square = distances(models).matrix()
+    assert square[0, 1] == pytest.approx(np.linalg.norm(models[0]["w"] - models[1]["w"]))
+
+
+def test_groups_leave_other_pairs_unknown(rng):
+    models, _ = wells(rng, 4)
+    found = distances(models, double_well, groups=[1, 1, 2, 2])
+    assert found.pairs == ((0, 1), (2, 3))
+    assert np.isnan(found.matrix()[0, 2])
+    assert found.within(2).names == ("model 3", "model 4")
+    with pytest.raises(LandscapeError, match="there are 1, 2"):
+        found.within(3)
+
+
+def test_measures_can_be_changed_without_a_new_evaluation(rng):
+    models, _ = wells(rng, 4)
+    found = distances(models, double_well)
+    assert found.using("gap").matrix()[0, 1] >= found.matrix()[0, 1]
+    with pytest.raises(LandscapeError, match="no measure 'height' here; there are barrier, gap"):
+        found.using("height")
+
+
+def test_ends_are_the_models_own_losses(rng):
+    models, _ = wells(rng, 4)
+    expected = [double_well({"w": m["w"][None]})[0] for m in models]
+    np.testing.assert_allclose(distances(models, double_well).ends(), expected)
+
+
+def test_a_killed_run_goes_on_where_it_was(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("scalefit.landscape.store.SECONDS_BETWEEN_COMMITS", 0.0)
+    models, _ = wells(rng, 6)
+    whole = distances(models, Counting(), points=5)
+    with pytest.raises(KeyboardInterrupt):
+        distances(models, Counting(most=30), points=5, store=tmp_path / "store.sqlite")
+    again = Counting()
+    resumed = distances(models, again, points=5, store=tmp_path / "store.sqlite")
+    np.testing.assert_array_equal(resumed.curves, whole.curves)
+    assert again.seen == whole.budget.evaluations - 30 + 1
+
+
+def test_a_full_store_costs_one_evaluation_to_check(rng, tmp_path):
+    models, _ = wells(rng, 4)
+    distances(models, Counting(), store=tmp_path / "s")
+    again = Counting()
+    distances(models, again, store=tmp_path / "s")
+    assert again.seen == 1
+
+
+def test_a_retrained_model_is_evaluated_anew(rng, tmp_path):
+    models, _ = wells(rng, 3)
+    distances(models, Counting(), points=3, store=tmp_path / "s")
+    models[2] = {"w": models[2]["w"] + 0.01}
+    again = Counting()
+    distances(models, again, points=3, store=tmp_path / "s")
+    assert again.seen == 1 + 1 + 2
+
+
+def test_a_store_of_other_points_is_refused(rng, tmp_path):
+    models, _ = wells(rng, 3)
+    distances(models, Counting(), points=3, store=tmp_path / "s")
+    with pytest.raises(LandscapeError, match="holds evaluations with at ="):
+        distances(models, Counting(), points=5, store=tmp_path / "s")
+
+
+def test_a_store_of_other_data_is_refused(rng, tmp_path):
+    models, _ = wells(rng, 3)
+    distances(models, Counting(), store=tmp_path / "s")
+    with pytest.raises(LandscapeError, match="the loss or its data changed"):
+        distances(models, Counting(shift=1.0), store=tmp_path / "s")
+
+
+def test_a_store_that_is_something_else_is_refused(rng, tmp_path):
+    (tmp_path / "s").write_text("these are my notes, no database at all " * 10)
+    with pytest.raises(LandscapeError, match="not a store of this program"):
+        distances(wells(rng, 2)[0], double_well, store=tmp_path / "s")
+
+
+def test_the_store_is_plain_sqlite(rng, tmp_path):
+    distances(wells(rng, 3)[0], double_well, store=tmp_path / "s")
+    connection = sqlite3.connect(tmp_path / "s")
+    assert connection.execute("SELECT count(*) FROM curve").fetchone() == (6,)
+    connection.close()
+
+
+def test_models_without_partners():
+    models = [{"w": np.zeros(2)}, {"w": np.ones(2)}]
+    with pytest.raises(LandscapeError, match="no two models share a group"):
+        distances(models, double_well, groups=["a", "b"])
+    with pytest.raises(LandscapeError, match="found 1 groups for 2 models"):
+        distances(models, double_well, groups=["a"])
+
+
+def test_texts(rng):
+    found = distances(wells(rng, 4)[0], double_well)
+    assert str(found).startswith("barrier between 4 models: median")
+    assert "4 models, 6 pairs × 11 points = 66" in str(found)
+    assert set(found.to_dict()["pairs"][0]) >= {"a", "b", "barrier", "gap", "area", "euclidean"}
+
+
+@pytest.mark.slow
+def test_a_hundred_checkpoints_of_ten_million_weights_need_not_fit_in_memory(tmp_path):
+    million, bytes_a_model = 1_000_000, 40_000_000
+    sources = []
+    for number in range(100):
+        path = write_safetensors(tmp_path / f"{number}.safetensors", {"w": np.ones(0, "f4")})
+        text = (
+            f'{{"w":{{"dtype":"F32","shape":[10,{million}],"data_offsets":[0,{bytes_a_model}]}}}}'
+        )
+        with path.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text.encode())
+            file.seek(4 * number, 1)
+            file.write(np.float32(1 + number).tobytes())
+            file.truncate(8 + len(text) + bytes_a_model)
+        sources.append(path)
+    groups = [min(number, 98) for number in range(100)]
+
+    @batched
+    def loss(weights):
+        return weights["w"][:, 0, :100].sum(axis=1)
+
+    tracemalloc.start()
+    found = distances(sources, loss, points=3, groups=groups)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.euclidean[0] == pytest.approx(np.hypot(99, 100))
+    assert peak < 10 * bytes_a_model
