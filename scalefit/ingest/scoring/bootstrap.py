@@ -21,7 +21,7 @@ from .statistics import SegmentStatistics
 
 SEED = 12345
 """SacreBLEU's default seed, so that resamples are the same."""
-_CELLS = 4_000_000  # of one block of the multiplicity matrix: 32 MB
+_CELLS = 1_000_000  # of one block of the multiplicity matrix: 8 MB
 _COLUMNS = 1_000  # of the statistics multiplied at once
 
 
