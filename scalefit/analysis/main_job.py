@@ -14,6 +14,7 @@ from scalefit.analysis.outlook import OUT_OF_REACH, Outlook, Points
 from scalefit.analysis.tokens import tokens_for
 from scalefit.errors import TableError
 from scalefit.fitting import FitMany, fit_many
+from scalefit.fitting.interval import short
 from scalefit.table import Table, as_table, html_notes, html_table, html_verdict
 from scalefit.table import metric as metric_of
 
@@ -63,7 +64,7 @@ class Forecast:
         return f"{self.summary}; cheapest: {best.name}: {best.needs} pretraining tokens"
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a group, for people: both metrics with and without pretraining, the tokens."""
+        """One row a group, for people: each metric unpretrained → at the largest size, the tokens."""
         return [self._row(outlook) for outlook in self]
 
     def _row(self, outlook: Outlook) -> dict[str, Any]:
@@ -72,10 +73,11 @@ class Forecast:
             (self.question.loss, outlook.loss),
             (self.question.quality, outlook.quality),
         ):
-            title = metric_of(name).title
-            row[f"{title}, not pretrained"] = outlook.baselines.get(name)
-            row[f"{title} at largest"] = outlook.at_largest(fit)
-        row[f"tokens for {self.question} [{self.question.level:.0%}]"] = outlook.needs
+            if name in outlook.measured:
+                row[metric_of(name).title] = _change(
+                    outlook.baselines.get(name), outlook.at_largest(fit)
+                )
+        row[f"tokens for {self.question}"] = outlook.needs
         return row
 
     def to_dict(self) -> dict[str, Any]:
@@ -193,6 +195,11 @@ def _outlook(
         measured={name: _points(rows, name) for name in rows.metrics},
         notes=tuple(failure.reason for failure in failures),
     )
+
+
+def _change(without: float | None, at_largest: float | None) -> str:
+    """Write a metric without pretraining and at the largest size: ``5.935 → 10.83``."""
+    return " → ".join("?" if value is None else short(value) for value in (without, at_largest))
 
 
 def _mean(rows: Table, metric: str) -> float:

@@ -11,16 +11,20 @@ from typing import Any
 
 import typer
 
-from . import fit, forecast, laws, plot, predict, score, tokens
+from . import align, compare, fit, forecast, laws, plot, predict, report, score, seeds, tokens
 from ._guard import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
+    "align": align.command,
+    "compare": compare.command,
     "fit": fit.command,
     "forecast": forecast.command,
     "laws": laws.command,
     "plot": plot.command,
     "predict": predict.command,
+    "report": report.command,
     "score": score.command,
+    "seeds": seeds.command,
     "tokens": tokens.command,
 }
 

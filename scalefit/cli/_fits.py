@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scalefit.cli._io import read_json
-from scalefit.errors import FormatError
+from scalefit.errors import FitError, FormatError
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fit, FitMany
@@ -17,6 +17,13 @@ def pack(many: FitMany) -> dict[str, Any]:
     failures = [{"group": dict(f.group), "reason": f.reason} for f in many.failures]
     fits = [fit.to_dict() for fit in many.values()]
     return {"scalefit": "fits", "version": 1, "fits": fits, "failures": failures}
+
+
+def refuse_same_failure(many: FitMany) -> None:
+    """Raise where no group has a fit and all for the same reason: then the question was wrong."""
+    reasons = {failure.reason for failure in many.failures}
+    if not many and len(reasons) == 1:
+        raise FitError(reasons.pop())
 
 
 def read_fits(path: str) -> list[Fit]:

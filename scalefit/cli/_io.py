@@ -30,7 +30,10 @@ def read_json(path: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise FormatError(f"{name}, line {error.lineno}: not JSON ({error.msg})") from error
+        raise FormatError(
+            f"{name}, line {error.lineno}: not JSON ({error.msg}); needed the output of a scalefit "
+            "command's --json"
+        ) from error
 
 
 def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:

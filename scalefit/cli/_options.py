@@ -27,3 +27,5 @@ At = Annotated[
     list[str] | None,
     typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),
 ]
+Quality = Annotated[str, typer.Option(help="Quality metric, fitted with the log-law.")]
+Loss = Annotated[str, typer.Option(help="Loss metric, fitted with the power law.")]

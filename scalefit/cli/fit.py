@@ -48,6 +48,7 @@ def command(
         delta=delta,
         residual=residual,
     )
+    _fits.refuse_same_failure(many)
     _io.write_json(_fits.pack(many)) if as_json else _show(many)
     if not many:
         raise typer.Exit(2)

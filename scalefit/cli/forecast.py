@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from scalefit.cli._options import AsJson, By, Level, Rename, Results, Where
+from scalefit.cli._options import AsJson, By, Level, Loss, Quality, Rename, Results, Where
+from scalefit.errors import DomainError
 
 
 def command(
@@ -15,8 +16,8 @@ def command(
         float | None, typer.Option(help="BLEU to be reached; short for --target with bleu.")
     ] = None,
     target: Annotated[float | None, typer.Option(help="Quality to be reached.")] = None,
-    quality: Annotated[str, typer.Option(help="Quality metric, fitted with the log-law.")] = "bleu",
-    loss: Annotated[str, typer.Option(help="Loss, fitted with the power law.")] = "cross_entropy",
+    quality: Quality = "bleu",
+    loss: Loss = "cross_entropy",
     by: By = None,
     where: Where = None,
     rename: Rename = None,
@@ -30,16 +31,24 @@ def command(
     import scalefit as sf
     from scalefit.cli import _io
 
-    wanted = target if target is not None else target_bleu
-    if wanted is None:
-        raise typer.BadParameter("give the quality to be reached: --target-bleu 20, or --target")
+    wanted, quality = _question(target, target_bleu, quality)
     table = _io.read_table(results, where=where, rename=rename)
     found = sf.forecast(table, wanted, quality=quality, loss=loss, by=_io.names(by), level=level)
     if as_json:
         _io.write_json(found)
     else:
         _io.write_rows(found.rows(), as_json=False)
-        typer.echo(f"\n{found.verdict}")
+        typer.echo(
+            f"\nEach metric: not pretrained → fitted at the largest size; {level:.0%} intervals."
+        )
+        typer.echo(found.verdict)
         _io.write_notes([*found.notes, *(f"{o.name}: {note}" for o in found for note in o.notes)])
     if output is not None:
         _io.save_picture(found.plot(), output)
+
+
+def _question(target: float | None, target_bleu: float | None, quality: str) -> tuple[float, str]:
+    """Return the target and its metric."""
+    if (target is None) == (target_bleu is None):
+        raise DomainError("give one target: --target-bleu 20, or e.g. --target 50 --quality chrf")
+    return (target, quality) if target is not None else (target_bleu or 0.0, "bleu")

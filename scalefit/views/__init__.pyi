@@ -1,7 +1,9 @@
+from .alignment import plot_alignment as plot_alignment
 from .curves import Curve as Curve
 from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon
 from .forecast import plot_forecast as plot_forecast
+from .forecast_report import forecast_report as forecast_report
 from .plots import Panel as Panel
 from .plots import plot_curve as plot_curve
 from .plots import plot_fit as plot_fit
@@ -10,3 +12,5 @@ from .plots import plot_many as plot_many
 from .report import Report as Report
 from .report import Section as Section
 from .report import render as render
+from .seeds import plot_comparison as plot_comparison
+from .seeds import plot_variance as plot_variance

@@ -1,0 +1,100 @@
+"""Pictures of seeds: where the spread comes from, and how procedures compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scalefit.table import metric as known_metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from scalefit.analysis.procedures.comparison import Comparison
+    from scalefit.analysis.procedures.contrast import Contrast
+    from scalefit.analysis.seeds.result import Part, VarianceComponents
+    from scalefit.views.style import Picture
+
+
+def plot_variance(found: VarianceComponents) -> Picture:
+    """Draw each component's standard deviation with its interval, domains side by side."""
+    from scalefit.views.style import COLOURS, NORMAL, SMALL, picture, share_legend, tidy
+
+    names = list(dict.fromkeys(c.name for part in found for c in part.components))
+    figure = picture(6.4, 1.3 + 0.45 * len(names) * max(1, len(found.parts) * 0.6))
+    axes = figure.add_subplot()
+    step = 0.7 / len(found.parts)
+    handles = []
+    for i, part in enumerate(found):
+        shift = (i - (len(found.parts) - 1) / 2) * step
+        _components(axes, part, names, shift, COLOURS[i % len(COLOURS)])
+        handles.append(_handle(part.name, COLOURS[i % len(COLOURS)]))
+    tidy(axes)
+    axes.set_yticks(range(len(names)), names, fontsize=NORMAL)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.grid(False, axis="y")
+    axes.set_xlabel(f"standard deviation, {_unit(found.metric)}", fontsize=NORMAL)
+    axes.set_title(
+        f"{found.metric}: spread by source, {100 * found.level:g} % intervals",
+        fontsize=NORMAL, loc="left",
+    )  # fmt: skip
+    if len(found.parts) > 1:
+        share_legend(figure, handles)
+    axes.tick_params(axis="y", labelsize=SMALL + 0.5)
+    return figure
+
+
+def _components(axes: Axes, part: Part, names: list[str], shift: float, colour: str) -> None:
+    for c in part.components:
+        y = names.index(c.name) + shift
+        known = c.low == c.low
+        if known:
+            ends = [max(v, 0.0) ** 0.5 for v in (c.low, c.high)]
+            axes.plot(ends, [y, y], color=colour, linewidth=2, solid_capstyle="butt", alpha=0.55)
+        face = colour if known else "white"
+        axes.plot([c.sd], [y], "o", color=colour, markersize=5.5, markerfacecolor=face)
+
+
+def plot_comparison(found: Comparison) -> Picture:
+    """Draw every difference with its interval; what is not resolved is hollow."""
+    from scalefit.views.style import COLOURS, INK, NORMAL, QUIET, SMALL, picture, tidy
+
+    labels = [_title(c) for c in found]
+    figure = picture(6.4, 1.3 + 0.36 * len(labels))
+    axes = figure.add_subplot()
+    for i, c in enumerate(found):
+        ends = [c.interval.low, c.interval.high]
+        axes.plot(ends, [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
+        face = COLOURS[0] if c.resolved else "white"
+        axes.plot([c.difference], [i], "o", color=COLOURS[0], markersize=6, markerfacecolor=face)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    tidy(axes)
+    axes.grid(False, axis="y")
+    axes.set_yticks(range(len(labels)), labels, fontsize=SMALL + 0.5)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    better = {"+": "right of 0: better", "-": "left of 0: better"}
+    word = better.get(known_metric(found.metric).direction or "", "")
+    axes.set_xlabel(f"difference in {_unit(found.metric)}", fontsize=NORMAL)
+    title = f"{found.metric}, {100 * found.level:g} % intervals; filled: resolved"
+    axes.set_title(title, fontsize=NORMAL, loc="left")
+    axes.annotate(
+        word, (1, 0), (0, 4), xycoords="axes fraction", textcoords="offset points",
+        ha="right", va="bottom", fontsize=SMALL, color=QUIET,
+    )  # fmt: skip
+    return figure
+
+
+def _title(c: Contrast) -> str:
+    where = ", ".join(str(v) for v in c.label.values() if v is not None)
+    return f"{c.b} − {c.a}" + (f" ({where})" if where else "")
+
+
+def _handle(name: str, colour: str) -> object:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], marker="o", color=colour, label=name)
+
+
+def _unit(name: str) -> str:
+    found = known_metric(name)
+    return found.unit or found.title
