@@ -16,6 +16,7 @@ from ._options import AsJson
 if TYPE_CHECKING:
     from scalefit.ingest.scoring.score import Scored
 
+_LONG = ("signature", "source")  # written to the table, too long for a terminal's
 PARTLY = 1
 """Exit code where some systems were scored and some could not be."""
 
@@ -147,10 +148,12 @@ def _write(
     if as_json:
         write_json({"scores": rows, "compared": [one.to_dict() for one in compared]})
     else:
-        title = f"{len(found.table)} scores" + (f", written to {output}" if output else "")
-        write_rows(rows, as_json=False, title=title)
+        shown = [{k: v for k, v in row.items() if k not in _LONG} for row in rows]
+        title = f"{len(rows)} scores" + (f", written to {output}" if output else "")
+        write_rows(shown, as_json=False, title=title)
         for one in compared:
             print(one)
+    write_notes(f"{name}: {one.signature}" for name, one in found.statistics.items())
     write_notes(found.table.notes)
     if found.problems:
         raise typer.Exit(PARTLY)
