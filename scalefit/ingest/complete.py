@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.table.cells import is_missing
+from scalefit.table.units import parse_count
 
 from .manifest import Manifest, resolved
 from .pattern import match
@@ -29,14 +30,14 @@ class Context:
         return [self._row(row, source) for row in rows]
 
     def _row(self, row: Row, source: Source) -> Row:
-        run = str(row.get("run") or "")
+        run = str(row.get("run") or row.get("system") or "")
         path = f"{source.path.as_posix()}/{run}" if run else source.path.as_posix()
         told = self._from_pattern(path) | self._from_manifest(row, source)
         replaced = {"eval_set"} if self.manifest is not None else set()
         found = {**row}
         for name, value in told.items():
             own = row.get(name)
-            if name not in replaced and not is_missing(own) and str(own) != str(value):
+            if name not in replaced and not is_missing(own) and not _same(own, value):
                 raise TableError(
                     f"{source.name}, column {name!r}: the file says {own!r}, the manifest or "
                     f"pattern {value!r}; needed one. Try: take {name} out of one of them"
@@ -65,6 +66,11 @@ class Context:
                 "and seeds are missing. Try: add a line with its path"
             )
         return found or {}
+
+
+def _same(own: object, told: object) -> bool:
+    counts = [parse_count(str(v)) for v in (own, told)]
+    return str(own) == str(told) or (counts[0] is not None and counts[0] == counts[1])
 
 
 def ask_for_pretraining(rows: list[Row], known: bool) -> None:

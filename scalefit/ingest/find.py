@@ -10,11 +10,13 @@ from pathlib import Path
 
 from scalefit.errors import FormatError
 
+from .delimited import header
 from .limits import LIMITS
 from .reader import Extract, Reader
 from .registry import TABLE_SUFFIXES, by_name, recognise, required
 from .source import Source
 
+MANIFEST = "runs.csv"
 Unit = tuple[Source, Reader]
 
 
@@ -75,6 +77,23 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
         raise source.wrong(None, "a folder in which nothing is of a known format")
 
 
+def beside(paths: list[str]) -> Source | None:
+    """Return the manifest ``runs.csv`` that lies in a folder to be read, or None."""
+    for path in paths:
+        found = Source.of(path).child(MANIFEST) if Path(path).is_dir() else None
+        if found is not None and is_manifest(found):
+            return found
+    return None
+
+
+def is_manifest(source: Source) -> bool:
+    """Whether it is a ``runs.csv`` with a column ``path``."""
+    if source.path.name != MANIFEST or not source.is_file:
+        return False
+    names = [n.strip(' "') for n in (header(source.first_lines) or "").split(",")]
+    return "path" in names and "metric" not in names
+
+
 def _walk(source: Source) -> Iterator[Source]:
     """Yield folders that are one whole, and else the files, in sorted order; follow no links."""
     seen = 0
@@ -89,6 +108,8 @@ def _walk(source: Source) -> Iterator[Source]:
                 raise source.wrong(None, f"more than {LIMITS.files} files; name a smaller folder")
             child = folder.child(name)
             if child.path.is_symlink() and child.is_dir:
+                continue
+            if not child.is_dir and is_manifest(child):
                 continue
             if not child.is_dir or recognise(child) is not None:
                 yield child

@@ -16,6 +16,7 @@ from .source import Source
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
 _MODEL = re.compile(r"(?:pretrained|model|path)=([^,]+)")
 _BITS = "bits_per_byte"
+_COUNTS = ("alias", "name", "samples", "sample_len", "sample_count")
 _PLAIN = ("doc_id", "id", "version")
 
 
@@ -37,10 +38,11 @@ def read(source: Source) -> Extract:
         raise source.wrong(None, "has no object 'results'; needed lm-evaluation-harness results")
     found = Extract()
     versions = document.get("versions") if isinstance(document.get("versions"), dict) else {}
-    model = _model(document)
+    model, release = _model(document), document.get("lm_eval_version", "?")
     for task, numbers in results.items():
         if isinstance(numbers, dict):
-            own = {"eval_set": str(task), "signature": f"lm-eval:{task}:v{versions.get(task, '?')}"}
+            told = f"lm-eval:{release}|task:{task}:v{versions.get(task, '?')}"
+            own = {"eval_set": str(task), "signature": told}
             rows = _task(numbers, found)
             found.rows += [{**row, **own, **model, "source": source.name} for row in rows]
     if not found.rows:
@@ -64,7 +66,7 @@ def _task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
     for key, value in numbers.items():
         name, _, kept = key.partition(",")
         known = number(value)
-        if known is None or name.endswith("_stderr") or name in ("alias", "samples"):
+        if known is None or name.endswith("_stderr") or name in _COUNTS:
             continue
         error = number(numbers.get(f"{name}_stderr,{kept}" if kept else f"{name}_stderr"))
         row: Row = {"metric": metric_name(name), "value": known, "stderr": error}

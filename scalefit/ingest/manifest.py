@@ -39,7 +39,7 @@ class Line:
         """Return whether the line is about a row that was read from a path."""
         if self.log_eval_set is not None and row.get("eval_set") != self.log_eval_set:
             return False
-        if self.run is not None and row.get("run") != self.run:
+        if self.run is not None and self.run not in (row.get("run"), row.get("system")):
             return False
         return _glob(self.path).fullmatch(path) is not None
 

@@ -16,7 +16,7 @@ from scalefit.table.render import frame_of
 from . import manifest as manifests
 from .complete import Context, ask_for_pretraining
 from .delimited import CSV
-from .find import units
+from .find import beside, units
 from .limits import LIMITS
 from .mlflow_server import is_server, read_server
 from .reader import Extract, Row
@@ -68,8 +68,11 @@ def read(
     TableError
         Where the values break a rule; names rows, columns and values.
     """
-    context = Context(_manifest(manifest), pattern)
-    found = _collect(path, format, context, checkpoints)
+    paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
+    given = beside(paths) if manifest is None else Source.of(manifest)
+    found = _collect(paths, format, Context(_manifest(given), pattern), checkpoints)
+    if given is not None:
+        found.note(f"what no log knows is taken from the manifest {given.name}")
     if not found.rows:
         raise FormatError(f"{path}: holds no rows; needed at least one measured value")
     renamed = set((mapping or {}).values())
@@ -81,22 +84,21 @@ def read(
     places = [str(row.pop("_place", None) or row.get("source", "?")) for row in found.rows]
     for row, place in zip(found.rows, places, strict=True):
         row["source"] = row.get("source") or place
+        row.pop("_run", None)
     frame = frame_of(found.rows)
     made = build(frame, mapping=mapping, allow=allow, labels=places, notes=found.notes)
     return Table(*made)
 
 
-def _manifest(path: str | Path | None) -> manifests.Manifest | None:
-    if path is None:
+def _manifest(source: Source | None) -> manifests.Manifest | None:
+    if source is None:
         return None
-    source = Source.of(path)
     reader = CSV if source.suffix in (".csv", ".tsv", ".txt") else required(source)
     return manifests.load(source, reader.read(source).rows)
 
 
-def _collect(path: Paths, format: str | None, context: Context, checkpoints: str) -> Extract:
+def _collect(paths: list[str], format: str | None, context: Context, checkpoints: str) -> Extract:
     """Return the rows of all sources, completed, and what was taken for what."""
-    paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
     found, kinds = Extract(), Counter[str]()
     for address in filter(is_server, paths):
         _add(found, read_server(address), Source(Path(address), address), context, checkpoints)
@@ -129,7 +131,10 @@ def _last(new: Extract, source: Source) -> list[Row]:
         return new.rows
     last: dict[tuple[object, ...], Row] = {}
     for row in new.rows:
-        key = tuple(row.get(k) for k in ("run", "eval_set", "metric", "filter", "signature"))
+        key = tuple(
+            row.get(k)
+            for k in ("_run", "run", "system", "eval_set", "metric", "filter", "signature")
+        )
         if key not in last or _step(row) >= _step(last[key]):
             last[key] = row
     gone = len(new.rows) - len(last)

@@ -16,9 +16,10 @@ from .source import Source
 
 _NAMES = re.compile(rb'"(BLEU|chrF2?(\+\+)?|chrF3|TER)"')
 _TEXT = re.compile(
-    r"(?P<name>BLEU|chrF\d?(?:\+\+)?|TER)\|(?P<signature>\S+) = (?P<score>[\d.]+)"
+    r"\s*(?P<name>BLEU|chrF\d?(?:\+\+)?|TER)\|(?P<signature>\S+) = (?P<score>[\d.]+)"
     r"(?: \(μ = [\d.]+ ± (?P<width>[\d.]+)\))?(?:.*?BP = (?P<bp>[\d.]+))?"
 )
+_RESAMPLING = ("bs", "ar", "seed")
 _BP = re.compile(r"BP = ([\d.]+)")
 
 
@@ -70,7 +71,7 @@ def _score(name: str, detail: dict[str, Any], common: Row) -> Iterator[Row]:
     value = number(detail.get("score"))
     if value is None or not name:
         return
-    signed = {"signature": detail["signature"]} if isinstance(detail.get("signature"), str) else {}
+    signed = _signed(detail["signature"]) if isinstance(detail.get("signature"), str) else {}
     width = number(detail.get("confidence_var", detail.get("ci")))
     error = {} if width is None else {"stderr": width / 1.96}
     yield {"metric": metric_name(name), "value": value, **error, **signed, **common}
@@ -79,11 +80,17 @@ def _score(name: str, detail: dict[str, Any], common: Row) -> Iterator[Row]:
         yield {"metric": "brevity_penalty", "value": number(penalty[1]), **signed, **common}
 
 
+def _signed(signature: str) -> Row:
+    """Return a signature without what is about the confidence interval, not the score."""
+    parts = [p for p in signature.split("|") if p.split(":")[0] not in _RESAMPLING]
+    return {"signature": "|".join(parts)}
+
+
 def _text(line: str) -> Iterator[Row]:
     found = _TEXT.match(line)
     if found is None:
         return
-    signed = {"signature": found["signature"]}
+    signed = _signed(found["signature"])
     error = {"stderr": float(found["width"]) / 1.96} if found["width"] else {}
     yield {"metric": metric_name(found["name"]), "value": number(found["score"]), **error, **signed}
     if found["bp"]:

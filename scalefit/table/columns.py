@@ -29,6 +29,11 @@ EXTRAS = (
     "source_blind",
     "tokenizer",
     "unit",
+    "run",
+    "system",
+    "step",
+    "filter",
+    "lang_pair",
 )
 """Further columns that scalefit knows the meaning of."""
 

@@ -184,7 +184,7 @@ def _monotone(draft: Draft) -> None:
     if not (draft.has("pretrain_run") and draft.has("pretrain_tokens")):
         return
     rows = draft.frame[draft.frame["metric"].isin(ENTROPIES) & draft.frame["pretrain_run"].notna()]
-    skipped = {*MEASURED, "pretrain_tokens", "unit", "corpus"}
+    skipped = {*MEASURED, "pretrain_tokens", "unit", "corpus", "unique_tokens", "run", "step"}
     keys = [c for c in rows.columns if c in KNOWN and c not in skipped]
     curves = rising = 0
     worst, place = 0.0, ""

@@ -123,8 +123,8 @@ def test_replicates_without_seeds_are_kept_with_a_note():
 
 
 def test_rows_that_differ_in_an_unknown_column_are_no_conflict_but_noted():
-    columns = long(value=[20.0, 21.0], pretrain_tokens=[5, 5], finetune_seed=[1, 1], step=[10, 20])
-    assert "2 rows differ from another only in step" in as_table(columns).notes[0]
+    columns = long(value=[20.0, 21.0], pretrain_tokens=[5, 5], finetune_seed=[1, 1], node=[10, 20])
+    assert "2 rows differ from another only in node" in as_table(columns).notes[0]
 
 
 def test_repetition_is_noted():
