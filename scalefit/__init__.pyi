@@ -1,9 +1,14 @@
 from . import errors as errors
 from . import landscape as landscape
+from .analysis.alignment import Alignment as Alignment
+from .analysis.alignment import AlignmentTable as AlignmentTable
+from .analysis.alignment import align as align
+from .analysis.alignment import monitor as monitor
 from .analysis.forecast import Band as Band
 from .analysis.forecast import predict as predict
 from .analysis.main_job import Forecast as Forecast
 from .analysis.main_job import forecast as forecast
+from .analysis.procedures.aggregate import aggregate_tasks as aggregate_tasks
 from .analysis.procedures.bimodality import bimodality as bimodality
 from .analysis.procedures.compare import compare_procedures as compare_procedures
 from .analysis.seeds.needed import SeedPlan as SeedPlan
@@ -27,14 +32,14 @@ from .ingest.scoring.options import Scoring as Scoring
 from .ingest.scoring.score import score as score
 from .ingest.scoring.score import score_systems as score_systems
 from .ingest.scoring.statistics import SegmentStatistics as SegmentStatistics
-from .laws import LAWS as LAWS
 from .laws import Coefficient as Coefficient
+from .laws import LAWS as LAWS
 from .laws import Law as Law
 from .laws import Shape as Shape
 from .table import Table as Table
 from .table import as_table as as_table
 from .table import observations as observations
+from .views import plot_alignment as plot_alignment
 from .views import plot_fit as plot_fit
 from .views import plot_fits as plot_fits
-
 __version__: str

@@ -19,6 +19,7 @@ from .sides import Group, Side, from_examples, from_table, is_paired
 from .tails import Profile, profile
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
+ON_THIS_TEST_SET = "over new runs on this test set; scores per example would count new examples in"
 Pair = Callable[[Side, Side], bool]
 
 
@@ -85,7 +86,9 @@ def compare_procedures(
     else:
         wanted = _wanted(a, b, column)
         groups = from_table(table, name, wanted, by)
-        results, notes = _all(groups, asked, table, {c for w in wanted.values() for c in w})
+        notes = [ON_THIS_TEST_SET]
+        results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
+        notes += failures
     profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]
     found_notes = tuple(dict.fromkeys([*(n for g in groups for n in g.notes), *notes]))
     return Comparison(name, level, tuple(results), tuple(profiles), survival(results), found_notes)

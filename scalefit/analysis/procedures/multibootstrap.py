@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Score = Callable[[Floats], Floats]
 
-FALSE_POSITIVES = {3: (0.06, 0.19), 5: (0.04, 0.12), 10: (0.01, 0.08), 25: (0.003, 0.06)}
+FALSE_POSITIVES = {3: (0.004, 0.14), 5: (0.003, 0.10), 10: (0.001, 0.06), 25: (0.001, 0.05)}
 """Seeds -> range of false-positive rates at nominal 5 %, from benchmarks/simulate_seeds.py."""
 
 
@@ -60,7 +60,7 @@ def warning(seeds: int) -> str:
     return (
         f"multi-bootstrap on {seeds} seeds: rejects a true null in {100 * low:.2g}–"
         f"{100 * high:.2g} % at nominal 5 % (simulated at {known} seeds); "
-        "test='crossed' stays within 2–9 %"
+        "test='crossed' stays within 3–6 %"
     )
 
 

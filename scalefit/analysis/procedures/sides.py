@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.analysis.seeds.design import Cell, cells
+from scalefit.analysis.seeds.design import Cell, cells, telling
 from scalefit.errors import DesignError
 from scalefit.table.core import Table
 
@@ -106,8 +106,9 @@ def from_table(
     for rest in sorted(common, key=str):
         label = tuple((c, v) for c, v in rest if c in columns)
         groups.setdefault(label, []).append(rest)
-    varied = {c for c in columns if len({dict(label).get(c) for label in groups}) > 1}
-    return [_group(label, rests, found, varied) for label, rests in groups.items()]
+    order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
+    kept = telling([dict(label) for label in order], columns)
+    return [_group(label, groups[label], found, kept) for label in order]
 
 
 Rest = tuple[tuple[str, Any], ...]
@@ -145,7 +146,10 @@ def _nothing_shared(found: Mapping[str, Mapping[Rest, Cell]]) -> str:
 
 
 def _group(
-    label: Rest, rests: Sequence[Rest], found: Mapping[str, Mapping[Rest, Cell]], varied: set[str]
+    label: Rest,
+    rests: Sequence[Rest],
+    found: Mapping[str, Mapping[Rest, Cell]],
+    told: Sequence[str],
 ) -> Group:
     fewest = [min(f[rest].pretrain for f in found.values()) for rest in rests]
     kept = [rest for rest, p in zip(rests, fewest, strict=True) if p == max(fewest)]
@@ -155,7 +159,7 @@ def _group(
     if len(kept) > 1:
         notes.append(f"each run is its mean over {len(kept)} conditions")
     sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in found.items())
-    short = {c: v for c, v in label if c in varied}
+    short = {c: dict(label).get(c) for c in told}
     return Group(short, sides, len(kept), tuple(notes))
 
 

@@ -95,6 +95,16 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     return found, notes + seeds.notes
 
 
+def telling(labels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Return the columns that it takes to tell labels apart, earlier ones kept first."""
+    kept = list(names)
+    for name in reversed(names):
+        rest = [c for c in kept if c != name]
+        if len({tuple(label.get(c) for c in rest) for label in labels}) == len(labels):
+            kept = rest
+    return kept
+
+
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from scalefit.fitting.interval import Interval
+from scalefit.fitting.variance_line import VarianceLine
 from scalefit.table.render import frame_of, html_notes, html_table, html_verdict
 
 from .anova import FINETUNE, PRETRAIN
+from .sizes import SizeSpread
 
 
 @dataclass(frozen=True)
@@ -51,18 +56,12 @@ class FTest:
     p: float
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """Intraclass correlation with its exact interval, as they are; may be negative."""
-
-    estimate: float
-    low: float
-    high: float
-
-
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Components of one domain (or task, or model)."""
+    """Components of one domain (or task, or model).
+
+    ``sizes`` and ``line`` say how the seed variance changes with pretraining size.
+    """
 
     label: Mapping[str, Any]
     design: str
@@ -71,9 +70,11 @@ class Part:
     cells: int
     mean: float
     components: tuple[Component, ...]
-    icc: Ratio | None
+    icc: Interval | None
     test: FTest | None
     notes: tuple[str, ...] = ()
+    sizes: tuple[SizeSpread, ...] = ()
+    line: VarianceLine | None = None
 
     @property
     def name(self) -> str:
@@ -181,6 +182,7 @@ class VarianceComponents:
                 "components": [self._row(p, c) for c in p.components],
                 "icc": None if p.icc is None else vars(p.icc),
                 "f_test": None if p.test is None else vars(p.test),
+                "sizes": [vars(s) for s in p.sizes],
                 "notes": list(p.notes),
             }
             for p in self.parts
@@ -197,6 +199,7 @@ class VarianceComponents:
             lines += [f"{p.name} ({p.design}, {p.cells} cells, mean {p.mean:.4g})"]
             lines += [f"  {_line(c)}" for c in p.components]
             lines += [_tested(p.test)] if p.test else []
+            lines += [_trend(p.line)] if p.line is not None and p.line.dof else []
             lines += [f"  note: {n}" for n in p.notes]
         return "\n".join(lines + [f"note: {n}" for n in self.notes])
 
@@ -214,3 +217,11 @@ def _line(c: Component) -> str:
 def _tested(test: FTest) -> str:
     dof = ", ".join(f"{d:g}" for d in test.dof)
     return f"  F({dof}) = {test.statistic:.3g}, p = {test.p:.2g}: does the pretraining seed matter?"
+
+
+def _trend(line: VarianceLine) -> str:
+    if not np.isfinite(line.slope_stderr):
+        return "  seed SD over size: too few replicated sizes to tell a trend"
+    factor, error = np.exp(np.log(10) / 2 * line.slope), np.log(10) / 2 * line.slope_stderr
+    ends = factor * np.exp(-1.96 * error), factor * np.exp(1.96 * error)
+    return f"  seed SD × {factor:.2g} [{ends[0]:.2g}, {ends[1]:.2g}] for ten times the tokens"

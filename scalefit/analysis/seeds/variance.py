@@ -8,14 +8,16 @@ from typing import Any, Literal
 import numpy as np
 
 from scalefit.errors import DesignError
+from scalefit.fitting.interval import Interval
 from scalefit.table.core import Table, as_table
 
 from . import intervals
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
-from .design import Cell, cells
+from .design import Cell, cells, telling
 from .mixed import reml
 from .pool import TOGETHER, crossed_cells, nested_cells
-from .result import Component, FTest, Part, Ratio, VarianceComponents
+from .result import Component, FTest, Part, VarianceComponents
+from .sizes import by_size, line
 
 SIDES = ("model", "task", "domain", "eval_set")
 Design = Literal["nested", "crossed"]
@@ -75,7 +77,7 @@ def variance(
     table = table.where(**where) if where else table
     found, notes = cells(table, metric)
     parts = [_part(key, group, design, method, level) for key, group in _sides(found, by, table)]
-    notes += tuple(n for n in (_shared(found, table),) if n)
+    notes += tuple(n for n in (_shared(found, table), _test_note(parts)) if n)
     return VarianceComponents(metric, level, tuple(parts), notes)
 
 
@@ -83,13 +85,12 @@ def _sides(
     found: Sequence[Cell], by: Sequence[str], table: Table
 ) -> list[tuple[dict[str, Any], list[Cell]]]:
     names = [c for c in by if table.has(c)]
-    named = [c for c in names if len({cell.key.get(c) for cell in found}) > 1]
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in found:
         groups.setdefault(tuple(cell.key.get(c) for c in names), []).append(cell)
     order = sorted(groups, key=lambda k: [str(v) for v in k])
-    keep = [names.index(c) for c in named]
-    return [({names[i]: k[i] for i in keep}, groups[k]) for k in order]
+    keep = telling([dict(zip(names, k, strict=True)) for k in order], names)
+    return [({c: k[names.index(c)] for c in keep}, groups[k]) for k in order]
 
 
 def _shared(found: Sequence[Cell], table: Table) -> str:
@@ -121,7 +122,11 @@ def _part(
     sizes = (max(c.pretrain for c in usable), float(np.mean([np.mean(c.finetune) for c in usable])))
     word = _word(design, squares)
     ratio, test = _ratio(squares, design, level), _test(squares, design)
-    return Part(key, word, *sizes, len(usable), mean, tuple(components), ratio, test, notes)
+    steps = by_size(usable)
+    return Part(
+        key, word, *sizes, len(usable), mean, tuple(components), ratio, test, notes,
+        steps, line(steps),
+    )  # fmt: skip
 
 
 def _word(design: str, squares: MeanSquares) -> str:
@@ -180,14 +185,20 @@ def _test_set(usable: Sequence[Cell]) -> list[Component]:
         return []
     nan = float("nan")
     value = float(np.nanmean(errors**2))
-    how = "mean stderr²; all runs share the test set, so it is not part of the spread between them"
-    return [Component("test set", value, nan, nan, nan, how)]
+    return [Component("test set", value, nan, nan, nan, "mean stderr²")]
 
 
-def _ratio(squares: MeanSquares, design: str, level: float) -> Ratio | None:
+def _test_note(parts: Sequence[Part]) -> str:
+    if not any(c.name == "test set" for p in parts for c in p.components):
+        return ""
+    return "all runs share the test set: its error is no part of the spread between them"
+
+
+def _ratio(squares: MeanSquares, design: str, level: float) -> Interval | None:
     if design != "nested" or PRETRAIN not in squares.components:
         return None
-    return Ratio(*(float(v) for v in intervals.icc(squares, level)))
+    point, low, high = (float(v) for v in intervals.icc(squares, level))
+    return Interval(point, low, high, level, "exact F")
 
 
 def _test(squares: MeanSquares, design: str) -> FTest | None:

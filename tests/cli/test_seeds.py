@@ -1,0 +1,60 @@
+"""``scalefit seeds`` and ``scalefit compare``."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def results(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["corpus,pretrain_tokens,pretrain_seed,finetune_seed,domain,bleu"]
+    for corpus, mean in (("near", 30), ("far", 24)):
+        for p in range(3):
+            run = rng.normal()
+            for f in range(2):
+                for domain in ("in", "out"):
+                    value = mean + run + rng.normal(0, 0.3)
+                    lines.append(f"{corpus},1000000,{p},{f},{domain},{value:.4f}")
+    path = tmp_path / "results.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_seeds_show_components_in_and_out_of_domain(scalefit, results):
+    ran = scalefit("seeds", results, "--metric", "bleu")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("bleu, in: ")
+    assert "pretraining seed" in ran.out
+    plain = json.loads(scalefit("seeds", results, "--metric", "bleu", "--json").out)
+    assert [p["label"] for p in plain["parts"]] == [{"domain": "in"}, {"domain": "out"}]
+
+
+def test_seeds_needed(scalefit, results):
+    ran = scalefit("seeds", results, "--metric", "bleu", "--difference", "3")
+    assert ran.code == 0, ran.err
+    assert "in: to tell a difference of 3 from 0" in ran.out
+    ran = scalefit("seeds", results, "--metric", "bleu", "--half-width", "1", "--json")
+    assert set(json.loads(ran.out)) == {"in", "out"}
+
+
+def test_compare(scalefit, results):
+    ran = scalefit("compare", results, "--metric", "bleu", "--a", "near", "--b", "far", "--runs")
+    assert ran.code == 0, ran.err
+    assert "in: near beats far" in ran.out
+    assert "bad decile" in ran.out
+    ran = scalefit(
+        "compare", "-", "--metric", "bleu", "--a", "corpus=near", "--b", "corpus=far", "--json",
+        stdin=results.read_text(),
+    )  # fmt: skip
+    plain = json.loads(ran.out)
+    assert [c["better"] for c in plain["contrasts"]] == ["near", "near"]
+    assert plain["rankings"][0]["verdict"] == "survives"
+
+
+def test_errors_are_one_line(scalefit, results):
+    ran = scalefit("compare", results, "--metric", "bleu", "--a", "near", "--b", "moon")
+    assert ran.code == 2
+    assert len(ran.err.strip().splitlines()) == 1
+    assert "moon" in ran.err
