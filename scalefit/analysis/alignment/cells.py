@@ -1,0 +1,240 @@
+"""From a group's rows to run means by size: what was replicated, and how.
+
+Finetuning seeds are averaged within each pretraining run before anything is tested. Which rows
+share a pretraining run is told by ``pretrain_run`` where the table has it, else by
+``pretrain_seed``: seeds that come back at several sizes are treated as shared, which is right
+whether they are checkpoints of one run or separate runs of the same seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.table import Table
+
+from .noise import Design
+
+__all__ = ["Cells", "cells_of", "size_bins"]
+
+Floats = NDArray[np.float64]
+Level = Literal["procedure", "checkpoints", "single"]
+_NEAR = 1.1
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """One metric of one group.
+
+    Attributes
+    ----------
+    sizes : (K,) pretraining tokens, ascending.
+    values : (K, P) mean of each unit of replication at each size; nan where there is none.
+    design : "separate" or "shared" units, see ``noise``.
+    level : "procedure" (several pretraining runs), "checkpoints" (one run, several finetuning
+        seeds) or "single" (one value a size).
+    known : whether the table itself says which rows share a pretraining run.
+    baseline : (B,) run means without pretraining.
+    bins, score, rows : (n,) size index, value and place in the group's rows of every row used.
+    stderr : (K,) test-set standard error of one value, nan where unknown.
+    finetunings : finetuning runs averaged in one unit, on average.
+    """
+
+    metric: str
+    sizes: Floats
+    values: Floats
+    design: Design
+    level: Level
+    known: bool
+    baseline: Floats
+    bins: NDArray[np.int64]
+    score: Floats
+    rows: NDArray[np.int64]
+    stderr: Floats
+    finetunings: float
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def means(self) -> Floats:
+        """Mean of each size over its units, (K,)."""
+        return np.asarray(np.nanmean(self.values, axis=1))
+
+    @property
+    def x(self) -> Floats:
+        """Natural logarithm of the sizes."""
+        return np.log(self.sizes)
+
+    @property
+    def runs(self) -> NDArray[np.int64]:
+        """Units at each size, (K,)."""
+        return np.asarray((~np.isnan(self.values)).sum(axis=1))
+
+
+def cells_of(
+    table: Table, metric: str, baseline: Table | None, keep: NDArray[np.bool_] | None = None
+) -> Cells | None:
+    """Cut the run means of `metric` out of a group's rows; None where it was not measured.
+
+    Parameters
+    ----------
+    table
+        Rows of one group, all metrics.
+    metric
+        Canonical name.
+    baseline
+        Rows without pretraining, or None.
+    keep
+        Mask over the metric's rows: False leaves a row out (a failed run).
+    """
+    if metric not in table.metrics:
+        return None
+    rows = table.where(metric=metric)
+    use = np.isfinite(rows.column("value")) & (rows.column("pretrain_tokens") > 0)
+    use = use if keep is None else use & keep
+    if not use.any():
+        return None
+    runs, seeds, known = _labels(rows)
+    tokens, score = rows.column("pretrain_tokens")[use], rows.column("value")[use]
+    bins, sizes, merged = size_bins(tokens, runs[use])
+    design, level, unit = _replication(bins, runs[use], seeds[use])
+    notes = (f"pretrain_tokens within 10 % count as one size: {merged}",) if merged else ()
+    return Cells(
+        metric=metric,
+        sizes=sizes,
+        values=_averaged(bins, unit, score, len(sizes)),
+        design=design,
+        level=level,
+        known=known,
+        baseline=_baseline(baseline, metric),
+        bins=bins,
+        score=score,
+        rows=np.flatnonzero(use),
+        stderr=_stderr(rows, use, bins, len(sizes)),
+        finetunings=len(score) / max(len(set(zip(bins, runs[use], strict=True))), 1),
+        notes=notes,
+    )
+
+
+def _labels(rows: Table) -> tuple[NDArray[Any], NDArray[Any], bool]:
+    """Pretraining run and finetuning seed of every row, as texts; whether runs are named."""
+    known = rows.has("pretrain_run")
+    name = "pretrain_run" if known else "pretrain_seed"
+    runs = _texts(rows, name)
+    seeds = _texts(rows, "finetune_seed")
+    order = np.array([f"row {i}" for i in range(len(rows))], dtype=object)
+    return runs, np.where(seeds == "", order, seeds), known
+
+
+def _texts(rows: Table, name: str) -> NDArray[Any]:
+    if not rows.has(name):
+        return np.full(len(rows), "", dtype=object)
+    return np.array(
+        ["" if v is None or v != v else str(v) for v in rows.column(name)], dtype=object
+    )
+
+
+def size_bins(tokens: Floats, runs: Sequence[Any]) -> tuple[NDArray[np.int64], Floats, str]:
+    """Join sizes closer than 10 % that come from different runs; bins, sizes, what was joined."""
+    distinct = np.unique(tokens)
+    groups: list[list[float]] = []
+    for size in distinct:
+        near = bool(groups) and size / groups[-1][0] <= _NEAR
+        if near and not _share_run(tokens, runs, [*groups[-1], float(size)]):
+            groups[-1].append(float(size))
+        else:
+            groups.append([float(size)])
+    index = {size: k for k, group in enumerate(groups) for size in group}
+    joined = ", ".join("/".join(f"{s:g}" for s in g) for g in groups if len(g) > 1)
+    sizes = np.array([float(np.exp(np.mean(np.log(g)))) if len(g) > 1 else g[0] for g in groups])
+    return np.array([index[float(t)] for t in tokens], dtype=np.int64), sizes, joined
+
+
+def _share_run(tokens: Floats, runs: Sequence[Any], group: list[float]) -> bool:
+    """Whether one run has two of these sizes, so that they are different sizes after all."""
+    seen: dict[Any, set[float]] = {}
+    for token, run in zip(tokens, runs, strict=True):
+        if float(token) in group:
+            seen.setdefault(run, set()).add(float(token))
+    return any(len(s) > 1 for s in seen.values())
+
+
+def _replication(
+    bins: NDArray[np.int64], runs: NDArray[Any], seeds: NDArray[Any]
+) -> tuple[Design, Level, NDArray[Any]]:
+    """Design, level and the unit of replication of every row."""
+    if _replicated(bins, runs):
+        return ("shared" if _comes_back(bins, runs) else "separate"), "procedure", runs
+    if _replicated(bins, seeds):
+        return ("shared" if _comes_back(bins, seeds) else "separate"), "checkpoints", seeds
+    return "separate", "single", np.full(len(bins), "", dtype=object)
+
+
+def _replicated(bins: NDArray[np.int64], units: NDArray[Any]) -> bool:
+    """Whether units repeat within sizes often enough for at least two degrees of freedom."""
+    pairs = set(zip(bins.tolist(), units.tolist(), strict=True))
+    return len(pairs) - len(set(bins.tolist())) >= 2
+
+
+def _comes_back(bins: NDArray[np.int64], units: NDArray[Any]) -> bool:
+    """Whether most units are found at more than one size."""
+    pairs = set(zip(bins.tolist(), units.tolist(), strict=True))
+    sizes: dict[Any, int] = {}
+    for _, unit in pairs:
+        sizes[unit] = sizes.get(unit, 0) + 1
+    return sum(n > 1 for n in sizes.values()) * 2 > len(sizes)
+
+
+def _averaged(bins: NDArray[np.int64], unit: NDArray[Any], score: Floats, sizes: int) -> Floats:
+    """Mean value of every unit at every size, (K, P)."""
+    names = sorted(set(unit.tolist()))
+    column = {name: p for p, name in enumerate(names)}
+    total, count = np.zeros((sizes, len(names))), np.zeros((sizes, len(names)))
+    at = (bins, np.array([column[u] for u in unit]))
+    np.add.at(total, at, score)
+    np.add.at(count, at, 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = total / count
+    return _packed(means)
+
+
+def _packed(means: Floats) -> Floats:
+    """Separate runs need no columns of their own: move them to the left, keep no empty column."""
+    once = (~np.isnan(means)).sum(axis=0) <= 1
+    if not once.all():
+        return means
+    most = int((~np.isnan(means)).sum(axis=1).max())
+    packed = np.full((len(means), most), np.nan)
+    for k, row in enumerate(means):
+        there = row[~np.isnan(row)]
+        packed[k, : len(there)] = there
+    return packed
+
+
+def _baseline(table: Table | None, metric: str) -> Floats:
+    if table is None or metric not in table.metrics:
+        return np.empty(0)
+    rows = table.where(metric=metric)
+    use = np.isfinite(rows.column("value"))
+    runs, seeds, _ = _labels(rows)
+    unit = runs if len(set(runs[use].tolist())) > 1 else seeds
+    zero = np.zeros(int(use.sum()), dtype=np.int64)
+    return (
+        _averaged(zero, unit[use], rows.column("value")[use], 1).ravel()
+        if use.any()
+        else np.empty(0)
+    )
+
+
+def _stderr(rows: Table, use: NDArray[np.bool_], bins: NDArray[np.int64], sizes: int) -> Floats:
+    found = np.full(sizes, np.nan)
+    if not rows.has("stderr"):
+        return found
+    errors = rows.column("stderr")[use]
+    for k in range(sizes):
+        there = errors[(bins == k) & np.isfinite(errors)]
+        found[k] = np.sqrt(np.mean(there**2)) if len(there) else np.nan
+    return found

@@ -1,0 +1,147 @@
+r"""Hayter's one-sided studentized range: exact distribution, critical values, power.
+
+For ordered groups :math:`1 \dots K` with independent means the statistic is
+:math:`H = \max_{i<j} (z_i - z_j) / s`, the largest *fall* from an earlier to a later group in
+units of the standard error of one mean. It holds over all pairs at once, so it also says
+where the fall is.
+
+Given the noise, the distribution follows from one recursion on the running maximum *m*:
+a new value may not lie more than *h* below it,
+
+.. math:: g_k(m) = g_{k-1}(m)\,[\Phi(m-\mu_k) - \Phi(m-h-\mu_k)]
+          + \varphi(m-\mu_k) \int_{-\infty}^{m} g_{k-1},
+
+and is then mixed over :math:`s \sim \sqrt{\chi^2_\nu / \nu}`. The tests hold it against the
+published table.
+
+References
+----------
+Hayter, A. J. (1990). A one-sided studentized range test for testing against a simple ordered
+alternative. *Journal of the American Statistical Association* 85, 778-785.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
+
+__all__ = ["cdf", "critical", "power", "sf", "sf_many"]
+
+Floats = NDArray[np.float64]
+_POINTS, _REACH, _NODES, _TOP = 1201, 8.0, 96, 14.0
+
+
+def _known(heights: Floats, means: Floats) -> Floats:
+    """P(no fall above each height) for unit-variance normals with these means."""
+    grid = np.linspace(means.min() - _REACH, means.max() + _REACH, _POINTS)
+    step = grid[1] - grid[0]
+    density = np.repeat(stats.norm.pdf(grid - means[0])[None], len(heights), axis=0)
+    for mean in means[1:]:
+        stay = stats.norm.cdf(grid - mean) - stats.norm.cdf(grid[None] - heights[:, None] - mean)
+        below = np.cumsum(density, axis=1) * step - density * step / 2
+        density = density * stay + stats.norm.pdf(grid - mean) * below
+    return np.asarray(density.sum(axis=1) * step)
+
+
+@lru_cache(maxsize=256)
+def _mixing(nu: float) -> tuple[Floats, Floats]:
+    """Nodes and weights of the law of s = sqrt(chi2_nu / nu)."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    share = (nodes + 1) / 2
+    # Crowds the nodes at both ends, where few degrees of freedom put their long tail.
+    quantile = share**2 * (3 - 2 * share)
+    mass = weights / 2 * 6 * share * (1 - share)
+    return np.sqrt(stats.chi2.ppf(quantile, nu) / nu), mass
+
+
+@lru_cache(maxsize=64)
+def _curve(groups: int) -> CubicSpline:
+    """Return the distribution with known noise, as a spline over the height."""
+    heights = np.linspace(0.0, _TOP, 281)
+    return CubicSpline(heights, _known(heights, np.zeros(groups)))
+
+
+def _equal(heights: Floats, groups: int) -> Floats:
+    inside = np.clip(heights, 0.0, _TOP)
+    return np.where(heights <= 0, 0.0, np.clip(_curve(groups)(inside), 0.0, 1.0))
+
+
+def cdf(height: float, groups: int, nu: float) -> float:
+    """Probability that the largest studentized fall stays at or below `height`.
+
+    Parameters
+    ----------
+    height
+        Fall in standard errors of one group mean.
+    groups
+        Number of ordered groups, at least 2.
+    nu
+        Degrees of freedom of the noise estimate; ``inf`` where the noise is known.
+
+    Examples
+    --------
+    >>> round(cdf(3.725, 6, float("inf")), 3)
+    0.95
+    """
+    if np.isinf(nu):
+        return float(_equal(np.array([height]), groups)[0])
+    scale, mass = _mixing(float(nu))
+    return float(np.clip(mass @ _equal(height * scale, groups), 0.0, 1.0))
+
+
+def sf(height: float, groups: int, nu: float) -> float:
+    """Probability of a larger fall than `height` when nothing falls (the adjusted p value)."""
+    return 1.0 - cdf(height, groups, nu)
+
+
+@lru_cache(maxsize=1024)
+def critical(groups: int, nu: float, alpha: float = 0.05) -> float:
+    """Height that the largest fall passes with probability `alpha` when nothing falls.
+
+    Examples
+    --------
+    >>> round(critical(6, 15), 2)  # Hayter (1990), table 1
+    4.19
+    """
+    top = 10.0
+    while sf(top, groups, nu) > alpha:
+        top *= 2
+    return float(brentq(lambda h: sf(h, groups, nu) - alpha, 0.0, top, xtol=1e-5))
+
+
+@lru_cache(maxsize=256)
+def _table(groups: int, nu: float) -> tuple[Floats, Floats]:
+    heights = np.concatenate([np.linspace(0, 8, 81), np.geomspace(8.2, 200, 60)])
+    tail = np.array([max(sf(float(h), groups, nu), 1e-9) for h in heights])
+    return heights, np.log(np.minimum.accumulate(tail))
+
+
+def sf_many(heights: ArrayLike, groups: int, nu: float) -> Floats:
+    """`sf` of many heights, interpolated in a cached table (error below 0.001 of p)."""
+    at, logs = _table(groups, float(nu))
+    given = np.asarray(heights, dtype=np.float64)
+    return np.where(given <= 0, 1.0, np.exp(np.interp(given, at, logs)))
+
+
+def power(means: ArrayLike, nu: float, height: float) -> float:
+    """Probability that some fall passes `height` when the groups have these means.
+
+    Parameters
+    ----------
+    means
+        True group means in standard errors of one group mean, in order.
+    nu
+        Degrees of freedom of the noise estimate.
+    height
+        The critical value in use.
+    """
+    at = np.asarray(means, dtype=np.float64)
+    if np.isinf(nu):
+        return 1.0 - min(1.0, float(_known(np.array([height]), at)[0]))
+    scale, mass = _mixing(float(nu))
+    return 1.0 - min(1.0, float(mass @ _known(height * scale, at)))

@@ -1,0 +1,300 @@
+"""``monitor``: the sequential use of the diagnostic, look by look."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+import numpy as np
+
+from scalefit.errors import DesignError
+from scalefit.table import as_table, frame_of, html_table, html_verdict
+from scalefit.table.metrics import canonical
+
+from .align import BY, QUALITY, quality_metrics, split_columns
+from .cells import Cells, cells_of
+from .falltest import FallTest, fall_test
+from .pair import Pair, pair_test
+from .scale import Scale, scale_of
+from .sequential import nominal_level, spent
+from .words import tokens
+
+__all__ = ["Watch", "WatchTable", "monitor"]
+
+STOP, GO_ON, DECIDE = "stop", "go on", "decide"
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """Where one sequence stands.
+
+    Attributes
+    ----------
+    key, metric : the group and its quality metric.
+    decision : ``stop`` (quality falls beyond doubt), ``go on``, or ``decide`` (a fall beyond the
+        margin is seen, but is not beyond doubt).
+    misaligned : whether cross-entropy surely improved over the fall that stopped it.
+    look : look at which it stopped, else the latest look.
+    levels, p : (L,) level and p value of every look; pairs, with loss: p of the flag.
+    reason, advice : in words.
+    """
+
+    key: Mapping[str, Any]
+    metric: str
+    decision: str
+    misaligned: bool
+    look: int
+    levels: tuple[float, ...]
+    p: tuple[float, ...]
+    pairs: tuple[float, ...]
+    reason: str
+    advice: str
+
+    @property
+    def name(self) -> str:
+        """The group's values in one phrase."""
+        return " · ".join([*(str(v) for v in self.key.values() if v is not None), self.metric])
+
+    def __str__(self) -> str:
+        """Return decision, reason and advice."""
+        flag = "MISALIGNED, " if self.misaligned else ""
+        return f"{self.name}: {flag}{self.decision}. {self.reason} → {self.advice}"
+
+    def row(self) -> dict[str, Any]:
+        """Return the watch as one plain row."""
+        at = min(self.look, len(self.p)) - 1
+        return {
+            **dict(self.key),
+            "metric": self.metric,
+            "decision": self.decision,
+            "misaligned": self.misaligned,
+            "look": self.look,
+            "p": self.p[at] if self.p else None,
+            "level": self.levels[at] if self.levels else None,
+            "advice": self.advice,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class WatchTable(Sequence[Watch]):
+    """All sequences, those that stopped first."""
+
+    results: tuple[Watch, ...]
+    alpha: float
+
+    @overload
+    def __getitem__(self, index: int) -> Watch: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Watch, ...]: ...
+    def __getitem__(self, index: int | slice) -> Watch | tuple[Watch, ...]:
+        """Return a sequence by its place."""
+        return self.results[index]
+
+    def __len__(self) -> int:
+        """Return the number of sequences."""
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Watch]:
+        """Iterate over the sequences."""
+        return iter(self.results)
+
+    @property
+    def stopped(self) -> tuple[Watch, ...]:
+        """Sequences that should stop."""
+        return tuple(w for w in self.results if w.decision == STOP)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain row a sequence."""
+        return [w.row() for w in self.results]
+
+    def to_frame(self) -> Any:
+        """Return the rows as a data frame."""
+        return frame_of(self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {"alpha": self.alpha, "results": [{**vars(w), "key": dict(w.key)} for w in self]}
+
+    def __str__(self) -> str:
+        """Return one line a sequence."""
+        return "\n".join(map(str, self.results))
+
+    def __repr__(self) -> str:
+        return f"WatchTable({len(self.stopped)} of {len(self)} stopped)"
+
+    def _repr_html_(self) -> str:
+        return html_verdict(html.escape(repr(self))) + html_table(self.rows())
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How the level is spent over the looks."""
+
+    alpha: float
+    planned: int | None
+    looks_before: int
+
+    def level(self, look: int, curve: Cells) -> float:
+        if self.planned is None or curve.level == "single" or self.looks_before:
+            return spent(look + self.looks_before, self.alpha)
+        runs = max(2, int(np.median(curve.runs)))
+        return nominal_level(max(self.planned, len(curve.sizes)), runs, curve.design, self.alpha)
+
+
+def monitor(
+    table: Any,
+    by: Sequence[str] = BY,
+    quality: str | Sequence[str] = QUALITY,
+    loss: str = "cross_entropy",
+    margin: float | Mapping[str, float] = 0.5,
+    alpha: float = 0.05,
+    planned: int | None = None,
+    looks_before: int = 0,
+) -> WatchTable:
+    """Test after every new pretraining size, with one false-alarm rate for the whole sequence.
+
+    Give the table as it stands; earlier looks are worked out again from it. Sizes are taken in
+    ascending order.
+
+    Parameters
+    ----------
+    table, by, quality, loss, margin
+        As in :func:`align`.
+    alpha
+        Chance of any false alarm over the whole sequence of one group and metric.
+    planned
+        Number of sizes planned. None: open-ended, look k spends ``alpha / (k (k + 1))``.
+    looks_before
+        Looks already taken at other states of the same curve (seeds added after a look).
+
+    Raises
+    ------
+    DesignError
+        More sizes than were planned.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [
+    ...     {"pretrain_tokens": d, "pretrain_seed": s, "bleu": b + 0.1 * s}
+    ...     for d, b in [(1e6, 20), (4e6, 22), (16e6, 19)] for s in range(3)
+    ... ]
+    >>> rows[0]["bleu"] += 0.2
+    >>> monitor(pd.DataFrame(rows), planned=5)[0].decision
+    'stop'
+    """
+    whole = as_table(table)
+    names, _ = split_columns(whole, [by] if isinstance(by, str) else list(by))
+    rule, found = _Rule(alpha, planned, looks_before), []
+    for name in quality_metrics(whole, quality):
+        scale = scale_of(name, whole.where(metric=name).column("value"), margin)
+        for key, rows in whole.groups(names):
+            curve = cells_of(rows, name, None)
+            losses = None if canonical(loss) == name else cells_of(rows, canonical(loss), None)
+            if curve is not None:
+                _check_plan(curve, planned)
+                found.append(_watch(key, curve, losses, scale, rule))
+    order = (STOP, DECIDE, GO_ON)
+    return WatchTable(tuple(sorted(found, key=lambda w: order.index(w.decision))), alpha)
+
+
+def _check_plan(curve: Cells, planned: int | None) -> None:
+    if planned is not None and len(curve.sizes) > planned:
+        raise DesignError(
+            f"{len(curve.sizes)} pretraining sizes are there, but planned={planned}; the level was "
+            "shared out over the plan. Try: planned=None, which allows any number of looks"
+        )
+
+
+def _watch(
+    key: Mapping[str, Any], curve: Cells, losses: Cells | None, scale: Scale, rule: _Rule
+) -> Watch:
+    """Replay the looks until one stops the sequence."""
+    first = 3 if curve.level == "single" else 2
+    levels, p, pairs = [], [], []
+    fall, pair, stopped = None, None, False
+    for k in range(first, len(curve.sizes) + 1):
+        level = rule.level(k - first + 1, curve)
+        part = _until(curve, curve.sizes[k - 1], k)
+        fall = fall_test(part, scale.sign, scale.reference, level)
+        pair = _pair(part, fall, losses, level)
+        levels.append(level)
+        p.append(fall.p_value)
+        pairs.append(1.0 if pair is None else pair.p)
+        if stopped := fall.p_value <= level:
+            break
+    decision = STOP if stopped else _unsure(fall, scale)
+    return Watch(
+        key=key,
+        metric=curve.metric,
+        decision=decision,
+        misaligned=bool(stopped and pairs[-1] <= levels[-1] and curve.level == "procedure"),
+        look=len(p),
+        levels=tuple(levels),
+        p=tuple(p),
+        pairs=tuple(pairs),
+        **_said(decision, curve, fall, pair, len(p)),
+    )
+
+
+def _until(curve: Cells, size: float, k: int) -> Cells:
+    keep = curve.bins < k
+    return replace(
+        curve,
+        sizes=curve.sizes[:k],
+        values=curve.values[:k],
+        stderr=curve.stderr[:k],
+        bins=curve.bins[keep],
+        score=curve.score[keep],
+        rows=curve.rows[keep],
+    )
+
+
+def _pair(part: Cells, fall: FallTest, losses: Cells | None, level: float) -> Pair | None:
+    if losses is None:
+        return None
+    k = int((losses.sizes <= part.sizes[-1] * 1.1).sum())
+    if k < 2:
+        return None
+    loss = _until(losses, losses.sizes[k - 1], k)
+    return pair_test(part, fall, loss, fall_test(loss, 1.0, 0.031, level))
+
+
+def _unsure(fall: FallTest | None, scale: Scale) -> str:
+    return DECIDE if fall is not None and fall.estimate > scale.margin else GO_ON
+
+
+def _said(
+    decision: str, curve: Cells, fall: FallTest | None, pair: Pair | None, looks: int
+) -> dict[str, str]:
+    """Reason and advice."""
+    if fall is None:
+        return {
+            "reason": f"{len(curve.sizes)} sizes so far, too few for a look.",
+            "advice": "measure the next size",
+        }
+    i, j = fall.pair
+    places = f"{tokens(curve.sizes[i])} and {tokens(curve.sizes[j])} tokens"
+    seen = f"Look {looks}: largest fall {fall.estimate:.3g}, p = {fall.p_value:.2g}"
+    if decision == STOP:
+        loss = "" if pair is None else f", cross-entropy improves by {pair.gain:.2g} meanwhile"
+        return {
+            "reason": f"{seen} against a level of {fall.alpha:.2g}{loss}.",
+            "advice": f"stop; the best size so far is {_best(curve, j, fall)}",
+        }
+    if decision == DECIDE:
+        return {
+            "reason": f"{seen} against a level of {fall.alpha:.2g}: not beyond doubt.",
+            "advice": f"more pretraining seeds at {places} would decide; then looks_before={looks}",
+        }
+    return {
+        "reason": f"{seen} against a level of {fall.alpha:.2g}.",
+        "advice": "go on with the next size",
+    }
+
+
+def _best(curve: Cells, j: int, fall: FallTest) -> str:
+    i = int(np.nanargmax(np.where(np.isnan(fall.size[:, j]), -np.inf, fall.size[:, j])))
+    return f"{tokens(curve.sizes[i])} tokens"

@@ -1,0 +1,145 @@
+"""How many pretraining seeds would decide: the number that an inconclusive verdict names.
+
+Two questions are asked of the curve's own shape, with the seed noise that was measured: would a
+fall of one margin at the last size be confirmed, and would its absence be? Both are simulated
+with the very test that gives the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import hayter
+from .drop import Falls, falls, passes
+from .noise import Design, estimate
+
+__all__ = ["Plan", "SampleSize", "rising", "seeds_needed"]
+
+Floats = NDArray[np.float64]
+_DRAWS, _SEED, _MOST = 1000, 11, 128
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """What it would take.
+
+    Attributes
+    ----------
+    seeds : pretraining seeds at every size; 0 where not even `most` would do.
+    confirm_fall : probability that they confirm a fall of `fall` at the last size.
+    confirm_none : probability that they confirm "no fall beyond the margin" if there is none.
+    fall, sd : the fall and the seed noise it was computed for.
+    """
+
+    seeds: int
+    confirm_fall: float
+    confirm_none: float
+    fall: float
+    sd: float
+
+    def __str__(self) -> str:
+        """Return the promise in words."""
+        if not self.seeds:
+            return f"more than {_MOST} pretraining seeds per size at a seed SD of {self.sd:.2g}"
+        return (
+            f"{self.seeds} pretraining seeds per size (at a seed SD of {self.sd:.2g}, a fall of "
+            f"{self.fall:.2g} at the last size would be confirmed with probability "
+            f"{self.confirm_fall:.2f}, and its absence with {self.confirm_none:.2f})"
+        )
+
+
+def rising(means: Floats) -> Floats:
+    """Non-decreasing least-squares curve through oriented means (pool adjacent violators)."""
+    blocks: list[tuple[float, int]] = []
+    for value in means:
+        blocks.append((float(value), 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (high, n), (low, m) = blocks[-2], blocks[-1]
+            blocks[-2:] = [((high * n + low * m) / (n + m), n + m)]
+    return np.concatenate([np.full(n, v) for v, n in blocks])
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The question: a non-decreasing curve (K,), the seed noise, the design, margin and level."""
+
+    means: Floats
+    sd: float
+    design: Design
+    margin: float
+    alpha: float
+
+    def sees_fall(self, runs: int) -> float:
+        """Power to confirm that the last size falls by one margin, by the very test in use."""
+        return float(passes(self._fallen(runs), self.alpha).mean())
+
+    def surely_sees_fall(self, runs: int) -> float:
+        """Return the same without the refinement for steep curves: less, and much quicker."""
+        found = self._fallen(runs)
+        height = hayter.critical(len(self.means), found.noise.nu, self.alpha)
+        return float((found.largest > height).mean())
+
+    def sees_none(self, runs: int) -> float:
+        """Power to confirm that no fall exceeds the margin, if there is none."""
+        found = falls(estimate(self.means[:, None] + self._noise(runs), self.design))
+        return float((found.upper(self.alpha) < self.margin).mean())
+
+    def _fallen(self, runs: int) -> Falls:
+        fallen = self.means.copy()
+        fallen[-1] = self.means[:-1].max() - self.margin
+        return falls(estimate(fallen[:, None] + self._noise(runs), self.design))
+
+    def _noise(self, runs: int) -> Floats:
+        return self.sd * _noise(len(self.means), runs)
+
+
+@lru_cache(maxsize=16)
+def _noise(sizes: int, runs: int) -> Floats:
+    return np.random.default_rng(_SEED).standard_normal((_DRAWS, sizes, runs))
+
+
+def _fewest(enough: Callable[[int], bool], low: int, high: int) -> int:
+    """Smallest number in low .. high for which `enough` holds; it holds for `high`."""
+    while high > low:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
+
+
+def seeds_needed(
+    means: Floats, sd: float, design: Design, margin: float, alpha: float, target: float = 0.8
+) -> SampleSize:
+    """Fewest pretraining seeds whose two powers both reach `target`.
+
+    Parameters
+    ----------
+    means
+        Oriented means, (K,); the shape asked about is the rising curve through them.
+    sd
+        Standard deviation of one run.
+    design
+        How the sizes share runs.
+    margin, alpha
+        As in the verdict.
+    target
+        Power asked of both answers.
+    """
+    plan = Plan(rising(means), sd, design, margin, alpha)
+
+    def quick(runs: int) -> bool:
+        return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= target
+
+    top = 4
+    while not quick(top) and top < _MOST:
+        top *= 2
+    if top >= _MOST:
+        return SampleSize(0, plan.sees_fall(_MOST), plan.sees_none(_MOST), margin, sd)
+    high = _fewest(quick, 2, top)
+    low = _fewest(lambda runs: plan.sees_none(runs) >= target, 2, high)
+    seeds = _fewest(lambda runs: plan.sees_fall(runs) >= target, low, high) if low < high else high
+    return SampleSize(seeds, plan.sees_fall(seeds), plan.sees_none(seeds), margin, sd)

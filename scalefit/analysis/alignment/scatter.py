@@ -1,0 +1,120 @@
+"""One seed a size: noise from the scatter around smooth curves, and a reference noise beside it.
+
+Without replicates nothing measures seed noise. Two stand-ins are used, each at half the level:
+
+scatter
+    Residuals around the best of several smooth three-parameter curves in ln D (a parabola, so
+    that a hump is no noise, and power laws). The null distribution of "largest fall over scatter"
+    is simulated at a constant curve on the very same sizes, the worst case.
+reference
+    The largest seed noise known from published replicates (see ``scale``): a fall that not even
+    this noise explains.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from . import hayter
+
+__all__ = [
+    "degrees",
+    "largest_lower",
+    "pair_p_values",
+    "pair_reach",
+    "residual_sd",
+    "tipping_point",
+]
+
+Floats = NDArray[np.float64]
+_DRAWS, _SEED = 10_000, 20261122
+_RATES = tuple(
+    float(r) for r in np.concatenate([-np.geomspace(0.3, 6, 6), np.geomspace(0.3, 12, 14)])
+)
+
+
+def _bases(x: Floats) -> list[Floats]:
+    """Orthonormal bases (K, p) of the smooth curves; at least one residual is left over."""
+    unit = (x - x.min()) / max(float(np.ptp(x)), 1e-12)
+    one = np.ones_like(unit)
+    if len(x) < 5:
+        return [np.linalg.qr(np.column_stack([one, unit]))[0]] if len(x) > 2 else []
+    curved = [np.column_stack([one, np.exp(-rate * unit)]) for rate in _RATES]
+    curved.append(np.column_stack([one, unit, unit**2]))
+    return [np.linalg.qr(columns)[0] for columns in curved]
+
+
+def degrees(sizes: int) -> int:
+    """Residual degrees of freedom with this many sizes."""
+    return sizes - 3 if sizes >= 5 else max(sizes - 2, 0)
+
+
+def residual_sd(x: Floats, y: Floats) -> Floats:
+    """Scatter of y (..., K) around the best smooth curve over x = ln D (K,)."""
+    bases = _bases(x)
+    if not bases:
+        return np.full(y.shape[:-1], np.nan)
+    centred = y - y.mean(axis=-1, keepdims=True)
+    total = (centred**2).sum(axis=-1)
+    rest = np.min([total - ((centred @ q) ** 2).sum(axis=-1) for q in bases], axis=0)
+    return np.asarray(np.sqrt(np.maximum(rest, 1e-18 * (1 + total)) / degrees(len(x))))
+
+
+@lru_cache(maxsize=64)
+def _null(x: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Sorted largest falls over scatter, and the falls of every pair, at a flat truth."""
+    at = np.array(x)
+    noise = np.random.default_rng(_SEED).standard_normal((_DRAWS, len(at)))
+    differences = noise[:, :, None] - noise[:, None, :]
+    pairs = differences[:, *np.triu_indices(len(at), 1)] / residual_sd(at, noise)[:, None]
+    return np.sort(pairs.max(axis=1)), pairs
+
+
+def pair_p_values(x: Floats, falls: Floats, sd: float, reference: float) -> Floats:
+    """Family-wise p values of falls (K, K) between single runs; 1 outside i < j.
+
+    With `sd` nan only the reference (or known) noise is used, at the full level.
+    """
+    sizes, later = len(x), np.triu(np.ones(falls.shape, dtype=bool), 1)
+    found = hayter.sf_many(np.nan_to_num(falls, nan=-1.0) / reference, sizes, np.inf)
+    if np.isfinite(sd):
+        largest = _null(tuple(x))[0]
+        below = np.searchsorted(largest, np.nan_to_num(falls, nan=-np.inf) / sd)
+        found = 2 * np.minimum(found, (_DRAWS - below + 1) / (_DRAWS + 1))
+    return np.where(later, np.minimum(found, 1.0), 1.0)
+
+
+def largest_lower(x: Floats, falls: Floats, sd: float, reference: float, alpha: float) -> float:
+    """Lower bound of the largest fall, the better of the two at half of alpha each."""
+    largest = float(np.nanmax(falls))
+    half = alpha / 2 if np.isfinite(sd) else alpha
+    bound = largest - hayter.critical(len(x), np.inf, half) * reference
+    if np.isfinite(sd):
+        bound = max(bound, largest - sd * float(np.quantile(_null(tuple(x))[0], 1 - alpha / 2)))
+    return bound
+
+
+def pair_reach(x: Floats, sd: float, alpha: float, known: bool = False) -> Floats:
+    """One-sided half-width of each difference by itself, (K, K); infinite without a noise."""
+    sizes = len(x)
+    reach = np.full((sizes, sizes), np.inf)
+    if known:
+        return np.full((sizes, sizes), sd * np.sqrt(2) * ndtri(1 - alpha))
+    if np.isfinite(sd):
+        reach[np.triu_indices(sizes, 1)] = sd * np.quantile(_null(tuple(x))[1], 1 - alpha, axis=0)
+    return reach
+
+
+def tipping_point(fall: float, sizes: int, alpha: float = 0.05) -> float:
+    """Seed standard deviation at and above which noise alone explains a fall between single runs.
+
+    Examples
+    --------
+    >>> round(tipping_point(1.0, 6), 2)
+    0.27
+    """
+    return max(fall, 0.0) / hayter.critical(sizes, np.inf, alpha)

@@ -1,0 +1,80 @@
+"""What pretraining is worth: quality at the largest size against models that were not pretrained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from .cells import Cells
+from .falltest import FallTest
+
+__all__ = ["Value", "value_of"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """Gain over the baseline, oriented so that more is better.
+
+    Attributes
+    ----------
+    baseline : mean without pretraining, in the metric's own direction.
+    runs : runs behind it.
+    gains : (K,) gain at each size.
+    low, high : one-sided bounds of the gain at the largest size.
+    p_harm, p_help : p values of "the largest size is worse / better than no pretraining".
+    """
+
+    baseline: float
+    runs: int
+    gains: Floats
+    low: float
+    high: float
+    p_harm: float
+    p_help: float
+
+    @property
+    def gain(self) -> float:
+        """Gain at the largest size."""
+        return float(self.gains[-1])
+
+
+def value_of(cells: Cells, sign: float, noise: FallTest, alpha: float) -> Value | None:
+    """Compare the largest size with the baseline; None without a baseline or a noise estimate."""
+    if not len(cells.baseline) or not np.isfinite(noise.sd):
+        return None
+    gains = sign * (cells.means - cells.baseline.mean())
+    first, nu = _variance_of_last(cells, noise)
+    second, mu = _variance_of_baseline(cells.baseline, noise)
+    error = np.sqrt(first + second)
+    df = (first + second) ** 2 / (first**2 / nu + second**2 / mu)
+    t = float(gains[-1] / max(error, 1e-12))
+    reach = float(error * stats.t.ppf(1 - alpha, df))
+    return Value(
+        baseline=float(cells.baseline.mean()),
+        runs=len(cells.baseline),
+        gains=gains,
+        low=float(gains[-1]) - reach,
+        high=float(gains[-1]) + reach,
+        p_harm=float(stats.t.cdf(t, df)),
+        p_help=float(stats.t.sf(t, df)),
+    )
+
+
+def _variance_of_last(cells: Cells, noise: FallTest) -> tuple[float, float]:
+    """Variance of the last mean and its degrees of freedom; shared runs keep their own offset."""
+    last = cells.values[-1][~np.isnan(cells.values[-1])]
+    if cells.level != "single" and cells.design == "shared" and len(last) > 1:
+        own = float(np.var(last, ddof=1)) / len(last)
+        return max(own, noise.sd**2 / len(last)), float(len(last) - 1)
+    return noise.sd**2 / len(last), noise.nu
+
+
+def _variance_of_baseline(baseline: Floats, noise: FallTest) -> tuple[float, float]:
+    if len(baseline) > 1:
+        return float(np.var(baseline, ddof=1)) / len(baseline) + 1e-24, float(len(baseline) - 1)
+    return noise.sd**2, noise.nu

@@ -1,0 +1,135 @@
+"""``scalefit align``: tell corpora that help from those of which only cross-entropy says so."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._options import AsJson, Results
+
+if TYPE_CHECKING:
+    from scalefit.analysis.alignment import AlignmentTable
+
+ALARM = 3
+"""Exit code when `--fail-on` finds what it looks for; 2 is bad input."""
+_STOPS = {
+    "misaligned": ("misaligned",),
+    "suspected": ("misaligned", "suspected"),
+    "deteriorating": ("deteriorating", "harmful"),
+    "any": ("misaligned", "suspected", "deteriorating", "fluctuating", "harmful"),
+}
+
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on",
+        help=f"Exit with {ALARM} on: misaligned, suspected, deteriorating or any.",
+    ),
+]
+Adjust = Annotated[
+    str, typer.Option(help="Which alarms count for --fail-on over many groups: holm, bh or none.")
+]
+
+
+def command(
+    results: Results,
+    by: Annotated[
+        str, typer.Option(help="Columns that make a group.")
+    ] = "corpus,task,finetune_tokens,model",
+    quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
+    loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
+    margin: Annotated[float, typer.Option(help="Fall that does not matter, BLEU points.")] = 0.5,
+    alpha: Annotated[float, typer.Option(help="False-alarm rate of one group and metric.")] = 0.05,
+    fail_on: FailOn = None,
+    adjust: Adjust = "holm",
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Watch the file; sequential test as sizes arrive.")
+    ] = False,
+    every: Annotated[float, typer.Option(help="Seconds between looks with --follow.")] = 30.0,
+    planned: Annotated[
+        int | None, typer.Option(help="Pretraining sizes planned, for --follow.")
+    ] = None,
+    looks: Annotated[
+        int | None, typer.Option(help="Stop following after so many readings.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the picture: .png, .svg, .pdf.")] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Show all evidence, not only the table.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell corpora that help from corpora of which only cross-entropy says so."""
+    import scalefit
+    from scalefit.errors import DesignError
+
+    from ._io import names
+
+    if fail_on is not None and fail_on not in _STOPS:
+        raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
+    if adjust not in ("holm", "bh", "none"):
+        raise DesignError(f"--adjust {adjust}: needed holm, bh or none")
+    options: dict[str, Any] = {
+        "by": names(by),
+        "quality": names(quality),
+        "loss": loss,
+        "margin": margin,
+        "alpha": alpha,
+    }
+    if follow:
+        _follow(results, {**options, "planned": planned}, every, looks, fail_on)
+        return
+    table = scalefit.align(scalefit.read(results), **options)
+    _show(table, as_json=as_json, evidence=evidence)
+    if plot is not None:
+        from scalefit.views.alignment import plot_alignment
+
+        plot_alignment(table).savefig(plot)
+    if fail_on is not None and _alarms(table, fail_on, adjust):
+        sys.exit(ALARM)
+
+
+def _show(table: AlignmentTable, *, as_json: bool, evidence: bool) -> None:
+    from ._io import write_json, write_rows
+
+    if as_json:
+        write_json(table)
+    elif evidence or len(table) == 1:
+        print(table)
+    else:
+        write_rows([_short(row) for row in table.rows()], as_json=False, title=table.summary)
+        for note in table.notes:
+            print(f"note: {note}")
+
+
+def _short(row: dict[str, object]) -> dict[str, object]:
+    """Drop what would make the terminal's table too wide; --evidence and --json have it."""
+    return {k: v for k, v in row.items() if k not in ("flag (BH)", "p")}
+
+
+def _alarms(table: AlignmentTable, fail_on: str, adjust: str) -> bool:
+    found = {*table.flags(adjust), *table.verdicts(adjust)}
+    return bool(found & set(_STOPS[fail_on]))
+
+
+def _follow(
+    path: str, options: dict[str, Any], every: float, looks: int | None, fail_on: str | None
+) -> None:
+    """Read the file again and again; print what changed; stop on the alarm that is asked for."""
+    import scalefit
+
+    shown, readings = "", 0
+    while True:
+        watch = scalefit.monitor(scalefit.read(path), **options)
+        if str(watch) != shown:
+            shown = str(watch)
+            print(shown, flush=True)
+        readings += 1
+        if fail_on is not None and watch.stopped:
+            sys.exit(ALARM)
+        if looks is not None and readings >= looks:
+            return
+        time.sleep(every)
