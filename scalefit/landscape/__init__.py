@@ -11,11 +11,13 @@ from .basins import Clusters, clusters
 from .budget import Budget, budget
 from .checkpoint import Checkpoint, load
 from .curvature import Sharpness, sharpness
+from .hf import hf_loss
 from .matrix import Distances, distances
 from .mixing import batched
 from .outcome import Prediction, predict
 from .path import Path, paths
 from .planes import Plane, plane
+from .torch_loss import ModuleLoss
 from .verdict import Predictor
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Checkpoint",
     "Clusters",
     "Distances",
+    "ModuleLoss",
     "Path",
     "Plane",
     "Prediction",
@@ -34,6 +37,7 @@ __all__ = [
     "budget",
     "clusters",
     "distances",
+    "hf_loss",
     "load",
     "paths",
     "plane",
