@@ -79,6 +79,9 @@ def design_notes(law: Law, points: Points) -> list[str]:
         notes.append(
             f"{law.formula} is {law.source or 'not separable'}: its optimum is the best of those starts, not verified"
         )
+    below = int((points.y < 0).sum())
+    if below and law.separable and all(c.lower >= 0 for c in law.coefficients):
+        notes.append(f"{below} values below 0, where the law {law.name!r} cannot go")
     for name, x in zip(law.inputs, points.inputs, strict=True):
         if (x > 0).all() and law.name != "ce_to_bleu" and np.log10(x.max() / x.min()) < 1:
             notes.append(

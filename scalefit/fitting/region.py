@@ -14,7 +14,7 @@ likelihood is. Source: Bates and Watts 1988, Nonlinear Regression Analysis, sect
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -151,6 +151,7 @@ def _lay(
     raw = centre + mesh @ axes.T
     shapes = np.vstack([np.clip(raw, lower, upper), centre])
     out = Region(problem, shapes, _faces(problem, shapes, weights), limit)
+    out = replace(out, limit=max(limit, float(out.profile[-1]) * (1 + 1e-9)))  # keep the optimum in
     clipped = ((raw < lower) | (raw > upper)).any(-1)
     cells = (out.inside[:-1] & ~clipped).reshape([count] * m)
     return out, cells
@@ -232,7 +233,9 @@ def _face(phi: Array, y: Array, weights: Array, gram: Array, moment: Array, fixe
         where = np.ix_(np.arange(len(gram)), np.flatnonzero(free), np.flatnonzero(free))
         full[where] = inverse
         rest = moment[:, free] - gram[:, free][:, :, ~free] @ fixed[~free]
-        best[:, free] = (inverse @ rest[..., None])[..., 0]
+        solved = inverse @ rest[..., None]
+        solved += inverse @ (rest[..., None] - gram[:, free][:, :, free] @ solved)
+        best[:, free] = solved[..., 0]
     misfit = y - (best[:, None] @ phi)[:, 0]
     return Face(best, (weights * misfit**2).sum(-1), full)
 

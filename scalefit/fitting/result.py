@@ -92,8 +92,9 @@ class Fit:
         for j, coordinate in enumerate(self.law.coordinates):
             if coordinate not in self.solution.at_bound or (j < k and coordinate == "E"):
                 continue
+            low, high = (b[j] for b in self.solution.problem.bounds)
             moved = self.solution.theta.copy()
-            moved[j] = moved[j] * 1.01 + 1e-3
+            moved[j] = low + 0.1 * (high - low) if np.isfinite(high - low) else moved[j] + 1.0
             with np.errstate(all="ignore"):
                 after = self.law.params(moved)
             names |= {

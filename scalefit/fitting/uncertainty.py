@@ -129,7 +129,7 @@ class Uncertainty:
                 params = law.params(np.concatenate([spread, found.shapes], axis=1))
             return np.broadcast_to(params[name], (len(found.shapes),)).astype(float)
 
-        once, twice = quoted(self.theta[:k]), quoted(2 * self.theta[:k])
+        once, twice = quoted(np.ones(k)), quoted(np.full(k, 2.0))
         if np.allclose(once, twice, equal_nan=True):
             inside = once[found.inside]
             return float(np.nanmin(inside)), float(np.nanmax(inside))
