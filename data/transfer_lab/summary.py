@@ -75,16 +75,16 @@ def pooled_sd(found: dict[tuple[str, int], Cell]) -> float | None:
     return fmean(spread) ** 0.5 if spread else None
 
 
-def seed_line(found: dict[tuple[str, int], Cell]) -> str:
-    """Say how much seeds matter and how far the best cell lies above the start from nothing."""
+def seed_line(found: dict[tuple[str, int], Cell], sign: int) -> str:
+    """Say how much seeds matter and how far the best cell lies from the start from nothing."""
     p, f = pooled_sd(found), finetuning_sd(found)
     if p is None or f is None or ("none", 0) not in found:
         return ""
-    key = max(found, key=lambda k: mean(found[k]))
+    key = max(found, key=lambda k: sign * mean(found[k]))
     gain = mean(found[key]) - mean(found["none", 0])
     return (
         f"pooled SD of pretraining-seed means {p:.3f}, of finetuning seeds {f:.3f}; "
-        f"highest cell {key[0]} at {key[1]:,}: {gain:+.2f} over none, {gain / p:.1f} seed SDs"
+        f"best cell {key[0]} at {key[1]:,}: {gain:+.2f} over none, {abs(gain) / p:.1f} seed SDs"
     )
 
 
@@ -96,7 +96,7 @@ def main() -> None:
         for metric in METRICS:
             found = cells(rows, task=task, finetune_tokens=tokens, domain=domain, metric=metric)
             print(f"\n### {task}, {int(tokens):,} finetuning tokens, {PLACES[domain]}: {metric}\n")
-            print(*grid(found), seed_line(found), sep="\n")
+            print(*grid(found), seed_line(found, -1 if metric == "cross_entropy" else 1), sep="\n")
     facts = HERE / "facts.json"
     if facts.exists():
         print("\n### facts\n", json.dumps(json.loads(facts.read_text()), indent=1), sep="\n")
