@@ -19,7 +19,7 @@ from .sides import Group, Side, from_examples, from_table, is_paired
 from .tails import Profile, profile
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
-ON_THIS_TEST_SET = "over new runs on this test set; scores per example would count new examples in"
+ON_THIS_TEST_SET = "on this test set: scores per example would count new examples in"
 Pair = Callable[[Side, Side], bool]
 
 

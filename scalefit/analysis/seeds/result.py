@@ -107,6 +107,9 @@ class Part:
         names = [c.name for c in self.components]
         seeds = f"{self.pretrain} pretraining × {self.finetune:g} finetuning seeds"
         where = f"{self.name}: " if self.label else ""
+        if self.design == "crossed":
+            shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")
+            return f"{where}seed variance is {shares} ({self.cells} cells)"
         if self.icc is None or PRETRAIN not in names:
             first = self.components[0]
             return f"{where}SD {first.sd:.3g} over {first.name} ({seeds}; {self.scope})"

@@ -14,6 +14,7 @@ from scalefit.table.core import Table, as_table
 from . import intervals
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
 from .design import Cell, cells, telling
+from .factors import crossed_parts, example_part
 from .mixed import reml
 from .pool import TOGETHER, crossed_cells, nested_cells
 from .result import Component, FTest, Part, VarianceComponents
@@ -32,6 +33,7 @@ def variance(
     where: Mapping[str, Any] | None = None,
     design: Design = "nested",
     method: Method = "auto",
+    factors: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> VarianceComponents:
     """Variance components of a metric over pretraining and finetuning seeds.
@@ -39,7 +41,8 @@ def variance(
     Parameters
     ----------
     data : Table, DataFrame or mapping of columns
-        Results with ``pretrain_seed`` and ``finetune_seed``.
+        Results with ``pretrain_seed`` and ``finetune_seed``. Or scores per example as an array
+        (seeds, examples): then the sources are seed, test example and their interaction.
     metric : str
     by : columns that are kept apart; conditions that differ in others (corpus, sizes) are
         pooled, each around its own mean.
@@ -50,6 +53,9 @@ def variance(
     method
         "anova": closed form, unweighted means where seeds are unbalanced; "reml": statsmodels;
         "auto": closed form where balanced, else REML where statsmodels is there.
+    factors
+        Two or three columns that were completely crossed, in place of the two seeds: say
+        ``("init_seed", "order_seed")`` for initialisation and data order apart.
     level : of the intervals.
 
     Returns
@@ -73,8 +79,13 @@ def variance(
     """
     if design not in ("nested", "crossed") or method not in ("auto", "anova", "reml"):
         raise DesignError(f"found design={design!r}, method={method!r}; see help(sf.variance)")
+    if isinstance(data, np.ndarray):
+        return VarianceComponents(metric, level, (example_part(data, level),))
     table = as_table(data)
     table = table.where(**where) if where else table
+    if factors is not None:
+        crossed = crossed_parts(table, metric, factors, by, level)
+        return VarianceComponents(metric, level, tuple(crossed))
     found, notes = cells(table, metric)
     parts = [_part(key, group, design, method, level) for key, group in _sides(found, by, table)]
     notes += tuple(n for n in (_shared(found, table), _test_note(parts)) if n)
@@ -94,7 +105,8 @@ def _sides(
 
 
 def _shared(found: Sequence[Cell], table: Table) -> str:
-    if table.has("pretrain_run") or len(found) < 2 or not table.has("pretrain_seed"):
+    sizes = {cell.key.get("pretrain_tokens") for cell in found}
+    if table.has("pretrain_run") or len(sizes) < 2 or not table.has("pretrain_seed"):
         return ""
     return (
         "no column pretrain_run: equal pretraining seeds of one corpus are taken to be one run "

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import scalefit as sf
-from scalefit.analysis.seeds.anova import FINETUNE, PRETRAIN, nested
+from scalefit.analysis.seeds.anova import FINETUNE, PRETRAIN, crossed, nested
 from scalefit.analysis.seeds.pool import TOGETHER
 from scalefit.errors import DesignError
 
@@ -171,3 +171,43 @@ def test_unbalanced_intervals_cover():
         low, high, _ = intervals.component(squares, PRETRAIN)
         hits.append(low <= 1 <= high)
     assert 0.93 < np.mean(hits) < 0.97
+
+
+def test_initialisation_and_data_order_apart():
+    rng = np.random.default_rng(9)
+    y = 40 + 3 * rng.normal(size=(6, 1)) + rng.normal(size=(1, 6)) + 0.3 * rng.normal(size=(6, 6))
+    table = pd.DataFrame(
+        [{"pretrain_tokens": 1e6, "init_seed": i, "order_seed": o, "bleu": y[i, o]}
+         for i in range(6) for o in range(6)]
+    )  # fmt: skip
+    found = sf.variance(table, metric="bleu", factors=("init_seed", "order_seed"))[None]
+    squares = crossed(y)
+    assert found["init_seed"].variance == pytest.approx(squares.estimate(PRETRAIN))
+    assert found["order_seed"].variance == pytest.approx(squares.estimate(FINETUNE))
+    assert found.share("init_seed") > found.share("order_seed") > found.share("rest")
+    with pytest.raises(DesignError, match="35 runs for 6 × 6"):
+        sf.variance(table[1:], metric="bleu", factors=("init_seed", "order_seed"))
+    with pytest.raises(DesignError, match="no column luck"):
+        sf.variance(table, metric="bleu", factors=("init_seed", "luck"))
+
+
+def test_seeds_and_test_examples():
+    rng = np.random.default_rng(10)
+    scores = rng.normal(size=(20, 1)) + 2 * rng.normal(size=(1, 400)) + rng.normal(size=(20, 400))
+    found = sf.variance(scores, metric="accuracy")[None]
+    assert found["seed"].low < 1 < found["seed"].high
+    assert found["test example"].variance == pytest.approx(4, rel=0.2)
+    assert "test example" in found.sentence
+
+
+def test_spread_by_size_is_smoothed():
+    rng = np.random.default_rng(11)
+    sizes = np.geomspace(1e6, 1e9, 6)
+    parts = [frame(30 + rng.normal(0, (d / 1e6) ** -0.2, (4, 1)) + rng.normal(0, 0.01, (4, 2)),
+                   pretrain_run=f"{d}").assign(pretrain_tokens=d) for d in sizes]  # fmt: skip
+    table = pd.concat(parts)
+    table["pretrain_run"] = table["pretrain_run"] + "-" + table["pretrain_seed"].astype(str)
+    found = sf.variance(table, metric="bleu")
+    assert found[None].line.slope == pytest.approx(-0.4, abs=3 * found[None].line.slope_stderr)
+    assert [s.tokens for s in found[None].sizes] == pytest.approx(sizes)
+    assert "for ten times the tokens" in str(found)
