@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +67,7 @@ def plot_alignment(results: Alignment | AlignmentTable, *, most: int = MOST) -> 
     return figure
 
 
-def _column(axes: Sequence[Axes], result: Alignment, *, wide: bool) -> None:
+def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
     found = result.evidence
     assert found is not None
     width = 52 if wide else 34
@@ -121,7 +120,7 @@ def _loss(axes: Axes, found: Evidence) -> None:
 
 
 def _measured(axes: Axes, curve: Cells, sd: float, colour: str, label: str) -> None:
-    """Runs as points, means as a line, a band of one 95 % half-width of each mean."""
+    """Draw runs as points, means as a line, and a band of 1.96 standard errors of each mean."""
     for run in curve.values.T:
         axes.plot(curve.sizes, run, ls="", marker="o", ms=3, mfc="none", color=colour, alpha=0.6,
                   gid="runs", zorder=2)  # fmt: skip

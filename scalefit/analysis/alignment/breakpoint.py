@@ -58,7 +58,7 @@ def find_break(cells: Cells, sign: float, noise: FallTest, law: str, alpha: floa
     variance = noise.sd**2
     statistic = gain.max() / variance
     null = _null(fit_curve(law, cells.sizes, y, root**2).fitted * root, laws, bends, noise)
-    near = places[gain >= gain.max() - variance * float(stats.f.ppf(1 - alpha, 1, noise.nu))]
+    near = places[gain >= gain.max() - variance * float(stats.t.ppf(1 - alpha / 2, noise.nu)) ** 2]
     best = places[int(np.argmax(gain))]
     return Break(
         size=float(np.exp(best)),

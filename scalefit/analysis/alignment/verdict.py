@@ -97,7 +97,7 @@ def comes_back(found: Evidence) -> bool:
 
 def _confirmed(found: Evidence, alpha: float) -> str:
     """Rules 3 and 4 with replicates."""
-    if found.fall.upper >= found.scale.margin:
+    if found.fall.upper >= found.scale.margin or len(found.quality.sizes) < 3:
         return "inconclusive"
     start = tail_start(found.quality.sizes)
     late = (found.rise.size + found.rise.reach)[start:, start:]
