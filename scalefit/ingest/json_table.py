@@ -54,13 +54,12 @@ def _columns(document: dict[str, Any]) -> list[Row] | None:
 
 
 def recognises_lines(source: Source) -> bool:
-    """Whether the first line is a whole JSON object."""
-    first = next(
-        (t for t in source.first_lines if t.strip() and not t.lstrip().startswith("#")), ""
-    )
-    return first.lstrip().startswith("{") and (
-        source.suffix in (".jsonl", ".ndjson") or first.rstrip().endswith("}")
-    )
+    """Whether it ends in .jsonl, or its first two lines are objects each."""
+    lines = [t.strip() for t in source.first_lines if t.strip() and not t.lstrip().startswith("#")]
+    if not lines or not lines[0].startswith("{"):
+        return False
+    whole = len(lines) > 1 and lines[0].endswith("}") and lines[1].startswith("{")
+    return whole or source.suffix in (".jsonl", ".ndjson")
 
 
 def read_lines(source: Source) -> Extract:

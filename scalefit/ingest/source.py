@@ -100,8 +100,7 @@ class Source:
             raw.seek(0)
         except OSError as error:
             raise FormatError(f"{self.name}: cannot be read: {error.strerror or error}") from error
-        packed = gzip.GzipFile(fileobj=raw) if magic == _GZIP else raw
-        return io.BufferedReader(_Guarded(packed, self.name))
+        return io.BufferedReader(_Guarded(raw, self.name, packed=magic == _GZIP))
 
     def data(self, limit: int | None = None) -> bytes:
         """Return all bytes, decompressed; refuse more than the limit."""
@@ -181,8 +180,9 @@ class Source:
 class _Guarded(io.RawIOBase):
     """A stream whose gzip and disk failures come out as our errors."""
 
-    def __init__(self, inner: IO[bytes] | gzip.GzipFile, name: str) -> None:
-        self.inner, self.label = inner, name
+    def __init__(self, raw: IO[bytes], name: str, *, packed: bool) -> None:
+        self.raw, self.label = raw, name
+        self.inner: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if packed else raw
 
     def readable(self) -> bool:
         return True
@@ -202,4 +202,5 @@ class _Guarded(io.RawIOBase):
 
     def close(self) -> None:
         self.inner.close()
+        self.raw.close()
         super().close()

@@ -1,0 +1,135 @@
+"""Plain tables: every notation, comments, missing cells, lines, folders, globs, standard input."""
+
+import io
+import re
+import sys
+
+import pandas as pd
+import pytest
+
+from scalefit import read
+from scalefit.errors import FormatError, TableError
+
+LONG = "corpus,pretrain_tokens,metric,value\nfr,1.5M,bleu,21.53\n# a comment\nfr,300M,bleu,27.91\nnone,0,bleu,--\n"
+
+
+def test_csv_with_comments_counts_and_missing_marks(tmp_path):
+    (tmp_path / "a.csv").write_text("# made today\n" + LONG)
+    table = read(tmp_path / "a.csv")
+    assert list(table.column("pretrain_tokens")) == [1.5e6, 3e8]
+    assert [s.split("/")[-1] for s in table.column("source")] == ["a.csv:3", "a.csv:5"]
+    assert any(
+        re.search(r"1 rows without a value left out: .*a\.csv:6", note) for note in table.notes
+    )
+
+
+def test_an_error_names_file_and_line(tmp_path):
+    (tmp_path / "a.csv").write_text(LONG.replace("27.91", "279.1"))
+    with pytest.raises(
+        TableError, match=r"a\.csv:4, column 'value': found bleu 279.1; needed 0 to 100"
+    ):
+        read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", LONG.replace(",", "\t")),
+        ("a.csv", LONG.replace(",", ";")),
+        ("a.txt", LONG.replace(",", "|")),
+        ("bom.csv", "\ufeff" + LONG),
+        ("crlf.csv", LONG.replace("\n", "\r\n")),
+        ("wide.csv", "corpus,pretrain_tokens,BLEU\nfr,1.5M,21.53\nfr,300M,27.91\n"),
+        (
+            "a.json",
+            '[{"corpus":"fr","pretrain_tokens":1.5e6,"metric":"bleu","value":21.53},{"corpus":"fr","pretrain_tokens":"300M","metric":"bleu","value":27.91}]',
+        ),
+        (
+            "columns.json",
+            '{"corpus":["fr","fr"],"pretrain_tokens":[1.5e6,3e8],"bleu":[21.53,27.91]}',
+        ),
+        (
+            "split.json",
+            '{"columns":["pretrain_tokens","bleu"],"index":[0,1],"data":[[1500000,21.53],[300000000,27.91]]}',
+        ),
+        (
+            "a.jsonl",
+            '{"pretrain_tokens":1.5e6,"bleu":21.53}\n\n{"pretrain_tokens":3e8,"bleu":27.91}\n',
+        ),
+    ],
+)
+def test_every_notation_of_a_table(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text.encode())
+    table = read(tmp_path / name)
+    assert list(table.column("pretrain_tokens")) == [1.5e6, 3e8]
+    assert list(table.column("value")) == [21.53, 27.91]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json", "jsonl", "parquet", "xlsx"])
+def test_what_was_written_is_read_back(tmp_path, suffix):
+    (tmp_path / "a.csv").write_text(LONG)
+    table = read(tmp_path / "a.csv")
+    table.write(tmp_path / f"b.{suffix}")
+    again = read(tmp_path / f"b.{suffix}")
+    pd.testing.assert_frame_equal(again.frame, table.frame, check_dtype=False)
+
+
+def test_standard_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LONG.encode())))
+    table = read("-")
+    assert len(table) == 2
+    assert table.column("source")[0] == "stdin:2"
+
+
+def test_many_files_by_glob_and_by_folder(tmp_path):
+    for i in range(30):
+        (tmp_path / f"r{i:02}.csv").write_text(
+            f"pretrain_tokens,bleu,finetune_seed\n{i + 1}M,{20 + i / 7},1\n"
+        )
+    (tmp_path / "readme.md").write_text("words")
+    table = read(f"{tmp_path}/r*.csv")
+    assert len(table) == 30
+    assert table.notes[0] == "taken for: a CSV table × 30"
+    again = read(tmp_path)
+    assert list(again.column("value")) == list(table.column("value"))
+    assert any("1 files of no known format left out" in note for note in again.notes)
+    assert len(read([tmp_path / "r00.csv", tmp_path / "r01.csv"])) == 2
+
+
+def test_mapping_and_format(tmp_path):
+    (tmp_path / "a.dat").write_text("tokens,loss\n1M,2.31\n4M,2.11\n")
+    mapping = {"tokens": "pretrain_tokens", "loss": "cross_entropy"}
+    assert read(tmp_path / "a.dat", format="csv", mapping=mapping).metrics == ("cross_entropy",)
+    with pytest.raises(
+        FormatError, match="there is no format 'docx'; needed one of parquet, excel"
+    ):
+        read(tmp_path / "a.dat", format="docx")
+
+
+def test_long_and_wide_files_are_not_mixed(tmp_path):
+    (tmp_path / "a.csv").write_text(LONG)
+    (tmp_path / "b.csv").write_text("pretrain_tokens,bleu\n1M,21.5\n")
+    with pytest.raises(FormatError, match=r"b\.csv:2: long rows \(metric, value\) and wide ones"):
+        read(tmp_path)
+
+
+def test_own_source_column_is_kept(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "pretrain_tokens,metric,value,source\n1M,bleu,21.53,paper table 3\n"
+    )
+    assert list(read(tmp_path / "a.csv").column("source")) == ["paper table 3"]
+
+
+def test_nothing_there_says_what_is(tmp_path):
+    (tmp_path / "a.csv").write_text(LONG)
+    with pytest.raises(FormatError, match=r"there is no such file or folder; .*has a\.csv"):
+        read(tmp_path / "b.csv")
+    with pytest.raises(FormatError, match="no file fits this pattern"):
+        read(f"{tmp_path}/*.tsv")
+
+
+def test_importing_the_package_brings_in_no_pandas():
+    import subprocess
+
+    code = "import sys, scalefit; assert not {'pandas','pandera','tensorboard','matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
