@@ -87,7 +87,7 @@ class Fit:
 
     @property
     def not_identified(self) -> frozenset[str]:
-        """Parameters that the data do not fix: a shape they depend on sits at its bound."""
+        """Parameters that the data do not fix: a shape sits at its bound, or the 95 % interval is open."""
         k, names = len(self.law.coefficients), set()
         for j, coordinate in enumerate(self.law.coordinates):
             if coordinate not in self.solution.at_bound or (j < k and coordinate == "E"):
@@ -100,7 +100,11 @@ class Fit:
             names |= {
                 n for n, v in self.params.items() if not np.isclose(float(after[n]), v, rtol=1e-9)
             }
-        return frozenset(names)
+        if self.uncertainty.dof <= 0:
+            return frozenset(names)
+        ends = self.uncertainty.parameters(0.95)
+        open_ended = {n for n, (low, high) in ends.items() if np.isinf(low) and np.isinf(high)}
+        return frozenset(names | open_ended)
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""

@@ -12,7 +12,9 @@ import numpy as np
 
 from scalefit.errors import FormatError
 from scalefit.fitting.fit import fit_observations
+from scalefit.fitting.noise import Weighting, weigh
 from scalefit.fitting.objective import Objective
+from scalefit.fitting.points import points_of
 from scalefit.fitting.result import Fit
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
@@ -32,8 +34,8 @@ def to_dict(fit: Fit) -> dict[str, Any]:
         "constants": dict(fit.law.constants),
         "metric": data.metric,
         "group": dict(fit.group),
-        "params": fit.params,
-        "intervals": {k: [i.low, i.high] for k, i in fit.intervals().items()},
+        "params": {k: _finite(v) for k, v in fit.params.items()},
+        "intervals": {k: [_finite(i.low), _finite(i.high)] for k, i in fit.intervals().items()},
         "objective": fit.objective,
         "loss": {"loss": objective.loss, "delta": objective.delta, "residual": objective.residual},
         "weights": fit.uncertainty.noise.label,
@@ -49,6 +51,11 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             "digest": data.digest,
         },
     }
+
+
+def _finite(value: float) -> float | None:
+    """Return the number, or None for what JSON cannot hold: infinity and nan."""
+    return float(value) if np.isfinite(value) else None
 
 
 def from_dict(stored: Mapping[str, Any], *, law: Law | None = None) -> Fit:
@@ -87,13 +94,11 @@ def from_dict(stored: Mapping[str, Any], *, law: Law | None = None) -> Fit:
         digest=held["digest"],
     )
     law_there = replace(chosen, constants=stored["constants"])
-    return fit_observations(
-        data,
-        law_there,
-        Objective(**stored["loss"]),
-        weights=stored["weights"],
-        group=stored["group"],
-    )
+    objective = Objective(**stored["loss"])
+    # The label says what the weights came to; "auto" finds the same, and its notes, unless others were asked for.
+    auto = weigh(points_of(data), objective, "auto").label == stored["weights"]
+    weights: Weighting = "auto" if auto else stored["weights"]
+    return fit_observations(data, law_there, objective, weights=weights, group=stored["group"])
 
 
 def save(fit: Fit, path: str | Path) -> None:

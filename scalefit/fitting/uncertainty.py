@@ -183,7 +183,8 @@ class Uncertainty:
         """Linearised standard errors of the quoted parameters (jackknife's where runs are the units)."""
         law = self.problem.law
         if self.runs is not None:
-            return {k: float(_jackknife_error(v)) for k, v in self.runs.params.items()}
+            with np.errstate(invalid="ignore"):
+                return {k: float(_jackknife_error(v)) for k, v in self.runs.params.items()}
         step = 1e-6 * np.maximum(np.abs(self.theta), 1e-3)
         with np.errstate(all="ignore"):
             up, down = (law.params(self.theta + side * np.diag(step)) for side in (1, -1))
@@ -202,11 +203,22 @@ class Uncertainty:
         return center - self.t(level) * error, center + self.t(level) * error
 
     def _jackknife_parameters(self, level: float) -> dict[str, tuple[float, float]]:
-        center, t = self.problem.law.params(self.theta), self.t(level)
-        return {
-            name: (float(center[name]) - t * e, float(center[name]) + t * e)
-            for name, e in self.stderr.items()
-        }
+        """Take ends on the log scale for what is positive in every refit; none for what runs away."""
+        assert self.runs is not None
+        t, center = self.t(level), self.problem.law.params(self.theta)
+        out = {}
+        for name, values in self.runs.params.items():
+            middle = float(center[name])
+            if not (np.isfinite(values).all() and np.isfinite(middle)):
+                out[name] = (-np.inf, np.inf)
+            elif name != "E" and middle > 0 and (values > 0).all():
+                reach = float(np.exp(min(t * float(_jackknife_error(np.log(values))), 700.0)))
+                out[name] = (middle / reach, middle * reach)
+            else:
+                reach = t * float(_jackknife_error(values))
+                low = max(middle - reach, 0.0) if (values >= 0).all() else middle - reach
+                out[name] = (low, middle + reach)
+        return out
 
     def below(self, weights: Array, value: float) -> float:
         """Confidence that the coefficients' combination Σ a_j c_j, ``weights`` (k,), is below ``value``.
