@@ -4,6 +4,11 @@ from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon
 from .forecast import plot_forecast as plot_forecast
 from .forecast_report import forecast_report as forecast_report
+from .landscape import plot_basins as plot_basins
+from .landscape import plot_distances as plot_distances
+from .landscape import plot_foresight as plot_foresight
+from .landscape import plot_paths as plot_paths
+from .landscape import plot_plane as plot_plane
 from .plots import Panel as Panel
 from .plots import plot_curve as plot_curve
 from .plots import plot_fit as plot_fit

@@ -1,0 +1,230 @@
+"""Pictures of the loss landscape: paths, distances, basins, planes, and what they foretell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
+
+from scalefit.landscape import Clusters, Distances, Plane, Prediction
+from scalefit.landscape.basins import square_of
+from scalefit.views.style import (
+    COLOURS,
+    GRID,
+    INK,
+    LARGE,
+    MARKERS,
+    NORMAL,
+    QUIET,
+    SMALL,
+    Picture,
+    picture,
+    tidy,
+)
+
+SCALE = "viridis"
+
+
+def _titled(axes: Axes, title: str, x: str = "", y: str = "") -> None:
+    axes.set_title(title, fontsize=LARGE, color=INK, loc="left")
+    axes.set_xlabel(x, fontsize=NORMAL, color=INK)
+    axes.set_ylabel(y, fontsize=NORMAL, color=INK)
+
+
+def _bar(drawn: Picture, artist: Any, axes: Axes, label: str) -> None:
+    bar = drawn.colorbar(artist, ax=axes, shrink=0.85)
+    bar.set_label(label, fontsize=NORMAL, color=INK)
+    bar.ax.tick_params(labelsize=SMALL, colors=QUIET, labelcolor=INK)
+
+
+def plot_paths(
+    distances: Distances, scores: ArrayLike | None = None, *, label: str = "score", title: str = ""
+) -> Picture:
+    """Draw the loss along all paths.
+
+    Parameters
+    ----------
+    distances : Distances
+        With curves (made with a loss).
+    scores : array_like, shape (n,), optional
+        Out-of-domain scores: paths are coloured by how much those of their ends differ.
+    label : str
+        What the scores are.
+    title : str
+    """
+    drawn = picture(6.4, 4.0)
+    axes = drawn.add_subplot()
+    curves = distances.curves[:, :, 0]
+    faint = max(0.08, min(0.8, 12 / len(curves)))
+    if scores is None:
+        axes.plot(distances.at, curves.T, color=COLOURS[0], alpha=faint, linewidth=1)
+    else:
+        _coloured_paths(drawn, axes, distances, np.asarray(scores, float), f"difference in {label}")
+    tidy(axes)
+    axes.set_xlim(0, 1)
+    found = title or f"{len(curves)} straight paths between {len(distances.names)} models"
+    _titled(axes, found, "position between first and second model", distances.metrics[0])
+    return drawn
+
+
+def _coloured_paths(
+    drawn: Picture, axes: Axes, distances: Distances, scores: NDArray[np.float64], label: str
+) -> None:
+    """Draw the likest pairs last, so that neither kind hides the other."""
+    rows, columns = np.array(distances.pairs).T
+    apart = np.abs(scores[rows] - scores[columns])
+    colours = ScalarMappable(Normalize(0, float(apart.max()) or 1.0), SCALE)
+    shades = colours.to_rgba(apart)
+    for place in np.random.default_rng(0).permutation(len(apart)):
+        axes.plot(
+            distances.at,
+            distances.curves[place, :, 0],
+            color=shades[place],
+            alpha=0.5,
+            linewidth=0.9,
+        )
+    _bar(drawn, colours, axes, label)
+
+
+def plot_distances(
+    distances: Distances, order: ArrayLike | None = None, *, title: str = ""
+) -> Picture:
+    """Draw the matrix of distances.
+
+    Parameters
+    ----------
+    distances : Distances
+    order : array_like, shape (n,), optional
+        Models are sorted by it: their scores, or their basins.
+    title : str
+    """
+    names, square = square_of(distances)
+    places = (
+        np.arange(len(names)) if order is None else np.argsort(np.asarray(order), kind="stable")
+    )
+    drawn = picture(5.4, 4.4)
+    axes = drawn.add_subplot()
+    image = axes.imshow(square[np.ix_(places, places)], cmap=SCALE, interpolation="nearest")
+    _bar(drawn, image, axes, distances.kind)
+    _titled(axes, title or f"{distances.kind} between {len(names)} models")
+    if len(names) <= 16:
+        labels = [names[place] for place in places]
+        axes.set_yticks(range(len(names)), labels, fontsize=SMALL)
+        axes.set_xticks(range(len(names)), labels, fontsize=SMALL, rotation=90)
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return drawn
+
+
+def plot_basins(
+    found: Clusters, scores: ArrayLike, *, label: str = "out-of-domain score", title: str = ""
+) -> Picture:
+    """Draw models by classical scaling of their distances: colour is the score, marker the basin.
+
+    Parameters
+    ----------
+    found : Clusters
+    scores : array_like, shape (n,)
+    label : str
+        What the scores are.
+    title : str
+    """
+    values = np.asarray(scores, float)
+    drawn = picture(5.8, 4.4)
+    axes = drawn.add_subplot()
+    scale = Normalize(float(values.min()), float(values.max()))
+    keys = []
+    for basin in range(found.number):
+        own, marker = found.labels == basin, MARKERS[basin % len(MARKERS)]
+        x, y = found.embedding[own].T
+        edge = {"edgecolors": INK, "linewidths": 0.5, "s": 42.0}
+        axes.scatter(x, y, c=values[own], cmap=SCALE, norm=scale, marker=marker, **edge)
+        name = f"basin {basin + 1} ({own.sum()} models)"
+        keys.append(Line2D([], [], marker=marker, color=QUIET, linestyle="", label=name))
+    _bar(drawn, ScalarMappable(scale, SCALE), axes, label)
+    tidy(axes)
+    axes.set_aspect("equal", adjustable="datalim")
+    if found.number > 1:
+        axes.legend(handles=keys, fontsize=SMALL, frameon=False)
+    _titled(axes, title or _basin_title(found), "first axis of the distances", "second axis")
+    return drawn
+
+
+def _basin_title(found: Clusters) -> str:
+    number = f"{found.number} basins" if found.number > 1 else "one basin"
+    return f"{number}; against a single cloud p = {found.p_one:.2g}"
+
+
+def plot_plane(found: Plane, metric: str | None = None, *, title: str = "") -> Picture:
+    """Draw a metric over the plane through three models; the loss by default.
+
+    Colours end at what is worst between the models, so that rims do not drown the basins.
+    """
+    surface = found.surface(metric)
+    drawn = picture(5.8, 4.6)
+    axes = drawn.add_subplot()
+    low, high = float(surface.min()), float(np.quantile(surface[np.isfinite(surface)], 0.9))
+    levels = np.linspace(low, high if high > low else low + 1, 15)
+    filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=SCALE, extend="max")
+    axes.contour(found.x, found.y, surface, levels=levels, colors="white", linewidths=0.3)
+    _bar(drawn, filled, axes, metric or found.metrics[0])
+    axes.plot(*found.corners[[0, 1, 2, 0]].T, color="white", linewidth=1, linestyle=":")
+    x, y = found.corners.T
+    axes.scatter(x, y, color="white", edgecolors=INK, s=48, zorder=3)
+    for name, corner in zip(found.names, found.corners, strict=True):
+        axes.annotate(
+            name, corner, xytext=(6, 6), textcoords="offset points", color="white", fontsize=SMALL
+        )
+    axes.set_aspect("equal")
+    _titled(axes, title or "plane through three models", "Euclidean distance", "Euclidean distance")
+    return drawn
+
+
+def plot_foresight(
+    found: Prediction, *, label: str = "out-of-domain score", title: str = ""
+) -> Picture:
+    """Draw scores against their leave-one-out predictions, and all predictors' correlations."""
+    drawn = picture(9.0, 4.0)
+    left, right = drawn.subplots(1, 2, gridspec_kw={"width_ratios": [1, 1.1]})
+    groups = list(dict.fromkeys(found.groups))
+    for number, group in enumerate(groups):
+        own = np.array([g == group for g in found.groups])
+        name = "" if group is None else str(group)
+        look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+        left.scatter(found.predicted[own], found.scores[own], label=name, s=24, alpha=0.7, **look)
+    ends = [
+        min(found.scores.min(), found.predicted.min()),
+        max(found.scores.max(), found.predicted.max()),
+    ]
+    left.plot(ends, ends, color=QUIET, linewidth=1, linestyle="--", zorder=0)
+    tidy(left)
+    if 1 < len(groups) <= 10:
+        left.legend(fontsize=SMALL, frameon=False, title="group", title_fontsize=SMALL)
+    _titled(left, title or "each model predicted from its neighbours", f"predicted {label}", label)
+    _draw_predictors(right, found)
+    return drawn
+
+
+def _draw_predictors(axes: Axes, found: Prediction) -> None:
+    """Draw one bar a predictor, with the mark that shuffled scores exceed in 5 % of cases."""
+    rows: Sequence[Any] = found.predictors[::-1]
+    places = np.arange(len(rows))
+    colours = [COLOURS[5] if row.baseline else COLOURS[0] for row in rows]
+    axes.barh(places, [row.r for row in rows], color=colours, height=0.62)
+    for place, row in zip(places, rows, strict=True):
+        axes.plot([row.null] * 2, [place - 0.36, place + 0.36], color=COLOURS[1], linewidth=1.6)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    tidy(axes)
+    axes.grid(False, axis="y")
+    axes.set_yticks(places, [row.name for row in rows], fontsize=SMALL)
+    axes.set_xlim(-1.02, 1.02)
+    _titled(axes, "leave-one-out r (baselines pale)", "orange: shuffled scores, 95 % below")
+    axes.set_facecolor("white")
+    axes.grid(True, axis="x", color=GRID)
