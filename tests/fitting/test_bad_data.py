@@ -1,0 +1,278 @@
+"""None of these ends in a silent success: each is refused, or fitted with a note that says what is wrong."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import FitError, TableError
+
+PAIR = {"N": "N", "D": "D"}
+
+
+def noted(fit, words):
+    return any(words in note for note in fit.notes)
+
+
+@pytest.mark.parametrize("points", [3, 4])
+def test_fewer_points_than_parameters_are_refused(points):
+    data = {
+        "N": [1e7, 1e8, 1e9, 1e9][:points],
+        "D": [1e9, 3e9, 1e9, 3e9][:points],
+        "loss": [3, 2.5, 2.2, 2.0][:points],
+    }
+    with pytest.raises(FitError) as caught:
+        sf.fit(data, "loss", "chinchilla", inputs=PAIR)
+    assert str(caught.value) == (
+        f"{points} points cannot fix the 5 parameters of law 'chinchilla' (E, A, B, alpha, beta); at least 7 are "
+        "needed for an interval: measure more sizes, or take a law with fewer parameters"
+    )
+
+
+def test_as_many_points_as_parameters_give_a_curve_but_no_interval(curve, sizes, losses):
+    fit = sf.fit(curve(losses[:3], sizes[:3]), "cross_entropy", "power")
+    assert noted(fit, "3 points for 3 parameters: the curve passes through them and no error can")
+    assert all(np.isinf(i.low) and np.isinf(i.high) for i in fit.intervals().values())
+    assert "no scatter left to judge by" in fit.verdict
+    low, high = fit.band((np.array([1e10]),))
+    assert (low[0], high[0]) == (-np.inf, np.inf)
+
+
+def test_one_point_more_than_parameters_is_said_to_be_few(curve, sizes, losses):
+    fit = sf.fit(curve(losses[::2], sizes[::2]), "cross_entropy", "power")
+    assert noted(fit, "only 4 points for 3 parameters: at least 5 are advised")
+
+
+def test_repeated_runs_at_too_few_sizes_are_refused(curve, losses, scatter):
+    x = np.repeat([1e6, 1e8], 4)
+    with pytest.raises(FitError, match="only 2 distinct sizes, too few for the 3 parameters"):
+        sf.fit(curve(losses + scatter, x), "cross_entropy", "power")
+
+
+def test_all_sizes_equal_is_refused(curve, losses):
+    with pytest.raises(FitError, match=r"all points have x = 1e\+08; a curve over x needs"):
+        sf.fit(curve(losses, np.full(8, 1e8)), "cross_entropy", "power")
+
+
+def test_proportional_inputs_are_refused(sizes, losses):
+    data = {"N": sizes, "D": 20 * sizes, "loss": losses}
+    with pytest.raises(FitError, match=r"N and D vary together .* vary D at fixed N"):
+        sf.fit(data, "loss", "chinchilla", inputs=PAIR)
+
+
+def test_nearly_proportional_inputs_are_said_to_trade(sizes, losses, scatter):
+    data = {"N": sizes, "D": 20 * sizes * np.exp(1e-3 * scatter), "loss": losses}
+    fit = sf.fit(data, "loss", "chinchilla", inputs=PAIR)
+    assert noted(fit, "parameters trade against each other") or fit.not_identified
+
+
+def test_a_straight_line_in_log_size_has_no_exponent(curve, sizes, scatter):
+    fit = sf.fit(curve(5 - 0.1 * np.log(sizes) + 0.002 * scatter), "cross_entropy", "power")
+    assert noted(fit, "a straight line in log x fits as well")
+    assert noted(fit, "floor and exponent are not told apart")
+    assert noted(fit, "floor E is at its bound 0")
+
+
+def test_constant_values_are_refused(curve):
+    with pytest.raises(FitError, match="all 8 values are 3: there is no trend"):
+        sf.fit(curve(np.full(8, 3.0)), "cross_entropy", "power")
+
+
+def test_values_constant_up_to_rounding_are_refused(curve, scatter):
+    with pytest.raises(FitError, match="all 8 values are 3: there is no trend"):
+        sf.fit(curve(3 + 1e-15 * scatter), "cross_entropy", "power")
+
+
+def test_values_without_a_trend_identify_nothing(curve):
+    noise = np.array([0.02, -0.01, 0.01, -0.02, 0.015, 0.0, -0.01, 0.02])
+    fit = sf.fit(curve(3 + noise), "cross_entropy", "power")
+    assert noted(fit, "only falls with x, but the values show no trend")
+    assert {"A", "alpha"} <= fit.not_identified
+    assert "not identified: A, alpha" in fit.verdict
+    assert "not identified" in repr(fit)
+
+
+def test_a_rise_under_a_law_that_falls(curve, sizes, scatter):
+    fit = sf.fit(curve(1 + 0.1 * np.log(sizes) + 0.01 * scatter), "cross_entropy", "power")
+    assert noted(fit, "the law 'power' only falls with x, but the values rise")
+    assert {"A", "alpha"} <= fit.not_identified
+
+
+def test_a_fall_under_a_law_that_rises(curve, sizes, scatter):
+    fit = sf.fit(curve(40 - np.log(sizes) + 0.01 * scatter, metric="bleu"), "bleu", "log")
+    assert noted(fit, "the law 'log' only rises with D, but the values fall")
+    assert "beta" in fit.not_identified
+
+
+def test_one_outlier_is_named_with_what_it_does(curve, losses):
+    clean = sf.fit(curve(losses), "cross_entropy", "power").params["alpha"]
+    losses[3] *= 3
+    fit = sf.fit(curve(losses), "cross_entropy", "power")
+    told = [note for note in fit.notes if "far from the curve" in note]
+    assert len(told) == 1
+    assert told[0].startswith(f"1 point far from the curve (values {losses[3]:.4g}) moves alpha")
+    assert f"from {clean:.2f}" in told[0]
+    assert "use loss='huber'" in told[0]
+
+
+def test_huber_withstands_the_outlier(curve, losses):
+    losses[3] *= 3
+    fit = sf.fit(curve(losses), "cross_entropy", "power", loss="huber", delta=0.01)
+    assert fit.params["alpha"] == pytest.approx(0.3, abs=0.01)
+    assert noted(fit, "1 point far from the curve")
+    assert not noted(fit, "use loss='huber'")
+
+
+def test_an_outlier_beside_a_floor_at_0_does_not_divide_by_it(curve, sizes):
+    values = 40 * sizes**-0.2
+    values[2] *= 3
+    fit = sf.fit(curve(values), "cross_entropy", "power")
+    assert noted(fit, "1 point far from the curve")
+
+
+def test_missing_values_are_left_out_with_a_note(curve, losses):
+    losses[2] = np.nan
+    fit = sf.fit(curve(losses), "cross_entropy", "power")
+    assert fit.points.y.size == 7
+    assert noted(fit, "1 empty metric cells of the wide table left out")
+
+
+def test_missing_numbers_of_a_plain_frame_are_left_out_with_a_note(sizes, losses):
+    losses[2] = np.nan
+    fit = sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"})
+    assert fit.points.y.size == 7
+    assert noted(fit, "1 rows with missing numbers left out")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(np.inf, "found cross_entropy inf; needed a finite number"), (-1.0, "found cross_entropy -1")],
+)
+def test_a_table_refuses_impossible_values(curve, losses, value, words):
+    losses[2] = value
+    with pytest.raises(TableError, match=f"row 2, column 'value': {words}"):
+        sf.fit(curve(losses), "cross_entropy", "power")
+
+
+def test_a_plain_frame_refuses_infinity(sizes, losses):
+    losses[2] = np.inf
+    with pytest.raises(FitError, match="column 'v' is infinite in row 2; drop or mend it"):
+        sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"})
+
+
+def test_a_plain_frame_of_texts_is_refused(sizes):
+    with pytest.raises(FitError, match="column 'v' holds texts; a law needs numbers"):
+        sf.fit({"t": sizes, "v": ["a"] * 8}, "v", "power", inputs={"x": "t"})
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_no_logarithm_is_taken_of_what_has_none(sizes, losses, value):
+    losses[2] = value
+    with pytest.raises(FitError, match=f"value is {value:g} at point 2, and residual='log' takes"):
+        sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"}, residual="log")
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_an_input_whose_logarithm_is_taken_must_be_positive(sizes, losses, value):
+    sizes[0] = value
+    with pytest.raises(FitError, match=f"input x is {value:g} at point 0, and the law takes its"):
+        sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"})
+
+
+def test_negative_values_are_told_apart_from_a_law_that_cannot_reach_them(sizes, losses):
+    fit = sf.fit({"t": sizes, "v": losses - 10}, "v", "power", inputs={"x": "t"})
+    assert noted(fit, "8 values below 0, where the law 'power' cannot go")
+
+
+def test_the_baseline_is_not_on_the_curve(curve, sizes, losses):
+    sizes[0] = 0
+    fit = sf.fit(curve(losses, sizes), "cross_entropy", "power")
+    assert noted(fit, "1 rows with pretrain_tokens = 0 (the baseline) are not on the curve")
+    assert fit.points.y.size == 7
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_copies_do_not_shrink_the_intervals(curve, sizes, losses, plain):
+    names = ("t", "v") if plain else ("pretrain_tokens", "cross_entropy")
+
+    def fit(times):
+        data = dict(zip(names, (np.repeat(sizes, times), np.repeat(losses, times)), strict=True))
+        return sf.fit(data, names[1], "power", inputs={"x": names[0]})
+
+    once, thrice = fit(1), fit(3)
+    assert noted(thrice, "16 exact duplicate rows left out (a copy adds no information)")
+    for name, interval in once.intervals().items():
+        assert thrice.intervals()[name].width == pytest.approx(interval.width, rel=1e-6)
+
+
+def test_points_without_scatter_have_intervals_without_width(curve, sizes):
+    fit = sf.fit(curve(1.7 + 400 * sizes**-0.3), "cross_entropy", "power")
+    assert noted(fit, "the points lie on the curve exactly")
+    for interval in fit.intervals().values():
+        assert interval.low == pytest.approx(interval.estimate, rel=1e-6)
+        assert interval.high == pytest.approx(interval.estimate, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_floor_of_0_is_said_to_be_none(curve, sizes, seed):
+    noise = np.random.default_rng(seed).normal(size=8)
+    fit = sf.fit(curve(40 * sizes**-0.2 * np.exp(2e-3 * noise)), "cross_entropy", "power")
+    assert noted(fit, "no irreducible part is seen in this range")
+    floor = fit.intervals()["E"]
+    assert floor.low == 0
+    assert 0 < floor.high < 0.2
+
+
+def test_the_interval_of_a_floor_at_its_bound_is_not_empty(curve, sizes, scatter):
+    fit = sf.fit(curve(5 - 0.1 * np.log(sizes) + 0.002 * scatter), "cross_entropy", "power")
+    assert fit.params["E"] == 0
+    assert fit.intervals()["E"].high > 0.1
+
+
+def test_a_d0_that_the_data_do_not_fix(curve, sizes):
+    values = 20 * (sizes / 1e8) ** 0.15
+    values[[0, 3]] *= 1.01
+    values[5] *= 0.99
+    fit = sf.fit(curve(values, metric="bleu"), "bleu", "log")
+    assert noted(fit, "D0 and beta are not identified: the curve is a plain power law of D here")
+    assert {"D0", "beta"} <= fit.not_identified
+    assert "s" not in fit.not_identified
+
+
+def test_a_span_under_one_decade_is_noted(curve, losses):
+    fit = sf.fit(curve(losses, np.geomspace(1e6, 5e6, 8)), "cross_entropy", "power")
+    assert noted(fit, "x spans 5×: under one decade a floor and an exponent hardly differ")
+
+
+def test_rows_of_several_corpora_are_not_mixed(curve, losses):
+    data = curve(losses, corpus=["fr", "de"] * 4)
+    with pytest.raises(FitError, match=r"mix 2 values of 'corpus' \('de', 'fr'\) in one curve"):
+        sf.fit(data, "cross_entropy", "power")
+
+
+def test_inputs_must_be_those_of_the_law(curve, losses):
+    with pytest.raises(FitError, match="takes 2 inputs; say which columns they are"):
+        sf.fit(curve(losses), "cross_entropy", "chinchilla")
+    with pytest.raises(FitError, match=r"names \['N'\], but law 'power' takes \['x'\]"):
+        sf.fit(curve(losses), "cross_entropy", "power", inputs={"N": "pretrain_tokens"})
+
+
+def test_a_missing_column_is_named(sizes, losses):
+    with pytest.raises(FitError, match="no column 'w'; there are t, v"):
+        sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "w"})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"loss": "cauchy"}, "loss is 'cauchy'; it must be"),
+        ({"residual": "sqrt"}, "residual is 'sqrt'; it must be"),
+        ({"loss": "huber"}, r"needs a positive delta=.*found None"),
+        ({"loss": "huber", "delta": -1.0}, r"found -1"),
+        ({"weights": "equal"}, "weights is 'equal'; it must be"),
+        ({"weights": "seeds"}, "needs at least 3 pretraining runs"),
+        ({"weights": "stderr"}, "needs a standard error in every row"),
+    ],
+)
+def test_options_are_checked(curve, losses, options, words):
+    with pytest.raises(FitError, match=words):
+        sf.fit(curve(losses), "cross_entropy", "power", **options)

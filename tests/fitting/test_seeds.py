@@ -1,0 +1,159 @@
+"""What the data are decides what the intervals rest on: points, seeds, or checkpoints of one run."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import FitError
+
+SIZES = np.geomspace(1e7, 1e10, 8)
+CURVE = 1.7 + 400 * SIZES**-0.3
+
+
+def table(seeds, spread=0.01, finetunings=1, shared=0.0, rng=None, **columns):
+    """Losses of ``seeds`` pretraining runs a size, each finetuned ``finetunings`` times."""
+    rng = rng or np.random.default_rng(7)
+    shape = (8, seeds, finetunings)
+    size, seed, tuning = (a.reshape(-1) for a in np.indices(shape))
+    run = rng.normal(size=shape[:2])[..., None] * spread + shared * rng.normal(size=seeds)[:, None]
+    y = CURVE[:, None, None] + run + 0.5 * spread * rng.normal(size=shape)
+    return {
+        "pretrain_tokens": SIZES[size],
+        "pretrain_seed": seed,
+        "finetune_seed": tuning,
+        "cross_entropy": y.reshape(-1),
+        **{name: make(size, seed) for name, make in columns.items()},
+    }
+
+
+def fit(data, **options):
+    return sf.fit(data, "cross_entropy", "power", **options)
+
+
+def test_finetunings_of_one_checkpoint_count_once():
+    data = table(3, finetunings=4)
+    found = fit(data)
+    assert found.points.y.size == 24
+    assert (found.points.counts == 4).all()
+    assert any("96 runs averaged to 24 points" in note for note in found.notes)
+    means = np.asarray(data["cross_entropy"]).reshape(8, 3, 4).mean(-1)
+    np.testing.assert_allclose(np.sort(found.points.y), np.sort(means.reshape(-1)))
+
+
+def test_twenty_finetunings_of_one_run_do_not_shrink_the_interval():
+    """The naive √20 is not to be had: the runs are what varies."""
+    few, many = (fit(table(1, finetunings=f, spread=0.02)) for f in (2, 20))
+    assert many.intervals()["alpha"].width > 0.4 * few.intervals()["alpha"].width
+
+
+def test_equal_seeds_are_points_of_equal_weight():
+    found = fit(table(3, rng=np.random.default_rng(2)))
+    assert found.points.design == "runs"
+    assert found.uncertainty.dof == 24 - 3
+    assert found.lack_of_fit > 0.05
+    assert "weights:equal seeds" in found.signature
+    assert "runs:24" in found.signature
+
+
+def test_seeds_whose_spread_changes_with_size_weigh_the_points():
+    data = table(3, rng=np.random.default_rng(2))
+    mean = np.interp(data["pretrain_tokens"], SIZES, CURVE)
+    data["cross_entropy"] = mean + (data["cross_entropy"] - mean) * data["pretrain_tokens"] / 1e9
+    found = fit(data)
+    assert "weights:seeds" in found.signature
+    assert found.uncertainty.dof == 16
+    scale = found.solution.problem.scale
+    assert scale[found.points.inputs[0].argmax()] > 30 * scale[found.points.inputs[0].argmin()]
+
+
+def test_checkpoints_of_several_runs_are_resampled_run_by_run():
+    data = table(5, shared=0.03, pretrain_run=lambda size, seed: seed)
+    found = fit(data)
+    assert found.points.design == "checkpoints"
+    assert found.uncertainty.method == "jackknife-t"
+    assert found.uncertainty.dof == 4
+    assert "runs:5" in found.signature
+    naive = fit(
+        {k: v for k, v in data.items() if k not in ("pretrain_run", "pretrain_seed")}
+        | {"pretrain_seed": np.arange(40)}
+    )
+    at = (np.array([1e9]),)
+    low, high = found.band(at)
+    low_naive, high_naive = naive.band(at)
+    assert high - low > 1.5 * (high_naive - low_naive)
+
+
+def test_the_jackknife_is_the_textbook_one():
+    found = fit(table(5, shared=0.03, pretrain_run=lambda size, seed: seed))
+    points = found.points
+    left_out = []
+    for run in range(5):
+        keep = points.run != run
+        part = {"t": points.inputs[0][keep], "v": points.y[keep]}
+        left_out.append(sf.fit(part, "v", "power", inputs={"x": "t"}).params["alpha"])
+    error = np.sqrt(4 / 5 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))
+    assert found.uncertainty.stderr["alpha"] == pytest.approx(error, rel=1e-3)
+
+
+def test_checkpoints_of_one_run_speak_for_that_run_only():
+    found = fit(table(1, pretrain_run=lambda size, seed: seed))
+    assert any("checkpoints of one run: intervals hold for this run" in n for n in found.notes)
+
+
+def test_a_law_that_misses_the_replicated_means_says_so():
+    data = table(3)
+    data["cross_entropy"] = data["cross_entropy"] + 0.1 * np.sin(
+        4 * np.log(data["pretrain_tokens"])
+    )
+    found = fit(data)
+    assert found.lack_of_fit < 0.01
+    assert any("does not follow the replicated means (lack of fit p =" in n for n in found.notes)
+    assert found.intervals()["alpha"].width > 2 * fit(table(3)).intervals()["alpha"].width
+
+
+def test_no_replicates_no_lack_of_fit():
+    assert fit(table(1)).lack_of_fit is None
+
+
+def test_standard_errors_weigh_the_points():
+    data = table(1)
+    data["stderr"] = np.where(np.arange(8) == 3, 10.0, 0.01)
+    moved = {**data, "cross_entropy": data["cross_entropy"] + 0.5 * (np.arange(8) == 3)}
+    weighed = fit(moved)
+    assert "weights:stderr" in weighed.signature
+    plain = fit(moved, weights="none")
+    assert "weights:none" in plain.signature
+    truth = fit(data).params["alpha"]
+    assert abs(weighed.params["alpha"] - truth) < 0.2 * abs(plain.params["alpha"] - truth)
+
+
+def test_standard_errors_of_0_are_not_infinite_weights():
+    data = table(1)
+    data["stderr"] = np.zeros(8)
+    found = fit(data)
+    assert any("standard errors are 0, so none are used" in note for note in found.notes)
+    assert np.isfinite(found.params["alpha"])
+
+
+def test_seeds_cannot_be_asked_for_where_there_are_none():
+    with pytest.raises(FitError, match="at least 3 pretraining runs"):
+        fit(table(1), weights="seeds")
+
+
+def test_an_interval_for_a_new_run_is_wider_than_for_the_mean():
+    for data in (table(1), table(3), table(5, shared=0.03, pretrain_run=lambda size, seed: seed)):
+        found = fit(data)
+        at = (np.array([3e9, 1e11]),)
+        mean, run = found.band(at), found.band(at, kind="run")
+        assert ((run[1] - run[0]) > 1.1 * (mean[1] - mean[0])).all()
+        assert (run[0] < mean[0]).all()
+        assert (run[1] > mean[1]).all()
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.99])
+def test_intervals_nest_by_level(level):
+    found = fit(table(1))
+    inner, outer = found.intervals(level), found.intervals(min(level + 0.009, 0.999))
+    for name, interval in inner.items():
+        assert outer[name].low <= interval.low <= interval.estimate <= interval.high
+        assert interval.high <= outer[name].high
