@@ -11,7 +11,7 @@ from scalefit.errors import DesignError
 
 Floats = NDArray[np.float64]
 RUNS_FOR_MIXTURE = 50
-_STEPS = 500
+_STEPS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def _em(x: Floats, split: float) -> tuple[float, tuple[Floats, Floats, Floats]]:
         parameters = (mass / len(x), means, np.maximum(sds, floor))
         share, likelihood = _posterior(x, *parameters)
         share = np.clip(share, 1e-12, 1)
-        if likelihood - last < 1e-9:
+        if likelihood - last < 1e-7:
             break
         last = likelihood
     return likelihood, parameters

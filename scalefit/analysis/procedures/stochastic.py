@@ -65,9 +65,11 @@ def superiority(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float = 0
 
 def _wins(groups: Sequence[Floats]) -> Floats:
     """Share of pairs of runs in which seed j beats seed i, ties half: (K, K)."""
-    return np.array(
-        [[np.mean((y > x[:, None]) + 0.5 * (y == x[:, None])) for y in groups] for x in groups]
-    )
+    runs, sizes = np.concatenate(groups), np.array([len(g) for g in groups], dtype=float)
+    starts = np.concatenate([[0], np.cumsum(sizes[:-1])]).astype(int)
+    pairs = (runs > runs[:, None]) + 0.5 * (runs == runs[:, None])
+    summed = np.add.reduceat(np.add.reduceat(pairs, starts, axis=0), starts, axis=1)
+    return np.asarray(summed / np.outer(sizes, sizes))
 
 
 def _brunner_munzel(
