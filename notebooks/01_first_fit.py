@@ -80,7 +80,8 @@ fit.plot(target=14.0, baseline=baseline)
 
 # %% [markdown]
 # ## Cross-entropy follows a power law
-# With a floor: a target beyond it is not reachable, and the answer says so.
+# Where the data show a floor, a target below it is not reachable, and the answer says so. What these data show of a floor, the
+# notes tell; the further a target lies beyond the largest size, the less the answer means.
 
 # %%
 loss = sf.fit(table, metric="cross_entropy", law="power", where=cell)

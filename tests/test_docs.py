@@ -1,15 +1,18 @@
 """The documentation is whole and true: each law and command has its page, each example runs."""
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
 
+from scalefit import errors
 from scalefit.cli import COMMANDS
 from scalefit.laws import LAWS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)[^)]*\)")
 WITH_EXAMPLES = sorted(p for p in DOCS.rglob("*.md") if ">>> " in p.read_text(encoding="utf-8"))
 
 
@@ -37,3 +40,26 @@ def test_examples_in_the_docs_print_what_they_say(path):
     found = doctest.testfile(str(path), module_relative=False, encoding="utf-8")
     assert found.failed == 0
     assert found.attempted > 0
+
+
+def test_each_error_has_its_cause_and_cure():
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    ours = [
+        n
+        for n, v in vars(errors).items()
+        if isinstance(v, type) and issubclass(v, Warning | Exception)
+    ]
+    assert [name for name in ours if f"{name} (" not in page and name != "ScalefitError"] == []
+
+
+def test_links_within_the_docs_lead_somewhere():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    links = [(p, link) for p in pages for link in LINK.findall(p.read_text(encoding="utf-8"))]
+    assert [(p.name, link) for p, link in links if not (p.parent / link).exists()] == []
+
+
+def test_the_readme_names_each_command_that_ci_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.split("<!-- tests -->\n```sh\n")[1].split("\n```")[0]
+    assert block.endswith("-m pytest")
+    assert "<!-- tests -->" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

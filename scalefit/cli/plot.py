@@ -21,12 +21,10 @@ def command(
     """Draw fits: runs as points, the curve, its bands, what is extrapolated."""
     from scalefit.cli import _fits, _io
     from scalefit.views import plot_fit, plot_fits
-    from scalefit.views.curves import label_of
 
     found = _fits.read_fits(fits)
     if len(found) == 1:
-        label = label_of(found[0].group)
-        picture = plot_fit(found[0], target=target, label=label, reach=reach, level=level)
+        picture = plot_fit(found[0], target=target, reach=reach, level=level)
     else:
         picture = plot_fits(found, target=target, reach=reach, level=level)
     _io.save_picture(picture, output)

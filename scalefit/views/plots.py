@@ -58,6 +58,7 @@ def plot_fit(fit: Fit, *, target: float | None = None, title: str = "", **option
     **options
         ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
     """
+    options.setdefault("label", label_of(fit.group))
     goal = None if target is None else goal_of(fit, target, float(options.get("level", 0.95)))
     return plot_curve(curve_of(fit, goal=goal, **options), title=title)
 
