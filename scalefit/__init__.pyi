@@ -28,7 +28,6 @@ from .fitting import save as save
 from .ingest import read as read
 from .ingest.scoring.compare import compare_systems as compare_systems
 from .ingest.scoring.options import Comet as Comet
-from .ingest.scoring.options import Scoring as Scoring
 from .ingest.scoring.score import score as score
 from .ingest.scoring.score import score_systems as score_systems
 from .ingest.scoring.statistics import SegmentStatistics as SegmentStatistics

@@ -88,8 +88,7 @@ def command(
     scalefit score --hyp 'runs/*/hyp.de' --ref ref.de --src src.en --metric bleu chrf comet
     --comet-model Unbabel/wmt22-comet-da -o scores.parquet
     """
-    from scalefit.ingest.scoring.labels import Labels
-    from scalefit.ingest.scoring.options import Comet, Scoring
+    from scalefit.ingest.scoring.options import Comet
     from scalefit.ingest.scoring.score import score_systems
 
     from ._io import pairs
@@ -102,16 +101,21 @@ def command(
         precision=comet_precision,
         local_files_only=True if offline else None,
     )
-    how = Scoring(
-        tokenize=tokenize,
+    found = score_systems(
+        files,
+        ref,
+        src,
+        metrics,
         comet=comet,
+        columns=pairs(columns, "--set"),
+        manifest=manifest,
+        pattern=pattern,
+        tokenize=tokenize,
         resamples=resamples,
         cache=False if no_cache else cache,
         workers=workers or os.cpu_count() or 1,
         allow_empty=allow_empty,
     )
-    labels = Labels(pairs(columns, "--set"), manifest, pattern)
-    found = score_systems(files, ref, src, metrics, scoring=how, labels=labels)
     _write(found, segments, output, baseline, as_json=as_json)
 
 

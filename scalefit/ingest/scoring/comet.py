@@ -142,7 +142,14 @@ class CometScorer:
         if not here:
             refuse_offline(self.comet, f"{encoder!r}, the encoder of this COMET model,")
         with quiet():
-            model = _load(self.checkpoint, local_files_only=here)
+            try:
+                model = _load(self.checkpoint, local_files_only=here)
+            except Exception as error:
+                raise ScoringError(
+                    f"{self.checkpoint.file}: COMET cannot load it ({type(error).__name__}: "
+                    f"{error!s:.200}). Try: fetch it again; an error about pickles or keys means "
+                    "a damaged file or another version of COMET"
+                ) from error
             return model.half() if self.comet.precision == "fp16" else model
 
     @cached_property

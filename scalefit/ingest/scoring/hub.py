@@ -48,9 +48,21 @@ def _download(comet: Comet) -> Path:
 
 
 def is_here(encoder: str) -> bool:
-    """Return whether a pretrained encoder's configuration is on this machine."""
+    """Return whether a pretrained encoder's configuration is on this machine.
+
+    Raises
+    ------
+    ScoringError
+        If the encoder is a folder that is not there.
+    """
     from huggingface_hub import try_to_load_from_cache
 
+    if Path(encoder).is_absolute() and not Path(encoder).exists():
+        raise ScoringError(
+            f"{encoder}, the encoder of this COMET model, is not there: the model was trained "
+            "with a folder of another machine. Try: put the folder there, or write the encoder's "
+            "hub name into the checkpoint's hparams.yaml and hyper_parameters"
+        )
     return Path(encoder).exists() or isinstance(try_to_load_from_cache(encoder, "config.json"), str)
 
 

@@ -102,15 +102,17 @@ def score(
     >>> round(float(table.column("value")[0]), 1)
     94.3
     """
-    try:
-        how = Scoring(**scoring)
-    except TypeError as error:
-        known = ", ".join(Scoring.__dataclass_fields__)
-        raise ScoringError(f"score: {error}; options are {known}") from error
-    if comet is not None:
-        how = replace(how, comet=comet if isinstance(comet, Comet) else Comet(comet))
-    labels = Labels(columns or {}, manifest, pattern)
-    return score_systems(hypotheses, references, sources, metrics, scoring=how, labels=labels).table
+    return score_systems(
+        hypotheses,
+        references,
+        sources,
+        metrics,
+        comet=comet,
+        columns=columns,
+        manifest=manifest,
+        pattern=pattern,
+        **scoring,
+    ).table
 
 
 def score_systems(
@@ -119,25 +121,22 @@ def score_systems(
     sources: Lines | None = None,
     metrics: Sequence[str] = _DEFAULT,
     *,
-    scoring: Scoring | None = None,
-    labels: Labels | None = None,
+    comet: Comet | str | Path | None = None,
+    columns: Mapping[str, Any] | None = None,
+    manifest: str | Path | None = None,
+    pattern: str | None = None,
+    **scoring: Any,
 ) -> Scored:
     """Score like `score`, and keep the segment statistics and the list of problems too.
 
-    Parameters
-    ----------
-    hypotheses, references, sources, metrics
-        As for `score`.
-    scoring : Scoring, optional
-        How to score.
-    labels : Labels, optional
-        What to say about the systems.
+    Takes what `score` takes.
 
     Returns
     -------
     Scored
+        Table, statistics by metric, problems.
     """
-    how = scoring or Scoring()
+    how = _options(comet, scoring)
     wanted = checked_metrics(metrics)
     inputs = read_inputs(
         hypotheses,
@@ -147,7 +146,7 @@ def score_systems(
         needs_sources=any(name in COMET for name in wanted),
         allow_empty=how.allow_empty,
     )
-    known = (labels or Labels()).rows(inputs.systems)
+    known = Labels(columns or {}, manifest, pattern).rows(inputs.systems)
     found = {one.statistics.metric: one for one in measure(wanted, inputs, how)}
     rows = [row for one in found.values() for row in _rows(one, inputs, how, known)]
     # Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
@@ -155,6 +154,16 @@ def score_systems(
     notes = (*table.notes, *_notes(inputs, how, "comet" in found))
     statistics = {name: one.statistics for name, one in found.items()}
     return Scored(replace(table, notes=notes), statistics, inputs.problems)
+
+
+def _options(comet: Comet | str | Path | None, scoring: Mapping[str, Any]) -> Scoring:
+    """Return all options as one value; an unknown one is answered with those there are."""
+    chosen = comet if isinstance(comet, Comet) else Comet(comet) if comet else Comet()
+    try:
+        return Scoring(comet=chosen, **scoring)
+    except TypeError as error:
+        known = ", ".join(name for name in Scoring.__dataclass_fields__ if name != "comet")
+        raise ScoringError(f"score: {error}; further options are {known}") from error
 
 
 def _rows(

@@ -11,7 +11,7 @@ from scalefit.errors import ScoringError
 from scalefit.ingest.scoring.cache import Cache
 from scalefit.ingest.scoring.checkpoint import locate
 from scalefit.ingest.scoring.comet import CometScorer
-from scalefit.ingest.scoring.options import Comet, Scoring
+from scalefit.ingest.scoring.options import Comet
 from scalefit.ingest.scoring.score import score, score_systems
 
 pytestmark = pytest.mark.comet
@@ -70,9 +70,7 @@ def test_the_tiny_models_have_learned_something(tiny_hub):
 
 
 def test_scores_are_comets_own(predicted):
-    found = score_systems(
-        SYSTEMS, REFERENCES, SOURCES, ["comet"], scoring=Scoring(comet=Comet(MODEL), cache=False)
-    )
+    found = score_systems(SYSTEMS, REFERENCES, SOURCES, ["comet"], comet=MODEL, cache=False)
     segments = found.statistics["comet"].segment_scores
     for place, lines in enumerate(SYSTEMS.values()):
         theirs = predicted(MODEL, lines)
@@ -197,7 +195,7 @@ def test_portions_are_stored_as_they_come(hub, tmp_path, monkeypatch):
     )
     score({"a": REFERENCES}, REFERENCES, SOURCES, ["comet"], **given)
     assert len(counted) == 27 - sum(seen)
-    assert sum(seen) == 4 + 16
+    assert len(seen) == 2
 
 
 def test_a_missing_model_offline_is_explained_at_once(hub):
@@ -267,10 +265,32 @@ def test_a_model_that_needs_references_says_so(hub):
         score(SYSTEMS, None, SOURCES, ["comet"], comet=MODEL, cache=False)
 
 
+def test_an_encoder_in_a_folder_that_has_moved_is_named(hub, tmp_path):
+    import yaml
+
+    folder = tmp_path / "moved"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "model.ckpt").write_bytes(b"x")
+    hparams = yaml.safe_load((hub.checkpoint / "hparams.yaml").read_text())
+    hparams["pretrained_model"] = "/home/else/xlmr"
+    (folder / "hparams.yaml").write_text(yaml.safe_dump(hparams))
+    with pytest.raises(ScoringError, match=r"/home/else/xlmr, the encoder .*is not there"):
+        score(SYSTEMS, REFERENCES, SOURCES, ["comet"], comet=folder, cache=False)
+
+
+def test_a_damaged_checkpoint_is_named(hub, tmp_path):
+    folder = tmp_path / "damaged"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "model.ckpt").write_bytes(b"half a file")
+    (folder / "hparams.yaml").write_text((hub.checkpoint / "hparams.yaml").read_text())
+    with pytest.raises(ScoringError, match=r"damaged/checkpoints/model.ckpt: COMET cannot load"):
+        score(SYSTEMS, REFERENCES, SOURCES, ["comet"], comet=folder, cache=False)
+
+
 SCORE = """
 import sys
 from scalefit.ingest.scoring.comet import CometScorer
-from scalefit.ingest.scoring.options import Comet, Scoring
+from scalefit.ingest.scoring.options import Comet
 from scalefit.ingest.scoring.score import score
 
 real = CometScorer._predict
