@@ -1,4 +1,4 @@
-"""Print the numbers of this set's card: fresh data seeds, and two negative controls.
+"""Print the numbers of this set's card: fresh data seeds, then all together, and negative controls.
 
 Run ``python data/parity_landscape/measure.py 100 101 102``; some 40 seconds a seed on one idle core.
 """
@@ -8,35 +8,85 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from parity import Recipe, Runs, experiment, finetuned, unrelated
+from parity import Recipe, Runs, Training, experiment, finetuned, unrelated
 
 from scalefit import landscape
+from scalefit.landscape import Distances, Prediction
+
+SHUFFLES = 40
 
 
-def outcome(runs: Runs, scores: np.ndarray) -> landscape.Prediction:
-    """Predict scores from barriers within each pretraining seed."""
-    pairs = landscape.distances(runs.weights, runs.loss(), groups=runs.groups, progress=False)
-    return landscape.predict(pairs, scores, in_domain=runs.in_domain)
+def measured(seed: int, training: Training) -> tuple[Runs, Distances]:
+    """Train, and evaluate all paths within each pretraining seed."""
+    runs = experiment(Recipe(data_seed=seed), training)
+    return runs, landscape.distances(runs.weights, runs.loss(), groups=runs.groups, progress=False)
 
 
-def report(title: str, found: landscape.Prediction, runs: Runs) -> None:
-    """Print scores' spread, then every predictor."""
-    spread = [runs.out_of_domain[np.equal(runs.groups, g)].std(ddof=1) for g in set(runs.groups)]
-    inside = runs.in_domain
-    print(f"== {title}: in-domain {inside.mean():.4f} (sd {inside.std():.4f}), ", end="")
-    print(f"out-of-domain sd within a pretraining seed {np.mean(spread):.2f}")
-    print(found, flush=True)
+def joined(found: list[tuple[Runs, Distances]], kind: str) -> np.ndarray:
+    """Put the distances of several data seeds on one diagonal."""
+    sizes = [len(runs.groups) for runs, _ in found]
+    square, start = np.full((sum(sizes),) * 2, np.nan), 0
+    for size, (_, pairs) in zip(sizes, found, strict=True):
+        square[start : start + size, start : start + size] = pairs.matrix(kind)
+        start += size
+    return square
+
+
+def together(found: list[tuple[Runs, Distances]], scores: np.ndarray, **options: int) -> Prediction:
+    """Predict within every pretraining seed of every data seed."""
+    groups = [(seed, g) for seed, (runs, _) in enumerate(found) for g in runs.groups]
+    ends = np.concatenate([pairs.ends() for _, pairs in found])
+    return landscape.predict(
+        joined(found, "barrier"),
+        scores,
+        in_domain=np.concatenate([runs.in_domain for runs, _ in found]),
+        groups=groups,
+        baselines={"Euclidean": joined(found, "euclidean"), "in-domain loss": ends},
+        **options,
+    )
+
+
+def outcomes(found: list[tuple[Runs, Distances]]) -> np.ndarray:
+    """Join the out-of-domain scores."""
+    return np.concatenate([runs.out_of_domain for runs, _ in found])
+
+
+def level(found: list[tuple[Runs, Distances]]) -> float:
+    """Return how often shuffled scores seem foretold at p <= .05."""
+    rng, scores = np.random.default_rng(0), outcomes(found)
+    tries = (together(found, rng.permutation(scores), permutations=99) for _ in range(SHUFFLES))
+    return sum(result.p <= 0.05 for result in tries) / SHUFFLES
+
+
+def spread(runs: Runs) -> str:
+    """Say how in-domain and out-of-domain scores vary."""
+    groups = np.array(runs.groups)
+    inside = np.mean([runs.out_of_domain[groups == g].std(ddof=1) for g in set(runs.groups)])
+    accuracy = runs.in_domain
+    return (
+        f"in-domain {accuracy.mean():.4f} (sd {accuracy.std():.4f}), out-of-domain sd {inside:.2f}"
+    )
 
 
 def main(seeds: list[int]) -> None:
     """Measure."""
+    ours, alone = [], []
     for seed in seeds:
-        runs = experiment(Recipe(data_seed=seed), finetuned)
-        report(f"data seed {seed}, finetuned", outcome(runs, runs.out_of_domain), runs)
-        mixed = np.random.default_rng(seed).permutation(runs.out_of_domain)
-        report(f"data seed {seed}, shuffled scores", outcome(runs, mixed), runs)
-        alone = experiment(Recipe(data_seed=seed), unrelated)
-        report(f"data seed {seed}, unrelated models", outcome(alone, alone.out_of_domain), alone)
+        ours.append(measured(seed, finetuned))
+        print(f"== data seed {seed}: {spread(ours[-1][0])}")
+        print(together(ours[-1:], outcomes(ours[-1:])), flush=True)
+        alone.append(measured(seed, unrelated))
+    print("== all data seeds together")
+    print(together(ours, outcomes(ours)))
+    print(f"== shuffled scores: p <= .05 in {level(ours):.2f} of {SHUFFLES} shuffles")
+    print(f"== unrelated models, all together: {spread(alone[0][0])}")
+    print(together(alone, outcomes(alone)))
+    for title, sets in (("finetuned", ours), ("unrelated", alone)):
+        numbers = [
+            landscape.clusters(d.within(g)).number for r, d in sets for g in sorted(set(r.groups))
+        ]
+        heights = np.concatenate([pairs.values("barrier") for _, pairs in sets])
+        print(f"== {title}: median barrier {np.median(heights):.2f}, basins {numbers}", flush=True)
 
 
 if __name__ == "__main__":

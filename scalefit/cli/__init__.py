@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from . import align, compare, fit, forecast, laws, plot, predict, report, score, seeds, tokens
+from . import align, compare, fit, forecast, landscape, laws, plot, predict, report, score, seeds, tokens
 from ._guard import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -19,6 +19,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare.command,
     "fit": fit.command,
     "forecast": forecast.command,
+    "landscape": landscape.command,
     "laws": laws.command,
     "plot": plot.command,
     "predict": predict.command,

@@ -23,6 +23,7 @@ from .store import Store
 
 Floats = NDArray[np.float64]
 Pair = tuple[int, int]
+KINDS = (*MEASURES, "euclidean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +182,8 @@ def distances(
     -----
     The cost is known beforehand, see :func:`budget`.
     """
+    if kind not in KINDS:
+        raise LandscapeError(f"no measure {kind!r}; there are {', '.join(KINDS)}")
     models = family(checkpoints)
     labels = group_labels(groups, len(models.members))
     wanted = pairs_within(labels)

@@ -144,7 +144,7 @@ def plot_basins(
     for basin in range(found.number):
         own, marker = found.labels == basin, MARKERS[basin % len(MARKERS)]
         x, y = found.embedding[own].T
-        edge = {"edgecolors": INK, "linewidths": 0.5, "s": 42.0}
+        edge: dict[str, Any] = {"edgecolors": INK, "linewidths": 0.5, "s": 42.0}
         axes.scatter(x, y, c=values[own], cmap=SCALE, norm=scale, marker=marker, **edge)
         name = f"basin {basin + 1} ({own.sum()} models)"
         keys.append(Line2D([], [], marker=marker, color=QUIET, linestyle="", label=name))

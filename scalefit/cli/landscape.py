@@ -1,0 +1,179 @@
+"""``scalefit landscape``: barriers between checkpoints, basins, and what they foretell."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scalefit.cli._io import save_picture, write_json
+from scalefit.cli._options import AsJson
+from scalefit.errors import LandscapeError
+
+Checkpoints = Annotated[
+    list[str], typer.Argument(help="Weights: .safetensors, .npz, torch files, or folders.")
+]
+LossOption = Annotated[
+    str | None,
+    typer.Option("--loss", help="MODULE:FUNCTION of yours that takes weights, gives the loss."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Hugging Face model (name or folder) to make the loss from."),
+]
+Data = Annotated[
+    str | None, typer.Option("--data", help="JSON lines to evaluate that model on (in domain).")
+]
+Points = Annotated[int, typer.Option(help="Points a path, both ends included.", min=3)]
+Kind = Annotated[str, typer.Option(help="barrier, gap, area, instability, midpoint or euclidean.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="File that keeps evaluations, to go on after a kill.")
+]
+Scores = Annotated[
+    str | None,
+    typer.Option("--scores", help="CSV with columns name, ood and perhaps in_domain, group."),
+]
+Picture = Annotated[
+    str | None, typer.Option("--plot", help="Picture of the paths to write: .png, .svg or .pdf.")
+]
+Dry = Annotated[bool, typer.Option("--budget", help="Only count the evaluations, and stop.")]
+
+
+def command(
+    checkpoints: Checkpoints,
+    loss: LossOption = None,
+    model: Model = None,
+    data: Data = None,
+    points: Points = 11,
+    kind: Kind = "barrier",
+    store: StoreOption = None,
+    scores: Scores = None,
+    plot: Picture = None,
+    only_budget: Dry = False,
+    as_json: AsJson = False,
+) -> None:
+    """Interpolate between finetuned checkpoints: barriers, basins, foretold behaviour.
+
+    Without a loss only Euclidean distances are measured.
+
+    Examples
+    --------
+    scalefit landscape runs/*/model.safetensors --loss task:loss --store paths.sqlite
+
+    scalefit landscape runs/* --model runs/1 --data dev.jsonl --scores scores.csv
+    """
+    from scalefit import landscape
+    from scalefit.landscape.checkpoint import short_names
+
+    table = _scores(scores, short_names(checkpoints)) if scores else {}
+    groups = table.get("group")
+    cost = landscape.budget(groups or len(checkpoints), points)
+    print(f"scalefit: {cost}", file=sys.stderr)
+    if only_budget:
+        return
+    found = landscape.distances(
+        checkpoints,
+        _loss(loss, model, data),
+        points=points,
+        groups=groups,
+        kind=kind,
+        store=store,
+    )
+    basins = _basins(found)
+    foresight = _foresight(found, table)
+    if plot:
+        from scalefit.views import plot_paths
+
+        save_picture(plot_paths(found, table.get("ood")), plot)
+    parts = {"distances": found, "basins": basins, "foresight": foresight}
+    _write({name: part for name, part in parts.items() if part is not None}, as_json)
+
+
+def _loss(loss: str | None, model: str | None, data: str | None) -> Any:
+    """Return the loss asked for, or None."""
+    if loss and model:
+        raise LandscapeError("found --loss and --model; needed one of them")
+    if (model is None) != (data is None):
+        raise LandscapeError("--model and --data belong together; needed both or neither")
+    if model and data:
+        from scalefit.landscape import hf_loss
+
+        return hf_loss(model, data)
+    return _imported(loss) if loss else None
+
+
+def _imported(name: str) -> Any:
+    """Import MODULE:FUNCTION, looking in the current folder too."""
+    module, colon, function = name.partition(":")
+    if not (module and colon and function):
+        raise LandscapeError(f"--loss {name}: needed MODULE:FUNCTION, e.g. --loss task:loss")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except ModuleNotFoundError as error:
+        raise LandscapeError(f"--loss {name}: {error}; looked here and in the path") from error
+    if not callable(found):
+        raise LandscapeError(f"--loss {name}: {module} has no function {function!r}")
+    return found
+
+
+def _scores(path: str, names: list[str]) -> dict[str, list[Any]]:
+    """Read scores and groups, in the order of the checkpoints."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = {row.get("name", ""): row for row in csv.DictReader(file)}
+    missing = [name for name in names if name not in rows]
+    if missing or not rows:
+        known = ", ".join(list(rows)[:4])
+        raise LandscapeError(f"{path}: no row named {missing[0]!r}; its names are {known}, …")
+    found: dict[str, list[Any]] = {}
+    for column in ("ood", "in_domain", "group"):
+        values = [rows[name].get(column) or "" for name in names]
+        if any(values):
+            found[column] = values if column == "group" else [_number(path, v) for v in values]
+    if "ood" not in found:
+        raise LandscapeError(f"{path}: no column 'ood'; needed name, ood (and in_domain, group)")
+    return found
+
+
+def _number(path: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise LandscapeError(f"{path}: {text!r} is no number") from error
+
+
+def _basins(found: Any) -> Any:
+    """Look for basins where there are enough models, all of one group."""
+    from scalefit.landscape import clusters
+    from scalefit.landscape.basins import LEAST
+
+    if len(found.names) < LEAST or len(set(found.groups)) > 1:
+        return None
+    return clusters(found)
+
+
+def _foresight(found: Any, table: dict[str, list[Any]]) -> Any:
+    if "ood" not in table:
+        return None
+    from scalefit.landscape import predict
+
+    return predict(found, table["ood"], in_domain=table.get("in_domain"))
+
+
+def _write(parts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        write_json({name: part.to_dict() for name, part in parts.items()})
+        return
+    rows = sorted(parts["distances"].rows(), key=lambda row: -row[parts["distances"].kind])
+    print(parts["distances"])
+    for row in rows[:10]:
+        print(f"  {row['a']} → {row['b']}: {row[parts['distances'].kind]:.4g}")
+    if len(rows) > 10:
+        print(f"  … and {len(rows) - 10} smaller ones (--json lists all)")
+    for name in ("basins", "foresight"):
+        if name in parts:
+            print(parts[name])
