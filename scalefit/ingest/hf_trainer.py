@@ -103,4 +103,4 @@ def _add_results(source: Source, found: Extract) -> None:
             known.update(row)
 
 
-READER = Reader("hf-trainer", "a Hugging Face Trainer run", recognises, read)
+READER = Reader("hf-trainer", "a Hugging Face Trainer run", recognises, read, takes="both")

@@ -95,4 +95,4 @@ def _metric(run: Source, file: Path, common: Row) -> Iterator[Row]:
         yield {**common, "metric": named[1], "value": value, **place}
 
 
-READER = Reader("mlflow-store", "an MLflow file store", recognises, read)
+READER = Reader("mlflow-store", "an MLflow file store", recognises, read, takes="folder")

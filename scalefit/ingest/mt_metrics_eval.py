@@ -54,4 +54,4 @@ def _systems(file: Source, found: Extract) -> Iterator[Row]:
             yield {"system": cells[0], "value": value, "source": file.at(line)}
 
 
-READER = Reader("mt-metrics-eval", "an mt-metrics-eval test set", recognises, read)
+READER = Reader("mt-metrics-eval", "an mt-metrics-eval test set", recognises, read, takes="folder")

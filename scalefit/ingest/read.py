@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from scalefit.errors import FormatError
+from scalefit.errors import FormatError, MissingColumnError
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.metrics import METRICS, canonical
@@ -86,7 +86,10 @@ def read(
         row["source"] = row.get("source") or place
         row.pop("_run", None)
     frame = frame_of(found.rows)
-    made = build(frame, mapping=mapping, allow=allow, labels=places, notes=found.notes)
+    try:
+        made = build(frame, mapping=mapping, allow=allow, labels=places, notes=found.notes)
+    except MissingColumnError as error:
+        raise MissingColumnError(f"{paths[0]}: {error}") from error
     return Table(*made)
 
 
@@ -94,7 +97,7 @@ def _manifest(source: Source | None) -> manifests.Manifest | None:
     if source is None:
         return None
     reader = CSV if source.suffix in (".csv", ".tsv", ".txt") else required(source)
-    return manifests.load(source, reader.read(source).rows)
+    return manifests.load(source, reader.extract(source).rows)
 
 
 def _collect(paths: list[str], format: str | None, context: Context, checkpoints: str) -> Extract:
@@ -104,7 +107,7 @@ def _collect(paths: list[str], format: str | None, context: Context, checkpoints
         _add(found, read_server(address), Source(Path(address), address), context, checkpoints)
         kinds["an MLflow tracking server"] += 1
     for source, reader in units([p for p in paths if not is_server(p)], format, found):
-        _add(found, reader.read(source), source, context, checkpoints)
+        _add(found, reader.extract(source), source, context, checkpoints)
         kinds[reader.title] += 1
     found.notes[:0] = [_taken(kinds, paths)]
     return found

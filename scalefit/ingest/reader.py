@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .source import Source
 
@@ -49,6 +49,8 @@ class Reader:
         The source's measured values.
     loose : bool
         Whether the format is so general that a folder search takes it only by its suffix.
+    takes : {"file", "folder", "both"}
+        What it reads.
     """
 
     name: str
@@ -56,9 +58,15 @@ class Reader:
     recognises: Callable[[Source], bool]
     read: Callable[[Source], Extract]
     loose: bool = False
+    takes: Literal["file", "folder", "both"] = "file"
 
-
-def value_rows(pairs: Iterable[tuple[str, float]], **common: Any) -> Iterator[Row]:
-    """Yield one row for each (metric, value) pair, with what they have in common."""
-    for name, value in pairs:
-        yield {"metric": name, "value": value, **common}
+    def extract(self, source: Source) -> Extract:
+        """Read a source that is what the reader takes; trouble with the disk is our error."""
+        kind = "folder" if source.is_dir else "file"
+        if self.takes not in (kind, "both"):
+            other = "give its files, as in folder/*" if kind == "folder" else "give the folder"
+            raise source.wrong(None, f"is a {kind}; {self.name} reads a {self.takes}. Try: {other}")
+        try:
+            return self.read(source)
+        except OSError as error:
+            raise source.wrong(None, f"cannot be read: {error}") from error

@@ -71,7 +71,8 @@ def by_name(name: str) -> Reader:
 
 def recognise(source: Source) -> Reader | None:
     """Return the first reader that recognises a source, or None."""
-    able = (r for r in READERS if not r.loose or source.is_file)
+    kind = "folder" if source.is_dir else "file"
+    able = (r for r in READERS if r.takes in (kind, "both"))
     return next((reader for reader in able if reader.recognises(source)), None)
 
 
