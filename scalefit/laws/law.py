@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -223,10 +224,9 @@ class Law:
         return law.value(flat, law.theta(params)).reshape(arrays[0].shape)[()]
 
     def to_lmfit(self) -> lmfit.Model:
-        """Return this law as an ``lmfit.Model`` with bounds and a ``guess``."""
-        from scalefit.fitting.lmfit_bridge import model_of
-
-        return model_of(self)
+        """Return this law as an ``lmfit.Model`` with bounds and a ``guess``; looks ahead to fitting."""
+        model: lmfit.Model = importlib.import_module("scalefit.fitting.lmfit_bridge").model_of(self)
+        return model
 
     def __repr__(self) -> str:
         return f"Law({self.name}: {self.formula})"
