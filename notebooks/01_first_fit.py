@@ -13,17 +13,18 @@
 # %% [markdown]
 # # A first fit
 #
-# Pretrain, finetune on a translation task, measure BLEU: what does the next, larger pretraining run buy? This notebook walks
-# from a results file to a forecast. The numbers are our own, measured: tiny translation models, pretrained on one of several
-# corpora for 25 thousand to 2.5 million tokens, then finetuned. See `data/transfer_lab`.
+# Pretrain, finetune on a translation task, measure BLEU: what does the next, larger pretraining run buy? This
+# notebook walks from a results file to a forecast. The numbers are our own, measured: tiny translation models,
+# pretrained on one of several corpora for 25 thousand to 2.5 million tokens, then finetuned. See
+# `data/transfer_lab`.
 
 # %%
 import scalefit as sf
 
 # %% [markdown]
 # ## A results file becomes a table
-# One tidy row is one measured value. `pretrain_tokens` 0 is the baseline without pretraining. The table says what it holds;
-# whatever was left out or turned on the way in is in `table.notes`.
+# One tidy row is one measured value. `pretrain_tokens` 0 is the baseline without pretraining. The table says
+# what it holds; whatever was left out or turned on the way in is in `table.notes`.
 
 # %%
 table = sf.read("../data/transfer_lab/results.csv")
@@ -32,8 +33,9 @@ table.notes
 
 # %% [markdown]
 # ## One corpus, one task, one finetuning size
-# BLEU follows the log-law (`scalefit laws` lists them all). No starting values: the fit finds the global optimum by itself. The
-# verdict comes first, then estimates with intervals, then what a reader of the numbers should know.
+# BLEU follows the log-law (`scalefit laws` lists them all). No starting values: the fit finds the global
+# optimum by itself. The verdict comes first, then estimates with intervals, then what a reader of the numbers
+# should know.
 
 # %%
 cell = {"corpus": "fr+en", "task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}
@@ -72,7 +74,8 @@ sf.predict(fit, pretrain_tokens=[1e6, 1e7], kind="run")
 sf.tokens_for(fit, 14.0)
 
 # %% [markdown]
-# Runs are points; what lies in the grey zone is extrapolated. The baseline is what finetuning reaches without any pretraining.
+# Runs are points; what lies in the grey zone is extrapolated. The baseline is what finetuning reaches without
+# any pretraining.
 
 # %%
 baseline = table.baseline_for(cell).where(metric="bleu").column("value").mean()
@@ -80,8 +83,8 @@ fit.plot(target=14.0, baseline=baseline)
 
 # %% [markdown]
 # ## Cross-entropy follows a power law
-# Where the data show a floor, a target below it is not reachable, and the answer says so. What these data show of a floor, the
-# notes tell; the further a target lies beyond the largest size, the less the answer means.
+# Where the data show a floor, a target below it is not reachable, and the answer says so. What these data show
+# of a floor, the notes tell; the further a target lies beyond the largest size, the less the answer means.
 
 # %%
 loss = sf.fit(table, metric="cross_entropy", law="power", where=cell)
@@ -96,7 +99,11 @@ sf.tokens_for(loss, 0.05)
 
 # %%
 fits = sf.fit_many(
-    table, metric="bleu", law="log", by=["corpus", "task", "finetune_tokens"], where={"domain": "in"}
+    table,
+    metric="bleu",
+    law="log",
+    by=["corpus", "task", "finetune_tokens"],
+    where={"domain": "in"},
 )
 fits
 
@@ -105,10 +112,11 @@ sf.plot_fits(fits)
 
 # %% [markdown]
 # ## The main job in one call
-# Loss and quality of every group, what a target takes, and the picture: the same as `scalefit forecast` in a shell.
+# Loss and quality of every group, what a target takes, and the picture: the same as `scalefit forecast` in a
+# shell.
 #
-# A rising curve alone does not make a corpus the right one: cross-entropy can fall while translation does not improve. That is
-# what `sf.align` tells apart.
+# A rising curve alone does not make a corpus the right one: cross-entropy can fall while translation does not
+# improve. That is what `sf.align` tells apart.
 
 # %%
 forecast = sf.forecast(table, target=14.0)
@@ -119,7 +127,8 @@ forecast.plot()
 
 # %% [markdown]
 # ## A law of your own, and a fit for later
-# A law is a value; typed into a cell it fits, predicts and plots like the built-in ones. A fit is stored as JSON.
+# A law is a value; typed into a cell it fits, predicts and plots like the built-in ones. A fit is stored as
+# JSON.
 
 # %%
 import numpy as np

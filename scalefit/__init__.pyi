@@ -31,8 +31,8 @@ from .ingest.scoring.options import Comet as Comet
 from .ingest.scoring.score import score as score
 from .ingest.scoring.score import score_systems as score_systems
 from .ingest.scoring.statistics import SegmentStatistics as SegmentStatistics
-from .laws import Coefficient as Coefficient
 from .laws import LAWS as LAWS
+from .laws import Coefficient as Coefficient
 from .laws import Law as Law
 from .laws import Shape as Shape
 from .table import Table as Table
@@ -41,4 +41,5 @@ from .table import observations as observations
 from .views import plot_alignment as plot_alignment
 from .views import plot_fit as plot_fit
 from .views import plot_fits as plot_fits
+
 __version__: str

@@ -11,7 +11,20 @@ from typing import Any
 
 import typer
 
-from . import align, compare, fit, forecast, landscape, laws, plot, predict, report, score, seeds, tokens
+from . import (
+    align,
+    compare,
+    fit,
+    forecast,
+    landscape,
+    laws,
+    plot,
+    predict,
+    report,
+    score,
+    seeds,
+    tokens,
+)
 from ._guard import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
