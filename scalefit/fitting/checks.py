@@ -47,8 +47,7 @@ def refuse(law: Law, points: Points) -> None:
             f"{n} points lie at only {sizes} distinct sizes, too few for the {p} parameters of law "
             f"{law.name!r}; repeated runs measure noise, only further sizes measure the curve"
         )
-    if len(points.inputs) == 2 and (np.array(points.inputs) > 0).all():
-        _refuse_proportional(law, points)
+    _refuse_proportional(law, points)
     if np.ptp(points.y) <= 1e-12 * np.abs(points.y).max():
         raise FitError(
             f"all {n} values are {points.y[0]:g}: there is no trend for a law to describe"
@@ -56,13 +55,19 @@ def refuse(law: Law, points: Points) -> None:
 
 
 def _refuse_proportional(law: Law, points: Points) -> None:
-    logs = np.log(np.array(points.inputs))
-    if abs(np.corrcoef(logs)[0, 1]) > 1 - 1e-9:
+    if _together(points) > 1 - 1e-9:
         a, b = law.inputs
         raise FitError(
             f"{a} and {b} vary together (the logarithms are proportional), so their effects cannot be told "
             f"apart; vary {b} at fixed {a}, or fit a law of one input"
         )
+
+
+def _together(points: Points) -> float:
+    """Absolute correlation of two inputs' logarithms; 0 for one input, or where there are none."""
+    if len(points.inputs) != 2 or not (np.array(points.inputs) > 0).all():
+        return 0.0
+    return abs(float(np.corrcoef(np.log(np.array(points.inputs)))[0, 1]))
 
 
 def design_notes(law: Law, points: Points) -> list[str]:
@@ -78,6 +83,12 @@ def design_notes(law: Law, points: Points) -> list[str]:
     if not law.separable:
         notes.append(
             f"{law.formula} is {law.source or 'not separable'}: its optimum is the best of those starts, not verified"
+        )
+    if _together(points) > 0.99:
+        names = " and ".join(law.inputs)
+        notes.append(
+            f"{names} almost vary together (correlation of logarithms {_together(points):.5f}): "
+            "their parameters trade against each other"
         )
     below = int((points.y < 0).sum())
     if below and law.separable and all(c.lower >= 0 for c in law.coefficients):

@@ -84,8 +84,8 @@ log_law = Law(
     inputs=("D",),
     coefficients=(Coefficient("s", 0.0, meaning="quality at D_ref"),),
     shapes=(
-        Shape("b", (0.0, 5.0), points=41, meaning="relative slope at D_ref"),
-        Shape("kappa", _kappa_span, points=17, meaning="1 / ln(D_ref / D0)"),
+        Shape("b", (0.0, 5.0), spacing="log", points=33, meaning="relative slope at D_ref"),
+        Shape("kappa", _kappa_span, points=9, meaning="1 / ln(D_ref / D0)"),
     ),
     basis=_basis,
     slopes=_slopes,
