@@ -68,7 +68,7 @@ def _rows(frame: pd.DataFrame, source: Source, offset: int = 0) -> list[Row]:
     place = f"{source.name}:" if offset else f"{source.name}[row "
     end = "" if offset else "]"
     return [
-        {**{str(k): v for k, v in r.items()}, "_place": f"{place}{i + offset}{end}"}
+        {**{str(k): v for k, v in r.items()}, "@place": f"{place}{i + offset}{end}"}
         for i, r in enumerate(records)
     ]
 

@@ -76,7 +76,7 @@ def _same(own: object, told: object) -> bool:
 def ask_for_pretraining(rows: list[Row], known: bool) -> None:
     """Raise where rows lack the pretraining size, and say how to give it."""
     lacking = [
-        str(r.get("source", r.get("_place", "?")))
+        str(r.get("source", r.get("@place", "?")))
         for r in rows
         if is_missing(r.get("pretrain_tokens"))
     ]

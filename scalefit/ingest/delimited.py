@@ -57,7 +57,7 @@ def rows(source: Source) -> Iterator[Row]:
         place = counter.line if "\n" not in "".join(cells) else place
         if len(cells) != len(names):
             raise _ragged(source, place, len(cells), len(names))
-        yield {**dict(zip(names, cells, strict=True)), "_place": source.at(place)}
+        yield {**dict(zip(names, cells, strict=True)), "@place": source.at(place)}
 
 
 class _Lines:

@@ -25,7 +25,7 @@ def read(source: Source) -> Extract:
             "is JSON, but no table; needed a list of objects [{…}, {…}] or an object of equally "
             "long lists. Try: format= where it is the output of a tool",
         )
-    return Extract([{**row, "_place": f"{source.name}[{i}]"} for i, row in enumerate(rows)])
+    return Extract([{**row, "@place": f"{source.name}[{i}]"} for i, row in enumerate(rows)])
 
 
 def _rows(document: Any) -> list[Row] | None:
@@ -68,7 +68,7 @@ def read_lines(source: Source) -> Extract:
     for line, row in islice(load_lines(source), LIMITS.rows + 1):
         if not isinstance(row, dict):
             raise source.wrong(line, "is no JSON object; needed one row a line")
-        found.rows.append({**row, "_place": source.at(line)})
+        found.rows.append({**row, "@place": source.at(line)})
     if not found.rows:
         raise source.wrong(None, "is empty; needed one JSON object a line")
     return found

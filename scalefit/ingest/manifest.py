@@ -89,8 +89,8 @@ def load(source: Source, rows: list[Row]) -> Manifest:
 
 
 def _line(row: Row, source: Source) -> Line:
-    place = str(row.get("_place", source.name))
-    told = {k: v for k, v in row.items() if k != "_place" and not is_missing(v)}
+    place = str(row.get("@place", source.name))
+    told = {k: v for k, v in row.items() if k != "@place" and not is_missing(v)}
     path = str(told.get("path", "**"))
     if ".." in Path(path).parts or Path(path).is_absolute():
         raise FormatError(

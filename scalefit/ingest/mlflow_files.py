@@ -60,7 +60,7 @@ def read(source: Source) -> Extract:
             found.note(f"{run.name}: a deleted run left out")
             continue
         name = _NAME.search(meta)
-        common: Row = {**_params(run), "run": name[1] if name else run.path.name, "_run": run.name}
+        common: Row = {**_params(run), "run": name[1] if name else run.path.name, "@run": run.name}
         for file in _files(run.child("metrics")):
             found.rows += _metric(run, file, common)
     if not found.rows:

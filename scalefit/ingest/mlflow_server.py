@@ -54,7 +54,7 @@ def _rows(address: str, run: dict[str, Any]) -> Iterator[Row]:
         if named is not None:
             place = {"step": metric.get("step"), "source": f"{address}#{info.get('run_id')}"}
             values = {"eval_set": named[0], "metric": named[1], "value": metric.get("value")}
-            yield {**common, "run": name, "_run": info.get("run_id"), **values, **place}
+            yield {**common, "run": name, "@run": info.get("run_id"), **values, **place}
 
 
 def _pages(address: str, call: str, key: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -92,7 +92,7 @@ def _runs(base: sqlite3.Connection) -> dict[str, Row]:
             params[run][str(key)] = value
     listed = _query(base, "run_uuid, name, lifecycle_stage", "runs")
     active = {run: name for run, name, stage in listed if stage != "deleted"}
-    return {run: {**params[run], "run": name or run, "_run": run} for run, name in active.items()}
+    return {run: {**params[run], "run": name or run, "@run": run} for run, name in active.items()}
 
 
 READER = Reader("mlflow-sqlite", "an MLflow sqlite store", recognises, read)

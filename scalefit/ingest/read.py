@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,16 +13,17 @@ from scalefit.table.metrics import METRICS, canonical
 from scalefit.table.render import frame_of
 
 from . import manifest as manifests
+from .collect import collect
 from .complete import Context, ask_for_pretraining
 from .delimited import CSV
-from .find import beside, units
-from .limits import LIMITS
-from .mlflow_server import is_server, read_server
-from .reader import Extract, Row
+from .find import beside
+from .outputs import Outputs
+from .reader import Row
 from .registry import required
 from .source import Source
 
 Checkpoints = Literal["last", "all"]
+HIDDEN = ("@run", "@unit", "@set")
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -36,6 +36,7 @@ def read(
     manifest: str | Path | None = None,
     pattern: str | None = None,
     checkpoints: Checkpoints = "last",
+    outputs: Outputs | None = None,
 ) -> Table:
     """Read results from files of any known format.
 
@@ -58,6 +59,9 @@ def read(
         ``runs/{corpus}-{pretrain_tokens}/ft-{task}-{finetune_tokens}-s{finetune_seed}``.
     checkpoints : {"last", "all"}
         Of a training log's many evaluations, keep the last one of each metric and set, or all.
+    outputs : Outputs, optional
+        Hypotheses beside the logs, to be scored: their scores, with standard errors and
+        signatures, take the place of the log's own.
 
     Raises
     ------
@@ -70,7 +74,10 @@ def read(
     """
     paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
     given = beside(paths) if manifest is None else Source.of(manifest)
-    found = _collect(paths, format, Context(_manifest(given), pattern), checkpoints)
+    context = Context(_manifest(given), pattern)
+    found, sources = collect(paths, format, context, checkpoints)
+    if outputs is not None:
+        outputs.score(found, sources, context)
     if given is not None:
         found.note(f"what no log knows is taken from the manifest {given.name}")
     if not found.rows:
@@ -81,11 +88,10 @@ def read(
             found.rows, "pretrain_tokens" in renamed or "no_pretrain_tokens" in allow
         )
     _one_shape(found.rows)
-    places = [str(row.pop("_place", None) or row.get("source", "?")) for row in found.rows]
+    places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]
     for row, place in zip(found.rows, places, strict=True):
         row["source"] = row.get("source") or place
-        row.pop("_run", None)
-    frame = frame_of(found.rows)
+    frame = frame_of({k: v for k, v in r.items() if k not in HIDDEN} for r in found.rows)
     try:
         made = build(frame, mapping=mapping, allow=allow, labels=places, notes=found.notes)
     except MissingColumnError as error:
@@ -98,59 +104,6 @@ def _manifest(source: Source | None) -> manifests.Manifest | None:
         return None
     reader = CSV if source.suffix in (".csv", ".tsv", ".txt") else required(source)
     return manifests.load(source, reader.extract(source).rows)
-
-
-def _collect(paths: list[str], format: str | None, context: Context, checkpoints: str) -> Extract:
-    """Return the rows of all sources, completed, and what was taken for what."""
-    found, kinds = Extract(), Counter[str]()
-    for address in filter(is_server, paths):
-        _add(found, read_server(address), Source(Path(address), address), context, checkpoints)
-        kinds["an MLflow tracking server"] += 1
-    for source, reader in units([p for p in paths if not is_server(p)], format, found):
-        _add(found, reader.extract(source), source, context, checkpoints)
-        kinds[reader.title] += 1
-    found.notes[:0] = [_taken(kinds, paths)]
-    return found
-
-
-def _taken(kinds: Counter[str], paths: Sequence[str]) -> str:
-    if sum(kinds.values()) == 1 and len(paths) == 1:
-        return f"{paths[0]}: taken for {next(iter(kinds))}"
-    return "taken for: " + ", ".join(f"{title} × {n}" for title, n in sorted(kinds.items()))
-
-
-def _add(found: Extract, new: Extract, source: Source, context: Context, checkpoints: str) -> None:
-    rows = new.rows if checkpoints == "all" else _last(new, source)
-    found.rows += context.complete(rows, source)
-    for note in new.notes:
-        found.note(note)
-    if len(found.rows) > LIMITS.rows:
-        raise FormatError(f"{source.name}: more than {LIMITS.rows} values; read it in parts")
-
-
-def _last(new: Extract, source: Source) -> list[Row]:
-    """Return the last evaluation of each metric, set and run of a log that has several."""
-    if not any("step" in row and "metric" in row for row in new.rows):
-        return new.rows
-    last: dict[tuple[object, ...], Row] = {}
-    for row in new.rows:
-        key = tuple(
-            row.get(k)
-            for k in ("_run", "run", "system", "eval_set", "metric", "filter", "signature")
-        )
-        if key not in last or _step(row) >= _step(last[key]):
-            last[key] = row
-    gone = len(new.rows) - len(last)
-    if gone:
-        new.note(
-            f"{source.name}: {gone} evaluations before the last left out (checkpoints='all' keeps them)"
-        )
-    return list(last.values())
-
-
-def _step(row: Row) -> float:
-    step = row.get("step")
-    return float(step) if isinstance(step, int | float) else float("inf")
 
 
 def _one_shape(rows: Sequence[Row]) -> None:

@@ -32,7 +32,7 @@ def read_panel(source: Source) -> Extract:
     """Return one value a run and step; the smoothing bounds are left out."""
     found = Extract()
     for row in rows(source):
-        place = row.pop("_place")
+        place = row.pop("@place")
         step = next((row[name] for name in _STEPS if name in row), None)
         for column, cell in row.items():
             series = _SERIES.fullmatch(column)
@@ -59,7 +59,7 @@ def read_runs(source: Source) -> Extract:
     """Return the evaluations of every finished run; its other cells stay beside them."""
     found, unfinished = Extract(), list[str]()
     for row in rows(source):
-        place = row.pop("_place")
+        place = row.pop("@place")
         name, state = row.pop("Name"), str(row.pop("State")).lower()
         if state not in ("finished", ""):
             unfinished.append(f"{name} ({state})")
