@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scalefit.cli._options import By, Level, Loss, Output, Quality, Rename, Results, Where
+
+if TYPE_CHECKING:
+    from scalefit.table import Table
+    from scalefit.views import Section
 
 
 def command(
@@ -21,13 +25,30 @@ def command(
     rename: Rename = None,
     level: Level = 0.95,
 ) -> None:
-    """Write one HTML file: what a target takes, the picture, all fits and notes."""
+    """Write one HTML file: what a target takes, all fits, whether each corpus helps, all notes."""
     import scalefit as sf
     from scalefit.cli import _io
     from scalefit.views import forecast_report, render
 
     table = _io.read_table(results, where=where, rename=rename)
     found = sf.forecast(table, target, quality=quality, loss=loss, by=_io.names(by), level=level)
+    more = [_alignment(table, quality, loss, by)]
     title = f"Transfer scaling: {Path(results).name if results != '-' else 'stdin'}"
-    Path(output).write_text(render(forecast_report(found, title=title)), encoding="utf-8")
+    page = render(forecast_report(found, title=title, more=more))
+    Path(output).write_text(page, encoding="utf-8")
     typer.echo(f"wrote {output}", err=True)
+
+
+def _alignment(table: Table, quality: str, loss: str, by: str | None) -> Section:
+    """Say whether each corpus helps, or why that cannot be told."""
+    import scalefit as sf
+    from scalefit.analysis.groups import group_columns
+    from scalefit.cli import _io
+    from scalefit.errors import DesignError
+    from scalefit.views import Section, alignment_section
+
+    try:
+        groups = _io.names(by) or group_columns(table)
+        return alignment_section(sf.align(table, by=groups, quality=[quality], loss=loss))
+    except DesignError as error:
+        return Section("Does each corpus help the task?", text=(str(error),))

@@ -1,4 +1,5 @@
 from .alignment import plot_alignment as plot_alignment
+from .alignment_section import alignment_section as alignment_section
 from .curves import Curve as Curve
 from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon

@@ -55,6 +55,7 @@ def test_the_report_is_one_page_with_picture_fits_and_signatures(scalefit, tmp_p
     page = path.read_text(encoding="utf-8")
     assert (ran.code, ran.out) == (0, "")
     assert "<h1>Transfer scaling: first_part.csv</h1>" in page
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2
+    assert "Does each corpus help the task?" in page
     assert page.count("law:power|") == page.count("law:log|") == 2
     assert "BLEU: log law" in page
