@@ -25,7 +25,8 @@ def collect(
         _add(found, read_server(address), Source(Path(address), address), context, checkpoints)
         kinds["an MLflow tracking server"] += 1
     for source, reader in units([p for p in paths if not is_server(p)], format, found):
-        _add(found, reader.extract(source), source, context, checkpoints)
+        kept = "all" if reader.loose else checkpoints
+        _add(found, reader.extract(source), source, context, kept)
         kinds[reader.title] += 1
         sources.append(source)
     found.notes[:0] = [_taken(kinds, paths)]

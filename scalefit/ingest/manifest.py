@@ -82,7 +82,7 @@ def load(source: Source, rows: list[Row]) -> Manifest:
     if rows and not any({"path", "run"} & set(row) for row in rows[:1]):
         raise MissingColumnError(
             f"{source.name}: the manifest has no column 'path' or 'run' "
-            f"(columns: {', '.join(n for n in rows[0] if n != '_place')})"
+            f"(columns: {', '.join(n for n in rows[0] if n != '@place')})"
         )
     folder = Path(os.path.abspath(source.path)).parent  # noqa: PTH100
     return Manifest(folder, tuple(_line(row, source) for row in rows))

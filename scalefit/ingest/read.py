@@ -114,6 +114,6 @@ def _one_shape(rows: Sequence[Row]) -> None:
         wide = any(canonical(str(name)) in METRICS for name in row)
         if long(row) != first and (wide or not first):
             raise FormatError(
-                f"{row.get('_place') or row.get('source')}: long rows (metric, value) and wide ones (a "
+                f"{row.get('@place') or row.get('source')}: long rows (metric, value) and wide ones (a "
                 "column a metric) in one call. Try: read them apart, and join the tables' frames"
             )

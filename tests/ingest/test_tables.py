@@ -133,3 +133,10 @@ def test_importing_the_package_brings_in_no_pandas():
 
     code = "import sys, scalefit; assert not {'pandas','pandera','tensorboard','matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_table_with_a_column_step_is_no_log_all_its_rows_stay(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "pretrain_tokens,metric,value,step\n1M,bleu,21.53,800\n4M,bleu,23.71,800\n"
+    )
+    assert len(read(tmp_path / "a.csv")) == 2
