@@ -15,6 +15,8 @@ from .analysis.seeds.needed import SeedPlan as SeedPlan
 from .analysis.seeds.needed import seeds_needed as seeds_needed
 from .analysis.seeds.power import Spread as Spread
 from .analysis.seeds.variance import variance as variance
+from .analysis.similarity import similarity as similarity
+from .analysis.similarity import similarity_report as similarity_report
 from .analysis.tokens import TokensFor as TokensFor
 from .analysis.tokens import tokens_for as tokens_for
 from .fitting import Fit as Fit

@@ -24,6 +24,7 @@ from . import (
     report,
     score,
     seeds,
+    similarity,
     tokens,
 )
 from ._guard import guarded
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "report": report.command,
     "score": score.command,
     "seeds": seeds.command,
+    "similarity": similarity.command,
     "tokens": tokens.command,
 }
 

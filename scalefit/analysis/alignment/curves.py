@@ -83,22 +83,22 @@ def fit_curve(name: str, sizes: Floats, y: Floats, weights: Floats | None = None
 
 
 @lru_cache(maxsize=128)
-def _grid(name: str, x: tuple[float, ...]) -> Floats:
+def _grid(name: str, x: tuple[float, ...], dense: int) -> Floats:
     """Columns of the law's shapes over x = ln D: (G, m, K), m linear coefficients."""
     at = np.array(x)
     z = at - at.mean()
     if name == "ceiling":
-        rates = np.geomspace(0.01, 4.0, 24)[:, None]
-        return np.stack([np.ones((24, len(z))), np.exp(-rates * (z - z.min()))], axis=1)
+        rates = np.geomspace(0.01, 4.0, 24 * dense)[:, None]
+        return np.stack([np.ones((24 * dense, len(z))), np.exp(-rates * (z - z.min()))], axis=1)
     reach = -z.min()
-    b = np.concatenate([[0.0], np.geomspace(0.005, 5.0, 15)])
-    kappa = np.linspace(0.0, 0.98 / reach, 7)
+    b = np.concatenate([[0.0], np.geomspace(0.005, 5.0, 15 * dense)])
+    kappa = np.linspace(0.0, 0.999 / reach, 7 * dense)
     slope, bend = (m.reshape(-1, 1) for m in np.meshgrid(b, kappa, indexing="ij"))
     safe = np.where(bend > 0, bend, 1.0)
     warp = np.where(bend > 0, np.log1p(bend * z) / safe, z)
     return np.asarray(np.exp(np.clip(slope * warp, -50, 50))[:, None, :])
 
 
-def shapes(name: str, x: Floats) -> Floats:
+def shapes(name: str, x: Floats, *, fine: bool = False) -> Floats:
     """Columns (G, m, K) of every shape of a law over x = ln D."""
-    return _grid(name, tuple(float(v) for v in x))
+    return _grid(name, tuple(float(v) for v in x), 4 if fine else 1)

@@ -120,7 +120,7 @@ def gather(
         loss_value=value_of(loss, -1.0, losses[0], question.alpha) if losses and loss else None,
         lack=lack,
         bend=find_break(quality, sign, fall, best, question.alpha) if best else None,
-        ahead=held_out(quality, sign, fall, best, 1 - question.alpha) if best else None,
+        ahead=held_out(quality, sign, fall, tuple(f.law for f in lack), 1 - question.alpha),
         relation=relate(quality, loss, sign) if loss is not None else None,
     )
 

@@ -104,7 +104,7 @@ def _from_scatter(
     size = np.where(np.triu(np.ones((len(y), len(y)), dtype=bool), 1), y[:, None] - y[None], np.nan)
     given = seed_sd is not None
     sd = np.nan if given else float(scatter.residual_sd(cells.x, y))
-    known = float(seed_sd) if seed_sd is not None else reference
+    known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, cells)
     p = scatter.pair_p_values(cells.x, size, sd, known)
     reach = scatter.pair_reach(cells.x, known if given else sd, alpha, known=given)
     return _result(
@@ -120,6 +120,12 @@ def _from_scatter(
         if given
         else "one run a size: scatter around a smooth curve",
     )
+
+
+def _with_test_set(reference: float, cells: Cells) -> float:
+    """Return the reference noise, with the test set's own added where that is known."""
+    errors = cells.stderr[np.isfinite(cells.stderr)]
+    return float(np.hypot(reference, np.median(errors))) if len(errors) else reference
 
 
 def _result(size: Floats, p: Floats, **rest: object) -> FallTest:

@@ -103,7 +103,7 @@ def _ahead(found: Evidence) -> str:
     inside = f"{int(ahead.inside.sum())} of {len(ahead.sizes)} inside the interval"
     short = ", quality falls short" if ahead.short else ""
     return (
-        f"held out: the {ahead.law} law of the {ahead.fitted_to} smaller sizes misses by "
+        f"held out: the {ahead.law} law of the {ahead.fitted_to} smaller sizes misses the others by "
         f"{digits(found, ahead.error)} at most; {inside}{short}"
     )
 

@@ -135,7 +135,8 @@ def _single(found: Evidence) -> str:
         said = " One run a size: seed noise is as given."
     if found.fall.estimate > 0:
         sd = tipping_point(found.fall.estimate, len(found.quality.sizes), found.fall.alpha)
-        said += f" A seed SD of {digits(found, sd)} or more would explain the largest fall."
+        said += f" A seed SD of {digits(found, sd)} or more would explain the largest fall"
+        said += f"; published replicates reach {digits(found, found.scale.reference)}."
     return said
 
 

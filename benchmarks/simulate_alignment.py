@@ -1,0 +1,284 @@
+"""Error rates and power of the alignment diagnostic; prints docs/simulations/alignment.md.
+
+    python benchmarks/simulate_alignment.py > docs/simulations/alignment.md
+
+Everything runs through the functions that give the verdicts. Seed SDs are 0.25 BLEU for
+pretraining and 0.25 for finetuning seeds, six sizes, unless a table says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+
+import scalefit as sf
+from scalefit.analysis.alignment.breakpoint import find_break
+from scalefit.analysis.alignment.cells import Cells, cells_of
+from scalefit.analysis.alignment.drop import confirmed, falls, passes
+from scalefit.analysis.alignment.falltest import fall_test
+from scalefit.analysis.alignment.heldout import held_out
+from scalefit.analysis.alignment.lackoffit import lack_of_fit
+from scalefit.analysis.alignment.noise import estimate
+from scalefit.analysis.alignment.power import seeds_needed
+from scalefit.analysis.alignment.scatter import pair_p_values, residual_sd
+from scalefit.analysis.alignment.sequential import nominal_level, spent
+
+SEED, ALPHA, SD = 20261122, 0.05, 0.25
+SIZES = np.geomspace(1e6, 1e9, 6)
+X = np.log(SIZES)
+TRUTHS = {
+    "flat": np.full(6, 25.0),
+    "plateau": np.array([20.0, 23, 25, 26, 26, 26]),
+    "log law": 25 * (X / np.log(1e7)) ** 0.9,
+    "steep": 10 + 3.0 * np.arange(6),
+}
+LOSS = 3 * (SIZES / 1e6) ** -0.05
+
+
+def draw(rng, means, runs, finetunings, draws, *, design="separate", grow=1.0, failed=0.0):
+    """Run means (draws, K, runs): a run's own luck, then the mean of its finetunings."""
+    scale = np.geomspace(1, grow, len(means))[:, None]
+    scale = SD * scale / np.sqrt((scale**2).mean())
+    shape = (draws, len(means), runs)
+    own = rng.standard_normal(shape)
+    if design == "shared":
+        own = (own + rng.standard_normal((draws, 1, runs))) / np.sqrt(2)
+    single = rng.standard_normal((*shape, finetunings))
+    values = means[:, None, None] + scale[..., None] * (own[..., None] + single)
+    if failed:
+        bad = rng.random(values.shape) < failed
+        values = np.where(bad, values - rng.uniform(2, 10, values.shape), values)
+    return values.mean(axis=-1)
+
+
+def alarms(rng, quality, design):
+    """Shares of tables with a confirmed fall, and with a confirmed fall while loss improves."""
+    loss = LOSS[: quality.shape[1], None] + 0.012 * rng.standard_normal(quality.shape)
+    fall = confirmed(falls(estimate(quality, design)), ALPHA)
+    gain = confirmed(falls(estimate(loss, design)), ALPHA)
+    return fall.any(axis=(-2, -1)).mean(), (fall & gain).any(axis=(-2, -1)).mean()
+
+
+def false_alarms(rng, draws):
+    """Let nothing fall: separate runs, and checkpoints of one run."""
+    for name in ("flat", "plateau", "log law"):
+        for runs, finetunings in [(p, f) for p in (3, 5, 10) for f in (1, 2, 3)]:
+            row = [name, runs, finetunings]
+            for design in ("separate", "shared"):
+                values = draw(rng, TRUTHS[name], runs, finetunings, draws, design=design)
+                row += alarms(rng, values, design)
+            yield row
+
+
+def rough(rng, draws):
+    """Repeat that with unequal noise and with failed runs."""
+    for name in ("flat", "plateau"):
+        for runs, finetunings in ((3, 1), (3, 3), (5, 3), (10, 3)):
+            row = [name, runs, finetunings]
+            for more in ({"grow": 4.0}, {"failed": 0.03}):
+                values = draw(rng, TRUTHS[name], runs, finetunings, draws, **more)
+                row += alarms(rng, values, "separate")
+            yield row
+
+
+def power(rng, draws):
+    """Let the last size fall."""
+    for name, means in TRUTHS.items():
+        for runs in (3, 5):
+            row = [name, runs, 3]
+            for design in ("separate", "shared"):
+                for fall in (0.5, 1.0):
+                    fallen = means.copy()
+                    fallen[-1] = means[:-1].max() - fall
+                    values = draw(rng, fallen, runs, 3, draws, design=design)
+                    row.append(passes(falls(estimate(values, design)), ALPHA).mean())
+            yield row
+
+
+def three_states(rng, draws):
+    """Ask what the bounds say: a fall confirmed, none beyond the margin confirmed, or open."""
+    for name, fall in (("flat", 0.0), ("plateau", 0.0), ("log law", 0.0), ("plateau", 0.5)):
+        for runs in (3, 5, 10, 20):
+            means = TRUTHS[name].copy()
+            means[-1] -= fall
+            found = falls(estimate(draw(rng, means, runs, 3, draws), "separate"))
+            seen, none = passes(found, ALPHA), found.upper(ALPHA) < 0.5
+            yield [name, fall, runs, seen.mean(), (none & ~seen).mean(), (~none & ~seen).mean()]
+
+
+def family(rng, draws):
+    """24 groups, Holm: errors among true nulls, and power, with 0 or 6 groups that fall by 1."""
+    for fallen in (0, 6):
+        truths = [TRUTHS["plateau"] - (g < fallen) * np.eye(6)[-1] for g in range(24)]
+        values = np.stack([draw(rng, t, 3, 3, draws) for t in truths])
+        found = falls(estimate(values, "separate"))
+        hit = np.zeros((24, draws), dtype=bool)
+        for left in range(24, 11, -1):
+            now = passes(found, ALPHA / left)
+            hit = np.where((24 - hit.sum(axis=0)) <= left, hit | now, hit)
+        yield [fallen, hit[fallen:].any(axis=0).mean(), hit[:fallen].mean() if fallen else np.nan]
+
+
+def promise(rng, draws):
+    """Seeds named by `inconclusive`, the powers promised, and those delivered."""
+    for name in ("flat", "plateau", "log law", "steep"):
+        for sd in (0.25, 0.4, 0.6):
+            size = seeds_needed(TRUTHS[name], sd, "separate", 0.5, ALPHA)
+            fallen = TRUTHS[name].copy()
+            fallen[-1] = fallen[:-1].max() - 0.5
+            noise = sd * rng.standard_normal((draws, 6, size.seeds))
+            seen = passes(falls(estimate(fallen[:, None] + noise, "separate")), ALPHA).mean()
+            calm = falls(estimate(TRUTHS[name][:, None] + noise, "separate")).upper(ALPHA) < 0.5
+            yield [name, sd, size.seeds, size.confirm_fall, seen, size.confirm_none, calm.mean()]
+
+
+def sequence(rng, draws):
+    """Any false alarm over looks after every size, planned and open; and looks at full level."""
+    for name in ("flat", "plateau"):
+        for runs in (3, 5):
+            values = draw(rng, TRUTHS[name], runs, 3, draws)
+            fixed = nominal_level(6, runs, "separate", ALPHA)
+            levels: list[Callable[[int], float]] = [
+                lambda k, c=fixed: c,
+                lambda k: spent(k - 1, ALPHA),
+                lambda k: ALPHA,
+            ]
+            row = [name, runs]
+            for level in levels:
+                hit = np.zeros(draws, dtype=bool)
+                for k in range(2, 7):
+                    hit |= passes(falls(estimate(values[:, :k], "separate")), level(k))
+                row.append(hit.mean())
+            yield row
+
+
+def single(rng, draws):
+    """One run a size: how often a fall is suspected."""
+    for name in ("flat", "plateau", "log law"):
+        for sd in (0.25, 0.7, 1.5):
+            row = [name, sd]
+            for fall in (0.0, 1.0, 3.0):
+                means = TRUTHS[name].copy()
+                means[-1] = means[-1] if fall == 0 else means[:-1].max() - fall
+                y = means + sd * rng.standard_normal((draws, 6))
+                size = np.where(np.triu(np.ones((6, 6)), 1) > 0, y[:, :, None] - y[:, None], np.nan)
+                scatter = residual_sd(X, y)
+                p = [pair_p_values(X, f, s, 0.69).min() for f, s in zip(size, scatter, strict=True)]
+                row.append(np.mean(np.array(p) <= ALPHA))
+            yield row
+
+
+def law_evidence(rng, draws):
+    """Lack of fit, break and held-out prediction at a true law, and when it breaks."""
+    cases = {"log law": (TRUTHS["log law"], 0.0), "log law, waves of 0.5": (TRUTHS["log law"], 0.5)}
+    bent = TRUTHS["log law"].copy()
+    bent[4:] = bent[3] + np.array([-0.3, -0.8])
+    cases["log law to size 4, then down"] = (bent, 0.0)
+    for name, (means, wave) in cases.items():
+        truth = means + wave * (-1.0) ** np.arange(6)
+        rows = []
+        for values in draw(rng, truth, 3, 3, draws):
+            cells = _cells(values)
+            noise = fall_test(cells, 1.0, 0.69, ALPHA)
+            lack, *other = sorted(lack_of_fit(cells, 1.0, noise), key=lambda f: f.curve.rss)
+            bend = find_break(cells, 1.0, noise, lack.law, ALPHA)
+            laws = tuple(f.law for f in (lack, *other))
+            ahead = held_out(cells, 1.0, noise, laws, 1 - ALPHA)
+            rows.append([lack.p <= ALPHA, bend.p <= ALPHA, ahead.inside.mean(), ahead.short])
+        yield [name, *np.mean(rows, axis=0)]
+
+
+def _cells(values) -> Cells:
+    sizes = np.repeat(SIZES, values.shape[1])
+    run = [f"{i}" for i in range(values.size)]
+    table = sf.as_table(
+        pd.DataFrame({"pretrain_tokens": sizes, "pretrain_run": run, "bleu": values.ravel()})
+    )
+    found = cells_of(table, "bleu", None)
+    assert found is not None
+    return found
+
+
+def whole(rng, draws):
+    """Verdicts of `sf.align` itself, from tables of 3 x 3 runs with cross-entropy."""
+    shapes = {n: TRUTHS[n] for n in ("flat", "plateau", "log law")}
+    shapes["plateau, last falls by 1"] = TRUTHS["plateau"] - np.eye(6)[-1]
+    shapes["waves of 1"] = TRUTHS["flat"] + (-1.0) ** np.arange(6)
+    for name, means in shapes.items():
+        counts = {}
+        for _ in range(draws):
+            result = sf.align(_frame(rng, means))[0]
+            counts[result.headline] = counts.get(result.headline, 0) + 1
+        said = sorted(counts.items(), key=lambda item: -item[1])
+        yield [name, "; ".join(f"{k} {v / draws:.2f}" for k, v in said)]
+
+
+def _frame(rng, means) -> pd.DataFrame:
+    values = draw(rng, means, 3, 3, 1)[0]
+    k, p = (i.ravel() for i in np.indices(values.shape))
+    loss = (LOSS[:, None] + 0.012 * rng.standard_normal(values.shape)).ravel()
+    return pd.DataFrame(
+        {
+            "pretrain_tokens": SIZES[k],
+            "pretrain_seed": p,
+            "bleu": values.ravel(),
+            "cross_entropy": loss,
+        }
+    )
+
+
+RATES = "separate: fall|misaligned|checkpoints: fall|misaligned"
+ROUGH = "SD grows 4x: fall|misaligned|3 % failed runs: fall|misaligned"
+STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
+PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|delivered"
+LOOKS = "truth|P|planned|open-ended|level 0.05 at every look"
+LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls short"
+TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
+    "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
+    "False alarms under rough conditions": (rough, f"truth|P|F|{ROUGH}", 1),
+    "Power: the last size falls": (power, "truth|P|F|separate: 0.5|1.0|checkpoints: 0.5|1.0", 0.4),
+    "Three states, margin 0.5, F = 3": (three_states, STATES, 0.4),
+    "Families: 24 groups, Holm, 3 x 3": (family, "groups that fall by 1|any false alarm|power", 0.1),
+    "Sample size named by `inconclusive`": (promise, PROMISE, 0.2),
+    "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
+    "One run a size: share suspected": (single, "truth|seed SD|no fall|falls by 1|by 3", 0.1),
+    "Law evidence, 3 x 3": (law_evidence, LAW, 0.03),
+    "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.01),
+}  # fmt: skip
+
+
+def cell(value: object) -> str:
+    """Write a share with three decimals."""
+    return f"{value:.3f}" if isinstance(value, float | np.floating) else str(value)
+
+
+def main() -> None:
+    """Print all tables as Markdown."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--draws", type=int, default=10_000)
+    options.add_argument("--only", default="", help="part of a table's title")
+    given = options.parse_args()
+    print("# Simulations of the alignment diagnostic\n")
+    print(f"`python benchmarks/simulate_alignment.py --draws {given.draws}`, seed {SEED}.", end=" ")
+    print(
+        "Level 0.05; seed SDs 0.25 and 0.25 BLEU; six sizes. A share s from n draws has a standard"
+    )
+    print("error of sqrt(s (1 - s) / n): 0.0022 at 0.05 and 10,000 draws.")
+    for at, (title, (build, header, part)) in enumerate(TABLES.items()):
+        if given.only not in title:
+            continue
+        draws, start = max(int(given.draws * part), 50), time.time()
+        print(f"\n## {title}\n\n{build.__doc__} {draws} draws a row.\n")
+        print(f"| {header.replace('|', ' | ')} |\n|{'---|' * (header.count('|') + 1)}")
+        for row in build(np.random.default_rng([SEED, at]), draws):
+            print(f"| {' | '.join(map(cell, row))} |", flush=True)
+        print(f"{title}: {time.time() - start:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""``similarity_report``: how each score relates to what corpora turned out to be worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from scalefit.errors import DesignError
+from scalefit.table import as_table, html_table, html_verdict
+from scalefit.table.metrics import canonical, metric
+
+from .score import Similarity
+
+__all__ = ["SimilarityReport", "similarity_report"]
+
+Floats = NDArray[np.float64]
+_EXACT = 8
+_NEARER_IS_LARGER = ("language_share",)
+
+
+@dataclass(frozen=True)
+class SimilarityReport:
+    """Rank correlation of every score with the measured gain over no pretraining.
+
+    Attributes
+    ----------
+    gains : corpus -> quality at the largest common size, minus the baseline where there is one.
+    correlations : score and side -> (Spearman correlation, permutation p value); the sign is
+        turned so that positive means "nearer corpora were worth more".
+    metric, size : what was measured, at how many pretraining tokens.
+    """
+
+    gains: Mapping[str, float]
+    correlations: Mapping[str, tuple[float, float]]
+    metric: str
+    size: float
+
+    @property
+    def corpora(self) -> int:
+        """Number of corpora: the sample size of every correlation."""
+        return len(self.gains)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain row a score."""
+        return [
+            {"score": name, "rank correlation": r, "p": p, "corpora": self.corpora}
+            for name, (r, p) in self.correlations.items()
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {"metric": self.metric, "pretrain_tokens": self.size, "gains": dict(self.gains),
+                "correlations": self.rows()}  # fmt: skip
+
+    @property
+    def verdict(self) -> str:
+        """What the sample can and cannot say."""
+        smallest = 2 / factorial(self.corpora) if self.corpora <= _EXACT else 1e-4
+        return (
+            f"{self.corpora} corpora: no correlation can have p below {smallest:.2g}, and with "
+            f"{len(self.correlations)} scores tried the best is flattered. Context, not evidence."
+        )
+
+    def __str__(self) -> str:
+        """Return verdict, gains and correlations."""
+        gains = ", ".join(f"{c} {g:+.2f}" for c, g in self.gains.items())
+        said = [
+            f"{r['score']}: {r['rank correlation']:+.2f} (p = {r['p']:.2f})" for r in self.rows()
+        ]
+        return "\n".join([self.verdict, f"{self.metric} gained: {gains}", *said])
+
+    def _repr_html_(self) -> str:
+        return html_verdict(self.verdict) + html_table(self.rows())
+
+
+def similarity_report(
+    table: Any, scores: Mapping[str, Similarity], quality: str = "bleu", **where: Any
+) -> SimilarityReport:
+    """Relate scores to the measured value of corpora.
+
+    Parameters
+    ----------
+    table
+        Results; rows without pretraining are the baseline.
+    scores
+        Corpus name (as in the table) -> its :func:`similarity` with the task.
+    quality
+        Quality metric.
+    **where
+        Conditions that pick one task, finetuning size and model (``task="en-fr"``).
+
+    Raises
+    ------
+    DesignError
+        Fewer than three corpora have both scores and results.
+    """
+    rows = as_table(table).where(**{**where, "metric": canonical(quality)})
+    corpora = [c for c in rows.unique("corpus") if c in scores]
+    if len(corpora) < 3:
+        raise DesignError(
+            f"{len(corpora)} corpora have both scores and {quality!r} results; needed at least 3. "
+            f"The table has {', '.join(map(str, rows.unique('corpus')))}"
+        )
+    tokens, names, values = (rows.column(c) for c in ("pretrain_tokens", "corpus", "value"))
+    sizes = set.intersection(*({float(t) for t in tokens[names == c] if t > 0} for c in corpora))
+    if not sizes:
+        raise DesignError("the corpora share no pretraining size; needed one to compare them at")
+    size, sign = max(sizes), -1.0 if metric(quality).direction == "-" else 1.0
+    base = values[tokens == 0].mean() if (tokens == 0).any() else 0.0
+    gains = {
+        str(c): sign * float(values[(names == c) & (tokens == size)].mean() - base) for c in corpora
+    }
+    measured = np.array(list(gains.values()))
+    found = {
+        name: _rank(np.array(numbers), measured, name) for name, numbers in _sides(scores, corpora)
+    }
+    return SimilarityReport(gains, found, canonical(quality), size)
+
+
+def _sides(scores: Mapping[str, Similarity], corpora: list[Any]) -> list[tuple[str, list[float]]]:
+    """Numbers of every score and side over the corpora."""
+    first = scores[corpora[0]]
+    found = [
+        (f"{name} ({side})", [float(getattr(scores[c], side)[name]) for c in corpora])
+        for name in first.source
+        for side in ("source", "target")
+    ]
+    shares = [scores[c].language_share for c in corpora]
+    if all(s is not None for s in shares):
+        found.append(("language_share", [float(s) for s in shares if s is not None]))
+    return found
+
+
+def _rank(score: Floats, gains: Floats, name: str) -> tuple[float, float]:
+    """Spearman correlation and two-sided permutation p value (exact up to eight corpora)."""
+    near = stats.rankdata(score if name in _NEARER_IS_LARGER else -score)
+    worth = stats.rankdata(gains)
+    if np.ptp(near) == 0 or np.ptp(worth) == 0:
+        return float("nan"), 1.0
+    observed = float(np.corrcoef(near, worth)[0, 1])
+    if len(near) <= _EXACT:
+        orders = np.array(list(permutations(near)))
+    else:
+        rng = np.random.default_rng(0)
+        orders = rng.permuted(np.tile(near, (9_999, 1)), axis=1)
+    centred = (orders - near.mean()) @ (worth - worth.mean())
+    reached = abs(float((near - near.mean()) @ (worth - worth.mean()))) - 1e-9
+    return observed, float((np.abs(centred) >= reached).mean())

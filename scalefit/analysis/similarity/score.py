@@ -1,0 +1,136 @@
+"""``similarity``: all scores of one corpus and one task."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scalefit.table import html_table
+
+from . import measures
+from .text import Text, lines_of
+
+__all__ = ["SCORES", "Score", "Similarity", "similarity"]
+
+MOST = 20_000
+
+
+class Score(Protocol):
+    """A score of one's own: lines of the corpus and of one side of the task to a number."""
+
+    def __call__(self, corpus: Sequence[str], task: Sequence[str], /) -> float:
+        """Return the score."""
+
+
+SCORES: dict[str, Score] = {
+    "jensen_shannon": measures.jensen_shannon,
+    "out_of_vocabulary": measures.out_of_vocabulary,
+    "compression": measures.compression,
+    "perplexity": measures.perplexity,
+}
+"""Scores from text, all smaller when nearer."""
+_MEANING = {
+    "jensen_shannon": "distance of character trigrams, bits; 0 equal, 1 disjoint",
+    "out_of_vocabulary": "share of the task's words that the corpus never has",
+    "compression": "bits a byte of the task's text after the corpus (LZMA)",
+    "perplexity": "bits a character under a 5-gram model of the corpus",
+    "language_share": "s·t + 0.7 s + 0.8 t of the languages' shares (Isik et al.); larger is nearer",
+}
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Scores of a corpus against both sides of a task.
+
+    Attributes
+    ----------
+    source, target : score name -> number, for each side of the task.
+    language_share : Isik et al.'s score where the shares of the languages were given, else None.
+    lines : lines used of corpus, source and target.
+    """
+
+    source: Mapping[str, float]
+    target: Mapping[str, float]
+    language_share: float | None
+    lines: tuple[int, int, int]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain row a score."""
+        found: list[dict[str, Any]] = [
+            {"score": n, "source": self.source[n], "target": self.target[n], "meaning": _MEANING.get(n, "")}
+            for n in self.source
+        ]  # fmt: skip
+        if self.language_share is not None:
+            row = {"score": "language_share", "source": None, "target": None}
+            found.append(
+                {**row, "both": self.language_share, "meaning": _MEANING["language_share"]}
+            )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {
+            "source": dict(self.source),
+            "target": dict(self.target),
+            "language_share": self.language_share,
+            "lines": dict(zip(("corpus", "source", "target"), self.lines, strict=True)),
+            "note": NOTE,
+        }
+
+    def __str__(self) -> str:
+        """Return the scores, one a line."""
+        said = [
+            f"{n}: source {self.source[n]:.3f}, target {self.target[n]:.3f}" for n in self.source
+        ]
+        if self.language_share is not None:
+            said.append(f"language_share: {self.language_share:.3f}")
+        return "\n".join([*said, NOTE])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows()) + f"<p>{html.escape(NOTE)}</p>"
+
+
+NOTE = "Context only: no such score is known to predict where quality breaks; scalefit align measures it."
+
+
+def similarity(
+    corpus: Text,
+    source: Text,
+    target: Text,
+    *,
+    shares: tuple[float, float] | None = None,
+    scores: Mapping[str, Score] | None = None,
+    most: int = MOST,
+) -> Similarity:
+    """Score how near a corpus is to the two sides of a task, before anything is trained.
+
+    Parameters
+    ----------
+    corpus, source, target : path, or list of lines
+        The pretraining text and the task's two sides (training side of the finetuning set).
+    shares
+        Shares of the source and target language in the corpus, where known.
+    scores
+        Further scores by name: functions of corpus lines and task lines.
+    most
+        Lines used of each text, spread evenly over it.
+
+    Examples
+    --------
+    >>> found = similarity(["a small red house"], ["a red house"], ["une maison rouge"])
+    >>> found.source["out_of_vocabulary"], found.target["out_of_vocabulary"]
+    (0.0, 1.0)
+    """
+    texts = [
+        lines_of(text, name, most)
+        for text, name in ((corpus, "corpus"), (source, "source"), (target, "target"))
+    ]
+    used = {**SCORES, **(scores or {})}
+    return Similarity(
+        source={name: float(score(texts[0], texts[1])) for name, score in used.items()},
+        target={name: float(score(texts[0], texts[2])) for name, score in used.items()},
+        language_share=None if shares is None else measures.language_share(*shares),
+        lines=(len(texts[0]), len(texts[1]), len(texts[2])),
+    )
