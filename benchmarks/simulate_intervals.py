@@ -59,6 +59,7 @@ class Row:
     delta: float | None = None
     checkpoints: bool = False
     outliers: float = 0.0
+    grows: bool = False
 
     @property
     def name(self) -> str:
@@ -69,6 +70,7 @@ class Row:
             design = f"{self.sizes} × {self.seeds} seed" + ("s" if self.seeds > 1 else "")
         loss = "" if self.loss == "squared" else f", {self.loss}({self.delta:g})"
         wild = f", {self.outliers:.0%} outliers" if self.outliers else ""
+        wild += ", noise grows 10×" if self.grows else ""
         noise = "additive" if self.residual == "linear" else "multiplicative"
         return f"{self.law}, {noise}{loss}{wild} | {design}"
 
@@ -114,7 +116,12 @@ def rows() -> list[Row]:
         Row("power", 8, 3, "log", "huber", 0.0135),
         Row("log", 12, 1, "log", "huber", 0.054, outliers=0.05),
     ]
-    return plain + runs + robust
+    many = [
+        Row("power", 100),
+        Row("power", 100, grows=True),
+        Row("power", 100, 1, "log", "huber", 0.002, grows=True),
+    ]
+    return plain + runs + robust + many
 
 
 def sample(row: Row, rng: np.random.Generator) -> tuple[Observations, float, float]:
@@ -132,6 +139,8 @@ def sample(row: Row, rng: np.random.Generator) -> tuple[Observations, float, flo
         noise = 0.8 * rng.standard_normal(row.seeds)[runs] + 0.6 * noise
     noise *= np.where(rng.random(tokens.size) < row.outliers, 5.0, 1.0)
     noise *= SPREAD[row.law, row.residual]
+    if row.grows:
+        noise *= (tokens / x[0]) ** (1 / np.log10(x[-1] / x[0])) / 3
     values = mean * np.exp(noise) if row.residual == "log" else mean + noise
     clusters = runs if row.seeds > 1 else None
     name = law.inputs[0]

@@ -3,7 +3,8 @@
 - checkpoints of at least two pretraining runs: each run is one unit, ``jackknife-t``;
 - at least 3 pretraining seeds at 3 or more sizes whose spread clearly changes with size: pure error,
   smoothed over size, as weights, and ``profile-t`` with its degrees of freedom;
-- otherwise the scatter about the curve, ``profile-t`` with n − p degrees of freedom.
+- otherwise the scatter about the curve, ``profile-t`` with n − p degrees of freedom;
+- from 60 points on, blocks of points are left out in turn, ``jackknife-t``: scatter need not be alike everywhere.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Uncertainty:
     theta : the optimum.
     s2, dof : variance of a point of weight 1, and its degrees of freedom.
     noise : where the weights came from.
-    runs : refits without each pretraining run, where runs are the units; else None.
+    runs : refits without each pretraining run, where runs are the units, or without each block of many
+        points; else None.
     """
 
     problem: Problem
@@ -199,7 +200,9 @@ class Uncertainty:
         center = law.value(inputs, self.theta)
         error = _jackknife_error(law.value(inputs, self.runs.theta))
         if kind == "run":
-            error = error * np.sqrt(1 + len(self.runs.theta))
+            between = len(self.runs.theta) * error**2
+            one = self.s2 * self._new_run(inputs) if self.s2 > 0 else between
+            error = np.sqrt(error**2 + one)
         return center - self.t(level) * error, center + self.t(level) * error
 
     def _jackknife_parameters(self, level: float) -> dict[str, tuple[float, float]]:

@@ -157,3 +157,30 @@ def test_intervals_nest_by_level(level):
     for name, interval in inner.items():
         assert outer[name].low <= interval.low <= interval.estimate <= interval.high
         assert interval.high <= outer[name].high
+
+
+def many(rng, count=120):
+    """Scatter grows tenfold over the range."""
+    x = np.geomspace(1e7, 1e10, count)
+    spread = 0.01 * (x / 1e7) ** (1 / 3)
+    return {"t": x, "v": 1.7 + 400 * x**-0.3 + spread * rng.normal(size=count)}
+
+
+def test_many_points_are_left_out_in_blocks():
+    rng = np.random.default_rng(3)
+    data = many(rng)
+    found = sf.fit(data, "v", "power", inputs={"x": "t"})
+    assert found.uncertainty.method == "jackknife-t"
+    assert found.uncertainty.dof == 29
+    boot = sf.bootstrap(found, 400).draws.stderr()
+    for name in ("E", "alpha"):
+        assert found.uncertainty.stderr[name] == pytest.approx(boot[name], rel=0.35)
+    order = rng.permutation(120)
+    again = sf.fit({k: v[order] for k, v in data.items()}, "v", "power", inputs={"x": "t"})
+    assert again.intervals()["E"].low == pytest.approx(found.intervals()["E"].low, rel=1e-6)
+
+
+def test_one_new_run_beside_many_points_has_their_scatter():
+    found = sf.fit(many(np.random.default_rng(3)), "v", "power", inputs={"x": "t"})
+    low, high = found.band((np.array([1e9]),), kind="run")
+    assert (high - low)[0] / 2 == pytest.approx(2.05 * found.typical_error, rel=0.1)
