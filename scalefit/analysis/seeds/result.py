@@ -109,7 +109,7 @@ class Part:
         where = f"{self.name}: " if self.label else ""
         if self.design == "crossed":
             shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")
-            return f"{where}seed variance is {shares} ({self.cells} cells)"
+            return f"{where}seed variance is {shares} ({_cells(self.cells)})"
         if self.icc is None or PRETRAIN not in names:
             first = self.components[0]
             return f"{where}SD {first.sd:.3g} over {first.name} ({seeds}; {self.scope})"
@@ -199,7 +199,7 @@ class VarianceComponents:
         """Verdict, then one line for each component."""
         lines = [self.verdict, ""]
         for p in self.parts:
-            lines += [f"{p.name} ({p.design}, {p.cells} cells, mean {p.mean:.4g})"]
+            lines += [f"{p.name} ({p.design}, {_cells(p.cells)}, mean {p.mean:.4g})"]
             lines += [f"  {_line(c)}" for c in p.components]
             lines += [_tested(p.test)] if p.test else []
             lines += [_trend(p.line)] if p.line is not None and p.line.dof else []
@@ -228,3 +228,7 @@ def _trend(line: VarianceLine) -> str:
     factor, error = np.exp(np.log(10) / 2 * line.slope), np.log(10) / 2 * line.slope_stderr
     ends = factor * np.exp(-1.96 * error), factor * np.exp(1.96 * error)
     return f"  seed SD × {factor:.2g} [{ends[0]:.2g}, {ends[1]:.2g}] for ten times the tokens"
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
