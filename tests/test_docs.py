@@ -58,6 +58,14 @@ def test_links_within_the_docs_lead_somewhere():
     assert [(p.name, link) for p, link in links if not (p.parent / link).exists()] == []
 
 
+def test_the_snippet_in_the_readme_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    snippet = (
+        (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    )
+    exec(compile(snippet, "README.md", "exec"), {})
+
+
 def test_the_readme_names_each_command_that_ci_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.split("<!-- tests -->\n```sh\n")[1].split("\n```")[0]
