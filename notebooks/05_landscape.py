@@ -20,6 +20,7 @@
 # model follows the first. The cues are synthetic: what follows shows the method, not a fact about language.
 
 # %%
+# requires: sklearn
 import sys
 
 import numpy as np
