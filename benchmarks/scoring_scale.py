@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from scoring import texts
@@ -51,7 +52,7 @@ def stored(folder: Path) -> int:
     if not (folder / "cache.sqlite").exists():
         return 0
     try:
-        with sqlite3.connect(folder / "cache.sqlite", timeout=30) as connection:
+        with closing(sqlite3.connect(folder / "cache.sqlite", timeout=30)) as connection:
             return int(connection.execute("SELECT count(*) FROM scored_1").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
