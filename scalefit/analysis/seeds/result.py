@@ -105,11 +105,11 @@ class Part:
     def sentence(self) -> str:
         """One line: where the spread comes from."""
         names = [c.name for c in self.components]
-        seeds = f"{self.pretrain} pretraining × {self.finetune:g} finetuning seeds"
+        seeds = f"{self.pretrain} pretraining × {self.finetune:.3g} finetuning seeds"
         where = f"{self.name}: " if self.label else ""
         if self.design == "crossed":
             shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")
-            return f"{where}seed variance is {shares} ({_cells(self.cells)})"
+            return f"{where}variance is {shares} ({_cells(self.cells)})"
         if self.icc is None or PRETRAIN not in names:
             first = self.components[0]
             return f"{where}SD {first.sd:.3g} over {first.name} ({seeds}; {self.scope})"
@@ -201,7 +201,7 @@ class VarianceComponents:
         for p in self.parts:
             lines += [f"{p.name} ({p.design}, {_cells(p.cells)}, mean {p.mean:.4g})"]
             lines += [f"  {_line(c)}" for c in p.components]
-            lines += [_tested(p.test)] if p.test else []
+            lines += [_tested(p.test, p.components[0].name)] if p.test else []
             lines += [_trend(p.line)] if p.line is not None and p.line.dof else []
             lines += [f"  note: {n}" for n in p.notes]
         return "\n".join(lines + [f"note: {n}" for n in self.notes])
@@ -217,9 +217,9 @@ def _line(c: Component) -> str:
     return f"{c.name:<34} SD {c.sd:<8.3g} variance {c.variance:.3g}{ends}{below}"
 
 
-def _tested(test: FTest) -> str:
+def _tested(test: FTest, name: str) -> str:
     dof = ", ".join(f"{d:g}" for d in test.dof)
-    return f"  F({dof}) = {test.statistic:.3g}, p = {test.p:.2g}: does the pretraining seed matter?"
+    return f"  F({dof}) = {test.statistic:.3g}, p = {test.p:.2g}: does the {name} matter?"
 
 
 def _trend(line: VarianceLine) -> str:
