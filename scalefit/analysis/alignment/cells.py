@@ -148,7 +148,7 @@ def size_bins(tokens: Floats, runs: Sequence[Any]) -> tuple[NDArray[np.int64], F
         else:
             groups.append([float(size)])
     index = {size: k for k, group in enumerate(groups) for size in group}
-    joined = ", ".join("/".join(f"{s:g}" for s in g) for g in groups if len(g) > 1)
+    joined = ", ".join(f"{g[0]:.4g} to {g[-1]:.4g}" for g in groups if len(g) > 1)
     sizes = np.array([float(np.exp(np.mean(np.log(g)))) if len(g) > 1 else g[0] for g in groups])
     return np.array([index[float(t)] for t in tokens], dtype=np.int64), sizes, joined
 

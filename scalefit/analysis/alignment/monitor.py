@@ -176,13 +176,10 @@ def monitor(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> rows = [
-    ...     {"pretrain_tokens": d, "pretrain_seed": s, "bleu": b + 0.1 * s}
-    ...     for d, b in [(1e6, 20), (4e6, 22), (16e6, 19)] for s in range(3)
-    ... ]
-    >>> rows[0]["bleu"] += 0.2
-    >>> monitor(pd.DataFrame(rows), planned=5)[0].decision
+    >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 19.2, 18.9, 19.1]
+    >>> sizes = [size for size in (1e6, 4e6, 16e6) for seed in range(3)]
+    >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 3, "bleu": bleu}
+    >>> monitor(table, planned=5)[0].decision
     'stop'
     """
     whole = as_table(table)

@@ -146,6 +146,13 @@ def advice(found: Evidence, decision: Decision, size: SampleSize | None) -> str:
     if decision.verdict == "inconclusive":
         if size is None:
             return "Measure at least three pretraining sizes, three pretraining seeds each."
+        if found.quality.level == "single":
+            i, j = found.fall.pair
+            places = f"{tokens(found.quality.sizes[i])} and {tokens(found.quality.sizes[j])} tokens"
+            return (
+                f"Repeat pretraining with 2 more seeds at {places}: that measures the seed noise. "
+                f"By today's estimate, to decide takes {size}."
+            )
         now = int(found.quality.runs.min()) if found.quality.level == "procedure" else 1
         return f"To decide: {size}; {now} now."
     if found.quality.level != "procedure" and decision.verdict in ("deteriorating", "fluctuating"):

@@ -1,0 +1,77 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does this corpus really help, or does only cross-entropy say so?
+#
+# The lab's own runs: English to French, several pretraining corpora, three pretraining and two finetuning seeds.
+
+# %%
+from pathlib import Path
+
+import scalefit as sf
+
+lab = next(p for p in (Path("data"), Path("../data")) if p.is_dir()) / "transfer_lab"
+table = sf.read(lab / "results.csv").where(task="en-fr", finetune_tokens=128_000, domain="in")
+table
+
+# %% [markdown]
+# One verdict a corpus and metric, worst first. The lab's models are tiny and its seed noise is large (about half a BLEU
+# point), so falls of half a point cannot be ruled out with three seeds; we say beforehand that 1.5 points matter here.
+
+# %%
+found = sf.align(table, quality=("bleu", "chrf"), margin=1.5)
+found
+
+# %% [markdown]
+# The worst of them, with everything behind it:
+
+# %%
+found[0]
+
+# %% [markdown]
+# The picture: quality above, cross-entropy below, run means as open circles, the baseline dotted.
+
+# %%
+sf.plot_alignment(found, most=3)
+
+# %% [markdown]
+# In this lab all corpora help, program code included: quality rises as cross-entropy falls, so nothing is flagged.
+# What an alarm looks like: the same runs with BLEU at the largest size of one corpus lowered by 4 points, made up.
+
+# %%
+frame = table.frame.copy()
+last = frame["pretrain_tokens"] == frame["pretrain_tokens"].max()
+made_up = last & (frame["corpus"] == "code") & (frame["metric"] == "bleu")
+frame.loc[made_up, "value"] -= 4
+alarm = sf.align(frame, quality="bleu", margin=1.5)
+print(alarm[0])
+
+# %% [markdown]
+# The same as checkpoints arrive, with one false-alarm rate for the whole sequence:
+
+# %%
+print(sf.monitor(frame, quality="bleu", margin=1.5, planned=6))
+
+# %% [markdown]
+# Before training there is only the text. Scores of nearness are context, not a verdict:
+
+# %%
+corpora = {
+    "fr": ["la petite maison rouge", "un outil pour lire des fichiers"],
+    "en": ["the little red house", "a tool that reads files"],
+    "code": ["def read(path):", "return open(path).read()"],
+}
+source, target = ["a red tool"], ["un outil rouge"]
+scores = {name: sf.similarity(text, source, target) for name, text in corpora.items()}
+scores["fr"]
+
+# %%
+print(sf.similarity_report(table, scores, quality="bleu", task="en-fr"))
