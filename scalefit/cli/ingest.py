@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scalefit.ingest.outputs import Outputs
     from scalefit.table import Table
 
+_LONG = ("signature", "source")  # in the written table, too long for a terminal's
 Inputs = Annotated[
     list[str], typer.Argument(help="Files, folders, globs, an MLflow server, or - for stdin.")
 ]
@@ -111,6 +112,8 @@ def _outputs(
 
 
 def _show(table: Table, output: Path | None, *, as_json: bool) -> None:
+    from scalefit.table.columns import KNOWN
+
     from ._io import write_json, write_notes, write_rows
 
     if output is not None:
@@ -118,7 +121,8 @@ def _show(table: Table, output: Path | None, *, as_json: bool) -> None:
     if as_json:
         write_json(table.frame.to_dict("records"))
     elif output is None:
-        shown = table.frame.drop(columns=["signature", "source"], errors="ignore")
+        names = [n for n in KNOWN if n in table.frame.columns and n not in _LONG]
+        shown = table.frame[names]
         rows: list[dict[str, Any]] = shown.head(20).to_dict("records")  # type: ignore[assignment]
         write_rows(rows, as_json=False, title=str(table))
     else:

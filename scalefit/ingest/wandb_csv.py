@@ -22,6 +22,9 @@ _STEPS = (
 )
 
 
+_BOOKKEEPING = ("Notes", "User", "Tags", "Created", "Runtime", "Sweep", "Group", "Job Type", "ID")
+
+
 def recognises_panel(source: Source) -> bool:
     """Whether the header is a step and columns named ``<run> - <key>``."""
     line = header(source.first_lines) or ""
@@ -65,16 +68,24 @@ def read_runs(source: Source) -> Extract:
             unfinished.append(f"{name} ({state})")
             continue
         values = evaluations(row)
-        rest: Row = {k: v for k, v in row.items() if split(k) is None and v != ""}
+        rest: Row = {k: v for k, v in row.items() if _is_configuration(k) and v != ""}
         for (place_set, metric), value in values.items():
             named = {"eval_set": place_set, "metric": metric, "value": value}
             found.rows.append({**rest, "run": name, **named, "source": place})
+    found.note(
+        f"{source.name}: W&B's own columns and logged numbers that are no evaluation left out"
+    )
     if unfinished:
         found.note(f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}")
     if not found.rows:
         raise source.wrong(None, "no finished run has an evaluation (a column such as eval/bleu)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
+
+
+def _is_configuration(name: str) -> bool:
+    """Return whether a column is the user's own: neither W&B's bookkeeping nor a logged number."""
+    return name not in _BOOKKEEPING and "/" not in name and split(name) is None
 
 
 PANEL = Reader("wandb-panel", "a W&B panel export", recognises_panel, read_panel)
