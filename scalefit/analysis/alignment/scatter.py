@@ -98,6 +98,12 @@ def largest_lower(x: Floats, falls: Floats, sd: float, reference: float, alpha: 
     return bound
 
 
+@lru_cache(maxsize=64)
+def _pair_heights(x: tuple[float, ...], alpha: float) -> Floats:
+    """Critical value of each pair by itself, in units of the scatter."""
+    return np.asarray(np.quantile(_null(x)[1], 1 - alpha, axis=0))
+
+
 def pair_reach(x: Floats, sd: float, alpha: float, known: bool = False) -> Floats:
     """One-sided half-width of each difference by itself, (K, K); infinite without a noise."""
     sizes = len(x)
@@ -105,7 +111,7 @@ def pair_reach(x: Floats, sd: float, alpha: float, known: bool = False) -> Float
     if known:
         return np.full((sizes, sizes), sd * np.sqrt(2) * ndtri(1 - alpha))
     if np.isfinite(sd):
-        reach[np.triu_indices(sizes, 1)] = sd * np.quantile(_null(tuple(x))[1], 1 - alpha, axis=0)
+        reach[np.triu_indices(sizes, 1)] = sd * _pair_heights(tuple(x), alpha)
     return reach
 
 

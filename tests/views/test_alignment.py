@@ -1,0 +1,41 @@
+"""What the picture of an alignment shows, checked by its numbers."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import DesignError
+
+SIZES = (1e6, 4e6, 16e6, 64e6, 256e6)
+
+
+def table(bleu, loss=True):
+    luck = np.random.default_rng(0).normal(0, 0.15, (len(bleu), 3))
+    rows = {
+        "pretrain_tokens": np.repeat(SIZES[: len(bleu)], 3),
+        "pretrain_seed": np.tile([1, 2, 3], len(bleu)),
+        "bleu": (np.array(bleu)[:, None] + luck).ravel(),
+    }
+    if loss:
+        falling = 3 - 0.1 * np.arange(len(bleu))[:, None] + luck / 30
+        rows["cross_entropy"] = falling.ravel()
+    return rows
+
+
+def test_title_says_the_verdict_and_runs_are_drawn():
+    figure = sf.plot_alignment(sf.align(table([20, 23, 25, 26, 23])))
+    above, below = figure.axes
+    assert "MISALIGNED, deteriorating" in above.get_title(loc="left")
+    drawn = [line for axes in (above, below) for line in axes.lines if line.get_gid() == "runs"]
+    assert [len(line.get_xdata()) for line in drawn] == [5] * 6
+    np.testing.assert_allclose(drawn[0].get_xdata(), SIZES)
+
+
+def test_a_group_without_cross_entropy_says_so():
+    figure = sf.plot_alignment(sf.align(table([20, 23, 25, 26, 27], loss=False))[0])
+    assert [t.get_text() for t in figure.axes[1].texts] == ["no cross-entropy measured"]
+
+
+def test_nothing_to_draw_teaches():
+    with pytest.raises(DesignError, match="nothing to draw"):
+        sf.plot_alignment(sf.align(table([20])))
