@@ -75,7 +75,7 @@ def plot_comparison(found: Comparison) -> Picture:
     better = {"+": "right of 0: better", "-": "left of 0: better"}
     word = better.get(known_metric(found.metric).direction or "", "")
     axes.set_xlabel(f"difference in {_unit(found.metric)}", fontsize=NORMAL)
-    title = f"{found.metric}, {100 * found.level:g} % intervals; filled: resolved"
+    title = f"{found.metric}, {100 * found.level:g} % intervals; filled: resolved (p by Holm)"
     axes.set_title(title, fontsize=NORMAL, loc="left")
     axes.annotate(
         word, (1, 0), (0, 4), xycoords="axes fraction", textcoords="offset points",

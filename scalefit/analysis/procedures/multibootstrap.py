@@ -89,16 +89,15 @@ def multibootstrap(
     sides = [_four(x, score) for x in ((a,) if b is None else (a, b))]
     rng = np.random.default_rng(seed)
     examples = sides[0].shape[2]
-    every = np.ones((1, examples))
-    value = _difference([_runs(x, every, score)[0].mean() for x in sides])
+    value = _difference([_seeds(x, np.ones(examples), score).mean() for x in sides])
     found = np.empty(draws)
     for i in range(draws):
-        counts = np.bincount(rng.integers(0, examples, examples), minlength=examples)[None]
+        counts = np.bincount(rng.integers(0, examples, examples), minlength=examples).astype(float)
         first = rng.integers(0, len(sides[0]), len(sides[0]))
         means = []
         for j, x in enumerate(sides):
             drawn = first if j == 0 or paired else rng.integers(0, len(x), len(x))
-            means.append(_runs(x, counts.astype(float), score)[0][drawn].mean())
+            means.append(_seeds(x, counts, score)[drawn].mean())
         found[i] = _difference(means)
     return MultiBootstrap(float(value), found, min(len(x) for x in sides))
 
@@ -111,10 +110,10 @@ def _four(scores: ArrayLike, score: Score | None) -> Floats:
     return x[:, None] if x.ndim == 3 else x
 
 
-def _runs(x: Floats, counts: Floats, score: Score | None) -> Floats:
-    """Score of each pretraining seed, (B, S), with examples weighted by counts (B, N)."""
-    sums = np.einsum("sfnk,bn->bsfk", x, counts, optimize=True)
-    values = sums[..., 0] / counts.sum(-1)[:, None, None] if score is None else score(sums)
+def _seeds(x: Floats, counts: Floats, score: Score | None) -> Floats:
+    """Score of each pretraining seed, (S,), with examples weighted by counts (N,)."""
+    sums = np.tensordot(x, counts, axes=(2, 0))
+    values = sums[..., 0] / counts.sum() if score is None else score(sums)
     return np.asarray(values.mean(-1))
 
 
