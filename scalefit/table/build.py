@@ -48,7 +48,6 @@ def build(
     to_long(draft, metrics)
     _leave_out_missing(draft)
     _type_columns(draft)
-    raise_all(draft.problems)
     checks.check(draft)
     raise_all(draft.problems)
     consistency.check(draft)

@@ -85,7 +85,7 @@ def _stderr(draft: Draft) -> None:
 def _metric_range(draft: Draft, known: Metric) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
     mine = rows_of(draft, known.name)
-    infinite = mine & ~np.isfinite(values)
+    infinite = mine & np.isinf(values)
     draft.blame(infinite, "value", lambda i: f"{known.name} {values[i]:g}", "a finite number")
     if "range" in draft.allow:
         return
@@ -110,7 +110,7 @@ def _fractions(draft: Draft) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
     for name in draft.frame["metric"].unique():
         mine = rows_of(draft, name)
-        suspect = metric(str(name)).percent and 0 < values[mine].max() <= 1
+        suspect = metric(str(name)).percent and 0 < np.max(values[mine]) <= 1
         if suspect and "fractions" not in draft.allow:
             draft.blame(
                 mine,

@@ -36,7 +36,7 @@ def write(frame: pd.DataFrame, path: Path, kind: str | None = None) -> None:
             f"{path}: cannot write {path.suffix or 'a file without suffix'}; "
             f"needed one of .{', .'.join(WRITERS)}"
         )
-    handle, half = tempfile.mkstemp(suffix=f".{name}", dir=path.parent or Path())
+    handle, half = tempfile.mkstemp(suffix=f".{name}", dir=path.parent)
     os.close(handle)
     try:
         WRITERS[name](whole_counts(frame), Path(half))

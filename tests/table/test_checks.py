@@ -104,6 +104,11 @@ def test_all_problems_are_listed_at_once_and_the_rest_counted():
     assert str(caught.value).endswith("and 8 more")
 
 
+def test_unreadable_and_wrong_values_are_listed_together():
+    with pytest.raises(TableError, match=r"(?s)2 problems.*found 'many'.*found bleu 305"):
+        as_table(long(value=[20.0, 305.0], pretrain_tokens=["many", "1M"]))
+
+
 def test_the_place_is_the_source_where_one_is_known():
     with pytest.raises(TableError, match=r"^log\.txt:7 \(row 1\), column 'value': found bleu 200"):
         as_table(long(value=[20, 200], source=["log.txt:6", "log.txt:7"]))
