@@ -21,7 +21,6 @@ import tempfile
 from pathlib import Path
 
 import scalefit as sf
-from scalefit.ingest.outputs import Outputs
 
 runs = Path("../tests/fixtures/hf_trainer")
 sorted(p.name for p in runs.iterdir())
@@ -120,7 +119,7 @@ for name, lines in systems.items():
     )
 (folder / "ref.txt").write_text("\n".join(reference) + "\n")
 
-outputs = Outputs(
+outputs = sf.Outputs(
     {"eval": "hyp.txt"}, {"eval": str(folder / "ref.txt")}, options={"cache": False, "workers": 1}
 )
 scored = sf.read(

@@ -28,6 +28,7 @@ from .fitting import fit_many as fit_many
 from .fitting import load as load
 from .fitting import save as save
 from .ingest import read as read
+from .ingest.outputs import Outputs as Outputs
 from .ingest.scoring.compare import compare_systems as compare_systems
 from .ingest.scoring.options import Comet as Comet
 from .ingest.scoring.score import score as score

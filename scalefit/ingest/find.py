@@ -100,7 +100,7 @@ def _walk(source: Source) -> Iterator[Source]:
     folders = [(source, 0)]
     while folders:
         folder, depth = folders.pop()
-        names = sorted(entry.name for entry in os.scandir(folder.path))
+        names = _names(folder)
         below: list[tuple[Source, int]] = []
         for name in names:
             seen += 1
@@ -116,3 +116,11 @@ def _walk(source: Source) -> Iterator[Source]:
             elif depth < LIMITS.depth:
                 below.append((child, depth + 1))
         folders += reversed(below)
+
+
+def _names(folder: Source) -> list[str]:
+    try:
+        with os.scandir(folder.path) as entries:
+            return sorted(entry.name for entry in entries)
+    except OSError as error:
+        raise folder.wrong(None, f"cannot be searched: {error.strerror or error}") from error

@@ -73,7 +73,10 @@ def recognise(source: Source) -> Reader | None:
     """Return the first reader that recognises a source, or None."""
     kind = "folder" if source.is_dir else "file"
     able = (r for r in READERS if r.takes in (kind, "both"))
-    return next((reader for reader in able if reader.recognises(source)), None)
+    try:
+        return next((reader for reader in able if reader.recognises(source)), None)
+    except OSError as error:
+        raise source.wrong(None, f"cannot be read: {error.strerror or error}") from error
 
 
 def required(source: Source) -> Reader:
