@@ -82,7 +82,9 @@ plot_basins(landscape.clusters(one), scores)
 # %%
 order = np.argsort(scores)
 corners = [one.names[order[k]] for k in (0, len(order) // 2, -1)]
-plane = landscape.plane({name: runs.weights[name] for name in corners}, runs.loss(), size=25)
+plane = landscape.plane(
+    {name: runs.weights[name] for name in corners}, runs.loss(), size=25, progress=False
+)
 plot_plane(plane)
 
 # %% [markdown]

@@ -17,11 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
 
+from .shown import Shown
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Barrier:
+class Barrier(Shown):
     """Measures of one path.
 
     Parameters

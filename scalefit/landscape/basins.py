@@ -11,18 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
 
+from .basin_count import contrast, eigengap, p_one_cloud, resampled
 from .matrix import Distances
-from .spectral import adjusted_rand, partition, scaled, silhouette, spectrum
+from .shown import Shown
+from .spectral import partition, scaled, silhouette, spectrum
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 LEAST = 6
 LEVEL = 0.05
-KEPT = 0.8
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
+class Clusters(Shown):
     """Basins of a set of models.
 
     Parameters
@@ -137,22 +138,22 @@ def clusters(
     vectors = spectrum(square)[1]
     cuts = {k: partition(vectors, k, rng) for k in tried}
     widths = {k: silhouette(square, cut) for k, cut in cuts.items()}
-    p_one = _p_one(square, widths, rng, resamples)
+    p_one = p_one_cloud(square, widths, rng, resamples)
     best = max(widths, key=widths.__getitem__) if p_one <= LEVEL else 1
     chosen = number or best
     labels = cuts[chosen] if chosen in cuts else partition(vectors, chosen, rng)
-    shares, stability = _resampled(square, labels, tried, rng, resamples)
+    shares, stability = resampled(square, labels, tried, rng, resamples)
     return Clusters(
         names=names,
         labels=labels,
         number=int(labels.max()) + 1,
         silhouettes={**widths, int(labels.max()) + 1: silhouette(square, labels)},
-        eigengap=_eigengap(square, most),
+        eigengap=eigengap(square, most),
         p_one=p_one,
         shares=shares,
         stability=stability,
         embedding=scaled(square, 2),
-        contrast=_contrast(vectors, labels),
+        contrast=contrast(vectors, labels),
     )
 
 
@@ -181,68 +182,3 @@ def _check(square: Floats, number: int | None) -> None:
         )
     if number is not None and not 1 <= number <= len(square):
         raise LandscapeError(f"number of basins must be 1 to {len(square)}; found {number}")
-
-
-def _best(square: Floats, tried: range, rng: np.random.Generator) -> tuple[float, int, Labels]:
-    vectors = spectrum(square)[1]
-    cuts = [partition(vectors, k, rng) for k in tried]
-    widths = [silhouette(square, cut) for cut in cuts]
-    place = int(np.argmax(widths))
-    return widths[place], tried[place], cuts[place]
-
-
-def _p_one(
-    square: Floats, widths: Mapping[int, float], rng: np.random.Generator, resamples: int
-) -> float:
-    """Return how often one Gaussian cloud of the same extent looks as clustered."""
-    found, tried = max(widths.values()), range(min(widths), max(widths) + 1)
-    extent = scaled(square).std(axis=0)
-    extent = extent[extent > 0]
-    if not extent.size:
-        return 1.0
-    as_good = 0
-    for _ in range(resamples):
-        cloud = rng.standard_normal((len(square), extent.size)) * extent
-        apart = np.sqrt(((cloud[:, None] - cloud[None]) ** 2).sum(axis=2))
-        as_good += _best(apart, tried, rng)[0] >= found
-    return (1 + as_good) / (1 + resamples)
-
-
-def _resampled(
-    square: Floats, labels: Labels, tried: range, rng: np.random.Generator, resamples: int
-) -> tuple[dict[int, float], float]:
-    """Return how often subsamples choose each number, and how well their basins agree."""
-    votes, agreement = [], []
-    size = max(round(KEPT * len(square)), 2 * tried[-1] - 1, 4)
-    for _ in range(resamples):
-        kept = np.sort(rng.choice(len(square), size=min(size, len(square)), replace=False))
-        part = square[np.ix_(kept, kept)]
-        _, k, _ = _best(part, tried, rng)
-        votes.append(k)
-        again = partition(spectrum(part)[1], int(labels.max()) + 1, rng)
-        agreement.append(adjusted_rand(again, labels[kept]))
-    shares = {k: votes.count(k) / len(votes) for k in tried}
-    return shares, float(np.mean(agreement))
-
-
-def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Labels:
-    """Return the basins of largest silhouette width, without asking whether there is only one."""
-    tried = range(2, min(most, len(square) // 2) + 1)
-    if not len(tried):
-        return np.zeros(len(square), dtype=np.int64)
-    return _best(square, tried, np.random.default_rng(seed))[2]
-
-
-def _eigengap(square: Floats, most: int) -> int:
-    values = spectrum(square)[0][: most + 1]
-    return int(np.argmax(values[:-1] - values[1:])) + 1
-
-
-def _contrast(vectors: Floats, labels: Labels) -> Floats:
-    if labels.max() < 1:
-        return np.full(len(labels), np.nan)
-    rows = vectors[:, : int(labels.max()) + 1]
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    centres = [rows[labels == c].mean(axis=0) for c in (0, 1)]
-    near, far = (np.linalg.norm(rows - centre, axis=1) for centre in centres)
-    return np.asarray(far - near)

@@ -9,9 +9,11 @@ from typing import Any
 
 from scalefit.errors import LandscapeError
 
+from .shown import Shown
+
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Shown):
     """Numbers of models, of pairs, and of points on the path of a pair (both ends included)."""
 
     models: int

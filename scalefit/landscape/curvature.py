@@ -16,12 +16,13 @@ from .checkpoint import Source
 from .family import Family, family
 from .mixing import Loss, Meter, mixer
 from .path import line, measure
+from .shown import Shown
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Sharpness:
+class Sharpness(Shown):
     """Curvature of the loss at both ends of paths.
 
     Parameters

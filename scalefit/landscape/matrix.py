@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .evaluate import Work
 from .family import family
 from .mixing import Loss, Meter
 from .path import index_of, positions
+from .shown import Shown
 from .store import Store
 
 Floats = NDArray[np.float64]
@@ -27,7 +29,7 @@ KINDS = (*MEASURES, "euclidean")
 
 
 @dataclass(frozen=True, eq=False)
-class Distances:
+class Distances(Shown):
     """Curves between pairs of models, and the distance matrices that follow from them.
 
     Parameters
@@ -146,7 +148,7 @@ def distances(
     points: int | ArrayLike = 11,
     groups: Sequence[Hashable] | None = None,
     kind: str = "barrier",
-    store: str | None = None,
+    store: str | PathLike[str] | None = None,
     progress: bool = True,
 ) -> Distances:
     """Evaluate the straight paths between all pairs of models.

@@ -9,31 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scalefit.errors import LandscapeError
-
-from .basins import quick_labels, square_of
+from .basins import square_of
 from .budget import group_labels
 from .loo import (
     Codes,
     codes_of,
     correlation,
     group_mean,
-    line,
     nearest,
-    others,
     same_basin,
     share_as_large,
     shuffles,
 )
 from .matrix import Distances
 from .relation import Relation, eta_squared, mantel
+from .rivals import (
+    basins_within,
+    brought_along,
+    check_scores,
+    in_domain_baseline,
+    nearness,
+    rivals_of,
+    scores_of,
+)
+from .shown import Shown
 from .verdict import Predictor, verdict
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(Shown):
     """How well the landscape predicts scores that it never saw.
 
     Parameters
@@ -162,20 +168,20 @@ def predict(
     own = distances.groups if isinstance(distances, Distances) else None
     labels = group_labels(groups if groups is not None else own, len(names))
     codes = codes_of(labels)
-    scores = _scores(ood_scores, names, "out-of-domain")
-    _check(scores, codes, labels, neighbours)
-    known = {**_known(distances), **_given(in_domain, names)}
+    scores = scores_of(ood_scores, names, "out-of-domain")
+    check_scores(scores, codes, labels, neighbours)
+    known = {**brought_along(distances), **in_domain_baseline(in_domain, names)}
     known |= {name: np.asarray(v, dtype=np.float64) for name, v in (baselines or {}).items()}
-    basins = _basins(square, codes)
+    basins = basins_within(square, codes)
     weights = {
-        f"distance, {neighbours} nearest": nearest(square, codes, neighbours),
+        f"{_measure(distances)}, {neighbours} nearest": nearest(square, codes, neighbours),
         "basin": same_basin(basins, codes),
     }
     if len(reference):
-        weights["nearness to the reference"] = _nearness(square, names, reference, codes)
+        weights["nearness to the reference"] = nearness(square, names, reference, codes)
     trial = _Trial(scores, codes, shuffles(codes, permutations, np.random.default_rng(seed)))
     ours = [trial.predictor(name, matrix, baseline=False) for name, matrix in weights.items()]
-    rivals = {k: m for name, v in known.items() for k, m in _rivals(name, v, codes, neighbours)}
+    rivals = {k: m for name, v in known.items() for k, m in rivals_of(name, v, codes, neighbours)}
     theirs = [trial.predictor(name, matrix, baseline=True) for name, matrix in rivals.items()]
     main = next(iter(weights.values()))
     return Prediction(
@@ -223,86 +229,8 @@ class _Trial:
         return rival.against(share_as_large(float(better.sum()), signs @ better))
 
 
-def _scores(given: ArrayLike | Mapping[str, float], names: Sequence[str], what: str) -> Floats:
-    if isinstance(given, Mapping):
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise LandscapeError(
-                f"no {what} score for {', '.join(missing[:3])}; one a model needed"
-            )
-        given = [given[name] for name in names]
-    scores = np.asarray(given, dtype=np.float64)
-    if scores.shape != (len(names),) or not np.isfinite(scores).all():
-        raise LandscapeError(
-            f"needed one finite {what} score a model ({len(names)}), found shape {scores.shape} "
-            f"with {int((~np.isfinite(scores)).sum())} missing; leave models without a score out"
-        )
-    return scores
-
-
-def _check(scores: Floats, codes: Codes, labels: Sequence[Hashable], neighbours: int) -> None:
-    least, sizes = neighbours + 2, np.bincount(codes)
-    if sizes.min() < least:
-        label = labels[int(np.flatnonzero(codes == sizes.argmin())[0])]
-        where = "" if label is None else f" in group {label!r}"
-        raise LandscapeError(
-            f"found {sizes.min()} models{where}, needed at least {least} for {neighbours} "
-            "neighbours; leave the group out, or ask fewer neighbours"
-        )
-    if np.ptp(scores) == 0:
-        raise LandscapeError(
-            "all out-of-domain scores are the same, so there is nothing to predict"
-        )
-
-
-def _known(distances: Distances | ArrayLike) -> dict[str, Floats]:
-    """Return the baselines that a set of distances brings along."""
-    if not isinstance(distances, Distances):
-        return {}
-    found = {} if distances.kind == "euclidean" else {"Euclidean": distances.matrix("euclidean")}
-    return {**found, "in-domain loss": distances.ends()} if distances.metrics else found
-
-
-def _given(
-    in_domain: ArrayLike | Mapping[str, float] | None, names: Sequence[str]
-) -> dict[str, Floats]:
-    return {} if in_domain is None else {"in-domain score": _scores(in_domain, names, "in-domain")}
-
-
-def _rivals(name: str, values: Floats, codes: Codes, neighbours: int) -> list[tuple[str, Floats]]:
-    """Return a baseline's predictors: nearest by distance; for a feature also a straight line."""
-    label = f"{name}, {neighbours} nearest"
-    if values.ndim == 2:
-        return [(label, nearest(values, codes, neighbours))]
-    apart = np.abs(values[:, None] - values)
-    return [(label, nearest(apart, codes, neighbours)), (f"{name}, line", line(values, codes))]
-
-
-def _basins(square: Floats, codes: Codes) -> Codes:
-    """Find basins within every group."""
-    labels = np.zeros(len(codes), dtype=np.int64)
-    for code in np.unique(codes):
-        members = np.flatnonzero(codes == code)
-        labels[members] = quick_labels(square[np.ix_(members, members)])
-    return labels
-
-
-def _nearness(
-    square: Floats, names: Sequence[str], reference: Sequence[int | str], codes: Codes
-) -> Floats:
-    """Predict by a line on the mean distance to known models (of the same group)."""
-    unknown = [one for one in reference if isinstance(one, str) and one not in names]
-    if unknown:
-        raise LandscapeError(f"no model is called {unknown[0]!r}; there are {', '.join(names)}")
-    known = [list(names).index(one) if isinstance(one, str) else int(one) for one in reference]
-    allowed = others(codes)[:, known]
-    if not allowed.any(axis=1).all():
-        raise LandscapeError(
-            "some models have no other model of their group in the reference; "
-            "name two or more a group"
-        )
-    mean = np.where(allowed, square[:, known], 0).sum(axis=1) / allowed.sum(axis=1)
-    return line(mean, codes)
+def _measure(distances: Distances | ArrayLike) -> str:
+    return distances.kind if isinstance(distances, Distances) else "distance"
 
 
 def _notes(reference: Sequence[int | str]) -> tuple[str, ...]:

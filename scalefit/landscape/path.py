@@ -16,12 +16,13 @@ from .barriers import Barrier, barrier
 from .checkpoint import Source
 from .family import Family, family
 from .mixing import Loss, Meter, Mixer, check_finite, mixer
+from .shown import Shown
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Path(Shown):
     """Metrics along the straight line between two models.
 
     Parameters

@@ -16,13 +16,14 @@ from .checkpoint import Source
 from .family import family
 from .mixing import Loss, Meter, mixer
 from .path import index_of
+from .shown import Shown
 
 Floats = NDArray[np.float64]
 FLAT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class Plane(Shown):
     """Metrics over the plane through three models.
 
     Parameters

@@ -38,7 +38,7 @@ def _titled(axes: Axes, title: str, x: str = "", y: str = "") -> None:
 
 
 def _bar(drawn: Picture, artist: Any, axes: Axes, label: str) -> None:
-    bar = drawn.colorbar(artist, ax=axes, shrink=0.85)
+    bar = drawn.colorbar(artist, ax=axes, shrink=0.85, format="%.2g")
     bar.set_label(label, fontsize=NORMAL, color=INK)
     bar.ax.tick_params(labelsize=SMALL, colors=QUIET, labelcolor=INK)
 
@@ -167,10 +167,10 @@ def plot_plane(found: Plane, metric: str | None = None, *, title: str = "") -> P
 
     Colours end at what is worst between the models, so that rims do not drown the basins.
     """
-    surface = found.surface(metric)
+    surface = np.ma.masked_invalid(found.surface(metric))
     drawn = picture(5.8, 4.6)
     axes = drawn.add_subplot()
-    low, high = float(surface.min()), float(np.quantile(surface[np.isfinite(surface)], 0.9))
+    low, high = float(surface.min()), float(np.quantile(surface.compressed(), 0.9))
     levels = np.linspace(low, high if high > low else low + 1, 15)
     filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=SCALE, extend="max")
     axes.contour(found.x, found.y, surface, levels=levels, colors="white", linewidths=0.3)
