@@ -70,13 +70,16 @@ class Band:
         return frame_of(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
+        """Return plain data for JSON; infinities become None."""
+        rows = [
+            {k: v if np.isfinite(v) else None for k, v in row.items()} for row in self.rows()
+        ]
         return {
             "metric": self.metric,
             "level": self.level,
             "kind": self.kind,
             "method": self.method,
-            "rows": self.rows(),
+            "rows": rows,
             "notes": list(self.notes),
         }
 
@@ -187,7 +190,7 @@ def _notes(fit: Fit, inputs: tuple[Array, ...], estimate: Array, high: Array) ->
                 f"{name} lies {far:.3g}× beyond the largest measured: an extrapolation, not a measurement"
             )
     top = metric(fit.metric).upper
-    if top is not None and np.isfinite(top) and (estimate > top).any():
+    if np.isfinite(top) and (estimate > top).any():
         at = float(inputs[0][np.argmax(estimate > top)])
         notes.append(
             f"the law promises {fit.metric} {float(estimate.max()):.4g}, above its maximum {top:g} (first at "

@@ -54,11 +54,9 @@ class TokensFor:
         return f"<p><strong>{self.message}</strong></p>" + html_notes(self.notes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; infinities become None."""
-        plain = {
-            k: getattr(self, k) for k in ("metric", "target", "level", "probability", "message")
-        }
-        ends = {k: _finite(getattr(self, k)) for k in ("estimate", "low", "high")}
+        """Return plain data for JSON; infinities and nan become None."""
+        plain = {k: getattr(self, k) for k in ("metric", "target", "level", "message")}
+        ends = {k: _finite(getattr(self, k)) for k in ("estimate", "low", "high", "probability")}
         return {**plain, **ends, "notes": list(self.notes)}
 
 
@@ -101,8 +99,7 @@ def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float)
 
 def _check_target(fit: Fit, target: float) -> None:
     known = metric(fit.metric)
-    low = known.lower if known.lower is not None else -np.inf
-    high = known.upper if known.upper is not None else np.inf
+    low, high = known.lower, known.upper
     if not (np.isfinite(target) and low <= target <= high):
         raise DomainError(f"target is {target:g}; {fit.metric} lies between {low:g} and {high:g}")
 
@@ -110,6 +107,9 @@ def _check_target(fit: Fit, target: float) -> None:
 def _solved_input(fit: Fit, others: dict[str, float]) -> int:
     """Index of the input to solve for: the one that is not held."""
     columns = fit.observations.columns
+    for name in set(others) - set(columns) - set(columns.values()):
+        shown = ", ".join(f"{n} ({columns[n]})" for n in fit.law.inputs)
+        raise DomainError(f"the fit has no input {name!r}; its inputs are {shown}")
     held = {name for name in fit.law.inputs if name in others or columns[name] in others}
     free = [i for i, name in enumerate(fit.law.inputs) if name not in held]
     if len(free) != 1:
