@@ -58,6 +58,9 @@ class CometScorer:
             )
         self.reads_references = references and self.checkpoint.reference != "unused"
         self.metric = "comet" if self.reads_references else "comet_qe"
+        model = (self.checkpoint.name, self.checkpoint.revision)
+        self._identity = (*model, comet_version(), comet.precision)
+        self._pace = 1.0  # segments a second, until the first are measured
         self.signature = self.checkpoint.signature(comet.precision, self.reads_references)
 
     def samples(
@@ -73,8 +76,7 @@ class CometScorer:
 
     def key(self, sample: Sample) -> bytes:
         """Return the key under which a segment's score is kept."""
-        model = (self.checkpoint.name, self.checkpoint.revision, comet_version())
-        return digest("comet", *model, self.comet.precision, *sample.values())
+        return digest("comet", *self._identity, *sample.values())
 
     def scores(self, samples: Sequence[Sample], bar: Any) -> list[float]:
         """Return one score a segment; only what is new is computed.
@@ -106,10 +108,8 @@ class CometScorer:
         size = 2 * self.comet.batch_size
         while queue:
             now, queue = queue[:size], queue[size:]
-            start = time.monotonic()
             yield {key: missing[key] for key in now}
-            pace = _AIM / max(time.monotonic() - start, 1e-3)
-            size = min(_MOST, max(self.comet.batch_size, int(size * min(pace, 4.0))))
+            size = min(4 * size, _MOST, max(self.comet.batch_size, int(self._pace * _AIM)))
 
     def _computed(self, portion: Mapping[bytes, Sample]) -> dict[bytes, float]:
         """Score what no other process has scored meanwhile, and store it at once."""
@@ -122,10 +122,13 @@ class CometScorer:
         return known
 
     def _predict(self, samples: list[Sample]) -> list[float]:
+        model = self._model
+        start = time.monotonic()
         with quiet():
-            predicted = self._model.predict(
+            predicted = model.predict(
                 samples, batch_size=self.comet.batch_size, gpus=self._gpus, progress_bar=False
             )
+        self._pace = len(samples) / (time.monotonic() - start)
         scores = [float(score) for score in predicted.scores]
         broken = [i for i, score in enumerate(scores) if not math.isfinite(score)]
         if broken:

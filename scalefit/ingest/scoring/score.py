@@ -23,6 +23,7 @@ from .text import Hypotheses, Lines
 
 References: TypeAlias = Lines | Sequence[Path] | Sequence[Sequence[str]]
 _DEFAULT = ("bleu", "chrf", "comet")
+_REPLICATES = "taken as replicates"  # which rows that differ in their system are not
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +152,8 @@ def score_systems(
     rows = [row for one in found.values() for row in _rows(one, inputs, how, known)]
     # Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
     table = Table.from_frame(pd.DataFrame(rows), allow=("fractions", "no_pretrain_tokens"))
-    notes = (*table.notes, *_notes(inputs, how, "comet" in found))
+    about_rows = [note for note in table.notes if manifest or pattern or _REPLICATES not in note]
+    notes = (*about_rows, *_notes(inputs, how, "comet" in found))
     statistics = {name: one.statistics for name, one in found.items()}
     return Scored(replace(table, notes=notes), statistics, inputs.problems)
 

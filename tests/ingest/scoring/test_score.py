@@ -41,7 +41,7 @@ def test_files_become_a_table_of_sacrebleus_scores(folder, corpus):
     assert set(table.column("signature")) >= {str(BLEU(references=[["a"]]).get_signature())}
     assert (table.column("stderr") > 0).all()
     assert str(folder / "runs/poor/hyp.en") in table.column("source")
-    assert any("120 segments, 1,000 resamples, seed 12345" in note for note in table.notes)
+    assert table.notes == ("stderr: bootstrap over 120 segments, 1,000 resamples, seed 12345",)
 
 
 @pytest.mark.parametrize("wrap", [list, tuple])
