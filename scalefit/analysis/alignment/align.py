@@ -13,7 +13,7 @@ from scalefit.errors import DesignError, MissingColumnError
 from scalefit.table import Table, as_table
 from scalefit.table.metrics import canonical
 
-from .causes import Siblings, causes_of
+from .causes import Siblings, causes_of, span
 from .cells import Cells, cells_of
 from .evidence import Evidence, Question, gather
 from .failed import failed_rows
@@ -308,7 +308,15 @@ def _with_causes(
         if k.get("corpus") != key.get("corpus")
         and all(k[n] == key[n] for n in key if n != "corpus")
     ]
+    sizes = [
+        (float(k["finetune_tokens"]), span(r.evidence))
+        for k, _, r in drafts
+        if r.evidence is not None
+        and k.get("finetune_tokens")
+        and all(k[n] == key[n] for n in key if n != "finetune_tokens")
+    ]
     siblings = Siblings(
+        spans=tuple(sizes),
         falling=_corpora(others, "deteriorating", "fluctuating"),
         steady=_corpora(others, "aligned", "saturated"),
         rates=tuple(whole.unique("learning_rate")) if whole.has("learning_rate") else (),

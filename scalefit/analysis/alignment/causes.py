@@ -13,7 +13,7 @@ from scalefit.table import Table, format_count
 
 from .evidence import Evidence
 
-__all__ = ["Cause", "Siblings", "causes_of"]
+__all__ = ["Cause", "Siblings", "causes_of", "span"]
 
 Floats = NDArray[np.float64]
 Status = Literal["likely", "unlikely", "unknown"]
@@ -44,9 +44,17 @@ class Cause:
 
 @dataclass(frozen=True)
 class Siblings:
-    """What the rest of the table says: other corpora that fall too, and the learning rates tried."""
+    """What the rest of the table says.
+
+    Attributes
+    ----------
+    falling, steady : other corpora that fall, and that do not, under the same conditions.
+    rates : learning rates tried anywhere in the table.
+    spans : (finetuning tokens, quality gained over all pretraining sizes) of the same corpus.
+    """
 
     falling: tuple[str, ...] = ()
+    spans: tuple[tuple[float, float], ...] = ()
     steady: tuple[str, ...] = ()
     rates: tuple[float, ...] = ()
 
@@ -75,6 +83,7 @@ def causes_of(
         _schedule(found, group, sizes),
         _learning_rate(group, siblings.rates),
         _overtraining(found, siblings),
+        _finetuning_size(found, group, siblings.spans),
         _test_set(found),
         _failed(*failed),
     )
@@ -166,6 +175,33 @@ def _overtraining(found: Evidence, siblings: Siblings) -> Cause:
     if siblings.steady:
         return Cause(name, "unlikely", f"no fall is seen for {', '.join(siblings.steady)}")
     return Cause(name, "unknown", "no other corpus to compare with", control)
+
+
+def _finetuning_size(
+    found: Evidence, group: Table, spans: tuple[tuple[float, float], ...]
+) -> Cause | None:
+    """Compare with smaller finetuning sets: what they gain and this one does not is no misalignment."""
+    if not group.has("finetune_tokens"):
+        return None
+    here, own = float(group.unique("finetune_tokens")[0]), span(found)
+    smaller = [(size, gain) for size, gain in spans if size < here]
+    if not smaller:
+        return None
+    size, gain = max(smaller, key=lambda pair: pair[1])
+    name = "large finetuning set"
+    why = (
+        f"over all pretraining sizes quality gains {gain:.2g} with {format_count(round(size))} "
+        f"finetuning tokens and {own:.2g} with {format_count(round(here))}"
+    )
+    if gain > found.scale.margin and own < 0.5 * gain:
+        return Cause(name, "likely", f"{why}: little is left to gain, which is not misalignment")
+    return Cause(name, "unlikely", why)
+
+
+def span(found: Evidence) -> float:
+    """Quality gained from the smallest to the largest pretraining size."""
+    means = found.scale.sign * found.quality.means
+    return float(means[-1] - means[0])
 
 
 def _test_set(found: Evidence) -> Cause:

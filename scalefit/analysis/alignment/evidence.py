@@ -40,7 +40,7 @@ class Evidence:
     quality, loss : the measured curves.
     scale : direction, margin and reference noise of the quality metric.
     fall, rise : falls and rises of quality.
-    loss_fall, loss_rise : where the loss improves and where it worsens.
+    loss_fall, loss_rise : where the loss improves (falls, unless more is better) and worsens.
     pair : loss improves while quality falls.
     value : gain over no pretraining.
     loss_value : the same for the loss.
@@ -117,7 +117,7 @@ def gather(
         loss_rise=losses[1] if losses else None,
         pair=_pair(quality, fall, loss, losses[0], question) if losses and loss else None,
         value=value_of(quality, sign, fall, question.alpha),
-        loss_value=value_of(loss, -1.0, losses[0], question.alpha) if losses and loss else None,
+        loss_value=_loss_value(loss, loss_scale, losses[0], question.alpha) if losses else None,
         lack=lack,
         bend=find_break(quality, sign, fall, best, question.alpha) if best else None,
         ahead=held_out(quality, sign, fall, tuple(f.law for f in lack), 1 - question.alpha),
@@ -140,11 +140,17 @@ def _pair(
     return pair_test(quality, fall, loss, improves)
 
 
+def _loss_value(
+    loss: Cells | None, scale: Scale | None, noise: FallTest, alpha: float
+) -> Value | None:
+    return None if loss is None or scale is None else value_of(loss, scale.sign, noise, alpha)
+
+
 def _losses(
     loss: Cells | None, scale: Scale | None, alpha: float
 ) -> tuple[FallTest, FallTest] | None:
     """Where the loss falls (improves) and where it rises; None where it cannot be tested."""
     if loss is None or scale is None or len(loss.sizes) < 2:
         return None
-    falls = fall_test(loss, 1.0, scale.reference, alpha)
-    return falls, fall_test(loss, -1.0, scale.reference, alpha)
+    falls = fall_test(loss, -scale.sign, scale.reference, alpha)
+    return falls, fall_test(loss, scale.sign, scale.reference, alpha)

@@ -250,13 +250,15 @@ def _until(curve: Cells, size: float, k: int) -> Cells:
 
 
 def _pair(part: Cells, fall: FallTest, losses: Cells | None, level: float) -> Pair | None:
+    """Test the pair on the sizes so far."""
     if losses is None:
         return None
     k = int((losses.sizes <= part.sizes[-1] * 1.1).sum())
     if k < 2:
         return None
     loss = _until(losses, losses.sizes[k - 1], k)
-    return pair_test(part, fall, loss, fall_test(loss, 1.0, 0.031, level))
+    scale = scale_of(loss.metric, loss.score, 0.5)
+    return pair_test(part, fall, loss, fall_test(loss, -scale.sign, scale.reference, level))
 
 
 def _unsure(fall: FallTest | None, scale: Scale) -> str:

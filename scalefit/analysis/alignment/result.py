@@ -104,6 +104,9 @@ class Alignment:
             found += [f"cause: {c}" for c in self.causes if c.status != "unknown"]
             open_ = [c for c in self.causes if c.status == "unknown"]
             found += [f"not told apart: {c.name} ({c.why}); {c.control}" for c in open_]
+        else:
+            size = [c for c in self.causes if c.name == "large finetuning set"]
+            found += [f"cause: {c}" for c in size if c.status == "likely"]
         return found + [f"note: {note}" for note in self.notes]
 
     def to_dict(self) -> dict[str, Any]:

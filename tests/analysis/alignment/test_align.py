@@ -210,6 +210,20 @@ def test_repetition_and_brevity_are_told(make_table, shapes):
     assert causes["brevity penalty"] == "likely"
 
 
+def test_a_large_finetuning_set_is_no_misalignment(make_table, shapes):
+    small = make_table(shapes["rising"], finetune_tokens=10_000)
+    large = make_table([28.0] * 6, seed=1, sd=(0.02, 0.02), finetune_tokens=1_000_000)
+    found = {r.key["finetune_tokens"]: r for r in sf.align(pd.concat([small, large]))}
+    assert found[1_000_000].verdict == "saturated"
+    assert any("large finetuning set (likely)" in line for line in found[1_000_000].lines())
+
+
+def test_a_loss_of_which_more_is_better(make_table, shapes):
+    table = make_table(shapes["falling"])
+    table["accuracy"] = 1 - 0.2 * table.pop("cross_entropy")
+    assert sf.align(table, loss="accuracy")[0].flag == "misaligned"
+
+
 def test_errors_teach(make_table, shapes):
     table = make_table(shapes["rising"])
     with pytest.raises(DesignError, match="none of the quality metrics comet"):
