@@ -192,6 +192,7 @@ def test_an_excel_bomb_is_refused(tmp_path, monkeypatch):
 def test_damaged_binary_tables(tmp_path, suffix):
     from scalefit.table import as_table
 
+    pytest.importorskip({"parquet": "pyarrow", "xlsx": "openpyxl"}[suffix], exc_type=ImportError)
     path = tmp_path / f"a.{suffix}"
     as_table({"pretrain_tokens": [1, 2], "bleu": [20.5, 21.5]}).write(path)
     data = path.read_bytes()
