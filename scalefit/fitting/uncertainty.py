@@ -18,6 +18,7 @@ from scalefit.fitting.resample import Draws
 Array = NDArray[np.float64]
 Kind = Literal["mean", "run"]
 LARGE = 2_000
+CELLS = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +98,15 @@ class Uncertainty:
             return self._wald_curve(inputs, level, extra)
         found = self.region(level)
         law = self.problem.law
-        low, high = np.empty(inputs[0].size), np.empty(inputs[0].size)
-        for i in range(inputs[0].size):
-            here = tuple(x[i : i + 1] for x in inputs)
-            split = tuple(found.shapes[:, m, None] for m in range(found.shapes.shape[1]))
-            columns = [
-                np.broadcast_to(c, (len(found.shapes), 1))[:, 0] for c in law.columns(here, split)
-            ]
-            ends = found.linear(np.stack(columns, axis=-1)[None], extra[i])
-            low[i], high[i] = ends[0][0], ends[1][0]
+        split = tuple(found.shapes[:, m, None] for m in range(found.shapes.shape[1]))
+        block = max(1, CELLS // (len(found.shapes) * self.theta.size))
+        ends = []
+        for i in range(0, inputs[0].size, block):
+            here = tuple(x[i : i + block] for x in inputs)
+            size = (len(found.shapes), here[0].size)
+            columns = [np.broadcast_to(c, size).T for c in law.columns(here, split)]
+            ends.append(found.linear(np.stack(columns, axis=-1), extra[i : i + block]))
+        low, high = np.concatenate(ends, axis=1)
         return (np.exp(low), np.exp(high)) if law.link == "log" else (low, high)
 
     def parameters(self, level: float) -> dict[str, tuple[float, float]]:

@@ -60,7 +60,7 @@ def test_chinchilla_240_standard_errors_of_besiroglu_2024(fit240):
 
 
 def test_chinchilla_240_intervals_are_as_wide_as_the_bootstrap_s(fit240):
-    """Scatter grows fivefold towards small models: an interval that takes it for one number is half as wide as it must be."""
+    """Scatter grows fivefold towards small models; intervals that take it for one number are half as wide."""
     draws = sf.bootstrap(fit240, 500, seed=1).draws.stderr()
     for name in ("E", "alpha", "beta"):
         interval = fit240.intervals()[name]

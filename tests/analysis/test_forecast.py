@@ -1,0 +1,106 @@
+"""What to expect where nothing was measured, and what is said about trusting it."""
+
+import json
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import DomainError
+
+
+def test_a_forecast_is_the_curve_with_its_interval(loss_fit):
+    band = sf.predict(loss_fit, pretrain_tokens=[1e8, 1e10])
+    np.testing.assert_allclose(band.estimate, loss_fit.value([1e8, 1e10]))
+    np.testing.assert_allclose(band.estimate, 1.7 + 400 * np.array([1e8, 1e10]) ** -0.3, atol=0.01)
+    assert (band.low < band.estimate).all()
+    assert (band.estimate < band.high).all()
+    assert band[1].width > 2 * band[0].width
+    assert len(band) == 2
+    assert band[0].level == 0.95
+    assert band.method == loss_fit.uncertainty.method
+
+
+def test_input_may_be_named_by_law_or_by_column(loss_fit):
+    by_column = sf.predict(loss_fit, pretrain_tokens=1e10)
+    by_name = sf.predict(loss_fit, x=1e10)
+    assert by_column.estimate == by_name.estimate
+    assert by_column.low == by_name.low
+
+
+def test_inputs_of_two_broadcast(pair_fit):
+    band = sf.predict(pair_fit, parameters=1e9, D=[1e10, 1e12])
+    expected = 1.7 + 400 * 1e9**-0.34 + 2000 * np.array([1e10, 1e12]) ** -0.37
+    np.testing.assert_allclose(band.estimate, expected, atol=0.01)
+    assert list(band.rows()[0]) == ["N", "D", "cross_entropy", "low", "high"]
+
+
+def test_intervals_widen_with_the_level(loss_fit):
+    widths = [sf.predict(loss_fit, x=1e10, level=level)[0].width for level in (0.5, 0.8, 0.95, 0.99)]
+    assert widths == sorted(widths)
+
+
+def test_one_new_run_is_less_certain_than_the_mean(loss_fit):
+    mean, run = (sf.predict(loss_fit, x=1e8, kind=kind)[0] for kind in ("mean", "run"))
+    assert run.low < mean.low
+    assert run.high > mean.high
+
+
+def test_extrapolation_is_called_one(loss_fit):
+    far = sf.predict(loss_fit, x=[1e9, 3e10])
+    assert far.notes == (
+        "x lies 30× beyond the largest measured: an extrapolation, not a measurement",
+    )
+    assert sf.predict(loss_fit, x=5e9).notes == ()
+
+
+def test_bleu_above_100_is_called_impossible(bleu_fit):
+    band = sf.predict(bleu_fit, pretrain_tokens=[1e9, 1e20])
+    assert band.estimate[1] > 100
+    (note,) = (n for n in band.notes if "maximum" in n)
+    assert note.startswith("the law promises bleu 1")
+    assert "above its maximum 100 (first at D = 1e+20)" in note
+    assert "no ceiling" in note
+
+
+@pytest.mark.parametrize("below", [0.5, 1.0])
+def test_the_log_law_has_no_value_at_or_below_d0(bleu_fit, below):
+    at = bleu_fit.params["D0"] * below
+    with pytest.raises(DomainError, match=r"law 'log' has no value at D = .*it starts above D0 = "):
+        sf.predict(bleu_fit, pretrain_tokens=[1e9, at])
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, np.nan, np.inf])
+def test_a_size_must_be_a_size(loss_fit, size):
+    with pytest.raises(DomainError, match="law 'power' has no value at x ="):
+        sf.predict(loss_fit, x=[1e8, size])
+
+
+def test_inputs_are_named_in_errors(loss_fit, pair_fit):
+    with pytest.raises(DomainError, match=r"no input 'tokens'; its inputs are x \(pretrain_tokens\)"):
+        sf.predict(loss_fit, tokens=1e9)
+    with pytest.raises(DomainError, match=r"give each input of the fit: N \(parameters\), D"):
+        sf.predict(pair_fit, N=1e9)
+    with pytest.raises(DomainError, match="give each input of the fit once"):
+        sf.predict(loss_fit, x=1e9, pretrain_tokens=1e9)
+
+
+def test_a_band_as_data(loss_fit):
+    band = sf.predict(loss_fit, pretrain_tokens=[1e8, 1e10])
+    frame = band.to_frame()
+    assert list(frame.columns) == ["x", "cross_entropy", "low", "high"]
+    stored = json.loads(json.dumps(band.to_dict(), allow_nan=False))
+    assert stored["rows"][1]["high"] == band.high[1]
+    assert stored["kind"] == "mean"
+    assert "cross_entropy of the mean curve, 95% profile-t" in repr(band)
+    assert "x 10B: " in repr(band)
+    assert "<table" in band._repr_html_()
+
+
+def test_a_band_without_ends_is_strict_json():
+    """As many points as parameters: the interval is the whole line, which JSON writes as null."""
+    x = np.geomspace(1e6, 1e9, 3)
+    fit = sf.fit({"t": x, "v": [3.0, 2.0, 1.7]}, "v", "power", inputs={"x": "t"})
+    row = sf.predict(fit, x=1e10).to_dict()["rows"][0]
+    json.dumps(row, allow_nan=False)
+    assert (row["low"], row["high"]) == (None, None)
