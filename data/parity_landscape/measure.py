@@ -68,25 +68,39 @@ def spread(runs: Runs) -> str:
     )
 
 
+def report(title: str, found: list[tuple[Runs, Distances]], scores: np.ndarray) -> None:
+    """Print one prediction, at once."""
+    print(f"== {title}: {spread(found[0][0])}")
+    print(together(found, scores), flush=True)
+
+
+def basins(title: str, found: list[tuple[Runs, Distances]]) -> None:
+    """Print how high barriers are, and how many basins each pretraining seed has."""
+    numbers = [
+        landscape.clusters(pairs.within(group)).number
+        for runs, pairs in found
+        for group in sorted(set(runs.groups))
+    ]
+    heights = np.concatenate([pairs.values("barrier") for _, pairs in found])
+    print(f"== {title}: median barrier {np.median(heights):.2f}, basins {numbers}", flush=True)
+
+
 def main(seeds: list[int]) -> None:
     """Measure."""
     ours, alone = [], []
     for seed in seeds:
         ours.append(measured(seed, finetuned))
-        print(f"== data seed {seed}: {spread(ours[-1][0])}")
-        print(together(ours[-1:], outcomes(ours[-1:])), flush=True)
+        report(f"data seed {seed}, finetuned", ours[-1:], outcomes(ours[-1:]))
+        mixed = np.random.default_rng(seed).permutation(outcomes(ours[-1:]))
+        report(f"data seed {seed}, shuffled scores", ours[-1:], mixed)
         alone.append(measured(seed, unrelated))
-    print("== all data seeds together")
-    print(together(ours, outcomes(ours)))
-    print(f"== shuffled scores: p <= .05 in {level(ours):.2f} of {SHUFFLES} shuffles")
-    print(f"== unrelated models, all together: {spread(alone[0][0])}")
-    print(together(alone, outcomes(alone)))
-    for title, sets in (("finetuned", ours), ("unrelated", alone)):
-        numbers = [
-            landscape.clusters(d.within(g)).number for r, d in sets for g in sorted(set(r.groups))
-        ]
-        heights = np.concatenate([pairs.values("barrier") for _, pairs in sets])
-        print(f"== {title}: median barrier {np.median(heights):.2f}, basins {numbers}", flush=True)
+        report(f"data seed {seed}, unrelated models", alone[-1:], outcomes(alone[-1:]))
+    if len(seeds) > 1:
+        report("all data seeds, finetuned", ours, outcomes(ours))
+        report("all data seeds, unrelated models", alone, outcomes(alone))
+    print(f"== shuffled scores: p <= .05 in {level(ours):.2f} of {SHUFFLES} shuffles", flush=True)
+    basins("finetuned", ours)
+    basins("unrelated", alone)
 
 
 if __name__ == "__main__":
