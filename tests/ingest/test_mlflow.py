@@ -1,5 +1,6 @@
-"""MLflow's three stores. The database has MLflow 3.17's columns, the server is a stand-in with its
-answers; both were compared once with what the real program wrote and answered.
+"""MLflow's three stores, as MLflow 3.17 wrote them and in made-up variations.
+
+The server is a stand-in with its answers; the reader was run once against the real one.
 """
 
 import json
@@ -61,6 +62,18 @@ def test_the_database(database):
     assert table.unique("pretrain_tokens") == [1_500_000]
     assert list(table.column("step")) == [200, 200]
     assert len(read(database, checkpoints="all")) == 4
+
+
+def test_what_mlflow_itself_wrote(fixtures, tmp_path):
+    path = tmp_path / "real.db"
+    with closing(sqlite3.connect(path)) as base, base:
+        base.executescript((fixtures / "mlflow" / "mlflow.sql").read_text(encoding="utf-8"))
+    for table in (read(path), read(fixtures / "mlflow" / "mlruns")):
+        found = table.where(metric="bleu").frame.sort_values("finetune_seed")
+        assert found["value"].tolist() == [23.123, 24.123]
+        assert found["run"].tolist() == ["fr+en-1.5M-s1", "fr+en-1.5M-s2"]
+        assert list(table.where(metric="loss").column("value")) == [2.3, 2.3]
+        assert table.unique("pretrain_tokens") == [1_500_000]
 
 
 def test_another_database_is_no_mlflow(tmp_path):
