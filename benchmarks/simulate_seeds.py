@@ -150,6 +150,36 @@ def others(runs):
     table("P(B beats A) and aggregates over tasks, nominal 5 % / 95 %", head, rows)
 
 
+def forecasts(runs):
+    """Count how often token forecasts come out as narrow as planned."""
+    import scalefit as sf
+
+    rng, rows = np.random.default_rng(SEED), []
+    sizes, truth = np.geomspace(1e6, 1e9, 6), 4e9
+
+    def table_of(seeds, sd):
+        y = 3 + 8 * (sizes / 1e6) ** -0.25 + rng.normal(0, sd, (seeds, 6))
+        seed, tokens = np.repeat(np.arange(seeds), 6), np.tile(sizes, seeds)
+        run = [f"{s}-{d:.0f}" for s, d in zip(seed, tokens, strict=True)]
+        return {"pretrain_tokens": tokens, "cross_entropy": y.ravel(), "pretrain_seed": seed,
+                "pretrain_run": run}  # fmt: skip
+
+    pilot = sf.fit(table_of(40, 0.01), metric="cross_entropy", law="power")
+    target = 3 + 8 * (truth / 1e6) ** -0.25
+    for sd, factor in ((0.03, 1.5), (0.05, 1.5), (0.05, 1.25)):
+        plan = sf.seeds_needed(Spread(sd**2, 0.0), fit=pilot, target=target, factor=factor)
+        fits = [
+            sf.fit(table_of(plan.pretrain, sd), metric="cross_entropy", law="power")
+            for _ in range(runs)
+        ]
+        found = [sf.tokens_for(f, target) for f in fits]
+        narrow = [t.low > 0 and t.high <= t.low * factor**2 for t in found]
+        held = [t.low <= truth <= t.high for t in found]
+        rows.append((sd, factor, plan.pretrain, f"{plan.power:.3f}", share(narrow), share(held)))
+    head = ("SD", "factor", "seeds a size", "promised", "delivered", "interval covers")
+    table("Token forecasts: power law, 6 sizes, 4 × beyond the largest", head, rows)
+
+
 def _holds(limits, truth):
     return limits.low <= truth <= limits.high
 
@@ -165,11 +195,11 @@ def _bootstrap(rng, scores):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("components", "levels", "power", "others"))
+    parser.add_argument("--only", choices=("components", "levels", "power", "others", "forecasts"))
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
     jobs = {"components": (components, 20_000), "levels": (levels, 2_000),
-            "power": (power, 20_000), "others": (others, 1_000)}  # fmt: skip
+            "power": (power, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 60)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
             job(runs // part)

@@ -12,7 +12,7 @@ from scalefit.table.render import frame_of, html_notes, html_table, html_verdict
 
 from .contrast import PROCEDURE, Contrast
 from .ranking import Survival
-from .tails import Profile
+from .tails import RUNS_FOR_DECILE, Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +171,8 @@ def _row(c: Contrast) -> dict[str, Any]:
 def _profile_row(label: str, p: Profile) -> dict[str, Any]:
     return {
         "where": label, "procedure": p.name, "runs": p.runs, "seeds": p.seeds, "mean": p.mean,
-        "sd": p.sd, "worst": p.worst, "bad decile": p.low_tail.estimate, "best": p.best,
+        "sd": p.sd, "worst": p.worst, "best": p.best,
+        "bad decile": p.low_tail.estimate if p.runs >= RUNS_FOR_DECILE else None,
         "P(failed)": None if p.failed is None else p.failed.estimate,
         "P(failed) high": None if p.failed is None else p.failed.high,
         "mean given success": None if p.given_success is None else p.given_success.estimate,

@@ -17,6 +17,7 @@ from .estimate import one_sample
 Floats = NDArray[np.float64]
 FAILED_MADS = 5.0
 RUNS_FOR_MAD = 6
+RUNS_FOR_DECILE = 10
 
 
 @dataclass(frozen=True)
