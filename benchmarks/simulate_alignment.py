@@ -247,8 +247,8 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Sample size named by `inconclusive`": (promise, PROMISE, 0.2),
     "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
     "One run a size: share suspected": (single, "truth|seed SD|no fall|falls by 1|by 3", 0.1),
-    "Law evidence, 3 x 3": (law_evidence, LAW, 0.03),
-    "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.01),
+    "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
+    "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.003),
 }  # fmt: skip
 
 
@@ -272,7 +272,7 @@ def main() -> None:
     for at, (title, (build, header, part)) in enumerate(TABLES.items()):
         if given.only not in title:
             continue
-        draws, start = max(int(given.draws * part), 50), time.time()
+        draws, start = max(int(given.draws * part), 30), time.time()
         print(f"\n## {title}\n\n{build.__doc__} {draws} draws a row.\n")
         print(f"| {header.replace('|', ' | ')} |\n|{'---|' * (header.count('|') + 1)}")
         for row in build(np.random.default_rng([SEED, at]), draws):

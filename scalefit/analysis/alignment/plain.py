@@ -90,9 +90,11 @@ def _value(found: Evidence) -> str:
     if found.value is None:
         return "value: no model without pretraining in the table"
     value = found.value
+    worse = int((value.gains < 0).sum())
     return (
         f"value: {digits(found, value.gain)} over no pretraining at the largest size "
         f"[{digits(found, value.low)}, {digits(found, value.high)}], {value.runs} baseline runs"
+        + (f"; below it at {worse} of {len(value.gains)} sizes" if worse else "")
     )
 
 
