@@ -86,6 +86,20 @@ def rough(rng, draws):
             yield row
 
 
+def gaps(rng, draws):
+    """Leave out a fifth of the cells by chance, two runs a size at least; nothing falls."""
+    for name in ("flat", "plateau"):
+        for runs in (3, 5):
+            row = [name, runs]
+            for design in ("separate", "shared"):
+                values = draw(rng, TRUTHS[name], runs, 3, draws, design=design)
+                gone = rng.random(values.shape) < 0.2
+                gone[..., :2] = False
+                tables = np.where(gone, np.nan, values)
+                row.append(np.mean([passes(falls(estimate(v, design)), ALPHA) for v in tables]))
+            yield row
+
+
 def power(rng, draws):
     """Let the last size fall."""
     for name, means in TRUTHS.items():
@@ -248,6 +262,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
     "One run a size: share suspected": (single, "truth|seed SD|no fall|falls by 1|by 3", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
+    "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.003),
 }  # fmt: skip
 

@@ -70,6 +70,8 @@ def command(
 
     if fail_on is not None and fail_on not in _STOPS:
         raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
+    if follow and results == "-":
+        raise DesignError("--follow reads a file again and again, and stdin only once; give a path")
     if adjust not in ("holm", "bh", "none"):
         raise DesignError(f"--adjust {adjust}: needed holm, bh or none")
     options: dict[str, Any] = {
