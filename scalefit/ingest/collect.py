@@ -13,7 +13,7 @@ from .find import units
 from .limits import LIMITS
 from .mlflow_server import is_server, read_server
 from .reader import Extract, Row
-from .source import Source
+from .source import NothingMeasuredError, Source
 
 
 def collect(
@@ -24,9 +24,15 @@ def collect(
     for address in filter(is_server, paths):
         _add(found, read_server(address), Source(Path(address), address), context, checkpoints)
         kinds["an MLflow tracking server"] += 1
-    for source, reader in units([p for p in paths if not is_server(p)], format, found):
-        kept = "all" if reader.loose else checkpoints
-        _add(found, reader.extract(source), source, context, kept)
+    for source, reader, searched in units([p for p in paths if not is_server(p)], format, found):
+        try:
+            new = reader.extract(source)
+        except NothingMeasuredError as error:
+            if not searched:
+                raise
+            found.note(f"left out: {error}")
+            continue
+        _add(found, new, source, context, "all" if reader.loose else checkpoints)
         kinds[reader.title] += 1
         sources.append(source)
     found.notes[:0] = [_taken(kinds, paths)]

@@ -63,7 +63,7 @@ def mean(values: list[float]) -> Row:
 
 def _no_model(source: Source, found: Extract) -> None:
     if not found.rows:
-        raise source.wrong(None, "holds no COMET score")
+        raise source.nothing("holds no COMET score")
     if any("signature" not in row for row in found.rows):
         found.note(
             f"{source.name}: COMET's output does not name its model; scores of two models do not compare"

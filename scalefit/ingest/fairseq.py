@@ -38,9 +38,7 @@ def read(source: Source) -> Extract:
             rows = list(_rows(subset, numbers, found))
             found.rows += [{**row, "source": source.at(line)} for row in rows]
     if not found.rows:
-        raise source.wrong(
-            None, "a fairseq log without a validation line; needed one that finished"
-        )
+        raise source.nothing("a fairseq log without a validation line; needed one that finished")
     return found
 
 

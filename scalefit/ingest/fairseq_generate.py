@@ -57,8 +57,7 @@ def read(source: Source) -> Extract:
             pairs = (("bleu", summary["bleu"]), ("brevity_penalty", summary["bp"]))
             found.rows += [{"metric": m, "value": v, **common} for m, v in pairs if v]
     if not found.rows:
-        raise source.wrong(
-            None,
+        raise source.nothing(
             f"has {texts} hypotheses and no summary line 'Generate … BLEU4 = …': was it cut short? "
             "Try: score its texts, scalefit.ingest.fairseq_generate.outputs(path) orders them",
         )

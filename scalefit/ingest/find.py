@@ -17,14 +17,15 @@ from .registry import TABLE_SUFFIXES, by_name, recognise, required
 from .source import Source
 
 MANIFEST = "runs.csv"
-Unit = tuple[Source, Reader]
+Unit = tuple[Source, Reader, bool]
+"""What to read, its reader, and whether it was found by searching rather than named."""
 
 
 def units(paths: list[str], format: str | None, notes: Extract) -> Iterator[Unit]:
     """Yield what is to be read, each with its reader, in sorted order."""
     for path in paths:
         for found in _expanded(path):
-            yield from _unit(Source.of(found), format, notes)
+            yield from _unit(Source.of(found), format, notes, found != path)
 
 
 def _expanded(path: str) -> list[str]:
@@ -44,16 +45,16 @@ def _nearby(path: str) -> str:
     return f"; {folder}/ has {', '.join(names)}" if names else ""
 
 
-def _unit(source: Source, format: str | None, notes: Extract) -> Iterator[Unit]:
+def _unit(source: Source, format: str | None, notes: Extract, searched: bool) -> Iterator[Unit]:
     if format is not None:
-        yield source, by_name(format)
+        yield source, by_name(format), searched
         return
     if not source.is_dir:
-        yield source, required(source)
+        yield source, required(source), searched
         return
     whole = recognise(source)
     if whole is not None:
-        yield source, whole
+        yield source, whole, searched
         return
     yield from _below(source, notes)
 
@@ -69,7 +70,7 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
             skipped += [] if found.is_dir else [found.name]
             continue
         any_found = True
-        yield found, reader
+        yield found, reader, True
     if skipped:
         shown = ", ".join(skipped[:3]) + (", …" if len(skipped) > 3 else "")
         notes.note(f"{source.name}: {len(skipped)} files of no known format left out ({shown})")

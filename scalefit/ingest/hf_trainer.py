@@ -55,7 +55,7 @@ def read(source: Source) -> Extract:
     for file in results:
         _add_results(file, found)
     if not found.rows:
-        raise source.wrong(None, "holds no evaluation (no eval_, test_ or predict_ number)")
+        raise source.nothing("holds no evaluation (no eval_, test_ or predict_ number)")
     return found
 
 

@@ -40,7 +40,7 @@ def read(source: Source) -> Extract:
         scores = {m: numbers[m] for m in _METRICS if numbers.get(m) is not None}
         found.rows += [{"metric": m, "value": v, **place} for m, v in scores.items()]
     if not found.rows:
-        raise source.wrong(None, "has no line 'Steps: N … PPL: x' that is whole")
+        raise source.nothing("has no line 'Steps: N … PPL: x' that is whole")
     return found
 
 

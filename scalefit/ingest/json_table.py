@@ -70,7 +70,7 @@ def read_lines(source: Source) -> Extract:
             raise source.wrong(line, "is no JSON object; needed one row a line")
         found.rows.append({**row, "@place": source.at(line)})
     if not found.rows:
-        raise source.wrong(None, "is empty; needed one JSON object a line")
+        raise source.nothing("is empty; needed one JSON object a line")
     return found
 
 

@@ -30,7 +30,7 @@ def read(source: Source) -> Extract:
             own = {"eval_set": str(key), "signature": f"lighteval:{key}", "source": source.name}
             found.rows += [{**row, **own, **model} for row in _task(numbers)]
     if not found.rows:
-        raise source.wrong(None, "holds no task with a number")
+        raise source.nothing("holds no task with a number")
     return found
 
 

@@ -46,7 +46,7 @@ def read(source: Source) -> Extract:
             rows = _task(numbers, found)
             found.rows += [{**row, **own, **model, "source": source.name} for row in rows]
     if not found.rows:
-        raise source.wrong(None, "holds no task with a number")
+        raise source.nothing("holds no task with a number")
     return found
 
 
@@ -113,7 +113,7 @@ def read_samples(source: Source) -> Extract:
             {**row, **own, "eval_set": named and named["task"], "source": source.name}
         )
     if not found.rows:
-        raise source.wrong(None, "its samples hold no number. Try: score their responses")
+        raise source.nothing("its samples hold no number. Try: score their responses")
     return found
 
 

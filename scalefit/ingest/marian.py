@@ -45,7 +45,7 @@ def read(source: Source) -> Extract:
         place = {"step": int(valid["update"]), "eval_set": "valid", "source": source.at(line)}
         found.rows.append({"metric": name, "value": valid["value"], **own, **unit, **place})
     if not found.rows:
-        raise source.wrong(None, "a Marian log without a [valid] line that can be used")
+        raise source.nothing("a Marian log without a [valid] line that can be used")
     _add_labels(source, found)
     return found
 

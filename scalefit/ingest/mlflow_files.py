@@ -64,7 +64,7 @@ def read(source: Source) -> Extract:
         for file in _files(run.child("metrics")):
             found.rows += _metric(run, file, common)
     if not found.rows:
-        raise source.wrong(None, "no run has an evaluation (a metric such as eval_bleu)")
+        raise source.nothing("no run has an evaluation (a metric such as eval_bleu)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 

@@ -72,7 +72,7 @@ def _read(source: Source, base: sqlite3.Connection) -> Extract:
         place = {"eval_set": named[0], "step": step, "source": f"{source.name}:metrics/{key}"}
         found.rows.append({**runs[run], "metric": named[1], "value": value, **place})
     if not found.rows:
-        raise source.wrong(None, "no active run has an evaluation (a metric such as eval_bleu)")
+        raise source.nothing("no active run has an evaluation (a metric such as eval_bleu)")
     found.note(
         f"{source.name}: metrics that are no evaluation (no eval, valid, test, dev) left out"
     )

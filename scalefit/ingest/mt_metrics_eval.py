@@ -34,8 +34,7 @@ def read(source: Source) -> Extract:
                 rows = _systems(file, found)
                 found.rows += [{"metric": metric_name(named["metric"]), **r, **place} for r in rows]
     if not found.rows:
-        raise source.wrong(
-            None,
+        raise source.nothing(
             "has no metric-scores/SRC-TGT/METRIC-REF.sys.score. "
             "Try: score its system-outputs/ against its references/ with scalefit score",
         )

@@ -30,7 +30,7 @@ def read(source: Source) -> Extract:
         place = {"step": step, "eval_set": "valid", "source": source.at(line)}
         found.rows += [{**row, **place} for row in _rows(text)]
     if not found.rows:
-        raise source.wrong(None, "an OpenNMT-py log without 'Validation perplexity'")
+        raise source.nothing("an OpenNMT-py log without 'Validation perplexity'")
     found.note("OpenNMT-py's cross-entropy is ln(validation perplexity)")
     return found
 

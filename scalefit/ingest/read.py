@@ -81,7 +81,8 @@ def read(
     if given is not None:
         found.note(f"what no log knows is taken from the manifest {given.name}")
     if not found.rows:
-        raise FormatError(f"{path}: holds no rows; needed at least one measured value")
+        told = "; ".join(found.notes[1:4])
+        raise FormatError(f"{path}: holds no measured value; needed at least one. {told}".strip())
     renamed = set((mapping or {}).values())
     if any("metric" in row for row in found.rows):
         ask_for_pretraining(

@@ -47,7 +47,7 @@ def read(source: Source) -> Extract:
         for line, text in source.lines():
             found.rows += [{**r, "source": source.at(line)} for r in _text(text)]
     if not found.rows:
-        raise source.wrong(None, "holds no score; needed sacreBLEU's output")
+        raise source.nothing("holds no score; needed sacreBLEU's output")
     if any("signature" not in r for r in found.rows):
         found.note(
             f"{source.name}: sacreBLEU prints no signature with several systems: none is kept"

@@ -21,6 +21,10 @@ _GZIP = b"\x1f\x8b"
 _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
 
+class NothingMeasuredError(FormatError):
+    """A file of a known format in which nothing is measured (yet)."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One thing to read.
@@ -143,6 +147,10 @@ class Source:
     def wrong(self, line: int | None, problem: str) -> FormatError:
         """Return an error about this file, with its line where one is to blame."""
         return FormatError(f"{self.at(line) if line else self.name}: {problem}")
+
+    def nothing(self, problem: str) -> NothingMeasuredError:
+        """Return an error that says that this file is whole, but holds no measured value."""
+        return NothingMeasuredError(f"{self.name}: {problem}")
 
     def _bounded(self, number: int, line: int, seen: int) -> None:
         if line > LIMITS.line:

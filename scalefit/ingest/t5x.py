@@ -35,7 +35,7 @@ def read(source: Source) -> Extract:
                 unit = {"unit": "nats/target token"} if name == "cross_entropy" else {}
                 found.rows.append({"metric": name, "value": value, **unit, **place})
     if not found.rows:
-        raise source.wrong(None, "holds no metric")
+        raise source.nothing("holds no metric")
     return found
 
 

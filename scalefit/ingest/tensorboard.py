@@ -43,7 +43,7 @@ def read(source: Source) -> Extract:
         shown = ", ".join(sorted(others)[:5])
         found.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
     if not found.rows:
-        raise source.wrong(None, "holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
+        raise source.nothing("holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 

@@ -46,7 +46,7 @@ def read_panel(source: Source) -> Extract:
             values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
             found.rows.append({"run": series["run"], "step": plain_number(step), **values})
     if not found.rows:
-        raise source.wrong(None, "a W&B panel without a value in a column '<run> - <key>'")
+        raise source.nothing("a W&B panel without a value in a column '<run> - <key>'")
     found.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
@@ -63,6 +63,8 @@ def read_runs(source: Source) -> Extract:
     found, unfinished = Extract(), list[str]()
     for row in rows(source):
         place = row.pop("@place")
+        if "Name" not in row or "State" not in row:
+            raise source.wrong(None, "has no columns Name and State; needed W&B's runs table")
         name, state = row.pop("Name"), str(row.pop("State")).lower()
         if state not in ("finished", ""):
             unfinished.append(f"{name} ({state})")
@@ -78,7 +80,7 @@ def read_runs(source: Source) -> Extract:
     if unfinished:
         found.note(f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}")
     if not found.rows:
-        raise source.wrong(None, "no finished run has an evaluation (a column such as eval/bleu)")
+        raise source.nothing("no finished run has an evaluation (a column such as eval/bleu)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 

@@ -45,7 +45,7 @@ def read(source: Source) -> Extract:
     late = [r for r in _rows(run.summary, common) if (r["eval_set"], r["metric"]) not in logged]
     found.rows += late
     if not found.rows:
-        raise source.wrong(None, "holds no evaluation (a key such as eval/bleu or val_loss)")
+        raise source.nothing("holds no evaluation (a key such as eval/bleu or val_loss)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 

@@ -86,6 +86,22 @@ def test_a_results_file_alone_is_enough_and_is_final_where_it_differs(run, read_
     )
 
 
+def test_a_run_that_is_not_finished_is_left_out_of_a_search_but_refused_by_name(run, read_log):
+    young = run.parent / "young"
+    young.mkdir()
+    (young / "trainer_state.json").write_text('{"log_history": [{"loss": 3.1, "step": 5}]}')
+    table = read_log(run.parent)
+    assert any(n.startswith("left out: ") and "holds no evaluation" in n for n in table.notes)
+    assert len(table) == len(read_log(run))
+    with pytest.raises(FormatError, match="young: holds no evaluation"):
+        read_log(young)
+    shutil.rmtree(run)
+    with pytest.raises(
+        FormatError, match=r"holds no measured value; needed at least one. left out"
+    ):
+        read_log(run.parent / "y*")
+
+
 def test_tokens_seen_is_missing_where_the_trainer_did_not_count(run, read_log):
     state = json.loads((run / "trainer_state.json").read_text())
     for entry in state["log_history"]:
