@@ -36,7 +36,7 @@ def development_loss(work: Path) -> landscape.ModuleLoss:
 def score(work: Path, name: str, part: str, metric: str) -> float:
     """Read a score from the folder of the run whose weights these are."""
     folder = work / "runs" / Path(*name.split("_", 1))
-    found = json.loads((folder / f"{part}_results.json").read_text(encoding="utf-8"))
+    found = json.loads((folder / "all_results.json").read_text(encoding="utf-8"))
     return float(found[f"{part}_{metric}"])
 
 
@@ -77,9 +77,14 @@ def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    work = parser.parse_args().work
+    parser.add_argument(
+        "--starts", nargs="*", default=["*"], help="as code-401408-p1; default: all"
+    )
+    asked = parser.parse_args()
+    work: Path = asked.work
     torch.set_num_threads(1)
-    files = sorted((work / "weights").glob("*_ft-en-fr-*.safetensors"))
+    patterns = [f"{start}_ft-en-fr-*.safetensors" for start in asked.starts]
+    files = sorted(file for p in patterns for file in (work / "weights").glob(p))
     print(f"{len(files)} models; {landscape.budget(len(files), POINTS)}", flush=True)
     store = work / "landscape.sqlite"
     loss = development_loss(work)
