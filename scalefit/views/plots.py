@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from scalefit.analysis.tokens import tokens_for
 from scalefit.fitting import Fit
 from scalefit.table.units import format_count
-from scalefit.views.curves import Curve, Goal, curve_of, label_of
+from scalefit.views.curves import Curve, Goal, Ribbon, curve_of, label_of
 from scalefit.views.style import (
     INK,
     LARGE,
@@ -125,16 +125,22 @@ def plot_many(panels: Sequence[Panel], *, columns: int = 4, title: str = "") -> 
 
 
 def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
+    low, high = _limits(panel.curves)
     for curve in panel.curves:
-        draw_curve(axes, curve, index=labels.index(curve.label))
+        draw_curve(axes, curve, index=labels.index(curve.label), room=high - low)
     finish(axes, panel.curves)
     axes.set_title(panel.title, fontsize=NORMAL, color=INK, loc="left")
     axes.set_ylabel(panel.label, fontsize=SMALL, color=INK)
     axes.xaxis.label.set_fontsize(SMALL)
 
 
-def draw_curve(axes: Axes, curve: Curve, *, index: int = 0, run: bool = False) -> None:
-    """Draw points, curve and bands; solid where measured, dashed where extrapolated."""
+def draw_curve(
+    axes: Axes, curve: Curve, *, index: int = 0, run: bool = False, room: float = math.inf
+) -> None:
+    """Draw points, curve and bands; solid where measured, dashed where extrapolated.
+
+    A band that is wider than ``room`` would hide its neighbours: only its edges are drawn.
+    """
     style = look(index)
     axes.plot(
         curve.x, curve.y, ls="", ms=4.5, mfc="white", mew=1.2, zorder=3, gid="points", **style
@@ -143,7 +149,10 @@ def draw_curve(axes: Axes, curve: Curve, *, index: int = 0, run: bool = False) -
         _band(axes, curve.run, style["color"], 0.10, "run")
     if curve.mean is None:
         return
-    _band(axes, curve.mean, style["color"], 0.24 if run else 0.13, "mean")
+    if float(np.nanmax(curve.mean.high - curve.mean.low)) > room:
+        _edges(axes, curve.mean, style["color"])
+    else:
+        _band(axes, curve.mean, style["color"], 0.24 if run else 0.13, "mean")
     inside = curve.mean.x <= curve.largest
     beyond = curve.mean.x >= curve.mean.x[inside][-1]
     for part, dashes, name in ((inside, "-", "curve"), (beyond, "--", "extrapolated")):
@@ -151,10 +160,15 @@ def draw_curve(axes: Axes, curve: Curve, *, index: int = 0, run: bool = False) -
         axes.plot(x, y, ls=dashes, lw=1.7, color=style["color"], zorder=2.5, gid=name)
 
 
-def _band(axes: Axes, ribbon: Any, colour: str, alpha: float, name: str) -> None:
+def _band(axes: Axes, ribbon: Ribbon, colour: str, alpha: float, name: str) -> None:
     axes.fill_between(
         ribbon.x, ribbon.low, ribbon.high, color=colour, alpha=alpha, lw=0, zorder=1.5, gid=name
     )
+
+
+def _edges(axes: Axes, ribbon: Ribbon, colour: str) -> None:
+    for side in (ribbon.low, ribbon.high):
+        axes.plot(ribbon.x, side, color=colour, lw=0.7, alpha=0.6, zorder=1.5, gid="edge")
 
 
 def finish(axes: Axes, curves: Sequence[Curve]) -> None:

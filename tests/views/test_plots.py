@@ -91,6 +91,14 @@ def test_a_wild_band_does_not_set_the_limits():
     assert high - low < 25
 
 
+def test_a_band_that_would_hide_the_panel_is_drawn_by_its_edges():
+    wild = curve(label="en", mean=Ribbon(GRID, LINE, LINE - 1000, LINE + 1000))
+    figure = plot_many([Panel("en-fr", "BLEU", (curve(), wild))])
+    assert len(drawn(figure, "mean")) == 1
+    low, high = drawn(figure, "edge")
+    np.testing.assert_allclose(high.get_ydata() - low.get_ydata(), 2000)
+
+
 def test_a_corpus_keeps_its_colour_in_all_panels():
     panels = [
         Panel("en-fr", "BLEU", (curve(label="fr"), curve(label="en"))),
