@@ -229,3 +229,12 @@ def test_many_columns_and_long_logs_take_seconds_at_most(tmp_path):
     )
     answer(tmp_path / "long.log")
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+@pytest.mark.parametrize(
+    "text", ["pretrain_tokens,bleu\n1,20.5\n", '[{"pretrain_tokens": 1, "bleu": 20.5}]', "Steps: x"]
+)
+def test_a_forced_format_on_another_file_is_answered(tmp_path, format, text):
+    (tmp_path / "a.txt").write_text(text)
+    answer(tmp_path / "a.txt", format=format)
