@@ -71,9 +71,7 @@ class Band:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; infinities become None."""
-        rows = [
-            {k: v if np.isfinite(v) else None for k, v in row.items()} for row in self.rows()
-        ]
+        rows = [{k: v if np.isfinite(v) else None for k, v in row.items()} for row in self.rows()]
         return {
             "metric": self.metric,
             "level": self.level,

@@ -91,7 +91,7 @@ def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float)
     probability = _reachable(fit, target, solved, estimate)
     low, high = _ends(fit, target, level, solved, others, estimate)
     notes = _notes(fit, solved, estimate)
-    message = _message(fit, target, level, (estimate, low, high), probability)
+    message = _message(fit, target, level, (estimate, low, high), probability, solved)
     return TokensFor(
         fit.metric, target, estimate, low, high, level, probability, message, tuple(notes)
     )
@@ -240,7 +240,12 @@ def _notes(fit: Fit, solved: int, estimate: float) -> list[str]:
 
 
 def _message(
-    fit: Fit, target: float, level: float, answer: tuple[float, float, float], probability: float
+    fit: Fit,
+    target: float,
+    level: float,
+    answer: tuple[float, float, float],
+    probability: float,
+    solved: int,
 ) -> str:
     estimate, low, high = answer
     chance = (
@@ -250,7 +255,7 @@ def _message(
     )
     if np.isfinite(estimate):
         ends = f"[{format_count(low)}, {'∞' if np.isinf(high) else format_count(high)}]"
-        unit = next(iter(fit.observations.columns.values()))
+        unit = fit.observations.columns[fit.law.inputs[solved]]
         return f"{fit.metric} {target:g} needs {format_count(estimate)} {unit} {ends} ({level:.0%}){chance}"
     if _floor(fit) is not None:
         floor = fit.intervals(level)["E"]

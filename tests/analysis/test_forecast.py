@@ -36,7 +36,9 @@ def test_inputs_of_two_broadcast(pair_fit):
 
 
 def test_intervals_widen_with_the_level(loss_fit):
-    widths = [sf.predict(loss_fit, x=1e10, level=level)[0].width for level in (0.5, 0.8, 0.95, 0.99)]
+    widths = [
+        sf.predict(loss_fit, x=1e10, level=level)[0].width for level in (0.5, 0.8, 0.95, 0.99)
+    ]
     assert widths == sorted(widths)
 
 
@@ -77,9 +79,11 @@ def test_a_size_must_be_a_size(loss_fit, size):
 
 
 def test_inputs_are_named_in_errors(loss_fit, pair_fit):
-    with pytest.raises(DomainError, match=r"no input 'tokens'; its inputs are x \(pretrain_tokens\)"):
+    with pytest.raises(
+        DomainError, match=r"no input 'tokens'; its inputs are x \(pretrain_tokens\)"
+    ):
         sf.predict(loss_fit, tokens=1e9)
-    with pytest.raises(DomainError, match=r"give each input of the fit: N \(parameters\), D"):
+    with pytest.raises(DomainError, match=r"give each input of the fit once: N \(parameters\), D"):
         sf.predict(pair_fit, N=1e9)
     with pytest.raises(DomainError, match="give each input of the fit once"):
         sf.predict(loss_fit, x=1e9, pretrain_tokens=1e9)
