@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from scalefit.analysis.tokens import tokens_for
 from scalefit.fitting import Fit
+from scalefit.table.metrics import metric as metric_of
 from scalefit.table.units import format_count
 from scalefit.views.curves import Curve, Goal, Ribbon, curve_of, label_of
 from scalefit.views.style import (
@@ -206,7 +207,8 @@ def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
     bands = [r for c in curves for r in (c.mean, c.run) if r is not None]
     least = min([low, *(float(np.nanmin(r.low)) for r in bands)])
     most = max([high, *(float(np.nanmax(r.high)) for r in bands)])
-    return max(least, low - 0.5 * room) - 0.05 * room, min(most, high + 0.5 * room) + 0.05 * room
+    bottom = max(least, low - 0.5 * room, metric_of(curves[0].metric).lower)
+    return min(bottom, low) - 0.05 * room, min(most, high + 0.5 * room) + 0.05 * room
 
 
 def _mark_interval(axes: Axes, goal: Goal, right: float, *, alone: bool) -> None:

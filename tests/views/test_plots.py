@@ -91,6 +91,11 @@ def test_a_wild_band_does_not_set_the_limits():
     assert high - low < 25
 
 
+def test_the_axis_ends_where_the_metric_does():
+    low, _ = plot_curve(curve(run=Ribbon(GRID, LINE, LINE - 30, LINE + 30))).axes[0].get_ylim()
+    assert -1.0 < low < 6.0
+
+
 def test_a_band_that_would_hide_the_panel_is_drawn_by_its_edges():
     wild = curve(label="en", mean=Ribbon(GRID, LINE, LINE - 1000, LINE + 1000))
     figure = plot_many([Panel("en-fr", "BLEU", (curve(), wild))])
