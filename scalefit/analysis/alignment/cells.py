@@ -9,7 +9,7 @@ whether they are checkpoints of one run or separate runs of the same seed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -69,6 +69,30 @@ class Cells:
         return np.log(self.sizes)
 
     @property
+    def testable(self) -> bool:
+        """Whether the noise has a degree of freedom, from replicates or from the scatter."""
+        if self.level == "single":
+            return len(self.sizes) >= 3
+        return self.design == "shared" or int((self.runs - 1).sum()) >= 1
+
+    def first(self, count: int) -> Cells:
+        """Return the curve of the first `count` sizes."""
+        values = self.values[:count]
+        values = values[:, ~np.isnan(values).all(axis=0)]
+        keep = self.bins < count
+        linked = self.design == "shared" and _linked(values)
+        return replace(
+            self,
+            sizes=self.sizes[:count],
+            values=values,
+            design="shared" if linked else "separate",
+            stderr=self.stderr[:count],
+            bins=self.bins[keep],
+            score=self.score[keep],
+            rows=self.rows[keep],
+        )
+
+    @property
     def runs(self) -> NDArray[np.int64]:
         """Units at each size, (K,)."""
         return np.asarray((~np.isnan(self.values)).sum(axis=1))
@@ -101,11 +125,14 @@ def cells_of(
     tokens, score = rows.column("pretrain_tokens")[use], rows.column("value")[use]
     bins, sizes, merged = size_bins(tokens, runs[use])
     design, level, unit = _replication(bins, runs[use], seeds[use])
+    values = _averaged(bins, unit, score, len(sizes))
+    if design == "shared" and not _linked(values):
+        design = "separate"
     notes = (f"pretrain_tokens within 10 % count as one size: {merged}",) if merged else ()
     return Cells(
         metric=metric,
         sizes=sizes,
-        values=_averaged(bins, unit, score, len(sizes)),
+        values=values,
         design=design,
         level=level,
         known=known,
@@ -186,6 +213,16 @@ def _comes_back(bins: NDArray[np.int64], units: NDArray[Any]) -> bool:
     for _, unit in pairs:
         sizes[unit] = sizes.get(unit, 0) + 1
     return sum(n > 1 for n in sizes.values()) * 2 > len(sizes)
+
+
+def _linked(values: Floats) -> bool:
+    """Whether shared runs link all sizes, and leave two degrees of freedom for their noise."""
+    there = np.argwhere(~np.isnan(values))
+    sizes, runs = values.shape
+    columns = np.hstack([np.eye(sizes)[there[:, 0]], np.eye(runs)[there[:, 1]]])
+    return bool(
+        np.linalg.matrix_rank(columns) == sizes + runs - 1 and len(there) >= sizes + runs + 1
+    )
 
 
 def _averaged(bins: NDArray[np.int64], unit: NDArray[Any], score: Floats, sizes: int) -> Floats:

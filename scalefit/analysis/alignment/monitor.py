@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,9 @@ def _watch(
     fall, pair, stopped = None, None, False
     for k in range(first, len(curve.sizes) + 1):
         level = rule.level(k - first + 1, curve)
-        part = _until(curve, curve.sizes[k - 1], k)
+        part = curve.first(k)
+        if not part.testable:
+            continue
         fall = fall_test(part, scale.sign, scale.reference, level)
         pair = _pair(part, fall, losses, level)
         levels.append(level)
@@ -132,19 +134,6 @@ def _watch(
     )
 
 
-def _until(curve: Cells, size: float, k: int) -> Cells:
-    keep = curve.bins < k
-    return replace(
-        curve,
-        sizes=curve.sizes[:k],
-        values=curve.values[:k],
-        stderr=curve.stderr[:k],
-        bins=curve.bins[keep],
-        score=curve.score[keep],
-        rows=curve.rows[keep],
-    )
-
-
 def _pair(part: Cells, fall: FallTest, losses: Cells | None, level: float) -> Pair | None:
     """Test the pair on the sizes so far."""
     if losses is None:
@@ -152,7 +141,9 @@ def _pair(part: Cells, fall: FallTest, losses: Cells | None, level: float) -> Pa
     k = int((losses.sizes <= part.sizes[-1] * 1.1).sum())
     if k < 2:
         return None
-    loss = _until(losses, losses.sizes[k - 1], k)
+    loss = losses.first(k)
+    if not loss.testable:
+        return None
     scale = scale_of(loss.metric, loss.score, 0.5)
     return pair_test(part, fall, loss, fall_test(loss, -scale.sign, scale.reference, level))
 

@@ -123,6 +123,13 @@ def test_missing_cells(make_table, shapes, named):
     assert any("2 to 3 pretraining runs" in note for note in found.notes)
 
 
+def test_too_few_shared_cells_count_as_separate_runs(make_table, shapes):
+    table = make_table(shapes["falling"], runs=2, finetunings=1)
+    kept = table["pretrain_seed"].eq(0) | table["pretrain_tokens"].lt(5e6)
+    found = sf.align(table[kept])[0].evidence
+    assert (found.quality.design, found.fall.nu) == ("separate", 2)
+
+
 def test_unequal_sizes_between_seeds_count_as_one_size(make_table, shapes):
     table = make_table(shapes["falling"])
     table["pretrain_tokens"] *= 1 + 0.02 * table["pretrain_seed"]
