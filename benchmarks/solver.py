@@ -234,10 +234,9 @@ def report(rows: list[tuple[str, float, float]]) -> str:
         "| what | ratio | target | |",
         "|---|---|---|---|",
     ]
-    lines += [
-        f"| {name} | {ratio:.3g} | {'' if np.isinf(target) else f'≤ {target:g}'} | {'' if ratio <= target else 'missed'} |"
-        for name, ratio, target in rows
-    ]
+    for name, ratio, target in rows:
+        wanted = "" if np.isinf(target) else f"≤ {target:g}"
+        lines.append(f"| {name} | {ratio:.3g} | {wanted} | {'' if ratio <= target else 'missed'} |")
     versions = f"numpy {np.__version__}, lmfit {lmfit.__version__}, Python {sys.version.split()[0]}"
     return "\n".join([*lines, "", f"{versions}. Of growth, 1 is linear.", ""])
 
