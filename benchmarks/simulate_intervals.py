@@ -231,7 +231,15 @@ def report(results: Iterable[Result], simulations: int, seconds: float) -> str:
         "| Wald curve | |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *(_line(result) for result in results), "", *FOOTNOTES, ""])
+    return "\n".join(
+        [
+            *lines,
+            *(_line(result) for result in results),
+            "",
+            *(f"- {note}" for note in FOOTNOTES),
+            "",
+        ]
+    )
 
 
 FOOTNOTES = (
@@ -240,10 +248,10 @@ FOOTNOTES = (
     "short.",
     "Checkpoints: 80 % of the noise is shared by all checkpoints of a run; each run is one unit. Wald's interval takes "
     "them for independent points.",
-    "At n = 6 the power law's intervals are as wide as Wald's or narrower. The log-law's curve is 4–5 % wider there, and "
-    "β's interval is longer because the profile follows it to its open end, where Wald's stops for no reason.",
-    "From 60 points on, blocks are left out in turn, so that scatter may change with size; Wald's curve then covers 81 %. "
-    "With a Huber δ far under the scatter (last line) this too falls short, and the fit carries a note.",
+    "At n = 6 the power law's intervals are as wide as Wald's or narrower. The log-law's curve is 4–5 % wider there, "
+    "and β's is longer: its profile is open towards D0 → 0, which Wald's symmetric interval cannot show.",
+    "From 60 points on, blocks are left out in turn, so that scatter may change with size; Wald's curve then covers "
+    "81 %. With a Huber δ far under the scatter (last line) this too falls short, and the fit carries a note.",
     "Outliers: five times the noise.",
 )
 
