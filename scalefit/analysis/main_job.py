@@ -56,11 +56,12 @@ class Forecast:
 
     @property
     def verdict(self) -> str:
-        """Where the target is cheapest, in one line."""
+        """Where the target is cheapest, in one line; groups with too few points come last."""
         near = [(o.tokens.estimate, o) for o in self if o.tokens is not None and not o.distant]
         if not near:
             return f"{self.summary}; measure larger sizes, or lower the target"
-        best = min(near, key=lambda pair: pair[0])[1]
+        sound = [pair for pair in near if pair[1].sound]
+        best = min(sound or near, key=lambda pair: pair[0])[1]
         return f"{self.summary}; cheapest: {best.name}: {best.needs} pretraining tokens"
 
     def rows(self) -> list[dict[str, Any]]:

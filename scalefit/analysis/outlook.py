@@ -50,6 +50,12 @@ class Outlook:
         return self.tokens is None or not self.tokens.estimate <= OUT_OF_REACH * self.largest
 
     @property
+    def sound(self) -> bool:
+        """Whether quality was measured at two points more than its law has parameters."""
+        fit = self.quality
+        return fit is not None and fit.points.y.size >= len(fit.law.parameters) + 2
+
+    @property
     def needs(self) -> str:
         """Tokens for the target, with the interval, for people."""
         found = self.tokens

@@ -53,6 +53,13 @@ def test_the_verdict_names_the_cheapest_group():
     )
 
 
+def test_four_points_do_not_win_the_verdict():
+    steep = rows("de", 20 * np.log10(SIZES / 1e4) ** 0.9, 1.6 + 40 * SIZES**-0.25)
+    found = sf.forecast(table([r for r in steep if r["pretrain_tokens"] < 1e8]), 35.0)
+    assert [(o.group["corpus"], o.sound) for o in found] == [("de", False), ("fr", True)]
+    assert "cheapest: fr" in found.verdict
+
+
 def test_a_group_that_cannot_be_fitted_says_why():
     short = [r for r in rows("de", SIZES**0.1, SIZES**-0.1) if r["pretrain_tokens"] < 1e7]
     de, fr = sf.forecast(table(short), 40.0)
