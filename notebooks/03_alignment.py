@@ -49,7 +49,7 @@ sf.plot_alignment(found, most=3)
 # %%
 frame = table.frame.copy()
 last = frame["pretrain_tokens"] == frame["pretrain_tokens"].max()
-made_up = last & (frame["corpus"] == "code") & (frame["metric"] == "bleu")
+made_up = last & (frame["corpus"] == "en") & (frame["metric"] == "bleu")
 frame.loc[made_up, "value"] -= 4
 alarm = sf.align(frame, quality="bleu", margin=1.5)
 print(alarm[0])

@@ -125,7 +125,7 @@ def _about_loss(found: Evidence, decision: Decision, alpha: float) -> str:
     if decision.verdict == "saturated" and improves:
         return " Cross-entropy still improves: it does not tell quality here."
     if decision.verdict in ("deteriorating", "fluctuating", "harmful"):
-        return " Cross-entropy is not shown to improve meanwhile, so it does not mislead."
+        return f" That cross-entropy improves meanwhile is not shown (p = {found.p_misaligned:.2g}): no flag."
     return " Cross-entropy improves too." if improves and decision.verdict == "aligned" else ""
 
 

@@ -1,6 +1,7 @@
-"""Gordon et al. (2021): BLEU and cross-entropy both improve with data, so no flag may be raised."""
+"""Real runs in which quality and cross-entropy both improve with data, so no flag may be raised."""
 
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -45,3 +46,14 @@ def test_high_resource_grid_raises_no_flag(shared):
     assert len(found) == 18
     assert {r.verdict for r in found} <= {"aligned", "saturated"}
     assert not any(r.flag for r in found)
+
+
+def test_the_lab_raises_no_flag_and_knows_the_nearest_corpora():
+    path = Path(__file__).parents[3] / "data" / "transfer_lab" / "results.csv"
+    central = {"task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}
+    found = sf.align(sf.read(path).where(**central), quality=("bleu", "chrf"))
+    verdicts = {(r.key["corpus"], r.metric): r.verdict for r in found}
+    assert not any(r.flag for r in found)
+    assert set(verdicts.values()) <= {"aligned", "inconclusive"}
+    assert all(verdicts[c, m] == "aligned" for c in ("fr+en", "fr") for m in ("bleu", "chrf"))
+    assert {r.evidence.quality.design for r in found} == {"shared"}
