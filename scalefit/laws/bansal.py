@@ -32,7 +32,7 @@ bansal = Law(
             points=33,
             meaning="γ in units of the reference input",
         ),
-        Shape("alpha", (0.0, 5.0), points=51, meaning="exponent"),
+        Shape("alpha", (0.0, 5.0), points=26, meaning="exponent"),
     ),
     basis=lambda x, g, alpha, x_ref: ((x_ref / x + g) ** alpha,),
     slopes=lambda x, g, alpha, x_ref: _slopes(x, g, alpha, x_ref),

@@ -40,8 +40,8 @@ chinchilla = Law(
         Coefficient("b", 0.0, meaning="the data term at the reference size"),
     ),
     shapes=(
-        Shape("alpha", (0.0, 3.0), points=16, meaning="exponent of model size"),
-        Shape("beta", (0.0, 3.0), points=16, meaning="exponent of data size"),
+        Shape("alpha", (0.0, 3.0), points=11, meaning="exponent of model size"),
+        Shape("beta", (0.0, 3.0), points=11, meaning="exponent of data size"),
     ),
     basis=lambda N, D, alpha, beta, X_ref, Y_ref: (
         1.0,
@@ -79,9 +79,9 @@ multiplicative = Law(
     coefficients=(FLOOR, Coefficient("a", 0.0, meaning="the product at the reference inputs")),
     shapes=(
         Shape(
-            "alpha", (0.0, 3.0), points=16, meaning="exponent of X: model size, D_p or adapter size"
+            "alpha", (0.0, 3.0), points=11, meaning="exponent of X: model size, D_p or adapter size"
         ),
-        Shape("beta", (0.0, 3.0), points=16, meaning="exponent of finetuning size"),
+        Shape("beta", (0.0, 3.0), points=11, meaning="exponent of finetuning size"),
     ),
     basis=lambda X, F, alpha, beta, X_ref, Y_ref: (
         1.0,

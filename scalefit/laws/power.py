@@ -9,7 +9,7 @@ import numpy as np
 from scalefit.laws._scale import geometric_mean
 from scalefit.laws.law import Coefficient, Law, Shape
 
-ALPHA = Shape("alpha", (0.0, 5.0), points=51, meaning="exponent")
+ALPHA = Shape("alpha", (0.0, 5.0), points=26, meaning="exponent")
 SCALE = Coefficient("a", 0.0, meaning="the falling part at the reference input")
 
 
