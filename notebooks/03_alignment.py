@@ -14,9 +14,11 @@
 # The lab's own runs: English to French, several pretraining corpora, three pretraining and two finetuning seeds.
 
 # %%
+import json
 from pathlib import Path
 
 import scalefit as sf
+from scalefit.analysis.similarity import Similarity
 
 lab = next(p for p in (Path("data"), Path("../data")) if p.is_dir()) / "transfer_lab"
 table = sf.read(lab / "results.csv").where(task="en-fr", finetune_tokens=128_000, domain="in")
@@ -67,11 +69,19 @@ print(sf.monitor(frame, quality="bleu", margin=1.5, planned=6))
 corpora = {
     "fr": ["la petite maison rouge", "un outil pour lire des fichiers"],
     "en": ["the little red house", "a tool that reads files"],
-    "code": ["def read(path):", "return open(path).read()"],
 }
-source, target = ["a red tool"], ["un outil rouge"]
-scores = {name: sf.similarity(text, source, target) for name, text in corpora.items()}
-scores["fr"]
+sf.similarity(corpora["fr"], ["a red tool"], ["un outil rouge"])
+
+# %% [markdown]
+# The lab's own text is not shipped, its scores are (`data/transfer_lab/similarity.py` made them). How each relates to
+# what the corpus turned out to be worth, with the little that five corpora can say:
+
+# %%
+stored = json.loads((lab / "similarity.json").read_text(encoding="utf-8"))
+scores = {
+    corpus: Similarity(s["source"], s["target"], s["language_share"], tuple(s["lines"].values()))
+    for corpus, s in stored.items()
+}
 
 # %%
 print(sf.similarity_report(table, scores, quality="bleu", task="en-fr"))
