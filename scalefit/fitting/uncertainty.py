@@ -200,6 +200,9 @@ class Uncertainty:
         law = self.problem.law
         center = law.value(inputs, self.theta)
         error = _jackknife_error(law.value(inputs, self.runs.theta))
+        if len(self.runs.theta) == 2:  # two refits cross somewhere: that is no knowledge
+            seen = _jackknife_error(law.value(self.problem.inputs, self.runs.theta))
+            error = np.maximum(error, np.sqrt(np.mean(seen**2)))
         if kind == "run":
             between = len(self.runs.theta) * error**2
             one = self.s2 * self._new_run(inputs) if self.s2 > 0 else between

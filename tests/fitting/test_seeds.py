@@ -184,3 +184,18 @@ def test_one_new_run_beside_many_points_has_their_scatter():
     found = sf.fit(many(np.random.default_rng(3)), "v", "power", inputs={"x": "t"})
     low, high = found.band((np.array([1e9]),), kind="run")
     assert (high - low)[0] / 2 == pytest.approx(2.05 * found.typical_error, rel=0.1)
+
+
+def test_two_pretraining_runs_never_pinch_the_band_where_their_curves_cross():
+    sizes = np.geomspace(1e6, 1e8, 6)
+    slopes = np.array([0.9, 1.1])[:, None] * np.log(sizes / 1e7)
+    rows = {
+        "pretrain_tokens": np.tile(sizes, 2),
+        "pretrain_run": np.repeat(["a", "b"], 6),
+        "pretrain_seed": np.repeat([1, 2], 6),
+        "bleu": (20 + slopes).reshape(-1),
+    }
+    fit = sf.fit(rows, "bleu", "log")
+    low, high = fit.band((np.geomspace(1e6, 1e8, 41),))
+    assert fit.uncertainty.method == "jackknife-t"
+    assert np.min(high - low) > 0.1 * np.max(high - low)
