@@ -97,6 +97,8 @@ def main() -> None:
             found = cells(rows, task=task, finetune_tokens=tokens, domain=domain, metric=metric)
             print(f"\n### {task}, {int(tokens):,} finetuning tokens, {PLACES[domain]}: {metric}\n")
             print(*grid(found), seed_line(found, -1 if metric == "cross_entropy" else 1), sep="\n")
+    print("\n### models\n")
+    print(*{f"{r['model']}: {int(r['parameters']):,} parameters" for r in rows}, sep="\n")
     facts = HERE / "facts.json"
     if facts.exists():
         print("\n### facts\n", json.dumps(json.loads(facts.read_text()), indent=1), sep="\n")
