@@ -167,6 +167,7 @@ def test_unique_tokens_of_a_mixture_stop_at_each_part(lab):
 def test_masked_segments_keep_their_end_and_get_shorter(lab):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
     pytest.importorskip("sentencepiece")
     import numpy as np
 
@@ -183,6 +184,7 @@ def test_masked_segments_keep_their_end_and_get_shorter(lab):
 def test_a_cut_off_line_is_a_run_to_be_made_again(lab, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
     pytest.importorskip("sentencepiece")
     records, plan = lab("records"), lab("plan")
     jobs = plan.plan(plan.Grid())[:2]
@@ -196,6 +198,7 @@ def test_a_cut_off_line_is_a_run_to_be_made_again(lab, tmp_path):
 def test_the_plan_is_a_full_factorial_in_the_central_cells(lab):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
     pytest.importorskip("sentencepiece")
     plan = lab("plan")
     jobs = plan.plan(plan.Grid())
@@ -214,6 +217,7 @@ def test_the_plan_is_a_full_factorial_in_the_central_cells(lab):
 def test_tiny_lab_runs_the_whole_path_and_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
     pytest.importorskip("sentencepiece")
     command = [sys.executable, LAB / "lab.py", "--tiny", "--workers", "1", "--work"]
     command.append(tmp_path / "work")
