@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes, refuse
 from scalefit.fitting.gather import gather
-from scalefit.fitting.noise import Noise, Weighting, lack_of_fit, weigh
+from scalefit.fitting.noise import Noise, Weighting, lack_of_fit, misfit, weigh
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.points import Points, points_of
 from scalefit.fitting.problem import make_problem
@@ -161,10 +161,9 @@ def _uncertainty(
             "all points are checkpoints of one run: intervals hold for this run, not for the procedure"
         )
     if notes:
-        sizes = int(points.groups.max()) + 1
-        return replace(
-            base, s2=_misfit(solution, points, sizes), dof=sizes - solution.theta.size
-        ), notes
+        dof = int(points.groups.max()) + 1 - solution.theta.size
+        scaled = solution.problem.residual(solution.fitted)
+        return replace(base, s2=misfit(points, scaled, solution.theta.size), dof=dof), notes
     if noise.pure is not None:
         return replace(base, s2=max(noise.pure, base.rss / max(dof, 1)), dof=noise.dof), notes
     if dof <= 0:
@@ -191,14 +190,6 @@ def _dealt(points: Points) -> NDArray[np.int64]:
     labels = np.empty(order.size, dtype=np.int64)
     labels[order] = np.random.default_rng(0).permutation(order.size) % BLOCKS
     return labels
-
-
-def _misfit(solution: Solution, points: Points, sizes: int) -> float:
-    """Mean square of the size means about the curve, in units of one point's variance."""
-    scaled = solution.problem.residual(solution.fitted)
-    counts = np.bincount(points.groups)
-    means = np.bincount(points.groups, scaled) / counts
-    return float(np.sum(counts * means**2)) / max(sizes - solution.theta.size, 1)
 
 
 def _outside(solution: Solution) -> float:

@@ -119,5 +119,14 @@ def lack_of_fit(points: Points, scaled: Array, parameters: int) -> float | None:
         return None
     means = np.bincount(groups, scaled) / counts
     pure = float(np.sum((scaled - means[groups]) ** 2)) / (n - sizes)
-    misfit = float(np.sum(counts * means**2)) / (sizes - parameters)
-    return float(stats.f.sf(misfit / pure, sizes - parameters, n - sizes)) if pure > 0 else None
+    if not pure > 0:
+        return None
+    ratio = misfit(points, scaled, parameters) / pure
+    return float(stats.f.sf(ratio, sizes - parameters, n - sizes))
+
+
+def misfit(points: Points, scaled: Array, parameters: int) -> float:
+    """Mean square of the size means about the curve, in units of one point's variance."""
+    counts = np.bincount(points.groups)
+    means = np.bincount(points.groups, scaled) / counts
+    return float(np.sum(counts * means**2)) / max(len(counts) - parameters, 1)

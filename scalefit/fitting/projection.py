@@ -117,16 +117,21 @@ def bounded_solve(
     return best, feasible
 
 
+def held(lower: Array, upper: Array) -> list[Array]:
+    """Every way to hold coefficients at finite bounds, NaN where one is free; all free comes first."""
+    sides = [
+        [np.nan, *(b for b in pair if np.isfinite(b))] for pair in zip(lower, upper, strict=True)
+    ]
+    return [np.array(fixed) for fixed in product(*sides)]
+
+
 def _on_faces(
     gram: Array, moment: Array, square: Array, lower: Array, upper: Array
 ) -> tuple[Array, Array]:
     """Best feasible solution over all choices of coefficients at a bound."""
-    k = lower.size
-    sides = [[np.nan, *(b for b in (lower[j], upper[j]) if np.isfinite(b))] for j in range(k)]
     best = np.full(moment.shape, np.nan)
     rss = np.full(len(moment), np.inf)
-    for fixed in product(*sides):
-        at = np.array(fixed)
+    for at in held(lower, upper):
         free = np.isnan(at)
         trial = np.broadcast_to(np.where(free, 0.0, at), moment.shape).copy()
         if free.any():

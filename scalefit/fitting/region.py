@@ -13,15 +13,13 @@ likelihood is. Source: Bates and Watts 1988, Nonlinear Regression Analysis, sect
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.fitting.problem import Problem
-from scalefit.fitting.projection import design
+from scalefit.fitting.projection import design, held
 
 Array = NDArray[np.float64]
 RIDGE = 1e-13
@@ -65,13 +63,8 @@ class Region:
         """
         low, high = np.full(len(weights), np.inf), np.full(len(weights), -np.inf)
         for face in self.faces:
-            for side, pick in ((-1.0, np.minimum), (1.0, np.maximum)):
-                end = self._end(face, weights, np.asarray(extra), side)
-                best = end.min(-1) if side < 0 else end.max(-1)
-                if side < 0:
-                    low = pick(low, best)
-                else:
-                    high = pick(high, best)
+            low = np.minimum(low, self._end(face, weights, np.asarray(extra), -1.0).min(-1))
+            high = np.maximum(high, self._end(face, weights, np.asarray(extra), 1.0).max(-1))
         return low, high
 
     def _end(self, face: Face, weights: Array, extra: Array, side: float) -> Array:
@@ -102,11 +95,6 @@ class Region:
                 cost = np.where(_feasible(ends, low, high), face.rss + step * gap, np.inf)
             best = min(best, float(np.min(np.where(np.isfinite(cost), cost, np.inf))))
         return best
-
-    def shape_range(self, of: Callable[[Array], Array]) -> tuple[float, float]:
-        """Range of a function of the shapes alone over the region."""
-        values = of(self.shapes[self.inside])
-        return float(np.min(values)), float(np.max(values))
 
 
 def region(problem: Problem, theta: Array, weights: Array, limit: float) -> Region:
@@ -147,7 +135,7 @@ def _lay(
         if m
         else np.zeros((1, 0))
     )
-    lower, upper = (b[-m:] if m else b[:0] for b in problem.law.bounds(problem.inputs))
+    lower, upper = (b[-m:] if m else b[:0] for b in problem.bounds)
     raw = centre + mesh @ axes.T
     shapes = np.vstack([np.clip(raw, lower, upper), centre])
     out = Region(problem, shapes, _faces(problem, shapes, weights), limit)
@@ -193,17 +181,18 @@ def _principal_axes(problem: Problem, theta: Array, weights: Array, limit: float
         return np.zeros((0, 0))
     inner = inner / np.maximum(np.linalg.norm(inner, axis=0), 1e-300)
     rest = outer - inner @ np.linalg.lstsq(inner, outer, rcond=None)[0]
-    room = max(limit - float(_optimum_rss(problem, value[0], weights)), 1e-300)
+    room = max(limit - rss_of(problem, value[0], weights), 1e-300)
     size = np.maximum(np.linalg.norm(outer, axis=0), 1e-300)
     values, vectors = np.linalg.eigh((rest / size).T @ (rest / size))
     values = np.maximum(values, 1e-10)
-    lower, upper = (b[-m:] for b in problem.law.bounds(problem.inputs))
+    lower, upper = (b[-m:] for b in problem.bounds)
     axes: Array = vectors * np.sqrt(room / values) / size[:, None]
     widest = np.abs(axes) / (upper - lower)[:, None]
     return np.asarray(axes / np.maximum(widest.max(axis=0), 1.0))
 
 
-def _optimum_rss(problem: Problem, value: Array, weights: Array) -> float:
+def rss_of(problem: Problem, value: Array, weights: Array) -> float:
+    """Weighted sum of squares of fitted values (n,), on the law's link scale."""
     y = np.log(problem.y) if problem.law.link == "log" else problem.y
     fitted = np.log(value) if problem.law.link == "log" else value
     return float(np.sum(weights * (y - fitted) ** 2))
@@ -215,8 +204,7 @@ def _faces(problem: Problem, shapes: Array, weights: Array) -> tuple[Face, ...]:
     weighted = phi * weights
     gram, moment = weighted @ phi.transpose(0, 2, 1), weighted @ y
     low, high = _coefficient_bounds(problem)
-    sides = [[np.nan, *(b for b in (low[j], high[j]) if np.isfinite(b))] for j in range(low.size)]
-    return tuple(_face(phi, y, weights, gram, moment, np.array(fixed)) for fixed in product(*sides))
+    return tuple(_face(phi, y, weights, gram, moment, fixed) for fixed in held(low, high))
 
 
 def _face(phi: Array, y: Array, weights: Array, gram: Array, moment: Array, fixed: Array) -> Face:
@@ -242,7 +230,7 @@ def _face(phi: Array, y: Array, weights: Array, gram: Array, moment: Array, fixe
 
 def _coefficient_bounds(problem: Problem) -> tuple[Array, Array]:
     k = len(problem.law.coefficients)
-    low, high = problem.law.bounds(problem.inputs)
+    low, high = problem.bounds
     return low[:k], high[:k]
 
 

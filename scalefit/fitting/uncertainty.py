@@ -12,7 +12,7 @@ from scipy import stats
 from scalefit.fitting.noise import Noise
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem
-from scalefit.fitting.region import POINTS, Region, region
+from scalefit.fitting.region import POINTS, Region, region, rss_of
 from scalefit.fitting.resample import Draws
 
 Array = NDArray[np.float64]
@@ -80,10 +80,7 @@ class Uncertainty:
     def rss(self) -> float:
         """Weighted sum of squares at the optimum."""
         fitted = self.problem.law.value(self.problem.inputs, self.theta)
-        target = self.problem.y
-        if self.problem.law.link == "log":
-            fitted, target = np.log(fitted), np.log(target)
-        return float(np.sum(self.weights * (target - fitted) ** 2))
+        return rss_of(self.problem, fitted, self.weights)
 
     def curve(
         self, inputs: tuple[Array, ...], level: float, kind: Kind = "mean"
