@@ -246,6 +246,30 @@ def _frame(rng, means) -> pd.DataFrame:
     )
 
 
+def beside_baseline(rng, draws):
+    """Verdicts of `sf.align` with three not-pretrained runs in the table: any alarm, and `harmful`."""
+    for name, means in (
+        ("flat, as good as no pretraining", TRUTHS["flat"]),
+        ("flat, 2 BLEU below no pretraining", TRUTHS["flat"] - 2),
+    ):
+        alarm = harmful = 0
+        for _ in range(draws):
+            table = pd.concat([_frame(rng, means), _baseline(rng)])
+            result = sf.align(table)[0]
+            alarm += result.verdict in ("harmful", "deteriorating", "fluctuating")
+            harmful += result.verdict == "harmful"
+        yield [name, alarm / draws, harmful / draws]
+
+
+def _baseline(rng) -> pd.DataFrame:
+    """Three runs without pretraining, three finetunings each, around the flat truth's height."""
+    values = draw(rng, TRUTHS["flat"][:1], 3, 3, 1)[0]
+    loss = LOSS[0] + 0.1 + 0.012 * rng.standard_normal(values.size)
+    seeds = np.indices(values.shape)[1].ravel()
+    columns = {"pretrain_seed": seeds, "bleu": values.ravel(), "cross_entropy": loss}
+    return pd.DataFrame({"pretrain_tokens": 0.0, **columns})
+
+
 RATES = "separate: fall|misaligned|checkpoints: fall|misaligned"
 ROUGH = "SD grows 4x: fall|misaligned|3 % failed runs: fall|misaligned"
 STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
@@ -264,6 +288,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.003),
+    "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
 }  # fmt: skip
 
 
