@@ -22,7 +22,8 @@ def collect(
     """Return the rows of all sources, completed, with notes on what was taken for what."""
     found, kinds, sources = Extract(), Counter[str](), list[Source]()
     for address in filter(is_server, paths):
-        _add(found, read_server(address), Source(Path(address), address), context, checkpoints)
+        new = read_server(address, history=checkpoints == "all")
+        _add(found, new, Source(Path(address), address), context, checkpoints)
         kinds["an MLflow tracking server"] += 1
     for source, reader, searched in units([p for p in paths if not is_server(p)], format, found):
         try:

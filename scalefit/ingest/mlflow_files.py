@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from scalefit.table.columns import KNOWN
 
 from .jsons import number
 from .limits import LIMITS
-from .names import loss_note, split
+from .mlflow_runs import Run, conclude, value
+from .names import split
 from .reader import Extract, Reader, Row
 from .source import Source
 
-_DELETED = re.compile(r"^lifecycle_stage:\s*['\"]?deleted", re.M)
-_NAME = re.compile(r"^run_name:\s*['\"]?(.+?)['\"]?\s*$", re.M)
+_STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 
 
 def recognises(source: Source) -> bool:
@@ -52,47 +53,70 @@ def _folders(path: Path) -> list[Path]:
 
 
 def read(source: Source) -> Extract:
-    """Return the evaluations of every run that was not deleted."""
-    found = Extract()
-    for run in _run_folders(source):
-        meta = run.child("meta.yaml").text()
-        if _DELETED.search(meta):
-            found.note(f"{run.name}: a deleted run left out")
+    """Return the evaluations of every run that was not deleted and did not fail."""
+    found, runs, deleted = Extract(), list[Run](), 0
+    for folder in _run_folders(source):
+        meta = folder.child("meta.yaml").text()
+        if _told(meta, "lifecycle_stage") == "deleted":
+            deleted += 1
             continue
-        name = _NAME.search(meta)
-        common: Row = {**_params(run), "run": name[1] if name else run.path.name, "@run": run.name}
-        for file in _files(run.child("metrics")):
-            found.rows += _metric(run, file, common)
+        run = _run(folder, meta)
+        runs.append(run)
+        for file in _files(folder) if not run.broken else ():
+            found.rows += _metric(folder, file, run.common())
+    conclude(source.name, found, runs)
+    if deleted:
+        found.note(f"{source.name}: {deleted} deleted runs left out")
     if not found.rows:
         raise source.nothing("no run has an evaluation (a metric such as eval_bleu)")
-    found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 
 
-def _files(folder: Source) -> list[Path]:
-    found = [p for p in folder.path.rglob("*") if p.is_file() and not p.is_symlink()]
-    return sorted(found)[: LIMITS.files]
+def _run(folder: Source, meta: str) -> Run:
+    names = [n for n in KNOWN if (folder.path / "params" / n).is_file()]
+    params = {n: folder.child("params", n).text().strip() for n in names}
+    status = _told(meta, "status")
+    name = _told(meta, "run_name") or folder.path.name
+    return Run(folder.name, name, _STATUS.get(status, status), params)
 
 
-def _params(run: Source) -> Row:
-    names = [n for n in KNOWN if (run.path / "params" / n).is_file()]
-    return {n: run.child("params", n).text().strip() for n in names}
+def _told(meta: str, key: str) -> str:
+    """Return what the flat YAML of a run says under a key, or nothing."""
+    found = re.search(rf"^{key}:[ \t]*['\"]?(.*?)['\"]?[ \t]*$", meta, re.M)
+    return found[1] if found else ""
 
 
-def _metric(run: Source, file: Path, common: Row) -> Iterator[Row]:
+def _files(run: Source) -> list[Path]:
+    """Return the files of all metrics; a name such as ``eval/bleu`` makes a folder of its own."""
+    every = list(islice(run.child("metrics").path.rglob("*"), LIMITS.files + 1))
+    if len(every) > LIMITS.files:
+        raise run.wrong(None, f"more than {LIMITS.files} metrics")
+    return sorted(p for p in every if p.is_file() and not p.is_symlink())
+
+
+def _metric(run: Source, file: Path, common: Row) -> list[Row]:
+    """Return a metric's values; of equal steps the latest comes last, as MLflow orders them."""
     key = file.relative_to(run.path / "metrics").as_posix()
     named = split(key)
     if named is None:
-        return
+        return []
     source = run.child("metrics", *key.split("/"))
+    rows: list[tuple[float, float, Row]] = []
     for line, text in source.lines():
-        cells = text.split()
-        value = number(cells[1]) if len(cells) in (2, 3) else None
-        if value is None:
-            raise source.wrong(line, f"found {text[:60]!r}; needed 'timestamp value step'")
-        step = number(cells[2]) if len(cells) == 3 else None
-        place = {"eval_set": named[0], "step": step, "source": source.at(line)}
-        yield {**common, "metric": named[1], "value": value, **place}
+        moment, raw, step = _cells(source, line, text)
+        own = {"eval_set": named[0], "metric": named[1], "value": value(raw)}
+        rows.append((step, moment, {**common, **own, "step": step, "source": source.at(line)}))
+    return [row for _, _, row in sorted(rows, key=lambda r: r[:2])]
+
+
+def _cells(source: Source, line: int, text: str) -> tuple[float, float, float]:
+    """Return time, value and step; a metric with a data set has its name and digest behind them."""
+    parts = text.split()
+    cells = [number(part) for part in [*parts[:3], *(["0"] if len(parts) == 2 else [])]]
+    known = [cell for cell in cells if cell is not None]
+    if len(parts) not in (2, 3, 5) or len(known) != 3:
+        raise source.wrong(line, f"found {text[:60]!r}; needed 'timestamp value step'")
+    return known[0], known[1], known[2]
 
 
 READER = Reader("mlflow-store", "an MLflow file store", recognises, read, takes="folder")

@@ -1,24 +1,32 @@
-"""An MLflow tracking server, by its REST interface: ``scalefit.read("http://host:5000")``."""
+"""An MLflow tracking server, by its REST interface: ``scalefit.read("http://host:5000")``.
+
+An experiment's or a run's page, as the browser shows it (``…/#/experiments/3/runs/ID``), is read
+alone.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
-from scalefit.table.columns import KNOWN
 
 from .limits import LIMITS
-from .names import loss_note, split
+from .mlflow_runs import Run, conclude, value
+from .names import split
 from .reader import Extract, Row
 
 _API = "/api/2.0/mlflow/"
+_PAGE = re.compile(r"/?experiments/(?P<experiment>\w+)(?:/runs/(?P<run>\w+))?(?:[/?].*)?")
 _TIMEOUT = 30.0
 _PAGES = 1000
+Answer = dict[str, Any]
 
 
 def is_server(path: str) -> bool:
@@ -26,62 +34,143 @@ def is_server(path: str) -> bool:
     return path.startswith(("http://", "https://"))
 
 
-def read_server(address: str) -> Extract:
-    """Return the last evaluations of all active runs of all experiments."""
-    found = Extract()
-    experiments = [
-        str(e["experiment_id"]) for e in _pages(address, "experiments/search", "experiments", {})
-    ]
-    asked = {"experiment_ids": experiments, "run_view_type": "ACTIVE_ONLY"}
-    for run in _pages(address, "runs/search", "runs", asked):
-        found.rows += _rows(address, run)
+def read_server(address: str, *, history: bool = False) -> Extract:
+    """Return the evaluations of all active runs of all experiments, or of those the page shows.
+
+    Parameters
+    ----------
+    address : str
+        The server's address, or that of an experiment's or a run's page on it.
+    history : bool
+        Whether every logged value is asked for, and not only each metric's last.
+    """
+    server, found, runs = _server(address), Extract(), list[Run]()
+    for answer in server.runs():
+        run = _run(answer)
+        runs.append(run)
+        if not run.broken:
+            found.rows += _rows(server, run, answer, history=history)
+        if len(found.rows) > LIMITS.rows:
+            raise FormatError(f"{address}: more than {LIMITS.rows} evaluations")
+    conclude(address, found, runs)
     if not found.rows:
         raise FormatError(
             f"{address}: no active run has an evaluation (a metric such as eval_bleu)"
         )
-    found.note(f"{address}: the last value of each metric is read; clocks and training left out")
-    found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 
 
-def _rows(address: str, run: dict[str, Any]) -> Iterator[Row]:
-    info, data = run.get("info", {}), run.get("data", {})
-    params = {p.get("key"): p.get("value") for p in data.get("params", [])}
-    common = {k: v for k, v in params.items() if k in KNOWN}
-    name = info.get("run_name") or info.get("run_id")
-    for metric in data.get("metrics", []):
-        named = split(str(metric.get("key")))
-        if named is not None:
-            place = {"step": metric.get("step"), "source": f"{address}#{info.get('run_id')}"}
-            values = {"eval_set": named[0], "metric": named[1], "value": metric.get("value")}
-            yield {**common, "run": name, "@run": info.get("run_id"), **values, **place}
+def _run(answer: Answer) -> Run:
+    info, params = _inside(answer, "info"), _listed(_inside(answer, "data"), "params")
+    told = {str(p.get("key")): p.get("value") for p in params}
+    name = str(info.get("run_id"))
+    return Run(name, str(info.get("run_name") or name), str(info.get("status")), told)
 
 
-def _pages(address: str, call: str, key: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    token: str | None = None
-    for _ in range(_PAGES):
-        body = {**asked, "max_results": 1000, **({"page_token": token} if token else {})}
-        answer = _post(address.rstrip("/") + _API + call, body)
-        for item in answer.get(key, []):
-            if isinstance(item, dict):
-                yield item
-        token = answer.get("next_page_token")
-        if not token:
+def _rows(server: _Server, run: Run, answer: Answer, *, history: bool) -> Iterator[Row]:
+    for last in _listed(_inside(answer, "data"), "metrics"):
+        key = str(last.get("key"))
+        named = split(key)
+        if named is None:
+            continue
+        logged = server.history(run.id, key) if history else [last]
+        for one in logged:
+            place = {"step": one.get("step"), "source": f"{server.base}#{run.id}/{key}"}
+            own = {"eval_set": named[0], "metric": named[1], "value": value(one.get("value"))}
+            yield {**run.common(), **own, **place}
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A tracking server, and what of it is wanted."""
+
+    base: str
+    experiment: str | None = None
+    run: str | None = None
+
+    def runs(self) -> Iterator[Answer]:
+        """Yield the active runs that are wanted."""
+        if self.run is not None:
+            yield _inside(self._ask("runs/get?" + urlencode({"run_id": self.run})), "run")
             return
+        asked = {"experiment_ids": self._experiments(), "run_view_type": "ACTIVE_ONLY"}
+        if asked["experiment_ids"]:
+            yield from self._pages("runs/search", "runs", asked)
+
+    def _experiments(self) -> list[str]:
+        if self.experiment is not None:
+            return [self.experiment]
+        every = self._pages("experiments/search", "experiments", {})
+        return [str(one.get("experiment_id")) for one in every]
+
+    def history(self, run: str, key: str) -> list[Answer]:
+        """Return all values of a metric; of equal steps the latest comes last."""
+        asked = {"run_id": run, "metric_key": key}
+        every = list(self._pages("metrics/get-history", "metrics", asked, by_query=True))
+        return sorted(
+            every, key=lambda m: (value(m.get("step")) or 0, value(m.get("timestamp")) or 0)
+        )
+
+    def _pages(
+        self, call: str, key: str, asked: Answer, *, by_query: bool = False
+    ) -> Iterator[Answer]:
+        token: str | None = None
+        for _ in range(_PAGES):
+            body = {**asked, "max_results": 1000, **({"page_token": token} if token else {})}
+            told = f"{call}?{urlencode(body)}" if by_query else call
+            answer = self._ask(told, None if by_query else body)
+            yield from _listed(answer, key)
+            token = answer.get("next_page_token")
+            if not token:
+                return
+        raise FormatError(f"{self.base}: more than {_PAGES} pages of {key}; name an experiment")
+
+    def _ask(self, call: str, body: Answer | None = None) -> Answer:
+        """Return the answer to a call: a POST where it has a body, else a GET."""
+        url = self.base + _API + call
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+                text = answer.read(LIMITS.whole + 1)
+            found = json.loads(text) if len(text) <= LIMITS.whole else None
+        except urllib.error.HTTPError as error:
+            raise FormatError(f"{url}: the server refuses: {_refusal(error)}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise FormatError(
+                f"{url}: no MLflow tracking server answers here: {error}. "
+                "Try: start it, or read its sqlite file or mlruns folder directly"
+            ) from error
+        if not isinstance(found, dict):
+            raise FormatError(f"{url}: answered with something that is no MLflow")
+        return found
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    data, kind = json.dumps(body).encode(), {"Content-Type": "application/json"}
-    try:
-        request = urllib.request.Request(url, data, kind)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-            text = answer.read(LIMITS.whole + 1)
-        found = json.loads(text) if len(text) <= LIMITS.whole else None
-    except (OSError, ValueError, RecursionError) as error:
+def _server(address: str) -> _Server:
+    base, fragment = urldefrag(address)
+    page = _PAGE.fullmatch(fragment)
+    if fragment.strip("/") and page is None:
         raise FormatError(
-            f"{url}: no MLflow tracking server answers here: {error}. "
-            "Try: start it, or read its sqlite file or mlruns folder directly"
-        ) from error
-    if not isinstance(found, dict):
-        raise FormatError(f"{url}: answered with something that is no MLflow")
-    return found
+            f"{address}: is no page of runs; needed the server's address, or that of an "
+            "experiment or a run: …/#/experiments/ID/runs/ID"
+        )
+    return _Server(base.rstrip("/"), *((page["experiment"], page["run"]) if page else ()))
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    """Return what the server says, in one line."""
+    try:
+        told = json.loads(error.read(1 << 16)).get("message")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        told = None
+    return " ".join(f"{error} ({told})".split())[:300] if isinstance(told, str) else str(error)
+
+
+def _inside(answer: Answer, key: str) -> Answer:
+    found = answer.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(answer: Answer, key: str) -> list[Answer]:
+    found = answer.get(key)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

@@ -1,57 +1,81 @@
-"""MLflow's sqlite store, read directly and read-only."""
+"""MLflow's sqlite store, read directly and read-only, also while a server writes to it."""
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from pathlib import Path
 
 from scalefit.table.columns import KNOWN
 
 from .limits import LIMITS
-from .names import loss_note, split
+from .mlflow_runs import Run, conclude, value
+from .names import split
 from .reader import Extract, Reader, Row
 from .source import Source
 
 _MAGIC = b"SQLite format 3\0"
 _TABLES = frozenset({"runs", "metrics", "params"})
-_WORK = 200_000_000
-"""Steps of sqlite's machine before a query is stopped."""
+_WAL = slice(18, 20)
+"""Bytes of the header that are 2 where a write-ahead log may hold the newest pages."""
+_ASKED = (
+    "select run_uuid, key, value, step, is_nan from metrics where key in ({}) "
+    "order by step, timestamp, value"
+)
+_AT_ONCE = 500
+_SECONDS = 60.0
+"""How long one file may take before its queries are stopped."""
 
 
 def recognises(source: Source) -> bool:
     """Whether it is an sqlite file that names MLflow's tables."""
-    return source.head.startswith(_MAGIC) and source.held is None and _tables(source) >= _TABLES
+    return source.head.startswith(_MAGIC) and _tables(source) >= _TABLES
 
 
 def _tables(source: Source) -> set[str]:
     try:
         with closing(_open(source)) as base:
-            names = base.execute("select name from sqlite_master where type = 'table' limit 500")
-            return {str(row[0]) for row in names}
+            return _names(base)
     except sqlite3.Error:
         return set()
 
 
+def _names(base: sqlite3.Connection) -> set[str]:
+    found = base.execute("select name from sqlite_master where type = 'table' limit 500")
+    return {str(row[0]) for row in found}
+
+
 def _open(source: Source) -> sqlite3.Connection:
-    base = sqlite3.connect(f"{source.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    left = [_WORK // 10_000]
-
-    def stop() -> bool:
-        left[0] -= 1
-        return left[0] < 0
-
-    base.set_progress_handler(stop, 10_000)
-    base.execute("pragma trusted_schema = off")
-    base.text_factory = lambda data: data.decode("utf-8", errors="replace")
+    """Open the file read-only; what is packed or comes from standard input is held in memory."""
+    if source.held is None and not source.packed:
+        # A log that is empty or gone leaves nothing to wait for, and must not be made anew.
+        log = Path(f"{source.path}-wal")
+        settled = source.head[_WAL] == b"\2\2" and not (log.exists() and log.stat().st_size)
+        address = f"{source.path.resolve().as_uri()}?mode=ro{'&immutable=1' if settled else ''}"
+        base = sqlite3.connect(address, uri=True, timeout=30)
+    else:
+        data = bytearray(source.data())
+        data[_WAL] = b"\1\1"
+        base = sqlite3.connect(":memory:")
+        base.deserialize(bytes(data))
+    _bound(base)
     return base
 
 
+def _bound(base: sqlite3.Connection) -> None:
+    end = time.monotonic() + _SECONDS
+    base.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+    base.execute("pragma trusted_schema = off")
+    base.text_factory = lambda data: data.decode("utf-8", errors="replace")
+
+
 def read(source: Source) -> Extract:
-    """Return the evaluations of every run that was not deleted."""
-    if source.held is not None or not source.head.startswith(_MAGIC):
-        raise source.wrong(None, "is no sqlite file on disk; needed MLflow's database")
+    """Return the evaluations of every run that was not deleted and did not fail."""
+    if not source.head.startswith(_MAGIC):
+        raise source.wrong(None, "is no sqlite file; needed MLflow's database")
     try:
         with closing(_open(source)) as base:
             return _read(source, base)
@@ -62,37 +86,49 @@ def read(source: Source) -> Extract:
 
 
 def _read(source: Source, base: sqlite3.Connection) -> Extract:
-    if not _tables(source) >= _TABLES:
+    if not _names(base) >= _TABLES:
         raise source.wrong(None, "an sqlite file without MLflow's tables runs, metrics and params")
-    found, runs = Extract(), _runs(base)
-    for run, key, value, step, bad in _query(base, "run_uuid, key, value, step, is_nan", "metrics"):
-        named = split(str(key))
-        if named is None or run not in runs or bad or not isinstance(value, int | float):
-            continue
-        place = {"eval_set": named[0], "step": step, "source": f"{source.name}:metrics/{key}"}
-        found.rows.append({**runs[run], "metric": named[1], "value": value, **place})
+    runs = _runs(base)
+    found = Extract()
+    for row in _evaluations(source, base, {r.id: r.common() for r in runs if not r.broken}):
+        found.rows.append(row)
+        if len(found.rows) > LIMITS.rows:
+            raise source.wrong(None, f"more than {LIMITS.rows} evaluations")
+    conclude(source.name, found, runs)
     if not found.rows:
         raise source.nothing("no active run has an evaluation (a metric such as eval_bleu)")
-    found.note(
-        f"{source.name}: metrics that are no evaluation (no eval, valid, test, dev) left out"
-    )
-    found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 
 
-def _query(base: sqlite3.Connection, columns: str, table: str) -> Any:
-    return base.execute(f"select {columns} from {table} limit {LIMITS.rows}")
+def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row]) -> Iterator[Row]:
+    """Yield the evaluations; of equal steps the latest comes last, as MLflow orders them."""
+    keys = [row[0] for row in base.execute("select distinct key from metrics")]
+    named = {key: meant for key in keys if (meant := split(str(key))) is not None}
+    for start in range(0, len(named), _AT_ONCE):
+        some = list(named)[start : start + _AT_ONCE]
+        for run, key, raw, step, bad in base.execute(
+            _ASKED.format(",".join("?" * len(some))), some
+        ):
+            if run in runs:
+                own = {"eval_set": named[key][0], "metric": named[key][1]}
+                found = None if bad else value(raw)
+                place = {"step": step, "source": f"{source.name}:metrics/{key}"}
+                yield {**runs[run], **own, "value": found, **place}
 
 
-def _runs(base: sqlite3.Connection) -> dict[str, Row]:
-    """Return run id -> its name and those of its parameters that are columns of the table."""
+def _runs(base: sqlite3.Connection) -> list[Run]:
+    """Return the runs that were not deleted, with those parameters that are columns."""
     params: dict[str, Row] = defaultdict(dict)
-    for run, key, value in _query(base, "run_uuid, key, value", "params"):
-        if key in KNOWN and isinstance(value, str):
-            params[run][str(key)] = value
-    listed = _query(base, "run_uuid, name, lifecycle_stage", "runs")
-    active = {run: name for run, name, stage in listed if stage != "deleted"}
-    return {run: {**params[run], "run": name or run, "@run": run} for run, name in active.items()}
+    marks = ",".join("?" * len(KNOWN))
+    asked = f"select run_uuid, key, value from params where key in ({marks})"
+    for run, key, told in base.execute(asked, KNOWN):
+        params[run][str(key)] = told
+    listed = base.execute("select run_uuid, name, status, lifecycle_stage from runs")
+    return [
+        Run(run, name or run, str(status), params[run])
+        for run, name, status, stage in listed
+        if stage != "deleted"
+    ]
 
 
 READER = Reader("mlflow-sqlite", "an MLflow sqlite store", recognises, read)

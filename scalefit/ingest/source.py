@@ -68,6 +68,15 @@ class Source:
         return self.held is not None or self.path.is_file()
 
     @cached_property
+    def packed(self) -> bool:
+        """Whether it is gzip."""
+        try:
+            with self._raw() as stream:
+                return stream.read(2) == _GZIP
+        except FormatError:
+            return False
+
+    @cached_property
     def basename(self) -> str:
         """The file's name in lower case without ``.gz``."""
         return self.path.name.lower().removesuffix(".gz")
@@ -96,15 +105,18 @@ class Source:
 
     def open(self) -> IO[bytes]:
         """Open the bytes, decompressed where they are gzip."""
+        return io.BufferedReader(_Guarded(self._raw(), self.name, packed=self.packed))
+
+    def _raw(self) -> IO[bytes]:
+        """Open the bytes as they are; a pipe or a device might never end and is refused."""
+        if self.held is not None:
+            return io.BytesIO(self.held)
+        if self.path.exists() and not self.path.is_file():
+            raise FormatError(f"{self.name}: is no regular file; needed one. Try: - reads a pipe")
         try:
-            raw: IO[bytes] = (
-                io.BytesIO(self.held) if self.held is not None else self.path.open("rb")
-            )
-            magic = raw.read(2)
-            raw.seek(0)
+            return self.path.open("rb")
         except OSError as error:
             raise FormatError(f"{self.name}: cannot be read: {error.strerror or error}") from error
-        return io.BufferedReader(_Guarded(raw, self.name, packed=magic == _GZIP))
 
     def data(self, limit: int | None = None) -> bytes:
         """Return all bytes, decompressed; refuse more than the limit."""

@@ -1,10 +1,14 @@
 """MLflow's three stores, as MLflow 3.17 wrote them and in made-up variations.
 
-The server is a stand-in with its answers; the reader was run once against the real one.
+The server here is a stand-in, for answers that the real one does not give at will; the real one
+is in ``test_mlflow_live.py``.
 """
 
+import gzip
+import io
 import json
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -76,6 +80,82 @@ def test_what_mlflow_itself_wrote(fixtures, tmp_path):
         assert table.unique("pretrain_tokens") == [1_500_000]
 
 
+def test_a_packed_database_and_one_from_standard_input(database, tmp_path, monkeypatch):
+    expected = list(read(database).column("value"))
+    packed = tmp_path / "mlflow.db.gz"
+    packed.write_bytes(gzip.compress(database.read_bytes()))
+    assert list(read(packed).column("value")) == expected
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(database.read_bytes())))
+    assert list(read("-").column("value")) == expected
+    packed.write_bytes(gzip.compress(database.read_bytes()[:5_000]))
+    with pytest.raises(FormatError, match=r"mlflow\.db\.gz: (cannot be read|is none of)"):
+        read(packed)
+
+
+def test_what_only_the_write_ahead_log_holds_is_read_and_the_folder_left_as_it_was(
+    database, tmp_path
+):
+    with closing(sqlite3.connect(database, isolation_level=None)) as base:
+        base.execute("pragma journal_mode = wal")
+        base.execute("insert into metrics values ('eval_bleu', 33.375, 1, 'a', 300, 0)")
+        assert 33.375 in list(read(database).column("value"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mlflow.db"]
+    assert 33.375 in list(read(database).column("value"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mlflow.db"]
+
+
+def test_a_reader_waits_for_a_writer_rather_than_see_half(database):
+    writer = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    with closing(writer) as base:
+        base.execute("begin exclusive")
+        base.execute("delete from metrics where step = 100")
+        timer = threading.Timer(0.5, base.execute, ["commit"])
+        timer.start()
+        assert len(read(database, checkpoints="all")) == 2
+        timer.join()
+
+
+def test_runs_that_failed_are_left_out_and_numbers_that_are_none(database):
+    with closing(sqlite3.connect(database)) as base, base:
+        base.execute("update runs set status = 'FAILED' where run_uuid = 'b'")
+        base.execute(
+            "insert into metrics values ('eval_ter', ?, 0, 'a', 200, 0)", [1.7976931348623157e308]
+        )
+    table = read(database)
+    assert table.unique("finetune_seed") == [97]
+    assert table.metrics == ("bleu",)
+    assert any("1 runs that failed or were killed left out (same name)" in n for n in table.notes)
+    assert any("2 rows without a value left out" in n for n in table.notes)
+
+
+def test_of_equal_steps_the_latest_counts(database, store):
+    with closing(sqlite3.connect(database)) as base, base:
+        base.execute("delete from metrics where run_uuid = 'b'")
+        base.executemany(
+            "insert into metrics values ('eval_bleu', ?, ?, 'a', 300, 0)",
+            [(31.125, 2), (32.25, 9), (33.375, 5)],
+        )
+    assert list(read(database).column("value")) == [32.25]
+    lines = "2 31.125 300\n9 32.25 300\n5 33.375 300\n1 40.5 100\n"
+    (store / "1/a/metrics/eval/bleu").write_text(lines)
+    assert list(read(store).column("value")) == [32.25]
+
+
+def test_thousands_of_training_steps_hide_no_evaluation(database, monkeypatch):
+    from scalefit.ingest import mlflow_sqlite
+    from scalefit.ingest.limits import Limits
+
+    with closing(sqlite3.connect(database)) as base, base:
+        steps = ((1.5, step) for step in range(1000, 4000))
+        base.executemany("insert into metrics values ('loss', ?, 0, 'a', ?, 0)", steps)
+        base.execute("insert into metrics values ('eval_bleu', 25.125, 0, 'a', 5000, 0)")
+    monkeypatch.setattr(mlflow_sqlite, "LIMITS", Limits(rows=100))
+    assert 25.125 in list(read(database).column("value"))
+    monkeypatch.setattr(mlflow_sqlite, "LIMITS", Limits(rows=4))
+    with pytest.raises(FormatError, match="more than 4 evaluations"):
+        read(database)
+
+
 def test_another_database_is_no_mlflow(tmp_path):
     with closing(sqlite3.connect(tmp_path / "x.db")) as base, base:
         base.execute("create table t (a)")
@@ -125,6 +205,8 @@ def test_the_file_store_from_any_of_its_folders(store, below):
 def test_a_half_written_metric_names_its_line(store):
     (store / "1/a/metrics/eval/bleu").write_text("1 20.123 100\n2 21")
     assert len(read(store)) == 1
+    (store / "1/a/metrics/eval/bleu").write_text("1 20.123 100 valid 0a1b\n2 nan 200\n")
+    assert len(read(store, checkpoints="all")) == 1
     (store / "1/a/metrics/eval/bleu").write_text("1 20.123 100\n2")
     with pytest.raises(FormatError, match=r"eval/bleu:2: found '2'; needed 'timestamp value step'"):
         read(store)
@@ -140,6 +222,8 @@ ANSWERS = {
                     "metrics": [
                         {"key": "eval_bleu", "value": 21.456, "step": 200},
                         {"key": "loss", "value": 1.0},
+                        {"key": "eval_chrf", "value": "NaN"},
+                        "no metric",
                     ],
                     "params": [{"key": "pretrain_tokens", "value": "1500000"}],
                 },
@@ -174,6 +258,21 @@ def test_the_tracking_server(server):
     table = read(server)
     assert list(table.column("value")) == [21.456]
     assert table.unique("pretrain_tokens") == [1_500_000]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ([], "answered with something that is no MLflow"),
+        ({"runs": 3}, "no active run has an evaluation"),
+        ({"runs": [{"info": 1, "data": [2]}, 3]}, "no active run has an evaluation"),
+        ({"runs": [], "next_page_token": "again"}, "more than 1000 pages of runs"),
+    ],
+)
+def test_a_server_that_answers_nonsense(server, monkeypatch, answer, words):
+    monkeypatch.setitem(ANSWERS, "runs/search", answer)
+    with pytest.raises(FormatError, match=words):
+        read(server)
 
 
 def test_no_server_is_one_of_our_errors():
