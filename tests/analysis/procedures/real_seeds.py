@@ -30,5 +30,9 @@ def zhou(shared):
             for k in ("mnli", "hans")
         )
         subcases = stored["hans_subcase"]
-    lexical = np.repeat([c.startswith("ln_") for c in subcases], hans.shape[1] // len(subcases))
-    return SimpleNamespace(mnli=mnli, hans=hans, lexical=hans[:, lexical])
+    case = np.repeat(subcases, hans.shape[1] // len(subcases))
+
+    def of(start):
+        return hans[:, np.char.startswith(case, start)]
+
+    return SimpleNamespace(mnli=mnli, hans=hans, lexical=of("ln_"), of=of, subcases=subcases)
