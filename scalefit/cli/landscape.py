@@ -28,6 +28,10 @@ Model = Annotated[
 Data = Annotated[
     str | None, typer.Option("--data", help="JSON lines to evaluate that model on (in domain).")
 ]
+Device = Annotated[str, typer.Option(help="For --model: cpu, cuda …; auto takes a GPU if any.")]
+Dtype = Annotated[
+    str, typer.Option(help="For --model: float16, bfloat16, float32; auto: float16 on a GPU only.")
+]
 Points = Annotated[int, typer.Option(help="Points a path, both ends included.", min=3)]
 Kind = Annotated[str, typer.Option(help="barrier, gap, area, instability, midpoint or euclidean.")]
 StoreOption = Annotated[
@@ -48,6 +52,8 @@ def command(
     loss: LossOption = None,
     model: Model = None,
     data: Data = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     points: Points = 11,
     kind: Kind = "barrier",
     store: StoreOption = None,
@@ -69,6 +75,8 @@ def command(
     from scalefit import landscape
     from scalefit.landscape.checkpoint import short_names
 
+    if loss and model:
+        raise LandscapeError("found --loss and --model; needed one of them")
     table = _scores(scores, short_names(checkpoints)) if scores else {}
     groups = table.get("group")
     cost = landscape.budget(groups or len(checkpoints), points)
@@ -77,7 +85,7 @@ def command(
         return
     found = landscape.distances(
         checkpoints,
-        _loss(loss, model, data),
+        _hugging_face(model, data, device, dtype) or _own(loss),
         points=points,
         groups=groups,
         kind=kind,
@@ -93,16 +101,19 @@ def command(
     _write({name: part for name, part in parts.items() if part is not None}, as_json)
 
 
-def _loss(loss: str | None, model: str | None, data: str | None) -> Any:
-    """Return the loss asked for, or None."""
-    if loss and model:
-        raise LandscapeError("found --loss and --model; needed one of them")
+def _hugging_face(model: str | None, data: str | None, device: str, dtype: str) -> Any:
+    """Return the loss of a Hugging Face model, or None where none was named."""
     if (model is None) != (data is None):
         raise LandscapeError("--model and --data belong together; needed both or neither")
     if model and data:
         from scalefit.landscape import hf_loss
 
-        return hf_loss(model, data)
+        return hf_loss(model, data, device=device, dtype=dtype)
+    return None
+
+
+def _own(loss: str | None) -> Any:
+    """Return the loss that was named, or None."""
     return _imported(loss) if loss else None
 
 

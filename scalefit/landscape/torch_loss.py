@@ -17,6 +17,7 @@ from .entries import Tensors
 
 Sums = Mapping[str, tuple[float, float]]
 Score = Callable[[Any, Any], Sums]
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def import_torch() -> Any:
@@ -67,8 +68,13 @@ class ModuleLoss:
         (module, batch) -> name -> (sum, count); the sums are divided at the end.
     device : str, default "auto"
         ``"auto"`` takes a GPU where there is one.
-    dtype : str, default "auto"
+    dtype : {"auto", "float16", "bfloat16", "float32", "float64"}
         ``"auto"`` takes float16 on a GPU and float32 elsewhere.
+
+    Raises
+    ------
+    LandscapeError
+        Where there are no batches, or the device or the type is not to be had.
     """
 
     module: Any
@@ -82,10 +88,7 @@ class ModuleLoss:
         torch = import_torch()
         if not len(self.batches):
             raise LandscapeError("no data to evaluate the loss on; pass at least one batch")
-        if self.device == "auto":
-            self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        if self.dtype == "auto":
-            self.dtype = "float16" if self.device.startswith("cuda") else "float32"
+        self.device, self.dtype = placed(torch, self.device, self.dtype)
         kind = getattr(torch, self.dtype)
         self.module = self.module.to(device=self.device, dtype=kind).eval()
         self.batches = [moved(batch, self.device, kind) for batch in self.batches]
@@ -125,6 +128,25 @@ class ModuleLoss:
             raise LandscapeError(
                 f"the checkpoints lack {len(left)} tensors of the model ({', '.join(left[:3])})"
             )
+
+
+def placed(torch: Any, device: str, dtype: str) -> tuple[str, str]:
+    """Return device and type with ``"auto"`` filled in, or say what is missing."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if dtype == "auto":
+        dtype = "float16" if device.startswith("cuda") else "float32"
+    if dtype not in DTYPES:
+        raise LandscapeError(f"no type {dtype!r} to evaluate in; there are {', '.join(DTYPES)}")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise LandscapeError(
+            f"device {device!r} is not to be had here ({reason}); try device='auto', which takes a "
+            "GPU where there is one, or 'cpu'"
+        ) from error
+    return device, dtype
 
 
 def moved(batch: Any, device: str, kind: Any) -> Any:

@@ -81,6 +81,7 @@ def test_the_budget_alone(scalefit, folder):
         (["--loss", "no_such_task:loss"], "No module named 'no_such_task'"),
         (["--loss", "a:b", "--model", "c"], "found --loss and --model"),
         (["--model", "c"], "--model and --data belong together"),
+        (["--data", "c"], "--model and --data belong together"),
         (["--kind", "height"], "no measure 'height'; there are barrier"),
         (["missing.npz"], "no such file"),
     ],

@@ -1,10 +1,13 @@
 """Losses of torch modules and of Hugging Face models."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import ModuleLoss, hf_loss, paths
+from scalefit.landscape.torch_loss import placed
 
 torch = pytest.importorskip("torch")
 
@@ -47,12 +50,65 @@ def test_a_path_through_a_module_with_batch_normalisation():
     assert "1.running_mean, 1.running_var, 1.num_batches_tracked" in found.notes[0]
 
 
-def test_half_precision():
-    module = torch.nn.Linear(4, 3)
-    weights = {name: value.numpy() for name, value in module.state_dict().items()}
-    data = batches()
-    half = ModuleLoss(torch.nn.Linear(4, 3), data, dtype="bfloat16")(weights)["loss"]
-    assert half == pytest.approx(ModuleLoss(torch.nn.Linear(4, 3), data)(weights)["loss"], rel=0.02)
+@pytest.mark.parametrize(("dtype", "rel"), [("float16", 0.005), ("bfloat16", 0.02)])
+def test_half_precision_is_near_single(dtype, rel):
+    """On the CPU: the arithmetic is that of a GPU in kind, not in every bit."""
+    models, data = [torch.nn.Linear(4, 3).state_dict() for _ in range(2)], batches()
+    half = ModuleLoss(torch.nn.Linear(4, 3), data, dtype=dtype)
+    assert half.slots["weight"].dtype == getattr(torch, dtype)
+    found = [paths(models, loss)[0] for loss in (half, ModuleLoss(torch.nn.Linear(4, 3), data))]
+    np.testing.assert_allclose(found[0].curve(), found[1].curve(), rtol=rel)
+
+
+def test_half_precision_that_overflows_says_where():
+    models = [{"weight": torch.full((3, 4), size), "bias": torch.zeros(3)} for size in (0.0, 1e5)]
+    loss = ModuleLoss(torch.nn.Linear(4, 3), batches(), dtype="float16")
+    with pytest.raises(LandscapeError, match=r"evaluate in float32 \(float16 overflows"):
+        paths(models, loss, points=3)
+
+
+def test_weights_and_data_go_to_the_device_asked_for():
+    """The meta device has shapes and no values: it is on every machine."""
+    loss = ModuleLoss(torch.nn.Linear(4, 3), batches(), device="meta", dtype="float16")
+    inputs, labels = loss.batches[0]
+    assert {t.device.type for t in (*loss.slots.values(), inputs, labels)} == {"meta"}
+    assert (inputs.dtype, labels.dtype) == (torch.float16, torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "given"),
+    [
+        (True, ("auto", "auto"), ("cuda", "float16")),
+        (False, ("auto", "auto"), ("cpu", "float32")),
+        (True, ("cpu", "auto"), ("cpu", "float32")),
+        (True, ("cuda:1", "bfloat16"), ("cuda:1", "bfloat16")),
+    ],
+)
+def test_auto_takes_a_gpu_in_half_precision_where_there_is_one(there, asked, given):
+    machine = SimpleNamespace(
+        cuda=SimpleNamespace(is_available=lambda: there), empty=lambda size, device: None
+    )
+    assert placed(machine, *asked) == given
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_a_clear_error():
+    with pytest.raises(LandscapeError, match=r"device 'cuda' is not to be had here .*'cpu'"):
+        ModuleLoss(torch.nn.Linear(4, 3), batches(), device="cuda")
+    with pytest.raises(LandscapeError, match="device 'gpu' is not to be had"):
+        ModuleLoss(torch.nn.Linear(4, 3), batches(), device="gpu")
+    with pytest.raises(LandscapeError, match="no type 'half' to evaluate in; there are float16"):
+        ModuleLoss(torch.nn.Linear(4, 3), batches(), dtype="half")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_path_on_a_gpu():
+    models, data = [torch.nn.Linear(4, 3).state_dict() for _ in range(2)], batches()
+    found = [
+        paths(models, ModuleLoss(torch.nn.Linear(4, 3), data, device=device))[0].curve()
+        for device in ("cuda", "cpu")
+    ]
+    np.testing.assert_allclose(*found, rtol=0.005)
 
 
 def test_another_architecture_is_refused():
