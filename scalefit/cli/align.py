@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import AsJson, Results
+from ._options import AsJson, Rename, Results, Where
 
 if TYPE_CHECKING:
+    from scalefit import Table
     from scalefit.analysis.alignment import AlignmentTable
 
 ALARM = 3
@@ -37,6 +40,8 @@ Adjust = Annotated[
 
 def command(
     results: Results,
+    where: Where = None,
+    rename: Rename = None,
     by: Annotated[
         str, typer.Option(help="Columns that make a group.")
     ] = "corpus,task,finetune_tokens,model",
@@ -66,7 +71,7 @@ def command(
     import scalefit
     from scalefit.errors import DesignError
 
-    from ._io import names
+    from ._io import names, read_table
 
     if fail_on is not None and fail_on not in _STOPS:
         raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
@@ -81,10 +86,11 @@ def command(
         "margin": margin,
         "alpha": alpha,
     }
+    read = partial(read_table, results, where=where, rename=rename)
     if follow:
-        _follow(results, {**options, "planned": planned}, every, looks, fail_on)
+        _follow(read, {**options, "planned": planned}, every, looks, fail_on)
         return
-    table = scalefit.align(scalefit.read(results), **options)
+    table = scalefit.align(read(), **options)
     _show(table, as_json=as_json, evidence=evidence)
     if plot is not None:
         from scalefit.views.alignment import plot_alignment
@@ -118,14 +124,18 @@ def _alarms(table: AlignmentTable, fail_on: str, adjust: str) -> bool:
 
 
 def _follow(
-    path: str, options: dict[str, Any], every: float, looks: int | None, fail_on: str | None
+    read: Callable[[], Table],
+    options: dict[str, Any],
+    every: float,
+    looks: int | None,
+    fail_on: str | None,
 ) -> None:
     """Read the file again and again; print what changed; stop on the alarm that is asked for."""
     import scalefit
 
     shown, readings = "", 0
     while True:
-        watch = scalefit.monitor(scalefit.read(path), **options)
+        watch = scalefit.monitor(read(), **options)
         if str(watch) != shown:
             shown = str(watch)
             print(shown, flush=True)

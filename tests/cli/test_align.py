@@ -40,6 +40,25 @@ def test_json_and_picture(scalefit, results, tmp_path):
     assert picture.stat().st_size > 5000
 
 
+def test_where_and_map_choose_what_is_judged(scalefit, results):
+    path = results([20, 23, 24, 21])
+    frame = pd.read_csv(path).rename(columns={"pretrain_tokens": "tokens"})
+    frame["task"] = "en-fr"
+    pd.concat([frame, frame.assign(task="en-de", bleu=frame["bleu"] * 0 + 30)]).to_csv(
+        path, index=False
+    )
+    ran = scalefit(
+        "align", path, "--map", "tokens=pretrain_tokens", "--where", "task=en-fr", "--json"
+    )
+    assert [found.get("task") for found in json.loads(ran.out)["results"]] == ["en-fr"]
+    follow = ("--follow", "--every", "0", "--looks", "1", "--fail-on", "misaligned")
+    for task, code in (("en-fr", ALARM), ("en-de", 0)):
+        ran = scalefit(
+            "align", path, "--map", "tokens=pretrain_tokens", "--where", f"task={task}", *follow
+        )
+        assert ran.code == code
+
+
 def test_follow_reads_again_and_stops(scalefit, results):
     arguments = ["align", results([20, 23, 24, 21]), "--follow", "--every", "0", "--looks", "2"]
     ran = scalefit(*arguments)
