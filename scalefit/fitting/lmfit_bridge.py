@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import LawError
-from scalefit.laws.law import Coefficient, Law
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient
 
 if TYPE_CHECKING:
     from scalefit.fitting.result import Fit

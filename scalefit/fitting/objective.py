@@ -58,7 +58,8 @@ class Objective:
         assert d is not None
         if self.loss == "huber":
             a = np.abs(r)
-            return np.where(a <= d, 0.5 * r * r, d * (a - 0.5 * d))
+            near = np.minimum(a, d)
+            return near * (a - 0.5 * near)
         return d * d * (np.sqrt(1 + (r / d) ** 2) - 1)
 
     def slope(self, r: Array) -> Array:
@@ -67,10 +68,14 @@ class Objective:
             return 2 * r
         d = self.delta
         assert d is not None
-        return np.clip(r, -d, d) if self.loss == "huber" else r / np.sqrt(1 + (r / d) ** 2)
+        return (
+            np.minimum(np.maximum(r, -d), d)
+            if self.loss == "huber"
+            else r / np.sqrt(1 + (r / d) ** 2)
+        )
 
     def curvature(self, r: Array) -> Array:
-        """Second derivative of :meth:`rho`, floored at a tenth of the secant so it stays positive."""
+        """Second derivative of :meth:`rho`, with a fiftieth of the secant beyond δ so that it stays positive."""
         if self.loss == "squared":
             return np.full_like(r, 2.0)
         d = self.delta

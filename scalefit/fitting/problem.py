@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,8 @@ class Problem:
         if self.objective.residual == "linear":
             r = self.y - value
         else:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                r = np.where(
-                    value > 0, np.log(self.y) - np.log(np.where(value > 0, value, 1.0)), np.inf
-                )
+            with np.errstate(divide="ignore"):
+                r = self.log_y - np.log(np.maximum(value, 0.0))
         return r if self.scale is None else r / self.scale
 
     def linearised(self, value: Array, jacobian: Array) -> Array:
@@ -50,21 +49,66 @@ class Problem:
         loss = self.objective.rho(self.residual(value))
         return np.asarray(loss.sum(-1) if weights is None else (weights * loss).sum(-1))
 
+    def expansion(
+        self, value: Array, jacobian: Array, weights: Array | None
+    ) -> tuple[Array, Array, Array]:
+        """Objective (...), its gradient (..., p) and approximate Hessian (..., p, p) by theta."""
+        r, jac, objective = self.residual(value), self.linearised(value, jacobian), self.objective
+        if objective.loss == "squared" and weights is None:
+            return _along(r, r), -2 * _along(jac, r), 2 * (jac @ jac.swapaxes(-1, -2))
+        loss, slope, curvature = objective.rho(r), objective.slope(r), objective.curvature(r)
+        if weights is not None:
+            loss, slope, curvature = weights * loss, weights * slope, weights * curvature
+        hessian = (jac * curvature[..., None, :]) @ jac.swapaxes(-1, -2)
+        return np.asarray(loss.sum(-1)), -_along(jac, slope), hessian
+
+    @cached_property
+    def limits(self) -> list[tuple[float, float]]:
+        """Lower and upper bound of each coordinate of theta, as plain numbers."""
+        return self.law.limits(self.inputs)
+
     @cached_property
     def bounds(self) -> tuple[Array, Array]:
         """Lower and upper bounds of theta, each (p,)."""
-        return self.law.bounds(self.inputs)
+        low, high = np.array(self.limits, dtype=float).T
+        return low, high
+
+    @cached_property
+    def log_y(self) -> Array:
+        """Logarithms of the values."""
+        return np.log(self.y)
+
+    @property
+    def target(self) -> Array:
+        """Values on the law's link scale: what the basis columns add up to."""
+        return self.log_y if self.law.link == "log" else self.y
 
     @cached_property
     def size(self) -> float:
         """Weighted sum of squares of the values themselves: what a residual is small against."""
-        return float(self.least_squares_weights @ self.y**2)
+        y = self.y / self.unit
+        return float(y @ y)
+
+    @property
+    def unit(self) -> Array | float:
+        """What a residual is measured in: its scale, times the value where logarithms are compared."""
+        scale = 1.0 if self.scale is None else self.scale
+        return scale * self.y if self.objective.residual == "log" else scale
 
     @cached_property
-    def least_squares_weights(self) -> Array:
-        """Weights that make plain least squares imitate this objective near a good fit."""
-        w = np.ones_like(self.y) if self.scale is None else self.scale**-2
-        return w / self.y**2 if self.objective.residual == "log" else w
+    def projection_weights(self) -> Array:
+        """Weights (n,) that make least squares on the law's link scale imitate this objective near a good fit."""
+        unit = self.unit / self.y if self.law.link == "log" else self.unit
+        return np.full(self.y.shape, unit**-2.0)
+
+
+def _along(a: Array, b: Array) -> Array:
+    """Σ over points of a (..., n) or (..., p, n) times b (..., n)."""
+    if b.ndim == 1:
+        return np.asarray(a @ b)
+    if a.ndim == b.ndim:
+        return np.asarray((a * b).sum(-1))
+    return np.asarray((a @ b[..., None])[..., 0])
 
 
 def make_problem(
@@ -91,7 +135,7 @@ def make_problem(
             raise FitError(
                 f"{name} has shape {v.shape}; all must be vectors of one length, at least 1"
             )
-        if not np.isfinite(v).all():
+        if not isfinite(v.sum()) and not np.isfinite(v).all():
             at = int(np.flatnonzero(~np.isfinite(v))[0])
             raise FitError(
                 f"{name} is {v[at]} at point {at}; drop or mend it, every number must be finite"

@@ -1,8 +1,9 @@
 """Variable projection: given the shapes, the coefficients are a bounded least-squares problem.
 
-For a grid of G shapes and R weight vectors at once: the Gram matrices of the basis columns are one
-matrix product of weights (R, n) with column products (n, G·k²), and each is solved exactly under
-the coefficients' bounds, by trying the sets of coefficients that sit at a bound.
+For a grid of G shapes and R weight vectors at once: each product of two basis columns, summed over the points
+under every row of weights, is one matrix product; each small system is solved exactly under the coefficients'
+bounds, by trying the sets of coefficients that sit at a bound. Callers silence numpy's warnings: a cell whose
+columns overflow or are collinear is left out by its infinite cost.
 
 Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 """
@@ -11,110 +12,102 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.fitting.grid import Grid
 from scalefit.fitting.problem import Problem
+from scalefit.laws.law import combine
 
 Array = NDArray[np.float64]
-CELLS = 8_000_000
+Products = list[list[Any]]
+CELLS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Projected:
-    """Best coefficients at each shape: ``theta`` (R, G, p) and weighted sum of squares (R, G)."""
+    """What least squares gives at each cell.
 
-    theta: Array
-    rss: Array
+    Attributes
+    ----------
+    coefficients : (k, G, R), within their bounds unless the cell was left out.
+    smooth : (G, R), the objective there.
+    cost : (G, R), the same, infinite at cells left out.
+    """
 
-
-def shape_grid(problem: Problem, points: int | None = None) -> Array:
-    """Cartesian grid of the law's shapes: (G, m)."""
-    law = problem.law
-    axes = [s.grid(problem.inputs, law.constants) for s in law.shapes]
-    if points is not None:
-        axes = [a[:: max(1, len(a) // points)] for a in axes]
-    mesh = np.meshgrid(*axes, indexing="ij")
-    return np.stack([m.reshape(-1) for m in mesh], axis=-1) if mesh else np.zeros((1, 0))
+    coefficients: Array
+    smooth: Array
+    cost: Array
 
 
-def design(problem: Problem, shapes: Array) -> tuple[Array, Array]:
-    """Basis columns (G, k, n) on the law's link scale, and the target (n,)."""
-    split = tuple(shapes[:, m, None] for m in range(shapes.shape[1]))
-    columns = problem.law.columns(problem.inputs, split)
-    n = problem.y.size
-    phi = np.empty((len(shapes), len(columns), n))
-    for j, column in enumerate(columns):
-        phi[:, j] = column
-    target = np.log(problem.y) if problem.law.link == "log" else problem.y
-    return phi, target
-
-
-def project(problem: Problem, shapes: Array, weights: Array | None = None) -> Projected:
-    """Solve the coefficients at every shape of (G, m), for every row of weights (R, n).
+def project(problem: Problem, grid: Grid, weights: Array | None = None) -> Projected:
+    """Solve the coefficients at every cell of the grid, for every row of weights (R, n); R is 1 without any.
 
     The grid is cut into blocks, so that memory stays bounded whatever n is.
     """
-    block = max(1, CELLS // (problem.y.size * len(problem.law.coefficients) ** 2))
-    parts = [
-        _project(problem, shapes[i : i + block], weights) for i in range(0, len(shapes), block)
-    ]
-    if len(parts) == 1:
-        return parts[0]
+    block = CELLS // problem.y.size
+    if grid.size <= block:
+        return _project(problem, grid, weights)
+    parts = [_project(problem, part, weights) for part in grid.blocks(block)]
     return Projected(
-        np.concatenate([part.theta for part in parts], axis=1),
-        np.concatenate([part.rss for part in parts], axis=1),
+        np.concatenate([part.coefficients for part in parts], axis=1),
+        np.concatenate([part.smooth for part in parts]),
+        np.concatenate([part.cost for part in parts]),
     )
 
 
-def _project(problem: Problem, shapes: Array, weights: Array | None) -> Projected:
-    phi, target = design(problem, shapes)
-    base = problem.least_squares_weights * (problem.y**2 if problem.law.link == "log" else 1.0)
-    w = base[None] if weights is None else weights * base
+def _project(problem: Problem, grid: Grid, weights: Array | None) -> Projected:
+    w = problem.projection_weights[:, None]
+    w = w if weights is None else weights.T * w
+    columns = problem.law.columns(problem.inputs, grid.split)
+    products = _products((*columns, problem.target), w)
     lower, upper = problem.bounds
-    k = phi.shape[1]
-    gram, moment, square = _moments(phi, target, w)
-    coefficients, rss = bounded_solve(gram, moment, square[:, None], lower[:k], upper[:k])
-    spread = np.broadcast_to(shapes, (*rss.shape, shapes.shape[1]))
-    return Projected(np.concatenate([coefficients, spread], axis=-1), rss)
+    found = bounded_solve(products, (*grid.shape, w.shape[1]), lower, upper)
+    if problem.objective.plain:
+        return found
+    c = found.coefficients[..., 0].reshape(-1, *grid.shape, 1)
+    value = problem.law.unlinked(combine(c, columns))
+    total = problem.total(value, weights).reshape(-1, 1)
+    smooth, cost = (np.where(np.isfinite(c), total, np.inf) for c in (found.smooth, found.cost))
+    return Projected(found.coefficients, smooth, cost)
 
 
-def _moments(phi: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
-    """ΦᵀWΦ (R, G, k, k), ΦᵀWy (R, G, k) and yᵀWy (R,)."""
-    G, k, n = phi.shape
-    with np.errstate(invalid="ignore", over="ignore"):
-        if len(w) == 1:
-            weighted = phi * w[0]
-            gram = (weighted @ phi.transpose(0, 2, 1))[None]
-            moment = (weighted @ y)[None]
-        else:
-            products = (phi[:, :, None] * phi[:, None]).reshape(G * k * k, n)
-            gram = (w @ products.T).reshape(len(w), G, k, k)
-            moment = (w @ (phi * y).reshape(G * k, n).T).reshape(len(w), G, k)
-    return gram, moment, w @ (y * y)
+def _products(columns: tuple[Any, ...], w: Array) -> Products:
+    """Upper half of the columns' products, summed under each column of w (n, R); none larger than it must be."""
+    out: Products = []
+    for i, a in enumerate(columns):
+        pairs = columns[i:] if type(a) is float and a == 1.0 else [a * b for b in columns[i:]]
+        out.append([c @ w if isinstance(c, np.ndarray) else c * w.sum(0) for c in pairs])
+    return out
 
 
 def bounded_solve(
-    gram: Array, moment: Array, square: Array, lower: Array, upper: Array
-) -> tuple[Array, Array]:
-    """Minimise cᵀMc − 2cᵀv + y² under bounds, for stacks (R, G) of small problems.
+    products: Products, stack: tuple[int, ...], lower: Array, upper: Array
+) -> Projected:
+    """Solve a stack (*grid, R) of small problems under bounds.
 
-    Bounds only raise a minimum, so shapes whose free minimum is already above the best feasible
-    one of their row are left out (infinite cost), and so are shapes with collinear columns.
+    ``products`` are those of the columns with each other, the target last. Bounds only raise a minimum, so
+    shapes whose free minimum is already above the best feasible one of their row of weights are left out,
+    and so are shapes with collinear columns.
     """
-    best = _solve(gram, moment)
-    with np.errstate(invalid="ignore", over="ignore"):
-        rss = np.maximum(_rss(gram, moment, square, best), 0)
-        outside = ((best < lower) | (best > upper)).any(-1)
-    feasible = np.where(outside | ~np.isfinite(rss), np.inf, rss)
-    lowest = feasible.min(-1, keepdims=True)
-    hopeful = (outside & (rss < lowest)) | np.isinf(lowest)
+    k, rows = len(products) - 1, stack[-1]
+    best, rss = _eliminate(products, stack)
+    best, rss = best.reshape(k, -1, rows), rss.reshape(-1, rows)
+    low, high = lower[:k, None, None], upper[:k, None, None]
+    inside = ((best >= low) & (best <= high)).all(0)
+    if inside.all():
+        return Projected(best, rss, rss)
+    feasible = np.where(inside, rss, np.inf)
+    hopeful = (rss <= feasible.min(0)) & ~inside
     if hopeful.any():
-        square = np.broadcast_to(square, hopeful.shape)[hopeful]
-        found = _on_faces(gram[hopeful], moment[hopeful], square, lower, upper)
-        best[hopeful], feasible[hopeful] = found
-    return best, feasible
+        chosen = [
+            [np.broadcast_to(c, stack).reshape(-1, rows)[hopeful] for c in row] for row in products
+        ]
+        best[:, hopeful], rss[hopeful] = _on_faces(chosen, lower[:k], upper[:k])
+        feasible[hopeful] = rss[hopeful]
+    return Projected(best, rss, feasible)
 
 
 def held(lower: Array, upper: Array) -> list[Array]:
@@ -125,44 +118,53 @@ def held(lower: Array, upper: Array) -> list[Array]:
     return [np.array(fixed) for fixed in product(*sides)]
 
 
-def _on_faces(
-    gram: Array, moment: Array, square: Array, lower: Array, upper: Array
-) -> tuple[Array, Array]:
-    """Best feasible solution over all choices of coefficients at a bound."""
-    best = np.full(moment.shape, np.nan)
-    rss = np.full(len(moment), np.inf)
+def _on_faces(products: Products, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Best feasible solution over all choices of coefficients at a bound: (k, S) and (S,)."""
+    size = products[-1][0].size
+    best, rss = np.full((lower.size, size), np.nan), np.full(size, np.inf)
     for at in held(lower, upper):
         free = np.isnan(at)
-        trial = np.broadcast_to(np.where(free, 0.0, at), moment.shape).copy()
-        if free.any():
-            rest = moment[:, free] - gram[:, free][:, :, ~free] @ at[~free]
-            trial[:, free] = _solve(gram[:, free][:, :, free], rest)
-        good = ((trial >= lower) & (trial <= upper)).all(-1)
-        value = np.where(good, np.maximum(_rss(gram, moment, square, trial), 0), np.inf)
-        better = value < rss
-        best[better], rss[better] = trial[better], value[better]
+        trial = np.broadcast_to(np.where(free, 0.0, at)[:, None], best.shape).copy()
+        trial[free], value = _eliminate(_less(products, at), (size,))
+        good = ((trial >= lower[:, None]) & (trial <= upper[:, None])).all(0)
+        better = good & (value < rss)
+        best[:, better], rss[better] = trial[:, better], value[better]
     return best, rss
 
 
-def _rss(gram: Array, moment: Array, square: Array, c: Array) -> Array:
-    inner: Array = (((gram @ c[..., None])[..., 0] - 2 * moment) * c).sum(-1)
-    return square + inner
+def _less(products: Products, at: Array) -> Products:
+    """Products of the free columns and the target, less the columns held ``at`` (k,)."""
+    free = [i for i, value in enumerate(at) if np.isnan(value)]
+    fixed = [(i, value) for i, value in enumerate(at) if not np.isnan(value)]
+
+    def pair(i: int, j: int) -> Any:
+        return products[min(i, j)][abs(j - i)]
+
+    out = [[pair(i, j) for j in free[n:]] for n, i in enumerate(free)]
+    for row, i in zip(out, free, strict=True):
+        row.append(pair(i, at.size) - sum(c * pair(i, j) for j, c in fixed))
+    square = products[-1][0] - 2 * sum(c * pair(j, at.size) for j, c in fixed)
+    return [*out, [square + sum(c * d * pair(i, j) for i, c in fixed for j, d in fixed)]]
 
 
-def _solve(gram: Array, moment: Array) -> Array:
-    """Solve stacks of k×k systems; k ≤ 2 in closed form; singular ones give NaN."""
-    k = moment.shape[-1]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if k == 1:
-            return np.asarray(moment / gram[..., 0])
-        if k == 2:
-            a, b, d = gram[..., 0, 0], gram[..., 0, 1], gram[..., 1, 1]
-            det = a * d - b * b
-            det = np.where(det > 1e-14 * a * d, det, np.nan)
-            first = (d * moment[..., 0] - b * moment[..., 1]) / det
-            return np.stack([first, (a * moment[..., 1] - b * moment[..., 0]) / det], axis=-1)
-    norm = np.sqrt(np.einsum("...ii->...i", gram))
-    norm = np.where((norm > 0) & np.isfinite(norm), norm, 1.0)
-    scaled = np.nan_to_num(gram / (norm[..., :, None] * norm[..., None, :])) + 1e-14 * np.eye(k)
-    found: Array = np.linalg.solve(scaled, (np.nan_to_num(moment) / norm)[..., None])[..., 0]
-    return found / norm
+def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array]:
+    """Solve the normal equations by elimination, each operation on the whole stack: (k, *stack) and (*stack).
+
+    What is left of the target's square after all columns is the sum of squares.
+    """
+    k, left = len(products) - 1, [list(row) for row in products]
+    regular: Any = True
+    for i in range(k):
+        row, pivot = left[i], left[i][0]
+        regular = regular & (pivot > 1e-14 * products[i][0])
+        for j in range(1, k - i + 1):
+            factor = row[j] / pivot
+            for c in range(j, k - i + 1):
+                left[i + j][c - j] = left[i + j][c - j] - factor * row[c]
+            row[j] = factor
+    best = np.empty((k, *stack))
+    for i in reversed(range(k)):
+        best[i] = left[i][-1]
+        for j in range(i + 1, k):
+            best[i] -= left[i][j - i] * best[j]
+    return best, np.where(regular, np.maximum(left[k][0], 0.0), np.inf)

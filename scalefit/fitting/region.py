@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.fitting.problem import Problem
-from scalefit.fitting.projection import design, held
+from scalefit.fitting.projection import held
 
 Array = NDArray[np.float64]
 RIDGE = 1e-13
@@ -198,9 +198,20 @@ def rss_of(problem: Problem, value: Array, weights: Array) -> float:
     return float(np.sum(weights * (y - fitted) ** 2))
 
 
+def _design(problem: Problem, shapes: Array) -> Array:
+    """Basis columns at each row of shapes (G, m), on the law's link scale: (G, k, n)."""
+    columns = problem.law.columns(
+        problem.inputs, tuple(shapes[:, m, None] for m in range(shapes.shape[1]))
+    )
+    phi = np.empty((len(shapes), len(columns), problem.y.size))
+    for j, column in enumerate(columns):
+        phi[:, j] = column
+    return phi
+
+
 def _faces(problem: Problem, shapes: Array, weights: Array) -> tuple[Face, ...]:
     """Every way to hold coefficients at finite bounds, the free one first."""
-    phi, y = design(problem, shapes)
+    phi, y = _design(problem, shapes), problem.target
     weighted = phi * weights
     gram, moment = weighted @ phi.transpose(0, 2, 1), weighted @ y
     low, high = _coefficient_bounds(problem)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.fitting.grid import Grid, shape_grid
 from scalefit.fitting.polish import polish
 from scalefit.fitting.problem import Problem
-from scalefit.fitting.projection import project, shape_grid
+from scalefit.fitting.projection import project
 from scalefit.fitting.solve import Solution
 
 Array = NDArray[np.float64]
@@ -50,32 +51,34 @@ def refit(solution: Solution, weights: Array) -> Draws:
     """Refit under every row of weights (R, n), from the optimum or a better grid point."""
     problem = solution.problem
     grid = _coarse_grid(problem)
-    block = max(1, CELLS // (max(len(grid), problem.y.size) * len(solution.theta)))
-    parts = [
-        _refit_block(solution, grid, weights[i : i + block]) for i in range(0, len(weights), block)
-    ]
+    width = max(grid.size if grid else 1, problem.y.size) * len(solution.theta)
+    block = max(1, CELLS // width)
+    with np.errstate(all="ignore"):
+        parts = [
+            _refit_block(solution, grid, weights[i : i + block])
+            for i in range(0, len(weights), block)
+        ]
     return Draws(problem, np.concatenate(parts))
 
 
-def _coarse_grid(problem: Problem) -> Array:
+def _coarse_grid(problem: Problem) -> Grid | None:
     """Shapes for the starts of refits; none where grid and points together would be large."""
     if not (problem.law.separable and problem.objective.plain):
-        return np.zeros((0, len(problem.law.shapes)))
+        return None
     grid = shape_grid(problem, points=16 if len(problem.law.shapes) == 1 else 8)
-    return grid if grid.size * problem.y.size < CELLS else grid[:0]
+    return grid if grid.size * problem.y.size < CELLS else None
 
 
-def _refit_block(solution: Solution, grid: Array, weights: Array) -> Array:
+def _refit_block(solution: Solution, grid: Grid | None, weights: Array) -> Array:
     problem = solution.problem
-    start = np.broadcast_to(solution.theta, (len(weights), solution.theta.size)).copy()
-    if len(grid):
+    start = np.tile(solution.theta, (len(weights), 1))
+    if grid:
         found = project(problem, grid, weights)
-        best = found.rss.argmin(-1)
-        rows = np.arange(len(weights))
-        here = problem.total(solution.fitted, weights)
-        better = found.rss[rows, best] < here
-        start[better] = found.theta[rows, best][better]
-    return polish(problem, start, weights, tolerance=1e-10).theta
+        best, rows = found.cost.argmin(0), np.arange(len(weights))
+        better = found.cost[best, rows] < problem.total(solution.fitted, weights)
+        there = np.concatenate([found.coefficients[:, best, rows], grid.cells[:, best]])
+        start = np.where(better[:, None], there.T, start)
+    return polish(problem, start, weights)
 
 
 def leave_out(solution: Solution, clusters: NDArray[np.int64]) -> Draws:

@@ -87,12 +87,10 @@ class Fit:
 
     @property
     def not_identified(self) -> frozenset[str]:
-        """Parameters that the data do not fix: a shape sits at its bound, or the 95 % interval is open."""
-        k, names = len(self.law.coefficients), set()
-        for j, coordinate in enumerate(self.law.coordinates):
-            if coordinate not in self.solution.at_bound or (j < k and coordinate == "E"):
-                continue
-            low, high = (b[j] for b in self.solution.problem.bounds)
+        """Parameters that the data do not fix: a shape at its bound or of no effect, or an open 95 % interval."""
+        names: set[str] = set()
+        for j in self._loose:
+            low, high = self.solution.problem.limits[j]
             moved = self.solution.theta.copy()
             moved[j] = low + 0.1 * (high - low) if np.isfinite(high - low) else moved[j] + 1.0
             with np.errstate(all="ignore"):
@@ -105,6 +103,14 @@ class Fit:
         ends = self.uncertainty.parameters(0.95)
         open_ended = {n for n, (low, high) in ends.items() if np.isinf(low) and np.isinf(high)}
         return frozenset(names | open_ended)
+
+    @property
+    def _loose(self) -> list[int]:
+        """Coordinates at a bound, a floor at 0 apart, and those that do not move the curve."""
+        slopes = self.law.jacobian(self.points.inputs, self.solution.theta)[1]
+        still = ~(slopes != 0).any(axis=1)
+        at = set(self.solution.at_bound) - {"E"}
+        return [j for j, name in enumerate(self.law.coordinates) if still[j] or name in at]
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.fitting.descent import Spot, descend
+from scalefit.fitting.grid import between_cells, shape_grid
 from scalefit.fitting.objective import Objective
-from scalefit.fitting.polish import polish
 from scalefit.fitting.problem import Problem, make_problem
-from scalefit.fitting.projection import project, shape_grid
+from scalefit.fitting.projection import project
 from scalefit.laws.law import Law
 
 Array = NDArray[np.float64]
 BASINS = 4
+SQUARED = Objective()
 CONVERGED = 1e-6
 
 
@@ -28,7 +31,6 @@ class Solution:
     objective : summed loss there.
     gradient : largest gradient of a free parameter, scaled by curvature and objective; ~0 at an optimum.
     rival, gap : theta of the second-best basin and how much worse it is, relative; None and inf if there is none.
-    at_bound : coordinates that sit at a bound.
     """
 
     problem: Problem
@@ -38,7 +40,13 @@ class Solution:
     steps: int
     rival: Array | None
     gap: float
-    at_bound: tuple[str, ...]
+
+    @property
+    def at_bound(self) -> tuple[str, ...]:
+        """Names of the coordinates that sit at a bound."""
+        names, theta = self.problem.law.coordinates, self.theta.tolist()
+        rows = zip(names, theta, self.problem.limits, strict=True)
+        return tuple(name for name, t, (low, high) in rows if t <= low or t >= high)
 
     @property
     def condition(self) -> float:
@@ -79,65 +87,60 @@ def solve(
     FitError
         The vectors are malformed; see :func:`scalefit.fitting.problem.make_problem`.
     """
-    return solve_problem(make_problem(law, inputs, y, objective or Objective(), scale), weights)
+    return solve_problem(make_problem(law, inputs, y, objective or SQUARED, scale), weights)
 
 
 def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
     """Fit a checked problem."""
-    ends = polish(problem, starting_points(problem, weights), weights)
-    order = np.argsort(ends.objective, kind="stable")
-    theta, best = ends.theta[order[0]], float(ends.objective[order[0]])
-    rival = _rival(ends.theta[order], ends.objective[order])
-    gap = np.inf if rival is None else float(ends.objective[order[rival]] / max(best, 1e-300) - 1)
-    lower, upper = problem.bounds
-    names = problem.law.coordinates
+    with np.errstate(all="ignore"):
+        starts = starting_points(problem, weights)
+        ends = [descend(problem, start, weights) for start in starts]
+    ranked = sorted((spot for spot, _ in ends), key=lambda spot: spot.total)
+    best = ranked[0]
+    rival = next((spot for spot in ranked[1:] if _apart(spot, best)), None)
     return Solution(
         problem=problem,
-        theta=theta,
-        objective=best,
-        gradient=float(ends.gradient[order[0]]),
-        steps=ends.steps,
-        rival=None if rival is None else ends.theta[order[rival]],
-        gap=gap,
-        at_bound=tuple(names[j] for j in np.flatnonzero((theta <= lower) | (theta >= upper))),
+        theta=np.array(best.theta),
+        objective=best.total,
+        gradient=best.slope,
+        steps=sum(steps for _, steps in ends),
+        rival=None if rival is None else np.array(rival.theta),
+        gap=inf if rival is None else rival.total / max(best.total, 1e-300) - 1,
     )
 
 
-def starting_points(problem: Problem, weights: Array | None = None) -> Array:
-    """Return the best grid point of each basin, at most :data:`BASINS`, best first: (B, p)."""
+def starting_points(problem: Problem, weights: Array | None = None) -> list[list[float]]:
+    """Return theta at the minimum of each basin of the grid, at most :data:`BASINS`, best first."""
     law = problem.law
     if not law.separable:
         assert law.starts is not None
-        return np.atleast_2d(law.starts(problem.inputs, problem.y))
+        return [
+            [float(t) for t in row] for row in np.atleast_2d(law.starts(problem.inputs, problem.y))
+        ]
     grid = shape_grid(problem)
     found = project(problem, grid, None if weights is None else weights[None])
-    theta, cost = found.theta[0], found.rss[0]
-    if not problem.objective.plain:
-        with np.errstate(all="ignore"):
-            cost = problem.total(law.value(problem.inputs, theta), weights)
-        cost = np.where(np.isfinite(cost), cost, np.inf)
-    minima = _local_minima(cost.reshape([s.points for s in law.shapes] or [1]))
-    ranked = minima[np.argsort(cost[minima], kind="stable")][:BASINS]
-    return np.asarray(theta[ranked])
+    cost = found.cost[:, 0]
+    minima = _local_minima(cost.reshape(grid.shape))
+    if minima.size > 1:
+        minima = minima[np.argsort(cost[minima], kind="stable")][:BASINS]
+    smooth, coefficients = found.smooth[:, 0], found.coefficients[..., 0]
+    return [between_cells(grid, coefficients, smooth, i) for i in minima.tolist()]
 
 
 def _local_minima(cost: Array) -> NDArray[np.intp]:
-    """Flat indices of grid cells no worse than their axis neighbours."""
-    low = np.isfinite(cost)
+    """Flat indices of grid cells no worse than their axis neighbours; cell 0 where there are no axes."""
+    low = cost < np.inf
     for axis in range(cost.ndim):
-        line, mark = np.moveaxis(cost, axis, 0), np.moveaxis(low, axis, 0)
+        line, mark = cost.swapaxes(axis, 0), low.swapaxes(axis, 0)
         mark[1:] &= line[1:] <= line[:-1]
         mark[:-1] &= line[:-1] <= line[1:]
     return np.flatnonzero(low)
 
 
-def _rival(theta: Array, objective: Array) -> int | None:
-    """First basin, in order of objective, that is not the best one reached again."""
-    scale = np.abs(theta[0]) + 1e-6
-    for i in range(1, len(theta)):
-        if np.isfinite(objective[i]) and (np.abs(theta[i] - theta[0]) / scale).max() > 1e-3:
-            return i
-    return None
+def _apart(spot: Spot, best: Spot) -> bool:
+    """Whether a basin is another one, and not the best one reached again."""
+    pairs = zip(spot.theta, best.theta, strict=True)
+    return spot.total < inf and any(abs(t - b) > 1e-3 * (abs(b) + 1e-6) for t, b in pairs)
 
 
 def _condition(problem: Problem, theta: Array) -> float:

@@ -3,8 +3,9 @@
 from scalefit.errors import LawError
 from scalefit.laws.bansal import bansal
 from scalefit.laws.chinchilla import chinchilla, multiplicative
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
 from scalefit.laws.log_law import log_law
+from scalefit.laws.parts import Coefficient, Shape
 from scalefit.laws.power import power, pure_power
 from scalefit.laws.quality import ce_to_bleu
 from scalefit.laws.rectified import rectified

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +12,9 @@ Array = NDArray[np.float64]
 
 def geometric_mean(x: Array) -> float:
     """Geometric mean of the positive finite entries, 1 where there are none."""
-    positive = x[(x > 0) & np.isfinite(x)]
-    return float(np.exp(np.mean(np.log(positive)))) if positive.size else 1.0
+    if not (x.size and x.min() > 0 and x.max() < np.inf):
+        x = x[(x > 0) & np.isfinite(x)]
+    return math.exp(float(np.log(x).sum()) / x.size) if x.size else 1.0
 
 
 def round_reference(x: Array) -> float:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from scalefit.laws._scale import geometric_mean
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape
 
 
-def _slopes(x: Any, gamma: Any, alpha: Any, x_ref: float) -> tuple[tuple[Any], tuple[Any]]:
-    inner = x_ref / x + gamma
-    phi = inner**alpha
+def _slopes(
+    columns: Any, x: Any, gamma: Any, alpha: Any, x_ref: float
+) -> tuple[tuple[Any], tuple[Any]]:
+    inner, (phi,) = x_ref / x + gamma, columns
     return (alpha * phi / inner,), (np.log(inner) * phi,)
 
 
@@ -35,7 +37,7 @@ bansal = Law(
         Shape("alpha", (0.0, 5.0), points=26, meaning="exponent"),
     ),
     basis=lambda x, g, alpha, x_ref: ((x_ref / x + g) ** alpha,),
-    slopes=lambda x, g, alpha, x_ref: _slopes(x, g, alpha, x_ref),
+    slopes=_slopes,
     anchor=lambda x: {"x_ref": geometric_mean(x)},
     reported=("A", "gamma", "alpha"),
     report=lambda a, g, alpha, x_ref: {"A": a * x_ref**alpha, "gamma": g / x_ref, "alpha": alpha},

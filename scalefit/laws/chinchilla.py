@@ -7,27 +7,33 @@ from typing import Any
 import numpy as np
 
 from scalefit.laws._scale import geometric_mean
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape
 
 FLOOR = Coefficient("E", 0.0, meaning="irreducible loss")
 
 
 def _decay(x: Any, alpha: Any, x_ref: float) -> Any:
-    return np.exp(-alpha * np.log(x / x_ref))
+    return np.exp(alpha * np.log(x_ref / x))
 
 
-def _fall(x: Any, alpha: Any, x_ref: float) -> Any:
-    log = np.log(x / x_ref)
-    return -log * np.exp(-alpha * log)
+def _fall(decay: Any, x: Any, x_ref: float) -> Any:
+    """Return the derivative of :func:`_decay` by its exponent."""
+    return np.log(x_ref / x) * decay
 
 
 def _anchor(X: Any, Y: Any) -> dict[str, float]:
     return {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(Y)}
 
 
-def _product_slopes(X: Any, Y: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float) -> Any:
-    phi = _decay(X, alpha, X_ref) * _decay(Y, beta, Y_ref)
-    return (0.0, -np.log(X / X_ref) * phi), (0.0, -np.log(Y / Y_ref) * phi)
+def _sum_slopes(phi: Any, N: Any, D: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float) -> Any:
+    return (0.0, _fall(phi[1], N, X_ref), 0.0), (0.0, 0.0, _fall(phi[2], D, Y_ref))
+
+
+def _product_slopes(
+    phi: Any, X: Any, F: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float
+) -> Any:
+    return (0.0, _fall(phi[1], X, X_ref)), (0.0, _fall(phi[1], F, Y_ref))
 
 
 chinchilla = Law(
@@ -48,10 +54,7 @@ chinchilla = Law(
         _decay(N, alpha, X_ref),
         _decay(D, beta, Y_ref),
     ),
-    slopes=lambda N, D, alpha, beta, X_ref, Y_ref: (
-        (0.0, _fall(N, alpha, X_ref), 0.0),
-        (0.0, 0.0, _fall(D, beta, Y_ref)),
-    ),
+    slopes=_sum_slopes,
     anchor=_anchor,
     reported=("E", "A", "B", "alpha", "beta"),
     report=lambda E, a, b, alpha, beta, X_ref, Y_ref: {

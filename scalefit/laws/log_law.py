@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from scalefit.laws._scale import round_reference
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape
 
 
 def _warp(z: Any, kappa: Any) -> Any:
@@ -39,11 +40,11 @@ def _basis(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[Any]:
         return (np.exp(b * _warp(np.log(x / D_ref), kappa)),)
 
 
-def _slopes(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[tuple[Any], tuple[Any]]:
-    z = np.log(x / D_ref)
-    warp = _warp(z, kappa)
-    phi = np.exp(b * warp)
-    return (warp * phi,), (b * _warp_slope(z, kappa) * phi,)
+def _slopes(
+    columns: Any, x: Any, b: Any, kappa: Any, D_ref: float
+) -> tuple[tuple[Any], tuple[Any]]:
+    z, (phi,) = np.log(x / D_ref), columns
+    return (_warp(z, kappa) * phi,), (b * _warp_slope(z, kappa) * phi,)
 
 
 def _kappa_span(x: Any, D_ref: float) -> tuple[float, float]:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from scalefit.laws._scale import geometric_mean
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape
 
-ALPHA = Shape("alpha", (0.0, 5.0), points=26, meaning="exponent")
+ALPHA = Shape("alpha", (0.0, 5.0), spacing="square", points=65, meaning="exponent")
 SCALE = Coefficient("a", 0.0, meaning="the falling part at the reference input")
 
 
@@ -18,12 +19,12 @@ def _anchor(x: Any) -> dict[str, float]:
 
 
 def _decay(x: Any, alpha: Any, x_ref: float) -> Any:
-    return np.exp(-alpha * np.log(x / x_ref))
+    return np.exp(alpha * np.log(x_ref / x))
 
 
-def _decay_slope(x: Any, alpha: Any, x_ref: float) -> Any:
-    log = np.log(x / x_ref)
-    return -log * np.exp(-alpha * log)
+def _fall(decay: Any, x: Any, x_ref: float) -> Any:
+    """Return the derivative of :func:`_decay` by α."""
+    return np.log(x_ref / x) * decay
 
 
 def _inverse(y: Any, E: Any, a: Any, alpha: Any, x_ref: float) -> Any:
@@ -36,7 +37,7 @@ power = Law(
     coefficients=(Coefficient("E", 0.0, meaning="irreducible loss"), SCALE),
     shapes=(ALPHA,),
     basis=lambda x, alpha, x_ref: (1.0, _decay(x, alpha, x_ref)),
-    slopes=lambda x, alpha, x_ref: ((0.0, _decay_slope(x, alpha, x_ref)),),
+    slopes=lambda phi, x, alpha, x_ref: ((0.0, _fall(phi[1], x, x_ref)),),
     anchor=_anchor,
     reported=("E", "A", "alpha"),
     report=lambda E, a, alpha, x_ref: {"E": E, "A": a * x_ref**alpha, "alpha": alpha},
@@ -52,7 +53,7 @@ pure_power = Law(
     coefficients=(SCALE,),
     shapes=(ALPHA,),
     basis=lambda x, alpha, x_ref: (_decay(x, alpha, x_ref),),
-    slopes=lambda x, alpha, x_ref: ((_decay_slope(x, alpha, x_ref),),),
+    slopes=lambda phi, x, alpha, x_ref: ((_fall(phi[0], x, x_ref),),),
     anchor=_anchor,
     reported=("A", "alpha"),
     report=lambda a, alpha, x_ref: {"A": a * x_ref**alpha, "alpha": alpha},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape
 
 ce_to_bleu = Law(
     name="ce_to_bleu",
@@ -20,8 +21,8 @@ ce_to_bleu = Law(
             meaning="relative loss of quality per nat",
         ),
     ),
-    basis=lambda L, k, L_ref: (np.exp(-k * (L - L_ref)),),
-    slopes=lambda L, k, L_ref: ((-(L - L_ref) * np.exp(-k * (L - L_ref)),),),
+    basis=lambda L, k, L_ref: (np.exp(k * (L_ref - L)),),
+    slopes=lambda phi, L, k, L_ref: (((L_ref - L) * phi[0],),),
     anchor=lambda L: {"L_ref": float(np.mean(L))},
     reported=("C", "k"),
     report=lambda c, k, L_ref: {"C": c * np.exp(k * L_ref), "k": k},

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from scalefit.laws._scale import geometric_mean
-from scalefit.laws.law import Coefficient, Law, Shape
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape
 
 
 def _basis(D: Any, d: Any, beta: Any, x_ref: float) -> tuple[Any, Any]:
     return 1.0, 1 / (d**beta + (D / x_ref) ** beta)
 
 
-def _slopes(D: Any, d: Any, beta: Any, x_ref: float) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+def _slopes(
+    phi: Any, D: Any, d: Any, beta: Any, x_ref: float
+) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     x = D / x_ref
     positive = np.where(np.asarray(d) > 0, d, 1.0)
     knee, rise = d**beta, x**beta
-    square = -1 / (knee + rise) ** 2
+    square = -phi[1] * phi[1]
     by_d = square * beta * np.where(np.asarray(d) > 0, knee / positive, 0.0)
     by_beta = square * (knee * np.log(positive) + rise * np.log(x))
     return (0.0, by_d), (0.0, by_beta)

@@ -1,0 +1,98 @@
+"""Levenberg–Marquardt under bounds from one start: points in numpy, the p×p system in plain floats.
+
+For one start a call of numpy costs more than the arithmetic in it; :mod:`scalefit.fitting.polish` takes
+thousands of starts at once by the same rules. Curvature is that of the loss (Huber's outliers count little),
+damping is relative to the diagonal, and a parameter at its bound is freed as soon as the gradient points inwards.
+
+Source: Moré 1978, The Levenberg–Marquardt algorithm; Triggs et al. 1999, Bundle adjustment, section 4.3.
+"""
+
+from __future__ import annotations
+
+from math import inf, isnan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.fitting.problem import Problem
+
+Array = NDArray[np.float64]
+Rows = list[list[float]]
+DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
+MAX_STEPS, TOLERANCE, TINY = 300, 1e-13, 1e-300
+
+
+class Spot(NamedTuple):
+    """Somewhere on the way: theta (p), objective, its gradient (p) and approximate Hessian (p×p)."""
+
+    theta: list[float]
+    total: float
+    gradient: list[float]
+    hessian: Rows
+
+    @property
+    def slope(self) -> float:
+        """Largest gradient, in units of curvature and objective; ~0 at an optimum."""
+        scaled = [
+            abs(g) / sqrt(max(row[j], TINY))
+            for j, (g, row) in enumerate(zip(self.gradient, self.hessian, strict=True))
+        ]
+        return max(scaled) / sqrt(self.total + TINY)
+
+
+def descend(problem: Problem, start: list[float], weights: Array | None) -> tuple[Spot, int]:
+    """Return where ``start`` leads, its gradient 0 along bounds that hold it, and the steps taken."""
+    here, damping, floor = _spot(problem, start, weights), DAMPING, 1e-29 * problem.size
+    steps = 0
+    while True:
+        steps += 1
+        gradient = _free(here, problem.limits)
+        step = _damped(here.hessian, gradient, damping)
+        gain = -0.5 * sum(s * g for s, g in zip(step, gradient, strict=True))
+        if not gain > TOLERANCE * here.total + floor or damping > HOPELESS or steps == MAX_STEPS:
+            return here._replace(gradient=gradient), steps
+        there = _spot(problem, [t + s for t, s in zip(here.theta, step, strict=True)], weights)
+        if there.total <= here.total:
+            here, damping = there, max(damping * EASIER, 1e-14)
+        else:
+            damping *= HARDER
+
+
+def _spot(problem: Problem, theta: list[float], weights: Array | None) -> Spot:
+    """Evaluate at theta, brought back within the bounds."""
+    theta = [min(max(t, low), high) for t, (low, high) in zip(theta, problem.limits, strict=True)]
+    value, jac = problem.law.jacobian(problem.inputs, np.array(theta))
+    total, gradient, hessian = (v.tolist() for v in problem.expansion(value, jac, weights))
+    return Spot(theta, inf if isnan(total) else total, gradient, hessian)
+
+
+def _free(spot: Spot, limits: list[tuple[float, float]]) -> list[float]:
+    """Gradient, 0 where it pushes against a bound."""
+    return [
+        0.0 if (t <= low and g > 0) or (t >= high and g < 0) else g
+        for t, g, (low, high) in zip(spot.theta, spot.gradient, limits, strict=True)
+    ]
+
+
+def _damped(hessian: Rows, gradient: list[float], damping: float) -> list[float]:
+    """Solve (H + λ·diag H)·step = −gradient by LDLᵀ; coordinates without gradient or curvature stay."""
+    free = [j for j, g in enumerate(gradient) if g != 0.0]
+    rows = [[hessian[i][j] for j in free] for i in free]
+    right = [-gradient[j] for j in free]
+    for i, row in enumerate(rows):
+        row[i] *= 1 + damping
+    for i, row in enumerate(rows):
+        pivot = row[i] = row[i] if row[i] > 0 else inf
+        for r in range(i + 1, len(rows)):
+            below, factor = rows[r], row[r] / pivot
+            for c in range(r, len(rows)):
+                below[c] -= factor * row[c]
+            right[r] -= factor * right[i]
+    out = [0.0] * len(gradient)
+    for i in reversed(range(len(rows))):
+        rest = right[i]
+        for c in range(i + 1, len(rows)):
+            rest -= rows[i][c] * out[free[c]]
+        out[free[i]] = rest / rows[i][i]
+    return out

@@ -1,0 +1,119 @@
+"""A grid over the shapes of a law: the product of one axis a shape, never written out before it must be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.fitting.problem import Problem
+
+Array = NDArray[np.float64]
+REACH = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """One ascending axis a shape; cells are in C order."""
+
+    axes: tuple[Array, ...]
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Points on each axis."""
+        return tuple(a.size for a in self.axes)
+
+    @cached_property
+    def split(self) -> tuple[Array, ...]:
+        """Each axis with room for the others and for the points, so that a column costs what it varies with."""
+        m = len(self.axes)
+        return tuple(a.reshape(-1, *[1] * (m - i)) for i, a in enumerate(self.axes))
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return math.prod(self.shape)
+
+    @property
+    def cells(self) -> Array:
+        """Shapes of every cell: (m, G)."""
+        out = np.empty((len(self.axes), *self.shape))
+        for i, axis in enumerate(self.split):
+            out[i] = axis[..., 0]
+        return out.reshape(len(self.axes), self.size)
+
+    def blocks(self, cells: int) -> Iterator[Grid]:
+        """Parts of at most ``cells`` cells, or of one, in order."""
+        if self.size <= max(cells, 1):
+            yield self
+            return
+        i = next(i for i, axis in enumerate(self.axes) if axis.size > 1)
+        half = self.axes[i].size // 2
+        for part in (self.axes[i][:half], self.axes[i][half:]):
+            yield from Grid((*self.axes[:i], part, *self.axes[i + 1 :])).blocks(cells)
+
+
+def shape_grid(problem: Problem, points: int | None = None) -> Grid:
+    """Grid of the law's shapes, thinned to about ``points`` an axis."""
+    law = problem.law
+    axes = [s.grid(problem.inputs, law.constants) for s in law.shapes]
+    if points is not None:
+        axes = [a[:: max(1, len(a) // points)] for a in axes]
+    return Grid(tuple(axes))
+
+
+def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> list[float]:
+    """Coefficients, then shapes, at the minimum next to a cell: a polynomial through its neighbours on every axis.
+
+    ``coefficients`` (k, G) and ``cost`` (G,) are those of the cells. Costs of a smooth law are so smooth that
+    eleven cells give the minimum to eight digits; where an axis ends nearby, or a cost is infinite, fewer serve.
+    """
+    here = coefficients[:, cell]
+    best, shapes, stride = here, [], cost.size
+    for axis in grid.axes:
+        stride //= axis.size
+        at = cell // stride % axis.size
+        first = cell - at * stride
+        line = cost[first : first + axis.size * stride : stride]
+        reach = _reach(line, at)
+        lagrange = _vertex(line[at - reach : at + reach + 1], reach)
+        near = slice(cell - reach * stride, cell + reach * stride + 1, stride)
+        shapes.append(float(axis[at - reach : at + reach + 1] @ lagrange))
+        best = best + (coefficients[:, near] @ lagrange - here)
+    return [*best.tolist(), *shapes]
+
+
+def _reach(line: Array, at: int) -> int:
+    """How many cells on each side can be used."""
+    reach = min(REACH, at, line.size - 1 - at)
+    while reach and not math.isfinite(line[at - reach : at + reach + 1].sum()):
+        reach -= 1
+    return reach
+
+
+@lru_cache(maxsize=REACH + 1)
+def _polynomials(reach: int) -> Array:
+    """Coefficients of the polynomial through values at −reach … reach, as rows: a matrix to multiply them with."""
+    return np.linalg.inv(np.vander(np.arange(-reach, reach + 1.0), increasing=True))
+
+
+def _vertex(values: Array, reach: int) -> Array:
+    """Weights of the cells at the minimum of the polynomial through them; the middle one if it has none nearby."""
+    matrix = _polynomials(reach)
+    slopes = [i * c for i, c in enumerate((matrix @ values).tolist())][:0:-1]
+    bends = [i * c for i, c in zip(range(len(slopes) - 1, 0, -1), slopes, strict=False)]
+    t, step = 0.0, 1.0
+    while abs(step) > 1e-5 and abs(t) <= 1:  # Newton: the next step would be of order 1e-10
+        slope = bend = 0.0
+        for c in slopes:
+            slope = slope * t + c
+        for c in bends:
+            bend = bend * t + c
+        step = -slope / bend if bend > 0 else math.inf
+        t += step
+    at = t if abs(t) <= 1 else 0.0
+    return np.array([at**i for i in range(2 * reach + 1)]) @ matrix
