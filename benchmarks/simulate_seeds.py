@@ -5,6 +5,7 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/simulate_seeds.py`` (about two minute
 """
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,10 @@ from scalefit.analysis.procedures.aggregate import interquartile_mean, jackknife
 from scalefit.analysis.procedures.estimate import one_sample, welch
 from scalefit.analysis.procedures.stochastic import superiority
 from scalefit.analysis.seeds import intervals
-from scalefit.analysis.seeds.anova import PRETRAIN, nested_squares
+from scalefit.analysis.seeds.anova import PRETRAIN, factorial, nested_squares
+from scalefit.analysis.seeds.design import Cell
+from scalefit.analysis.seeds.needed import seeds_needed
+from scalefit.analysis.seeds.pool import nested_cells
 from scalefit.analysis.seeds.power import Spread
 
 SEED = 20261122
@@ -49,8 +53,11 @@ def components(runs):
             cut = np.maximum(low, 0), np.maximum(high, 0)
             ratio = intervals.icc(s)
             wide = intervals.williams_tukey((s.values[:, 0] / f, s.values[:, 1] / f), dof)
-            few = [nested_squares(*s.values[i], *dof, f) for i in range(runs // 50)]
-            general = [covered(intervals.generalised(one, PRETRAIN), icc) for one in few]
+            parts = np.array_split(s.values[: runs // 10], max(runs // 1000, 1))
+            general = np.concatenate([
+                covered(intervals.generalised(nested_squares(*part.T, *dof, f), PRETRAIN), icc)
+                for part in parts
+            ])  # fmt: skip
             rows.append(
                 (f"{p} × {f}", icc, share(covered((low, high), icc)), share(covered(cut, icc)),
                  share(covered(wide, icc)), share(general), share(covered(ratio[1:], icc)),
@@ -59,6 +66,51 @@ def components(runs):
     head = ("P × F", "ICC", "σ²_P, MLS (default)", "same, cut at 0", "Williams–Tukey",
             "generalised", "ICC, exact F", "estimate < 0", "median width")  # fmt: skip
     table("Coverage of 95 % intervals for variance components", head, rows)
+    crossed_components(rng, runs // 5)
+    unbalanced(rng, runs // 10)
+
+
+def crossed_components(rng, runs):
+    """Coverage in completely crossed designs: two factors (MLS), three factors (generalised)."""
+    rows = []
+    for sizes in ((3, 5), (5, 5), (10, 5), (25, 5), (3, 3, 3), (5, 5, 5), (10, 5, 5)):
+        for first in (0.0, 0.5):
+            names = ("a", "b", "c")[: len(sizes)]
+            y = rng.normal(0, 0.3**0.5, (runs, *sizes))
+            for axis, variance in enumerate((first, 0.2, 0.1)[: len(sizes)]):
+                shape = [n if i == axis else 1 for i, n in enumerate(sizes)]
+                y = y + rng.normal(0, variance**0.5, (runs, *shape))
+            held = [[] for _ in names]
+            for part in np.array_split(y, max(runs // 100, 1)):
+                s = factorial(part, names)
+                for kept, name, truth in zip(held, names, (first, 0.2, 0.1), strict=False):
+                    kept.append(covered(intervals.component(s, name)[:2], truth))
+            shares = [share(np.concatenate(k)) for k in held]
+            how = intervals.component(s, "a")[2]
+            rows.append(
+                (" × ".join(map(str, sizes)), first, how, *shares, *[""] * (3 - len(sizes)))
+            )
+    head = ("crossed factors", "σ²_a", "method", "covers σ²_a", "σ²_b = 0.2", "σ²_c = 0.1")
+    table("Coverage in crossed designs", head, rows)
+
+
+def unbalanced(rng, runs):
+    """Coverage where pretraining seeds have 1 to 5 finetuning seeds (unweighted means)."""
+    rows = []
+    for p in (3, 5, 10, 25):
+        counts = [1 + (3 * i) % 5 for i in range(p)]
+        for icc in (0.0, 0.3, 0.72):
+            hits, ratios = [], []
+            for _ in range(runs):
+                y = rng.normal(0, icc**0.5, (p, 1)) + rng.normal(0, (1 - icc) ** 0.5, (p, 5))
+                cell = {i: dict(enumerate(y[i, :n])) for i, n in enumerate(counts)}
+                s = nested_cells([Cell({}, cell, {i: str(i) for i in range(p)})])
+                hits.append(covered(intervals.component(s, PRETRAIN)[:2], icc))
+                ratios.append(covered(intervals.icc(s)[1:], icc))
+            rows.append((p, ", ".join(map(str, counts[:5])) + ("" if p <= 5 else ", …"), icc,
+                         share(hits), share(ratios)))  # fmt: skip
+    head = ("P", "finetuning seeds", "ICC", "σ²_P, MLS", "ICC, F")
+    table("Coverage where numbers of finetuning seeds differ", head, rows)
 
 
 def null_scores(rng, reps, seeds, n, spread, extra):
@@ -74,47 +126,51 @@ def null_scores(rng, reps, seeds, n, spread, extra):
     return sides[0], sides[1]
 
 
-def multi(rng, a, b, draws=400):
-    """Two-sided rejections of the multi-bootstrap, all repetitions at once in chunks of draws."""
+def multi(rng, a, b, paired, draws=400):
+    """Two-sided rejections of the multi-bootstrap, all repetitions at once."""
     reps, s, n = a.shape
     weights = rng.multinomial(n, np.full(n, 1 / n), draws) / n
-    below = np.zeros(reps)
     means = [np.einsum("rsn,bn->rbs", x, weights, optimize=True) for x in (a, b)]
     seeds = [rng.multinomial(s, np.full(s, 1 / s), (reps, draws)) / s for _ in range(2)]
-    gap = (means[1] * seeds[1]).sum(-1) - (means[0] * seeds[0]).sum(-1)
-    below = (gap <= 0).mean(1)
-    return np.minimum(below, 1 - below) < 0.025
+    gap = (means[1] * seeds[0 if paired else 1]).sum(-1) - (means[0] * seeds[0]).sum(-1)
+    above, below = (gap >= 0).mean(1), (gap <= 0).mean(1)
+    return np.minimum(above, below) < 0.025
 
 
 def levels(runs):
     """Count false positives of the tests at nominal 5 %."""
     rng = np.random.default_rng(SEED)
-    rows = []
-    for seeds in (3, 5, 10, 25):
-        for spread, extra, what in (
-            (0.0, 0.0, "noise only"),
-            (0.0, 0.5, "examples"),
-            (0.1, 0.5, "seeds = examples"),
-            (0.5, 0.0, "seeds"),
-        ):
-            found = {"crossed": [], "multi": [], "t": [], "pooled": []}
-            for _ in range(max(runs // 250, 1)):
-                a, b = null_scores(rng, 250, seeds, 100, spread, extra)
-                found["crossed"].append(crossed.unpaired(a, b).p < 0.05)
-                found["multi"].append(multi(rng, a, b))
-                found["t"].append(welch(a.mean(-1), b.mean(-1)).p < 0.05)
-                gap = b.mean(1) - a.mean(1)
-                found["pooled"].append(one_sample(gap).p < 0.05)
-            rows.append((seeds, what, *(share(np.concatenate(v)) for v in found.values())))
-    head = ("seeds a side", "what varies", "crossed ANOVA (default)", "multi-bootstrap",
-            "t over seeds", "examples only")  # fmt: skip
-    table("False positives at nominal 5 %, unpaired, 100 examples", head, rows)
+    for paired in (False, True):
+        rows = []
+        for seeds in (3, 5, 10, 25):
+            for spread, extra, what in (
+                (0.0, 0.0, "noise only"),
+                (0.0, 0.5, "examples"),
+                (0.1, 0.5, "seeds = examples"),
+                (0.5, 0.0, "seeds"),
+            ):
+                found = [
+                    _rejections(rng, *null_scores(rng, 250, seeds, 100, spread, extra), paired)
+                    for _ in range(max(runs // 250, 1))
+                ]
+                rows.append((seeds, what, *map(share, np.concatenate(found, axis=1))))
+        word = "paired" if paired else "unpaired"
+        head = ("seeds" if paired else "seeds a side", "what varies", "crossed ANOVA (default)",
+                "multi-bootstrap", "t over seeds", "examples only")  # fmt: skip
+        table(f"False positives at nominal 5 %, {word}, 100 examples", head, rows)
+
+
+def _rejections(rng, a, b, paired):
+    """Return who rejects, (tests, repetitions)."""
+    over_seeds = one_sample((b - a).mean(-1)) if paired else welch(a.mean(-1), b.mean(-1))
+    anova = crossed.paired(a, b) if paired else crossed.unpaired(a, b)
+    alone = one_sample(b.mean(1) - a.mean(1))
+    found = [anova.p < 0.05, multi(rng, a, b, paired), over_seeds.p < 0.05, alone.p < 0.05]
+    return np.array(found)
 
 
 def power(runs):
     """Power that a plan promises against the power it delivers, Welch's t on seed means."""
-    from scalefit.analysis.seeds.needed import seeds_needed
-
     rng = np.random.default_rng(SEED)
     rows = []
     for spread in (Spread(0.72, 0.28), Spread(0.1, 0.9), Spread(0.5, 0.5, finetune_cost=0.1)):
@@ -129,6 +185,31 @@ def power(runs):
             )  # fmt: skip
     head = ("σ²_P / σ²_F", "c_F / c_P", "difference", "plan", "promised", "delivered")
     table("Power of the plans of sf.seeds_needed (wanted: .80)", head, rows)
+    other_plans(rng, runs)
+
+
+def other_plans(rng, runs):
+    """Plans for pairs on shared checkpoints, and for the width of an interval."""
+    rows = []
+    for spread in (Spread(0.72, 0.28), Spread(0.1, 0.9), Spread(0.5, 0.5, finetune_cost=0.1)):
+        told = f"{spread.pretrain:g} / {spread.finetune:g}"
+        for rho, difference in ((0.5, 1.0), (0.9, 1.0), (0.9, 0.5)):
+            shared = replace(spread, correlation=rho)
+            plan = seeds_needed(shared, difference=difference)
+            gaps = rng.normal(
+                difference, shared.paired(plan.finetune) ** 0.5, (runs, plan.pretrain)
+            )
+            got = np.mean(one_sample(gaps).p < 0.05)
+            rows.append((f"difference of {difference}, pairs correlated {rho}", told,
+                         f"{plan.pretrain} × {plan.finetune}", f"{plan.power:.3f}", share(got)))  # fmt: skip
+        for half in (0.5, 1.0):
+            plan = seeds_needed(spread, half_width=half)
+            sd = spread.effective(plan.finetune) ** 0.5
+            low, high = one_sample(rng.normal(0, sd, (runs, plan.pretrain))).interval()
+            rows.append((f"mean within ± {half}", told, f"{plan.pretrain} × {plan.finetune}",
+                         f"{plan.power:.3f}", share((high - low) / 2 <= half)))  # fmt: skip
+    head = ("question", "σ²_P / σ²_F", "plan", "promised", "delivered")
+    table("Other plans (wanted: .80)", head, rows)
 
 
 def others(runs):
@@ -199,7 +280,7 @@ def main():
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
     jobs = {"components": (components, 20_000), "levels": (levels, 2_000),
-            "power": (power, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 60)}  # fmt: skip
+            "power": (power, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 400)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
             job(runs // part)

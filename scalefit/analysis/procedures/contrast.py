@@ -113,7 +113,7 @@ def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: 
     if scope == PROCEDURE and min(a.pretrain, b.pretrain) == 2:
         notes.append("two pretraining seeds on a side: only a very large difference can be told")
     found, p, method, more = _tested(a, b, asked, pair, scope)
-    notes += [warning(min(a.pretrain, b.pretrain))] if method == MULTI else []
+    notes += [warning(min(a.pretrain, b.pretrain), paired=pair)] if method == MULTI else []
     low, high = found.interval(asked.level) if more is None else more
     half = stats.t.ppf((1 + asked.level) / 2, found.dof) + stats.t.ppf(0.8, found.dof)
     return Contrast(

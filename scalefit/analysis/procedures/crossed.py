@@ -2,7 +2,7 @@
 
 The two-way random analysis of variance of radiology's multi-reader studies, with seeds as
 readers and examples as cases: a finding must hold over new seeds *and* new examples. Rejects a
-true null in 3–6 % at nominal 5 % for 3 to 25 seeds, where examples alone reject up to 71 % and
+true null in 3–8 % at nominal 5 % for 3 to 25 seeds, where examples alone reject up to 71 % and
 seeds alone up to 46 % (docs/simulations/seeds.md).
 
 Source: Obuchowski & Rockette (1995), Comm. Statist. Simul. 24, 285–308; degrees of freedom by

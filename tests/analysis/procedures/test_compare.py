@@ -164,7 +164,9 @@ def test_example_scores_by_seed():
 def test_multibootstrap_on_request_brings_its_warning():
     found = sf.compare_procedures(a=X, b=X + 0.5, test="multibootstrap", draws=100)
     assert found.only.method == "multi-bootstrap"
-    assert any("rejects a true null" in n for n in found.only.notes)
+    assert any("rejects a true null in 0.4–14 %" in n for n in found.only.notes)
+    paired = sf.compare_procedures(a=X, b=X + 0.5, test="multibootstrap", draws=100, paired=True)
+    assert any("4 paired seeds: rejects a true null" in n for n in paired.only.notes)
 
 
 def test_t_on_request():

@@ -104,3 +104,18 @@ def test_pseudovalues_of_a_mean_are_the_examples():
 def test_multibootstrap_says_where_it_is_off():
     assert "at 3 seeds" in warning(3)
     assert "crossed" in warning(25)
+    assert "0.5–21 %" in warning(3, paired=True)
+    assert "4 paired seeds" in warning(4, paired=True)
+
+
+@pytest.mark.parametrize("pair", [True, False])
+def test_multibootstrap_is_off_at_three_seeds_where_the_default_is_not(pair):
+    """Seeds dominate: the 2.5 % quantile of three seeds is the smallest of them."""
+    rng, rejected = np.random.default_rng(1), {"multi": 0, "default": 0}
+    for _ in range(80):
+        a, b = 3 * rng.normal(size=(2, 3, 1)) + rng.normal(size=(2, 3, 10))
+        found = crossed.paired(a, b) if pair else crossed.unpaired(a, b)
+        rejected["default"] += found.p < 0.05
+        rejected["multi"] += multibootstrap(a, b, paired=pair, draws=100).p < 0.05
+    assert rejected["multi"] > 8
+    assert rejected["default"] <= 8
