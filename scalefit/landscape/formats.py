@@ -26,6 +26,7 @@ IN_FOLDER = (
     "pytorch_model.bin.index.json",
     "adapter_model.safetensors",
 )
+SAFE_TORCH = (2, 6)
 NESTED = ("state_dict", "model_state_dict", "model")
 
 
@@ -102,6 +103,7 @@ def open_torch(path: Path) -> Entries:
         raise MissingDependencyError(
             f"{path.name}: torch files need torch: pip install 'transfer-scalefit[landscape]'"
         ) from error
+    _check_version(path, str(torch.__version__))
     try:
         found = _torch_load(torch, path)
     except pickle.UnpicklingError as error:
@@ -113,6 +115,17 @@ def open_torch(path: Path) -> Entries:
         reason = str(error).splitlines()[0]
         raise LandscapeError(f"{path.name}: not a readable torch file ({reason})") from error
     return entries_of(state_dict(path.name, found))
+
+
+def _check_version(path: Path, version: str) -> None:
+    """Refuse torch before 2.6, whose `weights_only=True` could be made to run code (CVE-2025-32434)."""
+    found = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
+    if found < SAFE_TORCH:
+        raise LandscapeError(
+            f"{path.name}: refused: torch {version} can be made to run code by a file even where "
+            "only weights are asked for (CVE-2025-32434); needed torch 2.6 or later, or the "
+            "weights as safetensors"
+        )
 
 
 def _torch_load(torch: Any, path: Path) -> Any:

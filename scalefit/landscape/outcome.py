@@ -11,16 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .basins import square_of
 from .budget import group_labels
-from .loo import (
-    Codes,
-    codes_of,
-    correlation,
-    group_mean,
-    nearest,
-    same_basin,
-    share_as_large,
-    shuffles,
-)
+from .loo import codes_of, nearest, same_basin, shuffles
 from .matrix import Distances
 from .relation import Relation, eta_squared, mantel
 from .rivals import (
@@ -33,6 +24,7 @@ from .rivals import (
     scores_of,
 )
 from .shown import Shown
+from .trial import FEWEST_GROUPS, Trial
 from .verdict import Predictor, verdict
 
 Floats = NDArray[np.float64]
@@ -89,6 +81,14 @@ class Prediction(Shown):
         return tuple(p for p in self.predictors if p.baseline)
 
     @property
+    def p_every(self) -> float | None:
+        """The p-value of being better than *every* baseline; None where there is none.
+
+        It is the largest of the baselines' own (an intersection–union test: no correction needed).
+        """
+        return max((b.p_beaten for b in self.baselines if b.p_beaten is not None), default=None)
+
+    @property
     def verdict(self) -> str:
         """One line."""
         return verdict(self.main, self.baselines)
@@ -101,6 +101,7 @@ class Prediction(Shown):
         """Return plain values, for JSON."""
         return {
             "verdict": self.verdict,
+            "p_every": self.p_every,
             "predictors": self.rows(),
             "mantel": self.mantel.to_dict(),
             "eta_squared": self.eta_squared.to_dict(),
@@ -162,7 +163,8 @@ def predict(
     Notes
     -----
     Permutations shuffle the scores within groups and repeat the whole prediction, so the p-value
-    knows that leaving one out makes an uninformed prediction correlate *negatively*.
+    knows that leaving one out makes an uninformed prediction correlate *negatively*. Baselines
+    are compared by swapping predictions, whole groups of them where there are five or more.
     """
     names, square = square_of(distances)
     own = distances.groups if isinstance(distances, Distances) else None
@@ -179,7 +181,7 @@ def predict(
     }
     if len(reference):
         weights["nearness to the reference"] = nearness(square, names, reference, codes)
-    trial = _Trial(scores, codes, shuffles(codes, permutations, np.random.default_rng(seed)))
+    trial = Trial(scores, codes, shuffles(codes, permutations, np.random.default_rng(seed)))
     ours = [trial.predictor(name, matrix, baseline=False) for name, matrix in weights.items()]
     rivals = {k: m for name, v in known.items() for k, m in rivals_of(name, v, codes, neighbours)}
     theirs = [trial.predictor(name, matrix, baseline=True) for name, matrix in rivals.items()]
@@ -193,47 +195,21 @@ def predict(
         mantel=mantel(square, scores, codes, trial.orders),
         eta_squared=eta_squared(basins, scores, codes, trial.orders),
         neighbours=neighbours,
-        notes=_notes(reference),
+        notes=_notes(reference, int(codes.max()) + 1),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """Scores, groups and the permutations that all predictors share."""
-
-    scores: Floats
-    codes: Codes
-    orders: NDArray[np.int64]
-
-    def predictor(self, name: str, weights: Floats, *, baseline: bool) -> Predictor:
-        """Measure one predictor, and what it would do on shuffled scores."""
-        predicted = weights @ self.scores
-        shuffled = self.scores[self.orders]
-        r = float(correlation(predicted, self.scores, self.codes))
-        null = correlation(shuffled @ weights.T, shuffled, self.codes)
-        blind = self._error(group_mean(self.codes)).sum()
-        skill = 1 - float(self._error(weights).sum() / blind)
-        high = float(np.quantile(null, 0.95))
-        return Predictor(name, r, skill, share_as_large(r, null), high, baseline)
-
-    def _error(self, weights: Floats) -> Floats:
-        result: Floats = (weights @ self.scores - self.scores) ** 2
-        return result
-
-    def beaten(self, main: Floats, rival: Predictor, weights: Floats) -> Predictor:
-        """Add how often swapping the two predictions at random favours the first as much."""
-        better = self._error(weights) - self._error(main)
-        signs = np.random.default_rng(len(better)).choice(
-            [-1.0, 1.0], (len(self.orders), len(better))
-        )
-        return rival.against(share_as_large(float(better.sum()), signs @ better))
 
 
 def _measure(distances: Distances | ArrayLike) -> str:
     return distances.kind if isinstance(distances, Distances) else "distance"
 
 
-def _notes(reference: Sequence[int | str]) -> tuple[str, ...]:
-    blind = "a prediction that knows nothing correlates negatively when one is left out"
-    also = "reference models are predicted too, from the rest of the reference"
-    return (blind, also) if len(reference) else (blind,)
+def _notes(reference: Sequence[int | str], groups: int) -> tuple[str, ...]:
+    notes = ["a prediction that knows nothing correlates negatively when one is left out"]
+    if groups < FEWEST_GROUPS:
+        notes.append(
+            "models share neighbours: p of being beaten is doubled, and speaks of these groups "
+            f"only; {FEWEST_GROUPS} or more are swapped whole"
+        )
+    if len(reference):
+        notes.append("reference models are predicted too, from the rest of the reference")
+    return tuple(notes)

@@ -26,9 +26,8 @@ class Predictor:
         The `r` that shuffled scores exceed in 5 % of permutations.
     baseline : bool
     p_beaten : float, optional
-        Of a baseline: how often swapping its predictions with the distance's at random makes the
-        latter as much better as it is. Predictions that leave one out are not quite independent:
-        a guide, not a proof.
+        Of a baseline: how often swapping its predictions with the distance's at random, group by
+        group, makes the latter as much better as it is; below five groups model by model, doubled.
     """
 
     name: str
@@ -58,12 +57,20 @@ def verdict(main: Predictor, baselines: Sequence[Predictor]) -> str:
     found = f"leave-one-out r = {main.r:.2f}, permutation p = {main.p:.3g}"
     if main.p > LEVEL:
         return f"nothing found: the landscape does not foretell these scores ({found})"
+    if main.skill <= 0:
+        return (
+            f"a trace, but no foresight: distances go with these scores ({found}), yet the mean of "
+            f"the others errs less (skill {main.skill:.2f})"
+        )
     if not baselines:
         return f"the landscape foretells these scores ({found}); no baseline was given"
     best = max(baselines, key=lambda b: b.skill)
     against = f"{best.name}: r = {best.r:.2f}, skill {best.skill:.2f} against {main.skill:.2f}"
     if best.skill >= main.skill:
         return f"the landscape foretells these scores ({found}), but no better than {against}"
-    sure = best.p_beaten is not None and best.p_beaten <= LEVEL
-    how = "clearly better than" if sure else "better, though not clearly, than"
-    return f"the landscape foretells these scores ({found}), {how} the best baseline ({against})"
+    p = max(b.p_beaten if b.p_beaten is not None else 1.0 for b in baselines)
+    how = "clearly better" if p <= LEVEL else "better, though not clearly (p = {p:.2g}),"
+    return (
+        f"the landscape foretells these scores ({found}), {how.format(p=p)} than every baseline "
+        f"(the best: {against})"
+    )

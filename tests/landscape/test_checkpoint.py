@@ -10,6 +10,7 @@ import pytest
 from scalefit.errors import LandscapeError
 from scalefit.landscape import load
 from scalefit.landscape.checkpoint import load_all
+from scalefit.landscape.formats import _check_version
 
 from .samples import write_safetensors
 
@@ -110,6 +111,18 @@ def test_a_malicious_torch_file_is_not_run(tmp_path):
     with pytest.raises(LandscapeError, match="could run code"):
         load(tmp_path / "evil.pt")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"), [("2.5.1+cpu", False), ("2.6.0", True), ("2.13.0+cu128", True)]
+)
+def test_torch_whose_weights_only_is_not_safe_is_not_used(tmp_path, version, safe):
+    """CVE-2025-32434: before 2.6 a file could run code all the same."""
+    if safe:
+        _check_version(tmp_path / "a.pt", version)
+        return
+    with pytest.raises(LandscapeError, match=r"torch 2\.5\.1\+cpu can be made to run code .* 2\.6"):
+        _check_version(tmp_path / "a.pt", version)
 
 
 @pytest.mark.parametrize("name", ["evil.bin", "evil.pth"])

@@ -1,13 +1,19 @@
 """All pairs: the budget, the store, and the matrix."""
 
+import importlib
 import sqlite3
+import subprocess
+import sys
+import time
 import tracemalloc
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from scalefit.errors import LandscapeError
-from scalefit.landscape import batched, budget, distances
+from scalefit.landscape import Checkpoint, batched, budget, distances
+from scalefit.landscape.entries import Entries
 
 from .samples import double_well, wells, write_safetensors
 
@@ -96,6 +102,54 @@ def test_a_killed_run_goes_on_where_it_was(rng, tmp_path, monkeypatch):
     assert again.seen == whole.budget.evaluations - 30 + 1
 
 
+KILLED_TASK = """
+import time
+import numpy as np
+from scalefit.landscape import distances
+
+pause, seen = 0.02, []
+
+def loss(weights):
+    time.sleep(pause)
+    seen.append(1)
+    return float((weights["w"] ** 2).sum())
+
+def work():
+    rng = np.random.default_rng(0)
+    models = [{"w": rng.standard_normal(4)} for _ in range(40)]
+    return distances(models, loss, points=5, store="store.sqlite", progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_killed_outright_loses_about_a_second(tmp_path, monkeypatch):
+    """SIGKILL leaves no time to tidy up; what was committed is there, and the file is whole."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "killed_task.py").write_text(KILLED_TASK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = [sys.executable, "-c", "import killed_task; killed_task.work()"]
+    with subprocess.Popen(command) as process:
+        until = time.monotonic() + 120
+        while _rows("store.sqlite") < 50 and time.monotonic() < until:
+            time.sleep(0.2)
+        process.kill()
+    before = _rows("store.sqlite")
+    assert 50 <= before < 40 + 40 * 39 // 2
+    task = importlib.import_module("killed_task")
+    task.pause = 0
+    found = task.work()
+    assert len(task.seen) == found.budget.evaluations - 40 - (before - 40) * 3 + 1
+
+
+def _rows(store):
+    """Count the evaluations in a store that may not be there yet."""
+    try:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT count(*) FROM curve").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
 def test_a_full_store_costs_one_evaluation_to_check(rng, tmp_path):
     models, _ = wells(rng, 4)
     distances(models, Counting(), store=tmp_path / "s")
@@ -153,6 +207,24 @@ def test_texts(rng):
     assert str(found).startswith("barrier between 4 models: median")
     assert "4 models, 6 pairs × 11 points = 66" in str(found)
     assert set(found.to_dict()["pairs"][0]) >= {"a", "b", "barrier", "gap", "area", "euclidean"}
+
+
+def test_all_pairs_of_twenty_checkpoints_hold_a_few_at_a_time():
+    """Checkpoints made when they are read: 20 of 800 kB, 190 paths, never more than some six in memory."""
+    bytes_a_model = 8 * 100_000
+
+    def checkpoint(number):
+        def read(name):
+            return np.random.default_rng(number).standard_normal(100_000)
+
+        return Checkpoint(f"run {number}", Entries({"w": (100_000,)}, {"w": "float64"}, read), {})
+
+    tracemalloc.start()
+    found = distances([checkpoint(n) for n in range(20)], lambda w: w["w"][0], points=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.pairs) == 190
+    assert peak < 7 * bytes_a_model
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """Prediction: exact where it can be worked out, level kept where there is nothing to find."""
 
+import re
+
 import numpy as np
 import pytest
 
 from scalefit.errors import LandscapeError
-from scalefit.landscape import distances, predict
+from scalefit.landscape import Predictor, distances, predict
 from scalefit.landscape.loo import correlation, group_mean, line, nearest
+from scalefit.landscape.trial import p_swapped
+from scalefit.landscape.verdict import verdict
 
 from .samples import apart, double_well, wells
 
@@ -38,6 +42,87 @@ def test_the_verdict_says_nothing_found(found):
     result = predict(found[0], np.random.default_rng(3).standard_normal(16))
     assert result.p > 0.05
     assert result.verdict.startswith("nothing found: the landscape does not foretell")
+
+
+@pytest.mark.parametrize("places", ["cloud", "basins"])
+def test_distances_that_know_nothing_keep_the_level(places):
+    """Small version of benchmarks/simulate_landscape.py --only null."""
+    rng, codes, found = np.random.default_rng(0), np.repeat([0, 1, 2], 8), []
+    for _ in range(60):
+        points = rng.standard_normal((24, 3)) + 3 * rng.standard_normal((3, 3))[codes]
+        points[:, 0] += 4 * rng.choice([-1, 1], 24) * (places == "basins")
+        scores = rng.choice([0.0, 1.0], 24) + 0.1 * rng.standard_normal(24) + codes
+        one = predict(apart(points), scores, groups=codes, permutations=39)
+        found.append([one.p, one.predictors[1].p, one.mantel.p, one.eta_squared.p])
+    assert (np.mean(np.array(found) <= 0.05, axis=0) <= 0.12).all()
+
+
+def test_planted_basins_are_seen():
+    rng, codes, hits = np.random.default_rng(0), np.repeat([0, 1], 12), []
+    for _ in range(20):
+        side = rng.choice([-1.0, 1.0], 24)
+        points = rng.standard_normal((24, 3))
+        points[:, 0] += 2 * side
+        scores = side + 0.3 * rng.standard_normal(24)
+        hits.append(predict(apart(points), scores, groups=codes, permutations=39).p <= 0.05)
+    assert np.mean(hits) >= 0.9
+
+
+def rivals(rng, codes, worse):
+    """Squared errors of two distances that see the same places through noise of their own."""
+    truth, common = rng.choice([-1.0, 1.0], len(codes)), rng.standard_normal((len(codes), 2))
+    scores, errors = truth + 0.3 * rng.standard_normal(len(codes)), []
+    for scale in (1.0, worse):
+        points = 0.5 * scale * (common + rng.standard_normal((len(codes), 2)))
+        points[:, 0] += truth
+        errors.append((nearest(apart(points), codes, 3) @ scores - scores) ** 2)
+    return errors[1] - errors[0]
+
+
+@pytest.mark.parametrize(("groups", "size"), [(1, 24), (4, 12), (8, 12)])
+def test_a_rival_as_good_is_seldom_beaten(groups, size):
+    """Swapping models one by one, undoubled, does so in 7 to 12 %."""
+    rng, codes = np.random.default_rng(1), np.repeat(np.arange(groups), size)
+    found = [p_swapped(rivals(rng, codes, 1.0), codes, 199) for _ in range(200)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.08
+
+
+def test_a_worse_rival_is_beaten_by_groups():
+    rng, codes = np.random.default_rng(1), np.repeat(np.arange(8), 12)
+    found = [p_swapped(rivals(rng, codes, 3.0), codes, 199) for _ in range(20)]
+    assert np.mean(np.array(found) <= 0.05) >= 0.9
+
+
+def test_five_groups_swapped_whole_by_hand():
+    codes, gains = np.repeat(np.arange(5), 2), np.ones(10)
+    assert p_swapped(gains, codes, 20_000) == pytest.approx(1 / 32, abs=0.005)
+    assert p_swapped(gains[:8], codes[:8], 20_000) == pytest.approx(2 / 256, abs=0.003)
+
+
+def test_better_than_every_baseline_is_the_hardest_of_them(found):
+    square, scores = found
+    result = predict(square, scores, baselines={"nearly": scores + 0.5 * np.arange(16) % 0.7})
+    assert result.p_every == max(b.p_beaten for b in result.baselines)
+    assert predict(square.matrix(), scores).p_every is None
+
+
+def predictor(name, skill, p=0.001, p_beaten=None):
+    return Predictor(name, 0.3, skill, p, 0.1, p_beaten is not None, p_beaten)
+
+
+@pytest.mark.parametrize(
+    ("skill", "rivals", "words"),
+    [
+        (-0.1, [(0.0, 0.5)], "a trace, but no foresight"),
+        (0.4, [], "no baseline was given"),
+        (0.4, [(0.5, 0.9), (0.1, 0.01)], "but no better than baseline 0"),
+        (0.4, [(0.3, 0.04), (0.1, 0.01)], r"\), clearly better than every baseline \(the best: baseline 0"),
+        (0.4, [(0.3, 0.04), (0.1, 0.2)], r"better, though not clearly \(p = 0\.2\), than every"),
+    ],
+)  # fmt: skip
+def test_verdicts(skill, rivals, words):
+    baselines = [predictor(f"baseline {i}", s, p_beaten=p) for i, (s, p) in enumerate(rivals)]
+    assert re.search(words, verdict(predictor("ours", skill), baselines))
 
 
 def test_nearest_neighbours_by_hand():
