@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.fitting.problem import Problem
+from scalefit.laws.parts import ticks
 
 Array = NDArray[np.float64]
 REACH = 5
@@ -58,12 +59,16 @@ class Grid:
 
 
 def shape_grid(problem: Problem, points: int | None = None) -> Grid:
-    """Grid of the law's shapes, thinned to about ``points`` an axis."""
+    """Grid of the law's shapes, thinned to about ``points`` an axis; the same object for the same ranges."""
     law = problem.law
-    axes = [s.grid(problem.inputs, law.constants) for s in law.shapes]
-    if points is not None:
-        axes = [a[:: max(1, len(a) // points)] for a in axes]
-    return Grid(tuple(axes))
+    axes = ((*s.bounds(problem.inputs, law.constants), s.spacing, s.points) for s in law.shapes)
+    return _grid(tuple(axes), points)
+
+
+@lru_cache(maxsize=128)
+def _grid(axes: tuple[tuple[float, float, str, int], ...], points: int | None) -> Grid:
+    full = (ticks(*axis) for axis in axes)
+    return Grid(tuple(a if points is None else a[:: max(1, a.size // points)] for a in full))
 
 
 def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> list[float]:
@@ -72,8 +77,7 @@ def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> li
     ``coefficients`` (k, G) and ``cost`` (G,) are those of the cells. Costs of a smooth law are so smooth that
     eleven cells give the minimum to eight digits; where an axis ends nearby, or a cost is infinite, fewer serve.
     """
-    here = coefficients[:, cell]
-    best, shapes, stride = here, [], cost.size
+    best, shapes, stride = (1 - len(grid.axes)) * coefficients[:, cell], [], cost.size
     for axis in grid.axes:
         stride //= axis.size
         at = cell // stride % axis.size
@@ -83,7 +87,7 @@ def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> li
         lagrange = _vertex(line[at - reach : at + reach + 1], reach)
         near = slice(cell - reach * stride, cell + reach * stride + 1, stride)
         shapes.append(float(axis[at - reach : at + reach + 1] @ lagrange))
-        best = best + (coefficients[:, near] @ lagrange - here)
+        best += coefficients[:, near] @ lagrange
     return [*best.tolist(), *shapes]
 
 

@@ -10,9 +10,8 @@ Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +25,14 @@ Products = list[list[Any]]
 CELLS = 4_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class Projected:
+class Projected(NamedTuple):
     """What least squares gives at each cell.
 
     Attributes
     ----------
-    coefficients : (k, G, R), within their bounds unless the cell was left out.
+    coefficients : (k, G, R), within their bounds where the cell can be the best of its row of weights.
     smooth : (G, R), the objective there.
-    cost : (G, R), the same, infinite at cells left out.
+    cost : (G, R), the same, infinite at cells that were tried and left out.
     """
 
     coefficients: Array
@@ -88,17 +86,18 @@ def bounded_solve(
 ) -> Projected:
     """Solve a stack (*grid, R) of small problems under bounds.
 
-    ``products`` are those of the columns with each other, the target last. Bounds only raise a minimum, so
-    shapes whose free minimum is already above the best feasible one of their row of weights are left out,
-    and so are shapes with collinear columns.
+    ``products`` are those of the columns with each other, the target last. Bounds only raise a minimum: where
+    every row's best cell is within them, nothing else need be; else cells whose free minimum is above the best
+    feasible one of their row of weights are left out, and so are cells with collinear columns.
     """
     k, rows = len(products) - 1, stack[-1]
     best, rss = _eliminate(products, stack)
     best, rss = best.reshape(k, -1, rows), rss.reshape(-1, rows)
+    lowest = best[:, rss.argmin(0), np.arange(rows)]
+    if ((lowest >= lower[:k, None]) & (lowest <= upper[:k, None])).all():
+        return Projected(best, rss, rss)
     low, high = lower[:k, None, None], upper[:k, None, None]
     inside = ((best >= low) & (best <= high)).all(0)
-    if inside.all():
-        return Projected(best, rss, rss)
     feasible = np.where(inside, rss, np.inf)
     hopeful = (rss <= feasible.min(0)) & ~inside
     if hopeful.any():
@@ -156,7 +155,8 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array
     regular: Any = True
     for i in range(k):
         row, pivot = left[i], left[i][0]
-        regular = regular & (pivot > 1e-14 * products[i][0])
+        if i:
+            regular = regular & (pivot > 1e-14 * products[i][0])
         for j in range(1, k - i + 1):
             factor = row[j] / pivot
             for c in range(j, k - i + 1):
@@ -167,4 +167,5 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array
         best[i] = left[i][-1]
         for j in range(i + 1, k):
             best[i] -= left[i][j - i] * best[j]
-    return best, np.where(regular, np.maximum(left[k][0], 0.0), np.inf)
+    rss = left[k][0]
+    return best, np.where(regular & (rss < np.inf), np.maximum(rss, 0.0), np.inf)

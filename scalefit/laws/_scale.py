@@ -12,9 +12,9 @@ Array = NDArray[np.float64]
 
 def geometric_mean(x: Array) -> float:
     """Geometric mean of the positive finite entries, 1 where there are none."""
-    if not (x.size and x.min() > 0 and x.max() < np.inf):
+    if not (x.size and x.min() > 0 and math.isfinite(x.sum())):
         x = x[(x > 0) & np.isfinite(x)]
-    return math.exp(float(np.log(x).sum()) / x.size) if x.size else 1.0
+    return math.exp(np.log(x).sum() / x.size) if x.size else 1.0
 
 
 def round_reference(x: Array) -> float:

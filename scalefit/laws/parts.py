@@ -47,11 +47,12 @@ class Shape:
     def grid(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Array:
         """Candidate values, ascending, bounds included: read-only."""
         low, high = self.bounds(inputs, constants)
-        return _ticks(low, high, self.spacing, self.points)
+        return ticks(low, high, self.spacing, self.points)
 
 
 @lru_cache(maxsize=256)
-def _ticks(low: float, high: float, spacing: str, points: int) -> Array:
+def ticks(low: float, high: float, spacing: str, points: int) -> Array:
+    """Values from low to high, read-only."""
     if spacing == "linear":
         out = np.linspace(low, high, points)
     elif spacing == "square":

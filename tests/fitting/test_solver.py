@@ -1,0 +1,120 @@
+"""The parts of the solver: the grid, what is read between its cells, the exact coefficients, the descent."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from scalefit.fitting import Objective, solve
+from scalefit.fitting.descent import descend
+from scalefit.fitting.grid import Grid, between_cells, shape_grid
+from scalefit.fitting.polish import polish
+from scalefit.fitting.problem import make_problem
+from scalefit.fitting.projection import project
+from scalefit.fitting.solve import starting_points
+from scalefit.laws import LAWS
+
+X = np.geomspace(1e7, 1e10, 20)
+NOISE = np.random.default_rng(0).normal(size=20)
+Y = (1.7 + 400 * X**-0.3) * np.exp(0.01 * NOISE)
+PAIRS = tuple(
+    a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e10, 6), np.geomspace(1e9, 1e12, 6))
+)
+
+
+def problem_of(name, inputs=(X,), y=Y, objective=None):
+    return make_problem(LAWS[name], inputs, y, objective or Objective())
+
+
+def test_a_grid_is_cut_into_parts_in_order():
+    grid = Grid((np.arange(5.0), np.arange(3.0)))
+    parts = list(grid.blocks(4))
+    assert all(part.size <= 4 for part in parts)
+    np.testing.assert_array_equal(np.hstack([part.cells for part in parts]), grid.cells)
+    assert grid.cells.shape == (2, 15)
+    assert len(list(grid.blocks(0))) == 15
+
+
+def test_a_law_without_shapes_has_one_cell():
+    grid = Grid(())
+    assert (grid.size, grid.shape, grid.cells.shape) == (1, (), (0, 1))
+
+
+def test_the_grid_of_the_same_ranges_is_made_once():
+    assert shape_grid(problem_of("power")) is shape_grid(problem_of("power", y=2 * Y))
+
+
+def test_the_minimum_is_read_between_the_cells():
+    """Eleven cells of a law of one shape give the optimum to seven digits, before any descent."""
+    with np.errstate(all="ignore"):
+        (start,) = starting_points(problem_of("power"))
+    found = solve(LAWS["power"], (X,), Y)
+    np.testing.assert_allclose(start, found.theta, rtol=1e-7)
+    assert found.steps <= 2
+
+
+def test_a_cell_without_neighbours_stands_as_it_is():
+    grid = Grid((np.array([0.0, 1.0, 2.0]),))
+    coefficients, cost = np.array([[5.0, 6.0, 7.0]]), np.array([1.0, np.inf, np.inf])
+    assert between_cells(grid, coefficients, cost, 0) == [5.0, 0.0]
+
+
+def test_a_parabola_is_read_exactly():
+    ticks = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    grid, cost = Grid((ticks,)), (ticks - 1.8) ** 2 + 1
+    assert between_cells(grid, ticks[None] * 2, cost, 2) == pytest.approx([3.6, 1.8], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"), [("power", (X,)), ("chinchilla", PAIRS), ("multiplicative", PAIRS)]
+)
+def test_coefficients_are_those_of_bounded_least_squares(name, inputs):
+    """Against ``scipy.optimize.lsq_linear`` at every cell that was solved, for three rows of weights."""
+    rng = np.random.default_rng(1)
+    y = 2 + rng.normal(size=inputs[0].size)
+    problem = problem_of(name, inputs, y)
+    weights = rng.uniform(0.5, 2, size=(3, y.size))
+    grid = Grid(tuple(a[2::5] for a in shape_grid(problem).axes))
+    found = project(problem, grid, weights)
+    k = found.coefficients.shape[0]
+    checked = 0
+    low, high = (bound[:k] for bound in problem.bounds)
+    for g, r in zip(*np.nonzero(np.isfinite(found.cost)), strict=True):
+        here = found.coefficients[:, g, r]
+        if ((here < low) | (here > high)).any():
+            continue
+        columns = problem.law.columns(problem.inputs, tuple(grid.cells[:, g]))
+        design = np.stack([np.broadcast_to(c, y.shape) for c in columns], axis=1)
+        root = np.sqrt(weights[r])
+        best = optimize.lsq_linear(design * root[:, None], y * root, (low, high), tol=1e-14)
+        assert found.cost[g, r] == pytest.approx(2 * best.cost, rel=1e-5)
+        assert found.cost[g, r] <= 2 * best.cost * (1 + 1e-9)
+        checked += 1
+    assert checked >= 3
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [Objective(), Objective("huber", 0.005, "log"), Objective("soft_l1", 0.02)],
+    ids=str,
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_start_and_many_follow_the_same_rules(objective, weighted):
+    """The descent in plain floats ends where the batch does, at a bound as well."""
+    problem = problem_of("power", objective=objective)
+    starts = np.array([[1.0, 2.0, 0.5], [0.0, 1.0, 0.1], [2.0, 0.5, 1.0]])
+    weights = np.random.default_rng(2).uniform(0.5, 2, size=20) if weighted else np.ones(20)
+    many = polish(problem, starts, np.tile(weights, (3, 1)), tolerance=1e-13)
+    with np.errstate(all="ignore"):
+        ends = [descend(problem, s, weights if weighted else None)[0] for s in starts.tolist()]
+    np.testing.assert_allclose(many, [end.theta for end in ends], rtol=1e-5, atol=1e-9)
+    assert all(end.slope < 1e-5 for end in ends)
+
+
+def test_a_descent_slides_along_a_bound():
+    """Without a floor in the data, E runs into 0 and stays there."""
+    y = 400 * X**-0.3 * np.exp(0.001 * NOISE) - 0.02
+    problem = problem_of("power", y=y)
+    end, _ = descend(problem, [1.0, 1.0, 1.0], None)
+    assert end.theta[0] == 0
+    assert end.gradient[0] == 0
+    assert solve(LAWS["power"], (X,), y).at_bound == ("E",)
