@@ -1,19 +1,22 @@
-"""Parquet and Excel tables, through pandas and their engines."""
+"""Parquet and Excel tables, by their libraries, a portion at a time and within bounds."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-
-import pandas as pd
+from collections.abc import Iterator
+from typing import Any
 
 from scalefit.errors import FormatError, MissingDependencyError
 
 from .limits import LIMITS
-from .reader import Extract, Reader, Row
+from .reader import Extract, Reader, Row, TooMuchError
 from .source import Source
 
 _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))
+_BATCH = 1 << 28
+"""Bytes that a portion of a Parquet file may come to."""
+_INDEX = "__index_level_"
 
 
 def recognises_parquet(source: Source) -> bool:
@@ -23,14 +26,40 @@ def recognises_parquet(source: Source) -> bool:
 
 def read_parquet(source: Source) -> Extract:
     """Return the rows of a Parquet file."""
-    data = io.BytesIO(source.data())
+    found = Extract()
     try:
-        frame = pd.read_parquet(data)
+        found.rows += _parquet_rows(source)
     except ImportError as error:
-        raise _extra("parquet") from error
+        raise _extra(source, "parquet", error) from error
+    except (FormatError, TooMuchError):
+        raise
     except Exception as error:
         raise source.wrong(None, f"cannot be read as Parquet: {error}") from error
-    return Extract(_rows(frame, source))
+    return found
+
+
+def _parquet_rows(source: Source) -> Iterator[Row]:
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(io.BytesIO(source.data()))
+    told = file.metadata
+    if told.num_rows > LIMITS.rows or told.num_columns > LIMITS.columns:
+        raise source.wrong(
+            None, f"holds {told.num_rows} rows of {told.num_columns} columns; too many"
+        )
+    groups = [told.row_group(i) for i in range(told.num_row_groups)]
+    sizes = [g.column(i).total_uncompressed_size for g in groups for i in range(g.num_columns)]
+    # A short dictionary may stand for long texts: few rows at a time where a column is large.
+    step = min(1 << 16, max(16, _BATCH // max(sizes, default=1)))
+    number = size = 0
+    for batch in file.iter_batches(batch_size=step):
+        for row in batch.to_pylist():
+            own = {k: v for k, v in row.items() if not k.startswith(_INDEX)}
+            size += sum(len(cell) for cell in own.values() if isinstance(cell, str | bytes | list))
+            if size > LIMITS.whole:
+                raise source.wrong(None, f"unpacks to more than {LIMITS.whole} bytes of text")
+            yield {**own, "@place": f"{source.name}[row {number}]"}
+            number += 1
 
 
 def recognises_excel(source: Source) -> bool:
@@ -39,16 +68,18 @@ def recognises_excel(source: Source) -> bool:
 
 
 def read_excel(source: Source) -> Extract:
-    """Return the rows of an Excel file's first sheet."""
-    data = source.data()
+    """Return the rows of an Excel file's first sheet; formulas give the values saved with them."""
+    data, found = source.data(), Extract()
     _bounded(source, data)
     try:
-        frame = pd.read_excel(io.BytesIO(data), engine="openpyxl")
+        found.rows += _excel_rows(source, data)
     except ImportError as error:
-        raise _extra("excel") from error
+        raise _extra(source, "excel", error) from error
+    except (FormatError, TooMuchError):
+        raise
     except Exception as error:
         raise source.wrong(None, f"cannot be read as Excel: {error}") from error
-    return Extract(_rows(frame, source, offset=2))
+    return found
 
 
 def _bounded(source: Source, data: bytes) -> None:
@@ -57,25 +88,40 @@ def _bounded(source: Source, data: bytes) -> None:
             size = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise source.wrong(None, f"cannot be read as Excel: {error}") from error
-    if size > LIMITS.whole:
-        raise source.wrong(None, f"unpacks to {size} bytes; more than is read as a whole")
+    if size > LIMITS.excel:
+        raise source.wrong(
+            None, f"unpacks to {size} bytes; at most {LIMITS.excel} are read. Try: save it as CSV"
+        )
 
 
-def _rows(frame: pd.DataFrame, source: Source, offset: int = 0) -> list[Row]:
-    if len(frame) > LIMITS.rows:
-        raise source.wrong(None, f"holds {len(frame)} rows; at most {LIMITS.rows} are read")
-    records = frame.to_dict("records")
-    place = f"{source.name}:" if offset else f"{source.name}[row "
-    end = "" if offset else "]"
-    return [
-        {**{str(k): v for k, v in r.items()}, "@place": f"{place}{i + offset}{end}"}
-        for i, r in enumerate(records)
-    ]
+def _excel_rows(source: Source, data: bytes) -> Iterator[Row]:
+    import openpyxl
+
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    sheet = book.worksheets[0]
+    sheet.reset_dimensions()  # what the file claims of itself may be anything
+    lines = enumerate(sheet.iter_rows(values_only=True), 1)
+    filled = ((number, cells) for number, cells in lines if any(c is not None for c in cells))
+    number, first = next(filled, (1, ()))
+    names = _names(source, number, first)
+    for number, cells in filled:
+        own = {names.get(i, f"column {i + 1}"): c for i, c in enumerate(cells) if c is not None}
+        yield {**dict.fromkeys(names.values()), **own, "@place": source.at(number)}
 
 
-def _extra(name: str) -> MissingDependencyError:
+def _names(source: Source, number: int, cells: tuple[Any, ...]) -> dict[int, str]:
+    names = {i: str(cell).strip() for i, cell in enumerate(cells) if cell is not None}
+    if len(names) > LIMITS.columns:
+        raise source.wrong(number, f"{len(names)} columns; at most {LIMITS.columns} are read")
+    if len({*names.values()}) < len(names):
+        raise source.wrong(number, "column names stand twice")
+    return names
+
+
+def _extra(source: Source, name: str, error: ImportError) -> MissingDependencyError:
     return MissingDependencyError(
-        f"reading {name} files needs another library. Try: pip install 'transfer-scalefit[{name}]'"
+        f"{source.name}: reading {name} files needs another library ({error}). "
+        f"Try: pip install 'transfer-scalefit[{name}]'"
     )
 
 

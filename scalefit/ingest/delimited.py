@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 
 from scalefit.errors import FormatError
 
@@ -32,7 +32,9 @@ def header(lines: list[str]) -> str | None:
 
 def read(source: Source) -> Extract:
     """Return the rows of a CSV or TSV file as texts; types come with the table's checks."""
-    return Extract(list(islice(rows(source), LIMITS.rows + 1)))
+    found = Extract()
+    found.rows += rows(source)
+    return found
 
 
 def rows(source: Source) -> Iterator[Row]:
@@ -85,7 +87,9 @@ def delimiter(source: Source, line: str) -> str:
 
 def _names(source: Source, line: int, cells: list[str]) -> list[str]:
     names = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells)]
-    doubled = sorted({n for n in names if names.count(n) > 1})
+    if len(names) > LIMITS.columns:
+        raise source.wrong(line, f"{len(names)} columns; at most {LIMITS.columns} are read")
+    doubled = sorted(n for n, times in Counter(names).items() if times > 1)
     if doubled:
         raise source.wrong(line, f"column names stand twice: {', '.join(map(repr, doubled))}")
     return names

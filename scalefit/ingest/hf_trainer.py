@@ -25,7 +25,7 @@ def recognises(source: Source) -> bool:
     if source.is_dir:
         return bool(_state(source) or _results(source))
     if source.basename == STATE:
-        return b'"log_history"' in source.data()
+        return source.is_file and b'"log_history"' in source.data()
     return bool(_RESULTS.fullmatch(source.basename)) and b'_loss"' in source.head
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 from .jsons import load, load_lines
-from .limits import LIMITS
 from .reader import Extract, Reader, Row
 from .source import Source
 
@@ -25,7 +23,9 @@ def read(source: Source) -> Extract:
             "is JSON, but no table; needed a list of objects [{…}, {…}] or an object of equally "
             "long lists. Try: format= where it is the output of a tool",
         )
-    return Extract([{**row, "@place": f"{source.name}[{i}]"} for i, row in enumerate(rows)])
+    found = Extract()
+    found.rows += ({**row, "@place": f"{source.name}[{i}]"} for i, row in enumerate(rows))
+    return found
 
 
 def _rows(document: Any) -> list[Row] | None:
@@ -65,7 +65,7 @@ def recognises_lines(source: Source) -> bool:
 def read_lines(source: Source) -> Extract:
     """Return one row a line."""
     found = Extract()
-    for line, row in islice(load_lines(source), LIMITS.rows + 1):
+    for line, row in load_lines(source):
         if not isinstance(row, dict):
             raise source.wrong(line, "is no JSON object; needed one row a line")
         found.rows.append({**row, "@place": source.at(line)})

@@ -17,6 +17,8 @@ def load(source: Source) -> Any:
 
 def parse(source: Source, text: str, line: int = 1) -> Any:
     """Return a JSON document; `line` is the line at which the text begins."""
+    if sum(map(text.count, "[{,")) > LIMITS.values:
+        raise source.wrong(line, f"JSON of more than {LIMITS.values} values; needed less at once")
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from scalefit.errors import FormatError, MissingColumnError, TableError
@@ -23,6 +24,10 @@ from .source import Source
 
 _JOINS = ("path", "log_eval_set", "run")
 _REFERENCE = re.compile(r"\{(\w+)\}")
+_SPANS = {"**/": "(?:[^/]+/)*", "/": "/"}
+_WILD = {"*": "[^/]*", "?": "[^/]"}
+_STARS = 3
+"""Wildcards that one folder's name may have: more would make matching slow."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,11 @@ class Line:
     run: str | None
     says: Mapping[str, Any]
 
-    def fits(self, path: str, row: Row) -> bool:
-        """Return whether the line is about a row that was read from a path."""
+    def fits(self, row: Row) -> bool:
+        """Return whether the line is about a row of a file that its path fits."""
         if self.log_eval_set is not None and row.get("eval_set") != self.log_eval_set:
             return False
-        if self.run is not None and self.run not in (row.get("run"), row.get("system")):
-            return False
-        return _glob(self.path).fullmatch(path) is not None
+        return self.run is None or self.run in (row.get("run"), row.get("system"))
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,14 @@ class Manifest:
 
     folder: Path
     lines: tuple[Line, ...]
+    known: dict[Path, tuple[str, list[Line]]] = field(default_factory=dict, repr=False)
 
     def columns(self, path: Path, row: Row) -> Row | None:
         """Return what the manifest says about a row of a path, or None."""
-        relative = os.path.relpath(os.path.abspath(path), self.folder).replace(os.sep, "/")  # noqa: PTH100
-        lines = [line for line in self.lines if line.fits(relative, row)]
+        if path not in self.known:
+            self.known[path] = self._about(path)
+        relative, about = self.known[path]
+        lines = [line for line in about if line.fits(row)]
         if not lines:
             return None
         found: Row = {}
@@ -68,13 +74,43 @@ class Manifest:
                 found[name] = value
         return found
 
+    def _about(self, path: Path) -> tuple[str, list[Line]]:
+        """Return a path as the manifest sees it, and the lines that fit it, in their order."""
+        relative = os.path.relpath(os.path.abspath(path), self.folder).replace(os.sep, "/")  # noqa: PTH100
+        plain, wild = self._index
+        above = [relative, *map(str, PurePosixPath(relative).parents)]
+        exact = [i for folder in above for i in plain.get(folder, ())]
+        globs = [i for i, shape in wild if shape.fullmatch(relative)]
+        return relative, [self.lines[i] for i in sorted(exact + globs)]
 
-@lru_cache(maxsize=4096)
+    @cached_property
+    def _index(self) -> tuple[dict[str, list[int]], list[tuple[int, re.Pattern[str]]]]:
+        """Lines by their path where it has no wildcard, and the others with theirs compiled."""
+        plain, wild = defaultdict[str, list[int]](list), list[tuple[int, re.Pattern[str]]]()
+        for i, line in enumerate(self.lines):
+            if set("*?") & set(line.path):
+                wild.append((i, _glob(line.path)))
+            else:
+                plain[line.path.strip("/")].append(i)
+        return plain, wild
+
+
 def _glob(pattern: str) -> re.Pattern[str]:
-    """Return a manifest path as a regular expression; a folder covers what lies in it."""
-    pieces = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.strip("/"))
-    return re.compile("".join(pieces.get(p, re.escape(p)) for p in parts) + "(?:/.*)?")
+    """Return a manifest path as a regular expression; a folder covers what lies in it.
+
+    What a folder's name has matched is not tried again another way (``(?>…)``): a hostile path
+    would otherwise take as many tries as there are ways.
+    """
+    parts = re.split(r"(\*\*/|/)", pattern.strip("/"))
+    built = "".join(_SPANS[p] if p in _SPANS else _name(p) for p in parts)
+    return re.compile(built + "(?:/.*)?", re.S)
+
+
+def _name(part: str) -> str:
+    if part == "**":
+        return ".*"
+    pieces = re.split(r"(\*+|\?)", part)
+    return f"(?>{''.join(_WILD.get(p[:1], re.escape(p)) for p in pieces)}(?=/|$))" if part else ""
 
 
 def load(source: Source, rows: list[Row]) -> Manifest:
@@ -96,8 +132,9 @@ def _line(row: Row, source: Source) -> Line:
         raise FormatError(
             f"{place}: path {path!r} climbs out; needed a path below the manifest's folder"
         )
-    if path.count("*") > 8:
-        raise FormatError(f"{place}: path {path!r} has more than 8 wildcards")
+    stars = [part.count("*") for part in path.replace("**/", "").split("/")]
+    if max(stars) > _STARS or path.count("**/") > _STARS:
+        raise FormatError(f"{place}: path {path!r} has more than {_STARS} wildcards in one name")
     says = {k: v for k, v in told.items() if k not in _JOINS}
     joins = {k: str(told[k]) if k in told else None for k in _JOINS[1:]}
     return Line(place, path.removeprefix("./"), joins["log_eval_set"], joins["run"], says)

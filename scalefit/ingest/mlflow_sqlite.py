@@ -11,7 +11,6 @@ from pathlib import Path
 
 from scalefit.table.columns import KNOWN
 
-from .limits import LIMITS
 from .mlflow_runs import Run, conclude, value
 from .names import split
 from .reader import Extract, Reader, Row
@@ -90,10 +89,7 @@ def _read(source: Source, base: sqlite3.Connection) -> Extract:
         raise source.wrong(None, "an sqlite file without MLflow's tables runs, metrics and params")
     runs = _runs(base)
     found = Extract()
-    for row in _evaluations(source, base, {r.id: r.common() for r in runs if not r.broken}):
-        found.rows.append(row)
-        if len(found.rows) > LIMITS.rows:
-            raise source.wrong(None, f"more than {LIMITS.rows} evaluations")
+    found.rows += _evaluations(source, base, {r.id: r.common() for r in runs if not r.broken})
     conclude(source.name, found, runs)
     if not found.rows:
         raise source.nothing("no active run has an evaluation (a metric such as eval_bleu)")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .jsons import number
+from .limits import LIMITS
 from .names import metric_name
 from .reader import Extract, Reader, Row
 from .source import Source
@@ -42,15 +43,18 @@ def read(source: Source) -> Extract:
 
 
 def _systems(file: Source, found: Extract) -> Iterator[Row]:
+    without: list[str] = []
     for line, text in file.lines():
         cells = text.split("\t") if "\t" in text else text.split()
         if len(cells) != 2:
             raise file.wrong(line, f"found {len(cells)} fields; needed a system and its score")
         value = number(cells[1])
         if value is None:
-            found.note(f"{file.at(line)}: {cells[0]} has no score ({cells[1]}): left out")
+            without.append(f"{file.at(line)}: {cells[0]} has no score ({cells[1]}): left out")
         else:
             yield {"system": cells[0], "value": value, "source": file.at(line)}
+    for note in without[: LIMITS.notes]:
+        found.note(note)
 
 
 READER = Reader("mt-metrics-eval", "an mt-metrics-eval test set", recognises, read, takes="folder")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from scalefit.table.metrics import METRICS, canonical
 
 from .jsons import number
+from .limits import LIMITS
 
 _PREFIX = re.compile(r"(eval|evaluation|valid|validation|val|dev|test|predict)(?:[_/](.+))", re.I)
 _SETS = {"predict": "test", "evaluation": "eval", "validation": "valid", "val": "valid"}
@@ -26,7 +27,7 @@ def split(name: str) -> Named | None:
     None where the name is no evaluation, or a clock reading. A ``loss`` stays a ``loss``: only the
     reader knows its unit.
     """
-    found = _PREFIX.fullmatch(name.strip())
+    found = _PREFIX.fullmatch(name.strip()) if len(name) <= LIMITS.name else None
     if found is None or _CLOCKS.fullmatch(found[2]):
         return None
     place, rest = _SETS.get(found[1].lower(), found[1].lower()), found[2]

@@ -17,6 +17,7 @@ from .collect import collect
 from .complete import Context, ask_for_pretraining
 from .delimited import CSV
 from .find import beside
+from .limits import LIMITS
 from .outputs import Outputs
 from .reader import Row
 from .registry import required
@@ -89,6 +90,7 @@ def read(
             found.rows, "pretrain_tokens" in renamed or "no_pretrain_tokens" in allow
         )
     _one_shape(found.rows)
+    _narrow(paths[0], found.rows)
     places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]
     for row, place in zip(found.rows, places, strict=True):
         row["source"] = row.get("source") or place
@@ -105,6 +107,16 @@ def _manifest(source: Source | None) -> manifests.Manifest | None:
         return None
     reader = CSV if source.suffix in (".csv", ".tsv", ".txt") else required(source)
     return manifests.load(source, reader.extract(source).rows)
+
+
+def _narrow(name: str, rows: Sequence[Row]) -> None:
+    """Refuse rows of so many different columns that their table would not fit into memory."""
+    names = {name for row in rows for name in row}
+    if len(names) > LIMITS.columns or len(names) * len(rows) > 2 * LIMITS.cells:
+        raise FormatError(
+            f"{name}: {len(rows)} rows with {len(names)} different columns in all; needed rows that "
+            "share their columns. Try: read it in parts"
+        )
 
 
 def _one_shape(rows: Sequence[Row]) -> None:

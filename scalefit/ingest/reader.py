@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from scalefit.errors import FormatError
+
+from .limits import LIMITS
 from .source import Source
 
 Row = dict[str, Any]
+
+
+class TooMuchError(FormatError):
+    """More than is ever read in one call."""
+
+
+class Rows(list[Row]):
+    """Rows that never become more than fits into memory, whatever the file."""
+
+    cells = 0
+
+    def append(self, row: Row) -> None:
+        """Add a row, or raise."""
+        self.cells += len(row)
+        if len(self) >= LIMITS.rows or self.cells > LIMITS.cells:
+            raise TooMuchError(
+                f"more than {LIMITS.rows} rows or {LIMITS.cells} cells. Try: read it in parts"
+            )
+        super().append(row)
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows, or raise."""
+        for row in rows:
+            self.append(row)
+
+    def __iadd__(self, rows: Iterable[Row]) -> Self:  # type: ignore[override,misc]
+        """Add rows, or raise."""
+        self.extend(rows)
+        return self
 
 
 @dataclass
@@ -24,12 +56,14 @@ class Extract:
         What was left out or converted, and why.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=Rows)
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Keep a note, once."""
-        if text not in self.notes:
+        """Keep a note, once; a flood of them ends with a word that there are more."""
+        if len(self.notes) == LIMITS.notes:
+            text = "… and more notes"
+        if len(self.notes) <= LIMITS.notes and text not in self.notes:
             self.notes.append(text)
 
 
@@ -68,5 +102,7 @@ class Reader:
             raise source.wrong(None, f"is a {kind}; {self.name} reads a {self.takes}. Try: {other}")
         try:
             return self.read(source)
+        except TooMuchError as error:
+            raise source.wrong(None, str(error)) from error
         except OSError as error:
             raise source.wrong(None, f"cannot be read: {error}") from error

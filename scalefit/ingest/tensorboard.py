@@ -35,12 +35,12 @@ def read(source: Source) -> Extract:
     for tag, step, value in scalars(source, found):
         named = split(tag)
         if named is None:
-            others.add(tag)
+            others |= {tag} if len(others) < LIMITS.columns else set()
             continue
         place = {"eval_set": named[0], "step": step, "source": source.name}
         found.rows.append({"metric": named[1], "value": value, **place})
     if others:
-        shown = ", ".join(sorted(others)[:5])
+        shown = ", ".join(sorted(tag[: LIMITS.name] for tag in others)[:5])
         found.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
     if not found.rows:
         raise source.nothing("holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
@@ -59,7 +59,7 @@ def scalars(source: Source, found: Extract) -> Iterator[Scalar]:
 
 def records(source: Source, found: Extract) -> Iterator[bytes]:
     """Yield the records of a TFRecord file."""
-    seen = 0
+    seen = total = 0
     with source.open() as stream:
         while header := stream.read(12):
             size = _size(source, header, seen)
@@ -70,7 +70,9 @@ def records(source: Source, found: Extract) -> Iterator[bytes]:
                 return
             if len(body) < 4096 and _masked(body[:-4]) != struct.unpack("<I", body[-4:])[0]:
                 raise source.wrong(None, f"record {seen} is damaged (its checksum is wrong)")
-            seen += 1
+            seen, total = seen + 1, total + size
+            if total > LIMITS.stream:
+                raise source.wrong(None, f"more than {LIMITS.stream} bytes of records")
             yield body[:-4]
     if not seen:
         raise source.wrong(None, "is empty; needed TensorBoard events")

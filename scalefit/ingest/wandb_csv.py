@@ -10,7 +10,6 @@ from .names import evaluations, loss_note, metric_name, split
 from .reader import Extract, Reader, Row
 from .source import Source
 
-_SERIES = re.compile(r"(?P<run>.+) - (?P<key>[^\"]+)")
 _BOUND = re.compile(r"__(MIN|MAX)$")
 _STEPS = (
     "Step",
@@ -38,13 +37,13 @@ def read_panel(source: Source) -> Extract:
         place = row.pop("@place")
         step = next((row[name] for name in _STEPS if name in row), None)
         for column, cell in row.items():
-            series = _SERIES.fullmatch(column)
+            run, _, key = column.rpartition(" - ")
             value = plain_number(cell)
-            if series is None or _BOUND.search(column) or value is None:
+            if not run or not key or _BOUND.search(key) or value is None:
                 continue
-            named = split(series["key"]) or (None, metric_name(series["key"]))
+            named = split(key) or (None, metric_name(key))
             values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
-            found.rows.append({"run": series["run"], "step": plain_number(step), **values})
+            found.rows.append({"run": run, "step": plain_number(step), **values})
     if not found.rows:
         raise source.nothing("a W&B panel without a value in a column '<run> - <key>'")
     found.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")

@@ -14,7 +14,7 @@ from typing import Any
 
 from scalefit.table.columns import KNOWN
 
-from .names import evaluations, loss_note
+from .names import Named, evaluations, loss_note
 from .protobuf import WireError, fields, message, signed, text
 from .reader import Extract, Reader, Row
 from .source import Source
@@ -38,21 +38,19 @@ def read(source: Source) -> Extract:
             run.add(record)
         except WireError as error:
             raise source.wrong(None, f"record {index} is no W&B record: {error}") from error
-    common = {**run.known(), "run": run.name, "source": source.name}
+    common = {**run.config, "run": run.name, "source": source.name}
     for step, entry in run.history:
         found.rows += _rows(entry, {**common, "step": step})
     logged = {(r["eval_set"], r["metric"]) for r in found.rows}
-    late = [r for r in _rows(run.summary, common) if (r["eval_set"], r["metric"]) not in logged]
-    found.rows += late
+    found.rows += _rows({k: v for k, v in run.summary.items() if k not in logged}, common)
     if not found.rows:
         raise source.nothing("holds no evaluation (a key such as eval/bleu or val_loss)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
 
 
-def _rows(entry: Row, common: Row) -> list[Row]:
-    pairs = evaluations(entry).items()
-    return [{"eval_set": s, "metric": m, "value": v, **common} for (s, m), v in pairs]
+def _rows(entry: dict[Named, float], common: Row) -> list[Row]:
+    return [{"eval_set": s, "metric": m, "value": v, **common} for (s, m), v in entry.items()]
 
 
 class _Run:
@@ -60,8 +58,8 @@ class _Run:
 
     def __init__(self) -> None:
         self.name: str | None = None
-        self.history: list[tuple[int | None, Row]] = []
-        self.summary: Row = {}
+        self.history: list[tuple[int | None, dict[Named, float]]] = []
+        self.summary: dict[Named, float] = {}
         self.config: Row = {}
 
     def add(self, record: bytes) -> None:
@@ -69,9 +67,9 @@ class _Run:
             if number == _HISTORY:
                 self._add_history(message(value))
             elif number == _SUMMARY:
-                self.summary.update(_items(message(value)))
+                self.summary.update(evaluations(_items(message(value))))
             elif number == _CONFIG:
-                self.config.update(_items(message(value)))
+                self._configure(message(value))
             elif number == _RUN:
                 self._add_run(message(value))
 
@@ -81,20 +79,19 @@ class _Run:
             if number == 2:
                 step = next((signed(v) for n, v in fields(message(value)) if n == 1), 0)
         logged = entry.get("_step", step)
-        self.history.append((logged if isinstance(logged, int) else step, entry))
+        self.history.append((logged if isinstance(logged, int) else step, evaluations(entry)))
 
     def _add_run(self, data: bytes) -> None:
         for number, value in fields(data):
             if number == 4:
-                self.config.update(_items(message(value)))
+                self._configure(message(value))
             elif number == 8 or (number == 1 and self.name is None):
                 self.name = text(value)
 
-    def known(self) -> Row:
-        """Return the configuration's entries that are columns of the table."""
-        return {
-            k: v for k, v in self.config.items() if k in KNOWN and isinstance(v, str | int | float)
-        }
+    def _configure(self, data: bytes) -> None:
+        """Keep the entries that are columns of the table."""
+        told = {k: v for k, v in _items(data).items() if k in KNOWN}
+        self.config |= {k: v for k, v in told.items() if isinstance(v, str | int | float)}
 
 
 def _items(data: bytes) -> Row:

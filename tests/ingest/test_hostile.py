@@ -181,7 +181,7 @@ def test_a_gzip_bomb_stops_at_the_bound(tmp_path, monkeypatch):
 
 
 def test_an_excel_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("scalefit.ingest.columnar.LIMITS", limits.Limits(whole=1 << 20))
+    monkeypatch.setattr("scalefit.ingest.columnar.LIMITS", limits.Limits(excel=1 << 20))
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED) as found:
         found.writestr("xl/worksheets/sheet1.xml", b" " * (4 << 20))
     with pytest.raises(FormatError, match="unpacks to 4194304 bytes"):

@@ -1,18 +1,10 @@
 """Toy translations, and the tiny genuine COMET models where COMET is installed."""
 
-import importlib.util
-import json
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-HERE = Path(__file__).parent
-ZEROS = "0" * 40
 WORDS = ("the", "a", "cat", "dog", "child", "house", "song", "sees", "eats", "green", "in", "on")
 
 
@@ -47,23 +39,6 @@ def folder(tmp_path, corpus):
 def write(path, lines):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def tiny_hub(tmp_path_factory):
-    """Folder of the tiny models, trained once a session in a process of their own."""
-    if importlib.util.find_spec("comet") is None:
-        pytest.skip("COMET is not installed: pip install 'transfer-scalefit[comet]'")
-    hub = tmp_path_factory.mktemp("hub")
-    command = [sys.executable, str(HERE / "build_tiny_comet.py"), str(hub)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return SimpleNamespace(
-        path=hub,
-        taus=json.loads(done.stdout.splitlines()[-1]),
-        checkpoint=hub / "models--scalefit-test--tiny-comet" / "snapshots" / ZEROS,
-        environment={**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"},
-    )
 
 
 @pytest.fixture
