@@ -14,11 +14,14 @@ FILES = {
 
 
 def add_comet(found: list[Record], work: Path, checkpoint: Path) -> list[Record]:
-    """Return the records with a COMET score added for both evaluation sets."""
+    """Return the records with a COMET score added for both evaluation sets, where hypotheses are."""
     from comet import load_from_checkpoint  # loads torch and lightning: only when asked for
 
     model = load_from_checkpoint(str(checkpoint), local_files_only=True)
-    return [with_comet(record, work, model, checkpoint.name) for record in found]
+    return [
+        with_comet(r, work, model, checkpoint.name) if (work / "runs" / r["run"]).exists() else r
+        for r in found
+    ]
 
 
 def with_comet(record: Record, work: Path, model: object, name: str) -> Record:

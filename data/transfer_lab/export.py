@@ -25,9 +25,9 @@ def write_references(work: Path, tasks: tuple[str, ...]) -> None:
 
 
 def write_manifest(found: list[Record], path: Path) -> None:
-    """Write one line a run folder: what no training log knows about itself."""
+    """Write one line a run folder that is here: what no training log knows about itself."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", *MANIFEST, "finetune_seed"])
-        for record in found:
+        for record in (r for r in found if (path.parent / r["run"]).exists()):
             writer.writerow([record["run"], *(record[name] for name in MANIFEST), record["seed"]])

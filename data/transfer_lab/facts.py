@@ -39,16 +39,26 @@ def pretraining_seconds(work: Path, grid: Grid) -> float:
     return total
 
 
+def text_facts(work: Path, sizes: dict[str, int]) -> dict[str, Any]:
+    """Return what tells one text from another: pairs by task and split, pieces by corpus."""
+    return {"pairs_found_and_used": pair_counts(work), "corpus_pieces": sizes}
+
+
 def facts(work: Path, grid: Grid, found: list[Record], sizes: dict[str, int]) -> dict[str, Any]:
-    """Gather everything."""
+    """Gather everything; durations of adopted runs are those that were measured with them."""
+    path = work / "adopted.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    spent = {
+        "finetuning": sum(r["seconds"]["all"] for r in found if "seconds" in r),
+        "pretraining": pretraining_seconds(work, grid),
+    }
+    names = {name: f"{name}_process_seconds" for name in spent}
     return {
         "runs": len(found),
         "source_blind_runs": [r["run"] for r in found if r["source_blind"]],
-        "pairs_found_and_used": pair_counts(work),
-        "corpus_pieces": sizes,
+        **text_facts(work, sizes),
         "finetuning_sets": finetuning_sets(found),
-        "finetuning_process_seconds": round(sum(r["seconds"]["all"] for r in found)),
-        "pretraining_process_seconds": round(pretraining_seconds(work, grid)),
+        **{names[n]: round(seconds + earlier.get(names[n], 0)) for n, seconds in spent.items()},
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU",

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import records
+from adopt import adopt
 from comet_scores import add_comet
 from export import write_manifest, write_references
-from facts import facts, write_facts
+from facts import facts, text_facts, write_facts
 from model import Shape
 from plan import Grid, plan
 from scheduler import Lab, run_all
@@ -74,23 +75,25 @@ def main(words: list[str] | None = None) -> int:
     work.mkdir(parents=True, exist_ok=True)
     build_text(work, asked.tiny)
     sizes = corpus_sizes(work, train_tokenizer(work, grid.shape.vocabulary))
+    out = asked.out or (work / "results.csv" if asked.tiny else HERE / "results.csv")
+    known, record = out.with_name("facts.json"), work / "runs.jsonl"
+    adopted = adopt(out, known, text_facts(work, sizes), record)
     failed = []
     if not asked.table_only:
-        done = {record["run"] for record in records.read(work / "runs.jsonl")}
+        done = {run["run"] for run in records.read(record)}
         failed = run_all(
             Lab(work, grid),
             [job for job in plan(grid) if str(job.folder) not in done],
             asked.workers,
         )
-    found = records.read(work / "runs.jsonl")
+    found = records.read(record)
     if asked.comet_model:
         found = add_comet(found, work, asked.comet_model)
-    out = asked.out or (work / "results.csv" if asked.tiny else HERE / "results.csv")
     count = write_table(found, out, grid.shape.name, sizes)
     write_references(work, TASKS)
     write_manifest(found, work / "runs" / "runs.csv")
-    write_facts(out.with_name("facts.json"), facts(work, grid, found, sizes))
-    print(f"{len(found)} runs, {count} rows: {out}")
+    write_facts(known, facts(work, grid, found, sizes))
+    print(f"{len(found)} runs ({adopted} of them from the table as it was), {count} rows: {out}")
     print(*failed, sep="\n", file=sys.stderr)
     return 1 if failed else 0
 

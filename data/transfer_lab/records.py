@@ -24,6 +24,13 @@ def append(path: Path, job: Finetuning, measured: Record) -> None:
         file.write(line + "\n")
 
 
+def write(path: Path, found: list[Record]) -> None:
+    """Write a whole record at once."""
+    part = path.with_suffix(".part")
+    part.write_text("".join(json.dumps(record) + "\n" for record in found), encoding="utf-8")
+    part.rename(path)
+
+
 def read(path: Path) -> list[Record]:
     """Read all whole lines; a line cut off by a kill is passed over and its run is made again."""
     found: dict[str, Record] = {}

@@ -235,3 +235,45 @@ def test_tiny_lab_runs_the_whole_path_and_goes_on_where_it_stopped(tmp_path):
     assert again.returncode == 0, again.stderr
     assert len((tmp_path / "work" / "runs.jsonl").read_text().splitlines()) == len(lines)
     assert table.read_text() == before, "a run made again gives the same numbers"
+
+
+@pytest.mark.comet
+@pytest.mark.lab
+@pytest.mark.slow
+def test_comet_scores_the_kept_hypotheses_when_a_checkpoint_is_given(tmp_path, tiny_hub):
+    pytest.importorskip("accelerate")
+    command = [sys.executable, LAB / "lab.py", "--tiny", "--workers", "1", "--work", tmp_path]
+    command += ["--comet-model", tiny_hub.checkpoint / "checkpoints" / "model.ckpt"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=tiny_hub.environment
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "results.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    runs = {tuple(row[k] for k in KEY) for row in found}
+    scored = [row for row in found if row["metric"] == "comet"]
+    assert len(scored) == 2 * len(runs)
+    assert {row["signature"] for row in scored} == {"model:model.ckpt|precision:32"}
+    assert len({row["value"] for row in scored}) > 1
+
+
+def test_the_lab_goes_on_from_its_committed_table(lab, tmp_path, rows):
+    adopt, records, table = lab("adopt"), lab("records"), lab("table")
+    known = json.loads((LAB / "facts.json").read_text())
+    now = {name: known[name] for name in ("pairs_found_and_used", "corpus_pieces")}
+    record = tmp_path / "runs.jsonl"
+    count = adopt.adopt(LAB / "results.csv", LAB / "facts.json", now, record)
+    assert count == known["runs"] == len({tuple(r[k] for k in KEY) for r in rows})
+    found = records.read(record)
+    assert set(found[0]) >= {"train_segments", "train_tokens", "learning_rate", "source_blind"}
+    again = tmp_path / "again.csv"
+    table.write_table(found, again, rows[0]["model"], known["corpus_pieces"])
+    assert again.read_text() == (LAB / "results.csv").read_text()
+    assert adopt.adopt(LAB / "results.csv", LAB / "facts.json", now, record) == 0, "only once"
+
+
+def test_runs_on_other_text_do_not_join_the_table(lab, tmp_path):
+    known = json.loads((LAB / "facts.json").read_text())
+    now = {"corpus_pieces": {**known["corpus_pieces"], "fr": 1}}
+    with pytest.raises(SystemExit, match="corpus_pieces of the text fetched here differ"):
+        lab("adopt").adopt(LAB / "results.csv", LAB / "facts.json", now, tmp_path / "runs.jsonl")
