@@ -10,7 +10,7 @@ from model import Shape
 from pretrain import Pretraining
 
 CORPORA = {
-    "en-fr": ("fr+en", "fr", "en", "de", "code"),
+    "en-fr": ("fr+en", "fr", "en", "de", "code", "unpaired"),
     "en-de": ("de+en", "de", "en", "fr", "code"),
 }
 

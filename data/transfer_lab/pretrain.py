@@ -1,5 +1,8 @@
 """Denoising pretraining: spans are masked in the input, the decoder writes the whole segment.
 
+Of the corpus `unpaired`, a bitext whose pairs do not belong together, the encoder reads an English
+segment and the decoder writes a French one that has nothing to do with it.
+
 One run at a constant learning rate (after a short warm-up) passes through all sizes of the grid,
 so every checkpoint is what a run of that size would have been. Checkpoints of one run are one
 cluster: they share `pretrain_run`.
@@ -15,6 +18,8 @@ import numpy as np
 import torch
 from model import Shape, new_model, save_weights
 from numpy.typing import NDArray
+from sentencepiece import SentencePieceProcessor
+from text import UNPAIRED
 from tokenizer import EOS, MASK, PAD, encoded_corpus, train_tokenizer
 
 SEGMENT = 32  # pieces of a segment, its end mark included
@@ -74,6 +79,18 @@ def corrupt(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int
     return out[:, : int((out != PAD).sum(axis=1).max())]
 
 
+def examples(
+    job: Pretraining, work: Path, tokenizer: SentencePieceProcessor, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield batches for ever: what the encoder reads and what the decoder writes."""
+    names = UNPAIRED.get(job.corpus) or job.corpus.split("+")
+    parts = [segments(encoded_corpus(work, name, tokenizer), rng) for name in names]
+    if job.corpus in UNPAIRED:
+        yield from zip(*(batches([part]) for part in parts), strict=True)
+    else:
+        yield from ((corrupt(rows, rng), rows) for rows in batches(parts))
+
+
 def pretrain(job: Pretraining, work: Path, shape: Shape) -> None:
     """Train through all sizes; leave one checkpoint a size and a `done` file."""
     folder = work / "pretrained" / job.run
@@ -81,27 +98,23 @@ def pretrain(job: Pretraining, work: Path, shape: Shape) -> None:
         return
     tokenizer = train_tokenizer(work, shape.vocabulary)
     rng = np.random.default_rng([job.seed, *job.corpus.encode()])
-    parts = [segments(encoded_corpus(work, name, tokenizer), rng) for name in job.corpus.split("+")]
     model = new_model(shape, job.seed).train()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=job.learning_rate, weight_decay=0.0, fused=True
     )
-    stream, seen, step = batches(parts), 0, 0
+    stream, seen, step = examples(job, work, tokenizer, rng), 0, 0
     for size in job.sizes:
         while seen < size:
-            rows = next(stream)
+            source, target = map(torch.from_numpy, next(stream))
             warm = min(1.0, (step + 1) / job.warmup)
             for group in optimiser.param_groups:
                 group["lr"] = job.learning_rate * warm
-            source = torch.from_numpy(corrupt(rows, rng))
-            loss = model(
-                input_ids=source, attention_mask=source != PAD, labels=torch.from_numpy(rows)
-            ).loss
+            loss = model(input_ids=source, attention_mask=source != PAD, labels=target).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
-            seen, step = seen + rows.size, step + 1
+            seen, step = seen + target.numel(), step + 1
         save_weights(model, folder / f"{size}.safetensors")
         with (folder / "log.txt").open("a") as log:
             log.write(f"{seen} tokens, {step} steps, loss {loss.item():.4f}\n")

@@ -10,6 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
+from text import UNPAIRED
+
 import scalefit as sf
 from scalefit.analysis.similarity import Similarity
 
@@ -21,6 +23,7 @@ SHARES = {
     "en": (1.0, 0.0),
     "de": (0.0, 0.0),
     "code": (0.0, 0.0),
+    "unpaired": (0.5, 0.5),
 }
 MOST = 4000
 
@@ -29,7 +32,7 @@ def corpus_lines(folder: Path, corpus: str) -> list[str]:
     """Return an even sample of a corpus; of a mixture, as much of each part."""
     parts = [
         (folder / f"{part}.txt").read_text(encoding="utf-8").splitlines()
-        for part in corpus.split("+")
+        for part in UNPAIRED.get(corpus) or corpus.split("+")
     ]
     count = MOST // len(parts)
     return [line for part in parts for line in part[:: max(1, len(part) // count)][:count]]

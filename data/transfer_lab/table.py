@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from records import Record
+from text import UNPAIRED
 
 COLUMNS = (
     "corpus", "pretrain_tokens", "model", "parameters", "task", "finetune_tokens",
@@ -18,8 +19,8 @@ EVAL_SETS = {"in": "synopses", "out": "first-sentences"}
 
 
 def unique_tokens(corpus: str, seen: int, sizes: dict[str, int]) -> int:
-    """Return how many different tokens were seen: a used-up corpus starts again."""
-    parts = corpus.split("+") if seen else []
+    """Return how many different tokens were written: a used-up corpus starts again."""
+    parts = UNPAIRED.get(corpus, ())[1:] or corpus.split("+") if seen else []
     return sum(min(seen // len(parts), sizes[part]) for part in parts)
 
 

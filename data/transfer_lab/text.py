@@ -16,6 +16,7 @@ from toy import toy_text
 
 LANGUAGES = ("en", "fr", "de")
 TASKS = ("en-fr", "en-de")
+UNPAIRED = {"unpaired": ("en", "fr")}  # a bitext aligned wrongly: what is read, what is written
 SPLITS = ("train", "dev", "test", "out")
 SHARE_HELD_OUT = 8  # of 100 source packages: 4 to dev, 4 to test and the out-of-domain set
 LARGEST_CORPUS = 8_000_000  # characters a corpus keeps, after shuffling
