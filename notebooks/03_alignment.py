@@ -25,6 +25,9 @@ table = sf.read(lab / "results.csv").where(task="en-fr", finetune_tokens=128_000
 table
 
 # %% [markdown]
+# Six corpora. Five hold English, French, both, German, or program code. The sixth, `unpaired`, is a bitext whose pairs
+# do not belong together, as a crawl that was aligned wrongly would give: the decoder learns French and not to read.
+#
 # One verdict a corpus and metric, worst first. The lab's models are tiny and its seed noise is large (about half a BLEU
 # point), so falls of half a point cannot be ruled out with three seeds; we say beforehand that 1.5 points matter here.
 
@@ -45,25 +48,24 @@ found[0]
 sf.plot_alignment(found, most=3)
 
 # %% [markdown]
-# In this lab all corpora help, program code included: quality rises as cross-entropy falls, so nothing is flagged.
-# What an alarm looks like: the same runs with BLEU at the largest size of one corpus lowered by 4 points, made up.
+# Five corpora help, program code included: quality rises as cross-entropy falls. `unpaired` is the trap: judged by
+# cross-entropy alone it looks like a corpus to buy more of, and every further token makes the translations worse.
+#
+# Many of its runs do no better than with shuffled sources, which the notes above say. Without them:
 
 # %%
-frame = table.frame.copy()
-last = frame["pretrain_tokens"] == frame["pretrain_tokens"].max()
-made_up = last & (frame["corpus"] == "en") & (frame["metric"] == "bleu")
-frame.loc[made_up, "value"] -= 4
-alarm = sf.align(frame, quality="bleu", margin=1.5)
-print(alarm[0])
+reading = table.where(source_blind=False, corpus=["none", "unpaired"])
+print(sf.align(reading, quality="bleu", margin=1.5)[0])
 
 # %% [markdown]
-# The same as checkpoints arrive, with one false-alarm rate for the whole sequence:
+# Would we have been warned while the checkpoints arrived? With one false-alarm rate for the whole sequence:
 
 # %%
-print(sf.monitor(frame, quality="bleu", margin=1.5, planned=6))
+print(sf.monitor(table.where(corpus=["none", "unpaired"]), quality="bleu", margin=1.5, planned=6))
 
 # %% [markdown]
 # Before training there is only the text. Scores of nearness are context, not a verdict:
+# `unpaired` is made of the same text as `fr+en`, so no such score can tell the best corpus from the worst.
 
 # %%
 corpora = {
@@ -74,7 +76,7 @@ sf.similarity(corpora["fr"], ["a red tool"], ["un outil rouge"])
 
 # %% [markdown]
 # The lab's own text is not shipped, its scores are (`data/transfer_lab/similarity.py` made them). How each relates to
-# what the corpus turned out to be worth, with the little that five corpora can say:
+# what the corpus turned out to be worth, with the little that six corpora can say:
 
 # %%
 stored = json.loads((lab / "similarity.json").read_text(encoding="utf-8"))

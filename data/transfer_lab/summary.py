@@ -48,15 +48,25 @@ def finetuning_sd(found: dict[tuple[str, int], Cell]) -> float | None:
     return fmean(spread) ** 0.5 if spread else None
 
 
-def grid(found: dict[tuple[str, int], Cell]) -> list[str]:
-    """Return a table of means (± SD of seed means) by corpus and pretraining size."""
+def blind_cells(rows: Iterable[Row], **wanted: str) -> set[tuple[str, int]]:
+    """Return the cells with a run that does no better than with shuffled sources."""
+    return {
+        (row["corpus"], int(row["pretrain_tokens"]))
+        for row in rows
+        if row["source_blind"] == "True" and all(row[n] == v for n, v in wanted.items())
+    }
+
+
+def grid(found: dict[tuple[str, int], Cell], blind: set[tuple[str, int]]) -> list[str]:
+    """Return a table of means (± SD of seed means) by corpus and size; † marks blind cells."""
     sizes = sorted({size for _, size in found if size})
     lines = [
         "| corpus | " + " | ".join(f"{s:,}" for s in sizes) + " |",
         "|---" * (len(sizes) + 1) + "|",
     ]
     for corpus in dict.fromkeys(c for c, s in sorted(found) if s):
-        shown = [show(found[corpus, s]) if (corpus, s) in found else "–" for s in sizes]
+        keys = [(corpus, size) for size in sizes]
+        shown = [show(found[k]) + " †" * (k in blind) if k in found else "–" for k in keys]
         lines.append(f"| {corpus} | " + " | ".join(shown) + " |")
     if ("none", 0) in found:
         lines.append(f"\nwithout pretraining: {show(found['none', 0])}")
@@ -94,10 +104,15 @@ def main() -> None:
     places = list(dict.fromkeys((r["task"], r["finetune_tokens"], r["domain"]) for r in rows))
     for task, tokens, domain in places:
         for metric in METRICS:
-            found = cells(rows, task=task, finetune_tokens=tokens, domain=domain, metric=metric)
+            place = {"task": task, "finetune_tokens": tokens, "domain": domain, "metric": metric}
+            found = cells(rows, **place)
             print(f"\n### {task}, {int(tokens):,} finetuning tokens, {PLACES[domain]}: {metric}\n")
-            print(*grid(found), seed_line(found, -1 if metric == "cross_entropy" else 1), sep="\n")
-    print("\n### models\n")
+            print(
+                *grid(found, blind_cells(rows, **place)),
+                seed_line(found, -1 if metric == "cross_entropy" else 1),
+                sep="\n",
+            )
+    print("\n† at least one run of the cell is source-blind\n\n### models\n")
     print(*{f"{r['model']}: {int(r['parameters']):,} parameters" for r in rows}, sep="\n")
     facts = HERE / "facts.json"
     if facts.exists():

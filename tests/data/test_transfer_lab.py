@@ -56,7 +56,7 @@ def test_at_least_two_hundred_runs_and_a_full_factorial_in_the_central_cell(rows
     runs = {tuple(r[k] for k in KEY) for r in rows}
     assert len(runs) >= 200
     cells = Counter(run[2:4] for run in runs if run[:2] == ("en-fr", "128000"))
-    assert len(cells) == 5 * 6 + 1
+    assert len(cells) == 6 * 6 + 1
     assert set(cells.values()) == {6}
 
 
@@ -95,6 +95,21 @@ def test_best_aligned_cell_beats_no_pretraining_by_three_seed_sds(rows, lab):
     deviation = summary.pooled_sd(found)
     assert deviation is not None
     assert best - summary.mean(found["none", 0]) > 3 * deviation
+
+
+def test_unpaired_text_improves_cross_entropy_and_spoils_translations(rows):
+    loss, bleu = (list(central(rows, m, "unpaired").values()) for m in ("cross_entropy", "bleu"))
+    assert loss == sorted(loss, reverse=True)
+    assert loss[-1] < central(rows, "cross_entropy", "none")[0]
+    assert bleu[1:] == sorted(bleu[1:], reverse=True)
+    assert bleu[-1] < bleu[0] - 2
+
+
+def test_only_unpaired_text_leaves_runs_that_do_not_read_their_source(rows):
+    blind = {r["corpus"] for r in rows if r["source_blind"] == "True"}
+    assert blind == {"unpaired"}
+    small = [r for r in rows if r["corpus"] == "unpaired" and int(r["pretrain_tokens"]) < 401_408]
+    assert not [r for r in small if r["source_blind"] == "True"]
 
 
 def test_card_shows_no_number_that_the_summary_does_not_print():
@@ -208,7 +223,7 @@ def test_the_plan_is_a_full_factorial_in_the_central_cells(lab):
         if (j.task, j.finetune_tokens) == ("en-fr", 128_000)
     )
     assert set(cells.values()) == {6}
-    assert len(cells) == 5 * 6 + 1
+    assert len(cells) == 6 * 6 + 1
     assert len({j.folder for j in jobs}) == len(jobs) >= 200
 
 

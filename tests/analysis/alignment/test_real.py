@@ -1,4 +1,4 @@
-"""Real runs in which quality and cross-entropy both improve with data, so no flag may be raised."""
+"""Real runs: no flag where quality improves with cross-entropy, a flag where only cross-entropy does."""
 
 import io
 from pathlib import Path
@@ -48,12 +48,34 @@ def test_high_resource_grid_raises_no_flag(shared):
     assert not any(r.flag for r in found)
 
 
-def test_the_lab_raises_no_flag_and_knows_the_nearest_corpora():
-    path = Path(__file__).parents[3] / "data" / "transfer_lab" / "results.csv"
-    central = {"task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}
-    found = sf.align(sf.read(path).where(**central), quality=("bleu", "chrf"))
+@pytest.fixture(scope="module")
+def lab():
+    """The lab's central cell: five corpora that help, one built to break quality."""
+    table = sf.read(Path(__file__).parents[3] / "data" / "transfer_lab" / "results.csv")
+    return table.where(task="en-fr", finetune_tokens=128_000, domain="in")
+
+
+def test_the_lab_flags_the_corpus_that_was_built_to_mislead_and_no_other(lab):
+    found = sf.align(lab, quality=("bleu", "chrf"))
     verdicts = {(r.key["corpus"], r.metric): r.verdict for r in found}
-    assert not any(r.flag for r in found)
-    assert set(verdicts.values()) <= {"aligned", "inconclusive"}
+    assert {r.key["corpus"] for r in found if r.flag} == {"unpaired"}
+    assert {r.key["corpus"] for r in found.flagged("holm")} == {"unpaired"}
+    assert {verdicts["unpaired", m] for m in ("bleu", "chrf")} == {"harmful"}
+    helpful = {v for (corpus, _), v in verdicts.items() if corpus != "unpaired"}
+    assert helpful <= {"aligned", "inconclusive"}
     assert all(verdicts[c, m] == "aligned" for c in ("fr+en", "fr") for m in ("bleu", "chrf"))
     assert {r.evidence.quality.design for r in found} == {"shared"}
+
+
+def test_the_flag_does_not_rest_on_runs_that_do_not_read_their_source(lab):
+    reading = lab.where(corpus=["none", "unpaired"], source_blind=False)
+    (found,) = sf.align(reading, quality="bleu", margin=1.5)
+    assert (found.flag, found.verdict) == ("misaligned", "harmful")
+    assert not any("shuffled" in note for note in found.notes)
+
+
+def test_the_lab_would_have_warned_before_the_last_checkpoint(lab):
+    pair = lab.where(corpus=["none", "unpaired"])
+    early = pair.where(pretrain_tokens=[0, 25_600, 64_000, 159_744, 401_408, 1_024_000])
+    watch = sf.monitor(early, quality="bleu", margin=1.5, planned=6)
+    assert watch.stopped
