@@ -13,7 +13,7 @@ from scalefit.errors import DomainError
 from scalefit.fitting.interval import Interval, short
 from scalefit.fitting.result import Fit
 from scalefit.fitting.uncertainty import Kind
-from scalefit.table import format_count, frame_of, html_notes, html_table, metric
+from scalefit.table import format_count, frame_of, html_notes, html_table, metric, parse_count
 
 Array = NDArray[np.float64]
 FAR = 10.0
@@ -99,7 +99,7 @@ def predict(
     *,
     level: float = 0.95,
     kind: Kind = "mean",
-    **inputs: float | Sequence[float] | Array,
+    **inputs: float | str | Sequence[float | str] | Array,
 ) -> Band:
     """Predict the metric at given inputs, with an interval.
 
@@ -111,7 +111,7 @@ def predict(
     kind : {"mean", "run"}
         Interval of the mean curve, or of what one new run will show.
     **inputs
-        By the law's input name or by its column: ``pretrain_tokens=[1e9, 3e9]``; they broadcast.
+        By the law's input name or by its column: ``pretrain_tokens=[1e9, "3B"]``; they broadcast.
 
     Raises
     ------
@@ -151,7 +151,16 @@ def _input(fit: Fit, name: str, inputs: dict[str, Any]) -> Array:
         raise DomainError(f"give each input of the fit once: {_inputs(fit)}")
     if name not in inputs and column not in inputs:
         raise DomainError(f"give each input of the fit: {_inputs(fit)}")
-    return np.asarray(inputs.get(name, inputs.get(column)), dtype=float)
+    return _numbers(name, inputs.get(name, inputs.get(column)))
+
+
+def _numbers(name: str, given: Any) -> Array:
+    """Return what was given as numbers; ``"1.5B"`` is a count."""
+    values = np.asarray(given)
+    counts = [parse_count(v) if isinstance(v, str) else v for v in values.reshape(-1).tolist()]
+    if not all(isinstance(v, (int, float)) for v in counts):
+        raise DomainError(f"{name} is {given!r}; give numbers, or counts such as '1.5B'")
+    return np.array(counts, dtype=float).reshape(values.shape)
 
 
 def check_domain(fit: Fit, inputs: tuple[Array, ...]) -> Array:

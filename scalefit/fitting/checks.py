@@ -22,8 +22,8 @@ def refuse(law: Law, points: Points) -> None:
     Raises
     ------
     FitError
-        Fewer points than parameters, inputs that do not vary or not apart, constant values,
-        inputs at or below 0.
+        Fewer points than parameters, inputs that do not vary or not apart, constant values or such as
+        have no square, inputs at or below 0.
     """
     n, p = points.y.size, len(law.parameters)
     if n < p:
@@ -48,7 +48,12 @@ def refuse(law: Law, points: Points) -> None:
             f"{law.name!r}; repeated runs measure noise, only further sizes measure the curve"
         )
     _refuse_proportional(law, points)
-    if np.ptp(points.y) <= 1e-12 * np.abs(points.y).max():
+    largest = float(np.abs(points.y).max())
+    if not 1e-100 < largest < 1e100:
+        raise FitError(
+            f"the values reach {largest:.3g}, whose square a computer's numbers do not hold; give them in another unit"
+        )
+    if np.ptp(points.y) <= 1e-12 * largest:
         raise FitError(
             f"all {n} values are {points.y[0]:g}: there is no trend for a law to describe"
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scalefit.errors import DomainError
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -34,3 +36,15 @@ def short(value: float) -> str:
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.4g}"
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence that is none.
+
+    Raises
+    ------
+    DomainError
+        The level does not lie between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise DomainError(f"level is {level:g}; a confidence lies between 0 and 1, such as 0.95")

@@ -14,7 +14,7 @@ import lmfit
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.errors import LawError
+from scalefit.errors import DomainError, LawError
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient
 
@@ -26,23 +26,34 @@ STARTS = 64
 
 
 def model_of(law: Law) -> lmfit.Model:
-    """Return an ``lmfit.Model`` in the law's quoted parameters, with bounds and ``guess``."""
-    signature = ", ".join((*law.inputs, *law.parameters))
+    """Return an ``lmfit.Model`` in the law's quoted parameters, with bounds and ``guess``.
+
+    Where these hold at a reference that is not set yet, the reference is a parameter that does not vary.
+    """
+    names = (*law.parameters, *_open_reference(law))
+    signature = ", ".join((*law.inputs, *names))
     # lmfit reads a function's argument names, so the function is made with the law's own.
-    namespace: dict[str, Any] = {"evaluate": partial(_evaluate, law)}
-    source = (
-        f"lambda {signature}: evaluate(({', '.join(law.inputs)},), ({', '.join(law.parameters)},))"
-    )
+    namespace: dict[str, Any] = {"evaluate": partial(_evaluate, law, names)}
+    source = f"lambda {signature}: evaluate(({', '.join(law.inputs)},), ({', '.join(names)},))"
     model = lmfit.Model(eval(source, namespace), independent_vars=list(law.inputs), name=law.name)
     for name in law.parameters:
         model.set_param_hint(name, **_hint(law, name))
+    for name in _open_reference(law):
+        model.set_param_hint(name, vary=False)
     model.guess = partial(_guess, law, model)
     return model
 
 
-def _evaluate(law: Law, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+def _open_reference(law: Law) -> tuple[str, ...]:
+    """Name the constant at which quoted parameters hold, where it is still to be chosen."""
+    return () if law.reference is None or law.reference in law.constants else (law.reference,)
+
+
+def _evaluate(
+    law: Law, names: tuple[str, ...], inputs: tuple[Any, ...], params: tuple[Any, ...]
+) -> Any:
     with np.errstate(all="ignore"):
-        return law(*inputs, **dict(zip(law.parameters, params, strict=True)))
+        return law(*inputs, **dict(zip(names, params, strict=True)))
 
 
 def _hint(law: Law, name: str) -> dict[str, float]:
@@ -62,11 +73,31 @@ def _guess(law: Law, model: lmfit.Model, data: Any, **inputs: Any) -> lmfit.Para
     solution = solve(
         law, tuple(np.asarray(inputs[name], dtype=float) for name in law.inputs), np.asarray(data)
     )
-    return model.make_params(**solution.params)
+    _refuse_infinite(law, solution.params)
+    constants = solution.problem.law.constants
+    reference = {name: constants[name] for name in _open_reference(law)}
+    return model.make_params(**solution.params, **reference)
+
+
+def _refuse_infinite(law: Law, params: dict[str, float]) -> None:
+    """Say what lmfit cannot hold."""
+    lost = [name for name, value in params.items() if not np.isfinite(value)]
+    if lost:
+        raise DomainError(
+            f"{' and '.join(lost)} of law {law.name!r} is not finite at the optimum, and lmfit holds "
+            "finite numbers only: the data do not fix it; take a law with fewer parameters"
+        )
 
 
 def result_of(fit: Fit) -> lmfit.model.ModelResult:
-    """Return a ``ModelResult`` that starts, and under squared loss stays, at the fit's optimum."""
+    """Return a ``ModelResult`` that starts, and under squared loss stays, at the fit's optimum.
+
+    Raises
+    ------
+    DomainError
+        A parameter is infinite there, as β of the log-law where D0 → 0.
+    """
+    _refuse_infinite(fit.law, fit.params)
     model = model_of(fit.law)
     inputs = dict(zip(fit.law.inputs, fit.points.inputs, strict=True))
     scale = fit.solution.problem.scale

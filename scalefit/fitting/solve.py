@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.errors import FitError
 from scalefit.fitting.descent import Spot, descend
 from scalefit.fitting.grid import between_cells, shape_grid
 from scalefit.fitting.objective import Objective
@@ -91,9 +92,20 @@ def solve(
 
 
 def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
-    """Fit a checked problem."""
+    """Fit a checked problem.
+
+    Raises
+    ------
+    FitError
+        The law has no finite value at these inputs, whatever its parameters.
+    """
     with np.errstate(all="ignore"):
         starts = starting_points(problem, weights)
+        if not starts:
+            raise FitError(
+                f"law {problem.law.name!r} has no finite value anywhere in the ranges of its parameters at these "
+                "inputs; check its domain and the units of inputs and values"
+            )
         ends = [descend(problem, start, weights) for start in starts]
     ranked = sorted((spot for spot, _ in ends), key=lambda spot: spot.total)
     best = ranked[0]

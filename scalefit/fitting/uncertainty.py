@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from scalefit.fitting.interval import check_level
 from scalefit.fitting.noise import Noise
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem
@@ -86,6 +87,7 @@ class Uncertainty:
         self, inputs: tuple[Array, ...], level: float, kind: Kind = "mean"
     ) -> tuple[Array, Array]:
         """Low and high, each (Q,), of the mean curve or of one new run at ``inputs`` (each (Q,))."""
+        check_level(level)
         if self.dof <= 0:
             return np.full(inputs[0].shape, -np.inf), np.full(inputs[0].shape, np.inf)
         if self.runs is not None:
@@ -108,6 +110,7 @@ class Uncertainty:
 
     def parameters(self, level: float) -> dict[str, tuple[float, float]]:
         """Low and high of every quoted parameter."""
+        check_level(level)
         names = self.problem.law.parameters
         if self.dof <= 0:
             return dict.fromkeys(names, (-np.inf, np.inf))

@@ -28,6 +28,16 @@ def test_input_may_be_named_by_law_or_by_column(loss_fit):
     assert by_column.low == by_name.low
 
 
+def test_sizes_may_be_written_as_counts(loss_fit):
+    written = sf.predict(loss_fit, pretrain_tokens=["300M", "1.5B"])
+    np.testing.assert_array_equal(written.inputs["x"], [3e8, 1.5e9])
+    assert sf.predict(loss_fit, pretrain_tokens="1.5B")[0] == written[1]
+    with pytest.raises(
+        DomainError, match=r"x is \['many'\]; give numbers, or counts such as '1.5B'"
+    ):
+        sf.predict(loss_fit, pretrain_tokens=["many"])
+
+
 def test_inputs_of_two_broadcast(pair_fit):
     band = sf.predict(pair_fit, parameters=1e9, D=[1e10, 1e12])
     expected = 1.7 + 400 * 1e9**-0.34 + 2000 * np.array([1e10, 1e12]) ** -0.37

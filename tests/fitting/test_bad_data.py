@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.errors import FitError, TableError
+from scalefit.errors import DomainError, FitError, TableError
 
 PAIR = {"N": "N", "D": "D"}
 
@@ -181,6 +181,32 @@ def test_an_input_whose_logarithm_is_taken_must_be_positive(sizes, losses, value
 def test_negative_values_are_told_apart_from_a_law_that_cannot_reach_them(sizes, losses):
     fit = sf.fit({"t": sizes, "v": losses - 10}, "v", "power", inputs={"x": "t"})
     assert noted(fit, "8 values below 0, where the law 'power' cannot go")
+
+
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_values_without_a_square_are_refused(sizes, losses, unit):
+    with pytest.raises(FitError, match="whose square a computer's numbers do not hold; give them"):
+        sf.fit({"t": sizes, "v": unit * losses}, "v", "power", inputs={"x": "t"})
+
+
+def test_a_law_without_a_value_at_these_inputs_is_refused(sizes, losses):
+    law = sf.Law(
+        name="nowhere",
+        formula="a·ln(−k·x)",
+        coefficients=(sf.Coefficient("a"),),
+        shapes=(sf.Shape("k", (0.5, 1.0)),),
+        basis=lambda x, k: (np.log(-k * x),),
+    )
+    with pytest.raises(FitError, match="'nowhere' has no finite value anywhere in the ranges"):
+        sf.fit({"t": sizes, "v": losses}, "v", law, inputs={"x": "t"})
+
+
+@pytest.mark.parametrize("level", [95, 0, 1, -0.5])
+def test_a_level_that_is_no_confidence_is_refused(curve, losses, level):
+    fit = sf.fit(curve(losses), "cross_entropy", "power")
+    for ask in (fit.intervals, lambda level: sf.predict(fit, pretrain_tokens=1e9, level=level)):
+        with pytest.raises(DomainError, match=f"level is {level:g}; a confidence lies between 0 "):
+            ask(level=level)
 
 
 def test_the_baseline_is_not_on_the_curve(curve, sizes, losses):

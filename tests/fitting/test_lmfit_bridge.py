@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
+from scalefit.errors import DomainError
 from scalefit.laws import LAWS
 
 X = np.geomspace(1e6, 1e9, 12)
@@ -22,7 +23,8 @@ def test_every_law_is_an_lmfit_model(name):
     law = LAWS[name]
     model = law.to_lmfit()
     assert isinstance(model, lmfit.Model)
-    assert tuple(model.param_names) == law.parameters
+    reference = () if law.reference is None else (law.reference,)
+    assert tuple(model.param_names) == (*law.parameters, *reference)
     assert tuple(model.independent_vars) == law.inputs
 
 
@@ -33,6 +35,25 @@ def test_the_model_has_the_law_s_values_and_bounds():
     assert params["E"].min == 0
     assert params["A"].min == 0
     assert params["alpha"].min == 0
+
+
+def test_the_log_law_s_reference_is_a_parameter_that_does_not_vary():
+    """A model of a law that has seen no data can be fitted: its guess chooses D_ref."""
+    model = LAWS["log"].to_lmfit()
+    bleu = LAWS["log"](X, D0=1e5, s=20.0, beta=1.2, D_ref=3e7) + Y - LAWS["power"](X, **TRUTH)
+    guess = model.guess(bleu, D=X)
+    assert not guess["D_ref"].vary
+    fit = sf.fit({"t": X, "v": bleu}, "v", "log", inputs={"D": "t"})
+    assert model.fit(bleu, guess, D=X).chisqr == pytest.approx(fit.objective, rel=1e-6)
+    assert "D_ref" not in fit.to_lmfit().params
+
+
+def test_what_lmfit_cannot_hold_is_said():
+    """D0 → 0 makes β infinite."""
+    fit = sf.fit({"t": X, "v": 20 * (X / 1e8) ** 0.15}, "v", "log", inputs={"D": "t"})
+    assert np.isinf(fit.params["beta"])
+    with pytest.raises(DomainError, match="beta of law 'log' is not finite at the optimum"):
+        fit.to_lmfit()
 
 
 def test_the_guess_is_the_optimum():
