@@ -1,4 +1,8 @@
-"""JoeyNMT ``validations.txt``: cross-entropy is ln(PPL); version 1's ``Loss`` is a corpus sum."""
+"""JoeyNMT ``validations.txt``: cross-entropy is ln(PPL); version 1's ``Loss`` is a corpus sum.
+
+JoeyNMT gives chrF as a fraction beside BLEU in percent. Its perplexity is that of the training
+loss, so it holds label smoothing where the run was trained with it, which the file does not say.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,12 @@ from .source import Source
 
 _LINE = re.compile(r"Steps:\s*(\d{1,15})[\t,]")
 _PAIR = re.compile(r"([A-Za-z][\w-]{0,40}):\s*([^\s,]+)")
-_METRICS = ("bleu", "chrf", "ter")
+_METRICS = {"bleu": ("bleu", 1.0), "chrf": ("chrf", 100.0), "acc": ("token_accuracy", 1.0)}
+"""Logged name -> metric, and what brings it to the table's unit."""
+_NOTE = (
+    "JoeyNMT's cross-entropy is ln(PPL), label smoothing included where the run had it; its Loss "
+    "may be a corpus sum"
+)
 
 
 def recognises(source: Source) -> bool:
@@ -30,15 +39,13 @@ def read(source: Source) -> Extract:
         place = {"step": int(start[1]), "eval_set": "dev", "source": source.at(line)}
         ppl = numbers.get("ppl")
         if ppl is not None and ppl >= 1:
-            entropy = {
-                "metric": "cross_entropy",
-                "value": math.log(ppl),
-                "unit": "nats/target token",
-            }
-            found.rows.append({**entropy, **place})
-            found.note("JoeyNMT's cross-entropy is ln(PPL); its Loss may be a corpus sum")
-        scores = {m: numbers[m] for m in _METRICS if numbers.get(m) is not None}
-        found.rows += [{"metric": m, "value": v, **place} for m, v in scores.items()]
+            entropy = {"metric": "cross_entropy", "value": math.log(ppl)}
+            found.rows.append({**entropy, "unit": "nats/target token", **place})
+            found.note(_NOTE)
+        for name, (metric, factor) in _METRICS.items():
+            value = numbers.get(name)
+            if value is not None:
+                found.rows.append({"metric": metric, "value": value * factor, **place})
     if not found.rows:
         raise source.nothing("has no line 'Steps: N … PPL: x' that is whole")
     return found

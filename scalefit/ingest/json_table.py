@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .jsons import load, load_lines
 from .reader import Extract, Reader, Row
 from .source import Source
 
+_STAMP = re.compile(rb"\s*\[\d{4}-\d\d-\d\d[ T]")
+"""How many logs begin: a bracket, but no JSON."""
+
 
 def recognises(source: Source) -> bool:
     """Whether it begins like JSON and does not end in .jsonl."""
-    return source.suffix not in (".jsonl", ".ndjson") and source.head.lstrip()[:1] in (b"{", b"[")
+    if source.suffix in (".jsonl", ".ndjson") or _STAMP.match(source.head):
+        return False
+    return source.head.lstrip()[:1] in (b"{", b"[")
 
 
 def read(source: Source) -> Extract:

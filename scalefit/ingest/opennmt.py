@@ -12,13 +12,22 @@ from .source import Source
 _STEP = re.compile(r"\bStep\s+(\d{1,15})/\s*\d+\s*;")
 _PPL = re.compile(r"[Vv]alidation perplexity:\s*(\S+)")
 _ACCURACY = re.compile(r"[Vv]alidation accuracy:\s*(\S+)")
+_PREAMBLE = re.compile(
+    r"INFO\] (Parsed \d+ corpora from -data|Weighted corpora loaded so far|NMTModel\()"
+)
 _BLEU = re.compile(r"[Vv]alidation BLEU:?\s*(\S+)")
 
 
 def recognises(source: Source) -> bool:
-    """Whether a line reads ``Step N/M; acc: …`` or ``Validation perplexity: …``."""
+    """Whether a line reads ``Step N/M; acc: …`` or ``Validation perplexity: …``.
+
+    What stands before the first of them may be long: the model, and a line for each round through
+    a small corpus.
+    """
     text = source.head.decode("utf-8", errors="replace")
-    return bool(_PPL.search(text) or (_STEP.search(text) and "ppl:" in text))
+    if _PPL.search(text) or (_STEP.search(text) and "ppl:" in text):
+        return True
+    return _PREAMBLE.search(text) is not None
 
 
 def read(source: Source) -> Extract:

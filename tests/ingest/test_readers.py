@@ -43,6 +43,21 @@ CASES = [
         ],
     ),
     (
+        "fairseq/written_by_0.12.2.log",
+        "a fairseq training log",
+        [("cross_entropy", 2.897 * LN2, "valid", {"unit": TOKEN, "step": 12})],
+    ),
+    (
+        "fairseq/written_by_0.12.2.json.log",
+        "a fairseq training log",
+        [("cross_entropy", 2.98 * LN2, "valid", {"unit": TOKEN, "step": 8})],
+    ),
+    (
+        "fairseq/generate-written_by_0.12.2.txt",
+        "a fairseq generation",
+        [("bleu", 0.0, "test", {}), ("brevity_penalty", 0.809, "test", {})],
+    ),
+    (
         "marian/valid.log",
         "a Marian log",
         [
@@ -62,7 +77,21 @@ CASES = [
     (
         "joeynmt/v2.txt",
         "a JoeyNMT validation log",
-        [("cross_entropy", math.log(20.49), "dev", {"unit": TOKEN}), ("bleu", 11.73, "dev", {})],
+        [
+            ("cross_entropy", math.log(20.49), "dev", {"unit": TOKEN}),
+            ("bleu", 11.73, "dev", {}),
+            ("token_accuracy", 0.44, "dev", {}),
+        ],
+    ),
+    (
+        "joeynmt/written_by_2.3.txt",
+        "a JoeyNMT validation log",
+        [
+            ("cross_entropy", math.log(2.39899), "dev", {"unit": TOKEN, "step": 120}),
+            ("bleu", 17.13346, "dev", {}),
+            ("chrf", 56.037, "dev", {}),
+            ("token_accuracy", 0.66957, "dev", {}),
+        ],
     ),
     (
         "opennmt/train.log",
@@ -70,6 +99,14 @@ CASES = [
         [
             ("cross_entropy", math.log(56.168), "valid", {"unit": TOKEN, "step": 380000}),
             ("token_accuracy", 0.376, "valid", {}),
+        ],
+    ),
+    (
+        "opennmt/written_by_3.5.1.log.gz",
+        "an OpenNMT-py log",
+        [
+            ("cross_entropy", math.log(9.19429), "valid", {"unit": TOKEN, "step": 60}),
+            ("token_accuracy", 0.252174, "valid", {}),
         ],
     ),
     (
@@ -325,6 +362,27 @@ def test_fairseq_texts_come_in_the_order_of_the_test_set(fixtures):
     assert found.hypotheses == ("good day", "thank you", "good morning all and welcome")
     assert found.references == ("good day", "thanks", "good morning everyone and welcome")
     assert found.sources[1] == "danke"
+
+
+def test_the_texts_of_a_real_generation(fixtures):
+    from scalefit.ingest.fairseq_generate import outputs
+
+    found = outputs(str(fixtures / "fairseq/generate-written_by_0.12.2.txt"))
+    assert found.ids == tuple(range(20))
+    assert (found.sources[3], found.references[3], found.hypotheses[3]) == (
+        "eats cat eats sees green the",
+        "isst Katze isst sieht gruen die",
+        "die Haus die Haus",
+    )
+
+
+def test_a_log_that_begins_with_a_date_in_brackets_is_no_json(tmp_path):
+    from scalefit.errors import FormatError
+    from scalefit.ingest import read
+
+    (tmp_path / "own.log").write_text("[2026-11-26 05:53:54 INFO] hello\n")
+    with pytest.raises(FormatError, match="is none of the known formats"):
+        read(tmp_path / "own.log")
 
 
 def test_a_label_smoothed_loss_is_not_taken(read_log, tmp_path):
