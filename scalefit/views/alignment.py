@@ -127,5 +127,7 @@ def _measured(axes: Axes, curve: Cells, sd: float, colour: str, label: str) -> N
     means = curve.means
     axes.plot(curve.sizes, means, color=colour, lw=1.6, marker="o", ms=4.5, label=label, zorder=3)
     half = 1.96 * (sd if np.isfinite(sd) else 0.0) / np.sqrt(curve.runs)
-    axes.fill_between(curve.sizes, means - half, means + half, color=colour, alpha=0.15, lw=0)
+    known = metric(curve.metric)
+    low, high = np.maximum(means - half, known.lower), np.minimum(means + half, known.upper)
+    axes.fill_between(curve.sizes, low, high, color=colour, alpha=0.15, lw=0)
     axes.set_ylabel(label, fontsize=SMALL, color=INK)

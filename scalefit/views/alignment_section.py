@@ -5,6 +5,7 @@ from __future__ import annotations
 from scalefit.analysis.alignment import AlignmentTable
 from scalefit.views.alignment import plot_alignment
 from scalefit.views.report import Section
+from scalefit.views.tables import without_shared
 
 TITLE = "Does each corpus help the task?"
 HIDDEN = ("flag (BH)", "p")
@@ -13,10 +14,19 @@ HIDDEN = ("flag (BH)", "p")
 def alignment_section(table: AlignmentTable) -> Section:
     """Return the verdicts, worst first, with the picture of the worst."""
     drawn = any(result.evidence is not None for result in table)
+    shown = [{k: v for k, v in row.items() if k not in HIDDEN} for row in table.rows()]
+    shared, rows = without_shared(shown)
     return Section(
         TITLE,
-        text=(f"{table.summary}.",),
+        lead=_lead(table),
+        text=(f"{' · '.join(filter(None, (table.summary, shared)))}.",),
         svg=plot_alignment(table, most=3).to_svg() if drawn else "",
-        rows=tuple({k: v for k, v in row.items() if k not in HIDDEN} for row in table.rows()),
+        rows=tuple(rows),
         notes=table.notes,
     )
+
+
+def _lead(table: AlignmentTable) -> str:
+    """Name what is misaligned with no false alarm in the whole family; empty where nothing is."""
+    flagged = table.flagged("holm")
+    return f"misaligned: {'; '.join(result.name for result in flagged)}" if flagged else ""

@@ -37,10 +37,11 @@ def forecast_report(
     )
     fits = (_fits(forecast, question.quality), _fits(forecast, question.loss))
     about = Section("About the data", notes=forecast.notes) if forecast.notes else None
+    more = tuple(more)
     sections = (answer, *fits, *more, about)
     return Report(
         title=title,
-        summary=(forecast.verdict,),
+        summary=(forecast.verdict, *(section.lead for section in more if section.lead)),
         sections=tuple(s for s in sections if s is not None),
         footer=tuple(fit.signature for outlook in forecast for fit in _both(outlook)),
     )

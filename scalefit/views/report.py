@@ -13,13 +13,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report; whatever is empty is left out."""
+    """One part of a report; whatever is empty is left out. Its lead belongs to the page's summary."""
 
     title: str
     text: tuple[str, ...] = ()
     svg: str = ""
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
+    lead: str = ""
 
 
 @dataclass(frozen=True)

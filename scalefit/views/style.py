@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from scalefit.table.units import format_count
 
-# Okabe and Ito's palette, without yellow (too pale on white) and black (kept for text).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's palette, without yellow (too pale on white) and black (kept for text); then Tol's wine.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 INK, QUIET, GRID, SHADE = "#222222", "#6b6b6b", "#e4e4e4", "#f4f4f4"
 SMALL, NORMAL, LARGE = 8.0, 9.5, 11.0

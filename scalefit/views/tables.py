@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from scalefit.table.units import format_count
@@ -57,7 +57,7 @@ def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     if not rows:
         screen.print("nothing to show")
         return
-    shared, rows = _without_shared(rows)
+    shared, rows = without_shared(rows)
     title = " · ".join(filter(None, (title, shared)))
     if title:
         screen.print(title, soft_wrap=True)
@@ -91,10 +91,10 @@ def rich_table(rows: Iterable[Row], *, narrow: bool = False) -> Any:
     return table
 
 
-def _without_shared(rows: list[Row]) -> tuple[str, list[Row]]:
+def without_shared(rows: Sequence[Row]) -> tuple[str, list[Row]]:
     """Take the keys that are the same in all rows out of them, in words."""
     if len(rows) < 2:
-        return "", rows
+        return "", list(rows)
     shared = [k for k in KEYS if k in rows[0] and len({row.get(k) for row in rows}) == 1]
     words = (f"{k.replace('_', ' ')} {cell(rows[0][k], k)}" for k in shared)
     return " · ".join(words), [{k: v for k, v in r.items() if k not in shared} for r in rows]

@@ -5,6 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError
+from scalefit.views import Section, alignment_section, forecast_report
 
 SIZES = (1e6, 4e6, 16e6, 64e6, 256e6)
 
@@ -29,6 +30,23 @@ def test_title_says_the_verdict_and_runs_are_drawn():
     drawn = [line for axes in (above, below) for line in axes.lines if line.get_gid() == "runs"]
     assert [len(line.get_xdata()) for line in drawn] == [5] * 6
     np.testing.assert_allclose(drawn[0].get_xdata(), SIZES)
+
+
+def test_bands_end_where_the_metric_does():
+    noisy = np.ravel([np.roll([0.1, 0.3, 4.0], shift) for shift in range(5)])
+    figure = sf.plot_alignment(sf.align({**table([20] * 5), "bleu": noisy}))
+    (band,) = figure.axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == 0
+
+
+def test_the_page_begins_with_the_corpora_that_are_misaligned():
+    assert alignment_section(sf.align(table([20, 23, 25, 26, 27]))).lead == ""
+    lead = alignment_section(sf.align(table([20, 23, 25, 26, 20]))).lead
+    assert lead == "misaligned: bleu"
+    page = sf.forecast(table([20, 23, 25, 26, 20]), 30)
+    made = forecast_report(page, more=[Section("Alignment", lead=lead)])
+    assert made.summary == (page.verdict, lead)
 
 
 def test_a_group_without_cross_entropy_says_so():
