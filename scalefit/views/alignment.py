@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from scalefit.analysis.alignment.cells import Cells
     from scalefit.analysis.alignment.evidence import Evidence
+    from scalefit.analysis.alignment.falltest import FallTest
 
 Floats = NDArray[np.float64]
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]
@@ -85,7 +86,7 @@ def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
 
 def _quality(axes: Axes, found: Evidence) -> None:
     curve, sign = found.quality, found.scale.sign
-    _measured(axes, curve, found.fall.sd, QUALITY, metric(curve.metric).title)
+    _measured(axes, curve, found.fall, QUALITY, metric(curve.metric).title)
     if found.lack:
         fit = found.lack[0]
         line = np.geomspace(curve.sizes[0], curve.sizes[-1], 120)
@@ -114,19 +115,19 @@ def _loss(axes: Axes, found: Evidence) -> None:
         axes.text(0.5, 0.5, "no cross-entropy measured", transform=axes.transAxes, ha="center",
                   color=QUIET, fontsize=SMALL)  # fmt: skip
         return
-    _measured(axes, found.loss, found.loss_fall.sd, LOSS, metric(found.loss.metric).title)
+    _measured(axes, found.loss, found.loss_fall, LOSS, metric(found.loss.metric).title)
     if found.loss_value is not None:
         axes.axhline(found.loss_value.baseline, color=INK, lw=0.9, ls=":")
 
 
-def _measured(axes: Axes, curve: Cells, sd: float, colour: str, label: str) -> None:
-    """Draw runs as points, means as a line, and a band of 1.96 standard errors of each mean."""
+def _measured(axes: Axes, curve: Cells, noise: FallTest, colour: str, label: str) -> None:
+    """Draw runs as points, means as a line, and a band of each mean's 95 % t interval."""
     for run in curve.values.T:
         axes.plot(curve.sizes, run, ls="", marker="o", ms=3, mfc="none", color=colour, alpha=0.6,
                   gid="runs", zorder=2)  # fmt: skip
     means = curve.means
     axes.plot(curve.sizes, means, color=colour, lw=1.6, marker="o", ms=4.5, label=label, zorder=3)
-    half = 1.96 * (sd if np.isfinite(sd) else 0.0) / np.sqrt(curve.runs)
+    half = noise.half_width(curve.runs)
     known = metric(curve.metric)
     low, high = np.maximum(means - half, known.lower), np.minimum(means + half, known.upper)
     axes.fill_between(curve.sizes, low, high, color=colour, alpha=0.15, lw=0)

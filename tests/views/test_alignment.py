@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import scalefit as sf
 from scalefit.errors import DesignError
@@ -38,6 +39,16 @@ def test_bands_end_where_the_metric_does():
     (band,) = figure.axes[0].collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.min() == 0
+
+
+def test_bands_are_t_intervals_of_the_means():
+    result = sf.align(table([20, 23, 25, 26, 27]))[0]
+    fall, cells = result.evidence.fall, result.evidence.quality
+    expected = stats.t.ppf(0.975, fall.nu) * fall.sd / np.sqrt(3)
+    (band,) = sf.plot_alignment(result).axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(cells.means.min() - expected)
+    assert heights.max() == pytest.approx(cells.means.max() + expected)
 
 
 def test_the_page_begins_with_the_corpora_that_are_misaligned():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from . import drop, scatter
 from .cells import Cells
@@ -58,6 +59,13 @@ class FallTest:
     def found(self) -> bool:
         """Whether any fall is beyond doubt."""
         return bool(self.real.any())
+
+    def half_width(self, runs: NDArray[np.int64], level: float = 0.95) -> Floats:
+        """Half-width (K,) of each size's t interval, without what all sizes share; 0 if unknown."""
+        if not (np.isfinite(self.sd) and self.nu > 0):
+            return np.zeros(len(runs))
+        quantile = special.stdtrit(min(self.nu, 1e9), (1 + level) / 2)
+        return np.asarray(quantile * self.sd / np.sqrt(runs))
 
 
 def fall_test(
