@@ -155,12 +155,21 @@ class Fit:
         name = " · ".join(f"{k} {v}" for k, v in self.group.items() if v is not None)
         head = f"{name}: " if name else ""
         lost = sorted(self.not_identified)
-        state = f"not identified: {', '.join(lost)}" if lost else "all parameters identified"
+        state = f"not identified: {', '.join(lost)}" if lost else self._bounded
         if not self.solution.converged:
             state = "optimum not verified"
         error = self.typical_error
         scatter = "no scatter left to judge by" if np.isnan(error) else f"typical error {error:.3g}"
         return f"{head}{self.metric} = {self.law.name} law of {x}; {scatter}, {self.points.y.size} points; {state}"
+
+    @property
+    def _bounded(self) -> str:
+        """How far the parameters are identified, where none is lost."""
+        ends = {} if self.uncertainty.dof <= 0 else self.uncertainty.parameters(0.95)
+        open_sided = sorted(n for n, pair in ends.items() if np.isinf(pair).any())
+        if open_sided:
+            return f"bounded on one side only: {', '.join(open_sided)}"
+        return "all parameters identified"
 
     def rows(self, level: float = 0.95) -> list[dict[str, str]]:
         """Return parameters and intervals as text, one row each: what every view shows."""

@@ -264,6 +264,14 @@ def test_a_d0_that_the_data_do_not_fix(curve, sizes):
     assert "s" not in fit.not_identified
 
 
+def test_a_parameter_with_one_end_only_is_said_to_have_one(curve):
+    sizes = [1e6, 3e6, 1e7, 3e7, 1e8, 3e8]
+    fit = sf.fit(curve([10, 12, 14.5, 17, 19, 22], sizes, metric="bleu"), "bleu", "log")
+    assert np.isfinite(fit.intervals()["beta"].low)
+    assert np.isposinf(fit.intervals()["beta"].high)
+    assert fit.verdict.endswith("bounded on one side only: beta")
+
+
 def test_a_span_under_one_decade_is_noted(curve, losses):
     fit = sf.fit(curve(losses, np.geomspace(1e6, 5e6, 8)), "cross_entropy", "power")
     assert noted(fit, "x spans 5×: under one decade a floor and an exponent hardly differ")
