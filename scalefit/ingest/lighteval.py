@@ -1,4 +1,4 @@
-"""lighteval: ``results_<time>.json`` with keys ``suite|task|fewshot``."""
+"""lighteval: ``results_<time>.json`` with keys ``suite|task|fewshot``, lately ``task|fewshot``."""
 
 from __future__ import annotations
 

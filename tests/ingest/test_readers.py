@@ -364,6 +364,14 @@ def test_fairseq_texts_come_in_the_order_of_the_test_set(fixtures):
     assert found.sources[1] == "danke"
 
 
+def test_what_lighteval_itself_wrote(read_log, fixtures):
+    table = read_log(fixtures / "lighteval_0.13", allow=("no_pretrain_tokens", "fractions"))
+    assert table.metrics == ("bleu", "chrf", "ter")
+    assert table.unique("eval_set") == ["toy|0"]
+    assert table.where(metric="ter").column("value")[0] == pytest.approx(77.66990291262135)
+    assert table.where(metric="chrf").column("stderr")[0] == pytest.approx(0.04466125264888285)
+
+
 def test_the_texts_of_a_real_generation(fixtures):
     from scalefit.ingest.fairseq_generate import outputs
 
