@@ -42,7 +42,7 @@ def superiority(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float = 0
     1997, Biometrics 53, 567–578); with one run a seed this is Brunner & Munzel (2000),
     Biometrical J. 42, 17–25. Up to 8 seeds a side p and interval come from all permutations of
     the studentised statistic (Neubert & Brunner 2007, Comput. Statist. Data Anal. 51,
-    5192–5204), since Student's t rejects a true null in 9 % at five seeds; at three seeds no
+    5192–5204), since Student's t rejects a true null in 8 % at five seeds; at three seeds no
     result can be significant, and the interval says so. Where the sides do not overlap the
     variance is 0, and the interval Newcombe's (2006, Statist. Med. 25, 559–573).
     """

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from scalefit.analysis.seeds import intervals
-from scalefit.analysis.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, crossed, nested_squares
+from scalefit.analysis.seeds.anova import (
+    FINETUNE,
+    PRETRAIN,
+    MeanSquares,
+    crossed,
+    factorial,
+    nested_squares,
+)
 
 RUNS = 8_000
 
@@ -31,6 +38,28 @@ def test_coverage(p, f, icc):
     assert 0.938 < cover(intervals.total(parts, tuple(s.dof)), 1.0) < 0.972
     wide = intervals.williams_tukey((s.of(PRETRAIN), s.of(FINETUNE)), tuple(s.dof))
     assert 0.938 < cover(wide, f * icc) < 0.972
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (25, 5), (3, 3, 3)])
+@pytest.mark.parametrize("first", [0.0, 0.5])
+def test_coverage_in_crossed_designs(sizes, first):
+    """Small version of benchmarks/simulate_seeds.py --only components; three factors at 3 levels cover too much."""
+    rng, variances = np.random.default_rng(1), (first, 0.2, 0.1)[: len(sizes)]
+    y = rng.normal(0, 0.3**0.5, (1000, *sizes))
+    for axis, variance in enumerate(variances):
+        shape = [n if i == axis else 1 for i, n in enumerate(sizes)]
+        y = y + rng.normal(0, variance**0.5, (1000, *shape))
+    held = []
+    for part in np.array_split(y, 5):
+        s = factorial(part, ("a", "b", "c")[: len(sizes)])
+        held.append(
+            [
+                cover(intervals.component(s, n)[:2], v)
+                for n, v in zip("abc", variances, strict=False)
+            ]
+        )
+    for share in np.mean(held, axis=0):
+        assert 0.93 < share < (0.97 if len(sizes) == 2 else 0.995)
 
 
 def test_cut_at_zero_overcovers_a_true_zero():

@@ -48,6 +48,24 @@ def test_plan_delivers_its_power(spread, difference):
     assert plan.power >= 0.8
 
 
+@pytest.mark.parametrize(
+    "spread", [Spread(0.72, 0.28, correlation=0.9), Spread(0.1, 0.9, correlation=0.5)]
+)
+def test_plan_on_shared_checkpoints_delivers_its_power(spread):
+    plan = sf.seeds_needed(spread, difference=1.0)
+    gaps = RNG.normal(1.0, spread.paired(plan.finetune) ** 0.5, (5_000, plan.pretrain))
+    assert np.mean(one_sample(gaps).p < 0.05) == pytest.approx(plan.power, abs=0.025)
+
+
+@pytest.mark.parametrize("half", [0.5, 1.0])
+def test_plan_for_a_width_delivers_it(half):
+    spread = Spread(0.72, 0.28)
+    plan = sf.seeds_needed(spread, half_width=half)
+    sd = spread.effective(plan.finetune) ** 0.5
+    low, high = one_sample(RNG.normal(0, sd, (5_000, plan.pretrain))).interval()
+    assert np.mean((high - low) / 2 <= half) == pytest.approx(plan.power, abs=0.025)
+
+
 def test_plan_is_the_cheapest():
     spread = Spread(0.72, 0.28, pretrain_cost=100, finetune_cost=1)
     assert spread.best_finetune == pytest.approx(6.2, abs=0.1)
@@ -103,6 +121,15 @@ def test_token_forecast_comes_out_as_narrow_as_planned():
     plan = sf.seeds_needed(Spread(0.05**2, 0.0), fit=pilot, target=target, factor=1.5)
     few = sf.seeds_needed(Spread(0.01**2, 0.0), fit=pilot, target=target, factor=1.5)
     assert few.pretrain < plan.pretrain
+    narrow = []
+    for _ in range(25):
+        found = sf.tokens_for(
+            sf.fit(runs(plan.pretrain, 0.05), metric="cross_entropy", law="power"), target
+        )
+        narrow.append(found.low > 0 and found.high <= found.low * 1.5**2)
+    assert np.mean(narrow) == pytest.approx(plan.power, abs=0.15)  # standard error .06
+    with pytest.raises(DesignError, match=r"give a probability of 0\.95"):
+        sf.seeds_needed(Spread(0.01**2, 0.0), fit=pilot, target=target, power=0.96)
     assert "6 sizes" in plan.question
 
 
