@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.fitting.grid import Start
 from scalefit.fitting.problem import Problem
 
 Array = NDArray[np.float64]
@@ -41,10 +42,12 @@ class Spot(NamedTuple):
         return max(scaled) / sqrt(self.total + TINY)
 
 
-def descend(problem: Problem, start: list[float], weights: Array | None) -> tuple[Spot, int]:
+def descend(problem: Problem, start: Start, weights: Array | None) -> tuple[Spot, int]:
     """Return where ``start`` leads, its gradient 0 along bounds that hold it, and the steps taken."""
-    here, damping, floor = _spot(problem, start, weights), DAMPING, 1e-29 * problem.size
-    steps = 0
+    here = _spot(problem, start.theta, weights)
+    if here.total > start.cost:
+        here = _spot(problem, start.cell, weights)
+    damping, floor, steps = DAMPING, 1e-29 * problem.size, 0
     while True:
         steps += 1
         gradient = _free(here, problem.limits)

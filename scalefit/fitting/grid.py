@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,13 +72,23 @@ def _grid(axes: tuple[tuple[float, float, str, int], ...], points: int | None) -
     return Grid(tuple(a if points is None else a[:: max(1, a.size // points)] for a in full))
 
 
-def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> list[float]:
+class Start(NamedTuple):
+    """Where a descent begins: theta read between the cells, and the cell itself with its cost, should it be better."""
+
+    theta: list[float]
+    cell: list[float]
+    cost: float
+
+
+def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> Start:
     """Coefficients, then shapes, at the minimum next to a cell: a polynomial through its neighbours on every axis.
 
     ``coefficients`` (k, G) and ``cost`` (G,) are those of the cells. Costs of a smooth law are so smooth that
     eleven cells give the minimum to eight digits; where an axis ends nearby, or a cost is infinite, fewer serve.
+    Axes are taken one by one, so along a narrow valley of two shapes the cell may be the better start.
     """
-    best, shapes, stride = (1 - len(grid.axes)) * coefficients[:, cell], [], cost.size
+    here, stride = coefficients[:, cell], cost.size
+    best, shapes, there = (1 - len(grid.axes)) * here, [], []
     for axis in grid.axes:
         stride //= axis.size
         at = cell // stride % axis.size
@@ -87,8 +98,9 @@ def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> li
         lagrange = _vertex(line[at - reach : at + reach + 1], reach)
         near = slice(cell - reach * stride, cell + reach * stride + 1, stride)
         shapes.append(float(axis[at - reach : at + reach + 1] @ lagrange))
+        there.append(float(axis[at]))
         best += coefficients[:, near] @ lagrange
-    return [*best.tolist(), *shapes]
+    return Start([*best.tolist(), *shapes], [*here.tolist(), *there], float(cost[cell]))
 
 
 def _reach(line: Array, at: int) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import FitError
 from scalefit.fitting.descent import Spot, descend
-from scalefit.fitting.grid import between_cells, shape_grid
+from scalefit.fitting.grid import Start, between_cells, shape_grid
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem, make_problem
 from scalefit.fitting.projection import project
@@ -121,14 +121,15 @@ def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
     )
 
 
-def starting_points(problem: Problem, weights: Array | None = None) -> list[list[float]]:
-    """Return theta at the minimum of each basin of the grid, at most :data:`BASINS`, best first."""
+def starting_points(problem: Problem, weights: Array | None = None) -> list[Start]:
+    """Return the minimum of each basin of the grid, at most :data:`BASINS`, best first."""
     law = problem.law
     if not law.separable:
         assert law.starts is not None
-        return [
+        rows = [
             [float(t) for t in row] for row in np.atleast_2d(law.starts(problem.inputs, problem.y))
         ]
+        return [Start(row, row, inf) for row in rows]
     grid = shape_grid(problem)
     found = project(problem, grid, None if weights is None else weights[None])
     cost = found.cost[:, 0]

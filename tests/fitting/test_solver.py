@@ -6,7 +6,7 @@ from scipy import optimize
 
 from scalefit.fitting import Objective, solve
 from scalefit.fitting.descent import descend
-from scalefit.fitting.grid import Grid, between_cells, shape_grid
+from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
 from scalefit.fitting.polish import polish
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.projection import project
@@ -48,20 +48,22 @@ def test_the_minimum_is_read_between_the_cells():
     with np.errstate(all="ignore"):
         (start,) = starting_points(problem_of("power"))
     found = solve(LAWS["power"], (X,), Y)
-    np.testing.assert_allclose(start, found.theta, rtol=1e-7)
+    np.testing.assert_allclose(start.theta, found.theta, rtol=1e-7)
     assert found.steps <= 2
 
 
 def test_a_cell_without_neighbours_stands_as_it_is():
     grid = Grid((np.array([0.0, 1.0, 2.0]),))
     coefficients, cost = np.array([[5.0, 6.0, 7.0]]), np.array([1.0, np.inf, np.inf])
-    assert between_cells(grid, coefficients, cost, 0) == [5.0, 0.0]
+    assert between_cells(grid, coefficients, cost, 0) == ([5.0, 0.0], [5.0, 0.0], 1.0)
 
 
 def test_a_parabola_is_read_exactly():
     ticks = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
     grid, cost = Grid((ticks,)), (ticks - 1.8) ** 2 + 1
-    assert between_cells(grid, ticks[None] * 2, cost, 2) == pytest.approx([3.6, 1.8], rel=1e-12)
+    found = between_cells(grid, ticks[None] * 2, cost, 2)
+    assert found.theta == pytest.approx([3.6, 1.8], rel=1e-12)
+    assert found.cell == [4.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,8 @@ def test_one_start_and_many_follow_the_same_rules(objective, weighted):
     weights = np.random.default_rng(2).uniform(0.5, 2, size=20) if weighted else np.ones(20)
     many = polish(problem, starts, np.tile(weights, (3, 1)), tolerance=1e-13)
     with np.errstate(all="ignore"):
-        ends = [descend(problem, s, weights if weighted else None)[0] for s in starts.tolist()]
+        begin = [Start(s, s, np.inf) for s in starts.tolist()]
+        ends = [descend(problem, s, weights if weighted else None)[0] for s in begin]
     np.testing.assert_allclose(many, [end.theta for end in ends], rtol=1e-5, atol=1e-9)
     assert all(end.slope < 1e-5 for end in ends)
 
@@ -114,7 +117,8 @@ def test_a_descent_slides_along_a_bound():
     """Without a floor in the data, E runs into 0 and stays there."""
     y = 400 * X**-0.3 * np.exp(0.001 * NOISE) - 0.02
     problem = problem_of("power", y=y)
-    end, _ = descend(problem, [1.0, 1.0, 1.0], None)
+    start = [1.0, 1.0, 1.0]
+    end, _ = descend(problem, Start(start, start, np.inf), None)
     assert end.theta[0] == 0
     assert end.gradient[0] == 0
     assert solve(LAWS["power"], (X,), y).at_bound == ("E",)
