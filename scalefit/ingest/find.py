@@ -33,7 +33,9 @@ def _expanded(path: str) -> list[str]:
         return [path]
     if not any(mark in path for mark in "*?["):
         raise FormatError(f"{path}: there is no such file or folder{_nearby(path)}")
-    found = sorted(islice(glob.iglob(path, recursive=True), LIMITS.files))  # noqa: PTH207
+    found = sorted(islice(glob.iglob(path, recursive=True), LIMITS.files + 1))  # noqa: PTH207
+    if len(found) > LIMITS.files:
+        raise FormatError(f"{path}: more than {LIMITS.files} files; needed a narrower pattern")
     if not found:
         raise FormatError(f"{path}: no file fits this pattern")
     return found

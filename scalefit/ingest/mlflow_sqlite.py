@@ -38,7 +38,7 @@ def _tables(source: Source) -> set[str]:
     try:
         with closing(_open(source)) as base:
             return _names(base)
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError):  # a damaged name is no text
         return set()
 
 

@@ -143,6 +143,14 @@ def test_logs_stop_at_their_bound(tmp_path, monkeypatch):
         read(tmp_path)
 
 
+def test_a_glob_that_finds_too_much_says_so(tmp_path, monkeypatch):
+    for i in range(6):
+        written(tmp_path / f"{i}.csv", f"pretrain_tokens,bleu\n{i},20.5\n")
+    monkeypatch.setattr("scalefit.ingest.find.LIMITS", limits.Limits(files=5))
+    with pytest.raises(FormatError, match=r"\*\.csv: more than 5 files"):
+        read(tmp_path / "*.csv")
+
+
 def test_rows_count_their_cells(monkeypatch):
     monkeypatch.setattr(reader, "LIMITS", limits.Limits(cells=5))
     found = Extract()
