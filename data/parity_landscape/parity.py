@@ -94,7 +94,7 @@ def finetuned(recipe: Recipe, seed: int, data: Examples) -> list[Weights]:
 
 
 def unrelated(recipe: Recipe, seed: int, data: Examples) -> list[Weights]:
-    """Train every run from its own random start: no common pretraining, nothing to share."""
+    """Train every run from its own random start: no common pretraining, only the inputs are shared."""
     orders = [np.random.default_rng([4, recipe.data_seed, seed, run]) for run in range(recipe.runs)]
     starts = stacked([initial(order, outputs=2) for order in orders])
     return apart(train(starts, _batches(orders, data, recipe.steps, recipe.rate, recipe.batch)))
@@ -140,6 +140,23 @@ class Runs:
             return -chances[:, np.arange(len(held_out.labels)), held_out.labels].mean(axis=1)
 
         return cross_entropy
+
+
+def renamed(scores: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Toss a coin for every model which of the two parities is called the first.
+
+    The task is symmetric in them, so a score is as likely to be 1 - score. Models keep their weights
+    and their in-domain loss, but where they lie says nothing about the score any more.
+    """
+    coins = rng.random(len(scores)) < 0.5
+    return np.where(coins, 1 - scores, scores)
+
+
+def cue_weights(runs: Runs) -> NDArray[np.float64]:
+    """Return how much larger a model's weights on the first cue's inputs are than on the second's."""
+    first = np.stack([w["body.0.weight"][PIXELS:] for w in runs.weights.values()])
+    size = np.sqrt((first.astype(np.float64) ** 2).sum(axis=2))
+    return np.asarray(size[:, :BITS].sum(axis=1) - size[:, BITS:].sum(axis=1))
 
 
 def accuracy(weights: Weights, data: Examples) -> NDArray[np.float64]:

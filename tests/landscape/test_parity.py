@@ -89,8 +89,31 @@ def test_shuffled_scores_are_foretold_at_the_nominal_rate(runs, found):
     assert sum(hits) <= 4
 
 
-def test_unrelated_models_have_no_basins_and_say_little(parity, result):
-    alone = parity.experiment(parity.Recipe(pretrain_seeds=1), parity.unrelated)
-    found = landscape.distances(alone.weights, alone.loss(), progress=False)
-    assert landscape.clusters(found).number == 1
-    assert landscape.predict(found, alone.out_of_domain).r < result.r
+@pytest.fixture(scope="module")
+def alone(parity):
+    return parity.experiment(parity.Recipe(pretrain_seeds=1), parity.unrelated)
+
+
+@pytest.fixture(scope="module")
+def apart(alone):
+    return landscape.distances(alone.weights, alone.loss(), progress=False)
+
+
+def test_unrelated_models_have_no_basins_and_say_little(alone, apart, result):
+    assert landscape.clusters(apart).number == 1
+    assert landscape.predict(apart, alone.out_of_domain).main.skill < result.main.skill / 2
+
+
+def test_what_unrelated_models_do_say_is_on_which_inputs_they_look(parity, alone):
+    """Hidden units differ from run to run, inputs do not: the weights on the cues' inputs give a model away."""
+    lead = parity.cue_weights(alone)
+    found = landscape.predict(np.abs(lead[:, None] - lead), alone.out_of_domain)
+    assert found.r > 0.9
+
+
+def test_unrelated_models_foretell_nothing_once_cues_have_no_fixed_place(parity, alone, apart):
+    """A coin names the first cue of every model: the nominal rate of 20 tosses is one."""
+    rng = np.random.default_rng(0)
+    tossed = (parity.renamed(alone.out_of_domain, rng) for _ in range(20))
+    hits = [landscape.predict(apart, s, permutations=99).p <= 0.05 for s in tossed]
+    assert sum(hits) <= 4

@@ -1,0 +1,193 @@
+"""Simulations behind docs/simulations/landscape.md: level and power of `landscape.predict` and `clusters`.
+
+Run: ``OMP_NUM_THREADS=1 python benchmarks/simulate_landscape.py`` (some ten minutes on one core; ``--quick`` for a
+tenth of the repetitions, ``--only null|planted|beaten|basins`` for one table). Seed 20261126 throughout.
+"""
+
+import argparse
+
+import numpy as np
+
+from scalefit import landscape
+from scalefit.landscape.loo import nearest, share_as_large
+from scalefit.landscape.trial import p_swapped
+
+SEED = 20261126
+DESIGNS = ((1, 12), (1, 24), (4, 24), (10, 8))
+
+
+def apart(points):
+    """Return Euclidean distances."""
+    return np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
+
+
+def share(hits):
+    return f"{np.mean(hits):.3f}"
+
+
+def table(title, head, rows):
+    print(f"\n### {title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+def layout(groups, size):
+    return np.repeat(np.arange(groups), size)
+
+
+def modes(rng, count):
+    return rng.choice([-1.0, 1.0], count)
+
+
+SCORES = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "two modes": lambda rng, n: modes(rng, n) + 0.1 * rng.standard_normal(n),
+    "few values": lambda rng, n: rng.choice([0.0, 1.0], n, p=[0.8, 0.2]),
+}
+PLACES = {
+    "one cloud": lambda rng, n: rng.standard_normal((n, 5)),
+    "two basins": lambda rng, n: np.c_[3 * modes(rng, n), rng.standard_normal((n, 5))],
+    "outliers": lambda rng, n: rng.standard_t(2, (n, 5)),
+}
+
+
+def asked(square, scores, groups, **more):
+    return landscape.predict(square, scores, groups=groups, permutations=99, **more)
+
+
+def null(runs):
+    """Distances that know nothing: how often something seems foretold at p <= .05."""
+    rng, rows, every = np.random.default_rng(SEED), [], []
+    for groups, size in DESIGNS:
+        codes = layout(groups, size)
+        for where, place in PLACES.items():
+            for kind, draw in SCORES.items():
+                found = []
+                for _ in range(runs):
+                    scores = draw(rng, len(codes))
+                    while np.ptp(scores) == 0:
+                        scores = draw(rng, len(codes))
+                    found.append(_four(asked(apart(place(rng, len(codes))), scores, codes)))
+                rows.append((f"{groups} × {size}", where, kind, *map(share, np.transpose(found))))
+                every += found
+    rows.append(("all", "", "", *map(share, np.transpose(every))))
+    head = ("groups × models", "places", "scores", "nearest", "basin", "Mantel", "η²")
+    table("False alarms at nominal 5 %: distances that know nothing", head, rows)
+    shifted(runs, rng)
+
+
+def _four(result):
+    numbers = (result.p, result.predictors[1].p, result.mantel.p, result.eta_squared.p)
+    return [p <= 0.05 for p in numbers]
+
+
+def shifted(runs, rng):
+    """Let groups differ in place and in score; within them nothing is known."""
+    rows, codes = [], layout(4, 24)
+    for passed in (True, False):
+        found = []
+        for _ in range(runs):
+            places = rng.standard_normal((96, 5)) + 2 * rng.standard_normal((4, 5))[codes]
+            scores = rng.standard_normal(96) + 2 * rng.standard_normal(4)[codes]
+            found.append(_four(asked(apart(places), scores, codes if passed else None)))
+        rows.append(("yes" if passed else "no", *map(share, np.transpose(found))))
+    head = ("groups passed", "nearest", "basin", "Mantel", "η²")
+    table(
+        "False alarms at nominal 5 %: 4 × 24 models, groups differ in place and score", head, rows
+    )
+
+
+def planted(runs):
+    """Two basins with different scores: how often they are seen."""
+    rng, rows = np.random.default_rng(SEED), []
+    for groups, size in DESIGNS:
+        codes = layout(groups, size)
+        for gap, noise in ((4.0, 0.3), (4.0, 2.0), (2.0, 0.3), (1.0, 0.3)):
+            found = []
+            for _ in range(runs):
+                side = modes(rng, len(codes))
+                places = rng.standard_normal((len(codes), 5))
+                places[:, 0] += gap * side / 2
+                scores = side + noise * rng.standard_normal(len(codes))
+                result = asked(apart(places), scores, codes)
+                found.append((*_four(result), result.r))
+            hits = np.array(found)
+            power = map(share, hits[:, :4].T)
+            rows.append((f"{groups} × {size}", gap, noise, *power, f"{hits[:, 4].mean():.2f}"))
+    head = ("groups × models", "basins apart (SD)", "SD of scores (basins: ±1)", "nearest", "basin",
+            "Mantel", "η²", "mean r")  # fmt: skip
+    table("Power at 5 %: two planted basins", head, rows)
+
+
+def beaten(runs):
+    """Two distances that see the same places through noise: which seems better, and how often."""
+    rng, rows = np.random.default_rng(SEED), []
+    for groups, size in ((1, 12), (1, 24), (1, 96), (4, 24), (5, 24), (12, 24)):
+        codes = layout(groups, size)
+        for kind in ("modes", "normal"):
+            for worse in (1.0, 2.0):
+                found = [_rivals(rng, codes, kind, worse) for _ in range(runs)]
+                hits = np.transpose(found) <= 0.05
+                rows.append((f"{groups} × {size}", kind, worse, *map(share, hits)))
+    head = ("groups × models", "scores", "rival's noise over ours", "models swapped", "as reported")
+    table("How often a rival seems beaten at 5 % (noise 1: it is as good)", head, rows)
+
+
+def _rivals(rng, codes, kind, worse):
+    """Return p by swapping models one by one, and p as `predict` reports it."""
+    n = len(codes)
+    truth = modes(rng, n) if kind == "modes" else rng.standard_normal(n)
+    scores, common = truth + 0.3 * rng.standard_normal(n), rng.standard_normal((n, 2))
+    errors = []
+    for scale in (1.0, worse):
+        places = 0.7 * scale * 0.7 * (common + rng.standard_normal((n, 2)))
+        places[:, 0] += truth
+        errors.append((nearest(apart(places), codes, 3) @ scores - scores) ** 2)
+    gains = errors[1] - errors[0]
+    signs = rng.choice([-1.0, 1.0], (199, n))
+    return share_as_large(float(gains.sum()), signs @ gains), p_swapped(gains, codes, 199)
+
+
+CLOUDS = {
+    "Gaussian, 2 axes": lambda rng, n: rng.standard_normal((n, 2)),
+    "Gaussian, 20 axes": lambda rng, n: rng.standard_normal((n, 20)),
+    "uniform, 2 axes": lambda rng, n: rng.random((n, 2)),
+    "heavy tails (t, 3)": lambda rng, n: rng.standard_t(3, (n, 5)),
+    "two basins, 3 SD apart": lambda rng, n: (
+        np.c_[1.5 * modes(rng, n), np.zeros(n)] + 0.5 * rng.standard_normal((n, 2))
+    ),
+    "two basins, 6 SD apart": lambda rng, n: (
+        np.c_[3 * modes(rng, n), np.zeros((n, 4))] + rng.standard_normal((n, 5))
+    ),
+}
+
+
+def basins(runs):
+    """How often `clusters` sees more than one basin, and how often two."""
+    rng, rows = np.random.default_rng(SEED), []
+    for name, draw in CLOUDS.items():
+        for size in (12, 24):
+            found = [
+                landscape.clusters(apart(draw(rng, size)), resamples=19).number for _ in range(runs)
+            ]
+            more = np.array(found) > 1
+            rows.append((name, size, share(more), share(np.array(found) == 2)))
+    head = ("models are drawn from", "models", "more than one basin", "two")
+    table("Basins found (5 % at most for a single Gaussian cloud)", head, rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=("null", "planted", "beaten", "basins"))
+    wanted = parser.parse_args()
+    part = 10 if wanted.quick else 1
+    jobs = {"null": (null, 100), "planted": (planted, 60), "beaten": (beaten, 500),
+            "basins": (basins, 100)}  # fmt: skip
+    for name, (job, runs) in jobs.items():
+        if wanted.only in (None, name):
+            job(runs // part)
+
+
+if __name__ == "__main__":
+    main()
