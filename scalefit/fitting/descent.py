@@ -21,7 +21,7 @@ from scalefit.fitting.problem import Problem
 Array = NDArray[np.float64]
 Rows = list[list[float]]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
-MAX_STEPS, TOLERANCE, TINY = 300, 1e-13, 1e-300
+MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
 
 
 class Spot(NamedTuple):
@@ -47,13 +47,14 @@ def descend(problem: Problem, start: Start, weights: Array | None) -> tuple[Spot
     here = _spot(problem, start.theta, weights)
     if here.total > start.cost:
         here = _spot(problem, start.cell, weights)
-    damping, floor, steps = DAMPING, 1e-29 * problem.size, 0
+    damping, steps = DAMPING, 0
     while True:
         steps += 1
         gradient = _free(here, problem.limits)
         step = _damped(here.hessian, gradient, damping)
         gain = -0.5 * sum(s * g for s, g in zip(step, gradient, strict=True))
-        if not gain > TOLERANCE * here.total + floor or damping > HOPELESS or steps == MAX_STEPS:
+        done = not gain > TOLERANCE * here.total or gain <= FLOOR * problem.size
+        if done or damping > HOPELESS or steps == MAX_STEPS:
             return here._replace(gradient=gradient), steps
         there = _spot(problem, [t + s for t, s in zip(here.theta, step, strict=True)], weights)
         if there.total <= here.total:
@@ -81,21 +82,21 @@ def _free(spot: Spot, limits: list[tuple[float, float]]) -> list[float]:
 def _damped(hessian: Rows, gradient: list[float], damping: float) -> list[float]:
     """Solve (H + λ·diag H)·step = −gradient by LDLᵀ; coordinates without gradient or curvature stay."""
     free = [j for j, g in enumerate(gradient) if g != 0.0]
-    rows = [[hessian[i][j] for j in free] for i in free]
+    rows = [[hessian[i][j] for j in free[n:]] for n, i in enumerate(free)]
     right = [-gradient[j] for j in free]
+    for row in rows:
+        row[0] *= 1 + damping
     for i, row in enumerate(rows):
-        row[i] *= 1 + damping
-    for i, row in enumerate(rows):
-        pivot = row[i] = row[i] if row[i] > 0 else inf
-        for r in range(i + 1, len(rows)):
-            below, factor = rows[r], row[r] / pivot
-            for c in range(r, len(rows)):
-                below[c] -= factor * row[c]
-            right[r] -= factor * right[i]
+        pivot = row[0] = row[0] if row[0] > 0 else inf
+        for r in range(1, len(row)):
+            below, factor = rows[i + r], row[r] / pivot
+            for c in range(r, len(row)):
+                below[c - r] -= factor * row[c]
+            right[i + r] -= factor * right[i]
     out = [0.0] * len(gradient)
     for i in reversed(range(len(rows))):
         rest = right[i]
-        for c in range(i + 1, len(rows)):
-            rest -= rows[i][c] * out[free[c]]
-        out[free[i]] = rest / rows[i][i]
+        for c in range(1, len(rows[i])):
+            rest -= rows[i][c] * out[free[i + c]]
+        out[free[i]] = rest / rows[i][0]
     return out

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.fitting.descent import DAMPING, EASIER, HARDER, HOPELESS, MAX_STEPS, TINY
+from scalefit.fitting.descent import DAMPING, EASIER, FLOOR, HARDER, HOPELESS, MAX_STEPS, TINY
 from scalefit.fitting.problem import Problem
 
 Array = NDArray[np.float64]
@@ -38,7 +38,7 @@ def polish(problem: Problem, start: Array, weights: Array, *, tolerance: float =
     with np.errstate(all="ignore"):
         state = _evaluate(problem, np.minimum(np.maximum(start, lower), upper), weights)
         state.total[np.isnan(state.total)] = np.inf
-        out, alive, floor = np.empty(start.shape), np.arange(len(start)), 1e-29 * problem.size
+        out, alive, floor = np.empty(start.shape), np.arange(len(start)), FLOOR * problem.size
         for _ in range(MAX_STEPS):
             step, gain = _step(state, lower, upper)
             going = (gain > tolerance * state.total + floor) & (state.damping < HOPELESS)

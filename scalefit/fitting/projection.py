@@ -11,6 +11,7 @@ Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 from __future__ import annotations
 
 from itertools import product
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,8 +62,7 @@ def _project(problem: Problem, grid: Grid, weights: Array | None) -> Projected:
     w = w if weights is None else weights.T * w
     columns = problem.law.columns(problem.inputs, grid.split)
     products = _products((*columns, problem.target), w)
-    lower, upper = problem.bounds
-    found = bounded_solve(products, (*grid.shape, w.shape[1]), lower, upper)
+    found = bounded_solve(products, (*grid.shape, w.shape[1]), problem.limits)
     if problem.objective.plain:
         return found
     c = found.coefficients[..., 0].reshape(-1, *grid.shape, 1)
@@ -82,7 +82,7 @@ def _products(columns: tuple[Any, ...], w: Array) -> Products:
 
 
 def bounded_solve(
-    products: Products, stack: tuple[int, ...], lower: Array, upper: Array
+    products: Products, stack: tuple[int, ...], limits: list[tuple[float, float]]
 ) -> Projected:
     """Solve a stack (*grid, R) of small problems under bounds.
 
@@ -94,19 +94,24 @@ def bounded_solve(
     best, rss = _eliminate(products, stack)
     best, rss = best.reshape(k, -1, rows), rss.reshape(-1, rows)
     lowest = best[:, rss.argmin(0), np.arange(rows)]
-    if ((lowest >= lower[:k, None]) & (lowest <= upper[:k, None])).all():
+    if all(_within(c, *pair) for c, pair in zip(lowest, limits, strict=False)):
         return Projected(best, rss, rss)
-    low, high = lower[:k, None, None], upper[:k, None, None]
-    inside = ((best >= low) & (best <= high)).all(0)
+    low, high = np.array(limits[:k]).T
+    inside = ((best >= low[:, None, None]) & (best <= high[:, None, None])).all(0)
     feasible = np.where(inside, rss, np.inf)
     hopeful = (rss <= feasible.min(0)) & ~inside
     if hopeful.any():
         chosen = [
             [np.broadcast_to(c, stack).reshape(-1, rows)[hopeful] for c in row] for row in products
         ]
-        best[:, hopeful], rss[hopeful] = _on_faces(chosen, lower[:k], upper[:k])
+        best[:, hopeful], rss[hopeful] = _on_faces(chosen, low, high)
         feasible[hopeful] = rss[hopeful]
     return Projected(best, rss, feasible)
+
+
+def _within(c: Array, low: float, high: float) -> bool:
+    """Whether all of c lies within its bounds; NaN does not."""
+    return bool((low == -inf or c.min() >= low) and (high == inf or c.max() <= high))
 
 
 def held(lower: Array, upper: Array) -> list[Array]:

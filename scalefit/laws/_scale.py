@@ -12,9 +12,11 @@ Array = NDArray[np.float64]
 
 def geometric_mean(x: Array) -> float:
     """Geometric mean of the positive finite entries, 1 where there are none."""
-    if not (x.size and x.min() > 0 and math.isfinite(x.sum())):
+    total = np.log(x).sum() if x.size and x.min() > 0 else np.nan
+    if not math.isfinite(total):
         x = x[(x > 0) & np.isfinite(x)]
-    return math.exp(np.log(x).sum() / x.size) if x.size else 1.0
+        total = np.log(x).sum()
+    return math.exp(total / x.size) if x.size else 1.0
 
 
 def round_reference(x: Array) -> float:
