@@ -121,7 +121,7 @@ def _vertex(values: Array, reach: int) -> Array:
     """Weights of the cells at the minimum of the polynomial through them; the middle one if it has none nearby."""
     matrix = _polynomials(reach)
     slopes = [i * c for i, c in enumerate((matrix @ values).tolist())][:0:-1]
-    bends = [i * c for i, c in zip(range(len(slopes) - 1, 0, -1), slopes, strict=False)]
+    bends = [i * c for i, c in zip(range(2 * reach - 1, 0, -1), slopes, strict=False)]
     t, step = 0.0, 1.0
     while abs(step) > 1e-5 and abs(t) <= 1:  # Newton: the next step would be of order 1e-10
         slope = bend = 0.0

@@ -126,8 +126,8 @@ def make_problem(
         Empty or unequal vectors, non-finite numbers, or a logarithm of what is not positive.
     """
     y = np.asarray(y, dtype=float)
-    inputs = tuple(np.asarray(x, dtype=float) for x in inputs)
-    names = [*law.inputs, "value"]
+    inputs = tuple([np.asarray(x, dtype=float) for x in inputs])
+    names = (*law.inputs, "value")
     if len(inputs) != len(law.inputs):
         raise FitError(f"law {law.name!r} takes inputs {law.inputs}; {len(inputs)} were given")
     for name, v in zip(names, (*inputs, y), strict=True):

@@ -147,7 +147,7 @@ def _local_minima(cost: Array) -> NDArray[np.intp]:
         line, mark = cost.swapaxes(axis, 0), low.swapaxes(axis, 0)
         mark[1:] &= line[1:] <= line[:-1]
         mark[:-1] &= line[:-1] <= line[1:]
-    return np.flatnonzero(low)
+    return low.reshape(-1).nonzero()[0]
 
 
 def _apart(spot: Spot, best: Spot) -> bool:
