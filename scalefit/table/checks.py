@@ -69,24 +69,29 @@ def _to_nats(draft: Draft) -> None:
             draft.put(column, draft.frame[column].to_numpy(dtype=float) * factors)
 
 
+def _seen(value: float) -> str:
+    """Return a refused number as text; the text ``nan`` arrives as infinity, to be refused at all."""
+    return "inf or nan" if value == np.inf else f"{value:g}"
+
+
 def _count(draft: Draft, name: str) -> None:
     values = draft.frame[name].to_numpy(dtype=float)
     wrong = np.isinf(values) | (values < 0)
-    draft.blame(wrong, name, lambda i: f"{values[i]:g}", "a finite number, 0 or more")
+    draft.blame(wrong, name, lambda i: _seen(values[i]), "a finite number, 0 or more")
 
 
 def _stderr(draft: Draft) -> None:
     if draft.has("stderr"):
         values = draft.frame["stderr"].to_numpy(dtype=float)
         wrong = np.isinf(values) | (values < 0)
-        draft.blame(wrong, "stderr", lambda i: f"{values[i]:g}", "a finite number, 0 or more")
+        draft.blame(wrong, "stderr", lambda i: _seen(values[i]), "a finite number, 0 or more")
 
 
 def _metric_range(draft: Draft, known: Metric) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
     mine = rows_of(draft, known.name)
     infinite = mine & np.isinf(values)
-    draft.blame(infinite, "value", lambda i: f"{known.name} {values[i]:g}", "a finite number")
+    draft.blame(infinite, "value", lambda i: f"{known.name} {_seen(values[i])}", "a finite number")
     if "range" in draft.allow:
         return
     outside = mine & np.isfinite(values) & ((values < known.lower) | (values > known.upper))
