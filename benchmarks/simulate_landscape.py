@@ -153,10 +153,10 @@ CLOUDS = {
     "Gaussian, 20 axes": lambda rng, n: rng.standard_normal((n, 20)),
     "uniform, 2 axes": lambda rng, n: rng.random((n, 2)),
     "heavy tails (t, 3)": lambda rng, n: rng.standard_t(3, (n, 5)),
-    "two basins, 3 SD apart": lambda rng, n: (
+    "two basins 6 SD apart, 2 axes": lambda rng, n: (
         np.c_[1.5 * modes(rng, n), np.zeros(n)] + 0.5 * rng.standard_normal((n, 2))
     ),
-    "two basins, 6 SD apart": lambda rng, n: (
+    "two basins 6 SD apart, 5 axes": lambda rng, n: (
         np.c_[3 * modes(rng, n), np.zeros((n, 4))] + rng.standard_normal((n, 5))
     ),
 }
@@ -173,7 +173,7 @@ def basins(runs):
             more = np.array(found) > 1
             rows.append((name, size, share(more), share(np.array(found) == 2)))
     head = ("models are drawn from", "models", "more than one basin", "two")
-    table("Basins found (5 % at most for a single Gaussian cloud)", head, rows)
+    table("More than one basin (nominal 5 % for a single Gaussian cloud)", head, rows)
 
 
 def main():
