@@ -1,4 +1,4 @@
-"""``scalefit compare``: whether one procedure is better than another, over seeds."""
+"""``scalefit compare``: whether one procedure is better than another, over seeds and examples."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def command(
     column: Annotated[str, typer.Option(help="Column in which plain names stand.")] = "corpus",
     where: Where = None,
     rename: Rename = None,
+    example: Annotated[
+        str | None,
+        typer.Option(help="Column that names the test example, where rows are single examples."),
+    ] = None,
     paired: Annotated[
         bool | None,
         typer.Option(help="Equal pretraining seeds are one pretraining run; default: looked up."),
@@ -48,6 +52,7 @@ def command(
         b=[_side(text) for text in b],
         metric=metric,
         column=column,
+        example=example,
         paired=paired,
         failed_beyond=failed_beyond,
         level=level,

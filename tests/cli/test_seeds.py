@@ -58,3 +58,29 @@ def test_errors_are_one_line(scalefit, results):
     assert ran.code == 2
     assert len(ran.err.strip().splitlines()) == 1
     assert "moon" in ran.err
+
+
+def test_compare_over_test_examples(scalefit, tmp_path):
+    rng = np.random.default_rng(1)
+    lines = ["corpus,pretrain_tokens,pretrain_seed,sentence,accuracy"]
+    for corpus, share in (("near", 0.8), ("far", 0.5)):
+        for seed in range(3):
+            right = rng.random(80) < share
+            lines += [f"{corpus},1000000,{seed},{i},{int(v)}" for i, v in enumerate(right)]
+    path = tmp_path / "examples.csv"
+    path.write_text("\n".join(lines) + "\n")
+    ran = scalefit(
+        "compare",
+        path,
+        "--metric",
+        "accuracy",
+        "--a",
+        "far",
+        "--b",
+        "near",
+        "--example",
+        "sentence",
+    )
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("near beats far")
+    assert "crossed seed × example ANOVA, 3 + 3 pretraining seeds × 80 examples" in ran.out

@@ -14,6 +14,7 @@ from scalefit.table.metrics import metric as known_metric
 from .comparison import Comparison
 from .contrast import Contrast, Question, contrast
 from .estimate import holm
+from .per_example import from_example_table
 from .ranking import survival
 from .sides import Group, Side, from_examples, from_table, is_paired
 from .tails import Profile, profile
@@ -32,6 +33,7 @@ def compare_procedures(
     column: str = "corpus",
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] = SIDES,
+    example: str | None = None,
     paired: bool | None = None,
     test: Test = "auto",
     level: float = 0.95,
@@ -53,6 +55,9 @@ def compare_procedures(
     column : where plain names of ``a`` and ``b`` stand.
     where : column -> value(s) to keep.
     by : columns that are answered apart; conditions that differ in others are averaged.
+    example
+        Column that names the test example, where the table's rows are scores of single examples;
+        every run needs the same examples, and ``where`` has to leave one condition a side.
     paired
         Whether equal pretraining seeds are the same pretraining run on both sides. None: taken
         from ``pretrain_run``; else yes where only the finetuning differs; no for arrays.
@@ -85,8 +90,10 @@ def compare_procedures(
         notes = _same_seeds(groups[0], paired)
     else:
         wanted = _wanted(a, b, column)
-        groups = from_table(table, name, wanted, by)
-        notes = [ON_THIS_TEST_SET]
+        if example is None:
+            groups, notes = from_table(table, name, wanted, by), [ON_THIS_TEST_SET]
+        else:
+            groups, notes = [from_example_table(table, name, wanted, example)], []
         results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
         notes += failures
     profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]

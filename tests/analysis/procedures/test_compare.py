@@ -161,6 +161,39 @@ def test_example_scores_by_seed():
     assert paired.only.rests_on == "4 paired pretraining seeds × 60 examples"
 
 
+def example_table(**sides):
+    return pd.concat(
+        pd.DataFrame(
+            {"corpus": name, "pretrain_tokens": 1e6, "pretrain_seed": seed, "sentence": range(60),
+             "metric": "accuracy", "value": row}
+        ).sample(frac=1, random_state=seed)
+        for name, scores in sides.items() for seed, row in enumerate(scores)
+    )  # fmt: skip
+
+
+def test_a_table_of_examples_says_what_arrays_say():
+    asked = {"a": "x", "b": "y", "metric": "accuracy", "example": "sentence"}
+    y = np.minimum(X + 0.2, 1)
+    found = sf.compare_procedures(example_table(x=X, y=y), **asked)
+    arrays = sf.compare_procedures(a=X, b=y)
+    assert found.p == pytest.approx(arrays.p)
+    assert found.only.rests_on == arrays.only.rests_on
+    paired = sf.compare_procedures(example_table(x=X, y=y), **asked, paired=True)
+    assert paired.p == pytest.approx(sf.compare_procedures(a=X, b=y, paired=True).p)
+
+
+def test_a_table_of_examples_needs_the_same_examples_once():
+    asked = {"a": "x", "b": "y", "metric": "accuracy", "example": "sentence"}
+    whole = example_table(x=X, y=X)
+    with pytest.raises(DesignError, match="1 of 8 runs lack examples"):
+        sf.compare_procedures(whole.iloc[1:], **asked)
+    twice = pd.concat([whole.assign(domain="in"), whole.assign(domain="out")])
+    with pytest.raises(DesignError, match="stands twice in pretrain_seed"):
+        sf.compare_procedures(twice, **asked)
+    with pytest.raises(sf.errors.MissingColumnError, match="no column 'line'"):
+        sf.compare_procedures(whole, **{**asked, "example": "line"})
+
+
 def test_multibootstrap_on_request_brings_its_warning():
     found = sf.compare_procedures(a=X, b=X + 0.5, test="multibootstrap", draws=100)
     assert found.only.method == "multi-bootstrap"
