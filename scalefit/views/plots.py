@@ -59,9 +59,14 @@ def plot_fit(fit: Fit, *, target: float | None = None, title: str = "", **option
     **options
         ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
     """
+    return plot_curve(curve_of_one(fit, target=target, **options), title=title)
+
+
+def curve_of_one(fit: Fit, *, target: float | None = None, **options: Any) -> Curve:
+    """Return what :func:`plot_fit` draws."""
     options.setdefault("label", label_of(fit.group))
     goal = None if target is None else goal_of(fit, target, float(options.get("level", 0.95)))
-    return plot_curve(curve_of(fit, goal=goal, **options), title=title)
+    return curve_of(fit, goal=goal, **options)
 
 
 def goal_of(fit: Fit, target: float, level: float = 0.95) -> Goal:
@@ -83,13 +88,20 @@ def plot_fits(
     **options
         ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
     """
+    return plot_many(panels_of(fits, target=target, **options))
+
+
+def panels_of(
+    fits: Mapping[Any, Fit] | Sequence[Fit], *, target: float | None = None, **options: Any
+) -> list[Panel]:
+    """Return what :func:`plot_fits` draws."""
     goal = None if target is None else Goal(target)
     inside: dict[tuple[str, str], list[Curve]] = {}
     for fit in fits.values() if isinstance(fits, Mapping) else fits:
         label = str(fit.group.get(OVERLAY) or "")
         curve = curve_of(fit, label=label, goal=goal, **options)
         inside.setdefault((label_of(fit.group, (OVERLAY,)), curve.title_y), []).append(curve)
-    return plot_many([Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()])
+    return [Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()]
 
 
 def plot_curve(curve: Curve, *, title: str = "") -> Picture:

@@ -98,6 +98,26 @@ def test_plot_saves_a_picture(scalefit, stored, tmp_path, suffix):
     assert path.stat().st_size > 5000
 
 
+def test_plot_tells_the_numbers_it_draws(scalefit, stored, tmp_path):
+    ran = scalefit("plot", "-", "--json", "--target", "12", stdin=stored)
+    (panel,) = json.loads(ran.out)
+    curve = panel["curves"][0]
+    assert (ran.code, panel["label"], curve["goal"]["value"]) == (0, "BLEU", 12)
+    assert len(curve["x"]) == len(curve["y"]) > 3
+    mean, run = curve["mean"], curve["run"]
+    assert all(b <= a for a, b in zip(mean["low"], run["low"], strict=True))
+    assert mean["x"][-1] > 2.9 * max(curve["x"])
+    both = scalefit("plot", "-", "--json", "-o", tmp_path / "curve.svg", stdin=stored)
+    assert json.loads(both.out)[0]["curves"][0]["mean"] is not None
+    assert (tmp_path / "curve.svg").exists()
+
+
+def test_plot_needs_somewhere_to_draw(scalefit, stored):
+    ran = scalefit("plot", "-", stdin=stored)
+    assert ran.code == 2
+    assert "needed -o PICTURE" in ran.err
+
+
 def test_plot_knows_its_formats(scalefit, stored, tmp_path):
     ran = scalefit("plot", "-", "-o", tmp_path / "curve.doc", stdin=stored)
     assert ran.code == 2
