@@ -99,7 +99,9 @@ class Problem:
     def projection_weights(self) -> Array:
         """Weights (n,) that make least squares on the law's link scale imitate this objective near a good fit."""
         unit = self.unit / self.y if self.law.link == "log" else self.unit
-        return np.full(self.y.shape, unit**-2.0)
+        weights = np.empty_like(self.y)
+        weights[:] = unit**-2.0
+        return weights
 
 
 def _along(a: Array, b: Array) -> Array:
@@ -135,7 +137,7 @@ def make_problem(
             raise FitError(
                 f"{name} has shape {v.shape}; all must be vectors of one length, at least 1"
             )
-        if not isfinite(v.sum()) and not np.isfinite(v).all():
+        if not isfinite(v @ v) and not np.isfinite(v).all():  # a product costs less than a look
             at = int(np.flatnonzero(~np.isfinite(v))[0])
             raise FitError(
                 f"{name} is {v[at]} at point {at}; drop or mend it, every number must be finite"

@@ -11,7 +11,6 @@ Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 from __future__ import annotations
 
 from itertools import product
-from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,7 +110,7 @@ def bounded_solve(
 
 def _within(c: Array, low: float, high: float) -> bool:
     """Whether all of c lies within its bounds; NaN does not."""
-    return bool((low == -inf or c.min() >= low) and (high == inf or c.max() <= high))
+    return all(low <= value <= high for value in c.tolist())
 
 
 def held(lower: Array, upper: Array) -> list[Array]:

@@ -150,7 +150,7 @@ class Law:
             out[..., j, :] = phi
         for m, row in enumerate(slopes, start=k):
             out[..., m, :] = combine(split[:k], row)
-        value = self.unlinked((theta[..., None, :k] @ out[..., :k, :])[..., 0, :])
+        value = self.unlinked(combine(split[:k], columns))
         if self.link == "log":
             out *= value[..., None, :]
         return value, out
