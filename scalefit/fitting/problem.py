@@ -55,7 +55,7 @@ class Problem:
         """Objective (...), its gradient (..., p) and approximate Hessian (..., p, p) by theta."""
         r, jac, objective = self.residual(value), self.linearised(value, jacobian), self.objective
         if objective.loss == "squared" and weights is None:
-            return _along(r, r), -2 * _along(jac, r), 2 * (jac @ jac.swapaxes(-1, -2))
+            return _along(r, r), _along(jac, -2 * r), 2 * (jac @ jac.swapaxes(-1, -2))
         loss, slope, curvature = objective.rho(r), objective.slope(r), objective.curvature(r)
         if weights is not None:
             loss, slope, curvature = weights * loss, weights * slope, weights * curvature

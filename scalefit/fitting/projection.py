@@ -92,8 +92,8 @@ def bounded_solve(
     k, rows = len(products) - 1, stack[-1]
     best, rss = _eliminate(products, stack)
     best, rss = best.reshape(k, -1, rows), rss.reshape(-1, rows)
-    lowest = best[:, rss.argmin(0), np.arange(rows)]
-    if all(_within(c, *pair) for c, pair in zip(lowest, limits, strict=False)):
+    lowest = list(enumerate(rss.argmin(0).tolist()))
+    if all(_within(c, lowest, *pair) for c, pair in zip(best, limits, strict=False)):
         return Projected(best, rss, rss)
     low, high = np.array(limits[:k]).T
     inside = ((best >= low[:, None, None]) & (best <= high[:, None, None])).all(0)
@@ -108,9 +108,9 @@ def bounded_solve(
     return Projected(best, rss, feasible)
 
 
-def _within(c: Array, low: float, high: float) -> bool:
-    """Whether all of c lies within its bounds; NaN does not."""
-    return all(low <= value <= high for value in c.tolist())
+def _within(c: Array, cells: list[tuple[int, int]], low: float, high: float) -> bool:
+    """Whether c (G, R) lies within its bounds at the given cell of every row of weights; NaN does not."""
+    return all(low <= c.item(cell, row) <= high for row, cell in cells)
 
 
 def held(lower: Array, upper: Array) -> list[Array]:
