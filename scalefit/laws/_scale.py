@@ -1,8 +1,9 @@
-"""Reference points that keep a law's solver coordinates of order one."""
+"""Reference points that keep a law's solver coordinates of order one, and a power law's column at one."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,3 +23,13 @@ def geometric_mean(x: Array) -> float:
 def round_reference(x: Array) -> float:
     """Geometric mean rounded to one significant digit: a reference that reads well."""
     return float(f"{geometric_mean(x):.0e}")
+
+
+def decay(x: Any, alpha: Any, x_ref: float) -> Any:
+    """Return (x / x_ref)^−α."""
+    return np.exp(alpha * np.log(x_ref / x))
+
+
+def fall(decayed: Any, x: Any, x_ref: float) -> Any:
+    """Return the derivative by α of what :func:`decay` gave."""
+    return np.log(x_ref / x) * decayed

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from scalefit.laws._scale import geometric_mean
+from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape
 
 FLOOR = Coefficient("E", 0.0, meaning="irreducible loss")
-
-
-def _decay(x: Any, alpha: Any, x_ref: float) -> Any:
-    return np.exp(alpha * np.log(x_ref / x))
-
-
-def _fall(decay: Any, x: Any, x_ref: float) -> Any:
-    """Return the derivative of :func:`_decay` by its exponent."""
-    return np.log(x_ref / x) * decay
 
 
 def _anchor(X: Any, Y: Any) -> dict[str, float]:
@@ -27,13 +16,13 @@ def _anchor(X: Any, Y: Any) -> dict[str, float]:
 
 
 def _sum_slopes(phi: Any, N: Any, D: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float) -> Any:
-    return (0.0, _fall(phi[1], N, X_ref), 0.0), (0.0, 0.0, _fall(phi[2], D, Y_ref))
+    return (0.0, fall(phi[1], N, X_ref), 0.0), (0.0, 0.0, fall(phi[2], D, Y_ref))
 
 
 def _product_slopes(
     phi: Any, X: Any, F: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float
 ) -> Any:
-    return (0.0, _fall(phi[1], X, X_ref)), (0.0, _fall(phi[1], F, Y_ref))
+    return (0.0, fall(phi[1], X, X_ref)), (0.0, fall(phi[1], F, Y_ref))
 
 
 chinchilla = Law(
@@ -51,8 +40,8 @@ chinchilla = Law(
     ),
     basis=lambda N, D, alpha, beta, X_ref, Y_ref: (
         1.0,
-        _decay(N, alpha, X_ref),
-        _decay(D, beta, Y_ref),
+        decay(N, alpha, X_ref),
+        decay(D, beta, Y_ref),
     ),
     slopes=_sum_slopes,
     anchor=_anchor,
@@ -88,7 +77,7 @@ multiplicative = Law(
     ),
     basis=lambda X, F, alpha, beta, X_ref, Y_ref: (
         1.0,
-        _decay(X, alpha, X_ref) * _decay(F, beta, Y_ref),
+        decay(X, alpha, X_ref) * decay(F, beta, Y_ref),
     ),
     slopes=_product_slopes,
     anchor=_anchor,

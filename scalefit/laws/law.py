@@ -132,7 +132,12 @@ class Law:
         if self.function is not None:
             return np.asarray(self.function(*inputs, *split, **self.constants), dtype=float)
         k = len(self.coefficients)
-        return self.unlinked(combine(split[:k], self.columns(inputs, split[k:])))
+        return self._at_points(combine(split[:k], self.columns(inputs, split[k:])), inputs, theta)
+
+    def _at_points(self, total: Any, inputs: tuple[Array, ...], theta: Array) -> Array:
+        """Value at every point, also of a law whose columns do not depend on the inputs."""
+        value, shape = self.unlinked(total), (*theta.shape[:-1], inputs[0].size)
+        return value if value.shape == shape else np.broadcast_to(value, shape).copy()
 
     def unlinked(self, total: Any) -> Array:
         """Value of the law from the sum of its columns."""
@@ -150,7 +155,7 @@ class Law:
             out[..., j, :] = phi
         for m, row in enumerate(slopes, start=k):
             out[..., m, :] = combine(split[:k], row)
-        value = self.unlinked(combine(split[:k], columns))
+        value = self._at_points(combine(split[:k], columns), inputs, theta)
         if self.link == "log":
             out *= value[..., None, :]
         return value, out

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from scalefit.laws._scale import geometric_mean
+from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape
 
@@ -18,15 +16,6 @@ def _anchor(x: Any) -> dict[str, float]:
     return {"x_ref": geometric_mean(x)}
 
 
-def _decay(x: Any, alpha: Any, x_ref: float) -> Any:
-    return np.exp(alpha * np.log(x_ref / x))
-
-
-def _fall(decay: Any, x: Any, x_ref: float) -> Any:
-    """Return the derivative of :func:`_decay` by α."""
-    return np.log(x_ref / x) * decay
-
-
 def _inverse(y: Any, E: Any, a: Any, alpha: Any, x_ref: float) -> Any:
     return x_ref * ((y - E) / a) ** (-1 / alpha)
 
@@ -36,8 +25,8 @@ power = Law(
     formula="E + A·x^−α",
     coefficients=(Coefficient("E", 0.0, meaning="irreducible loss"), SCALE),
     shapes=(ALPHA,),
-    basis=lambda x, alpha, x_ref: (1.0, _decay(x, alpha, x_ref)),
-    slopes=lambda phi, x, alpha, x_ref: ((0.0, _fall(phi[1], x, x_ref)),),
+    basis=lambda x, alpha, x_ref: (1.0, decay(x, alpha, x_ref)),
+    slopes=lambda phi, x, alpha, x_ref: ((0.0, fall(phi[1], x, x_ref)),),
     anchor=_anchor,
     reported=("E", "A", "alpha"),
     report=lambda E, a, alpha, x_ref: {"E": E, "A": a * x_ref**alpha, "alpha": alpha},
@@ -52,8 +41,8 @@ pure_power = Law(
     formula="A·x^−α",
     coefficients=(SCALE,),
     shapes=(ALPHA,),
-    basis=lambda x, alpha, x_ref: (_decay(x, alpha, x_ref),),
-    slopes=lambda phi, x, alpha, x_ref: ((_fall(phi[0], x, x_ref),),),
+    basis=lambda x, alpha, x_ref: (decay(x, alpha, x_ref),),
+    slopes=lambda phi, x, alpha, x_ref: ((fall(phi[0], x, x_ref),),),
     anchor=_anchor,
     reported=("A", "alpha"),
     report=lambda a, alpha, x_ref: {"A": a * x_ref**alpha, "alpha": alpha},

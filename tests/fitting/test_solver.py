@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
+import scalefit as sf
 from scalefit.fitting import Objective, solve
 from scalefit.fitting.descent import descend
 from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
@@ -11,7 +12,7 @@ from scalefit.fitting.polish import polish
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.projection import project
 from scalefit.fitting.solve import starting_points
-from scalefit.laws import LAWS
+from scalefit.laws import LAWS, Coefficient, Law
 
 X = np.geomspace(1e7, 1e10, 20)
 NOISE = np.random.default_rng(0).normal(size=20)
@@ -122,3 +123,16 @@ def test_a_descent_slides_along_a_bound():
     assert end.theta[0] == 0
     assert end.gradient[0] == 0
     assert solve(LAWS["power"], (X,), y).at_bound == ("E",)
+
+
+@pytest.mark.parametrize("link", ["identity", "log"])
+@pytest.mark.parametrize("slopes", [None, lambda *_: ()])
+def test_a_law_of_one_constant_is_the_mean_with_students_interval(link, slopes):
+    law = Law("flat", "c", coefficients=(Coefficient("c"),), basis=lambda x: (1.0,),
+              slopes=slopes, link=link)  # fmt: skip
+    y = 5 + 0.1 * np.random.default_rng(0).normal(size=8)
+    fit = sf.fit({"t": np.geomspace(1e6, 1e9, 8), "v": y}, "v", law, inputs={"x": "t"})
+    band = sf.predict(fit, x=[1e10])
+    want = stats.t.interval(0.95, 7, y.mean(), stats.sem(y))
+    assert band.estimate == pytest.approx([y.mean()])
+    assert [band.low[0], band.high[0]] == pytest.approx(want, rel=2e-4)
