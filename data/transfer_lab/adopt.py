@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from records import Record, write
+from records import RUN, Record, write
 
 NUMBERS = ("pretrain_tokens", "parameters", "finetune_tokens", "pretrain_seed")
-RUN = "{corpus}-{pretrain_tokens}-p{pretrain_seed}/ft-{task}-{finetune_tokens}-s{finetune_seed}"
 
 
 def adopt(table: Path, known: Path, now: dict[str, Any], record: Path) -> int:
@@ -43,7 +42,7 @@ def from_table(table: Path, sets: list[dict[str, Any]]) -> list[Record]:
             common: Record = {
                 **{n: row[n] for n in ("corpus", "task", "pretrain_run")},
                 **{n: int(row[n]) for n in NUMBERS},
-                "run": RUN.format_map(row),
+                "run": RUN.format_map({**row, "seed": row["finetune_seed"]}),
                 "seed": int(row["finetune_seed"]),
                 "learning_rate": float(row["learning_rate"]),
                 "source_blind": row["source_blind"] == "True",

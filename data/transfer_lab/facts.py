@@ -49,16 +49,15 @@ def facts(work: Path, grid: Grid, found: list[Record], sizes: dict[str, int]) ->
     path = work / "adopted.json"
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     spent = {
-        "finetuning": sum(r["seconds"]["all"] for r in found if "seconds" in r),
-        "pretraining": pretraining_seconds(work, grid),
+        "finetuning_process_seconds": sum(r["seconds"]["all"] for r in found if "seconds" in r),
+        "pretraining_process_seconds": pretraining_seconds(work, grid),
     }
-    names = {name: f"{name}_process_seconds" for name in spent}
     return {
         "runs": len(found),
         "source_blind_runs": [r["run"] for r in found if r["source_blind"]],
         **text_facts(work, sizes),
         "finetuning_sets": finetuning_sets(found),
-        **{names[n]: round(seconds + earlier.get(names[n], 0)) for n, seconds in spent.items()},
+        **{name: round(seconds + earlier.get(name, 0)) for name, seconds in spent.items()},
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU",

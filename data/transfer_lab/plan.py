@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model import Shape
 from pretrain import Pretraining
+from records import RUN
 
 CORPORA = {
     "en-fr": ("fr+en", "fr", "en", "de", "code", "unpaired"),
@@ -38,8 +39,7 @@ class Finetuning:
     @property
     def folder(self) -> Path:
         """Where the trainer leaves its logs, under `work/runs`."""
-        start = Path(f"{self.corpus}-{self.pretrain_tokens}-p{self.pretrain_seed}")
-        return start / f"ft-{self.task}-{self.finetune_tokens}-s{self.seed}"
+        return Path(RUN.format_map(vars(self)))
 
     @property
     def checkpoint(self) -> Path | None:

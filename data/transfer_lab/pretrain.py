@@ -19,7 +19,7 @@ import torch
 from model import Shape, new_model, save_weights
 from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
-from text import UNPAIRED
+from text import UNPAIRED, parts
 from tokenizer import EOS, MASK, PAD, encoded_corpus, train_tokenizer
 
 SEGMENT = 32  # pieces of a segment, its end mark included
@@ -83,12 +83,11 @@ def examples(
     job: Pretraining, work: Path, tokenizer: SentencePieceProcessor, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield batches for ever: what the encoder reads and what the decoder writes."""
-    names = UNPAIRED.get(job.corpus) or job.corpus.split("+")
-    parts = [segments(encoded_corpus(work, name, tokenizer), rng) for name in names]
+    found = [segments(encoded_corpus(work, name, tokenizer), rng) for name in parts(job.corpus)]
     if job.corpus in UNPAIRED:
-        yield from zip(*(batches([part]) for part in parts), strict=True)
+        yield from zip(*(batches([part]) for part in found), strict=True)
     else:
-        yield from ((corrupt(rows, rng), rows) for rows in batches(parts))
+        yield from ((corrupt(rows, rng), rows) for rows in batches(found))
 
 
 def pretrain(job: Pretraining, work: Path, shape: Shape) -> None:

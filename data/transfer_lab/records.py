@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from plan import Finetuning
 
 Record = dict[str, Any]
+RUN = "{corpus}-{pretrain_tokens}-p{pretrain_seed}/ft-{task}-{finetune_tokens}-s{seed}"
 
 
 def append(path: Path, job: Finetuning, measured: Record) -> None:

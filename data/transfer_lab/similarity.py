@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from text import UNPAIRED
+from text import parts
 
 import scalefit as sf
 from scalefit.analysis.similarity import Similarity
@@ -30,12 +30,11 @@ MOST = 4000
 
 def corpus_lines(folder: Path, corpus: str) -> list[str]:
     """Return an even sample of a corpus; of a mixture, as much of each part."""
-    parts = [
-        (folder / f"{part}.txt").read_text(encoding="utf-8").splitlines()
-        for part in UNPAIRED.get(corpus) or corpus.split("+")
+    texts = [
+        (folder / f"{part}.txt").read_text(encoding="utf-8").splitlines() for part in parts(corpus)
     ]
-    count = MOST // len(parts)
-    return [line for part in parts for line in part[:: max(1, len(part) // count)][:count]]
+    count = MOST // len(texts)
+    return [line for text in texts for line in text[:: max(1, len(text) // count)][:count]]
 
 
 def measure(folder: Path) -> dict[str, dict[str, object]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from records import Record
-from text import UNPAIRED
+from text import UNPAIRED, parts
 
 COLUMNS = (
     "corpus", "pretrain_tokens", "model", "parameters", "task", "finetune_tokens",
@@ -20,8 +20,8 @@ EVAL_SETS = {"in": "synopses", "out": "first-sentences"}
 
 def unique_tokens(corpus: str, seen: int, sizes: dict[str, int]) -> int:
     """Return how many different tokens were written: a used-up corpus starts again."""
-    parts = UNPAIRED.get(corpus, ())[1:] or corpus.split("+") if seen else []
-    return sum(min(seen // len(parts), sizes[part]) for part in parts)
+    written = parts(corpus)[corpus in UNPAIRED :] if seen else ()
+    return sum(min(seen // len(written), sizes[part]) for part in written)
 
 
 def rows(record: Record, model: str, sizes: dict[str, int]) -> Iterator[dict[str, object]]:

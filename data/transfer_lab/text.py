@@ -23,6 +23,11 @@ LARGEST_CORPUS = 8_000_000  # characters a corpus keeps, after shuffling
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÀ-Ý0-9«\"(])")
 
 
+def parts(corpus: str) -> tuple[str, ...]:
+    """Return the texts that a corpus is made of; of an unpaired bitext what is read, then what is written."""
+    return UNPAIRED.get(corpus) or tuple(corpus.split("+"))
+
+
 def split_of(group: str) -> str:
     """Return the split of a source package, from a hash of its name alone."""
     bucket = int(hashlib.sha256(group.encode()).hexdigest(), 16) % 100

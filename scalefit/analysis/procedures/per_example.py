@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scalefit.analysis.seeds.design import Seeds, seed_name
 from scalefit.errors import DesignError
 from scalefit.table.core import Table
 
@@ -34,16 +34,18 @@ def from_example_table(
         An example stands twice in a run, or runs were scored on different examples.
     """
     parts = {name: table.where(**condition, metric=metric) for name, condition in wanted.items()}
-    scores = {name: _scores(name, part, example) for name, part in parts.items()}
+    seeds = {name: Seeds.of(part) for name, part in parts.items()}
+    scores = {name: _scores(name, part, seeds[name], example) for name, part in parts.items()}
     names = _shared(scores)
-    return Group({}, tuple(_side(n, scores[n], parts[n], names) for n in parts), 1)
+    sides = tuple(_side(n, scores[n], seeds[n], names) for n in parts)
+    return Group({}, sides, 1)
 
 
-def _scores(name: str, part: Table, example: str) -> Scores:
-    seeds, finetuned = _column(part, _pretrain(part)), _column(part, "finetune_seed")
-    rows = zip(seeds, finetuned, part.column(example), part.column("value"), strict=True)
+def _scores(name: str, part: Table, seeds: Seeds, example: str) -> Scores:
+    examples, values = part.column(example), part.column("value")
     found: dict[Any, dict[Any, dict[Any, float]]] = {}
-    for seed, second, which, value in rows:
+    for i, (which, value) in enumerate(zip(examples, values, strict=True)):
+        seed, second = seed_name(seeds.pretrain[i]), seed_name(seeds.finetune[i])
         run = found.setdefault(seed, {}).setdefault(second, {})
         if which in run:
             raise DesignError(
@@ -66,20 +68,13 @@ def _shared(scores: Mapping[str, Scores]) -> list[Any]:
     return sorted(everything, key=str)
 
 
-def _side(name: str, scores: Scores, part: Table, names: list[Any]) -> Side:
+def _side(name: str, scores: Scores, seeds: Seeds, names: list[Any]) -> Side:
     blocks = {
         seed: np.array([[run[which] for which in names] for run in runs.values()])
         for seed, runs in scores.items()
     }
-    seeds = _column(part, _pretrain(part))
-    units = dict(zip(seeds, _column(part, "pretrain_run"), strict=True))
-    side = from_examples(name, blocks)
-    return replace(side, units={s: str(units[s] or s) for s in side.units})
-
-
-def _pretrain(part: Table) -> str:
-    return "pretrain_seed" if part.has("pretrain_seed") else "pretrain_run"
-
-
-def _column(part: Table, name: str) -> NDArray[Any]:
-    return part.column(name) if part.has(name) else np.zeros(len(part), dtype=int)
+    units = {
+        seed_name(seed): str(seed_name(unit))
+        for seed, unit in zip(seeds.pretrain, seeds.unit, strict=True)
+    }
+    return replace(from_examples(name, blocks), units=units)

@@ -89,7 +89,7 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
             grouped.setdefault(tuple(_plain(v) for v in row), []).append(i)
     kept = {k: v for k, v in grouped.items() if dict(zip(keys, k, strict=True)).get(BASELINE) != 0}
     notes = _notes(int((~np.isfinite(values)).sum()), len(grouped) - len(kept), bool(kept))
-    seeds = _Seeds.of(part)
+    seeds = Seeds.of(part)
     chosen = kept or grouped
     found = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
     return found, notes + seeds.notes
@@ -117,7 +117,7 @@ def _notes(failed: int, baselines: int, others: bool) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seeds:
+class Seeds:
     """Seed columns of a table; a missing one is filled and noted."""
 
     pretrain: NDArray[Any]
@@ -128,7 +128,8 @@ class _Seeds:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, part: Table) -> _Seeds:
+    def of(cls, part: Table) -> Seeds:
+        """Take them from a table."""
         n = len(part)
         known_run = part.has("pretrain_run")
         first = "pretrain_seed" if part.has("pretrain_seed") else "pretrain_run"
@@ -149,20 +150,21 @@ class _Seeds:
         runs: dict[Any, dict[Any, float]] = {}
         units: dict[Any, str] = {}
         for i in rows:
-            seed = _seed(self.pretrain[i])
+            seed = seed_name(self.pretrain[i])
             group = runs.setdefault(seed, {})
-            name = len(group) if self.numbered else _seed(self.finetune[i])
+            name = len(group) if self.numbered else seed_name(self.finetune[i])
             if name in group:
                 raise DesignError(_twice(key, seed, name))
             group[name] = float(values[i])
-            units[seed] = str(_seed(self.unit[i]))
+            units[seed] = str(seed_name(self.unit[i]))
         known = self.stderr[list(rows)]
         known = known[np.isfinite(known)]
         error = float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
         return Cell(dict(key), dict(sorted(runs.items(), key=lambda r: str(r[0]))), units, error)
 
 
-def _seed(value: Any) -> Any:
+def seed_name(value: Any) -> Any:
+    """Return a seed as people write it: 3 for 3.0, None for NaN."""
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else int(value) if float(value).is_integer() else value
     return value
