@@ -1,6 +1,6 @@
 """What a fit costs, beside lmfit in one process, as ratios.
 
-    python benchmarks/solver.py                 # writes docs/benchmarks.md
+    OMP_NUM_THREADS=1 python benchmarks/solver.py  # writes docs/benchmarks.md; one core
     python benchmarks/solver.py --repeats 3 --out -
 
 Processor time, repetitions of both sides interleaved, the median of each: other work on the machine cancels.
@@ -138,12 +138,12 @@ def one_dimension(repeats: int) -> list[tuple[str, float, float]]:
 
     assert found.objective <= theirs().chisqr * (1 + 1e-9)
     rows = []
-    for name, ours, target, times in (
-        ("solver, power law, 20 points", lambda: solve(law, (x,), y), 0.1, 5),
-        ("whole `sf.fit` with 95 % intervals", whole, 3.0, 2),
-        ("1,000 bootstrap refits", resample, 10.0, 1),
+    for name, ours, target, rounds, times in (
+        ("solver, power law, 20 points", lambda: solve(law, (x,), y), 0.1, 20, 5),
+        ("whole `sf.fit` with 95 % intervals", whole, 3.0, 5, 2),
+        ("1,000 bootstrap refits", resample, 10.0, 5, 1),
     ):
-        mine, other = race(ours, theirs, repeats, times)
+        mine, other = race(ours, theirs, rounds * repeats, times)
         rows.append(
             (
                 f"{name} / `lmfit.Model.fit` from a good start ({other * 1e3:.1f} ms)",
@@ -262,9 +262,9 @@ def report(rows: list[tuple[str, float, float]]) -> str:
     lines = [
         "# What a fit costs",
         "",
-        "`python benchmarks/solver.py` makes this table: both sides in one process, repetitions interleaved, medians "
-        "of processor time, so the ratios hold on a loaded machine. Data are made in the benchmark; the objective "
-        "reached is checked to be no worse than lmfit's.",
+        "`OMP_NUM_THREADS=1 python benchmarks/solver.py` makes this table on one core: both sides in one process, "
+        "repetitions interleaved, medians of processor time, so the ratios hold on a loaded machine. Data are made in "
+        "the benchmark; the objective reached is checked to be no worse than lmfit's.",
         "",
         "| what | ratio | target | |",
         "|---|---|---|---|",

@@ -55,7 +55,7 @@ def descend(problem: Problem, start: Start, weights: Array | None) -> tuple[Spot
         gain = -0.5 * sum(s * g for s, g in zip(step, gradient, strict=True))
         done = not gain > TOLERANCE * here.total or gain <= FLOOR * problem.size
         if done or damping > HOPELESS or steps == MAX_STEPS:
-            return here._replace(gradient=gradient), steps
+            return Spot(here.theta, here.total, gradient, here.hessian), steps
         there = _spot(problem, [t + s for t, s in zip(here.theta, step, strict=True)], weights)
         if there.total <= here.total:
             here, damping = there, max(damping * EASIER, 1e-14)
@@ -80,23 +80,20 @@ def _free(spot: Spot, limits: list[tuple[float, float]]) -> list[float]:
 
 
 def _damped(hessian: Rows, gradient: list[float], damping: float) -> list[float]:
-    """Solve (H + λ·diag H)·step = −gradient by LDLᵀ; coordinates without gradient or curvature stay."""
-    free = [j for j, g in enumerate(gradient) if g != 0.0]
-    rows = [[hessian[i][j] for j in free[n:]] for n, i in enumerate(free)]
-    right = [-gradient[j] for j in free]
-    for row in rows:
-        row[0] *= 1 + damping
+    """Solve (H + λ·diag H)·step = −gradient by LDLᵀ; an infinite pivot keeps what has no gradient or curvature."""
+    rows, step = [row[i:] for i, row in enumerate(hessian)], [-g for g in gradient]
+    for row, g in zip(rows, gradient, strict=True):
+        row[0] = row[0] * (1 + damping) if g else inf
     for i, row in enumerate(rows):
         pivot = row[0] = row[0] if row[0] > 0 else inf
         for r in range(1, len(row)):
             below, factor = rows[i + r], row[r] / pivot
             for c in range(r, len(row)):
                 below[c - r] -= factor * row[c]
-            right[i + r] -= factor * right[i]
-    out = [0.0] * len(gradient)
+            step[i + r] -= factor * step[i]
     for i in reversed(range(len(rows))):
-        rest = right[i]
-        for c in range(1, len(rows[i])):
-            rest -= rows[i][c] * out[free[i + c]]
-        out[free[i]] = rest / rows[i][0]
-    return out
+        row = rows[i]
+        for c in range(1, len(row)):
+            step[i] -= row[c] * step[i + c]
+        step[i] /= row[0]
+    return step

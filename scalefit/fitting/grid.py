@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -47,16 +46,6 @@ class Grid:
         for i, axis in enumerate(self.split):
             out[i] = axis[..., 0]
         return out.reshape(len(self.axes), self.size)
-
-    def blocks(self, cells: int) -> Iterator[Grid]:
-        """Parts of at most ``cells`` cells, or of one, in order."""
-        if self.size <= max(cells, 1):
-            yield self
-            return
-        i = next(i for i, axis in enumerate(self.axes) if axis.size > 1)
-        half = self.axes[i].size // 2
-        for part in (self.axes[i][:half], self.axes[i][half:]):
-            yield from Grid((*self.axes[:i], part, *self.axes[i + 1 :])).blocks(cells)
 
 
 def shape_grid(problem: Problem, points: int | None = None) -> Grid:
@@ -112,24 +101,27 @@ def _reach(line: Array, at: int) -> int:
 
 
 @lru_cache(maxsize=REACH + 1)
-def _polynomials(reach: int) -> Array:
-    """Coefficients of the polynomial through values at −reach … reach, as rows: a matrix to multiply them with."""
-    return np.linalg.inv(np.vander(np.arange(-reach, reach + 1.0), increasing=True))
+def _polynomials(reach: int) -> tuple[Array, Array]:
+    """Turn values at −reach … reach into the slope's coefficients, highest power first, and powers into weights."""
+    power = np.arange(2 * reach + 1.0)
+    through = np.linalg.inv(np.vander(power - reach, increasing=True))
+    return (through * power[:, None])[:0:-1].copy(), through
 
 
 def _vertex(values: Array, reach: int) -> Array:
     """Weights of the cells at the minimum of the polynomial through them; the middle one if it has none nearby."""
-    matrix = _polynomials(reach)
-    slopes = [i * c for i, c in enumerate((matrix @ values).tolist())][:0:-1]
-    bends = [i * c for i, c in zip(range(2 * reach - 1, 0, -1), slopes, strict=False)]
-    t, step = 0.0, 1.0
+    if not reach:
+        return np.ones(1)
+    slopes, through = _polynomials(reach)
+    coefficients = (slopes @ values).tolist()
+    *_, bend, slope = coefficients
+    t = step = -slope / bend if bend > 0 else math.inf
     while abs(step) > 1e-5 and abs(t) <= 1:  # Newton: the next step would be of order 1e-10
         slope = bend = 0.0
-        for c in slopes:
+        for c in coefficients:  # Horner's rule for the slope, and for its derivative
+            bend = bend * t + slope
             slope = slope * t + c
-        for c in bends:
-            bend = bend * t + c
         step = -slope / bend if bend > 0 else math.inf
         t += step
     at = t if abs(t) <= 1 else 0.0
-    return np.array([at**i for i in range(2 * reach + 1)]) @ matrix
+    return np.array([at**i for i in range(2 * reach + 1)]) @ through

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 
@@ -28,6 +28,18 @@ class Problem:
     y: Array
     objective: Objective = field(default_factory=Objective)
     scale: Array | None = None
+
+    def parts(self, points: int) -> list[tuple[Problem, slice]]:
+        """Cut the problem into parts of at most ``points`` points, or of one; each with where it lies."""
+        n, step = self.y.size, max(points, 1)
+        if n <= step:
+            return [(self, slice(None))]
+        return [(self._at(slice(i, i + step)), slice(i, i + step)) for i in range(0, n, step)]
+
+    def _at(self, here: slice) -> Problem:
+        inputs = tuple(x[here] for x in self.inputs)
+        scale = None if self.scale is None else self.scale[here]
+        return replace(self, inputs=inputs, y=self.y[here], scale=scale)
 
     def residual(self, value: Array) -> Array:
         """Scaled residuals of fitted values (..., n); +inf where a logarithm has no argument."""

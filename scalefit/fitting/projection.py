@@ -1,16 +1,18 @@
 """Variable projection: given the shapes, the coefficients are a bounded least-squares problem.
 
-For a grid of G shapes and R weight vectors at once: each product of two basis columns, summed over the points
-under every row of weights, is one matrix product; each small system is solved exactly under the coefficients'
-bounds, by trying the sets of coefficients that sit at a bound. Callers silence numpy's warnings: a cell whose
-columns overflow or are collinear is left out by its infinite cost.
+For a grid of G shapes, and for one or R rows of weights at once: each product of two basis columns, summed over
+the points under every row of weights, is one matrix product; each small system is solved exactly under the
+coefficients' bounds, by trying the sets of coefficients that sit at a bound. Callers silence numpy's warnings: a
+cell whose columns overflow or are collinear is left out by its infinite cost.
 
 Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 """
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import product
+from operator import and_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,17 +24,17 @@ from scalefit.laws.law import combine
 
 Array = NDArray[np.float64]
 Products = list[list[Any]]
-CELLS = 4_000_000
+CELLS = 150_000
 
 
 class Projected(NamedTuple):
-    """What least squares gives at each cell.
+    """What least squares gives at each cell; rows of weights (R, n) add a last axis of R to each.
 
     Attributes
     ----------
-    coefficients : (k, G, R), within their bounds where the cell can be the best of its row of weights.
-    smooth : (G, R), the objective there.
-    cost : (G, R), the same, infinite at cells that were tried and left out.
+    coefficients : (k, G), within their bounds where the cell can be the best of its row of weights.
+    smooth : (G,), the objective there.
+    cost : (G,), the same, infinite at cells that were tried and left out.
     """
 
     coefficients: Array
@@ -41,76 +43,72 @@ class Projected(NamedTuple):
 
 
 def project(problem: Problem, grid: Grid, weights: Array | None = None) -> Projected:
-    """Solve the coefficients at every cell of the grid, for every row of weights (R, n); R is 1 without any.
+    """Solve the coefficients at every cell of the grid, under weights (n,) or every row of weights (R, n).
 
-    The grid is cut into blocks, so that memory stays bounded whatever n is.
+    Points are taken a part at a time, so that cost is linear in them and memory stays bounded.
     """
-    block = CELLS // problem.y.size
-    if grid.size <= block:
-        return _project(problem, grid, weights)
-    parts = [_project(problem, part, weights) for part in grid.blocks(block)]
-    return Projected(
-        np.concatenate([part.coefficients for part in parts], axis=1),
-        np.concatenate([part.smooth for part in parts]),
-        np.concatenate([part.cost for part in parts]),
-    )
-
-
-def _project(problem: Problem, grid: Grid, weights: Array | None) -> Projected:
-    w = problem.projection_weights[:, None]
-    w = w if weights is None else weights.T * w
-    columns = problem.law.columns(problem.inputs, grid.split)
-    products = _products((*columns, problem.target), w)
-    found = bounded_solve(products, (*grid.shape, w.shape[1]), problem.limits)
+    w = problem.projection_weights if weights is None else weights * problem.projection_weights
+    parts, products = problem.parts(CELLS // grid.size), None
+    for part, here in parts:
+        columns = part.law.columns(part.inputs, grid.split)
+        products = _products((*columns, part.target), w[..., here].T, products)
+    assert products is not None
+    found = bounded_solve(products, grid.shape, w.shape[:-1], problem.limits)
     if problem.objective.plain:
         return found
-    c = found.coefficients[..., 0].reshape(-1, *grid.shape, 1)
-    value = problem.law.unlinked(combine(c, columns))
-    total = problem.total(value, weights).reshape(-1, 1)
-    smooth, cost = (np.where(np.isfinite(c), total, np.inf) for c in (found.smooth, found.cost))
+    c, total = found.coefficients.reshape(-1, *grid.shape, 1), np.zeros(grid.shape)
+    for part, here in parts:
+        if len(parts) > 1:  # else the columns are still at hand
+            columns = part.law.columns(part.inputs, grid.split)
+        value = part.law.unlinked(combine(c, columns))
+        total += part.total(value, None if weights is None else weights[..., here])
+    flat = total.reshape(-1)
+    smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (found.smooth, found.cost))
     return Projected(found.coefficients, smooth, cost)
 
 
-def _products(columns: tuple[Any, ...], w: Array) -> Products:
-    """Upper half of the columns' products, summed under each column of w (n, R); none larger than it must be."""
+def _products(columns: tuple[Any, ...], w: Array, so_far: Products | None) -> Products:
+    """Upper half of the columns' products, summed under w, (n,) or (n, R), and added to those of earlier points."""
     out: Products = []
     for i, a in enumerate(columns):
         pairs = columns[i:] if type(a) is float and a == 1.0 else [a * b for b in columns[i:]]
         out.append([c @ w if isinstance(c, np.ndarray) else c * w.sum(0) for c in pairs])
-    return out
+    if so_far is None:
+        return out
+    return [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(so_far, out, strict=True)]
 
 
 def bounded_solve(
-    products: Products, stack: tuple[int, ...], limits: list[tuple[float, float]]
+    products: Products,
+    grid: tuple[int, ...],
+    rows: tuple[int, ...],
+    limits: list[tuple[float, float]],
 ) -> Projected:
-    """Solve a stack (*grid, R) of small problems under bounds.
+    """Solve a stack (*grid, *rows) of small problems under bounds.
 
     ``products`` are those of the columns with each other, the target last. Bounds only raise a minimum: where
     every row's best cell is within them, nothing else need be; else cells whose free minimum is above the best
     feasible one of their row of weights are left out, and so are cells with collinear columns.
     """
-    k, rows = len(products) - 1, stack[-1]
+    k, stack = len(products) - 1, (*grid, *rows)
     best, rss = _eliminate(products, stack)
-    best, rss = best.reshape(k, -1, rows), rss.reshape(-1, rows)
-    lowest = list(enumerate(rss.argmin(0).tolist()))
-    if all(_within(c, lowest, *pair) for c, pair in zip(best, limits, strict=False)):
+    best, rss = best.reshape(k, -1, *rows), rss.reshape(-1, *rows)
+    lowest = np.asarray(rss.argmin(0)).tolist()
+    cells = [*zip(lowest, range(*rows), strict=True)] if rows else [(lowest,)]
+    pairs = [(c, low, high) for c, (low, high) in zip(best, limits, strict=False)]
+    if all(low <= c.item(*cell) <= high for c, low, high in pairs for cell in cells):
         return Projected(best, rss, rss)
-    low, high = np.array(limits[:k]).T
-    inside = ((best >= low[:, None, None]) & (best <= high[:, None, None])).all(0)
+    low, high = np.array(limits[:k]).T.reshape(2, k, *[1] * rss.ndim)
+    inside = ((best >= low) & (best <= high)).all(0)
     feasible = np.where(inside, rss, np.inf)
     hopeful = (rss <= feasible.min(0)) & ~inside
     if hopeful.any():
         chosen = [
-            [np.broadcast_to(c, stack).reshape(-1, rows)[hopeful] for c in row] for row in products
+            [np.broadcast_to(c, stack).reshape(rss.shape)[hopeful] for c in row] for row in products
         ]
-        best[:, hopeful], rss[hopeful] = _on_faces(chosen, low, high)
+        best[:, hopeful], rss[hopeful] = _on_faces(chosen, low.reshape(k), high.reshape(k))
         feasible[hopeful] = rss[hopeful]
     return Projected(best, rss, feasible)
-
-
-def _within(c: Array, cells: list[tuple[int, int]], low: float, high: float) -> bool:
-    """Whether c (G, R) lies within its bounds at the given cell of every row of weights; NaN does not."""
-    return all(low <= c.item(cell, row) <= high for row, cell in cells)
 
 
 def held(lower: Array, upper: Array) -> list[Array]:
@@ -156,11 +154,11 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array
     What is left of the target's square after all columns is the sum of squares.
     """
     k, left = len(products) - 1, [list(row) for row in products]
-    regular: Any = True
+    regular = []
     for i in range(k):
         row, pivot = left[i], left[i][0]
         if i:
-            regular = regular & (pivot > 1e-14 * products[i][0])
+            regular.append(pivot > 1e-14 * products[i][0])
         for j in range(1, k - i + 1):
             factor = row[j] / pivot
             for c in range(j, k - i + 1):
@@ -168,8 +166,10 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array
             row[j] = factor
     best = np.empty((k, *stack))
     for i in reversed(range(k)):
-        best[i] = left[i][-1]
+        c = left[i][-1]
         for j in range(i + 1, k):
-            best[i] -= left[i][j - i] * best[j]
+            c = c - left[i][j - i] * best[j]
+        best[i] = c
     rss = left[k][0]
-    return best, np.where(regular & (rss < np.inf), np.maximum(rss, 0.0), np.inf)
+    sound = reduce(and_, regular, rss < np.inf)
+    return best, np.where(sound, np.maximum(rss, 0.0), np.inf)

@@ -131,13 +131,11 @@ def starting_points(problem: Problem, weights: Array | None = None) -> list[Star
         ]
         return [Start(row, row, inf) for row in rows]
     grid = shape_grid(problem)
-    found = project(problem, grid, None if weights is None else weights[None])
-    cost = found.cost[:, 0]
-    minima = _local_minima(cost.reshape(grid.shape))
+    found = project(problem, grid, weights)
+    minima = _local_minima(found.cost.reshape(grid.shape))
     if minima.size > 1:
-        minima = minima[np.argsort(cost[minima], kind="stable")][:BASINS]
-    smooth, coefficients = found.smooth[:, 0], found.coefficients[..., 0]
-    return [between_cells(grid, coefficients, smooth, i) for i in minima.tolist()]
+        minima = minima[np.argsort(found.cost[minima], kind="stable")][:BASINS]
+    return [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
 
 
 def _local_minima(cost: Array) -> NDArray[np.intp]:

@@ -26,13 +26,30 @@ def problem_of(name, inputs=(X,), y=Y, objective=None):
     return make_problem(LAWS[name], inputs, y, objective or Objective())
 
 
-def test_a_grid_is_cut_into_parts_in_order():
+def test_cells_are_in_c_order():
     grid = Grid((np.arange(5.0), np.arange(3.0)))
-    parts = list(grid.blocks(4))
-    assert all(part.size <= 4 for part in parts)
-    np.testing.assert_array_equal(np.hstack([part.cells for part in parts]), grid.cells)
     assert grid.cells.shape == (2, 15)
-    assert len(list(grid.blocks(0))) == 15
+    np.testing.assert_array_equal(grid.cells[:, 4], [1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "objective", [Objective(), Objective("huber", 0.01, "log")], ids=["squared", "huber"]
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_points_taken_in_parts_give_the_same(objective, weighted, monkeypatch):
+    scale = np.random.default_rng(3).uniform(0.5, 2, size=20)
+    problem = make_problem(LAWS["power"], (X,), Y, objective, scale)
+    weights = np.random.default_rng(4).uniform(0.5, 2, size=20) if weighted else None
+    grid = shape_grid(problem)
+    with np.errstate(all="ignore"):
+        whole = project(problem, grid, weights)
+        monkeypatch.setattr("scalefit.fitting.projection.CELLS", 7 * grid.size)
+        assert len(problem.parts(7)) == 3
+        found = project(problem, grid, weights)
+    np.testing.assert_allclose(found.cost, whole.cost, rtol=1e-9)
+    some = np.isfinite(whole.cost)
+    assert some.sum() > 20
+    np.testing.assert_allclose(found.coefficients[:, some], whole.coefficients[:, some], rtol=1e-9)
 
 
 def test_a_law_without_shapes_has_one_cell():
