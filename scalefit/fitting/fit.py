@@ -15,10 +15,11 @@ from scalefit.fitting.noise import Noise, Weighting, lack_of_fit, misfit, weigh
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.points import Points, points_of
 from scalefit.fitting.problem import make_problem
+from scalefit.fitting.pseudo import pseudo_problem
 from scalefit.fitting.resample import leave_out, multiplicities, refit
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, solve_problem
-from scalefit.fitting.uncertainty import Uncertainty, pseudo_problem
+from scalefit.fitting.uncertainty import Uncertainty
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.table import Observations

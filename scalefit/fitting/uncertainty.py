@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from scalefit.fitting.interval import check_level
+from scalefit.fitting.jackknife import jackknife_curve, jackknife_error, jackknife_parameters
 from scalefit.fitting.noise import Noise
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem
@@ -90,9 +91,10 @@ class Uncertainty:
         check_level(level)
         if self.dof <= 0:
             return np.full(inputs[0].shape, -np.inf), np.full(inputs[0].shape, np.inf)
-        if self.runs is not None:
-            return self._jackknife_curve(inputs, level, kind)
         extra = self._new_run(inputs) if kind == "run" else np.zeros(inputs[0].shape)
+        if self.runs is not None:
+            one = None if kind == "run" and self.s2 <= 0 else self.s2 * extra
+            return jackknife_curve(self.runs, self.theta, inputs, self.t(level), one)
         if not self.profiled:
             return self._wald_curve(inputs, level, extra)
         found = self.region(level)
@@ -115,7 +117,7 @@ class Uncertainty:
         if self.dof <= 0:
             return dict.fromkeys(names, (-np.inf, np.inf))
         if self.runs is not None:
-            return self._jackknife_parameters(level)
+            return jackknife_parameters(self.runs, self.theta, self.t(level))
         if not self.profiled:
             return self._wald_parameters(level)
         return {name: self._profile_parameter(name, level) for name in names}
@@ -186,46 +188,12 @@ class Uncertainty:
         law = self.problem.law
         if self.runs is not None:
             with np.errstate(invalid="ignore"):
-                return {k: float(_jackknife_error(v)) for k, v in self.runs.params.items()}
+                return {k: float(jackknife_error(v)) for k, v in self.runs.params.items()}
         step = 1e-6 * np.maximum(np.abs(self.theta), 1e-3)
         with np.errstate(all="ignore"):
             up, down = (law.params(self.theta + side * np.diag(step)) for side in (1, -1))
         slopes = {k: (np.asarray(up[k]) - np.asarray(down[k])) / (2 * step) for k in up}
         return {k: float(np.sqrt(max(g @ self.covariance @ g, 0))) for k, g in slopes.items()}
-
-    def _jackknife_curve(
-        self, inputs: tuple[Array, ...], level: float, kind: Kind
-    ) -> tuple[Array, Array]:
-        assert self.runs is not None
-        law = self.problem.law
-        center = law.value(inputs, self.theta)
-        error = _jackknife_error(law.value(inputs, self.runs.theta))
-        if len(self.runs.theta) == 2:  # two refits cross somewhere: that is no knowledge
-            seen = _jackknife_error(law.value(self.problem.inputs, self.runs.theta))
-            error = np.maximum(error, np.sqrt(np.mean(seen**2)))
-        if kind == "run":
-            between = len(self.runs.theta) * error**2
-            one = self.s2 * self._new_run(inputs) if self.s2 > 0 else between
-            error = np.sqrt(error**2 + one)
-        return center - self.t(level) * error, center + self.t(level) * error
-
-    def _jackknife_parameters(self, level: float) -> dict[str, tuple[float, float]]:
-        """Take ends on the log scale for what is positive in every refit; none for what runs away."""
-        assert self.runs is not None
-        t, center = self.t(level), self.problem.law.params(self.theta)
-        out = {}
-        for name, values in self.runs.params.items():
-            middle = float(center[name])
-            if not (np.isfinite(values).all() and np.isfinite(middle)):
-                out[name] = (-np.inf, np.inf)
-            elif name != "E" and middle > 0 and (values > 0).all():
-                reach = float(np.exp(min(t * float(_jackknife_error(np.log(values))), 700.0)))
-                out[name] = (middle / reach, middle * reach)
-            else:
-                reach = t * float(_jackknife_error(values))
-                low = max(middle - reach, 0.0) if (values >= 0).all() else middle - reach
-                out[name] = (low, middle + reach)
-        return out
 
     def below(self, weights: Array, value: float) -> float:
         """Confidence that the coefficients' combination Σ a_j c_j, ``weights`` (k,), is below ``value``.
@@ -248,42 +216,5 @@ class Uncertainty:
     def _coefficient_error(self, weights: Array) -> float:
         k = weights.size
         if self.runs is not None:
-            return float(_jackknife_error(self.runs.theta[:, :k] @ weights))
+            return float(jackknife_error(self.runs.theta[:, :k] @ weights))
         return float(np.sqrt(weights @ self.covariance[:k, :k] @ weights))
-
-
-def _jackknife_error(values: Array) -> Array:
-    """Return the standard error from leave-one-run-out values along the first axis."""
-    groups = len(values)
-    spread = np.sum((values - values.mean(0)) ** 2, axis=0)
-    return np.asarray(np.sqrt((groups - 1) / groups * spread))
-
-
-def pseudo_problem(problem: Problem, theta: Array) -> tuple[Problem, Array]:
-    """Return the plain least-squares problem with the same optimum, and its weights (n,)."""
-    value = problem.law.value(problem.inputs, theta)
-    r = problem.residual(value)
-    unit = np.ones_like(value) if problem.scale is None else problem.scale
-    if problem.objective.residual == "log":
-        unit = unit * value
-    slope = problem.objective.slope(r)
-    curve = float(np.mean(_second(problem.objective, r)))
-    pseudo = value + unit * slope / max(curve, 1e-12)
-    if problem.law.link == "log":
-        pseudo = value * np.exp((pseudo - value) / value)
-        unit = unit / value
-    plain = replace(
-        problem, y=pseudo, objective=Objective(residual=problem.objective.residual), scale=None
-    )
-    return plain, unit**-2.0
-
-
-def _second(objective: Objective, r: Array) -> Array:
-    """Exact second derivative of the loss."""
-    if objective.loss == "huber":
-        assert objective.delta is not None
-        return (np.abs(r) <= objective.delta).astype(float)
-    if objective.loss == "soft_l1":
-        assert objective.delta is not None
-        return (1 + (r / objective.delta) ** 2) ** -1.5
-    return np.full_like(r, 2.0)
