@@ -24,13 +24,15 @@ def benchmark():
 
 
 @pytest.mark.parametrize(
-    ("law", "sizes", "seeds"), [("power", 6, 1), ("power", 8, 3), ("log", 8, 1)]
+    ("law", "sizes", "seeds"), [("power", 6, 1), ("power", 8, 3), ("log", 6, 1), ("log", 8, 1)]
 )
 def test_intervals_cover(benchmark, law, sizes, seeds):
     result = benchmark.simulate(benchmark.Row(law, sizes, seeds, "log"), REPETITIONS)
     assert (result.covered.sum(axis=0) >= LOWEST).all()
-    if (law, sizes) == ("power", 6):
-        assert (result.ratio <= 1.005).all()
+    if sizes == 6:
+        assert result.ratio[1] <= 1.005, "no longer than Wald's"
+    if law == "power" and sizes == 6:
+        assert result.ratio[0] <= 1.005
 
 
 def test_checkpoints_are_not_independent_points(benchmark):
