@@ -273,14 +273,12 @@ FOOTNOTES = (
     "`missed`: share of simulations whose true curve lies below / above the interval.",
     "The curve's interval is the profile's. Where that is longer than Wald's, its longer arm is cut back to Wald's "
     "length, by a fifth at most: a profile of a bent curve is lopsided, and a little longer than its level needs. "
-    "So at n = 6 no curve's interval is longer than Wald's on average, and misses stay alike on both sides; Wald's "
-    "own misses lie above the log-law's curve two and more times as often as below it where noise is loud or decades "
-    "are few.",
-    "β's interval is the profile's, uncut, and longer than Wald's. β = b / ln(D_ref / D0)⁻¹ is a ratio whose lower "
-    "part can be 0 (the power law), and an interval that holds such a ratio at every truth must now and then be "
-    "infinite (Gleser and Hwang 1987, Annals of Statistics 15(4)): no length can be bounded without giving up the "
-    "level. Wald's is always finite, and at three times the noise it holds nine times in ten. Where the exponent is "
-    "well known (a quarter of the noise) the two are alike. A fit whose β has one end only says so in its verdict.",
+    "So at n = 6 no curve's interval is longer than Wald's on average, and its misses are more alike on both sides.",
+    "β's interval is the profile's, uncut, and longer than Wald's. β = b/κ with κ = 1 / ln(D_ref / D0), which can be 0 "
+    "(the power law): of such a ratio no interval that keeps its level at every truth has a finite mean length (Gleser "
+    "and Hwang 1987, Annals of Statistics 15(4)). Wald's is short because it does not keep it: at three times the "
+    "noise it holds nine times in ten. Where the exponent is well known (a quarter of the noise) the two are alike. "
+    "A fit whose β has one end only says so in its verdict.",
     "From 60 points on, blocks are left out in turn, so that scatter may change with size; Wald's curve then covers "
     "81 %. With a Huber δ far under the scatter (last line) this too falls short, and the fit carries a note.",
     "Outliers: five times the noise.",
