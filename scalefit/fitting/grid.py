@@ -14,7 +14,7 @@ from scalefit.fitting.problem import Problem
 from scalefit.laws.parts import ticks
 
 Array = NDArray[np.float64]
-REACH = 5
+REACH, NEWTON = 5, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +116,14 @@ def _vertex(values: Array, reach: int) -> Array:
     coefficients = (slopes @ values).tolist()
     *_, bend, slope = coefficients
     t = step = -slope / bend if bend > 0 else math.inf
-    while abs(step) > 1e-5 and abs(t) <= 1:  # Newton: the next step would be of order 1e-10
+    for _ in range(NEWTON):  # it is there when the next step would be of order 1e-10
+        if abs(step) <= 1e-5 or not abs(t) <= 1:
+            break
         slope = bend = 0.0
         for c in coefficients:  # Horner's rule for the slope, and for its derivative
             bend = bend * t + slope
             slope = slope * t + c
         step = -slope / bend if bend > 0 else math.inf
         t += step
-    at = t if abs(t) <= 1 else 0.0
+    at = t if abs(step) <= 1e-5 and abs(t) <= 1 else 0.0
     return np.array([at**i for i in range(2 * reach + 1)]) @ through

@@ -70,6 +70,14 @@ def test_the_minimum_is_read_between_the_cells():
     assert found.steps <= 2
 
 
+def test_newton_ends_where_it_could_circle():
+    """Costs that are equal but for rounding can send Newton's method from 0 to 1 and back for ever."""
+    grid, cost = Grid((np.arange(5.0),)), np.full(5, 2.3426955916505676e-05)
+    cost[0] = 2.3426955876537647e-05
+    found = between_cells(grid, np.arange(5.0)[None], cost, 2)
+    assert all(1 <= value <= 3 for value in found.theta)
+
+
 def test_a_cell_without_neighbours_stands_as_it_is():
     grid = Grid((np.array([0.0, 1.0, 2.0]),))
     coefficients, cost = np.array([[5.0, 6.0, 7.0]]), np.array([1.0, np.inf, np.inf])
