@@ -148,17 +148,30 @@ def _rivals(rng, codes, kind, worse):
     return share_as_large(float(gains.sum()), signs @ gains), p_swapped(gains, codes, 199)
 
 
+def barriers(rng, labels, between, noise):
+    """Return distances of 1 within and ``between`` between basins, times log-normal noise: no metric at all."""
+    level = np.where(labels[:, None] == labels, 1.0, between)
+    upper = np.triu(level * np.exp(noise * rng.standard_normal(level.shape)), 1)
+    return upper + upper.T
+
+
 CLOUDS = {
-    "Gaussian, 2 axes": lambda rng, n: rng.standard_normal((n, 2)),
-    "Gaussian, 20 axes": lambda rng, n: rng.standard_normal((n, 20)),
-    "uniform, 2 axes": lambda rng, n: rng.random((n, 2)),
-    "heavy tails (t, 3)": lambda rng, n: rng.standard_t(3, (n, 5)),
-    "two basins 6 SD apart, 2 axes": lambda rng, n: (
+    "Gaussian, 2 axes": lambda rng, n: apart(rng.standard_normal((n, 2))),
+    "Gaussian, 20 axes": lambda rng, n: apart(rng.standard_normal((n, 20))),
+    "uniform, 2 axes": lambda rng, n: apart(rng.random((n, 2))),
+    "heavy tails (t, 3), 5 axes": lambda rng, n: apart(rng.standard_t(3, (n, 5))),
+    "skewed (exponential), 2 axes": lambda rng, n: apart(rng.exponential(size=(n, 2))),
+    "squared distances, Gaussian, 3 axes": lambda rng, n: apart(rng.standard_normal((n, 3))) ** 2,
+    "noise alone (log-normal, .5)": lambda rng, n: barriers(rng, np.zeros(n), 1.0, 0.5),
+    "noise alone (log-normal, 1)": lambda rng, n: barriers(rng, np.zeros(n), 1.0, 1.0),
+    "two basins 6 SD apart, 2 axes": lambda rng, n: apart(
         np.c_[1.5 * modes(rng, n), np.zeros(n)] + 0.5 * rng.standard_normal((n, 2))
     ),
-    "two basins 6 SD apart, 5 axes": lambda rng, n: (
+    "two basins 6 SD apart, 5 axes": lambda rng, n: apart(
         np.c_[3 * modes(rng, n), np.zeros((n, 4))] + rng.standard_normal((n, 5))
     ),
+    "two basins, barriers 1.5 ×, noise .5": lambda rng, n: barriers(rng, modes(rng, n), 1.5, 0.5),
+    "two basins, barriers 2.5 ×, noise .5": lambda rng, n: barriers(rng, modes(rng, n), 2.5, 0.5),
 }
 
 
@@ -167,12 +180,10 @@ def basins(runs):
     rng, rows = np.random.default_rng(SEED), []
     for name, draw in CLOUDS.items():
         for size in (12, 24):
-            found = [
-                landscape.clusters(apart(draw(rng, size)), resamples=19).number for _ in range(runs)
-            ]
+            found = [landscape.clusters(draw(rng, size), resamples=19).number for _ in range(runs)]
             more = np.array(found) > 1
             rows.append((name, size, share(more), share(np.array(found) == 2)))
-    head = ("models are drawn from", "models", "more than one basin", "two")
+    head = ("distances", "models", "more than one basin", "two")
     table("More than one basin (nominal 5 % for a single Gaussian cloud)", head, rows)
 
 

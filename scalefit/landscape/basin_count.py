@@ -2,42 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .spectral import adjusted_rand, partition, scaled, silhouette, spectrum
+from .spectral import adjusted_rand, bent, by_size, partition, scaled, silhouette, spectrum
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 KEPT = 0.8
+CLOUDS = 8
+NOISES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
 
 
-def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> tuple[float, int, Labels]:
-    """Return the largest silhouette width of all cuts tried, its number, and its basins."""
+class Cut(NamedTuple):
+    """A partition into basins of two models or more.
+
+    Attributes
+    ----------
+    width : mean silhouette width.
+    labels : (n,), basins by falling size.
+    lone : (n,), whether k-means left the model alone; it is counted to the nearest basin.
+    """
+
+    width: float
+    labels: Labels
+    lone: NDArray[np.bool_]
+
+    @property
+    def number(self) -> int:
+        """Basins."""
+        return int(self.labels.max()) + 1
+
+
+def cut(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Cut:
+    """Cut into k clusters; a model alone is an outlier and no basin, and goes to the nearest one."""
+    labels = partition(vectors, k, rng)
+    sizes = np.bincount(labels)
+    lone, basins = sizes[labels] == 1, np.flatnonzero(sizes > 1)
+    if not basins.size:
+        labels = np.zeros_like(labels)
+    elif lone.any():
+        means = np.stack([square[:, labels == c].mean(axis=1) for c in basins], axis=1)
+        labels = by_size(np.where(lone, basins[means.argmin(axis=1)], labels))
+    return Cut(silhouette(square, labels), labels, lone)
+
+
+def cuts(square: Floats, tried: range, rng: np.random.Generator) -> dict[int, Cut]:
+    """Return the best cut of every number of basins that comes out."""
     vectors = spectrum(square)[1]
-    cuts = [partition(vectors, k, rng) for k in tried]
-    widths = [silhouette(square, cut) for cut in cuts]
-    place = int(np.argmax(widths))
-    return widths[place], tried[place], cuts[place]
+    found: dict[int, Cut] = {}
+    for k in tried:
+        new = cut(square, vectors, k, rng)
+        if new.number not in found or new.width > found[new.number].width:
+            found[new.number] = new
+    return found
+
+
+def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> Cut:
+    """Return the cut of largest silhouette width."""
+    return max(cuts(square, tried, rng).values(), key=lambda found: found.width)
 
 
 def p_one_cloud(
-    square: Floats, widths: Mapping[int, float], rng: np.random.Generator, resamples: int
+    square: Floats, width: float, tried: range, rng: np.random.Generator, resamples: int
 ) -> float:
-    """Return how often one Gaussian cloud of the same extent looks as clustered."""
-    found, tried = max(widths.values()), range(min(widths), max(widths) + 1)
+    """Return how often one Gaussian cloud of the same extent, as far from Euclidean, looks as clustered."""
     extent = scaled(square).std(axis=0)
     extent = extent[extent > 0]
     if not extent.size:
         return 1.0
-    as_good = 0
-    for _ in range(resamples):
-        cloud = rng.standard_normal((len(square), extent.size)) * extent
-        apart = np.sqrt(((cloud[:, None] - cloud[None]) ** 2).sum(axis=2))
-        as_good += best_cut(apart, tried, rng)[0] >= found
+
+    def cloud() -> Floats:
+        points = rng.standard_normal((len(square), extent.size)) * extent
+        return np.asarray(np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2)))
+
+    noise = _noise(square, [cloud() for _ in range(CLOUDS)], rng)
+    nulls = (_blurred(cloud(), noise, rng) for _ in range(resamples))
+    as_good = sum(best_cut(null, tried, rng).width >= width for null in nulls)
     return (1 + as_good) / (1 + resamples)
+
+
+def _blurred(square: Floats, noise: float, rng: np.random.Generator) -> Floats:
+    """Multiply every distance by log-normal noise."""
+    upper = np.triu(rng.standard_normal(square.shape), 1)
+    return np.asarray(square * np.exp(noise * (upper + upper.T)))
+
+
+def _noise(square: Floats, clouds: list[Floats], rng: np.random.Generator) -> float:
+    """Return the noise that makes clouds as far from Euclidean as the distances are."""
+    reached = [np.mean([bent(_blurred(c, noise, rng)) for c in clouds]) for noise in NOISES]
+    rising = np.maximum.accumulate(reached) + 1e-12 * np.arange(len(NOISES))
+    return float(np.interp(bent(square), rising, NOISES))
 
 
 def resampled(
@@ -49,11 +106,10 @@ def resampled(
     for _ in range(resamples):
         kept = np.sort(rng.choice(len(square), size=min(size, len(square)), replace=False))
         part = square[np.ix_(kept, kept)]
-        _, k, _ = best_cut(part, tried, rng)
-        votes.append(k)
+        votes.append(best_cut(part, tried, rng).number)
         again = partition(spectrum(part)[1], int(labels.max()) + 1, rng)
         agreement.append(adjusted_rand(again, labels[kept]))
-    shares = {k: votes.count(k) / len(votes) for k in tried}
+    shares = {k: votes.count(k) / len(votes) for k in sorted({*tried, *votes})}
     return shares, float(np.mean(agreement))
 
 
@@ -62,7 +118,7 @@ def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Labels:
     tried = range(2, min(most, len(square) // 2) + 1)
     if not len(tried):
         return np.zeros(len(square), dtype=np.int64)
-    return best_cut(square, tried, np.random.default_rng(seed))[2]
+    return best_cut(square, tried, np.random.default_rng(seed)).labels
 
 
 def eigengap(square: Floats, most: int) -> int:

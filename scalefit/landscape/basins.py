@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
 
-from .basin_count import contrast, eigengap, p_one_cloud, resampled
+from .basin_count import contrast, cuts, eigengap, p_one_cloud, resampled
 from .matrix import Distances
 from .shown import Shown
 from .spectral import partition, scaled, silhouette, spectrum
@@ -32,13 +32,15 @@ class Clusters(Shown):
     labels : array of int, shape (n,)
         Basin of every model, numbered by falling size.
     number : int
+    lone : tuple of str
+        Models that stand apart from all others: outliers, counted to the nearest basin.
     silhouettes : mapping of int to float
-        Mean silhouette width for every number tried.
+        Largest mean silhouette width for every number of basins that came out.
     eigengap : int
         The number that the largest gap between eigenvalues would choose.
     p_one : float
-        How often one Gaussian cloud of the same extent looks as clustered as these models:
-        small means more than one basin.
+        How often one Gaussian cloud of the same extent, with distances as far from Euclidean, looks as
+        clustered as these models: small means more than one basin.
     shares : mapping of int to float
         How often subsamples of the models choose each number (two or more).
     stability : float
@@ -53,6 +55,7 @@ class Clusters(Shown):
     names: tuple[str, ...]
     labels: Labels
     number: int
+    lone: tuple[str, ...]
     silhouettes: Mapping[int, float]
     eigengap: int
     p_one: float
@@ -72,6 +75,7 @@ class Clusters(Shown):
             "number": self.number,
             "labels": {n: int(c) for n, c in zip(self.names, self.labels, strict=True)},
             "sizes": self.sizes,
+            "lone": list(self.lone),
             "silhouettes": {str(k): v for k, v in self.silhouettes.items()},
             "eigengap": self.eigengap,
             "p_one": self.p_one,
@@ -80,17 +84,18 @@ class Clusters(Shown):
         }
 
     def __str__(self) -> str:
+        apart = f"; apart from all: {', '.join(self.lone)}" if self.lone else ""
         if self.number == 1:
             return (
                 f"one basin: {len(self.names)} models show no more clusters than a single cloud "
-                f"does (p = {self.p_one:.2g})"
+                f"does (p = {self.p_one:.2g}){apart}"
             )
         votes = ", ".join(f"{k}: {share:.0%}" for k, share in self.shares.items() if share)
         return (
             f"{self.number} basins of {' + '.join(map(str, self.sizes))} models (silhouette "
             f"{self.silhouettes[self.number]:.2f}, against one cloud p = {self.p_one:.2g}); "
             f"subsamples choose {votes}; stability {self.stability:.2f}; "
-            f"the eigengap says {self.eigengap}"
+            f"the eigengap says {self.eigengap}{apart}"
         )
 
 
@@ -128,26 +133,32 @@ def clusters(
     Notes
     -----
     Affinity exp(-d² / 2 delta²) at the median distance delta, normalised eigenvectors (Ng, Jordan &
-    Weiss 2001), k-means. The single cloud has the extent of the models along every axis of
-    classical scaling, as in SigClust (Liu et al. 2008).
+    Weiss 2001), k-means. A model alone is an outlier, not a basin. The single cloud has the extent of the
+    models along every axis of classical scaling, as in SigClust (Liu et al. 2008). Barriers are not Euclidean,
+    and noise in them alone makes clusters: so the cloud's distances are blurred, until the share of negative
+    eigenvalues is that of the models. What this leaves: docs/simulations/landscape.md.
     """
     names, square = square_of(distances)
     _check(square, number)
     rng = np.random.default_rng(seed)
     tried = range(2, min(most, len(square) // 2) + 1)
+    found = cuts(square, tried, rng)
+    best = max(found.values(), key=lambda one: one.width)
+    p_one = p_one_cloud(square, best.width, tried, rng, resamples)
+    chosen = number or (best.number if p_one <= LEVEL else 1)
     vectors = spectrum(square)[1]
-    cuts = {k: partition(vectors, k, rng) for k in tried}
-    widths = {k: silhouette(square, cut) for k, cut in cuts.items()}
-    p_one = p_one_cloud(square, widths, rng, resamples)
-    best = max(widths, key=widths.__getitem__) if p_one <= LEVEL else 1
-    chosen = number or best
-    labels = cuts[chosen] if chosen in cuts else partition(vectors, chosen, rng)
+    labels = found[chosen].labels if chosen in found else partition(vectors, chosen, rng)
+    lone = found[chosen].lone if chosen in found else np.zeros(len(square), dtype=bool)
     shares, stability = resampled(square, labels, tried, rng, resamples)
     return Clusters(
         names=names,
         labels=labels,
         number=int(labels.max()) + 1,
-        silhouettes={**widths, int(labels.max()) + 1: silhouette(square, labels)},
+        lone=tuple(name for name, alone in zip(names, lone, strict=True) if alone),
+        silhouettes={
+            **{k: one.width for k, one in sorted(found.items())},
+            int(labels.max()) + 1: silhouette(square, labels),
+        },
         eigengap=eigengap(square, most),
         p_one=p_one,
         shares=shares,

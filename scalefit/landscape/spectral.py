@@ -116,10 +116,22 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
 
 def scaled(distances: Floats, dimensions: int | None = None) -> Floats:
     """Return coordinates by classical multidimensional scaling (Torgerson 1952)."""
-    n = len(distances)
-    centre = np.eye(n) - 1 / n
-    values, vectors = np.linalg.eigh(-0.5 * centre @ distances**2 @ centre)
-    order = np.argsort(values)[::-1][: dimensions or n]
+    values, vectors = _principal(distances)
+    order = np.argsort(values)[::-1][: dimensions or len(values)]
     kept = np.maximum(values[order], 0.0)
     result: Floats = vectors[:, order] * np.sqrt(kept)
     return result
+
+
+def bent(distances: Floats) -> float:
+    """Return how far distances are from Euclidean: the share of negative eigenvalues in classical scaling."""
+    values = _principal(distances)[0]
+    total = np.abs(values).sum()
+    return float(-values[values < 0].sum() / total) if total > 0 else 0.0
+
+
+def _principal(distances: Floats) -> tuple[Floats, Floats]:
+    n = len(distances)
+    centre = np.eye(n) - 1 / n
+    values, vectors = np.linalg.eigh(-0.5 * centre @ distances**2 @ centre)
+    return values, vectors

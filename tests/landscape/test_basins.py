@@ -5,7 +5,8 @@ import pytest
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import clusters, distances
-from scalefit.landscape.spectral import adjusted_rand, scaled, silhouette
+from scalefit.landscape.basin_count import cut
+from scalefit.landscape.spectral import adjusted_rand, bent, scaled, silhouette, spectrum
 
 from .samples import apart, double_well, wells
 
@@ -37,6 +38,44 @@ def test_one_cloud_is_one_basin_at_the_nominal_rate():
         for _ in range(20)
     ]
     assert sum(number > 1 for number in numbers) <= 3
+
+
+def test_noise_in_distances_is_no_basin(rng):
+    """Barriers are no metric; pure noise in them clusters more than Euclidean points can."""
+    numbers = []
+    for _ in range(12):
+        upper = np.triu(np.exp(rng.standard_normal((16, 16))), 1)
+        numbers.append(clusters(upper + upper.T, resamples=19).number)
+    assert sum(number > 1 for number in numbers) <= 3
+
+
+def test_an_outlier_is_named_and_is_no_basin(rng):
+    found = clusters(apart(np.vstack([rng.standard_normal((15, 3)), [[9.0, 0.0, 0.0]]])))
+    assert found.number == 1
+    assert found.lone == ("model 16",)
+    assert found.to_dict()["lone"] == ["model 16"]
+    assert str(found).endswith("; apart from all: model 16")
+
+
+def test_a_model_alone_goes_to_the_nearest_basin(rng):
+    points = np.repeat([[0.0, 0.0], [6.0, 0.0]], [9, 8], axis=0)
+    square = apart(np.vstack([points, [[9.0, 4.0]]]) + 0.2 * rng.standard_normal((18, 2)))
+    found = cut(square, spectrum(square)[1], 3, rng)
+    assert found.number == 2
+    assert found.lone.tolist() == [False] * 17 + [True]
+    assert found.labels[-1] == found.labels[9] != found.labels[0]
+
+
+def test_heavy_tails_are_not_two_basins(rng):
+    numbers = [clusters(apart(rng.standard_t(3, (24, 5))), resamples=19).number for _ in range(12)]
+    assert sum(number > 1 for number in numbers) <= 4
+
+
+def test_how_far_from_euclidean(rng):
+    square = apart(rng.standard_normal((9, 2)))
+    assert bent(square) < 1e-12
+    assert bent(square**2) > 0.05
+    assert bent(np.zeros((4, 4))) == 0.0
 
 
 def test_one_basin_says_so(rng):
