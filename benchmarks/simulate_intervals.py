@@ -271,9 +271,10 @@ FOOTNOTES = (
     "Checkpoints: 80 % of the noise is shared by all checkpoints of a run; each run is one unit. Wald's interval takes "
     "them for independent points.",
     "`missed`: share of simulations whose true curve lies below / above the interval.",
-    "The curve's interval is the profile's. Where that is longer than Wald's, its longer arm is cut back to Wald's "
-    "length, by a fifth at most: a profile of a bent curve is lopsided, and a little longer than its level needs. "
-    "So at n = 6 no curve's interval is longer than Wald's on average, and its misses are more alike on both sides.",
+    "The curve's interval is the profile's. Where that is longer than Wald's, it is cut back to Wald's length, "
+    "the longer arm first and by a fifth at most: a profile of a bent curve is lopsided, and a little longer than its "
+    "level needs. So at n = 6 no curve's interval is longer than Wald's on average, and its misses are more alike on "
+    "both sides.",
     "β's interval is the profile's, uncut, and longer than Wald's. β = b/κ with κ = 1 / ln(D_ref / D0), which can be 0 "
     "(the power law): of such a ratio no interval that keeps its level at every truth has a finite mean length (Gleser "
     "and Hwang 1987, Annals of Statistics 15(4)). Wald's is short because it does not keep it: at three times the "

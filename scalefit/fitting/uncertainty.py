@@ -235,15 +235,16 @@ class Uncertainty:
 
 
 def cut_back(low: Array, high: Array, center: Array, half: Array) -> tuple[Array, Array]:
-    """Cut the longer arm of an interval that is longer than ``2·half`` back to that length, by a fifth at most.
+    """Cut an interval that is longer than ``2·half`` back to that length, by a fifth at most.
 
-    A profile interval of a bent curve is lopsided, and longer than Wald's by more than its level needs. Cut so, it
-    keeps its level and both tails; by more, it would not where data are few and noisy. An end at infinity stays.
-    Source: our own simulation, docs/simulations/intervals.md.
+    The longer arm is cut until the arms are alike, then both. A profile interval of a bent curve is lopsided, and
+    longer than Wald's by more than its level needs. Cut so, it keeps its level and both tails; by more, it would not
+    where data are few and noisy. An end at infinity stays. Source: our simulation, docs/simulations/intervals.md.
     """
     with np.errstate(invalid="ignore"):
-        length = np.maximum(2 * half, KEPT * (high - low))
-        longer = high - low > length
-        upwards = high - center >= center - low
-        short_low, short_high = high - length, low + length
-    return np.where(longer & ~upwards, short_low, low), np.where(longer & upwards, short_high, high)
+        length = high - low
+        excess = np.fmax(length - np.maximum(2 * half, KEPT * length), 0.0)
+        tilt = (high - center) - (center - low)
+        both = np.fmax(excess - np.abs(tilt), 0.0) / 2
+        above = np.where(tilt >= 0, excess - both, both)
+    return low + (excess - above), high - above

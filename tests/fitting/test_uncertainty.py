@@ -33,6 +33,11 @@ def test_no_more_than_a_fifth_is_cut():
     assert ends(-1.0, 9.0, 0.0, 0.1) == pytest.approx((-1.0, 7.0))
 
 
+def test_arms_that_became_alike_are_cut_alike():
+    assert ends(-1.0, 1.0, 0.0, 0.9) == pytest.approx((-0.9, 0.9))
+    assert ends(-1.0, 1.1, 0.0, 0.9) == pytest.approx((-0.9, 0.9))
+
+
 @pytest.mark.parametrize("half", [1.0, np.inf, np.nan])
 def test_an_end_at_infinity_stays(half):
     assert ends(-1.0, np.inf, 0.0, half) == (-1.0, np.inf)
