@@ -49,9 +49,8 @@ def cut(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Cu
     return Cut(silhouette(square, labels), labels, lone)
 
 
-def cuts(square: Floats, tried: range, rng: np.random.Generator) -> dict[int, Cut]:
+def cuts(square: Floats, vectors: Floats, tried: range, rng: np.random.Generator) -> dict[int, Cut]:
     """Return the best cut of every number of basins that comes out."""
-    vectors = spectrum(square)[1]
     found: dict[int, Cut] = {}
     for k in tried:
         new = cut(square, vectors, k, rng)
@@ -60,9 +59,14 @@ def cuts(square: Floats, tried: range, rng: np.random.Generator) -> dict[int, Cu
     return found
 
 
-def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> Cut:
+def widest(found: dict[int, Cut]) -> Cut:
     """Return the cut of largest silhouette width."""
-    return max(cuts(square, tried, rng).values(), key=lambda found: found.width)
+    return max(found.values(), key=lambda one: one.width)
+
+
+def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> Cut:
+    """Return the widest of all cuts of these distances."""
+    return widest(cuts(square, spectrum(square)[1], tried, rng))
 
 
 def p_one_cloud(
@@ -106,8 +110,9 @@ def resampled(
     for _ in range(resamples):
         kept = np.sort(rng.choice(len(square), size=min(size, len(square)), replace=False))
         part = square[np.ix_(kept, kept)]
-        votes.append(best_cut(part, tried, rng).number)
-        again = partition(spectrum(part)[1], int(labels.max()) + 1, rng)
+        vectors = spectrum(part)[1]
+        votes.append(widest(cuts(part, vectors, tried, rng)).number)
+        again = partition(vectors, int(labels.max()) + 1, rng)
         agreement.append(adjusted_rand(again, labels[kept]))
     shares = {k: votes.count(k) / len(votes) for k in sorted({*tried, *votes})}
     return shares, float(np.mean(agreement))
@@ -121,9 +126,9 @@ def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Labels:
     return best_cut(square, tried, np.random.default_rng(seed)).labels
 
 
-def eigengap(square: Floats, most: int) -> int:
-    """Return the number before the largest gap between eigenvalues."""
-    values = spectrum(square)[0][: most + 1]
+def eigengap(values: Floats, most: int) -> int:
+    """Return the number before the largest gap between the first eigenvalues."""
+    values = values[: most + 1]
     return int(np.argmax(values[:-1] - values[1:])) + 1
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
 
-from .basin_count import contrast, cuts, eigengap, p_one_cloud, resampled
+from .basin_count import Cut, contrast, cuts, eigengap, p_one_cloud, resampled, widest
 from .matrix import Distances
 from .shown import Shown
 from .spectral import partition, scaled, silhouette, spectrum
@@ -142,29 +142,30 @@ def clusters(
     _check(square, number)
     rng = np.random.default_rng(seed)
     tried = range(2, min(most, len(square) // 2) + 1)
-    found = cuts(square, tried, rng)
-    best = max(found.values(), key=lambda one: one.width)
+    values, vectors = spectrum(square)
+    found = cuts(square, vectors, tried, rng)
+    best = widest(found)
     p_one = p_one_cloud(square, best.width, tried, rng, resamples)
     chosen = number or (best.number if p_one <= LEVEL else 1)
-    vectors = spectrum(square)[1]
-    labels = found[chosen].labels if chosen in found else partition(vectors, chosen, rng)
-    lone = found[chosen].lone if chosen in found else np.zeros(len(square), dtype=bool)
-    shares, stability = resampled(square, labels, tried, rng, resamples)
+    if chosen in found:
+        cut = found[chosen]
+    else:
+        labels = partition(vectors, chosen, rng)
+        cut = Cut(silhouette(square, labels), labels, np.zeros(len(square), dtype=bool))
+        found[cut.number] = cut
+    shares, stability = resampled(square, cut.labels, tried, rng, resamples)
     return Clusters(
         names=names,
-        labels=labels,
-        number=int(labels.max()) + 1,
-        lone=tuple(name for name, alone in zip(names, lone, strict=True) if alone),
-        silhouettes={
-            **{k: one.width for k, one in sorted(found.items())},
-            int(labels.max()) + 1: silhouette(square, labels),
-        },
-        eigengap=eigengap(square, most),
+        labels=cut.labels,
+        number=cut.number,
+        lone=tuple(name for name, alone in zip(names, cut.lone, strict=True) if alone),
+        silhouettes={k: one.width for k, one in sorted(found.items())},
+        eigengap=eigengap(values, most),
         p_one=p_one,
         shares=shares,
         stability=stability,
         embedding=scaled(square, 2),
-        contrast=contrast(vectors, labels),
+        contrast=contrast(vectors, cut.labels),
     )
 
 
