@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from scalefit.laws import Coefficient, Law
 
 ROOT = Path(__file__).resolve().parents[1]
 REVISION = "0" * 40
@@ -21,6 +24,18 @@ def shared():
     if not folder.is_dir():
         pytest.skip(f"real public results are not here: {folder.name}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def product():
+    """A user's law that is a straight line behind a logarithm: ln y = c + m·ln x."""
+    return Law(
+        name="product",
+        formula="exp(c + m·ln x)",
+        coefficients=(Coefficient("c"), Coefficient("m")),
+        basis=lambda x: (1.0, np.log(x)),
+        link="log",
+    )
 
 
 @pytest.fixture(scope="session")

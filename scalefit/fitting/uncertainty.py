@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, cast
 
 import numpy as np
@@ -186,7 +187,7 @@ class Uncertainty:
             out[name] = (float(center[name]) - t * error, float(center[name]) + t * error)
         return out
 
-    @property
+    @cached_property
     def covariance(self) -> Array:
         """Linearised covariance (p, p) of theta."""
         jac = self._linked(self.problem.inputs)[1]

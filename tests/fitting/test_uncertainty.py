@@ -1,11 +1,10 @@
-"""Which interval a curve gets: the profile's, its longer arm cut back to Wald's length, by a fifth at most."""
+"""Which interval a curve gets: the profile's, cut back to Wald's length where longer, by a fifth at most."""
 
 import numpy as np
 import pytest
 
 import scalefit as sf
 from scalefit.fitting.uncertainty import KEPT, cut_back
-from scalefit.laws import Coefficient, Law
 
 X = np.geomspace(1e6, 1e10, 6)
 NOISE = np.random.default_rng(4).normal(size=6)
@@ -74,23 +73,16 @@ def test_tokens_for_a_target_follow_the_cut_curve():
     assert high[1] == pytest.approx(25.0, rel=1e-3)
 
 
-def test_a_law_behind_a_logarithm_has_the_intervals_of_its_straight_line():
-    """ln y = a + b·z is linear regression, whose intervals are Student's exactly."""
-    line = Law(
-        name="line",
-        formula="exp(a + b·ln x)",
-        coefficients=(Coefficient("a"), Coefficient("b")),
-        basis=lambda x: (1.0, np.log(x)),
-        link="log",
-    )
+def test_a_law_behind_a_logarithm_has_the_intervals_of_its_straight_line(product):
+    """ln y = c + m·ln x is linear regression, whose intervals are Student's exactly."""
     y = np.exp(0.3 - 0.2 * np.log(X) + 0.05 * NOISE)
-    fit = sf.fit({"x": X, "y": y}, "y", line, inputs={"x": "x"}, residual="log")
+    fit = sf.fit({"x": X, "y": y}, "y", product, inputs={"x": "x"}, residual="log")
     design = np.column_stack([np.ones(6), np.log(X)])
     theta = np.linalg.lstsq(design, np.log(y), rcond=None)[0]
     s2 = np.sum((np.log(y) - design @ theta) ** 2) / 4
     covariance = s2 * np.linalg.inv(design.T @ design)
     errors = fit.uncertainty.stderr
-    assert [errors["a"], errors["b"]] == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-5)
+    assert [errors["c"], errors["m"]] == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-5)
     at = np.array([1.0, 12 * np.log(10)])
     half = fit.uncertainty.t(0.95) * np.sqrt(at @ covariance @ at)
     low, high = fit.band((np.array([1e12]),), 0.95)

@@ -38,18 +38,11 @@ def test_a_typed_law_fits_and_predicts_without_registration():
     assert "saturating" not in LAWS
 
 
-def test_a_law_with_a_log_link_is_a_sum_of_logarithms():
-    law = Law(
-        name="product",
-        formula="exp(c + m·ln x)",
-        coefficients=(Coefficient("c"), Coefficient("m")),
-        basis=lambda x: (1.0, np.log(x)),
-        link="log",
-    )
+def test_a_law_with_a_log_link_is_a_sum_of_logarithms(product):
     y = np.exp(0.3 + 0.2 * np.log(X))
-    found = solve(law, (X,), y)
+    found = solve(product, (X,), y)
     assert found.params == pytest.approx({"c": 0.3, "m": 0.2}, rel=1e-9)
-    fit = sf.fit(frame(y * np.exp(ERROR)), "quality", law, residual="log")
+    fit = sf.fit(frame(y * np.exp(ERROR)), "quality", product, residual="log")
     assert fit.params == pytest.approx({"c": 0.3, "m": 0.2}, rel=0.02)
     assert 0.2 in fit.intervals()["m"]
 
