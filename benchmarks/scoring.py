@@ -17,9 +17,9 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import _bootstrap_resample
 
-from scalefit.ingest.scoring.bootstrap import Bootstrap, bootstrap
-from scalefit.ingest.scoring.sacre import SacreSpec, Scorer
-from scalefit.ingest.scoring.statistics import SegmentStatistics, compact, stack
+from scalefit.scoring.bootstrap import Bootstrap, bootstrap
+from scalefit.scoring.sacre import SacreSpec, Scorer
+from scalefit.scoring.statistics import SegmentStatistics, compact, stack
 
 RESAMPLES = 1000
 VOCABULARY = [f"word{i}" for i in range(2000)]

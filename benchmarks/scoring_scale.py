@@ -33,7 +33,7 @@ import scalefit as sf
 METRICS = {"bleu": BLEU, "chrf": CHRF}
 COMMAND = """
 from scalefit.cli import main
-from scalefit.ingest.scoring.cache import Cache
+from scalefit.scoring.cache import Cache
 
 def put(self, items, store=Cache.put):
     with open("counted", "a") as log:

@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 
 import scalefit as sf
-from scalefit.analysis.alignment.breakpoint import find_break
-from scalefit.analysis.alignment.cells import Cells, cells_of
-from scalefit.analysis.alignment.drop import confirmed, falls, passes
-from scalefit.analysis.alignment.falltest import fall_test
-from scalefit.analysis.alignment.heldout import held_out
-from scalefit.analysis.alignment.lackoffit import lack_of_fit
-from scalefit.analysis.alignment.noise import estimate
-from scalefit.analysis.alignment.power import seeds_needed
-from scalefit.analysis.alignment.scatter import pair_p_values, residual_sd
-from scalefit.analysis.alignment.sequential import nominal_level, spent
+from scalefit.alignment.breakpoint import find_break
+from scalefit.alignment.cells import Cells, cells_of
+from scalefit.alignment.drop import confirmed, falls, passes
+from scalefit.alignment.falltest import fall_test
+from scalefit.alignment.heldout import held_out
+from scalefit.alignment.lackoffit import lack_of_fit
+from scalefit.alignment.noise import estimate
+from scalefit.alignment.power import seeds_needed
+from scalefit.alignment.scatter import pair_p_values, residual_sd
+from scalefit.alignment.sequential import nominal_level, spent
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
 SIZES = np.geomspace(1e6, 1e9, 6)

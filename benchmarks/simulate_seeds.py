@@ -10,16 +10,16 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from scalefit.analysis.procedures import crossed
-from scalefit.analysis.procedures.aggregate import interquartile_mean, jackknife_t
-from scalefit.analysis.procedures.estimate import one_sample, welch
-from scalefit.analysis.procedures.stochastic import superiority
-from scalefit.analysis.seeds import intervals
-from scalefit.analysis.seeds.anova import PRETRAIN, factorial, nested_squares
-from scalefit.analysis.seeds.design import Cell
-from scalefit.analysis.seeds.needed import seeds_needed
-from scalefit.analysis.seeds.pool import nested_cells
-from scalefit.analysis.seeds.power import Spread
+from scalefit.procedures import crossed
+from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
+from scalefit.procedures.estimate import one_sample, welch
+from scalefit.procedures.stochastic import superiority
+from scalefit.seeds import intervals
+from scalefit.seeds.anova import PRETRAIN, factorial, nested_squares
+from scalefit.seeds.design import Cell
+from scalefit.seeds.needed import seeds_needed
+from scalefit.seeds.pool import nested_cells
+from scalefit.seeds.power import Spread
 
 SEED = 20261122
 DESIGNS = ((3, 2), (3, 5), (5, 5), (10, 5), (25, 5))

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from scalefit.analysis.procedures import crossed
-from scalefit.analysis.procedures.estimate import one_sample, welch
+from scalefit.procedures import crossed
+from scalefit.procedures.estimate import one_sample, welch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests" / "analysis" / "procedures"))
+sys.path.append(str(ROOT / "tests" / "procedures"))
 from real_seeds import zhou  # noqa: E402
 
 SEED, LEVEL, DRAWS = 20261126, 0.05, 2_000

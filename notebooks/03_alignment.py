@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 
 import scalefit as sf
-from scalefit.analysis.similarity import Similarity
+from scalefit.corpora import Similarity
 
 lab = next(p for p in (Path("data"), Path("../data")) if p.is_dir()) / "transfer_lab"
 table = sf.read(lab / "results.csv").where(task="en-fr", finetune_tokens=128_000, domain="in")

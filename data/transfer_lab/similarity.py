@@ -13,7 +13,7 @@ from pathlib import Path
 from text import parts
 
 import scalefit as sf
-from scalefit.analysis.similarity import Similarity
+from scalefit.corpora import Similarity
 
 HERE = Path(__file__).resolve().parent
 TASK = "en-fr"

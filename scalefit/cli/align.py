@@ -15,7 +15,7 @@ from ._options import AsJson, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit import Table
-    from scalefit.analysis.alignment import AlignmentTable
+    from scalefit.alignment import AlignmentTable
 
 ALARM = 3
 """Exit code when `--fail-on` finds what it looks for; 2 is bad input."""

@@ -33,8 +33,8 @@ def command(
     JSON output feeds `scalefit predict -`, `scalefit tokens -` and `scalefit plot -`.
     """
     import scalefit as sf
-    from scalefit.analysis.groups import group_columns
     from scalefit.cli import _fits, _io
+    from scalefit.groups import group_columns
 
     table = _io.read_table(results, where=where, rename=rename)
     columns = _io.pairs(inputs, "--input") or None

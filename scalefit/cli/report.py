@@ -42,9 +42,9 @@ def command(
 def _alignment(table: Table, quality: str, loss: str, by: str | None) -> Section:
     """Say whether each corpus helps, or why that cannot be told."""
     import scalefit as sf
-    from scalefit.analysis.groups import group_columns
     from scalefit.cli import _io
     from scalefit.errors import DesignError
+    from scalefit.groups import group_columns
     from scalefit.views import Section, alignment_section
 
     try:

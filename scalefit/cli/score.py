@@ -14,7 +14,7 @@ from scalefit.errors import ScoringError
 from ._options import AsJson
 
 if TYPE_CHECKING:
-    from scalefit.ingest.scoring.score import Scored
+    from scalefit.scoring.score import Scored
 
 _LONG = ("signature", "source")  # written to the table, too long for a terminal's
 PARTLY = 1
@@ -88,8 +88,8 @@ def command(
     scalefit score --hyp 'runs/*/hyp.de' --ref ref.de --src src.en --metric bleu chrf comet
     --comet-model Unbabel/wmt22-comet-da -o scores.parquet
     """
-    from scalefit.ingest.scoring.options import Comet
-    from scalefit.ingest.scoring.score import score_systems
+    from scalefit.scoring.options import Comet
+    from scalefit.scoring.score import score_systems
 
     from ._io import pairs
 
@@ -121,7 +121,7 @@ def command(
 
 def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], list[Path]]:
     """Tell metrics from files: a shell leaves both behind an option that takes only one."""
-    from scalefit.ingest.scoring.measure import KNOWN
+    from scalefit.scoring.measure import KNOWN
 
     words = [word for name in names for word in name.split(",") if word]
     metrics = [word for word in words if word in KNOWN]
@@ -137,7 +137,7 @@ def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], li
 def _write(
     found: Scored, segments: Path | None, output: Path | None, baseline: str | None, as_json: bool
 ) -> None:
-    from scalefit.ingest.scoring.compare import compare_systems
+    from scalefit.scoring.compare import compare_systems
 
     from ._io import write_json, write_notes, write_rows
 

@@ -21,7 +21,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Score how near a corpus is to a task; context beside `align`, never its substitute."""
-    from scalefit.analysis.similarity import similarity
+    from scalefit.corpora import similarity
     from scalefit.errors import DesignError
 
     from ._io import write_json, write_rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.analysis.alignment import Alignment, AlignmentTable
+from scalefit.alignment import Alignment, AlignmentTable
 from scalefit.errors import DesignError
 from scalefit.table.metrics import metric
 from scalefit.views.style import (
@@ -28,9 +28,9 @@ from scalefit.views.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scalefit.analysis.alignment.cells import Cells
-    from scalefit.analysis.alignment.evidence import Evidence
-    from scalefit.analysis.alignment.falltest import FallTest
+    from scalefit.alignment.cells import Cells
+    from scalefit.alignment.evidence import Evidence
+    from scalefit.alignment.falltest import FallTest
 
 Floats = NDArray[np.float64]
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalefit.analysis.alignment import AlignmentTable
+from scalefit.alignment import AlignmentTable
 from scalefit.views.alignment import plot_alignment
 from scalefit.views.report import Section
 from scalefit.views.tables import without_shared

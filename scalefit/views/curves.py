@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.analysis.forecast import predict
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
+from scalefit.forecasting.predict import predict
 from scalefit.table.metrics import metric as metric_of
 from scalefit.table.units import format_count
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalefit.analysis.main_job import Forecast
-from scalefit.analysis.outlook import Outlook
 from scalefit.fitting import Fit
+from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.outlook import Outlook
 from scalefit.views.curves import Curve, Goal, curve_of, label_of
 from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.style import Picture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from scalefit.analysis.main_job import Forecast
-from scalefit.analysis.outlook import Outlook
 from scalefit.fitting import Fit
+from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.outlook import Outlook
 from scalefit.table import metric
 from scalefit.views.forecast import plot_forecast
 from scalefit.views.report import Report, Section

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from scalefit.analysis.tokens import tokens_for
 from scalefit.fitting import Fit
+from scalefit.forecasting.tokens import tokens_for
 from scalefit.table.metrics import metric as metric_of
 from scalefit.table.units import format_count
 from scalefit.views.curves import Curve, Goal, Ribbon, curve_of, label_of

@@ -9,9 +9,9 @@ from scalefit.table import metric as known_metric
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scalefit.analysis.procedures.comparison import Comparison
-    from scalefit.analysis.procedures.contrast import Contrast
-    from scalefit.analysis.seeds.result import Part, VarianceComponents
+    from scalefit.procedures.comparison import Comparison
+    from scalefit.procedures.contrast import Contrast
+    from scalefit.seeds.result import Part, VarianceComponents
     from scalefit.views.style import Picture
 
 

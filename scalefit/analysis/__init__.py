@@ -1,1 +1,0 @@
-"""Decisions from fits and tables: one question a file."""

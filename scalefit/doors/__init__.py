@@ -1,0 +1,1 @@
+"""What a user calls: where the layers are composed."""

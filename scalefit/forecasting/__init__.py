@@ -1,0 +1,1 @@
+"""What a curve says about sizes that were not measured."""

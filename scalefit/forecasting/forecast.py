@@ -1,0 +1,212 @@
+"""The main job: loss and quality fitted for every group, and what a target quality takes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalefit.errors import TableError
+from scalefit.fitting import FitMany, fit_many
+from scalefit.fitting.interval import short
+from scalefit.forecasting.outlook import OUT_OF_REACH, Outlook, Points
+from scalefit.forecasting.tokens import tokens_for
+from scalefit.groups import group_columns
+from scalefit.table import Table, as_table, html_notes, html_table, html_verdict
+from scalefit.table import metric as metric_of
+
+
+@dataclass(frozen=True)
+class Question:
+    """The target, its metric, the loss shown beside it, the confidence of intervals."""
+
+    target: float
+    quality: str = "bleu"
+    loss: str = "cross_entropy"
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{metric_of(self.quality).title} {self.target:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Loss and quality of every group, and the tokens that a target quality takes."""
+
+    question: Question
+    outlooks: tuple[Outlook, ...]
+    by: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Outlook]:
+        return iter(self.outlooks)
+
+    def __len__(self) -> int:
+        return len(self.outlooks)
+
+    @property
+    def summary(self) -> str:
+        """How many groups reach the target within sight."""
+        near = sum(not outlook.distant for outlook in self.outlooks)
+        sight = f"within {OUT_OF_REACH:g}× the largest size measured"
+        return f"{near} of {len(self)} groups reach {self.question} {sight}"
+
+    @property
+    def verdict(self) -> str:
+        """Where the target is cheapest, in one line; groups with too few points come last."""
+        near = [(o.tokens.estimate, o) for o in self if o.tokens is not None and not o.distant]
+        if not near:
+            return f"{self.summary}; measure larger sizes, or lower the target"
+        sound = [pair for pair in near if pair[1].sound]
+        best = min(sound or near, key=lambda pair: pair[0])[1]
+        return f"{self.summary}; cheapest: {best.name}: {best.needs} pretraining tokens"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a group, for people: each metric unpretrained → at the largest size, the tokens."""
+        return [self._row(outlook) for outlook in self]
+
+    def _row(self, outlook: Outlook) -> dict[str, Any]:
+        row = {**outlook.group, "largest_tokens": outlook.largest}
+        for name, fit in (
+            (self.question.loss, outlook.loss),
+            (self.question.quality, outlook.quality),
+        ):
+            if name in outlook.measured:
+                row[metric_of(name).title] = _change(
+                    outlook.baselines.get(name), outlook.at_largest(fit)
+                )
+        row[f"tokens for {self.question}"] = outlook.needs
+        return row
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data for JSON, fits included."""
+        return {
+            "scalefit": "forecast",
+            "question": vars(self.question),
+            "verdict": self.verdict,
+            "groups": [outlook.to_dict() for outlook in self],
+            "notes": list(self.notes),
+        }
+
+    def plot(self, **options: Any) -> Any:
+        """Draw all groups; see :func:`scalefit.views.plot_forecast`."""
+        return importlib.import_module("scalefit.views").plot_forecast(self, **options)
+
+    def __repr__(self) -> str:
+        lines = [self.verdict]
+        for outlook in self:
+            lines.append(f"  {outlook.name}: {outlook.needs}")
+            lines += [f"    note: {note}" for note in outlook.notes]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        notes = (*self.notes, *(f"{o.name}: {note}" for o in self for note in o.notes))
+        return html_verdict(self.verdict) + html_table(self.rows()) + html_notes(notes)
+
+
+def forecast(
+    data: Any,
+    target: float,
+    *,
+    quality: str = "bleu",
+    loss: str = "cross_entropy",
+    by: Sequence[str] | None = None,
+    level: float = 0.95,
+) -> Forecast:
+    """Fit loss with the power law and quality with the log-law for every group in the data.
+
+    Parameters
+    ----------
+    data : Table, DataFrame or mapping of columns
+    target : float
+        Quality to be reached, e.g. BLEU 20.
+    quality, loss : str
+        The two metrics; either may be missing from the data, not both.
+    by : sequence of str, optional
+        Columns that make the groups; by default corpus, task and finetuning size, and others
+        where they vary.
+    level : float
+        Confidence of the intervals.
+
+    Returns
+    -------
+    Forecast
+        Groups in the table's order; those that could not be fitted say why.
+
+    Raises
+    ------
+    TableError
+        The data hold neither metric, or lack a column of ``by``.
+    """
+    question = Question(target, quality, loss, level)
+    table, notes = _in_domain(as_table(data), by)
+    table = table.where(metric=_present(table, question))
+    columns = group_columns(table) if by is None else tuple(by)
+    fits = {
+        name: fit_many(table, name, law, by=columns)
+        for name, law in ((loss, "power"), (quality, "log"))
+        if name in table.metrics
+    }
+    outlooks = tuple(
+        _outlook(dict(group), rows, table.baseline_for(group), fits, question)
+        for group, rows in table.groups(columns)
+    )
+    return Forecast(question, outlooks, columns, (*table.notes, *notes))
+
+
+def _in_domain(table: Table, by: Sequence[str] | None) -> tuple[Table, tuple[str, ...]]:
+    """Keep the in-domain rows where both domains are there and nobody asked for either."""
+    asked = by is not None and "domain" in by
+    if asked or not table.has("domain") or set(table.unique("domain")) != {"in", "out"}:
+        return table, ()
+    left = len(table.where(domain="out"))
+    note = f"{left} out-of-domain rows are left out; choose them with where domain=out, or group by domain"
+    return table.where(domain=["in", None]), (note,)
+
+
+def _present(table: Table, question: Question) -> list[str]:
+    present = [name for name in (question.loss, question.quality) if name in table.metrics]
+    if not present:
+        raise TableError(
+            f"the table has neither {question.quality!r} nor {question.loss!r} (metrics: "
+            f"{', '.join(table.metrics)}); name yours with quality= and loss="
+        )
+    return present
+
+
+def _outlook(
+    group: dict[str, Any],
+    rows: Table,
+    baseline: Table | None,
+    fits: Mapping[str, FitMany],
+    question: Question,
+) -> Outlook:
+    found = {name: many.get(tuple(group.values())) for name, many in fits.items()}
+    fit = found.get(question.quality)
+    failures = [f for many in fits.values() for f in many.failures if dict(f.group) == group]
+    return Outlook(
+        group=group,
+        loss=found.get(question.loss),
+        quality=fit,
+        tokens=None if fit is None else tokens_for(fit, question.target, level=question.level),
+        baselines={} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
+        measured={name: _points(rows, name) for name in rows.metrics},
+        notes=tuple(failure.reason for failure in failures),
+    )
+
+
+def _change(without: float | None, at_largest: float | None) -> str:
+    """Write a metric without pretraining and at the largest size: ``5.935 → 10.83``."""
+    return " → ".join("?" if value is None else short(value) for value in (without, at_largest))
+
+
+def _mean(rows: Table, metric: str) -> float:
+    return float(np.nanmean(rows.where(metric=metric).column("value")))
+
+
+def _points(rows: Table, metric: str) -> Points:
+    there = rows.where(metric=metric)
+    return there.column("pretrain_tokens"), there.column("value")

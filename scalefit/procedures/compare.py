@@ -1,0 +1,199 @@
+"""``sf.compare_procedures``: whether B is better than A, over seeds and test examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from scalefit.errors import DesignError
+from scalefit.seeds.variance import SIDES
+from scalefit.table.core import Table, as_table
+from scalefit.table.metrics import metric as known_metric
+
+from .comparison import Comparison
+from .contrast import Contrast, Question, contrast
+from .estimate import holm
+from .per_example import from_example_table
+from .ranking import survival
+from .sides import Group, Side, from_examples, from_table, is_paired
+from .tails import Profile, profile
+
+Test = Literal["auto", "t", "crossed", "multibootstrap"]
+ON_THIS_TEST_SET = "on this test set: scores per example would count new examples in"
+Pair = Callable[[Side, Side], bool]
+
+
+def compare_procedures(
+    data: Any = None,
+    *,
+    a: Any,
+    b: Any,
+    metric: str | None = None,
+    column: str = "corpus",
+    where: Mapping[str, Any] | None = None,
+    by: Sequence[str] = SIDES,
+    example: str | None = None,
+    paired: bool | None = None,
+    test: Test = "auto",
+    level: float = 0.95,
+    failed_beyond: float | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare procedures (corpora, models, recipes), not single runs.
+
+    Parameters
+    ----------
+    data : Table, DataFrame, mapping of columns, or None
+        Results with seeds. None where ``a`` and ``b`` are scores per example.
+    a, b
+        With a table: a value of ``column``, or a mapping of conditions; ``b`` may be a list of
+        them, each compared with ``a``. Without: scores per example, as a mapping seed -> (N,)
+        or (F, N), or an array (P, N) or (P, F, N); or mappings name -> seed -> scores.
+    metric : the metric; needed with a table, sets the direction without ("accuracy" if absent).
+    column : where plain names of ``a`` and ``b`` stand.
+    where : column -> value(s) to keep.
+    by : columns that are answered apart; conditions that differ in others are averaged.
+    example
+        Column that names the test example, where the table's rows are scores of single examples;
+        every run needs the same examples, and ``where`` has to leave one condition a side.
+    paired
+        Whether equal pretraining seeds are the same pretraining run on both sides. None: taken
+        from ``pretrain_run``; else yes where only the finetuning differs; no for arrays.
+    test
+        "auto": the crossed seed × example ANOVA with scores per example, else Student's t over
+        pretraining seeds. "multibootstrap": the published method, with a note on its level.
+    level : of intervals, and 1 − the level of tests.
+    failed_beyond : a run beyond it counts as failed; default 5 MAD from the median.
+    draws, seed : of the multi-bootstrap.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    DesignError
+        The procedures share no condition, or the seeds cannot support the question.
+    """
+    if test not in ("auto", "t", "crossed", "multibootstrap"):
+        raise DesignError(f"found test={test!r}; needed auto, t, crossed or multibootstrap")
+    table = None if data is None else as_table(data)
+    table = table.where(**where) if table is not None and where else table
+    name = metric or "accuracy" if table is None else _metric(table, metric)
+    direction = known_metric(name).direction or "+"
+    asked = Question(test, paired, level, direction, draws, seed)
+    if table is None:
+        groups = [_examples(a, b)]
+        results = _contrasts(groups[0], asked, lambda x, y: bool(paired))
+        notes = _same_seeds(groups[0], paired)
+    else:
+        wanted = _wanted(a, b, column)
+        if example is None:
+            groups, notes = from_table(table, name, wanted, by), [ON_THIS_TEST_SET]
+        else:
+            groups, notes = [from_example_table(table, name, wanted, example)], []
+        results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
+        notes += failures
+    profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]
+    found_notes = tuple(dict.fromkeys([*(n for g in groups for n in g.notes), *notes]))
+    return Comparison(name, level, tuple(results), tuple(profiles), survival(results), found_notes)
+
+
+def _metric(table: Table, metric: str | None) -> str:
+    if metric is not None:
+        return metric
+    if len(table.metrics) == 1:
+        return table.metrics[0]
+    raise DesignError(
+        f"which metric? Try: metric={table.metrics[0]!r} ({', '.join(table.metrics)})"
+    )
+
+
+def _wanted(a: Any, b: Any, column: str) -> dict[str, Mapping[str, Any]]:
+    sides = [a, *(b if isinstance(b, list | tuple) else [b])]
+    named = {_name(s): s if isinstance(s, Mapping) else {column: s} for s in sides}
+    if len(named) < len(sides):
+        raise DesignError(f"found {', '.join(map(_name, sides))}; needed different procedures")
+    return named
+
+
+def _name(side: Any) -> str:
+    if isinstance(side, Mapping):
+        return ", ".join(f"{v}" for v in side.values())
+    return str(side)
+
+
+def _examples(a: Any, b: Any) -> Group:
+    named = _named(a, "a") | _named(b, "b")
+    sides = [from_examples(name, scores) for name, scores in named.items()]
+    sizes = {s.examples.shape[-1] for s in sides if s.examples is not None}
+    if len(sizes) > 1:
+        raise DesignError(
+            f"the sides were scored on {' and '.join(map(str, sorted(sizes)))} examples; needed "
+            "the same examples in the same order"
+        )
+    return Group({}, tuple(sides), 1)
+
+
+def _named(side: Any, default: str) -> dict[str, Any]:
+    if isinstance(side, Mapping) and all(isinstance(v, Mapping) for v in side.values()):
+        return {str(name): scores for name, scores in side.items()}
+    return {default: side}
+
+
+def _same_seeds(group: Group, paired: bool | None) -> list[str]:
+    first = group.sides[0]
+    equal = any(set(first.runs) & set(s.runs) for s in group.sides[1:])
+    if paired is None and equal and first.pretrain > 1:
+        return ["seeds have equal names: paired=True if they are the same pretraining runs"]
+    return []
+
+
+def _all(
+    groups: Sequence[Group], asked: Question, table: Table, named: set[str]
+) -> tuple[list[Contrast], list[str]]:
+    known = table.has("pretrain_run")
+
+    def pair(x: Side, y: Side) -> bool:
+        if asked.paired is not None:
+            return asked.paired
+        return is_paired(x, y, named, runs_known=known)
+
+    found: list[Contrast] = []
+    failures: list[str] = []
+    for group in groups:
+        try:
+            found += _contrasts(group, asked, pair)
+        except DesignError as error:
+            failures.append(str(error))
+    if not found:
+        raise DesignError(failures[0])
+    return found, failures
+
+
+def _contrasts(group: Group, asked: Question, pair: Pair) -> list[Contrast]:
+    first, *others = group.sides
+    found = [contrast(first, s, asked, group.label, pair(first, s)) for s in others]
+    adjusted = holm([c.p for c in found])
+    return [replace(c, p_adjusted=float(p)) for c, p in zip(found, adjusted, strict=True)]
+
+
+def _profiles(
+    group: Group, asked: Question, failed_beyond: float | None
+) -> list[tuple[str, Profile]]:
+    where = ", ".join(str(v) for v in group.label.values() if v is not None)
+    return [
+        (
+            where,
+            profile(
+                s.name,
+                s.groups,
+                direction=asked.direction,
+                failed_beyond=failed_beyond,
+                level=asked.level,
+            ),
+        )
+        for s in group.sides
+    ]

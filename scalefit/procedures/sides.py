@@ -1,0 +1,225 @@
+"""The two (or more) procedures of a comparison, as runs grouped by pretraining seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalefit.errors import DesignError
+from scalefit.seeds.design import Cell, cells, telling
+from scalefit.table.core import Table
+
+Floats = NDArray[np.float64]
+PRETRAINING = {
+    "corpus", "model", "parameters", "pretrain_tokens", "tokenizer", "unique_tokens",
+    "pretrain_run",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One procedure.
+
+    Attributes
+    ----------
+    name : in words.
+    runs : pretraining seed -> finetuning seed -> value.
+    units : pretraining seed -> pretraining run.
+    examples : (P, F, N) scores of the same examples, or None.
+    """
+
+    name: str
+    runs: Mapping[Any, Mapping[Any, float]]
+    units: Mapping[Any, str]
+    examples: Floats | None = None
+
+    @property
+    def means(self) -> Floats:
+        """Mean of each pretraining seed."""
+        return np.array([np.mean(list(group.values())) for group in self.runs.values()])
+
+    @property
+    def groups(self) -> list[Floats]:
+        """Runs of each pretraining seed."""
+        return [np.array(list(group.values())) for group in self.runs.values()]
+
+    @property
+    def every(self) -> Floats:
+        """All runs."""
+        return np.concatenate(self.groups)
+
+    @property
+    def mean(self) -> float:
+        """Mean over pretraining seeds."""
+        return float(self.means.mean())
+
+    @property
+    def pretrain(self) -> int:
+        """Number of pretraining seeds."""
+        return len(self.runs)
+
+    def only(self, seeds: Sequence[Any]) -> Side:
+        """Keep the given pretraining seeds, in that order."""
+        order = list(self.runs)
+        kept = None if self.examples is None else self.examples[[order.index(s) for s in seeds]]
+        units = {s: self.units[s] for s in seeds}
+        return Side(self.name, {s: self.runs[s] for s in seeds}, units, kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Procedures measured under the same conditions (one domain, one task)."""
+
+    label: Mapping[str, Any]
+    sides: tuple[Side, ...]
+    cells: int
+    notes: tuple[str, ...] = ()
+
+
+Condition = Mapping[str, Any]
+
+
+def from_table(
+    table: Table, metric: str, wanted: Mapping[str, Condition], by: Sequence[str]
+) -> list[Group]:
+    """Match procedures over the conditions they share.
+
+    Parameters
+    ----------
+    wanted : name -> column -> value(s), one entry a procedure.
+    by : columns that are kept apart.
+    """
+    named = {c for condition in wanted.values() for c in condition}
+    found = {
+        name: _by_rest(cells(table.where(**condition), metric)[0], named)
+        for name, condition in wanted.items()
+    }
+    common = set.intersection(*(set(f) for f in found.values()))
+    if not common:
+        raise DesignError(_nothing_shared(found))
+    columns = [c for c in by if table.has(c) and c not in named]
+    groups: dict[tuple[tuple[str, Any], ...], list[Any]] = {}
+    for rest in sorted(common, key=str):
+        label = tuple((c, v) for c, v in rest if c in columns)
+        groups.setdefault(label, []).append(rest)
+    order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
+    kept = telling([dict(label) for label in order], columns)
+    return [_group(label, groups[label], found, kept) for label in order]
+
+
+Rest = tuple[tuple[str, Any], ...]
+
+
+def _by_rest(found: Sequence[Cell], named: set[str]) -> dict[Rest, Cell]:
+    out: dict[Rest, Cell] = {}
+    for cell in found:
+        rest = tuple((c, v) for c, v in cell.key.items() if c not in named)
+        if rest in out:
+            both = [c for c in cell.key if cell.key[c] != out[rest].key.get(c)]
+            raise DesignError(
+                f"one procedure has two values of {', '.join(both)} under the same conditions. "
+                "Needed: one condition a procedure. Try: name one value in a=... and b=..."
+            )
+        out[rest] = cell
+    return out
+
+
+def _nothing_shared(found: Mapping[str, Mapping[Rest, Cell]]) -> str:
+    values: dict[str, list[set[Any]]] = {}
+    for cells_of in found.values():
+        seen: dict[str, set[Any]] = {}
+        for rest in cells_of:
+            for column, value in rest:
+                seen.setdefault(column, set()).add(value)
+        for column, these in seen.items():
+            values.setdefault(column, []).append(these)
+    apart = [c for c, sets in values.items() if not set.intersection(*sets)]
+    return (
+        f"the procedures {', '.join(found)} were never measured under the same conditions: they "
+        f"differ in {', '.join(apart) or 'the combination of columns'}. "
+        "Try: name that column too, as in a={'corpus': 'x', 'pretrain_tokens': 1e6}"
+    )
+
+
+def _group(
+    label: Rest,
+    rests: Sequence[Rest],
+    found: Mapping[str, Mapping[Rest, Cell]],
+    told: Sequence[str],
+) -> Group:
+    fewest = [min(f[rest].pretrain for f in found.values()) for rest in rests]
+    kept = [rest for rest, p in zip(rests, fewest, strict=True) if p == max(fewest)]
+    notes = []
+    if len(kept) < len(rests):
+        notes.append(f"{len(rests) - len(kept)} conditions with fewer seeds left out")
+    if len(kept) > 1:
+        notes.append(f"each run is its mean over {len(kept)} conditions")
+    sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in found.items())
+    short = {c: dict(label).get(c) for c in told}
+    return Group(short, sides, len(kept), tuple(notes))
+
+
+def _averaged(name: str, group: Sequence[Cell]) -> Side:
+    seeds = [s for s in group[0].runs if all(s in cell.runs for cell in group)]
+    if not seeds:
+        raise DesignError(
+            f"{name}: no pretraining seed was measured in all {len(group)} conditions. "
+            "Try: where={...} to keep conditions that share seeds"
+        )
+    runs = {}
+    for s in seeds:
+        shared = [f for f in group[0].runs[s] if all(f in cell.runs[s] for cell in group)]
+        if shared:
+            runs[s] = {f: float(np.mean([cell.runs[s][f] for cell in group])) for f in shared}
+        else:
+            runs[s] = {0: float(np.mean([np.mean(list(c.runs[s].values())) for c in group]))}
+    units = {s: "|".join(cell.units[s] for cell in group) for s in seeds}
+    return Side(name, runs, units)
+
+
+def from_examples(name: str, scores: Any) -> Side:
+    """Turn per-example scores into a side.
+
+    Parameters
+    ----------
+    scores : mapping seed -> (N,) or (F, N), or array (N,), (P, N) or (P, F, N).
+    """
+    table = scores if isinstance(scores, Mapping) else dict(enumerate(_seeds_first(scores)))
+    if not table:
+        raise DesignError(f"{name}: no runs")
+    blocks = {s: np.atleast_2d(np.asarray(v, dtype=float)) for s, v in table.items()}
+    shapes = {b.shape for b in blocks.values()}
+    if len({s[1] for s in shapes}) > 1 or any(b.ndim != 2 for b in blocks.values()):
+        raise DesignError(
+            f"{name}: runs were scored on different numbers of examples "
+            f"({', '.join(str(s[-1]) for s in sorted(shapes))}); needed the same examples, in order"
+        )
+    if not all(np.isfinite(b).all() for b in blocks.values()):
+        raise DesignError(f"{name}: example scores are missing; drop those examples everywhere")
+    fewest = min(s[0] for s in shapes)
+    examples = np.stack(
+        [b[:fewest] if len(shapes) == 1 else b.mean(0)[None] for b in blocks.values()]
+    )
+    runs = {s: {f: float(row.mean()) for f, row in enumerate(b)} for s, b in blocks.items()}
+    return Side(name, runs, {s: str(s) for s in blocks}, examples)
+
+
+def _seeds_first(scores: Any) -> Floats:
+    array = np.asarray(scores, dtype=float)
+    if array.ndim not in (1, 2, 3):
+        raise DesignError(
+            f"example scores have shape {array.shape}; needed (N,), (P, N), (P, F, N)"
+        )
+    return array[None] if array.ndim == 1 else array
+
+
+def is_paired(first: Side, second: Side, named: set[str], *, runs_known: bool) -> bool:
+    """Say whether equal pretraining seeds of two sides are the same pretraining run."""
+    if runs_known:
+        common = set(first.runs) & set(second.runs)
+        return bool(common) and all(first.units[s] == second.units[s] for s in common)
+    return not named & PRETRAINING

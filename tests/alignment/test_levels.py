@@ -1,0 +1,109 @@
+"""Small simulations of error rates and power; the full tables are in docs/simulations/alignment.md."""
+
+import numpy as np
+import pytest
+
+from scalefit.alignment.drop import confirmed, falls, passes
+from scalefit.alignment.noise import estimate
+from scalefit.alignment.power import Plan, seeds_needed
+from scalefit.alignment.sequential import nominal_level, spent
+
+FLAT = np.zeros(6)
+PLATEAU = np.array([0.0, 3, 5, 6, 6, 6])
+STEEP = np.arange(6) * 3.0
+DRAWS = 3000
+# Three standard errors of a share of 5 % at this number of draws.
+SLACK = 3 * np.sqrt(0.05 * 0.95 / DRAWS)
+
+
+def run_means(means, runs, finetunings, seed=0, grow=1.0, draws=DRAWS):
+    rng = np.random.default_rng(seed)
+    scale = np.geomspace(1, grow, len(means))[:, None]
+    scale = 0.25 * scale / np.sqrt((scale**2).mean())
+    shape = (draws, len(means), runs)
+    own = rng.standard_normal(shape) + rng.standard_normal(shape) / np.sqrt(finetunings)
+    return np.asarray(means)[:, None] + scale * own
+
+
+def share(means, runs, finetunings, design="separate", **more):
+    found = falls(estimate(run_means(means, runs, finetunings, **more), design))
+    return passes(found, 0.05).mean()
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+@pytest.mark.parametrize("truth", [FLAT, PLATEAU, STEEP], ids=["flat", "plateau", "steep"])
+@pytest.mark.parametrize("runs", [3, 10])
+def test_false_falls_stay_within_the_level(truth, runs, design):
+    assert share(truth, runs, 3, design) <= 0.05 + SLACK
+
+
+@pytest.mark.parametrize("truth", [FLAT, PLATEAU], ids=["flat", "plateau"])
+def test_false_falls_under_fourfold_heteroscedasticity(truth):
+    assert share(truth, 3, 3, grow=4.0) <= 0.08 + SLACK
+
+
+@pytest.mark.parametrize(("fall", "runs", "least"), [(1.0, 3, 0.9), (0.5, 3, 0.3), (0.5, 5, 0.6)])
+@pytest.mark.parametrize("truth", [FLAT, PLATEAU, STEEP], ids=["flat", "plateau", "steep"])
+def test_power_of_a_final_fall(truth, fall, runs, least):
+    fallen = truth.copy()
+    fallen[-1] = truth[:-1].max() - fall
+    assert share(fallen, runs, 3) >= least
+
+
+def test_pseudo_replicates_would_raise_false_alarms():
+    """Negative control: the same test on all runs as points must break its level."""
+    rng = np.random.default_rng(1)
+    run = rng.standard_normal((DRAWS, 6, 3, 1))
+    points = (run + rng.standard_normal((DRAWS, 6, 3, 3))).reshape(DRAWS, 6, 9)
+    assert passes(falls(estimate(points, "separate")), 0.05).mean() > 0.2
+
+
+def test_upper_bound_of_the_largest_fall_covers():
+    fallen = PLATEAU.copy()
+    fallen[-1] = 5.5
+    found = falls(estimate(run_means(fallen, 3, 3), "separate"))
+    assert (found.upper(0.05) >= 0.5).mean() >= 0.95 - SLACK
+
+
+def test_any_pair_confirmed_is_what_passes_says():
+    found = falls(estimate(run_means([0, 1, 2, 3, 3.4, 3.0], 3, 2, draws=200), "shared"))
+    np.testing.assert_array_equal(confirmed(found, 0.05).any(axis=(-2, -1)), passes(found, 0.05))
+
+
+@pytest.mark.parametrize("truth", [FLAT, PLATEAU], ids=["flat", "plateau"])
+def test_named_sample_size_delivers_its_power(truth):
+    size = seeds_needed(truth, 0.4, "separate", 0.5, 0.05)
+    fallen = truth.copy()
+    fallen[-1] = truth[:-1].max() - 0.5
+    noise = 0.4 * np.random.default_rng(8).standard_normal((DRAWS, 6, size.seeds))
+    seen = passes(falls(estimate(fallen[:, None] + noise, "separate")), 0.05).mean()
+    none = (falls(estimate(truth[:, None] + noise, "separate")).upper(0.05) < 0.5).mean()
+    assert min(size.confirm_fall, size.confirm_none) >= 0.8
+    assert abs(seen - size.confirm_fall) < 0.05
+    assert abs(none - size.confirm_none) < 0.05
+
+
+def test_sample_size_says_when_no_number_would_do():
+    assert "more than" in str(seeds_needed(FLAT, 30.0, "separate", 0.5, 0.05))
+
+
+def test_quick_power_is_no_more_than_the_power_in_use():
+    plan = Plan(STEEP, 0.3, "separate", 0.5, 0.05)
+    assert plan.surely_sees_fall(3) <= plan.sees_fall(3)
+
+
+def test_false_alarm_over_a_planned_sequence():
+    values = run_means(FLAT, 3, 3, seed=4)
+    level = nominal_level(6, 3, "separate", 0.05)
+    alarm = np.zeros(DRAWS, dtype=bool)
+    for k in range(2, 7):
+        alarm |= passes(falls(estimate(values[:, :k], "separate")), level)
+    assert alarm.mean() <= 0.05 + SLACK
+
+
+def test_false_alarm_over_an_open_sequence():
+    values = run_means(FLAT, 3, 3, seed=5)
+    alarm = np.zeros(DRAWS, dtype=bool)
+    for k in range(2, 7):
+        alarm |= passes(falls(estimate(values[:, :k], "separate")), spent(k - 1, 0.05))
+    assert alarm.mean() <= 0.05 + SLACK

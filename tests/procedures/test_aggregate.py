@@ -1,0 +1,67 @@
+"""Aggregates over tasks, and modes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import scalefit as sf
+from scalefit.errors import DesignError
+from scalefit.procedures.aggregate import (
+    interquartile_mean,
+    jackknife_t,
+    mean_of_tasks,
+    optimality_gap,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def test_iqm_is_the_trimmed_mean_of_all_scores():
+    assert interquartile_mean([[0.0, 1, 2, 3], [4, 5, 6, 100]]) == 3.5
+    assert optimality_gap([0.5, 2.0]) == 0.25
+
+
+def test_jackknife_of_a_mean_is_students_t():
+    scores = RNG.normal(size=(5, 3))
+    found = jackknife_t(scores, mean_of_tasks)
+    want = stats.t.interval(0.95, 4, scores.mean(), stats.sem(scores.mean(1)))
+    assert (found.low, found.high) == pytest.approx(want)
+
+
+def test_tasks_are_aggregated_for_each_procedure():
+    rows = [
+        {"corpus": c, "task": t, "pretrain_tokens": 1e6, "pretrain_seed": p, "bleu": 20 + v}
+        for c, seeds in (("x", 4), ("y", 2)) for t in "abcd" for p in range(seeds)
+        for v in [RNG.normal()]
+    ]  # fmt: skip
+    found = sf.aggregate_tasks(pd.DataFrame(rows), metric="bleu")
+    assert {r["procedure"] for r in found.rows()} == {"x"}
+    assert found.rows()[0]["tasks"] == 4
+    assert any("y: 2 seeds" in n for n in found.notes)
+    assert len(found.to_frame()) == 3
+    with pytest.raises(DesignError, match="three seeds"):
+        sf.aggregate_tasks(pd.DataFrame(rows[-8:]), metric="bleu")
+
+
+def test_two_modes_are_found_with_their_members():
+    modes = np.repeat([False, True], [40, 20])
+    scores = np.where(modes, 0.8, 0.2) + 0.05 * RNG.normal(size=60)
+    found = sf.bimodality(scores)
+    assert found.modes == 2
+    assert found.dip_p < 0.01
+    np.testing.assert_array_equal(found.membership > 0.5, modes)
+    np.testing.assert_allclose(found.means, [0.2, 0.8], atol=0.03)
+    assert found.weights[1] == pytest.approx(1 / 3, abs=0.01)
+    assert found.to_dict()["modes"] == 2
+
+
+def test_one_mode_stays_one():
+    found = [sf.bimodality(RNG.normal(size=60)).modes for _ in range(25)]
+    assert np.mean(np.array(found) == 2) <= 0.1
+
+
+def test_few_runs_are_said_to_be_few():
+    assert any("10 runs" in n for n in sf.bimodality(RNG.normal(size=10)).notes)
+    with pytest.raises(DesignError, match="at least five"):
+        sf.bimodality([1.0, 2.0])

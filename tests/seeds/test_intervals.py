@@ -1,0 +1,90 @@
+"""Intervals hold what they promise."""
+
+import numpy as np
+import pytest
+
+from scalefit.seeds import intervals
+from scalefit.seeds.anova import (
+    FINETUNE,
+    PRETRAIN,
+    MeanSquares,
+    crossed,
+    factorial,
+    nested_squares,
+)
+
+RUNS = 8_000
+
+
+def squares(p, f, icc, seed=0):
+    rng = np.random.default_rng(seed)
+    dof = p - 1, p * (f - 1)
+    chi = rng.chisquare(dof, (RUNS, 2)) / dof
+    return nested_squares((f * icc + 1 - icc) * chi[:, 0], (1 - icc) * chi[:, 1], *dof, f)
+
+
+def cover(limits, truth):
+    return np.mean((limits[0] <= truth) & (truth <= limits[1]))
+
+
+@pytest.mark.parametrize(("p", "f"), [(3, 2), (3, 5), (5, 5), (10, 5), (25, 5)])
+@pytest.mark.parametrize("icc", [0.0, 0.1, 0.5, 0.9])
+def test_coverage(p, f, icc):
+    s = squares(p, f, icc)
+    assert cover(intervals.component(s, PRETRAIN), icc) == pytest.approx(0.95, abs=0.012)
+    assert cover(intervals.component(s, FINETUNE), 1 - icc) == pytest.approx(0.95, abs=0.012)
+    assert cover(intervals.icc(s)[1:], icc) == pytest.approx(0.95, abs=0.012)
+    parts = s.of(PRETRAIN) / f, s.of(FINETUNE) * (1 - 1 / f)
+    assert 0.938 < cover(intervals.total(parts, tuple(s.dof)), 1.0) < 0.972
+    wide = intervals.williams_tukey((s.of(PRETRAIN), s.of(FINETUNE)), tuple(s.dof))
+    assert 0.938 < cover(wide, f * icc) < 0.972
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (25, 5), (3, 3, 3)])
+@pytest.mark.parametrize("first", [0.0, 0.5])
+def test_coverage_in_crossed_designs(sizes, first):
+    """Small version of benchmarks/simulate_seeds.py --only components; three factors at 3 levels cover too much."""
+    rng, variances = np.random.default_rng(1), (first, 0.2, 0.1)[: len(sizes)]
+    y = rng.normal(0, 0.3**0.5, (1000, *sizes))
+    for axis, variance in enumerate(variances):
+        shape = [n if i == axis else 1 for i, n in enumerate(sizes)]
+        y = y + rng.normal(0, variance**0.5, (1000, *shape))
+    held = []
+    for part in np.array_split(y, 5):
+        s = factorial(part, ("a", "b", "c")[: len(sizes)])
+        held.append(
+            [
+                cover(intervals.component(s, n)[:2], v)
+                for n, v in zip("abc", variances, strict=False)
+            ]
+        )
+    for share in np.mean(held, axis=0):
+        assert 0.93 < share < (0.97 if len(sizes) == 2 else 0.995)
+
+
+def test_cut_at_zero_overcovers_a_true_zero():
+    low, high, _ = intervals.component(squares(3, 5, 0.0), PRETRAIN)
+    cut = np.maximum(low, 0), np.maximum(high, 0)
+    assert cover(cut, 0.0) == pytest.approx(0.975, abs=0.008)
+
+
+def test_generalised_agrees_with_mls():
+    s = nested_squares(6.0, 1.0, 9, 40, 5)
+    low, high = intervals.generalised(s, PRETRAIN)
+    near = intervals.component(s, PRETRAIN)
+    assert low == pytest.approx(near[0], rel=0.1)
+    assert high == pytest.approx(near[1], rel=0.1)
+
+
+def test_methods_by_form():
+    s = crossed(np.random.default_rng(0).normal(size=(4, 3)))
+    assert intervals.component(s, PRETRAIN)[2] == "MLS"
+    assert intervals.component(s, "rest")[2] == "exact χ²"
+    three = MeanSquares(("a", "b", "c"), np.ones(3), np.ones(3) * 4, {"x": np.array([1, -1, 1.0])})
+    assert intervals.component(three, "x")[2] == "generalised"
+
+
+def test_f_test_is_scipys():
+    ratio, d1, d2, p = intervals.f_test(nested_squares(32, 2, 2, 3, 2), PRETRAIN, FINETUNE)
+    assert (ratio, d1, d2) == (16, 2, 3)
+    assert p == pytest.approx(0.0251, abs=2e-4)

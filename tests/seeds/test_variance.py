@@ -1,0 +1,213 @@
+"""``sf.variance`` on tables."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalefit as sf
+from scalefit.errors import DesignError
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, crossed, nested
+from scalefit.seeds.pool import TOGETHER
+
+
+def frame(values, **columns):
+    """Long table of values (P, F)."""
+    rows = [
+        {"pretrain_tokens": 1e6, "pretrain_seed": p, "finetune_seed": f, "metric": "bleu",
+         "value": v + 20, **columns}
+        for p, row in enumerate(values) for f, v in enumerate(row) if np.isfinite(v)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+HAND = [[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]]
+
+
+def test_by_hand():
+    found = sf.variance(frame(HAND), metric="bleu")[None]
+    assert found[PRETRAIN].variance == pytest.approx(15)
+    assert found[FINETUNE].variance == pytest.approx(2)
+    assert found.icc.estimate == pytest.approx(15 / 17)
+    assert found.test.p == pytest.approx(0.0251, abs=2e-4)
+    assert found.scope == "the procedure"
+
+
+def test_in_and_out_of_domain_stand_side_by_side():
+    rng = np.random.default_rng(0)
+    both = pd.concat([frame(rng.normal(size=(3, 2)), domain=d) for d in ("in", "out")])
+    found = sf.variance(both, metric="bleu")
+    assert [p.label for p in found] == [{"domain": "in"}, {"domain": "out"}]
+    assert found["out"].name == "out"
+    assert len(found.rows()) == 4
+    assert set(found.to_frame()["domain"]) == {"in", "out"}
+    json.dumps(found.to_dict())
+    assert "in: " in str(found)
+    assert "<table>" in found._repr_html_()
+
+
+def test_cells_are_pooled_around_their_own_means():
+    y = np.random.default_rng(1).normal(size=(4, 3, 2))
+    parts = [
+        frame(10 * c + y[c], corpus=f"c{c}", pretrain_run="x").assign(
+            pretrain_run=lambda f, c=c: [f"{c}-{p}" for p in f["pretrain_seed"]]
+        )
+        for c in range(4)
+    ]
+    found = sf.variance(pd.concat(parts), metric="bleu")[None]
+    want = np.mean([nested(v).estimate(PRETRAIN) for v in y])
+    assert found[PRETRAIN].variance == pytest.approx(want)
+    assert found[PRETRAIN].dof == 8
+    assert found[FINETUNE].dof == 12
+    assert found.cells == 4
+
+
+def test_checkpoints_of_one_run_count_once():
+    y = np.random.default_rng(2).normal(size=(4, 3, 2))
+    parts = [frame(v, pretrain_run="r").assign(pretrain_tokens=10.0**c) for c, v in enumerate(y)]
+    table = pd.concat(parts)
+    table["pretrain_run"] = [f"r{p}" for p in table["pretrain_seed"]]
+    found = sf.variance(table, metric="bleu")[None]
+    assert found[PRETRAIN].dof == 2
+    assert found[FINETUNE].dof == 12
+    unknown = sf.variance(table.drop(columns="pretrain_run"), metric="bleu")
+    assert unknown[None][PRETRAIN].dof == 2
+    assert "no column pretrain_run" in unknown.notes[-1]
+
+
+def test_negative_estimates_are_kept_and_cut():
+    found = sf.variance(frame([[0.0, 2.0], [2.0, 0.0], [0.0, 2.0]]), metric="bleu")[None]
+    assert found[PRETRAIN].variance == pytest.approx(-1)
+    assert found[PRETRAIN].truncated == 0
+    assert found.icc.estimate < 0
+    assert "negative" in str(sf.variance(frame([[0.0, 2.0], [2.0, 0.0]]), metric="bleu"))
+
+
+def test_one_pretraining_seed_speaks_of_its_checkpoints_only():
+    found = sf.variance(frame([[1.0, 3.0, 5.0]]), metric="bleu")[None]
+    assert [c.name for c in found.components] == [FINETUNE]
+    assert found[FINETUNE].variance == pytest.approx(4)
+    assert "checkpoints only" in found.scope
+    assert any("one pretraining seed" in n for n in found.notes)
+
+
+def test_one_finetuning_seed_gives_the_sum():
+    found = sf.variance(frame([[1.0], [3.0], [5.0]]), metric="bleu")[None]
+    assert found[TOGETHER].variance == pytest.approx(4)
+    assert found.icc is None
+
+
+def test_single_runs_are_refused():
+    with pytest.raises(DesignError, match="one run each"):
+        sf.variance(frame([[1.0]]), metric="bleu")
+
+
+def test_missing_metric_is_refused():
+    with pytest.raises(DesignError, match="the table has bleu"):
+        sf.variance(frame(HAND), metric="comet")
+
+
+def test_a_run_that_stands_twice_is_refused():
+    table = sf.as_table(pd.concat([frame(HAND), frame(HAND)]).assign(trial=range(12)))
+    with pytest.raises(DesignError, match="stand twice"):
+        sf.variance(table, metric="bleu")
+
+
+def test_crossed_design_needs_complete_cells():
+    ragged = frame([[1.0, 2.0], [3.0, np.nan], [5.0, 7.0]])
+    with pytest.raises(DesignError, match="same finetuning seeds"):
+        sf.variance(ragged, metric="bleu", design="crossed")
+    found = sf.variance(frame(HAND), metric="bleu", design="crossed")[None]
+    assert [c.name for c in found.components] == [PRETRAIN, FINETUNE, "rest"]
+
+
+def test_a_finetuning_seed_that_pulls_everywhere_is_noted():
+    y = np.random.default_rng(3).normal(0, 0.1, (4, 3)) + np.array([0.0, 3.0, 6.0])
+    notes = sf.variance(frame(y), metric="bleu")[None].notes
+    assert any("crossed" in n for n in notes)
+
+
+def test_unbalanced_by_reml_and_by_unweighted_means():
+    y = np.random.default_rng(4).normal(0, 2, (12, 1)) + np.random.default_rng(5).normal(
+        size=(12, 4)
+    )
+    y[:4, 2:] = np.nan
+    reml = sf.variance(frame(y), metric="bleu")[None]
+    anova = sf.variance(frame(y), metric="bleu", method="anova")[None]
+    assert any("REML" in n for n in reml.notes)
+    assert any("unweighted" in n for n in anova.notes)
+    assert reml[PRETRAIN].variance == pytest.approx(anova[PRETRAIN].variance, rel=0.1)
+    assert reml[PRETRAIN].low == anova[PRETRAIN].low
+
+
+def test_reml_agrees_with_anova_where_balanced():
+    y = np.random.default_rng(6).normal(0, 2, (6, 1)) + np.random.default_rng(7).normal(size=(6, 3))
+    reml = sf.variance(frame(y), metric="bleu", method="reml")[None]
+    anova = sf.variance(frame(y), metric="bleu")[None]
+    assert reml[PRETRAIN].variance == pytest.approx(anova[PRETRAIN].variance, rel=1e-3)
+    assert reml[FINETUNE].variance == pytest.approx(anova[FINETUNE].variance, rel=1e-3)
+
+
+def test_test_set_error_is_reported_beside_the_seeds():
+    found = sf.variance(frame(HAND, stderr=0.5), metric="bleu")[None]
+    assert found["test set"].variance == pytest.approx(0.25)
+    assert np.isnan(found.share("test set"))
+    assert found.share(PRETRAIN) + found.share(FINETUNE) == pytest.approx(1)
+
+
+def test_unbalanced_intervals_cover():
+    """3 to 5 finetuning seeds under each of 5 pretraining seeds."""
+    rng = np.random.default_rng(8)
+    hits = []
+    from scalefit.seeds import intervals
+    from scalefit.seeds.design import Cell
+    from scalefit.seeds.pool import nested_cells
+
+    for _ in range(800):
+        y = rng.normal(size=(5, 1)) + rng.normal(size=(5, 5))
+        runs = {p: dict(enumerate(y[p, : 2 + (p % 3) * 1])) for p in range(5)}
+        squares = nested_cells([Cell({}, runs, {p: str(p) for p in range(5)})])
+        low, high, _ = intervals.component(squares, PRETRAIN)
+        hits.append(low <= 1 <= high)
+    assert 0.93 < np.mean(hits) < 0.97
+
+
+def test_initialisation_and_data_order_apart():
+    rng = np.random.default_rng(9)
+    y = 40 + 3 * rng.normal(size=(6, 1)) + rng.normal(size=(1, 6)) + 0.3 * rng.normal(size=(6, 6))
+    table = pd.DataFrame(
+        [{"pretrain_tokens": 1e6, "init_seed": i, "order_seed": o, "bleu": y[i, o]}
+         for i in range(6) for o in range(6)]
+    )  # fmt: skip
+    found = sf.variance(table, metric="bleu", factors=("init_seed", "order_seed"))[None]
+    squares = crossed(y)
+    assert found["init_seed"].variance == pytest.approx(squares.estimate(PRETRAIN))
+    assert found["order_seed"].variance == pytest.approx(squares.estimate(FINETUNE))
+    assert found.share("init_seed") > found.share("order_seed") > found.share("rest")
+    with pytest.raises(DesignError, match="35 runs for 6 × 6"):
+        sf.variance(table[1:], metric="bleu", factors=("init_seed", "order_seed"))
+    with pytest.raises(DesignError, match="no column luck"):
+        sf.variance(table, metric="bleu", factors=("init_seed", "luck"))
+
+
+def test_seeds_and_test_examples():
+    rng = np.random.default_rng(10)
+    scores = rng.normal(size=(20, 1)) + 2 * rng.normal(size=(1, 400)) + rng.normal(size=(20, 400))
+    found = sf.variance(scores, metric="accuracy")[None]
+    assert found["seed"].low < 1 < found["seed"].high
+    assert found["test example"].variance == pytest.approx(4, rel=0.2)
+    assert "test example" in found.sentence
+
+
+def test_spread_by_size_is_smoothed():
+    rng = np.random.default_rng(11)
+    sizes = np.geomspace(1e6, 1e9, 6)
+    parts = [frame(30 + rng.normal(0, (d / 1e6) ** -0.2, (4, 1)) + rng.normal(0, 0.01, (4, 2)),
+                   pretrain_run=f"{d}").assign(pretrain_tokens=d) for d in sizes]  # fmt: skip
+    table = pd.concat(parts)
+    table["pretrain_run"] = table["pretrain_run"] + "-" + table["pretrain_seed"].astype(str)
+    found = sf.variance(table, metric="bleu")
+    assert found[None].line.slope == pytest.approx(-0.4, abs=3 * found[None].line.slope_stderr)
+    assert [s.tokens for s in found[None].sizes] == pytest.approx(sizes)
+    assert "for ten times the tokens" in str(found)
