@@ -1,0 +1,1 @@
+"""Answers as they are today, frozen before the house is rebuilt."""

@@ -1,0 +1,12 @@
+"""Answers that are meant to change, and why. What is named here is only asked to be there.
+
+A pattern is a path of ``answers.json`` or ``published.json`` or the beginning of one; ``*`` stands for anything.
+Once a change has landed and its numbers were looked at, ``python -m tests.golden.make`` freezes
+the new answers and its entries go.
+"""
+
+EXPECTED: dict[str, str] = {
+    "fits/*128000/lack_of_fit": "checkpoints of several runs test their law, too",
+    "fits/*128000/ahead/run": "the band of a new run takes the scatter between runs, so it has no waist",
+    "align/*128000 bleu/verdict": "a sure trend without a sure fall is `improving`, not `inconclusive`",
+}
