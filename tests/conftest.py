@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,3 +55,48 @@ def tiny_hub(tmp_path_factory):
         checkpoint=hub / "models--scalefit-test--tiny-comet" / "snapshots" / REVISION,
         environment={**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"},
     )
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--known-skips",
+        choices=("core", "torch"),
+        help="fail on a skip whose reason tests/skips.txt does not list for this environment",
+    )
+
+
+def known_skips(place):
+    """Reasons that the list allows there, as regular expressions."""
+    lines = (ROOT / "tests" / "skips.txt").read_text(encoding="utf-8").splitlines()
+    rules = [line.split(None, 1) for line in lines if line and not line.startswith("#")]
+    return [reason for where, reason in rules if where in (place, "both")]
+
+
+def skips_by_reason(reporter):
+    """Count skipped tests by reason; xfails are none."""
+    texts = [
+        r.longrepr[2] for r in reporter.stats.get("skipped", ()) if isinstance(r.longrepr, tuple)
+    ]
+    return Counter(text.removeprefix("Skipped: ") for text in texts)
+
+
+def strangers(reporter, config):
+    """Reasons that are not on the list, where a list was asked for."""
+    place = config.getoption("--known-skips")
+    allowed = known_skips(place) if place else [""]
+    return [s for s in skips_by_reason(reporter) if not any(re.match(a, s) for a in allowed)]
+
+
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and session.exitstatus == 0 and strangers(reporter, session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    reasons, unknown = skips_by_reason(terminalreporter), strangers(terminalreporter, config)
+    if config.getoption("--known-skips") and reasons:
+        terminalreporter.section("skipped, by reason")
+        for reason, count in reasons.most_common():
+            mark = "NOT ON THE LIST " if reason in unknown else ""
+            terminalreporter.line(f"{count:5d}  {mark}{reason}")
