@@ -21,7 +21,6 @@ from .forecasting.predict import predict as predict
 from .forecasting.tokens import TokensFor as TokensFor
 from .forecasting.tokens import tokens_for as tokens_for
 from .ingest import read as read
-from .ingest.outputs import Outputs as Outputs
 from .laws import LAWS as LAWS
 from .laws import Coefficient as Coefficient
 from .laws import Law as Law
@@ -31,6 +30,7 @@ from .procedures.bimodality import bimodality as bimodality
 from .procedures.compare import compare_procedures as compare_procedures
 from .scoring.compare import compare_systems as compare_systems
 from .scoring.options import Comet as Comet
+from .scoring.outputs import Outputs as Outputs
 from .scoring.score import score as score
 from .scoring.score import score_systems as score_systems
 from .scoring.statistics import SegmentStatistics as SegmentStatistics

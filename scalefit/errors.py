@@ -12,6 +12,8 @@
     ├── DesignError (ValueError)           the seeds or cells cannot support the question
     ├── ScoringError (ValueError)          hypotheses, references or sources do not fit together
     ├── LandscapeError (ValueError)        checkpoints cannot be compared
+    ├── UnknownNameError (KeyError)        a collection of results holds nothing of this name
+    ├── NoPictureError (TypeError)         there is no picture of this kind of result
     └── MissingDependencyError (ImportError)  an optional extra is not installed
 
     ScalefitWarning (UserWarning)
@@ -62,6 +64,16 @@ class ScoringError(ScalefitError, ValueError):
 
 class LandscapeError(ScalefitError, ValueError):
     """Checkpoints cannot be compared."""
+
+
+class UnknownNameError(ScalefitError, KeyError):
+    """A collection of results holds nothing of this name."""
+
+    __str__ = Exception.__str__
+
+
+class NoPictureError(ScalefitError, TypeError):
+    """There is no picture of this kind of result."""
 
 
 class MissingDependencyError(ScalefitError, ImportError):

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.table import Table, format_count
+from scalefit.table import Table
+from scalefit.units import format_count
 
 from .evidence import Evidence
 

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from scalefit.table import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import frame_of, html_notes, html_table, html_verdict
 
 from .multiplicity import benjamini_hochberg, holm
 from .result import ALARMS, Alignment

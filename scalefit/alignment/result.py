@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scalefit.table import format_count, html_verdict
+from scalefit.result import html_verdict
+from scalefit.units import format_count
 
 from .causes import Cause
 from .evidence import Evidence

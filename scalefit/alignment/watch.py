@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from scalefit.table import frame_of, html_table, html_verdict
+from scalefit.result import frame_of, html_table, html_verdict
 
 __all__ = ["DECIDE", "GO_ON", "STOP", "Watch", "WatchTable"]
 

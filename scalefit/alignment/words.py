@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalefit.table import format_count
 from scalefit.table.metrics import metric
+from scalefit.units import format_count
 
 from .evidence import Evidence
 from .power import SampleSize

@@ -63,7 +63,7 @@ def read_table(path: str, *, where: Sequence[str] | None, rename: Sequence[str] 
 
 def numbers(option: str, flag: str) -> list[float]:
     """Split ``1e9,3B`` into numbers; ``flag`` names the option in the error."""
-    from scalefit.table.units import parse_count
+    from scalefit.units import parse_count
 
     found = []
     for text in names(option) or []:

@@ -12,7 +12,7 @@ from scalefit.errors import FormatError
 from ._options import AsJson, Rename
 
 if TYPE_CHECKING:
-    from scalefit.ingest.outputs import Outputs
+    from scalefit.scoring.outputs import Outputs
     from scalefit.table import Table
 
 _LONG = ("signature", "source")  # in the written table, too long for a terminal's
@@ -101,7 +101,7 @@ def command(
 def _outputs(
     hyp: dict[str, str], ref: dict[str, str], src: dict[str, str], metrics: list[str], model: Any
 ) -> Outputs | None:
-    from scalefit.ingest.outputs import Outputs
+    from scalefit.scoring.outputs import Outputs
 
     if not hyp:
         if ref or src:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from scalefit.errors import DesignError
-from scalefit.table import as_table, html_table, html_verdict
+from scalefit.result import html_table, html_verdict
+from scalefit.table import as_table
 from scalefit.table.metrics import canonical, metric
 
 from .score import Similarity

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scalefit.table import html_table
+from scalefit.result import html_table
 
 from . import measures
 from .text import Text, lines_of

@@ -13,7 +13,8 @@ from scalefit.fitting.fit import fit
 from scalefit.fitting.interval import short
 from scalefit.fitting.result import Fit
 from scalefit.laws.law import Law
-from scalefit.table import Table, as_table, frame_of, html_notes, html_table
+from scalefit.result import frame_of, html_notes, html_table
+from scalefit.table import Table, as_table
 
 BY = ("corpus", "task", "finetune_tokens", "model", "eval_set", "domain")
 

@@ -16,7 +16,8 @@ from scalefit.fitting.resample import Draws
 from scalefit.fitting.solve import Solution
 from scalefit.fitting.uncertainty import Kind, Uncertainty
 from scalefit.laws.law import Law
-from scalefit.table import Observations, html_notes, html_table, html_verdict
+from scalefit.result import html_notes, html_table, html_verdict
+from scalefit.table import Observations
 
 if TYPE_CHECKING:
     import lmfit

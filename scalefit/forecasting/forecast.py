@@ -15,7 +15,8 @@ from scalefit.fitting.interval import short
 from scalefit.forecasting.outlook import OUT_OF_REACH, Outlook, Points
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.groups import group_columns
-from scalefit.table import Table, as_table, html_notes, html_table, html_verdict
+from scalefit.result import html_notes, html_table, html_verdict
+from scalefit.table import Table, as_table
 from scalefit.table import metric as metric_of
 
 

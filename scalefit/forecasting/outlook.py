@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scalefit.fitting import Fit
 from scalefit.forecasting.tokens import TokensFor
-from scalefit.table import format_count
+from scalefit.units import format_count
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 OUT_OF_REACH = 1000.0

@@ -13,7 +13,9 @@ from scalefit.errors import DomainError
 from scalefit.fitting.interval import Interval, short
 from scalefit.fitting.result import Fit
 from scalefit.fitting.uncertainty import Kind
-from scalefit.table import format_count, frame_of, html_notes, html_table, metric, parse_count
+from scalefit.result import frame_of, html_notes, html_table
+from scalefit.table import metric
+from scalefit.units import format_count, parse_count
 
 Array = NDArray[np.float64]
 FAR = 10.0

@@ -12,7 +12,9 @@ from scipy.optimize import brentq
 from scalefit.errors import DomainError
 from scalefit.fitting.interval import short
 from scalefit.fitting.result import Fit
-from scalefit.table import format_count, html_notes, metric
+from scalefit.result import html_notes
+from scalefit.table import metric
+from scalefit.units import format_count
 
 Array = NDArray[np.float64]
 REACH = 1e6

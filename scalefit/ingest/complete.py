@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.table.cells import is_missing
-from scalefit.table.units import parse_count
+from scalefit.units import parse_count
 
 from .manifest import Manifest, resolved
 from .pattern import match
-from .reader import Row
+from .reader import Extract, Row
 from .source import Source
 
 SHOWN = 5
@@ -89,3 +91,10 @@ def ask_for_pretraining(rows: list[Row], known: bool) -> None:
         "Try: a manifest (columns path, corpus, pretrain_tokens, …) or a path pattern such as "
         "'runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}'; 0 means not pretrained"
     )
+
+
+class Rescorer(Protocol):
+    """What scores the hypotheses beside the logs: :class:`scalefit.Outputs`, which stands above the readers."""
+
+    def score(self, found: Extract, units: Sequence[Source], context: Context) -> None:
+        """Put new scores in the place of the logs' own."""

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 from scalefit.errors import FormatError, MissingColumnError
+from scalefit.result import frame_of
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.metrics import METRICS, canonical
-from scalefit.table.render import frame_of
 
 from . import manifest as manifests
 from .collect import collect
-from .complete import Context, ask_for_pretraining
+from .complete import Context, Rescorer, ask_for_pretraining
 from .delimited import CSV
 from .find import beside
 from .limits import LIMITS
-from .outputs import Outputs
 from .reader import Row
 from .registry import required
 from .source import Source
@@ -37,7 +36,7 @@ def read(
     manifest: str | Path | None = None,
     pattern: str | None = None,
     checkpoints: Checkpoints = "last",
-    outputs: Outputs | None = None,
+    outputs: Rescorer | None = None,
 ) -> Table:
     """Read results from files of any known format.
 

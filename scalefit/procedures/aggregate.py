@@ -12,9 +12,9 @@ from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
+from scalefit.result import frame_of, html_notes, html_table
 from scalefit.seeds.design import cells
 from scalefit.table.core import as_table
-from scalefit.table.render import frame_of, html_notes, html_table
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], float]

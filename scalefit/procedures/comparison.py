@@ -8,7 +8,7 @@ from typing import Any
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
-from scalefit.table.render import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import frame_of, html_notes, html_table, html_verdict
 
 from .contrast import PROCEDURE, Contrast
 from .ranking import Survival

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
-from scalefit.table.render import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import frame_of, html_notes, html_table, html_verdict
 
 from .anova import FINETUNE, PRETRAIN
 from .leverage import leverage

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.variance_line import VarianceLine
-from scalefit.table.render import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import frame_of, html_notes, html_table, html_verdict
 
 from .anova import FINETUNE, PRETRAIN
 from .sizes import SizeSpread

@@ -12,9 +12,3 @@ from .observations import Observations as Observations
 from .observations import cut as cut
 from .observations import digest as digest
 from .observations import observations as observations
-from .render import frame_of as frame_of
-from .render import html_notes as html_notes
-from .render import html_table as html_table
-from .render import html_verdict as html_verdict
-from .units import format_count as format_count
-from .units import parse_count as parse_count

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scalefit.units import parse_count
+
 from .columns import MISSING
-from .units import parse_count
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.result import html_notes
 
 from . import select
 from .build import build
 from .cells import is_text, texts
-from .render import html_notes
 from .shape import to_wide
 from .write import write
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.units import parse_count
 
 from .cells import Mask, is_missing, is_text
 from .columns import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEEDS
 from .problems import listed
-from .units import parse_count
 
 SHOWN = 12
 _NOT_BASELINE = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.result import frame_of
 
 from .cells import missing
 from .columns import COLUMNS, KNOWN
 from .draft import Draft
 from .metrics import METRICS, canonical
 from .problems import listed
-from .render import frame_of
 
 _PER_METRIC = ("stderr", "signature")
 

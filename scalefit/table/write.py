@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from scalefit.errors import FormatError, MissingDependencyError
+from scalefit.files import writing
 
 from .cells import is_text
 from .columns import COUNTS, SEEDS
@@ -36,25 +35,14 @@ def write(frame: pd.DataFrame, path: Path, kind: str | None = None) -> None:
             f"{path}: cannot write {path.suffix or 'a file without suffix'}; "
             f"needed one of .{', .'.join(WRITERS)}"
         )
-    handle, half = tempfile.mkstemp(suffix=f".{name}", dir=path.parent)
-    os.close(handle)
     try:
-        WRITERS[name](whole_counts(frame), Path(half))
-        Path(half).chmod(0o666 & ~_umask())
-        Path(half).replace(path)
+        with writing(path) as half:
+            WRITERS[name](whole_counts(frame), half)
     except ImportError as error:
         extra = "excel" if name == "xlsx" else "parquet"
         raise MissingDependencyError(
             f"writing .{name} needs another library. Try: pip install 'transfer-scalefit[{extra}]'"
         ) from error
-    finally:
-        Path(half).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def whole_counts(frame: pd.DataFrame) -> pd.DataFrame:

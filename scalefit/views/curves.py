@@ -13,7 +13,7 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.forecasting.predict import predict
 from scalefit.table.metrics import metric as metric_of
-from scalefit.table.units import format_count
+from scalefit.units import format_count
 
 Floats = NDArray[np.float64]
 POINTS, FARTHEST = 90, 1000.0

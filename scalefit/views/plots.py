@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from scalefit.fitting import Fit
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.table.metrics import metric as metric_of
-from scalefit.table.units import format_count
+from scalefit.units import format_count
 from scalefit.views.curves import Curve, Goal, Ribbon, curve_of, label_of
 from scalefit.views.style import (
     INK,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scalefit.views.tables import cell, columns, is_numeric
+from scalefit.result import cell, columns
+from scalefit.views.tables import is_numeric
 
 Row = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from scalefit.table.units import format_count
+from scalefit.units import format_count
 
 # Okabe and Ito's palette, without yellow (too pale on white) and black (kept for text); then Tol's wine.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from scalefit.table.units import format_count
+from scalefit.result import cell, columns
 
 Row = Mapping[str, Any]
 PIPED = 160
@@ -23,28 +22,10 @@ KEYS = (
 )
 
 
-def columns(rows: Iterable[Row]) -> list[str]:
-    """All keys of the rows, in order of first appearance."""
-    return list(dict.fromkeys(key for row in rows for key in row))
-
-
 def is_numeric(rows: Iterable[Row], name: str) -> bool:
     """Whether a column holds numbers, so that it is set to the right."""
     found = [row.get(name) for row in rows]
     return any(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
-
-
-def cell(value: Any, column: str = "") -> str:
-    """Write one value for people: four significant digits, tokens as 3M, missing as a dash."""
-    if value is None or value != value:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float) and ("tokens" in column or column == "parameters"):
-        return "∞" if value == math.inf else format_count(value)
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
 
 
 def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:

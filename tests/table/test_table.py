@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from scalefit.errors import FormatError, MissingColumnError, TableError
-from scalefit.table import COLUMNS, Table, as_table, frame_of, html_table, observations
+from scalefit.result import frame_of, html_table
+from scalefit.table import COLUMNS, Table, as_table, observations
 
 ENGINES = {"parquet": ("pyarrow",), "xlsx": ("openpyxl",)}
 

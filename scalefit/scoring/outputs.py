@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError
+from scalefit.ingest.complete import Context
+from scalefit.ingest.manifest import resolved
+from scalefit.ingest.reader import Extract, Row
+from scalefit.ingest.source import Source
 
-from .complete import Context
-from .manifest import resolved
-from .reader import Extract, Row
-from .source import Source
+from .score import score_systems
 
 _ROUNDED = 0.0501
 """Difference up to which a log's own score is the same, printed with one decimal."""
@@ -84,8 +85,6 @@ class Outputs:
     def _scores(
         self, found: Extract, reference: str, source: str | None, files: list[str]
     ) -> list[Row]:
-        from .scoring.score import score_systems
-
         if not Path(reference).is_file():
             raise FormatError(f"{reference}: there is no such reference")
         options = {"allow_empty": True, **self.options}

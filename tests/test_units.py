@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalefit.table import METRICS, format_count, metric, parse_count
+from scalefit.table import METRICS, metric
+from scalefit.units import format_count, parse_count
 
 
 @pytest.mark.parametrize(

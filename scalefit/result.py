@@ -1,0 +1,342 @@
+"""What every answer is: one line, notes, rows of numbers, a frame, JSON, text and HTML, a picture, a file.
+
+``rows()``, ``to_frame()`` and ``to_dict()`` hold numbers; ``shown()``, text and HTML are for people and made of the
+same pieces. JSON is strict: infinity is the string ``"inf"`` or ``"-inf"``, what is not a number is ``null``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from scalefit.errors import NoPictureError, UnknownNameError
+from scalefit.units import format_count, parse_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+Row = dict[str, Any]
+Draw = Callable[..., Any]
+LINES = 40
+"""Rows that a text shows before it counts the rest."""
+
+
+class Loaders:
+    """What stands above the results and is handed to them by ``scalefit/__init__.py``: pictures and storage.
+
+    ``import scalefit`` brings in neither; the first ``.plot()`` or ``.save()`` does.
+    """
+
+    views: Callable[[], Any] | None = None
+    store: Callable[[], Any] | None = None
+
+
+PICTURES: dict[type, Draw] = {}
+"""Kind of result -> what draws it; filled by :mod:`scalefit.views.pictures`."""
+
+
+class Result:
+    """An answer. A subclass is a frozen dataclass that gives ``verdict``, ``notes`` and ``rows``."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # fields of the subclasses; a property here would stand in the way of theirs
+
+        @property
+        def notes(self) -> tuple[str, ...]:
+            """What a reader of the numbers should know."""
+
+    @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        raise NotImplementedError
+
+    def rows(self) -> list[Row]:
+        """Return the numbers, a dictionary a row: estimate, low and high in columns of their own."""
+        raise NotImplementedError
+
+    def shown(self) -> list[Row]:
+        """Return the rows as people read them; by default the numbers themselves."""
+        return self.rows()
+
+    def lines(self) -> list[str]:
+        """Return what stands between the verdict and the notes in a text."""
+        return text_table(self.shown())
+
+    def told(self) -> Mapping[str, Any]:
+        """Return what :meth:`to_dict` says besides verdict and notes: the fields."""
+        return fields_of(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame of numbers and labels."""
+        return frame_of(self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as plain data for strict JSON; see :func:`plain`."""
+        content = {"verdict": self.verdict, **self.told(), "notes": self.notes}
+        return {name: plain(value) for name, value in content.items()}
+
+    def __str__(self) -> str:
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n".join([self.verdict, *(f"  {line}" for line in (*self.lines(), *notes))])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return html_verdict(self.verdict) + html_table(self.shown()) + html_notes(self.notes)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the answer, on ``ax`` where one is given; see the ``plot_…`` of this kind in :mod:`scalefit.views`.
+
+        Raises
+        ------
+        NoPictureError
+            There is no picture of this kind of answer.
+        """
+        if Loaders.views is not None:
+            Loaders.views()
+        for kind in type(self).__mro__:
+            if kind in PICTURES:
+                return PICTURES[kind](self, ax=ax, **options)
+        drawn = ", ".join(sorted(kind.__name__ for kind in PICTURES))
+        raise NoPictureError(
+            f"no picture of a {type(self).__name__} is known; there is one of {drawn}. Try: to_frame()"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the answer to a file that :func:`scalefit.load` reads."""
+        assert Loaders.store is not None  # scalefit/__init__.py hands it
+        Loaders.store().save(self, path)
+
+
+R = TypeVar("R")
+
+
+class Results(Result, Generic[R]):
+    """Many answers of one kind, found by their place or by what a person would type: ``fits["fr"]``.
+
+    A subclass names its field of members in ``MEMBERS``; :meth:`labels` says by what a member is found.
+    """
+
+    __slots__ = ()
+    MEMBERS = "results"
+
+    @property
+    def _members(self) -> tuple[R, ...]:
+        members: tuple[R, ...] = getattr(self, self.MEMBERS)
+        return members
+
+    def labels(self, member: R) -> Mapping[str, Any]:
+        """Return by what a member is found: its group."""
+        group: Mapping[str, Any] = member.group  # type: ignore[attr-defined]
+        return group
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._members)
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str | tuple):
+            return bool(self._asked(key))
+        return any(member is key for member in self._members)
+
+    @overload
+    def __getitem__(self, key: int) -> R: ...
+    @overload
+    def __getitem__(self, key: slice) -> Self: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        """Return a member by its place, or the one that all given values belong to; several as a part.
+
+        Raises
+        ------
+        UnknownNameError
+            No member has these values; the message says what there is.
+        """
+        if isinstance(key, int):
+            return self._members[key]
+        if isinstance(key, slice):
+            return self._part(self._members[key])
+        asked = self._asked(key)
+        if not asked:
+            raise UnknownNameError(self._unknown(key))
+        return asked[0] if len(asked) == 1 else self._part(asked)
+
+    def _asked(self, key: Any) -> tuple[R, ...]:
+        """Members that have every value of the key."""
+        wanted = key if isinstance(key, tuple) else (key,)
+        return tuple(
+            member
+            for member in self._members
+            if all(any(same(v, w) for v in self.labels(member).values()) for w in wanted)
+        )
+
+    def _part(self, members: Sequence[R]) -> Self:
+        changed: Self = replace(self, **{self.MEMBERS: tuple(members)})  # type: ignore[type-var]
+        return changed
+
+    def _unknown(self, key: Any) -> str:
+        wanted = key if isinstance(key, tuple) else (key,)
+        there = [str(v) for m in self for v in self.labels(m).values() if v is not None]
+        there = list(dict.fromkeys(there))
+        near = [n for w in wanted for n in difflib.get_close_matches(str(w), there, 1)]
+        hint = f"; did you mean {near[0]!r}?" if near and near[0] not in map(str, wanted) else ""
+        return f"nothing here belongs to {key!r}; there is {', '.join(there[:24])}{hint}"
+
+
+def same(value: Any, asked: Any) -> bool:
+    """Whether a label is what somebody typed: ``128000.0`` is ``"128k"`` too.
+
+    Examples
+    --------
+    >>> same(128000.0, "128k"), same("fr", "fr"), same("fr", "en")
+    (True, True, False)
+    """
+    if isinstance(asked, str) and isinstance(value, int | float) and not isinstance(value, bool):
+        return parse_count(asked) == value
+    return bool(value == asked) or (isinstance(asked, str) and str(value) == asked)
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return a dataclass's fields by name, one level deep."""
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.name[:1] != "_"}
+
+
+def plain(value: Any) -> Any:
+    """Return a value as strict JSON has it.
+
+    Infinity is ``"inf"`` or ``"-inf"``, nan is None; arrays, tuples and sets are lists, dataclasses and mappings
+    dictionaries, and a result what its ``to_dict`` gives.
+
+    Examples
+    --------
+    >>> plain({"low": -math.inf, "p": math.nan, "at": (1, 2.5)})
+    {'low': '-inf', 'p': None, 'at': [1, 2.5]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None if math.isnan(value) else str(float(value))
+    if value is None or isinstance(value, str | int):
+        return value
+    if hasattr(value, "to_dict"):
+        return plain(value.to_dict())
+    if is_dataclass(value):
+        return plain(fields_of(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def frame_of(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return plain rows as a data frame, the one place that makes them of rows.
+
+    Parameters
+    ----------
+    rows : iterable of mappings
+        One mapping a row; keys become columns in order of first appearance.
+    columns : sequence of str, optional
+        Columns to keep, in this order.
+
+    Examples
+    --------
+    >>> frame_of([{"corpus": "fr", "low": 1.0}, {"corpus": "en"}])["low"].tolist()
+    [1.0, nan]
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame([dict(row) for row in rows])
+    return frame.reindex(columns=list(columns)) if columns is not None else frame
+
+
+def cell(value: Any, column: str = "") -> str:
+    """Write one value for people: four significant digits, tokens as 3M, a missing one as a dash.
+
+    Examples
+    --------
+    >>> cell(3e6, "pretrain_tokens"), cell(0.123456), cell(math.inf), cell(None), cell(True)
+    ('3M', '0.1235', '∞', '–', 'yes')
+    """
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float) and math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if isinstance(value, int | float) and ("tokens" in column or column == "parameters"):
+        return format_count(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """All keys of the rows, in order of first appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    r"""Return rows as lines of aligned cells below their columns' names; long tables end with a count.
+
+    Examples
+    --------
+    >>> print("\n".join(text_table([{"corpus": "fr", "tokens": 3e6}, {"corpus": "en", "tokens": 1e9}])))
+    corpus  tokens
+    fr      3M
+    en      1B
+    """
+    names = columns(rows)
+    if not names:
+        return []
+    cells = [[cell(row.get(name), name) for name in names] for row in rows[:LINES]]
+    table = [[name.replace("_", " ") for name in names], *cells]
+    widths = [max(len(line[i]) for line in table) for i in range(len(names))]
+    lines = [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    ]
+    more = len(rows) - LINES
+    return [*lines, f"… and {more} more rows"] if more > 0 else lines
+
+
+def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", limit: int = 60) -> str:
+    """Return rows as an HTML table; what stands beyond `limit` rows is counted below it."""
+    if not rows:
+        return f"<p>{html.escape(caption)}</p>" if caption else ""
+    names = columns(rows)
+    head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in names)
+    body = "".join(_html_row(row, names) for row in rows[:limit])
+    more = f"<p>… and {len(rows) - limit} more rows</p>" if len(rows) > limit else ""
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    cells = (f"<td>{html.escape(cell(row.get(n), n))}</td>" for n in names)
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def html_notes(notes: Sequence[str]) -> str:
+    """Return notes as an HTML list, folded away when there are more than three."""
+    if not notes:
+        return ""
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    opened = " open" if len(notes) <= 3 else ""
+    return f"<details{opened}><summary>{len(notes)} notes</summary><ul>{items}</ul></details>"
+
+
+def html_verdict(text: str) -> str:
+    """Return a one-line verdict in bold."""
+    return f"<p><strong>{html.escape(text)}</strong></p>"
