@@ -32,10 +32,11 @@ def refuse(law: Law, points: Points) -> None:
             f"at least {p + 2} are needed for an interval: measure more sizes, or take a law with fewer parameters"
         )
     for name, x in zip(law.inputs, points.inputs, strict=True):
-        if law.anchor is not None and name != "L" and (x <= 0).any():
-            at = int(np.flatnonzero(x <= 0)[0])
+        outside = {"positive": x <= 0, "zero": x < 0, "any": x != x}[law.takes]
+        if law.anchor is not None and outside.any():
+            at = int(np.flatnonzero(outside)[0])
             raise FitError(
-                f"input {name} is {x[at]:g} at point {at}, and the law takes its logarithm"
+                f"input {name} is {x[at]:g} at point {at}, and law {law.name!r} has no value there; leave the point out"
             )
         if np.ptp(x) == 0:
             raise FitError(

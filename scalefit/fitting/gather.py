@@ -134,7 +134,9 @@ def _beside_baseline(rows: Table) -> Table:
 
 
 def _without_baseline(data: Observations, law: Law) -> Observations:
-    """Leave out rows at input 0: laws of this field take logarithms of their inputs."""
+    """Leave out rows at input 0, where the law has no value there: most take logarithms of their inputs."""
+    if law.takes != "positive":
+        return data
     keep = np.ones(len(data), dtype=bool)
     notes = list(data.notes)
     for name, column in data.columns.items():

@@ -14,10 +14,12 @@ from scalefit.fitting.grid import Start, between_cells, shape_grid
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem, make_problem
 from scalefit.fitting.projection import project
+from scalefit.laws import LAWS
 from scalefit.laws.law import Law
 
 Array = NDArray[np.float64]
 BASINS = 4
+FINE = 2
 SQUARED = Objective()
 CONVERGED = 1e-6
 
@@ -135,7 +137,25 @@ def starting_points(problem: Problem, weights: Array | None = None) -> list[Star
     minima = _local_minima(found.cost.reshape(grid.shape))
     if minima.size > 1:
         minima = minima[np.argsort(found.cost[minima], kind="stable")][:BASINS]
-    return [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
+    starts = [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
+    return starts + (_contained(problem, weights) if len(law.shapes) > FINE else [])
+
+
+def _contained(problem: Problem, weights: Array | None) -> list[Start]:
+    """Return the optima of the laws that this one contains, in its coordinates.
+
+    A grid over three shapes and more is coarse: a basin between its cells was lost, and a law came out worse than
+    its own special case. These starts make that impossible; laws of two shapes have grids fine enough without.
+    """
+    law, starts = problem.law, []
+    for special in law.special:
+        names = special.inputs or law.inputs
+        reads = tuple(problem.inputs[law.inputs.index(name)] for name in names)
+        inner = make_problem(LAWS[special.law], reads, problem.y, problem.objective, problem.scale)
+        theta = law.theta(special.embed(**solve_problem(inner, weights).params))
+        row = np.nan_to_num(theta, posinf=1e300, neginf=-1e300).tolist()
+        starts.append(Start(row, row, inf))
+    return starts
 
 
 def _local_minima(cost: Array) -> NDArray[np.intp]:

@@ -2,15 +2,20 @@
 
 from scalefit.errors import LawError
 from scalefit.laws.bansal import bansal
+from scalefit.laws.broken import broken
+from scalefit.laws.ceiling import ceiling
 from scalefit.laws.chinchilla import chinchilla, multiplicative
 from scalefit.laws.law import Law
 from scalefit.laws.log_law import log_law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.logistic import logistic
+from scalefit.laws.m4 import m4
+from scalefit.laws.parts import Coefficient, Shape, Special
 from scalefit.laws.power import power, pure_power
 from scalefit.laws.quality import ce_to_bleu
 from scalefit.laws.rectified import rectified
+from scalefit.laws.skaling import skaling
 
-__all__ = ["LAWS", "Coefficient", "Law", "Shape", "get_law"]
+__all__ = ["LAWS", "Coefficient", "Law", "Shape", "Special", "get_law"]
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -20,7 +25,12 @@ LAWS: dict[str, Law] = {
         log_law,
         bansal,
         rectified,
+        m4,
+        broken,
+        ceiling,
+        logistic,
         chinchilla,
+        skaling,
         multiplicative,
         ce_to_bleu,
     )

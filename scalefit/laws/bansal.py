@@ -8,7 +8,7 @@ import numpy as np
 
 from scalefit.laws._scale import geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, Special
 
 
 def _slopes(
@@ -25,7 +25,9 @@ def _inverse(y: Any, a: Any, gamma: Any, alpha: Any, x_ref: float) -> Any:
 bansal = Law(
     name="bansal",
     formula="A·(1/x + γ)^α",
-    coefficients=(Coefficient("a", 0.0, meaning="A in units of the reference input"),),
+    coefficients=(
+        Coefficient("a", 0.0, meaning="A in units of the reference input", role="scale"),
+    ),
     shapes=(
         Shape(
             "g",
@@ -34,7 +36,7 @@ bansal = Law(
             points=33,
             meaning="γ in units of the reference input",
         ),
-        Shape("alpha", (0.0, 5.0), points=26, meaning="exponent"),
+        Shape("alpha", (0.0, 5.0), points=26, meaning="exponent", role="exponent"),
     ),
     basis=lambda x, g, alpha, x_ref: ((x_ref / x + g) ** alpha,),
     slopes=_slopes,
@@ -44,5 +46,6 @@ bansal = Law(
     unreport=lambda A, gamma, alpha, x_ref: (A * x_ref**-alpha, gamma * x_ref, alpha),
     inverse=_inverse,
     falls=True,
+    special=(Special("pure_power", lambda A, alpha: {"A": A, "gamma": 0.0, "alpha": alpha}),),
     source="Bansal et al. 2022, arXiv 2202.01994, data scaling equation; M3 of Alabdulmohsin et al. 2022",
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, Special
 
-FLOOR = Coefficient("E", 0.0, meaning="irreducible loss")
+FLOOR = Coefficient("E", 0.0, meaning="irreducible loss", role="floor")
 
 
 def _anchor(X: Any, Y: Any) -> dict[str, float]:
@@ -35,7 +35,7 @@ chinchilla = Law(
         Coefficient("b", 0.0, meaning="the data term at the reference size"),
     ),
     shapes=(
-        Shape("alpha", (0.0, 3.0), points=11, meaning="exponent of model size"),
+        Shape("alpha", (0.0, 3.0), points=11, meaning="exponent of model size", role="exponent"),
         Shape("beta", (0.0, 3.0), points=11, meaning="exponent of data size"),
     ),
     basis=lambda N, D, alpha, beta, X_ref, Y_ref: (
@@ -68,10 +68,18 @@ multiplicative = Law(
     name="multiplicative",
     formula="A·X^−α·F^−β + E",
     inputs=("X", "F"),
-    coefficients=(FLOOR, Coefficient("a", 0.0, meaning="the product at the reference inputs")),
+    coefficients=(
+        FLOOR,
+        Coefficient("a", 0.0, meaning="the product at the reference inputs", role="scale"),
+    ),
     shapes=(
         Shape(
-            "alpha", (0.0, 3.0), points=11, meaning="exponent of X: model size, D_p or adapter size"
+            "alpha",
+            (0.0, 5.0),
+            "square",
+            points=17,
+            meaning="exponent of X: model size, D_p or adapter size",
+            role="exponent",
         ),
         Shape("beta", (0.0, 3.0), points=11, meaning="exponent of finetuning size"),
     ),
@@ -95,5 +103,12 @@ multiplicative = Law(
         beta,
     ),
     falls=True,
+    special=(
+        Special(
+            "power",
+            lambda E, A, alpha: {"A": A, "alpha": alpha, "beta": 0.0, "E": E},
+            inputs=("X",),
+        ),
+    ),
     source="Zhang et al. 2024, arXiv 2402.17193, eq. 1 (When scaling meets LLM finetuning)",
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from scalefit.errors import LawError
-from scalefit.laws.parts import Array, Coefficient, Shape, Span
+from scalefit.laws.parts import Array, Coefficient, Role, Shape, Span, Special
 
 if TYPE_CHECKING:
     import lmfit
@@ -50,6 +50,26 @@ class Law:
         ``inverse(value, *theta, **constants)``: the input of a one-input law at which the value is reached.
     falls : bool, optional
         True for a law that can only fall with its first input, False if it can only rise.
+    domain : callable, optional
+        ``domain(*theta, **constants)``: the lowest and highest first input at which the law has a value;
+        ends excluded. Without it, all above 0.
+    takes : {"positive", "zero", "any"}
+        Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve.
+    special : tuple of Special
+        The laws that this one contains, as quoted parameters that turn it into them: it never fits worse.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scalefit as sf
+    >>> line = sf.Law(
+    ...     name="line",
+    ...     formula="c + m·ln x",
+    ...     coefficients=(sf.Coefficient("c"), sf.Coefficient("m", role="scale")),
+    ...     basis=lambda x: (1.0, np.log(x)),
+    ... )
+    >>> float(line(np.e, c=1.0, m=2.0))
+    3.0
     """
 
     name: str
@@ -71,6 +91,9 @@ class Law:
     derive: Callable[..., dict[str, Any]] | None = None
     inverse: Callable[..., Any] | None = None
     falls: bool | None = None
+    domain: Callable[..., Span] | None = None
+    takes: Literal["positive", "zero", "any"] = "positive"
+    special: tuple[Special, ...] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -95,6 +118,28 @@ class Law:
         """Names of the solver's coordinates: coefficients, then shapes."""
         names = [c.name for c in self.coefficients]
         return (*names, *(s.name for s in self.shapes))
+
+    def named(self, role: Role) -> str | None:
+        """Return the name of the coordinate with this role, or None: a law is asked, never a letter."""
+        parts: tuple[Coefficient | Shape, ...] = (*self.coefficients, *self.shapes)
+        return next((part.name for part in parts if part.role == role), None)
+
+    def within(self, bottom: float, top: float) -> Law:
+        """Return the law with its floor and ceiling held inside a metric's range."""
+        kept = tuple(
+            replace(c, lower=max(c.lower, bottom), upper=min(c.upper, top))
+            if c.role in ("floor", "ceiling")
+            else c
+            for c in self.coefficients
+        )
+        return self if kept == self.coefficients else replace(self, coefficients=kept)
+
+    def reach(self, theta: Array) -> Span:
+        """Lowest and highest first input at which the law has a value, ends excluded."""
+        if self.domain is None:
+            return 0.0, np.inf
+        low, high = self.domain(*theta.tolist(), **self.constants)
+        return float(low), float(high)
 
     @property
     def parameters(self) -> tuple[str, ...]:

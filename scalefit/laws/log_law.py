@@ -79,13 +79,25 @@ def _inverse(y: Any, s: Any, b: Any, kappa: Any, D_ref: float) -> Any:
     return D_ref * np.exp(np.where(small, q, np.expm1(safe * q) / safe))
 
 
+def _domain(s: float, b: float, kappa: float, D_ref: float) -> tuple[float, float]:
+    """Above D0, which is 0 for κ = 0."""
+    return (D_ref * float(np.exp(-1 / kappa)) if kappa > 0 else 0.0), np.inf
+
+
 log_law = Law(
     name="log",
     formula="s·(ln(D/D0) / ln(D_ref/D0))^β  =  (ln(A·D^α))^β",
     inputs=("D",),
-    coefficients=(Coefficient("s", 0.0, meaning="quality at D_ref"),),
+    coefficients=(Coefficient("s", 0.0, meaning="quality at D_ref", role="scale"),),
     shapes=(
-        Shape("b", (0.0, 5.0), spacing="log", points=33, meaning="relative slope at D_ref"),
+        Shape(
+            "b",
+            (0.0, 5.0),
+            spacing="log",
+            points=33,
+            meaning="relative slope at D_ref",
+            role="exponent",
+        ),
         Shape("kappa", _kappa_span, points=9, meaning="1 / ln(D_ref / D0)"),
     ),
     basis=_basis,
@@ -98,5 +110,6 @@ log_law = Law(
     derive=_derive,
     inverse=_inverse,
     falls=False,
+    domain=_domain,
     source="Isik et al. 2024, arXiv 2402.04177, the log-law equation of downstream translation quality",
 )

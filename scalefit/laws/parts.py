@@ -12,16 +12,28 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Span = tuple[float, float]
+Role = Literal["", "floor", "ceiling", "scale", "exponent"]
 
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A parameter that enters linearly behind the link, with its bounds."""
+    """A parameter that enters linearly behind the link, with its bounds.
+
+    ``role`` says what it does to the curve, so that nobody has to read that off its name: a ``floor`` or
+    ``ceiling`` is a value that the curve nears and never crosses, a ``scale`` is the size of what moves.
+
+    Examples
+    --------
+    >>> from scalefit import Coefficient
+    >>> Coefficient("E", 0.0, meaning="irreducible loss", role="floor").role
+    'floor'
+    """
 
     name: str
     lower: float = -np.inf
     upper: float = np.inf
     meaning: str = ""
+    role: Role = ""
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,13 @@ class Shape:
     ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it.
     With ``spacing="log"`` a low of 0 is allowed: the grid then holds 0 itself and eight
     decades below the high end. ``spacing="square"`` is densest at the low end: steps grow linearly.
+    ``role`` is ``"exponent"`` for one that says how steep the curve is.
+
+    Examples
+    --------
+    >>> from scalefit import Shape
+    >>> Shape("alpha", (0.0, 5.0), role="exponent").bounds((), {})
+    (0.0, 5.0)
     """
 
     name: str
@@ -38,6 +57,7 @@ class Shape:
     spacing: Literal["linear", "square", "log"] = "linear"
     points: int = 33
     meaning: str = ""
+    role: Role = ""
 
     def bounds(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Span:
         """Lowest and highest value for these inputs."""
@@ -48,6 +68,19 @@ class Shape:
         """Candidate values, ascending, bounds included: read-only."""
         low, high = self.bounds(inputs, constants)
         return ticks(low, high, self.spacing, self.points)
+
+
+@dataclass(frozen=True)
+class Special:
+    """A law that another one contains.
+
+    ``embed`` takes the contained law's quoted parameters by name and returns the container's; ``inputs`` names
+    the container's inputs that the contained law reads, where it has more than that law.
+    """
+
+    law: str
+    embed: Callable[..., dict[str, float]]
+    inputs: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=256)

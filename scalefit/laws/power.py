@@ -6,10 +6,10 @@ from typing import Any
 
 from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, Special
 
-ALPHA = Shape("alpha", (0.0, 5.0), spacing="square", points=65, meaning="exponent")
-SCALE = Coefficient("a", 0.0, meaning="the falling part at the reference input")
+ALPHA = Shape("alpha", (0.0, 5.0), spacing="square", points=65, meaning="exponent", role="exponent")
+SCALE = Coefficient("a", 0.0, meaning="the falling part at the reference input", role="scale")
 
 
 def _anchor(x: Any) -> dict[str, float]:
@@ -23,7 +23,7 @@ def _inverse(y: Any, E: Any, a: Any, alpha: Any, x_ref: float) -> Any:
 power = Law(
     name="power",
     formula="E + A·x^−α",
-    coefficients=(Coefficient("E", 0.0, meaning="irreducible loss"), SCALE),
+    coefficients=(Coefficient("E", 0.0, meaning="irreducible loss", role="floor"), SCALE),
     shapes=(ALPHA,),
     basis=lambda x, alpha, x_ref: (1.0, decay(x, alpha, x_ref)),
     slopes=lambda phi, x, alpha, x_ref: ((0.0, fall(phi[1], x, x_ref)),),
@@ -33,6 +33,7 @@ power = Law(
     unreport=lambda E, A, alpha, x_ref: (E, A * x_ref**-alpha, alpha),
     inverse=_inverse,
     falls=True,
+    special=(Special("pure_power", lambda A, alpha: {"E": 0.0, "A": A, "alpha": alpha}),),
     source="Hestness et al. 2017, arXiv 1712.00409; Isik et al. 2024, arXiv 2402.04177, eq. 3 (cross-entropy)",
 )
 

@@ -11,7 +11,9 @@ ce_to_bleu = Law(
     name="ce_to_bleu",
     formula="C·e^(−k·L)",
     inputs=("L",),
-    coefficients=(Coefficient("c", 0.0, meaning="quality at the reference cross-entropy"),),
+    coefficients=(
+        Coefficient("c", 0.0, meaning="quality at the reference cross-entropy", role="scale"),
+    ),
     shapes=(
         Shape(
             "k",
@@ -29,5 +31,6 @@ ce_to_bleu = Law(
     unreport=lambda C, k, L_ref: (C * np.exp(-k * L_ref), k),
     inverse=lambda y, c, k, L_ref: L_ref - np.log(y / c) / k,
     falls=True,
+    takes="any",
     source="Gordon, Duh and Kaplan 2021, Data and Parameter Scaling Laws for NMT, BLEU–cross-entropy equation",
 )

@@ -95,13 +95,70 @@ def ce_to_bleu(rng):
     return {"C": between(rng, 30, 100), "k": between(rng, 0.1, 1.5)}
 
 
+def ceiling(rng):
+    b = between(rng, 0.1, 1)
+    return {"c": between(rng, 20, 60), "a": decades(rng, 1, 20) * 1e8**b, "b": b}
+
+
+def logistic(rng):
+    """Floor, middle and ceiling all inside four decades."""
+    return {
+        "lo": between(rng, 0, 10),
+        "hi": between(rng, 20, 60),
+        "k": between(rng, 0.6, 3),
+        "x_mid": decades(rng, 2e7, 5e8),
+    }
+
+
+def m4(rng):
+    """The plateau ends inside the measured range."""
+    a, c, E, E0 = (
+        between(rng, 0.3, 2),
+        between(rng, 0.4, 1),
+        between(rng, 0.3, 2),
+        between(rng, 4, 8),
+    )
+    q = rng.uniform(-1.5, 1.5)
+    return {"E": E, "E0": E0, "a": a, "b": (E0 - E) ** (1 - a) * np.exp(q) * 1e8**c, "c": c}
+
+
+def broken(rng):
+    """Both slopes and the round between them are inside the measured range."""
+    c0 = between(rng, 0.1, 0.3)
+    return {
+        "E": between(rng, 0.2, 1),
+        "B": decades(rng, 0.5, 3) * 1e8**c0,
+        "c0": c0,
+        "c1": between(rng, 0.3, 0.8),
+        "x_d": decades(rng, 3e7, 3e8),
+        "f": between(rng, 0.3, 0.8),
+    }
+
+
+def skaling(rng):
+    alpha, beta = rng.uniform(0.2, 0.6, 2)
+    return {
+        "E": between(rng, 1, 2.5),
+        "A": decades(rng, 0.3, 3) * 1e8**alpha,
+        "B": decades(rng, 0.3, 3) * 1e10**beta,
+        "alpha": alpha,
+        "beta": beta,
+        "k": between(rng, 0.5, 1.5),
+    }
+
+
 CASES = {
     "power": Case((X,), power),
     "pure_power": Case((X,), pure_power),
     "log": Case((X,), log),
     "bansal": Case((X,), bansal),
     "rectified": Case((X,), rectified),
+    "m4": Case((X,), m4),
+    "broken": Case((np.geomspace(1e6, 1e10, 24),), broken),
+    "ceiling": Case((X,), ceiling),
+    "logistic": Case((X,), logistic),
     "chinchilla": Case(PAIRS, chinchilla),
+    "skaling": Case(PAIRS, skaling),
     "multiplicative": Case(PAIRS, multiplicative),
     "ce_to_bleu": Case((NATS,), ce_to_bleu),
 }

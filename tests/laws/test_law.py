@@ -97,7 +97,9 @@ def test_a_function_that_gives_no_numbers_is_no_law():
 
 
 def test_unknown_law_lists_those_there_are():
-    with pytest.raises(LawError, match="no law is called 'powr'; there are bansal, ce_to_bleu"):
+    with pytest.raises(
+        LawError, match="no law is called 'powr'; there are bansal, broken, ce_to_bleu"
+    ):
         get_law("powr")
     assert get_law("power") is get_law(LAWS["power"])
 
@@ -143,3 +145,31 @@ def test_log_law_turns_into_a_power_law_as_d0_goes_to_0():
 
 def test_laws_print_their_formula():
     assert repr(LAWS["power"]) == "Law(power: E + A·x^−α)"
+
+
+def test_roles_are_asked_for_by_role():
+    assert LAWS["power"].named("floor") == "E"
+    assert LAWS["m4"].named("ceiling") == "E0"
+    assert LAWS["log"].named("floor") is None
+
+
+def test_a_law_within_a_metric_keeps_its_ceiling_there():
+    (c, _) = LAWS["ceiling"].within(0.0, 100.0).coefficients
+    assert (c.lower, c.upper) == (0.0, 100.0)
+    assert LAWS["pure_power"].within(0.0, 100.0) is LAWS["pure_power"]
+
+
+def test_where_a_law_has_values():
+    law = LAWS["log"].anchored((np.geomspace(1e6, 1e9, 4),))
+    low, high = law.reach(law.theta({"D0": 2e4, "s": 20.0, "beta": 1.1}))
+    assert low == pytest.approx(2e4)
+    assert high == np.inf
+
+
+def test_rectified_has_a_value_at_no_examples_at_all():
+    sizes = np.array([0.0, 1e2, 1e3, 1e4, 1e5, 1e6])
+    truth = {"B": 40.0, "D_l": 20.0, "beta": 0.4, "E": 0.5}
+    values = LAWS["rectified"](sizes, **truth)
+    fit = sf.fit({"D": sizes, "loss": values}, "loss", "rectified", inputs={"D": "D"})
+    assert fit.points.y.size == 6
+    assert fit.params == pytest.approx(truth, rel=1e-5)

@@ -1,0 +1,99 @@
+"""Alabdulmohsin's M4: from the error of a model that learned nothing to the irreducible one.
+
+(ε − E)/(E0 − ε)^a = b·x^−c is implicit in ε. With u = (ε − E)/(E0 − E) it reads ε = E·(1 − u) + E0·u, linear in E
+and E0, where u solves ln u − a·ln(1 − u) = q − c·ln(x/x_ref): one equation in one unknown, and the law is separable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from scalefit.laws._scale import geometric_mean
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape, Special
+
+STEPS = 12
+
+
+def _share(x: Any, a: Any, q: Any, c: Any, x_ref: float) -> Any:
+    """Solve for u by Newton's method in logit u, where the equation is nearly straight on both sides.
+
+    Without the clip the first step from a flat start (a near 0) would leave the range of doubles.
+    """
+    right = q - c * np.log(x / x_ref)
+    z = np.where(right < 0, right, right / np.maximum(a, 0.2))
+    for _ in range(STEPS):
+        u = expit(z)
+        miss = -np.logaddexp(0, -z) + a * np.logaddexp(0, z) - right
+        z = z - np.clip(miss / np.maximum(1 - u + a * u, 1e-12), -6, 6)
+    return expit(z)
+
+
+def _basis(x: Any, a: Any, q: Any, c: Any, x_ref: float) -> tuple[Any, Any]:
+    u = _share(x, a, q, c, x_ref)
+    return 1 - u, u
+
+
+def _slopes(phi: Any, x: Any, a: Any, q: Any, c: Any, x_ref: float) -> tuple[Any, ...]:
+    """By the implicit function theorem: du = (ln(1−u)·da + dq − ln(x/x_ref)·dc) / (1/u + a/(1−u))."""
+    rest, u = phi
+    by_q = u * rest / np.maximum(rest + a * u, 1e-300)
+    by_a = by_q * np.log(np.maximum(rest, 1e-300))
+    by_c = -by_q * np.log(x / x_ref)
+    return tuple((-d, d) for d in (by_a, by_q, by_c))
+
+
+def _inverse(y: Any, E: Any, E0: Any, a: Any, q: Any, c: Any, x_ref: float) -> Any:
+    u = (y - E) / (E0 - E)
+    return x_ref * np.exp((q - np.log(u) + a * np.log1p(-u)) / c)
+
+
+def _report(E: Any, E0: Any, a: Any, q: Any, c: Any, x_ref: float) -> dict[str, Any]:
+    gap = np.asarray(E0 - E, dtype=float)
+    with np.errstate(invalid="ignore"):
+        b = gap ** (1 - a) * np.exp(q) * x_ref**c
+    return {"E": E, "E0": E0, "a": a, "b": b, "c": c}
+
+
+def _unreport(E: Any, E0: Any, a: Any, b: Any, c: Any, x_ref: float) -> tuple[Any, ...]:
+    gap = np.asarray(E0 - E, dtype=float)
+    return E, E0, a, np.log(b) - (1 - a) * np.log(gap) - c * np.log(x_ref), c
+
+
+def _positions(x: Any, x_ref: float) -> tuple[float, float]:
+    """Ln u/(1−u)^a at the reference: from a tail of a power law to far inside the plateau."""
+    return -12.0, 12.0
+
+
+def _power(E: float, A: float, alpha: float) -> dict[str, float]:
+    """Return M4 without a plateau: for a = 0 any E0 far above the data gives the same power law."""
+    gap = 1e3 * max(A, 1.0)
+    return {"E": E, "E0": E + gap, "a": 0.0, "b": A, "c": alpha}
+
+
+m4 = Law(
+    name="m4",
+    formula="(y − E)/(E0 − y)^a = b·x^−c",
+    coefficients=(
+        Coefficient("E", 0.0, meaning="irreducible loss", role="floor"),
+        Coefficient("E0", 0.0, meaning="loss of a model that has learned nothing", role="ceiling"),
+    ),
+    shapes=(
+        Shape("a", (0.0, 10.0), "square", points=9, meaning="how long the plateau lasts"),
+        Shape("q", _positions, points=25, meaning="where the plateau ends"),
+        Shape("c", (0.0, 5.0), "square", points=17, meaning="exponent", role="exponent"),
+    ),
+    basis=_basis,
+    slopes=_slopes,
+    anchor=lambda x: {"x_ref": geometric_mean(x)},
+    reported=("E", "E0", "a", "b", "c"),
+    report=_report,
+    unreport=_unreport,
+    inverse=_inverse,
+    falls=True,
+    special=(Special("power", _power),),
+    source="Alabdulmohsin, Neyshabur and Zhai 2022, arXiv 2209.06640, equation of M4",
+)

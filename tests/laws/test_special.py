@@ -1,0 +1,55 @@
+"""A law never fits worse than the laws it contains: all pairs of the catalogue, any data."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalefit.fitting import solve
+from scalefit.laws import LAWS
+
+PAIRS = [(law.name, special) for law in LAWS.values() for special in law.special]
+
+
+@pytest.mark.parametrize(("name", "special"), PAIRS, ids=lambda v: getattr(v, "law", v))
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(5, 12),
+    noise=st.sampled_from([1e-4, 0.01, 0.05, 0.3]),
+)
+def test_never_worse_than_what_it_contains(name, special, seed, n, noise):
+    law, inner = LAWS[name], LAWS[special.law]
+    rng = np.random.default_rng(seed)
+    inputs = tuple(np.exp(rng.uniform(0, 12, n)) * 10 ** rng.uniform(0, 6) for _ in law.inputs)
+    reads = tuple(inputs[law.inputs.index(i)] for i in special.inputs) or inputs
+    fall = sum(x**-b for x, b in zip(inputs, rng.uniform(0.02, 0.6, len(inputs)), strict=True))
+    y = (rng.uniform(0, 1) + fall / fall.max()) * np.exp(noise * rng.standard_normal(n))
+    contained = solve(inner, reads, y)
+    outer = solve(law, inputs, y)
+    assert outer.objective <= contained.objective * (1 + 1e-9) + 1e-24 * float(y @ y)
+
+
+@pytest.mark.parametrize(("name", "special"), PAIRS, ids=lambda v: getattr(v, "law", v))
+def test_the_embedding_is_the_contained_law(name, special):
+    law, inner = LAWS[name], LAWS[special.law]
+    x = tuple(np.geomspace(1e3, 1e9, 9) * (1 + i) for i in range(len(law.inputs)))
+    reads = tuple(x[law.inputs.index(i)] for i in special.inputs) or x
+    numbers = {"E": 0.5, "A": 40.0, "B": 300.0, "alpha": 0.3, "beta": 0.2}
+    truth = {p: numbers[p] for p in inner.parameters}
+    anchored = law.anchored(x)
+    with np.errstate(all="ignore"):
+        value = anchored.value(x, anchored.theta(special.embed(**truth)))
+    np.testing.assert_allclose(value, inner(*reads, **truth), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "objective"),
+    [
+        (200 * 8.0 ** np.arange(7), [2.94, 2.51, 2.15, 1.85, 1.58, 1.37, 1.18], 7.954e-5),
+        (200 * 4.0 ** np.arange(8), [3.27, 2.97, 2.72, 2.49, 2.27, 2.06, 1.89, 1.72], 2.7421e-4),
+    ],
+)
+def test_rectified_finds_its_optimum_where_beta_is_small(x, y, objective):
+    fit = solve(LAWS["rectified"], (x,), np.array(y))
+    assert fit.objective == pytest.approx(objective, rel=2e-4)
