@@ -1,4 +1,4 @@
-"""From paths to rows: recognised, read, cut to the last checkpoint, completed."""
+"""From paths to rows: recognised, read, cut to the evaluations that count, completed."""
 
 from __future__ import annotations
 
@@ -7,62 +7,92 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scalefit.errors import ScalefitError
+
+from .checkpoints import choose
 from .complete import Context
 from .find import units
 from .mlflow_server import is_server, read_server
-from .reader import Extract, Row, TooMuchError
-from .source import NothingMeasuredError, Source
+from .names import Names
+from .reader import Extract, TooMuchError
+from .source import Source
 
-_ONE_LOG = ("@run", "run", "system", "eval_set", "metric", "filter", "signature")
-_EARLIER = "evaluations before the last left out (checkpoints='all' keeps them)"
+_LEFT = {
+    "last": "evaluations before the last left out (checkpoints='all' keeps them)",
+    "best": "evaluations beside the best left out (checkpoints='all' keeps them)",
+}
 _SHOWN = 5
 
 
-def collect(
-    paths: list[str], format: str | None, context: Context, checkpoints: str
-) -> tuple[Extract, list[Source]]:
-    """Return the rows of all sources, completed, with notes on what was taken for what."""
-    gathered = _Gathered(context, checkpoints)
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the readers.
+
+    Attributes
+    ----------
+    format : str or None
+        The format's name, where it is not to be recognised.
+    context : Context
+        What no log knows.
+    checkpoints : {"best", "last", "all"}
+        Which evaluations of a log count.
+    names : Names
+        What logged names mean to the user.
+    """
+
+    format: str | None
+    context: Context
+    checkpoints: str
+    names: Names
+
+
+def collect(paths: list[str], request: Request) -> tuple[Extract, list[Source]]:
+    """Return the rows of all sources, completed, with notes on what was taken for what.
+
+    A source that was found by searching and cannot be read is left out and named: one broken run
+    never stops a folder.
+    """
+    gathered = _Gathered(request)
     for address in filter(is_server, paths):
-        new = read_server(address, history=checkpoints == "all")
+        new = read_server(address, request.names, history=request.checkpoints != "last")
         gathered.add(new, Source(Path(address), address), "an MLflow tracking server")
-    found = gathered.found
-    for source, reader, searched in units([p for p in paths if not is_server(p)], format, found):
+    files = [p for p in paths if not is_server(p)]
+    for source, reader, searched in units(files, request.format, request.names, gathered.found):
         try:
             new = reader.extract(source)
-        except NothingMeasuredError as error:
+        except ScalefitError as error:
             if not searched:
                 raise
-            gathered.empty.append(str(error))
+            gathered.unread.append(str(error))
             continue
         gathered.add(new, source, reader.title, whole=reader.loose)
         gathered.sources.append(source)
     gathered.conclude(paths)
-    return found, gathered.sources
+    return gathered.found, gathered.sources
 
 
 @dataclass
 class _Gathered:
     """What has been read so far."""
 
-    context: Context
-    checkpoints: str
+    request: Request
     found: Extract = field(default_factory=Extract)
     kinds: Counter[str] = field(default_factory=Counter)
     sources: list[Source] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
-    earlier: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
 
     def add(self, new: Extract, source: Source, title: str, *, whole: bool = False) -> None:
-        """Add the rows of one source, of a log the last of each metric unless all are wanted."""
+        """Add the rows of one source, of a log those evaluations that count."""
         self.kinds[title] += 1
-        rows = new.rows if whole or self.checkpoints == "all" else _last(new.rows)
-        if len(rows) < len(new.rows):
-            self.earlier[source.name] = len(new.rows) - len(rows)
+        rows = new.rows
+        if not whole:
+            rows = choose(rows, self.request.checkpoints, source.name, new)
+            self.left[source.name] += sum(r["value"] is not None for r in new.rows) - len(rows)
         for row in rows:
             row |= {"@unit": source.name, "@set": row.get("eval_set")}
         try:
-            self.found.rows += self.context.complete(rows, source)
+            self.found.rows += self.request.context.complete(rows, source)
         except TooMuchError as error:
             raise source.wrong(None, f"with what was read before, {error}") from error
         for note in new.notes:
@@ -70,16 +100,17 @@ class _Gathered:
 
     def conclude(self, paths: Sequence[str]) -> None:
         """Add the notes on all sources together."""
-        for name, gone in self.earlier.items() if len(self.earlier) == 1 else ():
-            self.found.note(f"{name}: {gone} {_EARLIER}")
-        if len(self.earlier) > 1:
-            gone = sum(self.earlier.values())
-            self.found.note(f"{gone} evaluations of {len(self.earlier)} logs {_EARLIER[12:]}")
-        for error in self.empty[:_SHOWN]:
+        left, told = +self.left, _LEFT.get(self.request.checkpoints)
+        if told and len(left) == 1:
+            self.found.note(f"{next(iter(left))}: {left.total()} {told}")
+        elif told and left:
+            self.found.note(f"{left.total()} evaluations of {len(left)} logs {told[12:]}")
+        for error in self.unread[:_SHOWN]:
             self.found.note(f"left out: {error}")
-        if len(self.empty) > _SHOWN:
+        if len(self.unread) > _SHOWN:
+            more = len(self.unread) - _SHOWN
             self.found.note(
-                f"left out: {len(self.empty) - _SHOWN} more in which nothing is measured"
+                f"left out: {more} more that are broken or in which nothing is measured"
             )
         self.found.notes[:0] = [_taken(self.kinds, paths)]
 
@@ -88,20 +119,3 @@ def _taken(kinds: Counter[str], paths: Sequence[str]) -> str:
     if sum(kinds.values()) == 1 and len(paths) == 1:
         return f"{paths[0]}: taken for {next(iter(kinds))}"
     return "taken for: " + ", ".join(f"{title} × {n}" for title, n in sorted(kinds.items()))
-
-
-def _last(rows: list[Row]) -> list[Row]:
-    """Return the last evaluation of each metric, set and run of a log that has several."""
-    if not any("step" in row and "metric" in row for row in rows):
-        return rows
-    last: dict[tuple[object, ...], Row] = {}
-    for row in rows:
-        key = tuple(row.get(name) for name in _ONE_LOG)
-        if key not in last or _step(row) >= _step(last[key]):
-            last[key] = row
-    return list(last.values())
-
-
-def _step(row: Row) -> float:
-    step = row.get("step")
-    return float(step) if isinstance(step, int | float) else float("inf")

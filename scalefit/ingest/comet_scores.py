@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from .jsons import load, number
+from .means import mean
 from .reader import Extract, Reader, Row
 from .source import Source
 
@@ -51,14 +52,6 @@ def _row(source: Source, name: str, scores: Any) -> Row:
     if not known or len(known) != len(values):
         raise source.wrong(None, f"system {name!r}: needed a COMET score for every segment")
     return {"metric": "comet", "system": name, **mean(known)}
-
-
-def mean(values: list[float]) -> Row:
-    """Return the mean of segment scores and its standard error."""
-    n = len(values)
-    middle = math.fsum(values) / n
-    spread = math.fsum((v - middle) ** 2 for v in values)
-    return {"value": middle, "stderr": math.sqrt(spread / (n - 1) / n) if n > 1 else None}
 
 
 def _no_model(source: Source, found: Extract) -> None:

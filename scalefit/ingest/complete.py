@@ -20,22 +20,42 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Context:
-    """Where the columns come from that no log knows."""
+    """Where the columns come from that no log knows.
+
+    Attributes
+    ----------
+    manifest : Manifest or None
+        A table of runs.
+    pattern : str or None
+        Columns in the runs' paths.
+    tokens_per_step : float or None
+        Tokens of one step's batch, where the steps are those of pretraining:
+        ``pretrain_tokens`` is then step × tokens.
+    """
 
     manifest: Manifest | None = None
     pattern: str | None = None
+    tokens_per_step: float | None = None
 
     def complete(self, rows: list[Row], source: Source) -> list[Row]:
         """Return the rows of one source with what pattern and manifest say about it."""
-        if self.manifest is None and self.pattern is None:
-            return rows
-        return [self._row(row, source) for row in rows]
+        if self.manifest is not None or self.pattern is not None:
+            rows = [self._row(row, source) for row in rows]
+        if self.tokens_per_step is not None:
+            rows = [self._counted(row) for row in rows]
+        return rows
+
+    def _counted(self, row: Row) -> Row:
+        step = parse_count(str(row.get("step")))
+        if step is None or not is_missing(row.get("pretrain_tokens")):
+            return row
+        return {**row, "pretrain_tokens": step * (self.tokens_per_step or 0.0)}
 
     def _row(self, row: Row, source: Source) -> Row:
         run = str(row.get("run") or row.get("system") or "")
         path = f"{source.path.as_posix()}/{run}" if run else source.path.as_posix()
         told = self._from_pattern(path) | self._from_manifest(row, source)
-        replaced = {"eval_set"} if self.manifest is not None else set()
+        replaced = {"model", "eval_set"} if self.manifest is not None else {"model"}
         found = {**row}
         for name, value in told.items():
             own = row.get(name)

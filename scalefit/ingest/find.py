@@ -12,6 +12,7 @@ from scalefit.errors import FormatError
 
 from .delimited import header
 from .limits import LIMITS
+from .names import Names
 from .reader import Extract, Reader
 from .registry import TABLE_SUFFIXES, by_name, recognise, required
 from .source import Source
@@ -21,11 +22,11 @@ Unit = tuple[Source, Reader, bool]
 """What to read, its reader, and whether it was found by searching rather than named."""
 
 
-def units(paths: list[str], format: str | None, notes: Extract) -> Iterator[Unit]:
+def units(paths: list[str], format: str | None, names: Names, notes: Extract) -> Iterator[Unit]:
     """Yield what is to be read, each with its reader, in sorted order."""
     for path in paths:
         for found in _expanded(path):
-            yield from _unit(Source.of(found), format, notes, found != path)
+            yield from _unit(Source.of(found, names), format, notes, found != path)
 
 
 def _expanded(path: str) -> list[str]:

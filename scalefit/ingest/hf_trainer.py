@@ -1,23 +1,38 @@
 """Hugging Face Trainer: a run's folder, or its ``trainer_state.json`` or ``*_results.json``.
 
-``eval_loss`` is nats per target token. The same logs repeat in every ``checkpoint-N``: the run's
+``eval_loss`` is nats per target token, unless the run is one of regression, classification or
+preferences. The same logs repeat in every ``checkpoint-N``: the run's
 own are read, or those of its last checkpoint where the run was cut short.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from .jsons import load
-from .names import Named, evaluations
+from scalefit.errors import FormatError
+from scalefit.table.names import Named
+
+from .checkpoints import BEST, FINAL
+from .entropy import BYTE, TOKEN
+from .jsons import load, number
 from .reader import Extract, Reader, Row
 from .source import Source
 
 STATE = "trainer_state.json"
 _RESULTS = re.compile(r"(all|eval\w*|test\w*|predict\w*)_results\.json")
-_LOSSES = {"loss": "cross_entropy", "loss_per_byte": "cross_entropy_per_byte"}
-_UNITS = {"cross_entropy": "nats/target token", "cross_entropy_per_byte": "nats/byte"}
+_LOSSES = {"loss": ("cross_entropy", TOKEN), "loss_per_byte": ("cross_entropy_per_byte", BYTE)}
+_OTHER_GOALS = re.compile(
+    r"(eval|test|predict)[_/](rewards/.*|logps/.*|mse|rmse|mae|pearsonr?|spearmanr?|r2)", re.I
+)
+"""Logged names of regression and of preference training (DPO and its kin)."""
+_OTHER_HEADS = re.compile(
+    r"For(Sequence|Token|Image)Classification|ForMultipleChoice|Reward|ForQuestion"
+)
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})/?$")
 
 
 def recognises(source: Source) -> bool:
@@ -48,59 +63,133 @@ def read(source: Source) -> Extract:
     found = Extract()
     state = _state(source) if source.is_dir else (source if source.basename == STATE else None)
     results = _results(source) if source.is_dir else ([] if state else [source])
-    if state:
-        _history(state, found)
-        if state.path.parent.name.startswith("checkpoint-") and source.is_dir:
-            found.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
-    for file in results:
-        _add_results(file, found)
+    history = History.of(state) if state else History(())
+    documents = [(file, _results_of(file)) for file in results]
+    entropy = _is_entropy(source, [*history.entries, *(numbers for _, numbers in documents)], found)
+    for entry, common in history.placed():
+        named = source.names.evaluations(entry)
+        found.rows += [_row(name, v, common, entropy=entropy) for name, v in named.items()]
+    if state and state.path.parent.name.startswith("checkpoint-") and source.is_dir:
+        found.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
+    for file, numbers in documents:
+        _add_results(file, source.names.evaluations(numbers), found, entropy=entropy)
     if not found.rows:
         raise source.nothing("holds no evaluation (no eval_, test_ or predict_ number)")
     return found
 
 
-def _history(source: Source, found: Extract) -> None:
-    text = source.text()
-    document = load(source)
-    history = document.get("log_history") if isinstance(document, dict) else None
-    if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
-        raise source.wrong(None, "has no list 'log_history'; needed a trainer's state")
-    lines = [i for i, line in enumerate(text.split("\n"), 1) if re.fullmatch(r"    \{\r?", line)]
-    for i, entry in enumerate(history):
-        place = source.at(lines[i]) if len(lines) == len(history) else source.name
-        common = {"step": entry.get("step"), "source": place, **_seen(entry)}
-        found.rows += [_row(name, v, common) for name, v in evaluations(entry).items()]
+@dataclass(frozen=True)
+class History:
+    """A trainer's log: its entries, where each stands, and which step it calls the best."""
+
+    entries: tuple[dict[str, Any], ...]
+    places: tuple[str, ...] = ()
+    best: int | None = None
+
+    @classmethod
+    def of(cls, source: Source) -> History:
+        """Return the history that a ``trainer_state.json`` holds."""
+        text = source.text()
+        document = load(source)
+        history = document.get("log_history") if isinstance(document, dict) else None
+        if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
+            raise source.wrong(None, "has no list 'log_history'; needed a trainer's state")
+        lines = [
+            i for i, line in enumerate(text.split("\n"), 1) if re.fullmatch(r"    \{\r?", line)
+        ]
+        alike = len(lines) == len(history)
+        places = [source.at(line) for line in lines] if alike else [source.name] * len(history)
+        best = _CHECKPOINT.search(str(document.get("best_model_checkpoint")))
+        return cls(tuple(history), tuple(places), int(best[1]) if best else None)
+
+    def placed(self) -> Iterable[tuple[dict[str, Any], Row]]:
+        """Yield each entry with what its rows share."""
+        for entry, place in zip(self.entries, self.places, strict=True):
+            seen = number(entry.get("num_input_tokens_seen"))  # 0: the trainer did not count them
+            counted = {"input_tokens_seen": seen} if seen else {}
+            yield entry, {"step": entry.get("step"), BEST: self.best, "source": place, **counted}
 
 
-def _seen(entry: dict[str, Any]) -> Row:
-    """Return the tokens seen; 0 means that the trainer did not count them."""
-    seen = entry.get("num_input_tokens_seen")
-    return {"input_tokens_seen": seen} if isinstance(seen, int | float) and seen > 0 else {}
+def _is_entropy(source: Source, entries: Iterable[dict[str, Any]], found: Extract) -> bool:
+    """Return whether the run's loss is a cross-entropy of tokens; note it where it is not."""
+    other = next((str(k) for e in entries for k in e if _OTHER_GOALS.fullmatch(str(k))), None)
+    other = other or _other_head(source)
+    if other:
+        found.note(
+            f"{source.name}: this run has {other}, so its loss is no cross-entropy of tokens: it is "
+            "kept as the metric 'loss'"
+        )
+    return other is None
 
 
-def _row(named: Named, value: float, common: Row) -> Row:
-    name = _LOSSES.get(named[1], named[1])
-    unit = {"unit": _UNITS[name]} if name in _UNITS else {}
-    return {"eval_set": named[0], "metric": name, "value": value, **unit, **common}
+def _other_head(source: Source) -> str | None:
+    """Return what the model's configuration says, where it is no language model."""
+    folder = source.path if source.is_dir else source.path.parent
+    if source.held is not None or not (folder / "config.json").is_file():
+        return None
+    try:
+        config = load(Source.of(folder / "config.json"))
+    except FormatError:
+        return None
+    kind = config.get("problem_type") if isinstance(config, dict) else None
+    if kind:
+        return f"problem_type {kind}"
+    heads = config.get("architectures") if isinstance(config, dict) else None
+    named = (
+        [str(h) for h in heads if _OTHER_HEADS.search(str(h))] if isinstance(heads, list) else []
+    )
+    return named[0] if named else None
 
 
-def _add_results(source: Source, found: Extract) -> None:
-    """Add a results file's numbers; where the history has another one, the file's is final."""
+def _row(named: Named, value: float, common: Row, *, entropy: bool) -> Row:
+    row = {"eval_set": named[0], "metric": named[1], "value": value, **common}
+    if entropy and named[1] in _LOSSES:
+        row["metric"], row["unit"] = _LOSSES[named[1]]
+    return row
+
+
+def _results_of(source: Source) -> dict[str, Any]:
     document = load(source)
     if not isinstance(document, dict):
         raise source.wrong(None, "is no JSON object; needed a trainer's results")
-    last = {(r["eval_set"], r["metric"]): r for r in found.rows}
-    for named, value in evaluations(document).items():
-        row = _row(named, value, {"source": source.name})
-        known = last.get((row["eval_set"], row["metric"]))
+    return document
+
+
+def _add_results(
+    source: Source, numbers: dict[Named, float], found: Extract, *, entropy: bool
+) -> None:
+    """Add a results file's numbers: measured after training, of the step whose numbers they are."""
+    rows = [_row(named, value, {}, entropy=entropy) for named, value in numbers.items()]
+    step, last = _step_of(rows, found), {_key(row): row for row in found.rows}
+    for row in rows:
+        known = last.get(_key(row))
+        own = {"source": source.name, "step": step, FINAL: True}
         if known is None:
-            found.rows.append(row)
-        elif abs(known["value"] - value) > 1e-9 * max(1.0, abs(value)):
+            found.rows.append({**row, **own})
+        elif not _same(known["value"], row["value"]):
+            of = f", those of the best step, {step}" if step is not None else ""
             found.note(
-                f"{source.name}: {row['metric']} on {row['eval_set']} is {value:.6g} here and "
-                f"{known['value']:.6g} at the end of the log; the results file is taken as final"
+                f"{source.name}: {row['metric']} on {row['eval_set']} is {row['value']:.6g} here and "
+                f"{known['value']:.6g} at the end of the log; the results file is taken as final{of}"
             )
-            known.update(row)
+            found.rows.append({**known, **row, **own})
+
+
+def _step_of(rows: list[Row], found: Extract) -> Any:
+    """Return the step whose evaluation the results repeat: the best where that was loaded again."""
+    final = {_key(row): row["value"] for row in rows}
+    known = [row for row in found.rows if _key(row) in final and not row.get(FINAL)]
+    steps = [row.get("step") for row in known if _same(row["value"], final[_key(row)])]
+    best = next((row[BEST] for row in known if row.get(BEST) is not None), None)
+    return best if best in steps else (steps[-1] if steps else None)
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return row["eval_set"], row["metric"]
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-9 * max(1.0, abs(b)) or (math.isnan(a) and math.isnan(b))
 
 
 READER = Reader("hf-trainer", "a Hugging Face Trainer run", recognises, read, takes="both")

@@ -6,9 +6,9 @@ loss, so it holds label smoothing where the run was trained with it, which the f
 
 from __future__ import annotations
 
-import math
 import re
 
+from .entropy import of_perplexity
 from .jsons import number
 from .reader import Extract, Reader
 from .source import Source
@@ -38,9 +38,8 @@ def read(source: Source) -> Extract:
         numbers = {name.lower(): number(value) for name, value in _PAIR.findall(text)}
         place = {"step": int(start[1]), "eval_set": "dev", "source": source.at(line)}
         ppl = numbers.get("ppl")
-        if ppl is not None and ppl >= 1:
-            entropy = {"metric": "cross_entropy", "value": math.log(ppl)}
-            found.rows.append({**entropy, "unit": "nats/target token", **place})
+        if ppl is not None:
+            found.rows.append({**of_perplexity(ppl), **place})
             found.note(_NOTE)
         for name, (metric, factor) in _METRICS.items():
             value = numbers.get(name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .limits import LIMITS
-from .source import Source
+
+if TYPE_CHECKING:
+    from .source import Source
 
 
 def load(source: Source) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalefit.table.names import metric_name
+
 from .jsons import load, number
-from .names import metric_name
 from .reader import Extract, Reader, Row
 from .source import Source
 

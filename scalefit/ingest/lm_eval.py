@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from scalefit.table.names import metric_name
+
 from .jsons import first_object, load, load_lines, number
-from .names import metric_name
+from .means import mean
 from .reader import Extract, Reader, Row
 from .source import Source
 
@@ -105,8 +107,7 @@ def read_samples(source: Source) -> Extract:
     for (key, kept), many in values.items():
         row = {
             "metric": metric_name(key),
-            "value": math.fsum(many) / len(many),
-            "stderr": _error(many),
+            **mean(many),
         }
         own = {"filter": kept} if kept != "none" else {}
         found.rows.append(
@@ -115,14 +116,6 @@ def read_samples(source: Source) -> Extract:
     if not found.rows:
         raise source.nothing("its samples hold no number. Try: score their responses")
     return found
-
-
-def _error(values: list[float]) -> float | None:
-    n = len(values)
-    if n < 2:
-        return None
-    mean = math.fsum(values) / n
-    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
 
 
 READER = Reader("lm-eval", "lm-evaluation-harness results", recognises, read)

@@ -13,7 +13,6 @@ from scalefit.table.columns import KNOWN
 from .jsons import number
 from .limits import LIMITS
 from .mlflow_runs import Run, conclude, value
-from .names import split
 from .reader import Extract, Reader, Row
 from .source import Source
 
@@ -97,7 +96,7 @@ def _files(run: Source) -> list[Path]:
 def _metric(run: Source, file: Path, common: Row) -> list[Row]:
     """Return a metric's values; of equal steps the latest comes last, as MLflow orders them."""
     key = file.relative_to(run.path / "metrics").as_posix()
-    named = split(key)
+    named = run.names.split(key)
     if named is None:
         return []
     source = run.child("metrics", *key.split("/"))

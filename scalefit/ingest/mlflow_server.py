@@ -19,7 +19,7 @@ from scalefit.errors import FormatError
 
 from .limits import LIMITS
 from .mlflow_runs import Run, conclude, value
-from .names import split
+from .names import Names
 from .reader import Extract, Row
 
 _API = "/api/2.0/mlflow/"
@@ -34,17 +34,19 @@ def is_server(path: str) -> bool:
     return path.startswith(("http://", "https://"))
 
 
-def read_server(address: str, *, history: bool = False) -> Extract:
+def read_server(address: str, names: Names, *, history: bool = False) -> Extract:
     """Return the evaluations of all active runs of all experiments, or of those the page shows.
 
     Parameters
     ----------
     address : str
         The server's address, or that of an experiment's or a run's page on it.
+    names : Names
+        What logged names mean to the user.
     history : bool
         Whether every logged value is asked for, and not only each metric's last.
     """
-    server, found, runs = _server(address), Extract(), list[Run]()
+    server, found, runs = _server(address, names), Extract(), list[Run]()
     for answer in server.runs():
         run = _run(answer)
         runs.append(run)
@@ -68,7 +70,7 @@ def _run(answer: Answer) -> Run:
 def _rows(server: _Server, run: Run, answer: Answer, *, history: bool) -> Iterator[Row]:
     for last in _listed(_inside(answer, "data"), "metrics"):
         key = str(last.get("key"))
-        named = split(key)
+        named = server.names.split(key)
         if named is None:
             continue
         logged = server.history(run.id, key) if history else [last]
@@ -83,6 +85,7 @@ class _Server:
     """A tracking server, and what of it is wanted."""
 
     base: str
+    names: Names
     experiment: str | None = None
     run: str | None = None
 
@@ -144,7 +147,7 @@ class _Server:
         return found
 
 
-def _server(address: str) -> _Server:
+def _server(address: str, names: Names) -> _Server:
     base, fragment = urldefrag(address)
     page = _PAGE.fullmatch(fragment)
     if fragment.strip("/") and page is None:
@@ -152,7 +155,7 @@ def _server(address: str) -> _Server:
             f"{address}: is no page of runs; needed the server's address, or that of an "
             "experiment or a run: …/#/experiments/ID/runs/ID"
         )
-    return _Server(base.rstrip("/"), *((page["experiment"], page["run"]) if page else ()))
+    return _Server(base.rstrip("/"), names, *((page["experiment"], page["run"]) if page else ()))
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from scalefit.table.columns import KNOWN
 
 from .mlflow_runs import Run, conclude, value
-from .names import split
 from .reader import Extract, Reader, Row
 from .source import Source
 
@@ -99,7 +98,7 @@ def _read(source: Source, base: sqlite3.Connection) -> Extract:
 def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row]) -> Iterator[Row]:
     """Yield the evaluations; of equal steps the latest comes last, as MLflow orders them."""
     keys = [row[0] for row in base.execute("select distinct key from metrics")]
-    named = {key: meant for key in keys if (meant := split(str(key))) is not None}
+    named = {key: meant for key in keys if (meant := source.names.split(str(key))) is not None}
     for start in range(0, len(named), _AT_ONCE):
         some = list(named)[start : start + _AT_ONCE]
         for run, key, raw, step, bad in base.execute(

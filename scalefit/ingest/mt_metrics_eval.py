@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from scalefit.table.names import metric_name
+
 from .jsons import number
 from .limits import LIMITS
-from .names import metric_name
 from .reader import Extract, Reader, Row
 from .source import Source
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 
+from .entropy import of_perplexity
 from .jsons import number
 from .reader import Extract, Reader, Row
 from .source import Source
@@ -47,10 +47,8 @@ def read(source: Source) -> Extract:
 def _rows(text: str) -> list[Row]:
     rows: list[Row] = []
     ppl = _number(_PPL, text)
-    if ppl is not None and ppl >= 1:
-        rows.append(
-            {"metric": "cross_entropy", "value": math.log(ppl), "unit": "nats/target token"}
-        )
+    if ppl is not None:
+        rows.append(of_perplexity(ppl))
     accuracy, bleu = _number(_ACCURACY, text), _number(_BLEU, text)
     if accuracy is not None:
         rows.append({"metric": "token_accuracy", "value": accuracy / 100})

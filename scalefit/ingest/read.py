@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from scalefit.errors import FormatError, MissingColumnError
 from scalefit.result import frame_of
@@ -13,17 +13,18 @@ from scalefit.table.build import build
 from scalefit.table.metrics import METRICS, canonical
 
 from . import manifest as manifests
-from .collect import collect
+from .checkpoints import BEST, FINAL, Checkpoints, checked
+from .collect import Request, collect
 from .complete import Context, Rescorer, ask_for_pretraining
 from .delimited import CSV
 from .find import beside
 from .limits import LIMITS
+from .names import Names
 from .reader import Row
 from .registry import required
 from .source import Source
 
-Checkpoints = Literal["last", "all"]
-HIDDEN = ("@run", "@unit", "@set")
+HIDDEN = ("@run", "@unit", "@set", BEST, FINAL)
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -35,7 +36,8 @@ def read(
     allow: Sequence[str] = (),
     manifest: str | Path | None = None,
     pattern: str | None = None,
-    checkpoints: Checkpoints = "last",
+    checkpoints: Checkpoints | None = None,
+    tokens_per_step: float | None = None,
     outputs: Rescorer | None = None,
 ) -> Table:
     """Read results from files of any known format.
@@ -57,8 +59,12 @@ def read(
     pattern : str, optional
         The same from the runs' paths:
         ``runs/{corpus}-{pretrain_tokens}/ft-{task}-{finetune_tokens}-s{finetune_seed}``.
-    checkpoints : {"last", "all"}
-        Of a training log's many evaluations, keep the last one of each metric and set, or all.
+    checkpoints : {"best", "last", "all"}, optional
+        Of a training log's many evaluations, keep the last one of each metric and set, those at the
+        best step, or all. Default: ``last``, or ``all`` with `tokens_per_step`.
+    tokens_per_step : float, optional
+        Tokens of one step's batch, where the log is one of pretraining: each step's
+        ``pretrain_tokens`` is then step × tokens.
     outputs : Outputs, optional
         Hypotheses beside the logs, to be scored: their scores, with standard errors and
         signatures, take the place of the log's own.
@@ -74,8 +80,10 @@ def read(
     """
     paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
     given = beside(paths) if manifest is None else Source.of(manifest)
-    context = Context(_manifest(given), pattern)
-    found, sources = collect(paths, format, context, checkpoints)
+    context = Context(_manifest(given), pattern, _tokens(tokens_per_step))
+    which = checked(checkpoints or ("last" if tokens_per_step is None else "all"))
+    request = Request(format, context, which, Names(dict(mapping or {})))
+    found, sources = collect(paths, request)
     if outputs is not None:
         outputs.score(found, sources, context)
     if given is not None:
@@ -99,6 +107,12 @@ def read(
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error
     return Table(*made)
+
+
+def _tokens(given: float | None) -> float | None:
+    if given is not None and not (0 < given < math.inf):
+        raise FormatError(f"tokens_per_step={given}; needed the tokens of one step's batch, over 0")
+    return given
 
 
 def _manifest(source: Source | None) -> manifests.Manifest | None:

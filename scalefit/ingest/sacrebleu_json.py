@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from scalefit.table.names import metric_name
+
 from .jsons import load, number
-from .names import metric_name
 from .reader import Extract, Reader, Row
 from .source import Source
 

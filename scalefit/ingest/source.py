@@ -15,9 +15,11 @@ from typing import IO
 from scalefit.errors import FormatError
 
 from .limits import LIMITS
+from .names import Names
 
 HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
+_COMMON = Names()
 _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
 
@@ -37,25 +39,29 @@ class Source:
         How messages and the ``source`` column call it.
     held : bytes or None
         Its bytes, where they came from standard input.
+    names : Names
+        What logged names mean to the user.
     """
 
     path: Path
     name: str
     held: bytes | None = None
+    names: Names = _COMMON
 
     @classmethod
-    def of(cls, path: str | Path) -> Source:
+    def of(cls, path: str | Path, names: Names = _COMMON) -> Source:
         """Return the source of a path; ``-`` reads standard input now, bounded."""
         if str(path) == "-":
             held = sys.stdin.buffer.read(LIMITS.whole + 1)
             if len(held) > LIMITS.whole:
                 raise FormatError(f"standard input: more than {LIMITS.whole} bytes; give a file")
-            return cls(Path("-"), "stdin", held)
-        return cls(Path(path), str(path))
+            return cls(Path("-"), "stdin", held, names)
+        return cls(Path(path), str(path), names=names)
 
     def child(self, *parts: str) -> Source:
         """Return a file below a folder."""
-        return Source(self.path.joinpath(*parts), "/".join([self.name.rstrip("/"), *parts]))
+        name = "/".join([self.name.rstrip("/"), *parts])
+        return Source(self.path.joinpath(*parts), name, names=self.names)
 
     @property
     def is_dir(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from scalefit.table.names import metric_name
+
 from .jsons import first_object, load_lines, number
-from .names import metric_name
 from .reader import Extract, Reader
 from .source import Source
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from .limits import LIMITS
-from .names import loss_note, split
+from .names import loss_note
 from .protobuf import WireError, fields, floats, message, signed, text
 from .reader import Extract, Reader
 from .source import Source
@@ -33,7 +33,7 @@ def read(source: Source) -> Extract:
     """Return every evaluation scalar; what is no evaluation is counted in the notes."""
     found, others = Extract(), set[str]()
     for tag, step, value in scalars(source, found):
-        named = split(tag)
+        named = source.names.split(tag)
         if named is None:
             others |= {tag} if len(others) < LIMITS.columns else set()
             continue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from scalefit.table.names import metric_name, split
+
 from .delimited import header, rows
 from .jsons import number as plain_number
-from .names import evaluations, loss_note, metric_name, split
+from .names import loss_note
 from .reader import Extract, Reader, Row
 from .source import Source
 
@@ -41,7 +43,7 @@ def read_panel(source: Source) -> Extract:
             value = plain_number(cell)
             if not run or not key or _BOUND.search(key) or value is None:
                 continue
-            named = split(key) or (None, metric_name(key))
+            named = source.names.split(key) or (None, metric_name(key))
             values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
             found.rows.append({"run": run, "step": plain_number(step), **values})
     if not found.rows:
@@ -68,7 +70,7 @@ def read_runs(source: Source) -> Extract:
         if state not in ("finished", ""):
             unfinished.append(f"{name} ({state})")
             continue
-        values = evaluations(row)
+        values = source.names.evaluations(row)
         rest: Row = {k: v for k, v in row.items() if _is_configuration(k) and v != ""}
         for (place_set, metric), value in values.items():
             named = {"eval_set": place_set, "metric": metric, "value": value}

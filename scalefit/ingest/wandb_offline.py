@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalefit.table.columns import KNOWN
+from scalefit.table.names import Named
 
-from .names import Named, evaluations, loss_note
+from .names import Names, loss_note
 from .protobuf import WireError, fields, message, signed, text
 from .reader import Extract, Reader, Row
 from .source import Source
@@ -32,7 +33,7 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> Extract:
     """Return the evaluations of the run's history, and of its summary where they are not there."""
-    found, run = Extract(), _Run()
+    found, run = Extract(), _Run(source.names)
     for index, record in enumerate(_records(source, found)):
         try:
             run.add(record)
@@ -56,7 +57,8 @@ def _rows(entry: dict[Named, float], common: Row) -> list[Row]:
 class _Run:
     """What is gathered of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names) -> None:
+        self.names = names
         self.name: str | None = None
         self.history: list[tuple[int | None, dict[Named, float]]] = []
         self.summary: dict[Named, float] = {}
@@ -67,7 +69,7 @@ class _Run:
             if number == _HISTORY:
                 self._add_history(message(value))
             elif number == _SUMMARY:
-                self.summary.update(evaluations(_items(message(value))))
+                self.summary.update(self.names.evaluations(_items(message(value))))
             elif number == _CONFIG:
                 self._configure(message(value))
             elif number == _RUN:
@@ -79,7 +81,9 @@ class _Run:
             if number == 2:
                 step = next((signed(v) for n, v in fields(message(value)) if n == 1), 0)
         logged = entry.get("_step", step)
-        self.history.append((logged if isinstance(logged, int) else step, evaluations(entry)))
+        self.history.append(
+            (logged if isinstance(logged, int) else step, self.names.evaluations(entry))
+        )
 
     def _add_run(self, data: bytes) -> None:
         for number, value in fields(data):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -71,6 +71,8 @@ class Scoring:
         ``if __name__ == "__main__":``.
     allow_empty : bool
         Whether empty lines are scored rather than refused.
+    allow : sequence of str
+        Checks of the table to switch off, see :data:`scalefit.table.ALLOWABLE`.
     progress : bool
         Whether to show bars.
     """
@@ -83,6 +85,7 @@ class Scoring:
     cache: str | Path | bool | None = None
     workers: int = 1
     allow_empty: bool = False
+    allow: Sequence[str] = ()
     progress: bool = True
 
     def spec(self, metric: str) -> SacreSpec:

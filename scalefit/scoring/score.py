@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from scalefit.errors import ScoringError
-from scalefit.table import Table
+from scalefit.errors import ScoringError, TableError
+from scalefit.table import ALLOWABLE, Table
 
 from .bootstrap import bootstrap
 from .inputs import Inputs, read_inputs
@@ -79,7 +79,7 @@ def score(
         The same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-s{finetune_seed}``.
     **scoring
         Any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``,
-        ``cache``, ``workers``, ``allow_empty``, ``progress``.
+        ``cache``, ``workers``, ``allow_empty``, ``allow``, ``progress``.
 
     Returns
     -------
@@ -150,12 +150,24 @@ def score_systems(
     known = Labels(columns or {}, manifest, pattern).rows(inputs.systems)
     found = {one.statistics.metric: one for one in measure(wanted, inputs, how)}
     rows = [row for one in found.values() for row in _rows(one, inputs, how, known)]
-    # Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
-    table = Table.from_frame(pd.DataFrame(rows), allow=("fractions", "no_pretrain_tokens"))
+    table = _checked(pd.DataFrame(rows), how.allow)
     about_rows = [note for note in table.notes if manifest or pattern or _REPLICATES not in note]
     notes = (*about_rows, *_notes(inputs, how, "comet" in found))
     statistics = {name: one.statistics for name, one in found.items()}
     return Scored(replace(table, notes=notes), statistics, inputs.problems)
+
+
+def _checked(frame: pd.DataFrame, allow: Sequence[str]) -> Table:
+    """Return the scores as a table; what the checks say becomes a note, for the work is done.
+
+    Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
+    """
+    allowed = ("fractions", "units", "no_pretrain_tokens", *allow)
+    try:
+        return Table.from_frame(frame, allow=allowed)
+    except TableError as error:
+        table = Table.from_frame(frame, allow=tuple(ALLOWABLE))
+        return replace(table, notes=(*table.notes, f"kept, though {error}"))
 
 
 def _options(comet: Comet | str | Path | None, scoring: Mapping[str, Any]) -> Scoring:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .cells import Mask
+from .cells import Floats, Mask
 from .columns import COUNTS
 from .draft import Draft
 from .metrics import METRICS, Metric, canonical, metric
@@ -22,6 +22,8 @@ _UNITS = {
     "bits/byte": ("cross_entropy_per_byte", math.log(2)),
 }
 ENTROPIES = ("cross_entropy", "cross_entropy_per_byte")
+_DUST = 1e-6
+"""What rounding may add beyond a range's edge, relative to it: sacreBLEU's 100.00000000000004."""
 
 
 def check(draft: Draft) -> None:
@@ -88,8 +90,8 @@ def _stderr(draft: Draft) -> None:
 
 
 def _metric_range(draft: Draft, known: Metric) -> None:
-    values = draft.frame["value"].to_numpy(dtype=float)
     mine = rows_of(draft, known.name)
+    values = _clipped(draft, known, mine)
     infinite = mine & np.isinf(values)
     draft.blame(infinite, "value", lambda i: f"{known.name} {_seen(values[i])}", "a finite number")
     if "range" in draft.allow:
@@ -103,6 +105,18 @@ def _metric_range(draft: Draft, known: Metric) -> None:
     draft.blame(
         outside, "value", lambda i: f"{known.name} {values[i]:g}", needed, _range_hint(known)
     )
+
+
+def _clipped(draft: Draft, known: Metric, mine: Mask) -> Floats:
+    """Return all values; those of one metric that lie beyond an edge by dust only are put on it."""
+    values = draft.frame["value"].to_numpy(dtype=float)
+    for edge, side in ((known.lower, -1.0), (known.upper, 1.0)):
+        beyond = side * (values - edge) if math.isfinite(edge) else np.zeros(len(values))
+        dust = mine & (beyond > 0) & (beyond <= _DUST * max(1.0, abs(edge)))
+        if dust.any():
+            values = np.where(dust, edge, values)
+            draft.put("value", values)
+    return values
 
 
 def _range_hint(known: Metric) -> str:

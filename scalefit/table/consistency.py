@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .cells import Mask
+from .cells import Mask, is_missing
 from .checks import ENTROPIES, rows_of
 from .columns import KNOWN, MEASURED, SEEDS
 from .draft import Draft
@@ -134,7 +134,7 @@ def _mixed_scales(draft: Draft) -> None:
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
     scale = np.divide(biggest[codes], 100 * values, out=np.zeros(len(values)), where=values != 0)
-    beside = small & (scale > 2 / 3) & (scale < 3 / 2)
+    beside = small & (scale > 2 / 3) & (scale < 3 / 2) & ~_same_tool(draft, codes, biggest)
     large = comet & (np.abs(values) > 5)
     if large.any() and (comet & ~large).sum() > 0:
         beside |= comet & ~large & (np.abs(values) <= 1.2)
@@ -148,6 +148,17 @@ def _mixed_scales(draft: Draft) -> None:
         "one scale, 0 to 100 or 0 to 1",
         "multiply the fractions by 100, or allow='units'",
     )
+
+
+def _same_tool(draft: Draft, codes: np.ndarray, biggest: np.ndarray) -> Mask:
+    """Return the rows whose signature the largest value of their cell has too: one tool, one unit."""
+    if not draft.has("signature"):
+        return np.zeros(len(draft.frame), dtype=bool)
+    signed = np.array([None if is_missing(s) else str(s) for s in draft.frame["signature"]])
+    largest = np.full(len(biggest), None, dtype=object)
+    top = draft.frame["value"].to_numpy(dtype=float) == biggest[codes]
+    largest[codes[top]] = signed[top]
+    return np.array([a is not None and a == b for a, b in zip(signed, largest[codes], strict=True)])
 
 
 def _precision(draft: Draft) -> None:

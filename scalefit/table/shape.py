@@ -14,6 +14,7 @@ from .cells import missing
 from .columns import COLUMNS, KNOWN
 from .draft import Draft
 from .metrics import METRICS, canonical
+from .names import Named, column
 from .problems import listed
 
 _PER_METRIC = ("stderr", "signature")
@@ -36,15 +37,15 @@ def to_long(draft: Draft, metrics: Sequence[str] = ()) -> None:
     _turn(draft, wide)
 
 
-def wide_metrics(frame: pd.DataFrame, extra: Sequence[str] = ()) -> dict[str, str]:
-    """Return the metric columns of a wide frame, as column name -> metric name."""
+def wide_metrics(frame: pd.DataFrame, extra: Sequence[str] = ()) -> dict[str, Named]:
+    """Return the metric columns of a wide frame, as column name -> (evaluation set, metric)."""
     names = [str(c) for c in frame.columns if str(c) not in KNOWN]
-    found = {c: canonical(c) for c in names if canonical(c) in METRICS}
-    found.update({c: canonical(c) for c in extra if c in names})
+    found = {c: named for c in names if (named := column(c)) is not None}
+    found.update({c: (None, canonical(c)) for c in extra if c in names})
     doubled = [c for c in found if list(found.values()).count(found[c]) > 1]
     if doubled:
         raise TableError(
-            f"columns {', '.join(map(repr, doubled))} are all read as {found[doubled[0]]!r}. "
+            f"columns {', '.join(map(repr, doubled))} are all read as {found[doubled[0]][1]!r}. "
             "Try: keep one of them, or turn the file into columns metric and value"
         )
     return found
@@ -59,16 +60,18 @@ def _no_metric(frame: pd.DataFrame) -> str:
     )
 
 
-def _turn(draft: Draft, wide: Mapping[str, str]) -> None:
+def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     frame, labels = draft.frame, draft.labels
-    beside = {m: _beside(frame, c, m) for c, m in wide.items()}
+    beside = {c: _beside(frame, c, m) for c, (_, m) in wide.items()}
     taken = {*wide, *(c for columns in beside.values() for c in columns.values())}
     rest = frame[[c for c in frame.columns if c not in taken and c not in _PER_METRIC]]
     parts, places = [], []
-    for column, name in wide.items():
-        there = ~missing(frame[column])
-        part = rest[there].assign(metric=name, value=frame[column][there])
-        for target, own in beside[name].items():
+    for own_name, (place, name) in wide.items():
+        there = ~missing(frame[own_name])
+        part = rest[there].assign(metric=name, value=frame[own_name][there])
+        if place is not None and not draft.has("eval_set"):
+            part = part.assign(eval_set=place)
+        for target, own in beside[own_name].items():
             part = part.assign(**{target: frame[own][there]})
         parts.append(part)
         places.append(np.flatnonzero(there))

@@ -11,8 +11,8 @@ import pytest
 from scalefit.errors import FormatError, MissingDependencyError, ScalefitError
 from scalefit.ingest import limits, read, reader
 from scalefit.ingest.manifest import _glob
-from scalefit.ingest.names import split
 from scalefit.ingest.reader import Extract, Rows
+from scalefit.table.names import split
 
 SECONDS = 20.0
 """Of processor time; all of these take less than two on an idle core."""
@@ -124,7 +124,7 @@ def test_a_flood_of_notes_ends(tmp_path):
     written(tmp_path / "b.csv", "pretrain_tokens,bleu\n1,20.5\n")
     notes = read(tmp_path).notes
     assert len(notes) < 10
-    assert "left out: 1995 more in which nothing is measured" in notes
+    assert "left out: 1995 more that are broken or in which nothing is measured" in notes
     lines = "".join(f"[valid] Ep. 1 : Up. {i} : m{i} : 1.5\n" for i in range(100_000))
     path = written(tmp_path / "valid.log", lines + "[valid] Ep. 1 : Up. 5 : chrf : 41.25\n")
     notes = read(path, allow=("no_pretrain_tokens",)).notes

@@ -1,0 +1,87 @@
+"""One understanding of names: a known metric with a split before, behind or above it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalefit.ingest.names import Names
+from scalefit.table.metrics import METRICS
+from scalefit.table.names import column, split
+
+SPLITS = {"eval": "eval", "valid": "valid", "val": "valid", "dev": "dev", "test": "test"}
+
+
+def shouted(draw, word):
+    return draw(st.sampled_from([word, word.upper(), word.capitalize()]))
+
+
+@st.composite
+def spelled(draw):
+    """A metric and a split in one of the ways in which people join them."""
+    metric, place = draw(st.sampled_from(sorted(METRICS))), draw(st.sampled_from(sorted(SPLITS)))
+    one, other = shouted(draw, metric), shouted(draw, place)
+    joined = draw(
+        st.sampled_from(["{p}_{m}", "{p}/{m}", "{p}-{m}", "{p} {m}", "{m}/{p}", "{m}_{p}"])
+    )
+    return joined.format(m=one, p=other), (SPLITS[place], metric)
+
+
+@given(spelled())
+def test_a_known_metric_with_a_split_is_an_evaluation_however_it_is_joined(case):
+    name, meant = case
+    assert split(name) == meant
+    assert column(name) == meant
+
+
+@given(st.sampled_from(sorted(METRICS)), st.sampled_from(["train", "training", "train_inner"]))
+def test_training_numbers_are_none(metric, place):
+    assert split(f"{place}_{metric}") is None
+    assert split(f"{place}/{metric}") is None
+    assert split(f"{metric}/{place}") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("bleu", (None, "bleu")),
+        ("BLEU", (None, "bleu")),
+        ("BLEU/val", ("valid", "bleu")),
+        ("eval/ood/bleu", ("ood", "bleu")),
+        ("inference_eval/wmt_de/bleu", ("wmt_de", "bleu")),
+        ("wmt14-en-de/chrF++", ("wmt14-en-de", "chrf++")),
+        ("val_loss", ("valid", "loss")),
+        ("eval_fluency", ("eval", "fluency")),
+        ("loss", None),
+        ("accuracy", None),
+        ("best/bleu", None),
+        ("best_bleu", None),
+        ("eval_samples_per_second", None),
+        ("learning_rate", None),
+        ("", None),
+        ("/", None),
+        ("eval_", None),
+        ("x" * 500, None),
+    ],
+)
+def test_names_of_logs(name, meant):
+    assert split(name) == meant
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_an_answer(name):
+    named = split(name)
+    assert named is None or (named[1] and named[1] == named[1].lower())
+    column(name)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "name", "meant"),
+    [
+        ({"score": "bleu"}, "score", (None, "score")),
+        ({"eval/score": "bleu"}, "eval/score", ("eval", "eval/score")),
+        ({"accuracy": "accuracy"}, "accuracy", (None, "accuracy")),
+        ({"steps": "step"}, "steps", None),
+    ],
+)
+def test_the_users_names_are_judged_by_the_users_mapping(mapping, name, meant):
+    assert Names(mapping).split(name) == meant
