@@ -177,7 +177,9 @@ def test_no_logarithm_is_taken_of_what_has_none(sizes, losses, value):
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_an_input_whose_logarithm_is_taken_must_be_positive(sizes, losses, value):
     sizes[0] = value
-    with pytest.raises(FitError, match=f"input x is {value:g} at point 0, and law 'power' has no value"):
+    with pytest.raises(
+        FitError, match=f"input x is {value:g} at point 0, and law 'power' has no value"
+    ):
         sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"})
 
 
