@@ -1,3 +1,4 @@
+from . import datasets as datasets
 from . import errors as errors
 from . import landscape as landscape
 from .alignment import Alignment as Alignment
