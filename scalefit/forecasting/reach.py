@@ -8,7 +8,9 @@ import numpy as np
 
 from scalefit.types import Floats
 
-FARTHEST = 1000.0  # beyond this multiple of the largest size nothing is known, and no number is printed
+FARTHEST = (
+    1000.0  # beyond this multiple of the largest size nothing is known, and no number is printed
+)
 HORIZONS = np.geomspace(1.0, FARTHEST, 241)
 HORIZONS.flags.writeable = False
 

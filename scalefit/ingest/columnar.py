@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))
 _BATCH = 1 << 28
 """Bytes that a portion of a Parquet file may come to."""
 _INDEX = "__index_level_"
+_EXCEL_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
 def recognises_parquet(source: Source) -> bool:
@@ -105,17 +107,25 @@ def _excel_rows(source: Source, data: bytes) -> Iterator[Row]:
     number, first = next(filled, (1, ()))
     names = _names(source, number, first)
     for number, cells in filled:
-        own = {names.get(i, f"column {i + 1}"): c for i, c in enumerate(cells) if c is not None}
+        there = ((i, _unescaped(c)) for i, c in enumerate(cells) if c is not None)
+        own = {names.get(i, f"column {i + 1}"): c for i, c in there}
         yield {**dict.fromkeys(names.values()), **own, "@place": source.at(number)}
 
 
 def _names(source: Source, number: int, cells: tuple[Any, ...]) -> dict[int, str]:
-    names = {i: str(cell).strip() for i, cell in enumerate(cells) if cell is not None}
+    names = {i: str(_unescaped(c)).strip() for i, c in enumerate(cells) if c is not None}
     if len(names) > LIMITS.columns:
         raise source.wrong(number, f"{len(names)} columns; at most {LIMITS.columns} are read")
     if len({*names.values()}) < len(names):
         raise source.wrong(number, "column names stand twice")
     return names
+
+
+def _unescaped(cell: Any) -> Any:
+    """Return a text cell with the characters that Excel writes as ``_x000D_``."""
+    if not isinstance(cell, str) or "_x" not in cell:
+        return cell
+    return _EXCEL_ESCAPE.sub(lambda code: chr(int(code[1], 16)), cell)
 
 
 def _extra(source: Source, name: str, error: ImportError) -> MissingDependencyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from .reader import Extract, Reader, Row
 from .source import Source
 
 DELIMITERS = ",\t;|"
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 def recognises(source: Source) -> bool:
@@ -28,6 +30,15 @@ def header(lines: list[str]) -> str | None:
     return next(
         (text for text in lines if text.strip() and not text.lstrip().startswith("#")), None
     )
+
+
+def is_long(source: Source) -> bool:
+    """Whether the header has columns metric and value."""
+    line = header(source.first_lines) or ""
+    if not recognises(source):
+        return False
+    names = next(csv.reader([line], delimiter=delimiter(source, line)), [])
+    return {"metric", "value"} <= {name.strip() for name in names}
 
 
 def read(source: Source) -> Extract:
@@ -47,7 +58,7 @@ def rows(source: Source) -> Iterator[Row]:
     names = _names(source, counter.line, next(csv.reader([first], delimiter=mark)))
     reader = csv.reader(counter, delimiter=mark)
     while True:
-        place = counter.line + 1
+        place, counter.inside = counter.line + 1, False
         try:
             cells = next(reader)
         except StopIteration:
@@ -63,18 +74,23 @@ def rows(source: Source) -> Iterator[Row]:
 
 
 class _Lines:
-    """Lines without comments, for the csv module, that know where they stand."""
+    """Lines without comments, for the csv module, that know where they stand.
+
+    Asked for a second line of one record, the csv module is inside quotes: that line is text, even
+    where it is empty or begins with ``#``.
+    """
 
     def __init__(self, source: Source) -> None:
-        self.line, self.stream = 0, source.lines()
+        self.line, self.inside, self.stream = 0, False, source.lines(ends=True)
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
         for self.line, text in self.stream:  # noqa: B020 - the number is kept on purpose
-            if text.strip() and not text.lstrip().startswith("#"):
-                return text + "\n"
+            if self.inside or (text.strip() and not text.lstrip().startswith("#")):
+                self.inside = True
+                return text
         raise StopIteration
 
 
@@ -82,7 +98,7 @@ def delimiter(source: Source, line: str) -> str:
     """Return the delimiter of a header line: TAB in .tsv, else the most frequent."""
     if source.suffix == ".tsv":
         return "\t"
-    return max(DELIMITERS, key=line.count)
+    return max(DELIMITERS, key=_QUOTED.sub("", line).count)
 
 
 def _names(source: Source, line: int, cells: list[str]) -> list[str]:

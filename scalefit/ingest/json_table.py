@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -18,6 +19,16 @@ def recognises(source: Source) -> bool:
     if source.suffix in (".jsonl", ".ndjson") or _STAMP.match(source.head):
         return False
     return source.head.lstrip()[:1] in (b"{", b"[")
+
+
+def is_long(source: Source) -> bool:
+    """Whether the first row, one to a line, has metric and value."""
+    start = source.head[: 1 << 15].decode("utf-8-sig", errors="replace").lstrip("[ \r\n\t")
+    try:
+        row = json.loads(start.partition("\n")[0].rstrip(", \r]"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and {"metric", "value"} <= set(row)
 
 
 def read(source: Source) -> Extract:

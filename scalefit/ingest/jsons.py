@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from .limits import LIMITS
 
 if TYPE_CHECKING:
     from .source import Source
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def load(source: Source) -> Any:
@@ -23,6 +27,8 @@ def parse(source: Source, text: str, line: int = 1) -> Any:
         raise source.wrong(line, f"JSON of more than {LIMITS.values} values; needed less at once")
     try:
         found = json.loads(text)
+        if _HALF.search(text):  # halves of characters, which no file holds
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except json.JSONDecodeError as error:
         raise source.wrong(line + error.lineno - 1, f"no valid JSON: {error.msg}") from error
     except RecursionError as error:

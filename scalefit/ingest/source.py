@@ -20,11 +20,21 @@ from .names import Names
 HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
 _COMMON = Names()
-_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+_BOMS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 
 
 class NothingMeasuredError(FormatError):
     """A file of a known format in which nothing is measured (yet)."""
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as text that every file holds; bytes that are no UTF-8 are replaced."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -56,11 +66,11 @@ class Source:
             if len(held) > LIMITS.whole:
                 raise FormatError(f"standard input: more than {LIMITS.whole} bytes; give a file")
             return cls(Path("-"), "stdin", held, names)
-        return cls(Path(path), str(path), names=names)
+        return cls(Path(path), shown(path), names=names)
 
     def child(self, *parts: str) -> Source:
         """Return a file below a folder."""
-        name = "/".join([self.name.rstrip("/"), *parts])
+        name = "/".join([self.name.rstrip("/"), *map(shown, parts)])
         return Source(self.path.joinpath(*parts), name, names=self.names)
 
     @property
@@ -110,8 +120,19 @@ class Source:
         return text.splitlines()[:200]
 
     def open(self) -> IO[bytes]:
-        """Open the bytes, decompressed where they are gzip."""
-        return io.BufferedReader(_Guarded(self._raw(), self.name, packed=self.packed))
+        """Open the bytes, decompressed where they are gzip, as UTF-8 where they are UTF-16."""
+        stream = io.BufferedReader(_Guarded(self._raw(), self.name, packed=self.packed))
+        wide = next((name for mark, name in _BOMS.items() if stream.peek(4).startswith(mark)), None)
+        if wide is None:
+            return stream
+        with stream:
+            data = stream.read(LIMITS.whole + 1)
+        if len(data) > LIMITS.whole:
+            raise FormatError(f"{self.name}: more than {LIMITS.whole} bytes of {wide} text")
+        try:
+            return io.BytesIO(data.decode(wide).encode())
+        except UnicodeError as error:
+            raise FormatError(f"{self.name}: found damaged {wide} text: {error}") from error
 
     def _raw(self) -> IO[bytes]:
         """Open the bytes as they are; a pipe or a device might never end and is refused."""
@@ -139,24 +160,27 @@ class Source:
     def text(self) -> str:
         """Return all as text; a byte that is no UTF-8 is refused with its line."""
         data = self.data()
-        self._refuse_wide(data[:4])
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise self._encoding(line, error) from error
 
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield line numbers (from 1) and lines without their end; bounded in every way."""
-        seen = 0
-        with self.open() as stream:
+    def lines(self, *, ends: bool = False) -> Iterator[tuple[int, str]]:
+        r"""Yield line numbers (from 1) and lines without their end; bounded in every way.
+
+        A file whose lines end in ``\r`` alone (old spreadsheets) is read too.
+        """
+        seen, old = 0, b"\r" in self.head and b"\n" not in self.head
+        with io.BytesIO(self.data().replace(b"\r", b"\n")) if old else self.open() as stream:
             for number in range(1, sys.maxsize):
                 line = stream.readline(LIMITS.line + 1)
                 if not line:
                     return
                 seen += len(line)
                 self._bounded(number, len(line), seen)
-                yield number, self._decoded(number, line)
+                text = self._decoded(number, line)
+                yield number, text if ends else text.rstrip("\r\n")
 
     def at(self, line: int) -> str:
         """Return the place of a line, for messages and the ``source`` column."""
@@ -179,20 +203,10 @@ class Source:
             raise self.wrong(number, f"more than {LIMITS.stream} bytes after decompression")
 
     def _decoded(self, number: int, line: bytes) -> str:
-        if number == 1:
-            self._refuse_wide(line[:4])
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            return line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise self._encoding(number, error) from error
-        return text.rstrip("\r\n")
-
-    def _refuse_wide(self, start: bytes) -> None:
-        for mark, name in _BOMS.items():
-            if start.startswith(mark):
-                raise self.wrong(
-                    1, f"found {name} text; needed UTF-8. Try: iconv -f {name} -t UTF-8"
-                )
 
     def _encoding(self, line: int, error: UnicodeDecodeError) -> FormatError:
         byte = error.object[error.start]

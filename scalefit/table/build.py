@@ -10,7 +10,7 @@ import pandas as pd
 from scalefit.errors import MissingColumnError, TableError
 
 from . import checks, consistency
-from .cells import count_cell, guess, is_missing, missing, number_cell, numbers, texts
+from .cells import count_cell, guess, is_missing, missing, number_cell, numbers, plain_text, texts
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
 from .draft import Draft
 from .problems import listed, raise_all
@@ -40,9 +40,10 @@ def build(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the checked long frame and the notes; raise TableError with all problems."""
     draft = Draft(frame.reset_index(drop=True), _labels(frame, labels), _allowed(allow), [*notes])
-    draft.frame.columns = pd.Index([str(c) for c in frame.columns])
-    if frame.columns.duplicated().any():
-        raise TableError(f"column names stand twice: {sorted(map(str, frame.columns))}")
+    draft.frame.columns = pd.Index([" ".join(plain_text(str(c)).split()) for c in frame.columns])
+    twice = draft.frame.columns[draft.frame.columns.duplicated()]
+    if len(twice):
+        raise TableError(f"column names stand twice: {listed(sorted(set(twice)))}")
     rename(draft, mapping or {})
     _require(draft)
     to_long(draft, metrics)

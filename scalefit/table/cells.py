@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from .columns import MISSING
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+_UNHELD = re.compile("[\0\ud800-\udfff]")
+_WHOLE = 2**53
 _TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
@@ -41,6 +44,8 @@ def missing(series: pd.Series[Any]) -> Mask:
 
 def numbers(series: pd.Series[Any], parse: Callable[[str], float | None]) -> tuple[Floats, Mask]:
     """Return a column as floats (nan where missing), and where its cells are no numbers."""
+    if series.dtype.kind == "c":
+        return np.full(len(series), np.nan), np.ones(len(series), dtype=bool)
     if not is_text(series):
         found = series.to_numpy(dtype=float, na_value=np.nan)
         return found, np.zeros(len(series), dtype=bool)
@@ -82,19 +87,41 @@ def texts(series: pd.Series[Any]) -> list[str | None]:
 def _as_text(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    return str(value).strip()
+    return plain_text(str(value))
+
+
+def plain_text(text: str) -> str:
+    """Return text as every file format holds it: stripped, without NUL and halves of characters."""
+    return _UNHELD.sub("\ufffd", text.strip())
 
 
 def guess(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Return an unknown column as numbers where every cell there is one, else as texts."""
+    """Return an unknown column as floats where every cell there is one, else as texts.
+
+    Whole numbers that no float holds (identifiers) stay texts, so that every file gives them back.
+    """
     if not is_text(series):
-        return series
+        found, bad = numbers(series, number_cell)
+        held = not bad.any() and not np.isinf(found).any()
+        if held and (series.dtype.kind not in "iu" or np.abs(found).max(initial=0) <= _WHOLE):
+            return pd.Series(found, index=series.index)
+        return pd.Series(texts(series), index=series.index, dtype=object)
     if any(isinstance(v, list | dict | tuple | set) for v in series):
-        return pd.Series([None if is_missing(v) else str(v) for v in series], index=series.index)
+        held_as = [None if is_missing(v) else plain_text(str(v)) for v in series]
+        return pd.Series(held_as, index=series.index, dtype=object)
     found, bad = numbers(series, _number_or_truth)
-    if not bad.any() and not np.isinf(found).any() and not np.isnan(found).all():
+    held = not (bad.any() or np.isinf(found).any() or np.isnan(found).all())
+    if held and not any(map(_too_whole, series)):
         return pd.Series(found, index=series.index)
     return pd.Series(texts(series), index=series.index, dtype=object)
+
+
+def _too_whole(value: Any) -> bool:
+    """Return whether a cell is a whole number beyond what floats count one by one."""
+    if isinstance(value, str):
+        value = value.strip()
+        return value.lstrip("+-").isdecimal() and len(value) > 15 and abs(int(value[:40])) > _WHOLE
+    return isinstance(value, int) and abs(value) > _WHOLE
 
 
 def _number_or_truth(text: str) -> float | None:

@@ -100,8 +100,8 @@ def test_empty_files(tmp_path, name):
             r"a\.csv:3: found byte 0xfc, which is no UTF-8",
         ),
         (
-            "corpus,pretrain_tokens,bleu\na,1,2.2\n".encode("utf-16"),
-            r"a\.csv:1: found UTF-16 text; needed UTF-8",
+            "corpus,pretrain_tokens,bleu\na,1,2.2\n".encode("utf-16")[:-1],
+            r"a\.csv: found damaged UTF-16 text",
         ),
         (
             b"pretrain_tokens,bleu\n1,2,3\n",

@@ -1,6 +1,7 @@
 """Plain tables: every notation, comments, missing cells, lines, folders, globs, standard input."""
 
 import io
+import os
 import re
 import sys
 
@@ -144,3 +145,34 @@ def test_a_table_with_a_column_step_is_no_log_all_its_rows_stay(tmp_path):
         "pretrain_tokens,metric,value,step\n1M,bleu,21.53,800\n4M,bleu,23.71,800\n"
     )
     assert len(read(tmp_path / "a.csv")) == 2
+
+
+@pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_of_spreadsheets(tmp_path, code, end):
+    text = end.join(["corpus,pretrain_tokens,bleu", "Müller,1,20.25", "fr,2,21.25", ""])
+    data = b"\xff\xfe" + text.encode("utf-16-le") if code == "utf-16-le-bom" else text.encode(code)
+    (tmp_path / "a.csv").write_bytes(data)
+    table = read(tmp_path / "a.csv")
+    assert table.unique("corpus") == ["Müller", "fr"]
+    assert [s[-1] for s in table.column("source")] == ["2", "3"]
+
+
+def test_a_manifest_with_old_line_ends(tmp_path):
+    (tmp_path / "runs.csv").write_bytes(b"path,corpus,pretrain_tokens\rr1,fr,1M\r")
+    (tmp_path / "r1").mkdir()
+    (tmp_path / "r1" / "all_results.json").write_text('{"eval_loss": 2.5}')
+    assert read(tmp_path).unique("corpus") == ["fr"]
+
+
+def test_halves_of_characters_in_json(tmp_path):
+    rows = '[{"corpus": "a\\ud800", "pretrain_tokens": 1, "bleu": 20.25}]'
+    (tmp_path / "a.json").write_text(rows)
+    assert read(tmp_path / "a.json").unique("corpus") == ["a?"]
+
+
+def test_a_file_name_that_is_no_text(tmp_path):
+    name = os.fsencode(tmp_path) + b"/a\xff.csv"
+    with open(name, "w") as file:
+        file.write("pretrain_tokens,bleu\n1,20.25\n")
+    assert read(os.fsdecode(name)).column("source")[0].endswith("a\ufffd.csv:2")
