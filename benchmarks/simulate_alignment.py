@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 
 import scalefit as sf
-from scalefit.alignment.breakpoint import find_break
-from scalefit.alignment.cells import Cells, cells_of
-from scalefit.alignment.drop import confirmed, falls, passes
-from scalefit.alignment.falltest import fall_test
-from scalefit.alignment.heldout import held_out
-from scalefit.alignment.lackoffit import lack_of_fit
+from scalefit.alignment.curve import Curve, curve_of
+from scalefit.alignment.evidence.breakpoint import find_break
+from scalefit.alignment.evidence.fall import fall_test
+from scalefit.alignment.evidence.heldout import held_out
+from scalefit.alignment.evidence.misfit import misfits
+from scalefit.alignment.falls import confirmed, falls, passes
 from scalefit.alignment.noise import estimate
-from scalefit.alignment.power import seeds_needed
-from scalefit.alignment.scatter import pair_p_values, residual_sd
+from scalefit.alignment.sample_size import seeds_needed
 from scalefit.alignment.sequential import nominal_level, spent
+from scalefit.alignment.single_run import pair_p_values, residual_sd
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
 SIZES = np.geomspace(1e6, 1e9, 6)
@@ -197,23 +197,23 @@ def law_evidence(rng, draws):
         truth = means + wave * (-1.0) ** np.arange(6)
         rows = []
         for values in draw(rng, truth, 3, 3, draws):
-            cells = _cells(values)
-            noise = fall_test(cells, 1.0, 0.69, ALPHA)
-            lack, *other = sorted(lack_of_fit(cells, 1.0, noise), key=lambda f: f.curve.rss)
-            bend = find_break(cells, 1.0, noise, lack.law, ALPHA)
-            laws = tuple(f.law for f in (lack, *other))
-            ahead = held_out(cells, 1.0, noise, laws, 1 - ALPHA)
-            rows.append([lack.p <= ALPHA, bend.p <= ALPHA, ahead.inside.mean(), ahead.short])
+            curve = _curve(values)
+            noise = fall_test(curve, 1.0, 0.69, ALPHA).noise
+            tried = misfits(curve, 1.0, noise)
+            bend = find_break(curve, 1.0, noise, tried[0].law, ALPHA)
+            laws = tuple(misfit.law for misfit in tried)
+            ahead = held_out(curve, 1.0, noise, laws, 1 - ALPHA)
+            rows.append([tried[0].p <= ALPHA, bend.p <= ALPHA, ahead.inside.mean(), ahead.short])
         yield [name, *np.mean(rows, axis=0)]
 
 
-def _cells(values) -> Cells:
+def _curve(values) -> Curve:
     sizes = np.repeat(SIZES, values.shape[1])
     run = [f"{i}" for i in range(values.size)]
     table = sf.as_table(
         pd.DataFrame({"pretrain_tokens": sizes, "pretrain_run": run, "bleu": values.ravel()})
     )
-    found = cells_of(table, "bleu", None)
+    found = curve_of(table, "bleu", None)
     assert found is not None
     return found
 

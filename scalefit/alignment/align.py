@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from scalefit.errors import DesignError, MissingColumnError
+import numpy as np
+
+from scalefit.errors import DesignError
 from scalefit.table import Table, as_table
 from scalefit.table.metrics import canonical
 
-from .evidence import Question
-from .family import AlignmentTable
-from .judge import judge_groups
-from .result import Alignment
-from .scale import scale_of
-from .verdict import VERDICTS
+from .causes import Siblings, causes_of, span
+from .curve import Curve, curve_of, failed_rows
+from .evidence.gather import Evidence, Terms, gather
+from .grouping import BY, QUALITY, pretrained, quality_metrics, split_columns
+from .margin import Scale, scale_of
+from .result import Alignment, AlignmentTable
+from .sample_size import SampleSize, seeds_needed
+from .verdicts import SCOPES, Decision, Verdict, decide, reason
 
-__all__ = ["align", "quality_metrics", "split_columns"]
-
-BY = ("corpus", "task", "finetune_tokens", "model")
-QUALITY = ("bleu", "comet")
-_APART = (
-    "eval_set",
-    "domain",
-    "parameters",
-    "learning_rate",
-    "schedule",
-    "source_blind",
-    "tokenizer",
-    "unit",
-)
-_RUN = ("pretrain_tokens", "pretrain_run", "pretrain_seed", "finetune_seed", "metric")
+__all__ = ["align"]
 
 
 def align(
@@ -95,7 +86,7 @@ def align(
         raise DesignError(f"alpha is {alpha:g}; needed a level between 0 and 0.5, e.g. 0.05")
     metrics = quality_metrics(whole, quality)
     names, notes = split_columns(whole, [by] if isinstance(by, str) else list(by))
-    groups = [(key, rows) for key, rows in whole.groups(names) if _pretrained(rows)]
+    groups = [(key, rows) for key, rows in whole.groups(names) if pretrained(rows)]
     if not groups:
         raise DesignError("no row has pretrain_tokens above 0, so there is no curve to judge")
     results, scaled = [], dict[str, None]()
@@ -103,8 +94,8 @@ def align(
         values = whole.where(metric=name).column("value")
         scale = scale_of(name, values, margin)
         scaled.update({scale.note: None} if scale.note else {})
-        question = Question(scale, alpha, _known_sd(name, seed_sd))
-        results += judge_groups(whole, groups, name, canonical(loss), question)
+        terms = Terms(scale, alpha, _known_sd(name, seed_sd))
+        results += _judge_groups(whole, groups, name, canonical(loss), terms)
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
         alpha=alpha,
@@ -118,47 +109,158 @@ def _known_sd(name: str, seed_sd: float | Mapping[str, float] | None) -> float |
     return seed_sd
 
 
-def quality_metrics(table: Table, quality: str | Sequence[str]) -> list[str]:
-    """Return those of the wanted metrics that the table has."""
-    wanted = [canonical(q) for q in ([quality] if isinstance(quality, str) else quality)]
-    found = [q for q in dict.fromkeys(wanted) if q in table.metrics]
-    if not found:
-        raise DesignError(
-            f"none of the quality metrics {', '.join(wanted)} is in the table; it has "
-            f"{', '.join(table.metrics)}. Try: quality={table.metrics[0]!r}"
-        )
-    return found
-
-
-def _pretrained(rows: Table) -> bool:
-    return bool((rows.column("pretrain_tokens") > 0).any())
-
-
-def split_columns(table: Table, by: list[str]) -> tuple[list[str], list[str]]:
-    """Add the columns that still tell rows of one run apart, so that nothing unlike is averaged."""
-    for name in by:
-        if not table.has(name) and name not in BY:
-            raise MissingColumnError(
-                f"the table has no column {name!r} to group by; it has "
-                f"{', '.join(n for n in (*BY, *_APART) if table.has(n))}"
-            )
-    names, notes = list(by), []
-    for name in _APART:
-        key = [n for n in (*names, *_RUN) if table.has(n) and n != name]
-        if name not in names and table.has(name) and _varies(table, key, name):
-            names.append(name)
-            notes.append(f"groups are split by {name} as well: it differs within single runs")
-    return names, notes
-
-
-def _varies(table: Table, key: list[str], name: str) -> bool:
-    """Whether rows that agree in `key` differ in `name`."""
-    rows = list(zip(*(map(str, table.column(n)) for n in key), strict=True))
-    seen: dict[tuple[str, ...], str] = {}
-    values = map(str, table.column(name))
-    return any(seen.setdefault(row, v) != v for row, v in zip(rows, values, strict=True))
-
-
 def _worst_first(result: Alignment) -> tuple[int, int, float]:
     flags = {"misaligned": 0, "suspected": 1, "": 2}
-    return flags[result.flag], VERDICTS.index(result.verdict), result.p
+    return flags[result.flag], result.verdict.rank, result.p
+
+
+def _judge_groups(
+    whole: Table,
+    groups: list[tuple[dict[str, Any], Table]],
+    name: str,
+    loss: str,
+    terms: Terms,
+) -> list[Alignment]:
+    """Judge one metric in every group, then look across groups for causes."""
+    drafts = []
+    for key, rows in groups:
+        if name in rows.metrics:
+            drafts.append((key, rows, _judge(whole, key, rows, name, loss, terms)))
+    return [_with_causes(whole, key, rows, result, drafts) for key, rows, result in drafts]
+
+
+def _judge(
+    whole: Table, key: dict[str, Any], rows: Table, name: str, loss: str, terms: Terms
+) -> Alignment:
+    baseline = whole.baseline_for(key)
+    curve = curve_of(rows, name, baseline)
+    losses = None if loss == name else curve_of(rows, loss, baseline)
+    if curve is None or len(curve.sizes) < 2:
+        return _too_small(key, name, 0 if curve is None else len(curve.sizes), terms.alpha)
+    loss_scale = None if losses is None else scale_of(loss, losses.score, 0.5)
+    evidence = gather(curve, losses, terms, loss_scale)
+    decision = decide(evidence)
+    bad = failed_rows(curve, terms.scale.sign)
+    again = None
+    if len(bad):
+        keep = np.ones(len(rows.where(metric=name)), dtype=bool)
+        keep[bad] = False
+        less = curve_of(rows, name, baseline, keep)
+        again = _decide_again(less, losses, terms, loss_scale)
+    size = _size(evidence, decision)
+    return Alignment(
+        key=key,
+        metric=name,
+        decision=decision,
+        reason=reason(evidence, decision),
+        advice=decision.verdict.advice(evidence) + _needed(size, curve),
+        p=min(evidence.p_fall, evidence.p_harm),
+        p_misaligned=evidence.p_misaligned if losses is not None else 1.0,
+        size=size,
+        failed=len(bad),
+        again=again,
+        evidence=evidence,
+        alpha=terms.alpha,
+        notes=(*curve.notes, *_design_notes(curve), *_blind(rows, name)),
+    )
+
+
+def _decide_again(
+    curve: Curve | None, losses: Curve | None, terms: Terms, loss_scale: Scale | None
+) -> Decision:
+    """Verdict without the failed runs."""
+    if curve is None or len(curve.sizes) < 2:
+        return Decision(Verdict.INCONCLUSIVE, "", "open", SCOPES["single"])
+    return decide(gather(curve, losses, terms, loss_scale))
+
+
+def _size(evidence: Evidence, decision: Decision) -> SampleSize | None:
+    """Seeds that would decide; None where nothing is open, or no number of seeds can help."""
+    curve, fall = evidence.quality, evidence.fall
+    if decision.verdict is not Verdict.INCONCLUSIVE or len(curve.sizes) < 3:
+        return None
+    if curve.level == "single" or fall.upper < evidence.scale.margin:
+        return None
+    means = evidence.scale.sign * curve.means
+    return seeds_needed(means, fall.noise.sd, curve.design, evidence.scale.margin, fall.alpha)
+
+
+def _needed(size: SampleSize | None, curve: Curve) -> str:
+    if size is None:
+        return ""
+    now = int(curve.runs.min()) if curve.level == "procedure" else 1
+    return f" It takes {size}; {now} now."
+
+
+def _design_notes(curve: Curve) -> tuple[str, ...]:
+    notes = []
+    if curve.level == "procedure" and curve.design == "shared" and not curve.known:
+        notes.append(
+            "pretrain_seed comes back at several sizes: seeds were treated as blocks, which is "
+            "right for checkpoints of one run and for separate runs; a column pretrain_run tells"
+        )
+    runs = curve.runs
+    if curve.level == "procedure" and runs.min() < runs.max():
+        notes.append(
+            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels"
+        )
+    if curve.level == "procedure" and runs.max() == 2:
+        notes.append("two pretraining runs a size measure noise poorly; three or more are advised")
+    return tuple(notes)
+
+
+def _blind(rows: Table, name: str) -> tuple[str, ...]:
+    if not rows.has("source_blind"):
+        return ()
+    blind = rows.where(metric=name).column("source_blind") == 1.0
+    if not blind.any():
+        return ()
+    return (
+        f"{blind.mean():.0%} of the runs do no better than with shuffled sources: their {name} is no translation",
+    )
+
+
+def _too_small(key: dict[str, Any], name: str, sizes: int, alpha: float) -> Alignment:
+    return Alignment(
+        key=key,
+        metric=name,
+        decision=Decision(Verdict.INCONCLUSIVE, "", "open", SCOPES["single"]),
+        reason=f"{sizes} pretraining size{'s' if sizes != 1 else ''}; needed at least 3 for a curve.",
+        advice="Measure at least three pretraining sizes, three pretraining seeds each.",
+        p=1.0,
+        p_misaligned=1.0,
+        alpha=alpha,
+    )
+
+
+def _with_causes(
+    whole: Table, key: dict[str, Any], rows: Table, result: Alignment, drafts: list[Any]
+) -> Alignment:
+    if result.evidence is None:
+        return result
+    others = [
+        r
+        for k, _, r in drafts
+        if k.get("corpus") != key.get("corpus")
+        and all(k[n] == key[n] for n in key if n != "corpus")
+    ]
+    sizes = [
+        (float(k["finetune_tokens"]), span(r.evidence))
+        for k, _, r in drafts
+        if r.evidence is not None
+        and k.get("finetune_tokens")
+        and all(k[n] == key[n] for n in key if n != "finetune_tokens")
+    ]
+    siblings = Siblings(
+        spans=tuple(sizes),
+        falling=_corpora(others, Verdict.DETERIORATING, Verdict.FLUCTUATING),
+        steady=_corpora(others, Verdict.ALIGNED, Verdict.SATURATED, Verdict.IMPROVING),
+        rates=tuple(whole.unique("learning_rate")) if whole.has("learning_rate") else (),
+    )
+    changes = result.without_failed not in (None, result.verdict)
+    causes = causes_of(result.evidence, rows, siblings, (result.failed, changes))
+    return replace(result, causes=causes)
+
+
+def _corpora(results: list[Alignment], *verdicts: Verdict) -> tuple[str, ...]:
+    return tuple(str(r.key.get("corpus")) for r in results if r.verdict in verdicts)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.table import Table
+from scalefit.types import Floats
 from scalefit.units import format_count
 
-from .evidence import Evidence
+from .evidence.gather import Evidence
 
 __all__ = ["Cause", "Siblings", "causes_of", "span"]
 
-Floats = NDArray[np.float64]
 Status = Literal["likely", "unlikely", "unknown"]
 
 
@@ -61,13 +60,13 @@ class Siblings:
 
 
 def causes_of(
-    found: Evidence, group: Table, siblings: Siblings, failed: tuple[int, bool]
+    evidence: Evidence, group: Table, siblings: Siblings, failed: tuple[int, bool]
 ) -> tuple[Cause, ...]:
     """List the causes that bear on the largest fall of a curve.
 
     Parameters
     ----------
-    found
+    evidence
         Evidence of the curve.
     group
         All rows of its group, every metric.
@@ -76,16 +75,16 @@ def causes_of(
     failed
         Number of failed runs, and whether the verdict changes without them.
     """
-    i, j = found.fall.pair
-    sizes = (float(found.quality.sizes[i]), float(found.quality.sizes[j]))
+    i, j = evidence.fall.pair
+    sizes = (float(evidence.quality.sizes[i]), float(evidence.quality.sizes[j]))
     listed: Sequence[Cause | None] = (
         _repetition(group, sizes),
-        _brevity(found, group, sizes),
-        _schedule(found, group, sizes),
+        _brevity(evidence, group, sizes),
+        _schedule(evidence, group, sizes),
         _learning_rate(group, siblings.rates),
-        _overtraining(found, siblings),
-        _finetuning_size(found, group, siblings.spans),
-        _test_set(found),
+        _overtraining(evidence, siblings),
+        _finetuning_size(evidence, group, siblings.spans),
+        _test_set(evidence),
         _failed(*failed),
     )
     order = {"likely": 0, "unknown": 1, "unlikely": 2}
@@ -114,8 +113,8 @@ def _repetition(group: Table, sizes: tuple[float, float]) -> Cause:
     return Cause(name, "likely" if times > 4 else "unknown", seen, control)
 
 
-def _brevity(found: Evidence, group: Table, sizes: tuple[float, float]) -> Cause | None:
-    if found.quality.metric != "bleu":
+def _brevity(evidence: Evidence, group: Table, sizes: tuple[float, float]) -> Cause | None:
+    if evidence.quality.metric != "bleu":
         return None
     name = "brevity penalty"
     if "brevity_penalty" not in group.metrics:
@@ -124,8 +123,8 @@ def _brevity(found: Evidence, group: Table, sizes: tuple[float, float]) -> Cause
         )
     rows = group.where(metric="brevity_penalty")
     first, second = (_mean(_at(rows, "value", size)) for size in sizes)
-    i, j = found.fall.pair
-    loss = np.log(found.quality.means[i] / max(found.quality.means[j], 1e-9))
+    i, j = evidence.fall.pair
+    loss = np.log(evidence.quality.means[i] / max(evidence.quality.means[j], 1e-9))
     if not (np.isfinite(first) and np.isfinite(second) and second > 0):
         return Cause(name, "unknown", "missing at these sizes", "score brevity_penalty there")
     share = float(np.log(first / second) / loss) if loss > 0 else 0.0
@@ -140,7 +139,7 @@ def _mean(values: Floats) -> float:
     return float(there.mean()) if len(there) else float("nan")
 
 
-def _schedule(found: Evidence, group: Table, sizes: tuple[float, float]) -> Cause | None:
+def _schedule(evidence: Evidence, group: Table, sizes: tuple[float, float]) -> Cause | None:
     name = "learning-rate schedule"
     control = "cool the learning rate down from both checkpoints before finetuning"
     if group.has("schedule"):
@@ -148,7 +147,7 @@ def _schedule(found: Evidence, group: Table, sizes: tuple[float, float]) -> Caus
         if first != second:
             return Cause(name, "likely", f"{'/'.join(first)} against {'/'.join(second)}", control)
         return Cause(name, "unlikely", f"all of {'/'.join(first)}")
-    if found.quality.known and found.quality.design == "shared":
+    if evidence.quality.known and evidence.quality.design == "shared":
         why = "checkpoints of one run; whether they are decayed is not in the table"
         return Cause(name, "unknown", why, control)
     return None
@@ -167,9 +166,9 @@ def _learning_rate(group: Table, rates: tuple[float, ...]) -> Cause | None:
     return Cause(name, "unlikely", f"inside those tried ({min(rates):g} to {max(rates):g})")
 
 
-def _overtraining(found: Evidence, siblings: Siblings) -> Cause:
+def _overtraining(evidence: Evidence, siblings: Siblings) -> Cause:
     name, control = "overtraining", "finetune the same sizes of another corpus"
-    if found.loss_rise is not None and found.loss_rise.found:
+    if evidence.loss_rise is not None and evidence.loss_rise.sure:
         return Cause(name, "likely", "cross-entropy worsens as well somewhere", control)
     if siblings.falling:
         return Cause(name, "likely", f"{', '.join(siblings.falling)} falls as well", "")
@@ -179,12 +178,12 @@ def _overtraining(found: Evidence, siblings: Siblings) -> Cause:
 
 
 def _finetuning_size(
-    found: Evidence, group: Table, spans: tuple[tuple[float, float], ...]
+    evidence: Evidence, group: Table, spans: tuple[tuple[float, float], ...]
 ) -> Cause | None:
     """Compare with smaller finetuning sets: what they gain and this one does not is no misalignment."""
     if not group.has("finetune_tokens"):
         return None
-    here, own = float(group.unique("finetune_tokens")[0]), span(found)
+    here, own = float(group.unique("finetune_tokens")[0]), span(evidence)
     smaller = [(size, gain) for size, gain in spans if size < here]
     if not smaller:
         return None
@@ -194,21 +193,21 @@ def _finetuning_size(
         f"over all pretraining sizes quality gains {gain:.2g} with {format_count(round(size))} "
         f"finetuning tokens and {own:.2g} with {format_count(round(here))}"
     )
-    if gain > found.scale.margin and own < 0.5 * gain:
+    if gain > evidence.scale.margin and own < 0.5 * gain:
         return Cause(name, "likely", f"{why}: little is left to gain, which is not misalignment")
     return Cause(name, "unlikely", why)
 
 
-def span(found: Evidence) -> float:
+def span(evidence: Evidence) -> float:
     """Quality gained from the smallest to the largest pretraining size."""
-    means = found.scale.sign * found.quality.means
+    means = evidence.scale.sign * evidence.quality.means
     return float(means[-1] - means[0])
 
 
-def _test_set(found: Evidence) -> Cause:
-    i, j = found.fall.pair
-    name, error = "test-set noise", float(np.hypot(*found.quality.stderr[[i, j]]))
-    fall = max(found.fall.estimate, 0.0)
+def _test_set(evidence: Evidence) -> Cause:
+    i, j = evidence.fall.pair
+    name, error = "test-set noise", float(np.hypot(*evidence.quality.stderr[[i, j]]))
+    fall = max(evidence.fall.estimate, 0.0)
     if not np.isfinite(error):
         control = "give stderr, or score a second test set"
         return Cause(name, "unknown", "the table has no stderr for these sizes", control)

@@ -25,14 +25,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
+from scalefit.types import Floats
+
 __all__ = ["cdf", "critical", "power", "sf", "sf_many"]
 
-Floats = NDArray[np.float64]
 _POINTS, _REACH, _NODES, _TOP = 1201, 8.0, 96, 14.0
 
 

@@ -1,27 +1,133 @@
-"""``monitor``: the sequential use of the diagnostic, look by look."""
+"""``monitor``: the sequential use of the diagnostic, look by look, and where each sequence stands."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import html
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from scalefit.errors import DesignError
+from scalefit.result import frame_of, html_table, html_verdict
 from scalefit.table import as_table
 from scalefit.table.metrics import canonical
 
-from .align import BY, QUALITY, quality_metrics, split_columns
-from .cells import Cells, cells_of
-from .falltest import FallTest, fall_test
-from .pair import Pair, pair_test
-from .scale import Scale, scale_of
+from .curve import Curve, curve_of
+from .evidence.conflict import Conflict, conflict
+from .evidence.fall import FallTest, fall_test
+from .evidence.piece import tokens
+from .grouping import BY, QUALITY, quality_metrics, split_columns
+from .margin import Scale, scale_of
 from .sequential import nominal_level, spent
-from .watch import DECIDE, GO_ON, STOP, Watch, WatchTable
-from .words import tokens
 
-__all__ = ["monitor"]
+__all__ = ["Watch", "WatchTable", "monitor"]
+
+Choice = Literal["stop", "decide", "go on"]
+_ORDER: tuple[Choice, ...] = ("stop", "decide", "go on")
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """Where one sequence stands.
+
+    Attributes
+    ----------
+    key, metric : the group and its quality metric.
+    decision : ``stop`` (quality falls beyond doubt), ``go on``, or ``decide`` (a fall beyond the
+        margin is seen, but is not beyond doubt).
+    misaligned : whether cross-entropy surely improved over the fall that stopped it.
+    look : look at which it stopped, else the latest look.
+    levels, p : (L,) level and p value of every look; pairs, with loss: p of the flag.
+    reason, advice : in words.
+    """
+
+    key: Mapping[str, Any]
+    metric: str
+    decision: Choice
+    misaligned: bool
+    look: int
+    levels: tuple[float, ...]
+    p: tuple[float, ...]
+    pairs: tuple[float, ...]
+    reason: str
+    advice: str
+
+    @property
+    def name(self) -> str:
+        """The group's values in one phrase."""
+        return " · ".join([*(str(v) for v in self.key.values() if v is not None), self.metric])
+
+    def __str__(self) -> str:
+        """Return decision, reason and advice."""
+        flag = "MISALIGNED, " if self.misaligned else ""
+        return f"{self.name}: {flag}{self.decision}. {self.reason} → {self.advice}"
+
+    def row(self) -> dict[str, Any]:
+        """Return the watch as one plain row."""
+        at = min(self.look, len(self.p)) - 1
+        return {
+            **dict(self.key),
+            "metric": self.metric,
+            "decision": self.decision,
+            "misaligned": self.misaligned,
+            "look": self.look,
+            "p": self.p[at] if self.p else None,
+            "level": self.levels[at] if self.levels else None,
+            "advice": self.advice,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class WatchTable(Sequence[Watch]):
+    """All sequences, those that stopped first."""
+
+    results: tuple[Watch, ...]
+    alpha: float
+
+    @overload
+    def __getitem__(self, index: int) -> Watch: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Watch, ...]: ...
+    def __getitem__(self, index: int | slice) -> Watch | tuple[Watch, ...]:
+        """Return a sequence by its place."""
+        return self.results[index]
+
+    def __len__(self) -> int:
+        """Return the number of sequences."""
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Watch]:
+        """Iterate over the sequences."""
+        return iter(self.results)
+
+    @property
+    def stopped(self) -> tuple[Watch, ...]:
+        """Sequences that should stop."""
+        return tuple(w for w in self.results if w.decision == "stop")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one plain row a sequence."""
+        return [w.row() for w in self.results]
+
+    def to_frame(self) -> Any:
+        """Return the rows as a data frame."""
+        return frame_of(self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {"alpha": self.alpha, "results": [{**vars(w), "key": dict(w.key)} for w in self]}
+
+    def __str__(self) -> str:
+        """Return one line a sequence."""
+        return "\n".join(map(str, self.results))
+
+    def __repr__(self) -> str:
+        return f"WatchTable({len(self.stopped)} of {len(self)} stopped)"
+
+    def _repr_html_(self) -> str:
+        return html_verdict(html.escape(repr(self))) + html_table(self.rows())
 
 
 @dataclass(frozen=True)
@@ -32,7 +138,7 @@ class _Rule:
     planned: int | None
     looks_before: int
 
-    def level(self, look: int, curve: Cells) -> float:
+    def level(self, look: int, curve: Curve) -> float:
         if self.planned is None or curve.level == "single" or self.looks_before:
             return spent(look + self.looks_before, self.alpha)
         runs = max(2, int(np.median(curve.runs)))
@@ -80,20 +186,19 @@ def monitor(
     """
     whole = as_table(table)
     names, _ = split_columns(whole, [by] if isinstance(by, str) else list(by))
-    rule, found = _Rule(alpha, planned, looks_before), []
+    rule, watches = _Rule(alpha, planned, looks_before), []
     for name in quality_metrics(whole, quality):
         scale = scale_of(name, whole.where(metric=name).column("value"), margin)
         for key, rows in whole.groups(names):
-            curve = cells_of(rows, name, None)
-            losses = None if canonical(loss) == name else cells_of(rows, canonical(loss), None)
+            curve = curve_of(rows, name, None)
+            losses = None if canonical(loss) == name else curve_of(rows, canonical(loss), None)
             if curve is not None:
                 _check_plan(curve, planned)
-                found.append(_watch(key, curve, losses, scale, rule))
-    order = (STOP, DECIDE, GO_ON)
-    return WatchTable(tuple(sorted(found, key=lambda w: order.index(w.decision))), alpha)
+                watches.append(_watch(key, curve, losses, scale, rule))
+    return WatchTable(tuple(sorted(watches, key=lambda w: _ORDER.index(w.decision))), alpha)
 
 
-def _check_plan(curve: Cells, planned: int | None) -> None:
+def _check_plan(curve: Curve, planned: int | None) -> None:
     if planned is not None and len(curve.sizes) > planned:
         raise DesignError(
             f"{len(curve.sizes)} pretraining sizes are there, but planned={planned}; the level was "
@@ -102,7 +207,7 @@ def _check_plan(curve: Cells, planned: int | None) -> None:
 
 
 def _watch(
-    key: Mapping[str, Any], curve: Cells, losses: Cells | None, scale: Scale, rule: _Rule
+    key: Mapping[str, Any], curve: Curve, losses: Curve | None, scale: Scale, rule: _Rule
 ) -> Watch:
     """Replay the looks until one stops the sequence."""
     first = 3 if curve.level == "single" else 2
@@ -114,13 +219,13 @@ def _watch(
         if not part.testable:
             continue
         fall = fall_test(part, scale.sign, scale.reference, level)
-        pair = _pair(part, fall, losses, level)
+        pair = _conflict(part, fall, losses, level)
         levels.append(level)
         p.append(fall.p_value)
         pairs.append(1.0 if pair is None else pair.p)
         if stopped := fall.p_value <= level:
             break
-    decision = STOP if stopped else _unsure(fall, scale)
+    decision = _choice(fall, scale, stopped)
     return Watch(
         key=key,
         metric=curve.metric,
@@ -134,7 +239,7 @@ def _watch(
     )
 
 
-def _pair(part: Cells, fall: FallTest, losses: Cells | None, level: float) -> Pair | None:
+def _conflict(part: Curve, fall: FallTest, losses: Curve | None, level: float) -> Conflict | None:
     """Test the pair on the sizes so far."""
     if losses is None:
         return None
@@ -145,15 +250,17 @@ def _pair(part: Cells, fall: FallTest, losses: Cells | None, level: float) -> Pa
     if not loss.testable:
         return None
     scale = scale_of(loss.metric, loss.score, 0.5)
-    return pair_test(part, fall, loss, fall_test(loss, -scale.sign, scale.reference, level))
+    return conflict(fall, fall_test(loss, -scale.sign, scale.reference, level))
 
 
-def _unsure(fall: FallTest | None, scale: Scale) -> str:
-    return DECIDE if fall is not None and fall.estimate > scale.margin else GO_ON
+def _choice(fall: FallTest | None, scale: Scale, stopped: bool) -> Choice:
+    if stopped:
+        return "stop"
+    return "decide" if fall is not None and fall.estimate > scale.margin else "go on"
 
 
 def _said(
-    decision: str, curve: Cells, fall: FallTest | None, pair: Pair | None, looks: int
+    decision: Choice, curve: Curve, fall: FallTest | None, pair: Conflict | None, looks: int
 ) -> dict[str, str]:
     """Reason and advice."""
     if fall is None:
@@ -164,13 +271,13 @@ def _said(
     i, j = fall.pair
     places = f"{tokens(curve.sizes[i])} and {tokens(curve.sizes[j])} tokens"
     seen = f"Look {looks}: largest fall {fall.estimate:.3g}, p = {fall.p_value:.2g}"
-    if decision == STOP:
+    if decision == "stop":
         loss = "" if pair is None else f", cross-entropy improves by {pair.gain:.2g} meanwhile"
         return {
             "reason": f"{seen} against a level of {fall.alpha:.2g}{loss}.",
             "advice": f"stop; the best size so far is {_best(curve, j, fall)}",
         }
-    if decision == DECIDE:
+    if decision == "decide":
         return {
             "reason": f"{seen} against a level of {fall.alpha:.2g}: not beyond doubt.",
             "advice": f"more pretraining seeds at {places} would decide; then looks_before={looks}",
@@ -181,6 +288,6 @@ def _said(
     }
 
 
-def _best(curve: Cells, j: int, fall: FallTest) -> str:
+def _best(curve: Curve, j: int, fall: FallTest) -> str:
     i = int(np.nanargmax(np.where(np.isnan(fall.size[:, j]), -np.inf, fall.size[:, j])))
     return f"{tokens(curve.sizes[i])} tokens"

@@ -18,13 +18,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Noise", "estimate"]
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["Noise", "RunNoise", "estimate"]
+
 Design = Literal["separate", "shared"]
 _TINY, _PRIOR = 1e-12, 2.0
+
+
+@dataclass(frozen=True)
+class RunNoise:
+    """Standard deviation of one run and the degrees of freedom behind it."""
+
+    sd: float
+    nu: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an estimate to divide by."""
+        return bool(self.sd > 0 and np.isfinite(self.sd))
 
 
 @dataclass(frozen=True, eq=False)

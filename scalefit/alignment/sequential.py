@@ -24,15 +24,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import hayter
-from .drop import falls
+from .falls import falls
 from .noise import Design, estimate
 
 __all__ = ["nominal_level", "spent"]
 
-Floats = NDArray[np.float64]
 _DRAWS, _SEED = 20_000, 3
 
 

@@ -13,7 +13,7 @@ from scalefit.table.metrics import metric as known_metric
 
 from .comparison import Comparison
 from .contrast import Contrast, Question, contrast
-from .estimate import holm
+from .multiplicity import holm
 from .per_example import from_example_table
 from .ranking import survival
 from .sides import Group, Side, from_examples, from_table, is_paired

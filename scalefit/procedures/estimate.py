@@ -64,13 +64,3 @@ def welch(a: ArrayLike, b: ArrayLike) -> Estimate:
 def paired(a: ArrayLike, b: ArrayLike) -> Estimate:
     """Mean of b − a over pairs."""
     return one_sample(np.asarray(b, dtype=float) - np.asarray(a, dtype=float))
-
-
-def holm(p: ArrayLike) -> Floats:
-    """Holm's adjusted p-values (Holm 1979, Scand. J. Statist. 6, 65–70)."""
-    raw = np.asarray(p, dtype=float)
-    order = np.argsort(raw)
-    steps = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
-    out = np.empty_like(raw)
-    out[order] = np.minimum(steps, 1.0)
-    return out

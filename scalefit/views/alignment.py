@@ -28,9 +28,9 @@ from scalefit.views.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scalefit.alignment.cells import Cells
-    from scalefit.alignment.evidence import Evidence
-    from scalefit.alignment.falltest import FallTest
+    from scalefit.alignment.curve import Curve
+    from scalefit.alignment.evidence.fall import FallTest
+    from scalefit.alignment.evidence.gather import Evidence
 
 Floats = NDArray[np.float64]
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]
@@ -69,14 +69,14 @@ def plot_alignment(results: Alignment | AlignmentTable, *, most: int = MOST) -> 
 
 
 def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
-    found = result.evidence
-    assert found is not None
+    evidence = result.evidence
+    assert evidence is not None
     width = 52 if wide else 34
     title = f"{textwrap.fill(result.name, width)}\n{textwrap.fill(result.headline, width)}"
-    colour = ALARM if result.flag or result.verdict in ("deteriorating", "harmful") else INK
+    colour = ALARM if result.flag or result.verdict.alarm else INK
     axes[0].set_title(title, fontsize=LARGE if wide else NORMAL, color=colour, loc="left")
-    _quality(axes[0], found)
-    _loss(axes[1], found)
+    _quality(axes[0], evidence)
+    _loss(axes[1], evidence)
     for each in axes:
         tidy(each)
         token_axis(each)
@@ -84,43 +84,43 @@ def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
     axes[0].legend(fontsize=SMALL, frameon=False, loc="best")
 
 
-def _quality(axes: Axes, found: Evidence) -> None:
-    curve, sign = found.quality, found.scale.sign
-    _measured(axes, curve, found.fall, QUALITY, metric(curve.metric).title)
-    if found.lack:
-        fit = found.lack[0]
+def _quality(axes: Axes, evidence: Evidence) -> None:
+    curve, sign = evidence.quality, evidence.scale.sign
+    _measured(axes, curve, evidence.fall, QUALITY, metric(curve.metric).title)
+    if evidence.misfits:
+        misfit = evidence.misfits[0]
         line = np.geomspace(curve.sizes[0], curve.sizes[-1], 120)
-        label = f"{fit.law} law"
+        label = f"{misfit.law} law"
         axes.plot(
-            line, sign * fit.curve.at(line), color=QUIET, lw=1, ls="--", label=label, zorder=1
+            line, sign * misfit.fit.at(line), color=QUIET, lw=1, ls="--", label=label, zorder=1
         )
-    if found.value is not None:
-        axes.axhline(found.value.baseline, color=INK, lw=0.9, ls=":", label="no pretraining")
-    if found.bend is not None and found.bend.found:
-        axes.axvspan(found.bend.low, found.bend.high, color=SHADE, zorder=0)
-        axes.axvline(found.bend.size, color=ALARM, lw=1, label="leaves its law")
-    if found.fall.found:
-        _mark_fall(axes, found)
+    if evidence.gain is not None:
+        axes.axhline(evidence.gain.baseline, color=INK, lw=0.9, ls=":", label="no pretraining")
+    if evidence.bend is not None and evidence.bend.sure:
+        axes.axvspan(evidence.bend.low, evidence.bend.high, color=SHADE, zorder=0)
+        axes.axvline(evidence.bend.size, color=ALARM, lw=1, label="leaves its law")
+    if evidence.fall.sure:
+        _mark_fall(axes, evidence)
 
 
-def _mark_fall(axes: Axes, found: Evidence) -> None:
-    i, j = found.fall.pair
-    sizes, means = found.quality.sizes, found.quality.means
+def _mark_fall(axes: Axes, evidence: Evidence) -> None:
+    i, j = evidence.fall.pair
+    sizes, means = evidence.quality.sizes, evidence.quality.means
     arrow: dict[str, Any] = {"arrowstyle": "->", "color": ALARM, "lw": 1.4}
     axes.annotate("", xy=(sizes[j], means[j]), xytext=(sizes[i], means[i]), arrowprops=arrow)
 
 
-def _loss(axes: Axes, found: Evidence) -> None:
-    if found.loss is None or found.loss_fall is None:
+def _loss(axes: Axes, evidence: Evidence) -> None:
+    if evidence.loss is None or evidence.loss_fall is None:
         axes.text(0.5, 0.5, "no cross-entropy measured", transform=axes.transAxes, ha="center",
                   color=QUIET, fontsize=SMALL)  # fmt: skip
         return
-    _measured(axes, found.loss, found.loss_fall, LOSS, metric(found.loss.metric).title)
-    if found.loss_value is not None:
-        axes.axhline(found.loss_value.baseline, color=INK, lw=0.9, ls=":")
+    _measured(axes, evidence.loss, evidence.loss_fall, LOSS, metric(evidence.loss.metric).title)
+    if evidence.loss_gain is not None:
+        axes.axhline(evidence.loss_gain.baseline, color=INK, lw=0.9, ls=":")
 
 
-def _measured(axes: Axes, curve: Cells, noise: FallTest, colour: str, label: str) -> None:
+def _measured(axes: Axes, curve: Curve, noise: FallTest, colour: str, label: str) -> None:
     """Draw runs as points, means as a line, and a band of each mean's 95 % t interval."""
     for run in curve.values.T:
         axes.plot(curve.sizes, run, ls="", marker="o", ms=3, mfc="none", color=colour, alpha=0.6,

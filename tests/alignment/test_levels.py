@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from scalefit.alignment.drop import confirmed, falls, passes
+from scalefit.alignment.falls import confirmed, falls, passes
 from scalefit.alignment.noise import estimate
-from scalefit.alignment.power import Plan, seeds_needed
+from scalefit.alignment.sample_size import Plan, seeds_needed
 from scalefit.alignment.sequential import nominal_level, spent
 
 FLAT = np.zeros(6)

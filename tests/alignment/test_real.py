@@ -51,7 +51,7 @@ def test_high_resource_grid_raises_no_flag(shared):
 @pytest.fixture(scope="module")
 def lab():
     """The lab's central cell: five corpora that help, one built to break quality."""
-    table = sf.read(Path(__file__).parents[3] / "data" / "transfer_lab" / "results.csv")
+    table = sf.read(Path(__file__).parents[2] / "data" / "transfer_lab" / "results.csv")
     return table.where(task="en-fr", finetune_tokens=128_000, domain="in")
 
 
@@ -62,7 +62,8 @@ def test_the_lab_flags_the_corpus_that_was_built_to_mislead_and_no_other(lab):
     assert {r.key["corpus"] for r in found.flagged("holm")} == {"unpaired"}
     assert {verdicts["unpaired", m] for m in ("bleu", "chrf")} == {"harmful"}
     helpful = {v for (corpus, _), v in verdicts.items() if corpus != "unpaired"}
-    assert helpful <= {"aligned", "inconclusive"}
+    assert helpful <= {"aligned", "improving", "inconclusive"}
+    assert {verdicts[c, "bleu"] for c in ("en", "de", "code")} == {"improving"}
     assert all(verdicts[c, m] == "aligned" for c in ("fr+en", "fr") for m in ("bleu", "chrf"))
     assert {r.evidence.quality.design for r in found} == {"shared"}
 

@@ -9,4 +9,5 @@ EXPECTED: dict[str, str] = {
     "fits/*128000/lack_of_fit": "checkpoints of several runs test their law, too",
     "fits/*128000/ahead/run": "the band of a new run takes the scatter between runs, so it has no waist",
     "align/*128000 bleu/verdict": "a sure trend without a sure fall is `improving`, not `inconclusive`",
+    "align/*128000 bleu/strength": "`improving` is confirmed by several runs, where `inconclusive` was open",
 }

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scalefit.procedures.estimate import Estimate, holm, paired, welch
+from scalefit.procedures.estimate import Estimate, paired, welch
+from scalefit.procedures.multiplicity import holm
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=4), RNG.normal(1, 2, size=6)

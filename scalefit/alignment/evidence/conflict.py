@@ -10,19 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .cells import Cells
-from .falltest import FallTest
-from .relation import common
+from scalefit.alignment.curve import common
+from scalefit.alignment.margin import Scale
 
-__all__ = ["Pair", "pair_test"]
+from .piece import Piece, Tested, tokens
 
-Floats = NDArray[np.float64]
+__all__ = ["Conflict", "conflict"]
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class Conflict(Piece):
     """The pair of sizes that speaks most against cross-entropy.
 
     Attributes
@@ -39,31 +37,36 @@ class Pair:
     fall: float
     gain: float
 
+    def line(self, scale: Scale) -> str:
+        """Where loss improves most surely while quality falls."""
+        return (
+            f"cross-entropy improves while quality falls: p = {self.p:.2g} "
+            f"({tokens(self.smaller)} → {tokens(self.larger)})"
+        )
 
-def pair_test(quality: Cells, fall: FallTest, loss: Cells, rise: FallTest) -> Pair | None:
+
+def conflict(fall: Tested, gain: Tested) -> Conflict | None:
     """Test the conjunction; None where fewer than two sizes have both metrics.
 
     Parameters
     ----------
-    quality, loss
-        The two curves.
     fall
         Fall test of quality.
-    rise
+    gain
         Fall test of the loss itself: a falling loss improves.
     """
-    at, other = common(quality.sizes, loss.sizes)
+    at, other = common(fall.sizes, gain.sizes)
     if len(at) < 2:
         return None
-    both = np.maximum(fall.p[np.ix_(at, at)], rise.p[np.ix_(other, other)])
+    both = np.maximum(fall.p[np.ix_(at, at)], gain.p[np.ix_(other, other)])
     # Among equally sure pairs the one with the larger fall is shown.
     falls = np.nan_to_num(fall.size[np.ix_(at, at)], nan=-np.inf)
     tied = np.where(both <= both.min() + 1e-12, falls, -np.inf)
     i, j = (int(v) for v in np.unravel_index(int(np.argmax(tied)), tied.shape))
-    return Pair(
+    return Conflict(
         p=float(both.min()),
-        smaller=float(quality.sizes[at[i]]),
-        larger=float(quality.sizes[at[j]]),
+        smaller=float(fall.sizes[at[i]]),
+        larger=float(fall.sizes[at[j]]),
         fall=float(fall.size[at[i], at[j]]),
-        gain=float(rise.size[other[i], other[j]]),
+        gain=float(gain.size[other[i], other[j]]),
     )

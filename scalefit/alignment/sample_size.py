@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from scalefit.types import Floats
 
 from . import hayter
-from .drop import Falls, falls, passes
+from .falls import Falls, falls, passes
 from .noise import Design, estimate
 
 __all__ = ["Plan", "SampleSize", "rising", "seeds_needed"]
 
-Floats = NDArray[np.float64]
 _DRAWS, _SEED, _MOST = 1000, 11, 128
 
 

@@ -12,20 +12,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from .cells import Cells
-from .curves import fit_curve, shapes
-from .falltest import FallTest
+from scalefit.alignment.curve import Curve
+from scalefit.alignment.margin import Scale
+from scalefit.alignment.noise import RunNoise
+from scalefit.alignment.quality_laws import fit_law, shapes
+from scalefit.types import Floats, Mask
+
+from .piece import Piece
 
 __all__ = ["HeldOut", "held_out"]
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class HeldOut(Piece):
     """Predictions of the held-out sizes; values are oriented so that more is better.
 
     Attributes
@@ -44,7 +45,7 @@ class HeldOut:
     high: Floats
 
     @property
-    def inside(self) -> NDArray[np.bool_]:
+    def inside(self) -> Mask:
         """Which measured means lie in their interval."""
         return (self.measured >= self.low) & (self.measured <= self.high)
 
@@ -58,29 +59,38 @@ class HeldOut:
         """Largest distance between prediction and measurement."""
         return float(np.abs(self.measured - self.predicted).max())
 
+    def line(self, scale: Scale) -> str:
+        """How far the smaller sizes' law misses the larger ones."""
+        inside = f"{int(self.inside.sum())} of {len(self.sizes)} inside the interval"
+        return (
+            f"held out: the {self.law} law of the {self.fitted_to} smaller sizes misses the others "
+            f"by {scale.digits(self.error)} at most; {inside}"
+            + (", quality falls short" if self.short else "")
+        )
+
 
 def held_out(
-    cells: Cells, sign: float, noise: FallTest, laws: tuple[str, ...], level: float
+    curve: Curve, sign: float, noise: RunNoise, laws: tuple[str, ...], level: float
 ) -> HeldOut | None:
     """Predict the largest third of the sizes from the others; None below five sizes."""
-    y = sign * cells.means
+    y = sign * curve.means
     kept = len(y) - max(1, len(y) // 3)
-    if kept < 4 or not laws or not (noise.sd > 0 and np.isfinite(noise.sd)):
+    if kept < 4 or not laws or not noise.known:
         return None
-    weights = cells.runs[:kept].astype(float)
-    fits = [fit_curve(law, cells.sizes[:kept], y[:kept], weights) for law in laws]
+    weights = curve.runs[:kept].astype(float)
+    fits = [fit_law(law, curve.sizes[:kept], y[:kept], weights) for law in laws]
     best = min(fits, key=lambda fit: fit.rss)
-    predicted = best.at(cells.sizes[kept:])
+    predicted = best.at(curve.sizes[kept:])
     reach = float(stats.t.ppf((1 + level) / 2, noise.nu))
     budget = best.rss + (reach * noise.sd) ** 2
-    ends = [_profile(law, cells, y[:kept], budget) for law in laws]
+    ends = [_profile(law, curve, y[:kept], budget) for law in laws]
     low = np.minimum(np.min([e[0] for e in ends], axis=0), predicted)
     high = np.maximum(np.max([e[1] for e in ends], axis=0), predicted)
-    luck = reach * noise.sd / np.sqrt(cells.runs[kept:])
+    luck = reach * noise.sd / np.sqrt(curve.runs[kept:])
     return HeldOut(
         law=best.law,
         fitted_to=kept,
-        sizes=cells.sizes[kept:],
+        sizes=curve.sizes[kept:],
         measured=y[kept:],
         predicted=predicted,
         low=predicted - np.hypot(predicted - low, luck),
@@ -88,11 +98,11 @@ def held_out(
     )
 
 
-def _profile(law: str, cells: Cells, y: Floats, budget: float) -> tuple[Floats, Floats]:
+def _profile(law: str, curve: Curve, y: Floats, budget: float) -> tuple[Floats, Floats]:
     """Lowest and highest continuation of all curves whose weighted squares stay in the budget."""
     kept = len(y)
-    columns = shapes(law, cells.x, fine=True).transpose(0, 2, 1)
-    root = np.sqrt(cells.runs[:kept])
+    columns = shapes(law, curve.x, fine=True).transpose(0, 2, 1)
+    root = np.sqrt(curve.runs[:kept])
     left, singular, right = np.linalg.svd(columns[:, :kept] * root[:, None], full_matrices=False)
     safe = singular > 1e-9 * singular[:, :1]
     inverse = np.where(safe, 1 / np.where(safe, singular, 1.0), 0.0)

@@ -1,4 +1,4 @@
-"""From a group's rows to run means by size: what was replicated, and how.
+"""One metric of one group as a curve: run means by size, what was replicated, and how.
 
 Finetuning seeds are averaged within each pretraining run before anything is tested. Which rows
 share a pretraining run is told by ``pretrain_run`` where the table has it, else by
@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.table import Table
+from scalefit.types import Floats, Ints, Mask
 
 from .noise import Design
 
-__all__ = ["Cells", "cells_of", "size_bins"]
+__all__ = ["Curve", "common", "curve_of", "failed_rows", "size_bins"]
 
-Floats = NDArray[np.float64]
 Level = Literal["procedure", "checkpoints", "single"]
-_NEAR = 1.1
+_NEAR, _TIMES = 1.1, 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class Curve:
     """One metric of one group.
 
     Attributes
@@ -51,9 +51,9 @@ class Cells:
     level: Level
     known: bool
     baseline: Floats
-    bins: NDArray[np.int64]
+    bins: Ints
     score: Floats
-    rows: NDArray[np.int64]
+    rows: Ints
     stderr: Floats
     finetunings: float
     notes: tuple[str, ...] = field(default=())
@@ -75,7 +75,7 @@ class Cells:
             return len(self.sizes) >= 3
         return self.design == "shared" or int((self.runs - 1).sum()) >= 1
 
-    def first(self, count: int) -> Cells:
+    def first(self, count: int) -> Curve:
         """Return the curve of the first `count` sizes."""
         values = self.values[:count]
         values = values[:, ~np.isnan(values).all(axis=0)]
@@ -93,14 +93,14 @@ class Cells:
         )
 
     @property
-    def runs(self) -> NDArray[np.int64]:
+    def runs(self) -> Ints:
         """Units at each size, (K,)."""
         return np.asarray((~np.isnan(self.values)).sum(axis=1))
 
 
-def cells_of(
-    table: Table, metric: str, baseline: Table | None, keep: NDArray[np.bool_] | None = None
-) -> Cells | None:
+def curve_of(
+    table: Table, metric: str, baseline: Table | None, keep: Mask | None = None
+) -> Curve | None:
     """Cut the run means of `metric` out of a group's rows; None where it was not measured.
 
     Parameters
@@ -129,7 +129,7 @@ def cells_of(
     if design == "shared" and not _linked(values):
         design = "separate"
     notes = (f"pretrain_tokens within 10 % count as one size: {merged}",) if merged else ()
-    return Cells(
+    return Curve(
         metric=metric,
         sizes=sizes,
         values=values,
@@ -164,7 +164,7 @@ def _texts(rows: Table, name: str) -> NDArray[Any]:
     )
 
 
-def size_bins(tokens: Floats, runs: Sequence[Any]) -> tuple[NDArray[np.int64], Floats, str]:
+def size_bins(tokens: Floats, runs: Sequence[Any]) -> tuple[Ints, Floats, str]:
     """Join sizes closer than 10 % that come from different runs; bins, sizes, what was joined."""
     distinct = np.unique(tokens)
     groups: list[list[float]] = []
@@ -190,7 +190,7 @@ def _share_run(tokens: Floats, runs: Sequence[Any], group: list[float]) -> bool:
 
 
 def _replication(
-    bins: NDArray[np.int64], runs: NDArray[Any], seeds: NDArray[Any]
+    bins: Ints, runs: NDArray[Any], seeds: NDArray[Any]
 ) -> tuple[Design, Level, NDArray[Any]]:
     """Design, level and the unit of replication of every row."""
     if _replicated(bins, runs):
@@ -200,13 +200,13 @@ def _replication(
     return "separate", "single", np.full(len(bins), "", dtype=object)
 
 
-def _replicated(bins: NDArray[np.int64], units: NDArray[Any]) -> bool:
+def _replicated(bins: Ints, units: NDArray[Any]) -> bool:
     """Whether units repeat within sizes often enough for at least two degrees of freedom."""
     pairs = set(zip(bins.tolist(), units.tolist(), strict=True))
     return len(pairs) - len(set(bins.tolist())) >= 2
 
 
-def _comes_back(bins: NDArray[np.int64], units: NDArray[Any]) -> bool:
+def _comes_back(bins: Ints, units: NDArray[Any]) -> bool:
     """Whether most units are found at more than one size."""
     pairs = set(zip(bins.tolist(), units.tolist(), strict=True))
     sizes: dict[Any, int] = {}
@@ -225,7 +225,7 @@ def _linked(values: Floats) -> bool:
     )
 
 
-def _averaged(bins: NDArray[np.int64], unit: NDArray[Any], score: Floats, sizes: int) -> Floats:
+def _averaged(bins: Ints, unit: NDArray[Any], score: Floats, sizes: int) -> Floats:
     """Mean value of every unit at every size, (K, P)."""
     names = sorted(set(unit.tolist()))
     column = {name: p for p, name in enumerate(names)}
@@ -266,12 +266,41 @@ def _baseline(table: Table | None, metric: str) -> Floats:
     )
 
 
-def _stderr(rows: Table, use: NDArray[np.bool_], bins: NDArray[np.int64], sizes: int) -> Floats:
-    found = np.full(sizes, np.nan)
+def _stderr(rows: Table, use: Mask, bins: Ints, sizes: int) -> Floats:
+    of_size = np.full(sizes, np.nan)
     if not rows.has("stderr"):
-        return found
+        return of_size
     errors = rows.column("stderr")[use]
     for k in range(sizes):
         there = errors[(bins == k) & np.isfinite(errors)]
-        found[k] = np.sqrt(np.mean(there**2)) if len(there) else np.nan
-    return found
+        of_size[k] = np.sqrt(np.mean(there**2)) if len(there) else np.nan
+    return of_size
+
+
+def failed_rows(curve: Curve, sign: float) -> Ints:
+    """Rows (places in the group's rows of this metric) below median - 5 MAD of their size.
+
+    The median absolute deviation is pooled over the sizes with three rows or more; the rows that
+    are themselves the median are left out of it, as they would make few rows look too much alike.
+    """
+    residual = np.full(len(curve.score), np.nan)
+    for k in range(len(curve.sizes)):
+        here = curve.bins == k
+        if here.sum() >= 3:
+            residual[here] = sign * (curve.score[here] - np.median(curve.score[here]))
+    spread = np.abs(residual[np.isfinite(residual) & (residual != 0)])
+    if len(spread) < 6:
+        return np.empty(0, dtype=np.int64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(curve.rows[residual < -_TIMES * np.median(spread)])
+
+
+def common(sizes: Floats, others: Floats, near: float = _NEAR) -> tuple[Ints, Ints]:
+    """Return the indices of the sizes that both curves have, closer than 10 %."""
+    pairs = [
+        (i, int(j))
+        for i, size in enumerate(sizes)
+        if abs(np.log(others[j := np.argmin(np.abs(np.log(others / size)))] / size)) <= np.log(near)
+    ]
+    places = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return places[:, 0], places[:, 1]

@@ -10,21 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from .cells import Cells
-from .curves import fit_curve, shapes
-from .falltest import FallTest
+from scalefit.alignment.curve import Curve
+from scalefit.alignment.margin import Scale
+from scalefit.alignment.noise import RunNoise
+from scalefit.alignment.quality_laws import fit_law, shapes
+from scalefit.types import Floats
+
+from .piece import Piece, tokens
 
 __all__ = ["Break", "find_break"]
 
-Floats = NDArray[np.float64]
 _DRAWS, _STEPS, _SEED = 499, 17, 5
 
 
 @dataclass(frozen=True, eq=False)
-class Break:
+class Break(Piece):
     """An estimated break.
 
     Attributes
@@ -42,22 +44,31 @@ class Break:
     alpha: float
 
     @property
-    def found(self) -> bool:
+    def sure(self) -> bool:
         """Whether a break is beyond doubt."""
         return self.p <= self.alpha
 
+    def line(self, scale: Scale) -> str:
+        """Where quality leaves its law."""
+        if not self.sure:
+            return f"break: none beyond noise (p = {self.p:.2g})"
+        return (
+            f"break: quality leaves its law at {tokens(self.size)} tokens "
+            f"[{tokens(self.low)}, {tokens(self.high)}], p = {self.p:.2g}"
+        )
 
-def find_break(cells: Cells, sign: float, noise: FallTest, law: str, alpha: float) -> Break | None:
+
+def find_break(curve: Curve, sign: float, noise: RunNoise, law: str, alpha: float) -> Break | None:
     """Look for a downward break; None with fewer than five sizes or without a noise estimate."""
-    y, root = sign * cells.means, np.sqrt(cells.runs)
-    if len(y) < 5 or not (noise.sd > 0 and np.isfinite(noise.sd)):
+    y, root = sign * curve.means, np.sqrt(curve.runs)
+    if len(y) < 5 or not noise.known:
         return None
-    places = np.linspace(cells.x[1], cells.x[-1], _STEPS, endpoint=False)
-    laws, bends = _columns(law, cells.x, places, root)
+    places = np.linspace(curve.x[1], curve.x[-1], _STEPS, endpoint=False)
+    laws, bends = _columns(law, curve.x, places, root)
     gain = _gains(root * y, laws, bends)
     variance = noise.sd**2
     statistic = gain.max() / variance
-    null = _null(fit_curve(law, cells.sizes, y, root**2).fitted * root, laws, bends, noise)
+    null = _null(fit_law(law, curve.sizes, y, root**2).fitted * root, laws, bends, noise)
     near = places[gain >= gain.max() - variance * float(stats.t.ppf(1 - alpha / 2, noise.nu)) ** 2]
     best = places[int(np.argmax(gain))]
     return Break(
@@ -90,7 +101,7 @@ def _gains(y: Floats, laws: Floats, bends: Floats) -> Floats:
     return np.asarray(bent.max(axis=-2) - plain.max(axis=-1)[..., None])
 
 
-def _null(fitted: Floats, laws: Floats, bends: Floats, noise: FallTest) -> Floats:
+def _null(fitted: Floats, laws: Floats, bends: Floats, noise: RunNoise) -> Floats:
     """Statistics of curves that follow the law, with noise like the one seen."""
     rng = np.random.default_rng(_SEED)
     draws = fitted + noise.sd * rng.standard_normal((_DRAWS, len(fitted)))

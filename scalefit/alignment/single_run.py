@@ -16,8 +16,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from scalefit.types import Floats
 
 from . import hayter
 
@@ -30,7 +31,6 @@ __all__ = [
     "tipping_point",
 ]
 
-Floats = NDArray[np.float64]
 _DRAWS, _SEED = 10_000, 20261122
 _RATES = tuple(
     float(r) for r in np.concatenate([-np.geomspace(0.3, 6, 6), np.geomspace(0.3, 12, 14)])

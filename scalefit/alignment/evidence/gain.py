@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from .cells import Cells
-from .falltest import FallTest
+from scalefit.alignment.curve import Curve
+from scalefit.alignment.margin import Scale
+from scalefit.alignment.noise import RunNoise
+from scalefit.types import Floats
 
-__all__ = ["Value", "value_of"]
+from .piece import Piece
 
-Floats = NDArray[np.float64]
+__all__ = ["Gain", "gain_over_baseline"]
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class Gain(Piece):
     """Gain over the baseline, oriented so that more is better.
 
     Attributes
@@ -42,21 +43,30 @@ class Value:
         """Gain at the largest size."""
         return float(self.gains[-1])
 
+    def line(self, scale: Scale) -> str:
+        """Gain at the largest size, and how many sizes lie below no pretraining."""
+        said = (
+            f"value: {scale.digits(self.gain)} over no pretraining at the largest size "
+            f"[{scale.digits(self.low)}, {scale.digits(self.high)}], {self.runs} baseline runs"
+        )
+        worse = int((self.gains < 0).sum())
+        return said + (f"; below it at {worse} of {len(self.gains)} sizes" if worse else "")
 
-def value_of(cells: Cells, sign: float, noise: FallTest, alpha: float) -> Value | None:
+
+def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float) -> Gain | None:
     """Compare the largest size with the baseline; None without a baseline or a noise estimate."""
-    if not len(cells.baseline) or not np.isfinite(noise.sd):
+    if not len(curve.baseline) or not np.isfinite(noise.sd):
         return None
-    gains = sign * (cells.means - cells.baseline.mean())
-    first, nu = _variance_of_last(cells, noise)
-    second, mu = _variance_of_baseline(cells.baseline, noise)
+    gains = sign * (curve.means - curve.baseline.mean())
+    first, nu = _variance_of_last(curve, noise)
+    second, mu = _variance_of_baseline(curve.baseline, noise)
     error = np.sqrt(first + second)
     df = (first + second) ** 2 / (first**2 / nu + second**2 / mu)
     t = float(gains[-1] / max(error, 1e-12))
     reach = float(error * stats.t.ppf(1 - alpha, df))
-    return Value(
-        baseline=float(cells.baseline.mean()),
-        runs=len(cells.baseline),
+    return Gain(
+        baseline=float(curve.baseline.mean()),
+        runs=len(curve.baseline),
         gains=gains,
         low=float(gains[-1]) - reach,
         high=float(gains[-1]) + reach,
@@ -65,16 +75,16 @@ def value_of(cells: Cells, sign: float, noise: FallTest, alpha: float) -> Value 
     )
 
 
-def _variance_of_last(cells: Cells, noise: FallTest) -> tuple[float, float]:
+def _variance_of_last(curve: Curve, noise: RunNoise) -> tuple[float, float]:
     """Variance of the last mean and its degrees of freedom; shared runs keep their own offset."""
-    last = cells.values[-1][~np.isnan(cells.values[-1])]
-    if cells.level != "single" and cells.design == "shared" and len(last) > 1:
+    last = curve.values[-1][~np.isnan(curve.values[-1])]
+    if curve.level != "single" and curve.design == "shared" and len(last) > 1:
         own = float(np.var(last, ddof=1)) / len(last)
         return max(own, noise.sd**2 / len(last)), float(len(last) - 1)
     return noise.sd**2 / len(last), noise.nu
 
 
-def _variance_of_baseline(baseline: Floats, noise: FallTest) -> tuple[float, float]:
+def _variance_of_baseline(baseline: Floats, noise: RunNoise) -> tuple[float, float]:
     if len(baseline) > 1:
         return float(np.var(baseline, ddof=1)) / len(baseline) + 1e-24, float(len(baseline) - 1)
     return noise.sd**2, noise.nu

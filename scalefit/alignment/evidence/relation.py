@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from .cells import Cells
+from scalefit.alignment.curve import Curve, common
+from scalefit.alignment.margin import Scale
+from scalefit.types import Floats, Mask
+
+from .piece import Piece, tokens
 
 __all__ = ["Relation", "relate"]
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
-class Relation:
+class Relation(Piece):
     """Quality against cross-entropy over the sizes that have both.
 
     Attributes
@@ -38,14 +39,24 @@ class Relation:
     loss: Floats
     quality: Floats
     slopes: Floats
-    misleading: NDArray[np.bool_]
+    misleading: Mask
     turn: float | None
     rank: float
     gordon: tuple[float, float] | None
     residual: float
 
+    def line(self, scale: Scale) -> str:
+        """How many steps mislead, where the relation turns, and how far off Gordon's curve it is."""
+        steps = int(self.misleading.sum())
+        said = f"{steps} of {len(self.slopes)} steps mislead, rank correlation {self.rank:.2f}"
+        if self.turn is not None:
+            said += f", best quality at {tokens(self.turn)} tokens while loss goes on improving"
+        if np.isfinite(self.residual):
+            said += f", {scale.digits(self.residual)} off Gordon's curve at the end"
+        return f"quality against cross-entropy: {said}"
 
-def relate(quality: Cells, loss: Cells, sign: float) -> Relation | None:
+
+def relate(quality: Curve, loss: Curve, sign: float) -> Relation | None:
     """Relate quality and loss; None where fewer than three sizes have both."""
     at, other = common(quality.sizes, loss.sizes)
     if len(at) < 3:
@@ -69,19 +80,6 @@ def relate(quality: Cells, loss: Cells, sign: float) -> Relation | None:
         gordon=gordon,
         residual=residual,
     )
-
-
-def common(
-    sizes: Floats, others: Floats, near: float = 1.1
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of the sizes that both curves have, closer than 10 %."""
-    pairs = [
-        (i, int(j))
-        for i, size in enumerate(sizes)
-        if abs(np.log(others[j := np.argmin(np.abs(np.log(others / size)))] / size)) <= np.log(near)
-    ]
-    found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
 
 
 def _gordon(q: Floats, loss: Floats) -> tuple[tuple[float, float], float]:

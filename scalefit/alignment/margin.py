@@ -15,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
 from scalefit.table.metrics import canonical, metric
+from scalefit.types import Floats
 
 __all__ = ["Scale", "scale_of"]
 
-Floats = NDArray[np.float64]
 _BLEU_SD, _BLEU_SHARE = 0.69, 0.04
 _CE_SD, _CE_SHARE = 0.031, 0.01
 _LOSSES = ("cross_entropy", "cross_entropy_per_byte")
@@ -44,6 +43,11 @@ class Scale:
     margin: float
     reference: float
     note: str = ""
+
+    def digits(self, value: float) -> str:
+        """Write a difference of the metric with the digits that its margin calls for."""
+        places = max(0, int(np.ceil(-np.log10(self.margin))) + 1)
+        return f"{value:.{places}f}"
 
 
 def scale_of(name: str, values: Floats, margin: float | Mapping[str, float]) -> Scale:
@@ -77,8 +81,8 @@ def scale_of(name: str, values: Floats, margin: float | Mapping[str, float]) -> 
 def _given(name: str, margin: float | Mapping[str, float]) -> float | None:
     if isinstance(margin, int | float):
         return None
-    found = {canonical(k): float(v) for k, v in margin.items()}
-    return found.get(canonical(name))
+    margins = {canonical(k): float(v) for k, v in margin.items()}
+    return margins.get(canonical(name))
 
 
 def _factor(name: str, values: Floats) -> tuple[float, str]:

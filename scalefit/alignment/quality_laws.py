@@ -2,8 +2,7 @@ r"""Laws of a quality curve on a grid of shapes, for many noisy copies of it at 
 
 Quality is oriented so that more is better. Two laws are tried: the log-law
 :math:`s\,(1+\kappa z)^{b/\kappa}` with :math:`z = \ln D/D_{ref}` (Isik et al. 2024, eq. 1) where
-all values are positive, and a power law towards a ceiling, :math:`C - a D^{-\alpha}` (their
-eq. 3 turned over), for every metric.
+all values are positive, and a power law towards a ceiling, :math:`C - a D^{-\alpha}`, for every metric.
 
 The best fit of one curve comes from ``scalefit.fitting.solve``; the grid is for the null
 distributions and intervals, where thousands of copies are projected by one matrix product.
@@ -14,38 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.fitting.solve import solve
-from scalefit.laws import Coefficient, Law, Shape, get_law
+from scalefit.laws import get_law
+from scalefit.types import Floats
 
-__all__ = ["Curve", "ceiling", "fit_curve", "laws_for", "shapes"]
-
-Floats = NDArray[np.float64]
-
-
-def _decay(D: Any, alpha: Any, D_ref: float) -> Any:
-    return np.exp(-alpha * np.log(D / D_ref))
-
-
-ceiling = Law(
-    name="ceiling",
-    formula="C − A·D^−α",
-    inputs=("D",),
-    coefficients=(Coefficient("C"), Coefficient("a", -np.inf, 0.0)),
-    shapes=(Shape("alpha", (0.01, 4.0), spacing="log", points=41),),
-    basis=lambda D, alpha, D_ref: (1.0, _decay(D, alpha, D_ref)),
-    anchor=lambda D: {"D_ref": float(np.exp(np.mean(np.log(D))))},
-    falls=False,
-    source="Isik et al. 2024, arXiv 2402.04177, eq. 3, turned over for quality",
-)
+__all__ = ["LawFit", "fit_law", "laws_for", "shapes"]
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class LawFit:
     """A law fitted to the oriented means of a curve.
 
     Attributes
@@ -69,34 +48,40 @@ def laws_for(oriented: Floats) -> tuple[str, ...]:
     return ("log", "ceiling") if (oriented > 0).all() else ("ceiling",)
 
 
-def fit_curve(name: str, sizes: Floats, y: Floats, weights: Floats | None = None) -> Curve:
+def fit_law(name: str, sizes: Floats, y: Floats, weights: Floats | None = None) -> LawFit:
     """Fit one law to oriented means `y` (K,) by least squares."""
-    law = ceiling if name == "ceiling" else get_law(name)
-    found = solve(law, (sizes,), y, weights=weights)
+    solution = solve(get_law(name), (sizes,), y, weights=weights)
     used = np.ones_like(y) if weights is None else weights
 
     def at(where: Floats) -> Floats:
-        return np.asarray(found.problem.law.value((np.asarray(where, dtype=float),), found.theta))
+        return np.asarray(
+            solution.problem.law.value((np.asarray(where, dtype=float),), solution.theta)
+        )
 
-    rss = float((used * (y - found.fitted) ** 2).sum())
-    return Curve(name, found.fitted, rss, len(found.theta), at)
+    rss = float((used * (y - solution.fitted) ** 2).sum())
+    return LawFit(name, solution.fitted, rss, len(solution.theta), at)
 
 
 @lru_cache(maxsize=128)
 def _grid(name: str, x: tuple[float, ...], dense: int) -> Floats:
     """Columns of the law's shapes over x = ln D: (G, m, K), m linear coefficients."""
-    at = np.array(x)
-    z = at - at.mean()
-    if name == "ceiling":
-        rates = np.geomspace(0.01, 4.0, 24 * dense)[:, None]
-        return np.stack([np.ones((24 * dense, len(z))), np.exp(-rates * (z - z.min()))], axis=1)
-    reach = -z.min()
+    D = np.exp(np.array(x))
+    law = get_law(name).anchored((D,))
+    axes = _rates(dense) if name == "ceiling" else _bends(D, law.constants["D_ref"], dense)
+    shapes = tuple(axis.reshape(-1, 1) for axis in np.meshgrid(*axes, indexing="ij"))
+    columns = np.broadcast_arrays(*law.columns((D,), shapes), shapes[0] * D)[:-1]
+    return np.stack(columns, axis=1).astype(float)
+
+
+def _rates(dense: int) -> tuple[Floats]:
+    return (np.geomspace(0.01, 4.0, 24 * dense),)
+
+
+def _bends(D: Floats, D_ref: float, dense: int) -> tuple[Floats, Floats]:
+    """Slopes b and bends kappa of the log-law, up to a D0 just below the smallest size."""
+    reach = float(np.log(D_ref / D.min()))
     b = np.concatenate([[0.0], np.geomspace(0.005, 5.0, 15 * dense)])
-    kappa = np.linspace(0.0, 0.999 / reach, 7 * dense)
-    slope, bend = (m.reshape(-1, 1) for m in np.meshgrid(b, kappa, indexing="ij"))
-    safe = np.where(bend > 0, bend, 1.0)
-    warp = np.where(bend > 0, np.log1p(bend * z) / safe, z)
-    return np.asarray(np.exp(np.clip(slope * warp, -50, 50))[:, None, :])
+    return b, np.linspace(0.0, 0.999 / reach, 7 * dense)
 
 
 def shapes(name: str, x: Floats, *, fine: bool = False) -> Floats:

@@ -1,0 +1,1 @@
+"""What is known about one quality curve, a piece a file: its numbers, its line, its dictionary."""

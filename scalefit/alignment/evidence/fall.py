@@ -1,0 +1,192 @@
+"""The fall test of one curve, whatever noise it has: replicates, or the scatter of single runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import special
+
+from scalefit.alignment import falls, single_run
+from scalefit.alignment.curve import Curve
+from scalefit.alignment.margin import Scale
+from scalefit.alignment.noise import RunNoise, estimate
+from scalefit.types import Floats, Ints, Mask
+
+from .piece import Piece, plain, tokens
+
+__all__ = ["FallTest", "fall_test"]
+
+Source = Literal["replicates", "scatter", "given"]
+
+
+@dataclass(frozen=True, eq=False)
+class FallTest(Piece):
+    """Falls from earlier to later sizes (rises, when the sign was turned).
+
+    Attributes
+    ----------
+    sizes : (K,) pretraining tokens.
+    size, p : (K, K) estimated fall and its family-wise p value for i < j; nan and 1 elsewhere.
+    at_least : (K, K) lower bounds of all falls that hold at once with probability 1 - alpha.
+    reach : (K, K) one-sided half-width of each difference by itself, at level 1 - alpha.
+    lower : lower bound of the largest fall, right with probability 1 - alpha.
+    noise : noise of one unit.
+    alpha : level of bounds and of :attr:`real`.
+    source : where the noise comes from; method says it in words.
+    """
+
+    sizes: Floats
+    size: Floats
+    p: Floats
+    at_least: Floats
+    reach: Floats
+    lower: float
+    noise: RunNoise
+    alpha: float
+    source: Source
+    method: str
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Sizes (i, j) between which the largest estimated fall lies."""
+        i, j = np.unravel_index(int(np.nanargmax(self.size)), self.size.shape)
+        return int(i), int(j)
+
+    @property
+    def estimate(self) -> float:
+        """The largest estimated fall; negative when every step rises."""
+        return float(self.size[self.pair])
+
+    @property
+    def upper(self) -> float:
+        """Upper bound of the largest fall, right with probability 1 - alpha."""
+        return float(np.nanmax(self.size + self.reach))
+
+    @property
+    def smallest(self) -> float:
+        """The smallest fall that these runs would have shown beyond doubt."""
+        return float(np.nanmin(self.size - self.at_least))
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of one unit."""
+        return self.noise.sd
+
+    @property
+    def nu(self) -> float:
+        """Degrees of freedom of :attr:`sd`."""
+        return self.noise.nu
+
+    @property
+    def p_value(self) -> float:
+        """Family-wise p value of any fall at all."""
+        return float(self.p.min())
+
+    @property
+    def real(self) -> Mask:
+        """Pairs whose fall is beyond doubt, (K, K)."""
+        return np.asarray(self.p <= self.alpha)
+
+    @property
+    def sure(self) -> bool:
+        """Whether any fall is beyond doubt."""
+        return bool(self.real.any())
+
+    @property
+    def span(self) -> str:
+        """The sizes of the largest fall in words."""
+        i, j = self.pair
+        return f"{tokens(self.sizes[i])} to {tokens(self.sizes[j])} tokens"
+
+    def half_width(self, runs: Ints, level: float = 0.95) -> Floats:
+        """Half-width (K,) of each size's t interval, without what all sizes share; 0 if unknown."""
+        if not (np.isfinite(self.noise.sd) and self.noise.nu > 0):
+            return np.zeros(len(runs))
+        quantile = special.stdtrit(min(self.noise.nu, 1e9), (1 + level) / 2)
+        return np.asarray(quantile * self.noise.sd / np.sqrt(runs))
+
+    def line(self, scale: Scale) -> str:
+        """Say the largest fall with its bounds, and how the noise was measured."""
+        upper = scale.digits(self.upper) if np.isfinite(self.upper) else "unbounded"
+        return (
+            f"quality: largest fall {scale.digits(self.estimate)} ({self.span}), bounds "
+            f"[{scale.digits(self.lower)}, {upper}], p = {self.p_value:.2g}; "
+            f"{self.method}, SD {self.sd:.2g} on {self.nu:.0f} df"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the largest fall and the noise; all pairs would be long."""
+        names = ("estimate", "pair", "lower", "upper", "sd", "nu", "method")
+        numbers = {name: plain(getattr(self, name)) for name in names}
+        return {"p": self.p_value, **numbers}
+
+
+def fall_test(
+    curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None = None
+) -> FallTest:
+    """Test whether `sign` x the curve falls anywhere.
+
+    Parameters
+    ----------
+    curve
+        The curve, at least two sizes.
+    sign
+        +1 to look for falls of the values, -1 for rises.
+    reference
+        Largest plausible seed noise; used only without replicates.
+    alpha
+        Family level over all pairs of sizes.
+    seed_sd
+        Known standard deviation of one run, in place of an estimate, without replicates.
+    """
+    if curve.level == "single":
+        return _of_single_runs(curve, sign, reference, alpha, seed_sd)
+    noise = estimate(curve.values, curve.design)
+    seen = falls.falls(noise, sign)
+    unit = "pretraining runs" if curve.level == "procedure" else "finetuning seeds of one run"
+    how = "within sizes" if curve.design == "separate" else "seed x size interaction"
+    return FallTest(
+        sizes=curve.sizes,
+        size=seen.size,
+        p=falls.p_values(seen),
+        at_least=seen.at_least(alpha),
+        reach=seen.reach(alpha),
+        lower=falls.lower(seen, alpha),
+        noise=RunNoise(float(noise.sd), noise.nu),
+        alpha=alpha,
+        source="replicates",
+        method=f"{unit}, {how}",
+    )
+
+
+def _of_single_runs(
+    curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None
+) -> FallTest:
+    y, x = sign * curve.means, curve.x
+    later = np.triu(np.ones((len(y), len(y)), dtype=bool), 1)
+    size = np.where(later, y[:, None] - y[None], np.nan)
+    given = seed_sd is not None
+    sd = np.nan if given else float(single_run.residual_sd(x, y))
+    known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, curve)
+    lower = single_run.largest_lower(x, size, sd, known, alpha)
+    scatter = "one run a size: scatter around a smooth curve"
+    return FallTest(
+        sizes=curve.sizes,
+        size=size,
+        p=single_run.pair_p_values(x, size, sd, known),
+        at_least=size - (float(np.nanmax(size)) - lower),
+        reach=single_run.pair_reach(x, known if given else sd, alpha, known=given),
+        lower=lower,
+        noise=RunNoise(known, np.inf) if given else RunNoise(sd, float(single_run.degrees(len(y)))),
+        alpha=alpha,
+        source="given" if given else "scatter",
+        method="one run a size: seed noise as given" if given else scatter,
+    )
+
+
+def _with_test_set(reference: float, curve: Curve) -> float:
+    """Return the reference noise, with the test set's own added where that is known."""
+    errors = curve.stderr[np.isfinite(curve.stderr)]
+    return float(np.hypot(reference, np.median(errors))) if len(errors) else reference

@@ -1,0 +1,84 @@
+"""Verdicts as a table: order, strings, and the rules that levels rest on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalefit as sf
+from scalefit.alignment import VERDICTS, Verdict
+
+S_SHAPED = (1.0, 1.3, 3.0, 12.0, 20.0, 22.0)
+
+
+def test_every_verdict_is_a_string_with_a_rank_of_its_own():
+    assert [v.rank for v in VERDICTS] == list(range(len(Verdict)))
+    assert {v for v in VERDICTS if v.alarm} == {"harmful", "deteriorating", "fluctuating"}
+    assert VERDICTS[-1] == "aligned"
+    ranks = [Verdict(name).rank for name in ("inconclusive", "improving", "aligned")]
+    assert ranks == sorted(ranks)
+
+
+def test_the_last_rule_always_holds():
+    assert list(Verdict)[-1] is Verdict.INCONCLUSIVE
+    assert Verdict.INCONCLUSIVE.rule(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("runs", "finetunings"), [(3, 1), (3, 2), (10, 3)])
+def test_healthy_growth_of_any_shape_is_no_open_question(make_table, runs, finetunings):
+    table = make_table(S_SHAPED, runs=runs, finetunings=finetunings, sd=(0.15, 0.15))
+    result = sf.align(table)[0]
+    assert result.verdict in ("aligned", "improving")
+    assert result.size is None
+    assert "extrapolated" in result.reason
+
+
+def test_a_noisy_rise_is_improving_and_quotes_the_fall_that_may_be(make_table):
+    result = sf.align(make_table([20, 22, 24, 25, 25.2, 25.4], sd=(0.9, 0.5)))[0]
+    assert (result.verdict, result.strength) == ("improving", "confirmed")
+    assert result.evidence.fall.upper > 0.5
+    assert result.evidence.scale.digits(result.evidence.fall.upper) in result.reason
+
+
+def test_what_only_falls_is_never_improving(make_table):
+    verdicts = [sf.align(make_table([25] * 6, sd=(0.5, 0.3), seed=s))[0].verdict for s in range(20)]
+    assert verdicts.count("improving") <= 4
+
+
+def test_a_worse_cross_entropy_beside_better_quality_underrates(make_table, shapes):
+    table = make_table(shapes["rising"])
+    table["cross_entropy"] = 6 - table["cross_entropy"]
+    result = sf.align(table)[0]
+    assert (result.verdict, result.flag) == ("underrated", "")
+    assert "cross-entropy gets worse by" in result.reason
+
+
+def test_a_cross_entropy_worse_by_less_than_its_margin_does_not(make_table, shapes):
+    table = make_table(shapes["rising"])
+    table["cross_entropy"] = 3 + 0.04 * np.log(table["pretrain_tokens"] / 1e6) / np.log(1e3)
+    assert sf.align(table)[0].verdict == "aligned"
+
+
+def test_harmful_needs_its_tenth_of_the_level(make_table):
+    """A t of 3.5 on few degrees of freedom has p of 0.01: an alarm at 5 %, none at its tenth."""
+    table = make_table([20.0] * 4, finetunings=1, sd=(0, 0))
+    table["bleu"] += np.tile([-0.3, 0.0, 0.3], 4)
+    base = pd.DataFrame({"pretrain_tokens": 0.0, "pretrain_seed": [0, 1, 2], "bleu": 20.9})
+    base["bleu"] += [-0.3, 0.0, 0.3]
+    result = sf.align(pd.concat([table, base]))[0]
+    assert result.evidence.gain.p_harm < 0.05 < result.evidence.p_harm
+    assert result.verdict != "harmful"
+    assert result.p > 0.05
+
+
+def test_a_printed_p_and_the_verdict_agree(make_table):
+    rng = np.random.default_rng(0)
+    for seed in range(15):
+        means = 25 + np.cumsum(rng.normal(0, 0.6, 5))
+        base = make_table([float(means[-1] + rng.normal(0, 1.5))], runs=3, finetunings=1, seed=seed)
+        base["pretrain_tokens"] = 0
+        table = pd.concat([make_table(means, seed=seed, finetunings=1), base])
+        result = sf.align(table)[0]
+        assert result.verdict.alarm == (
+            result.p <= 0.05
+            and (result.evidence.p_harm <= 0.05 or result.evidence.fall.upper >= 0.5)
+        )
