@@ -26,7 +26,7 @@ def share(hits):
 
 
 def table(title, head, rows):
-    print(f"\n### {title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    print(f"\n## {title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for row in rows:
         print("| " + " | ".join(map(str, row)) + " |", flush=True)
 

@@ -34,7 +34,7 @@ def covered(limits, truth):
 
 
 def table(title, head, rows):
-    print(f"\n### {title}\n")
+    print(f"\n## {title}\n")
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))
     for row in rows:

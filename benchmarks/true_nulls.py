@@ -63,7 +63,7 @@ def p_values(scores, rng):
 
 def table(ten, rng):
     """Print how often each test rejects; the last row is the mean over the 30 subcases."""
-    print("\n### True-null halves, nominal 5 %: share of 126 splits in which a test rejects\n")
+    print("\n## True-null halves, nominal 5 %: share of 126 splits in which a test rejects\n")
     print("| scored on | " + " | ".join(TESTS) + " |\n|" + "---|" * (len(TESTS) + 1))
     entailed = ten.of("le_")
     every = {
@@ -85,7 +85,7 @@ def _row(name, shares):
 
 def limits(ten, rng):
     """Print the multi-bootstrap's limits of a mean, and how much a thousand draws vary."""
-    print("\n### Multi-bootstrap interval of a mean over 10 seeds\n")
+    print("\n## Multi-bootstrap interval of a mean over 10 seeds\n")
     print("| | limits, 40,000 draws | SD of a limit from 1,000 draws |\n|---|---|---|")
     for name, scores in (("HANS", ten.hans), ("MNLI", ten.mnli)):
         n, drawn = scores.shape[1], []

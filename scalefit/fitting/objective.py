@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 class Objective:
     """Σ_i w_i ρ(r_i / scale_i), with r = y − f, or ln y − ln f.
 
-    ``squared``: ρ(r) = r². ``huber``: r²/2 up to δ, then δ(|r| − δ/2), as in
+    ``squared``: ρ(r) = r². ``huber``: r²/2 up to δ, then δ(``|r|`` − δ/2), as in
     ``scipy.special.huber``. ``soft_l1``: δ²(√(1 + (r/δ)²) − 1), which is r²/2 near 0.
 
     Raises

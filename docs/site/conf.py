@@ -1,0 +1,67 @@
+"""The docs site: ``python -m sphinx -W --keep-going -c docs/site . out/site``.
+
+The source folder is the repository's root, so that notebooks find their data where a reader's copy has them.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(ROOT)]
+
+import pages  # noqa: E402
+
+import scalefit  # noqa: E402
+
+
+def _cache() -> Path:
+    """Return where executed notebooks are kept, until the package's code changes (it sees changes of cells itself)."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "scalefit").rglob("*.py*")):
+        if "__pycache__" not in path.parts:
+            digest.update(path.read_bytes())
+    return home / "scalefit-docs" / digest.hexdigest()[:12]
+
+
+pages.write(HERE)
+
+project = "scalefit"
+author = "The scalefit authors"
+copyright = "The scalefit authors, Apache-2.0"
+version = release = scalefit.__version__
+
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+root_doc = "docs/site/index"
+include_patterns = ["docs/**", "notebooks/*.py"]
+exclude_patterns = ["docs/site/*.py", "docs/site/templates/**"]
+templates_path = [str(HERE / "templates")]
+source_suffix = {
+    ".rst": "restructuredtext",
+    ".md": "myst-nb",
+    ".py": "myst-nb",
+}  # autosummary writes the first
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(_cache())
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_ipywidgets_js = {}  # the pages ask for nothing from outside
+
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"  # the docstrings say types in words
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"scalefit {version}"
+html_static_path = []
+html_show_search_summary = False  # it fetches the sources, which a browser refuses from file://
+html_copy_source = False
+pygments_style, pygments_dark_style = "friendly", "github-dark"

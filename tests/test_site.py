@@ -1,0 +1,60 @@
+"""The docs site is whole: each public name, command and file of docs has its place. ``.ci/docs`` builds it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pages
+import pytest
+
+import scalefit as sf
+from scalefit.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+SITE = [path.read_text(encoding="utf-8") for path in (DOCS / "site").glob("*.md")]
+LISTED = {full for names in pages.names().values() for full in names}
+
+
+@pytest.mark.parametrize("name", sorted(set(sf.__all__) - {"__version__"}))
+def test_each_public_name_has_its_page(name):
+    inside = [full for full in LISTED if full.startswith(f"scalefit.{name}.")]
+    assert f"scalefit.{name}" in LISTED or inside != []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_each_command_shows_its_help(name):
+    section = pages.commands().split(f"## scalefit {name}\n")[1].split("\n## ")[0]
+    assert f"Usage: scalefit {name}" in section
+    assert max(map(len, section.splitlines())) <= 80
+
+
+def entries():
+    blocks = [b for page in SITE for b in re.findall(r"```{toctree}\n(.*?)```", page, re.DOTALL)]
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [re.sub(r".*<(.*)>", r"\1", line) for line in lines if line and not line.startswith(":")]
+
+
+def test_each_file_of_the_docs_is_in_a_table_of_contents():
+    files = [p for p in DOCS.rglob("*.md") if "site" not in p.relative_to(DOCS).parts]
+    at = ["/" + p.relative_to(ROOT).with_suffix("").as_posix() for p in files]
+    held = [name for name in at if any(Path(name).match(entry) for entry in entries())]
+    assert sorted(set(at) - set(held)) == [], "list it in docs/site/index.md"
+
+
+def test_whom_to_cite_is_the_same_everywhere():
+    page = (DOCS / "about" / "cite.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    told = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version = {{{project['version']}}}" in page
+    assert f"\nversion: {project['version']}\n" in told
+    assert sf.__version__ == project["version"]
+    assert re.findall(r"arXiv [\d.]+", page) == re.findall(r"arXiv [\d.]+", told)
+
+
+def test_pages_are_written_only_where_they_changed(tmp_path):
+    pages.write(tmp_path)
+    first = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
+    pages.write(tmp_path)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()} == first
+    assert len(first) == 2
