@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SCALEFIT_SHARED", ROOT.parent / "shared" / "data"))
-LEAST = 5  # sizes: four to fit and one to hold out
+LEAST = 4  # sizes: three to fit and one to hold out
 Array = NDArray[np.float64]
 
 
@@ -109,7 +109,7 @@ def gordon_low() -> pd.DataFrame:
 
 
 def sampled(path: str) -> pd.DataFrame:
-    """Runs on random samples of a corpus: a share is one size, though each sample has its own bytes."""
+    """Read runs on random samples of a corpus: a share is one size, though samples differ in bytes."""
     runs = read(path, sep="\t", comment="#", na_values="--")
     size = runs.groupby(["Lang", "DataPercent"]).data_bytes.transform("mean")
     return runs.assign(data_bytes=size)

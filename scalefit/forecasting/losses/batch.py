@@ -1,0 +1,102 @@
+"""Curves of a batch, padded to one length and turned so that the discrepancy's covariance is diagonal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalefit.forecasting.losses.bend import covariance
+from scalefit.forecasting.series import Series
+from scalefit.types import Floats, Mask
+
+LEAST_SLOPE = 0.01  # a flat curve may still bend by a hundredth of ln x
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B curves of at most n sizes, seen from their largest size.
+
+    A mean of r runs has variance σ²/r, so every row is multiplied by √r: then the noise is σ² everywhere, and one
+    rotation a curve makes noise plus discrepancy diagonal for every σ and τ. Padding is a row of zeros.
+
+    Attributes
+    ----------
+    u, v : (B, n); ln(x / x_max) and ln y.
+    root : (B, n); √runs, 0 in the padding.
+    slope : (B,); |d ln y / d ln x| over the last half of the sizes: what the discrepancy is measured in.
+    turn : (B, n, n); columns are the directions.
+    strength : (B, n); the discrepancy's variance along each direction, for a slope of variance 1.
+    real : (B, n); False for directions of the padding.
+    level : (B, n); the constant curve along each direction.
+    seed_var, freedom : (B,); variance of ln y between runs of one size, and its degrees of freedom (0: not known).
+    """
+
+    u: Floats
+    v: Floats
+    root: Floats
+    slope: Floats
+    turn: Floats
+    strength: Floats
+    real: Mask
+    level: Floats
+    seed_var: Floats
+    freedom: Floats
+
+    def turned(self, values: Floats) -> Floats:
+        """Return values (B, N, n) along the directions."""
+        return np.matmul(values * self.root[:, None], self.turn)
+
+    def bend_at(self, uq: Floats) -> Floats:
+        """Covariance of the discrepancy along each direction with that at uq (B, Q): (B, n, Q)."""
+        there = covariance(self.u[:, :, None], uq[:, None]) * self.root[:, :, None]
+        return np.matmul(self.turn.transpose(0, 2, 1), there)
+
+
+def batch_of(curves: Sequence[Series]) -> Batch:
+    """Pad and turn ``curves``; every y must be above 0."""
+    size = (len(curves), max(len(curve) for curve in curves))
+    u, v, root = np.zeros(size), np.zeros(size), np.zeros(size)
+    for i, curve in enumerate(curves):
+        k = len(curve)
+        u[i, :k] = np.log(curve.x / curve.x[-1])
+        v[i, :k] = np.log(curve.y)
+        root[i, :k] = np.sqrt(curve.runs)
+    turn, strength, real = _directions(u, root)
+    spread, freedom = np.array([_between_runs(curve) for curve in curves]).T
+    return Batch(
+        u, v, root,
+        slope=np.array([_end_slope(u[i, : len(c)], v[i, : len(c)]) for i, c in enumerate(curves)]),
+        turn=turn,
+        strength=strength,
+        real=real,
+        level=np.einsum("bij,bi->bj", turn, root),
+        seed_var=spread,
+        freedom=freedom,
+    )  # fmt: skip
+
+
+def _directions(u: Floats, root: Floats) -> tuple[Floats, Floats, Mask]:
+    """Eigenvectors and eigenvalues of the discrepancy; padding gets the eigenvalue −1, which no covariance has."""
+    bend = covariance(u[:, :, None], u[:, None]) * root[:, :, None] * root[:, None]
+    at = np.arange(u.shape[1])
+    bend[:, at, at] -= root == 0
+    strength, turn = np.linalg.eigh(bend)
+    return turn, np.maximum(strength, 0.0), strength > -0.5
+
+
+def _end_slope(u: Floats, v: Floats) -> float:
+    """Slope of the line through the last half of the points, at least three where there are three."""
+    k = max(3, u.size // 2)
+    u, v = u[-k:] - u[-k:].mean(), v[-k:]
+    return max(abs(float(u @ v) / float(u @ u)), LEAST_SLOPE)
+
+
+def _between_runs(curve: Series) -> tuple[float, float]:
+    """Variance of ln y between runs of one size, by the delta method, and its degrees of freedom."""
+    repeated = curve.runs > 1
+    if not (repeated.any() and curve.seed_var > 0):
+        return 1.0, 0.0
+    share = curve.runs[repeated] - 1
+    return curve.seed_var / float(np.average(curve.y[repeated] ** 2, weights=share)), float(share.sum())

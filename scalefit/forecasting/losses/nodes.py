@@ -1,0 +1,148 @@
+"""Nodes that move onto a posterior: adaptive importance sampling, deterministic and batched over curves.
+
+Low-discrepancy points stand in for random draws, so equal data give equal forecasts. Each round proposes from a
+Student distribution with the moments of all nodes so far, and every node of every round is weighed against the
+*mixture* of all proposals: a node that one round would overrate is held down by the others, so ridges, bent hills and
+weak data (where the prior, round 0, is the best proposal) come out alike. The weights from which the moments are
+taken are tempered, not the likelihood, so that a round never rests on a few nodes. Static grids of shapes are too
+coarse where the noise is small.
+
+Source: Cornuet et al. 2012, Adaptive multiple importance sampling; tempering as in Cappé et al. 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy import special, stats
+
+from scalefit.forecasting.losses.shapes import Falling
+from scalefit.types import Floats, Ints
+
+SCOUTS, ROUNDS = 128, 8  # nodes a round, at most so many rounds
+KEPT = 256  # nodes that go on to the full grid of noise and discrepancy
+FREEDOM = 8  # Student's tails: a proposal must be wider than what it proposes for
+COUNTING, ENOUGH = 10.0, 60.0  # nodes that must count for a move, and to stop
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """Equally likely nodes under a rough likelihood.
+
+    Attributes
+    ----------
+    theta : (B, KEPT, d).
+    log_weight : (B, KEPT); what to add to a finer log likelihood to get log posterior mass.
+    effective : (B,); Kish's number of nodes that count, before they were thinned to KEPT.
+    """
+
+    theta: Floats
+    log_weight: Floats
+    effective: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Student distributions, one a curve: mean (B, 1, d), root of the scale (B, d, d) and its log determinant."""
+
+    mean: Floats
+    root: Floats
+    log_scale: Floats
+
+    def points(self, z: Floats) -> Floats:
+        """Return theta (B, N, d) for standard points z (N, d)."""
+        return self.mean + z @ self.root.transpose(0, 2, 1)
+
+    def log_density(self, theta: Floats) -> Floats:
+        """Return (B, N) for theta (B, N, d)."""
+        d = theta.shape[2]
+        z = np.matmul(theta - self.mean, np.linalg.inv(self.root).transpose(0, 2, 1))
+        norm = special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2)
+        norm -= d / 2 * np.log(FREEDOM * np.pi)
+        tail = np.log1p((z**2).sum(axis=2) / FREEDOM)
+        return np.asarray(norm - self.log_scale - (FREEDOM + d) / 2 * tail)
+
+
+@cache
+def _clouds(d: int) -> tuple[Floats, Floats]:
+    """Standard points of all rounds, (ROUNDS, SCOUTS, d): normal, and with Student's tails."""
+    sequence = stats.qmc.Sobol(d + 1, seed=7).random(ROUNDS * SCOUTS)
+    sequence = np.clip(sequence, 1e-6, 1 - 1e-6)
+    normal = special.ndtri(sequence[:, :d])
+    heavy = normal * np.sqrt(FREEDOM / stats.chi2.ppf(sequence[:, d:], FREEDOM))
+    return normal.reshape(ROUNDS, SCOUTS, d), heavy.reshape(ROUNDS, SCOUTS, d)
+
+
+def settle(law: Falling, curves: int, log_likelihood: Callable[[Floats], Floats]) -> Nodes:
+    """Move nodes onto prior × likelihood, given as a function from theta (B, N, d) to (B, N)."""
+    normal, heavy = _clouds(len(law.centre))
+    theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
+    log_likely, log_prior = log_likelihood(theta), law.log_prior(theta)
+    log_sum = log_prior  # of the densities of all proposals so far
+    proposals: list[Proposal] = []
+    while True:
+        log_weight = log_prior + log_likely - log_sum + np.log(len(proposals) + 1)
+        effective = _effective(_relative(log_weight))
+        if len(proposals) == ROUNDS - 1 or (len(proposals) > 1 and (effective > ENOUGH).all()):
+            return _kept(theta, log_likely, log_weight, effective)
+        new = _proposal(theta, _tempered(log_weight))
+        fresh = new.points(heavy[len(proposals) + 1])
+        fresh_prior = law.log_prior(fresh)
+        fresh_sum = np.logaddexp(fresh_prior, new.log_density(fresh))
+        for old in proposals:
+            fresh_sum = np.logaddexp(fresh_sum, old.log_density(fresh))
+        log_sum = np.concatenate([np.logaddexp(log_sum, new.log_density(theta)), fresh_sum], axis=1)
+        theta = np.concatenate([theta, fresh], axis=1)
+        log_prior = np.concatenate([log_prior, fresh_prior], axis=1)
+        log_likely = np.concatenate([log_likely, log_likelihood(fresh)], axis=1)
+        proposals.append(new)
+
+
+def _relative(log_weight: Floats) -> Floats:
+    return np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+
+
+def _effective(weight: Floats) -> Floats:
+    """Kish's effective number of nodes: (B,)."""
+    return np.asarray(weight.sum(axis=1) ** 2 / (weight**2).sum(axis=1))
+
+
+def _tempered(log_weight: Floats) -> Floats:
+    """Weights (B, N) raised to the largest power ≤ 1 that leaves COUNTING nodes."""
+    top = log_weight - log_weight.max(axis=1, keepdims=True)
+    low, high = np.full(len(top), -16.0), np.zeros(len(top))
+    low[_effective(np.exp(top)) >= COUNTING] = 0.0
+    for _ in range(8):
+        middle = (low + high) / 2
+        enough = _effective(np.exp(np.exp(middle)[:, None] * top)) >= COUNTING
+        low, high = np.where(enough, middle, low), np.where(enough, high, middle)
+    weight = np.exp(np.exp(low)[:, None] * top)
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _proposal(theta: Floats, weight: Floats) -> Proposal:
+    """Student distribution with the weighted mean and covariance of theta."""
+    mean = np.matmul(weight[:, None], theta)
+    off = theta - mean
+    covariance = np.matmul((off * weight[:, :, None]).transpose(0, 2, 1), off)
+    root = np.linalg.cholesky(covariance + 1e-9 * np.eye(theta.shape[2]))
+    log_scale = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1, keepdims=True)
+    return Proposal(mean, root, log_scale)
+
+
+def _kept(theta: Floats, log_likely: Floats, log_weight: Floats, effective: Floats) -> Nodes:
+    """KEPT nodes, evenly spaced along the cumulated weight: equally likely, heavy ones several times."""
+    top = log_weight.max(axis=1, keepdims=True)
+    along = np.cumsum(np.exp(log_weight - top), axis=1)
+    at = (np.arange(KEPT) + 0.5) / KEPT
+    index: Ints = np.stack([np.searchsorted(row / row[-1], at) for row in along])
+    index = np.minimum(index, theta.shape[1] - 1)
+    log_evidence = top + np.log(along[:, -1:] / theta.shape[1])
+    return Nodes(
+        np.take_along_axis(theta, index[:, :, None], axis=1),
+        log_evidence - np.log(KEPT) - np.take_along_axis(log_likely, index, axis=1),
+        effective,
+    )

@@ -1,0 +1,113 @@
+"""Falling laws as a forecast uses them: the logarithm relative to the largest size, on shapes without bounds.
+
+A forecast integrates over shapes, so each law is written as h(u; θ) = ln f(x) − ln f(x_max), u = ln(x / x_max):
+the level drops out (it is integrated in closed form) and θ ranges over the whole real line, where a bell is a
+sensible prior and a sensible proposal. The laws are those of :mod:`scalefit.laws`; only the coordinates differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalefit.types import Floats
+
+Parts = tuple[Floats, ...]
+NEWTON_STEPS = 4
+LOWEST = 1e-9  # share of a floor: below it the law has none
+
+
+@dataclass(frozen=True)
+class Falling:
+    """One law of the mixture.
+
+    Attributes
+    ----------
+    log_ratio : from θ (each (..., 1)) and u (..., n) to h (..., n).
+    weight : prior weight among the laws.
+    centre, spread : (d,) each; prior mean and standard deviation of θ, independent and normal.
+    """
+
+    name: str
+    log_ratio: Callable[[Parts, Floats], Floats]
+    weight: float
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def __call__(self, theta: Floats, u: Floats) -> Floats:
+        """Return h of shape (B, N, n) for theta (B, N, d) and u (B, n)."""
+        parts = tuple(theta[..., j, None] for j in range(theta.shape[-1]))
+        return self.log_ratio(parts, u[:, None])
+
+    def from_prior(self, z: Floats) -> Floats:
+        """Return theta (N, d) for standard normal z (N, d)."""
+        return np.asarray(self.centre + np.array(self.spread) * z)
+
+    def log_prior(self, theta: Floats) -> Floats:
+        """Log density (B, N) of theta (B, N, d)."""
+        z = (theta - np.array(self.centre)) / np.array(self.spread)
+        scale = np.log(self.spread).sum() + len(self.centre) / 2 * np.log(2 * np.pi)
+        return np.asarray(-0.5 * (z**2).sum(axis=-1) - scale)
+
+
+def _exponent(t: Floats) -> Floats:
+    return np.exp(np.clip(t, -12.0, 2.3))
+
+
+def _positive(t: Floats) -> Floats:
+    return np.exp(np.clip(t, -12.0, 12.0))
+
+
+def _share(t: Floats) -> Floats:
+    return np.clip(1 / (1 + np.exp(-np.clip(t, -30.0, 30.0))), LOWEST, 1 - LOWEST)
+
+
+def _power(theta: Parts, u: Floats) -> Floats:
+    """E + A·x^−a; θ = (ln a, logit of the floor's share at x_max)."""
+    floor = _share(theta[1])
+    return np.log(floor + (1 - floor) * np.exp(-_exponent(theta[0]) * u))
+
+
+def _bansal(theta: Parts, u: Floats) -> Floats:
+    """A·(1/x + C)^p; θ = (ln p, ln C·x_max)."""
+    bend = _positive(theta[1])
+    return _exponent(theta[0]) * np.log((np.exp(-u) + bend) / (1 + bend))
+
+
+def _rectified(theta: Parts, u: Floats) -> Floats:
+    """E + B/(D + x^b); θ = (ln b, logit of the floor's share at x_max, ln D/x_max^b)."""
+    floor, flat = _share(theta[1]), _positive(theta[2])
+    growth = np.exp(np.minimum(_exponent(theta[0]) * u, 50.0))
+    return np.log(floor + (1 - floor) * (1 + flat) / (flat + growth))
+
+
+def _m4(theta: Parts, u: Floats) -> Floats:
+    """E·(1 − w) + E0·w, w/(1 − w)^α = k·x^−c; θ = (ln c, ln α, ln k·x_max^−c, logit E/E0)."""
+    slope, bend, floor = _exponent(theta[0]), _exponent(theta[1]), _share(theta[3])
+    there, here = (_m4_share(theta[2] - slope * v, bend) for v in (u, np.zeros((1, 1, 1))))
+    return np.log((floor + (1 - floor) * there) / (floor + (1 - floor) * here))
+
+
+def _m4_share(q: Floats, bend: Floats) -> Floats:
+    """Return w that solves ln w − α·ln(1 − w) = q, to 2e-5.
+
+    In z = logit w the left side is min(z, 0) + α·max(z, 0) + (α − 1)·ln(1 + e^−|z|): nearly two straight lines, so
+    Newton from the asymptotes needs few steps. They are limited where a small α makes the right line nearly flat.
+    """
+    z = np.where(q < 0, q, q / np.maximum(bend, 0.2))
+    for _ in range(NEWTON_STEPS):
+        small = np.exp(-np.abs(z))
+        gap = np.minimum(z, 0) + bend * np.maximum(z, 0) + (bend - 1) * np.log(1 + small) - q
+        right = np.where(z > 0, 1.0, small) / (1 + small)
+        z = z - np.clip(gap / (1 + (bend - 1) * right), -6.0, 6.0)
+    return np.maximum(1 / (1 + np.exp(-np.clip(z, -700.0, 700.0))), 1e-12)
+
+
+FALLING = (
+    Falling("power", _power, 2.0, (np.log(0.3), 0.5), (0.8, 2.0)),
+    Falling("bansal", _bansal, 2.0, (np.log(0.3), 0.0), (0.9, 2.5)),
+    Falling("rectified", _rectified, 0.25, (np.log(0.5), 0.0, -0.5), (0.7, 2.0, 2.0)),
+    Falling("m4", _m4, 0.25, (np.log(0.4), 0.0, -1.0, -0.5), (0.8, 0.8, 2.0, 2.0)),
+)
