@@ -46,12 +46,12 @@ class Batch:
 
     def turned(self, values: Floats) -> Floats:
         """Return values (B, N, n) along the directions."""
-        return np.matmul(values * self.root[:, None], self.turn)
+        return np.asarray(np.matmul(values * self.root[:, None], self.turn))
 
     def bend_at(self, uq: Floats) -> Floats:
         """Covariance of the discrepancy along each direction with that at uq (B, Q): (B, n, Q)."""
         there = covariance(self.u[:, :, None], uq[:, None]) * self.root[:, :, None]
-        return np.matmul(self.turn.transpose(0, 2, 1), there)
+        return np.asarray(np.matmul(self.turn.transpose(0, 2, 1), there))
 
 
 def batch_of(curves: Sequence[Series]) -> Batch:
@@ -99,4 +99,6 @@ def _between_runs(curve: Series) -> tuple[float, float]:
     if not (repeated.any() and curve.seed_var > 0):
         return 1.0, 0.0
     share = curve.runs[repeated] - 1
-    return curve.seed_var / float(np.average(curve.y[repeated] ** 2, weights=share)), float(share.sum())
+    return curve.seed_var / float(np.average(curve.y[repeated] ** 2, weights=share)), float(
+        share.sum()
+    )

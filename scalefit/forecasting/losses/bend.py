@@ -11,7 +11,9 @@ import numpy as np
 
 from scalefit.types import Floats
 
-LENGTH = 2.0  # of memory, in ln x: a slope that is off stays off for about a factor of seven in size
+LENGTH = (
+    2.0  # of memory, in ln x: a slope that is off stays off for about a factor of seven in size
+)
 
 
 def covariance(u: Floats, v: Floats, length: float = LENGTH) -> Floats:
@@ -29,4 +31,4 @@ def covariance(u: Floats, v: Floats, length: float = LENGTH) -> Floats:
     gone_a, gone_b = (1 - np.exp(-s / length) for s in (a, b))
     between = 1 - np.exp(-np.abs(a - b) / length)
     same = 2 * length * np.minimum(a, b) - length**2 * (gone_a + gone_b - between)
-    return np.where(u * v > 0, same, -(length**2) * gone_a * gone_b)
+    return np.asarray(np.where(u * v > 0, same, -(length**2) * gone_a * gone_b))

@@ -86,12 +86,10 @@ def _noise_prior(batch: Batch, log_noise: Floats) -> Floats:
     freedom = np.minimum(batch.freedom, SEED_FREEDOM)[:, None]
     ratio = batch.seed_var[:, None] * np.exp(-2 * log_noise)
     seeds = 0.5 * freedom * (np.log(ratio) - ratio)
-    return bell + seeds + np.log(log_noise[:, 1:2] - log_noise[:, :1])
+    return np.asarray(bell + seeds + np.log(log_noise[:, 1:2] - log_noise[:, :1]))
 
 
-def residual_likelihood(
-    batch: Batch, doubt: Doubt, h: Floats
-) -> tuple[Floats, Floats, Floats]:
+def residual_likelihood(batch: Batch, doubt: Doubt, h: Floats) -> tuple[Floats, Floats, Floats]:
     """Log likelihood (B, N, M), level (B, N, M) and turned residuals (B, N, n) of curves h (B, N, n)."""
     residual = batch.turned(batch.v[:, None] - h)
     level = np.matmul(residual, doubt.pull) / doubt.level_precision[:, None]

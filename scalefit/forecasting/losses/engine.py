@@ -1,43 +1,168 @@
-"""Forecasts of falling, positive metrics, many curves at once."""
+"""Forecasts of falling, positive metrics (loss, error, perplexity), many curves at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from scalefit.errors import DomainError
 from scalefit.forecasting.losses.batch import batch_of
-from scalefit.forecasting.losses.posterior import Kind, Posterior, posterior_of, quantiles
+from scalefit.forecasting.losses.posterior import Posterior, posterior_of
+from scalefit.forecasting.losses.predictive import Kind, chance_below, quantiles
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
+from scalefit.forecasting.reach import HORIZONS, Reach, reach_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 
 TOGETHER = 8  # curves a batch: larger ones fall out of the cache
+WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
+LEAST_SIZES, FEW_SIZES = 2, 4
+FEW_NODES, CARRIES = 10.0, 0.1
 
 
 def forecast_losses(
     curves: Sequence[Series], at: Sequence[Floats], *, kind: Kind = "run"
 ) -> list[Predictive]:
-    """Forecast each curve at its sizes."""
-    out: list[Predictive | None] = [None] * len(curves)
+    """Forecast falling curves: a mixture of laws that may be wrong, integrated and not fitted.
+
+    Parameters
+    ----------
+    curves : sequence of Series
+        Means of a metric that falls with size and has 0 as its natural end.
+    at : sequence of (Q,) float64
+        Sizes to forecast, for each curve.
+    kind : {"run", "mean"}
+        Distribution of what one new run will show, or of the mean over runs.
+
+    Returns
+    -------
+    list of Predictive
+        One a curve, in order; its weights are those of the laws.
+
+    Raises
+    ------
+    DomainError
+        A curve has one size only, or a size or value that is not finite, or a size that is not above 0.
+
+    Notes
+    -----
+    ln y = level + law + discrepancy + noise. Level in closed form, noise and the discrepancy's strength on a grid,
+    shapes on nodes that move onto their posterior, laws by a power of their evidence. Cost is linear in curves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit.forecasting.losses import forecast_losses
+    >>> from scalefit.forecasting.series import series_of
+    >>> x = np.geomspace(1e6, 1e9, 8)
+    >>> (said,) = forecast_losses([series_of(x, 1.7 + 400 * x**-0.4)], [np.array([1e10])])
+    >>> low, high = said.interval(0.95)
+    >>> bool(low[0] < 1.7 + 400 * 1e10**-0.4 < high[0]), bool(high[0] - low[0] < 0.1)
+    (True, True)
+    """
+    out: dict[int, Predictive] = {}
     for chunk in _chunks(curves):
-        batch = batch_of([curves[i] for i in chunk])
-        posterior = posterior_of(batch)
-        width = max(at[i].size for i in chunk)
-        uq = np.zeros((len(chunk), width))
+        posterior = posterior_of(batch_of([_readable(curves[i]) for i in chunk]))
+        values = _wide(posterior, [np.log(at[i] / curves[i].x[-1]) for i in chunk], kind)
         for row, i in enumerate(chunk):
-            uq[row, : at[i].size] = np.log(at[i] / curves[i].x[-1])
-        values = np.exp(quantiles(posterior, uq, PROBABILITIES, kind))
+            within = np.clip(values[row, :, : at[i].size], curves[i].bottom, curves[i].top)
+            weights = dict(zip(posterior.names, posterior.laws[row].tolist(), strict=True))
+            notes = _notes(curves[i], posterior, row)
+            out[i] = Predictive(at[i], PROBABILITIES, within, weights, notes)
+    return [out[i] for i in range(len(curves))]
+
+
+def reach_losses(
+    curves: Sequence[Series], targets: Sequence[float], *, kind: Kind = "mean"
+) -> list[Reach]:
+    """Return when each curve falls to its target: a probability at each of the horizons.
+
+    Parameters
+    ----------
+    curves, kind
+        As in :func:`forecast_losses`.
+    targets : sequence of float
+        One a curve, above 0.
+
+    Raises
+    ------
+    DomainError
+        As in :func:`forecast_losses`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit.forecasting.losses import reach_losses
+    >>> from scalefit.forecasting.series import series_of
+    >>> x = np.geomspace(1e6, 1e9, 8)
+    >>> curve = series_of(x, 1.7 + 400 * x**-0.4)
+    >>> (reach,) = reach_losses([curve], [1.75])  # the truth is there at 5.7e9
+    >>> bool(4e9 < reach.quantile(0.5) < 8e9)
+    True
+    """
+    out: dict[int, Reach] = {}
+    for chunk in _chunks(curves):
+        posterior = posterior_of(batch_of([_readable(curves[i]) for i in chunk]))
+        bar = np.log([max(float(targets[i]), np.finfo(float).tiny) for i in chunk])
+        parts = np.array_split(np.log(HORIZONS), -(-HORIZONS.size // WIDE))
+        uq = [np.broadcast_to(part, (len(chunk), part.size)) for part in parts]
+        chance = np.concatenate([chance_below(posterior, u, bar, kind) for u in uq], axis=1)
         for row, i in enumerate(chunk):
-            out[i] = Predictive(
-                at[i], PROBABILITIES, np.minimum(values[row, :, : at[i].size], curves[i].top),
-                dict(zip((law.name for law in posterior.falling), posterior.laws[row].tolist(), strict=True)),
-            )
-    return out
+            out[i] = reach_of(float(curves[i].x[-1]), chance[row])
+    return [out[i] for i in range(len(curves))]
 
 
 def _chunks(curves: Sequence[Series]) -> Iterator[list[int]]:
+    """Yield indices of curves of about one length, TOGETHER at a time."""
     order = sorted(range(len(curves)), key=lambda i: len(curves[i]))
     for start in range(0, len(order), TOGETHER):
         yield order[start : start + TOGETHER]
+
+
+def _readable(curve: Series) -> Series:
+    """Return the curve with every value above 0.
+
+    A value of 0 (an error that was never made) is read as half the smallest value above 0: no law of a falling
+    metric reaches 0, and a logarithm needs something to stand on.
+    """
+    if not (np.isfinite(curve.x).all() and np.isfinite(curve.y).all() and (curve.x > 0).all()):
+        raise DomainError("sizes and values must be finite and sizes above 0; leave the others out")
+    if len(curve) < LEAST_SIZES:
+        raise DomainError(
+            f"one size, {curve.x[0]:g}: a forecast needs two sizes that differ, and is worth little below "
+            f"{FEW_SIZES}; measure a second size, ten times as large or as small"
+        )
+    above = curve.y[curve.y > 0]
+    if not above.size:
+        raise DomainError("no value is above 0; forecasts of losses and errors need one")
+    return replace(curve, y=np.where(curve.y > 0, curve.y, above.min() / 2))
+
+
+def _wide(posterior: Posterior, uq: list[Floats], kind: Kind) -> Floats:
+    """Quantiles of y (B, P, Q), padded to the longest uq, WIDE sizes at a time."""
+    padded = np.zeros((len(uq), max(u.size for u in uq)))
+    for row, u in enumerate(uq):
+        padded[row, : u.size] = u
+    parts = np.array_split(padded, max(1, -(-padded.shape[1] // WIDE)), axis=1)
+    said = [quantiles(posterior, part, PROBABILITIES, kind) for part in parts]
+    return np.exp(np.concatenate(said, axis=2))
+
+
+def _notes(curve: Series, posterior: Posterior, row: int) -> tuple[str, ...]:
+    notes = []
+    if len(curve) < FEW_SIZES:
+        notes.append(
+            f"{len(curve)} sizes: the forecast rests on what curves usually do; measure at least {FEW_SIZES}"
+        )
+    if (curve.y <= 0).any():
+        notes.append(
+            f"{int((curve.y <= 0).sum())} values of 0 are read as half the smallest above 0"
+        )
+    rough = (posterior.laws[row] > CARRIES) & (posterior.effective[row] < FEW_NODES)
+    if rough.any():
+        names = " and ".join(np.array(posterior.names)[rough])
+        least = float(posterior.effective[row][rough].min())
+        notes.append(f"the integral over {names} rests on {least:.0f} nodes: intervals are rough")
+    return tuple(notes)

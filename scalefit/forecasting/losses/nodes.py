@@ -54,7 +54,7 @@ class Proposal:
 
     def points(self, z: Floats) -> Floats:
         """Return theta (B, N, d) for standard points z (N, d)."""
-        return self.mean + z @ self.root.transpose(0, 2, 1)
+        return np.asarray(self.mean + z @ self.root.transpose(0, 2, 1))
 
     def log_density(self, theta: Floats) -> Floats:
         """Return (B, N) for theta (B, N, d)."""
@@ -68,7 +68,7 @@ class Proposal:
 
 @cache
 def _clouds(d: int) -> tuple[Floats, Floats]:
-    """Standard points of all rounds, (ROUNDS, SCOUTS, d): normal, and with Student's tails."""
+    """Return standard points of all rounds, (ROUNDS, SCOUTS, d): normal, and with Student's tails."""
     sequence = stats.qmc.Sobol(d + 1, seed=7).random(ROUNDS * SCOUTS)
     sequence = np.clip(sequence, 1e-6, 1 - 1e-6)
     normal = special.ndtri(sequence[:, :d])
@@ -102,7 +102,7 @@ def settle(law: Falling, curves: int, log_likelihood: Callable[[Floats], Floats]
 
 
 def _relative(log_weight: Floats) -> Floats:
-    return np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    return np.asarray(np.exp(log_weight - log_weight.max(axis=1, keepdims=True)))
 
 
 def _effective(weight: Floats) -> Floats:
@@ -120,7 +120,7 @@ def _tempered(log_weight: Floats) -> Floats:
         enough = _effective(np.exp(np.exp(middle)[:, None] * top)) >= COUNTING
         low, high = np.where(enough, middle, low), np.where(enough, high, middle)
     weight = np.exp(np.exp(low)[:, None] * top)
-    return weight / weight.sum(axis=1, keepdims=True)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
 def _proposal(theta: Floats, weight: Floats) -> Proposal:

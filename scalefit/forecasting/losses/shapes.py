@@ -85,7 +85,7 @@ def _rectified(theta: Parts, u: Floats) -> Floats:
 
 def _m4(theta: Parts, u: Floats) -> Floats:
     """E·(1 − w) + E0·w, w/(1 − w)^α = k·x^−c; θ = (ln c, ln α, ln k·x_max^−c, logit E/E0)."""
-    slope, bend, floor = _exponent(theta[0]), _exponent(theta[1]), _share(theta[3])
+    slope, bend, floor = _exponent(theta[0]), _positive(theta[1]), _share(theta[3])
     there, here = (_m4_share(theta[2] - slope * v, bend) for v in (u, np.zeros((1, 1, 1))))
     return np.log((floor + (1 - floor) * there) / (floor + (1 - floor) * here))
 
@@ -94,15 +94,15 @@ def _m4_share(q: Floats, bend: Floats) -> Floats:
     """Return w that solves ln w − α·ln(1 − w) = q, to 2e-5.
 
     In z = logit w the left side is min(z, 0) + α·max(z, 0) + (α − 1)·ln(1 + e^−|z|): nearly two straight lines, so
-    Newton from the asymptotes needs few steps. They are limited where a small α makes the right line nearly flat.
+    Newton from the asymptotes needs few steps.
     """
-    z = np.where(q < 0, q, q / np.maximum(bend, 0.2))
+    z = np.where(q < 0, q, q / bend)
     for _ in range(NEWTON_STEPS):
         small = np.exp(-np.abs(z))
         gap = np.minimum(z, 0) + bend * np.maximum(z, 0) + (bend - 1) * np.log(1 + small) - q
         right = np.where(z > 0, 1.0, small) / (1 + small)
-        z = z - np.clip(gap / (1 + (bend - 1) * right), -6.0, 6.0)
-    return np.maximum(1 / (1 + np.exp(-np.clip(z, -700.0, 700.0))), 1e-12)
+        z = z - gap / (1 + (bend - 1) * right)
+    return np.asarray(np.maximum(1 / (1 + np.exp(-np.clip(z, -700.0, 700.0))), 1e-12))
 
 
 FALLING = (

@@ -1,0 +1,158 @@
+"""Forecasts of falling metrics, from outside."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalefit.errors import DomainError
+from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.series import Series, series_of
+
+AHEAD = np.array([2.0, 10.0, 100.0])
+
+
+def truth(x):
+    return 1.7 + 400 * x**-0.4
+
+
+def drawn(n, noise, seed, runs=1):
+    rng = np.random.default_rng(seed)
+    x = np.geomspace(1e6, 1e9, n)
+    return series_of(
+        np.repeat(x, runs), np.repeat(truth(x), runs) * np.exp(noise * rng.normal(size=n * runs))
+    )
+
+
+def one(curve, at=None, **options):
+    return forecast_losses([curve], [curve.x[-1] * AHEAD if at is None else at], **options)[0]
+
+
+def width(said, level=0.95):
+    low, high = said.interval(level)
+    return np.log(high / low)
+
+
+def test_batches_do_not_mix_curves():
+    curves = [drawn(n, 0.01, seed) for seed, n in enumerate([4, 9, 6, 12, 5, 4, 7, 3, 10, 6])]
+    at = [c.x[-1] * AHEAD[: 1 + i % 3] for i, c in enumerate(curves)]
+    together = forecast_losses(curves, at)
+    for curve, x, said in zip(curves, at, together, strict=True):
+        alone = one(curve, x)
+        assert said.values.shape == (said.probabilities.size, x.size)
+        middle = slice(3, -3)
+        np.testing.assert_allclose(
+            np.log(said.values[middle]), np.log(alone.values[middle]), atol=0.1 * width(alone).max()
+        )
+
+
+@given(st.floats(-6, 6), st.floats(-6, 6), st.integers(0, 50))
+@settings(max_examples=10, deadline=None)
+def test_units_of_size_and_metric_do_not_matter(shift_x, shift_y, seed):
+    curve = drawn(6, 0.02, seed)
+    by_x, by_y = 10.0**shift_x, 10.0**shift_y
+    other = Series(curve.x * by_x, curve.y * by_y, curve.runs, curve.seed_var * by_y**2)
+    np.testing.assert_allclose(one(other).values, one(curve).values * by_y, rtol=1e-3)
+
+
+def test_equal_data_give_equal_forecasts():
+    curve = drawn(7, 0.02, 3)
+    np.testing.assert_array_equal(one(curve).values, one(curve).values)
+
+
+def test_a_law_that_is_true_is_found_and_trusted():
+    curve = drawn(12, 0.0005, 0)
+    said = one(curve)
+    assert said.weights["power"] > 0.5
+    low, high = said.interval(0.95)
+    assert (low < truth(curve.x[-1] * AHEAD)).all()
+    assert (truth(curve.x[-1] * AHEAD) < high).all()
+    assert width(said)[0] < 0.005
+
+
+def test_runs_narrow_the_mean_and_tell_the_noise():
+    loud = one(drawn(6, 0.03, 5, runs=1), kind="mean")
+    averaged = one(drawn(6, 0.03, 5, runs=5), kind="mean")
+    assert (width(averaged) < width(loud)).all()
+    quiet = drawn(4, 0.0001, 5)
+    noisy_seeds = Series(quiet.x, quiet.y, np.full(4, 5, dtype=np.int64), seed_var=0.04)
+    assert width(one(noisy_seeds))[0] > 2 * width(one(quiet))[0]
+
+
+def test_fewer_sizes_are_wider_and_say_so():
+    x = np.geomspace(1e7, 1e9, 6)
+    few, more = (one(series_of(x[-k:], truth(x[-k:]))) for k in (2, 6))
+    assert width(few)[0] > 3 * width(more)[0]
+    assert any("2 sizes" in note for note in few.notes)
+    assert not any("sizes" in note for note in more.notes)
+
+
+def test_one_size_is_refused_with_what_to_measure():
+    with pytest.raises(DomainError, match="measure a second size"):
+        one(series_of(np.array([1e6, 1e6]), np.array([3.0, 3.1])))
+
+
+@pytest.mark.parametrize("y", [[0.0, 0.0, 0.0], [3.0, np.nan, 2.0]])
+def test_values_that_say_nothing_are_refused(y):
+    with pytest.raises(DomainError):
+        one(series_of(np.array([1e6, 1e7, 1e8]), np.array(y)))
+
+
+def test_zeros_are_read_as_small_and_noted():
+    x = np.geomspace(1e3, 1e6, 6)
+    said = one(series_of(x, np.array([0.5, 0.3, 0.1, 0.02, 0.0, 0.0]), top=1.0))
+    assert np.isfinite(said.values).all()
+    assert any("2 values of 0" in note for note in said.notes)
+
+
+def test_range_of_the_metric_is_kept():
+    x = np.geomspace(1e3, 1e6, 4)
+    said = one(series_of(x, np.array([0.99, 0.98, 0.995, 0.985]), top=1.0))
+    assert said.values.max() <= 1.0
+    assert said.values.min() >= 0.0
+
+
+def test_ties_and_one_decimal():
+    x = np.geomspace(1e3, 1e6, 5)
+    said = one(series_of(x, np.array([3.1, 3.1, 3.1, 3.1, 3.1])))
+    assert abs(said.median[0] - 3.1) < 0.05
+    assert np.isfinite(said.values).all()
+
+
+def test_reach_agrees_with_the_forecast_and_only_rises():
+    curve = drawn(8, 0.01, 2)
+    target = float(truth(curve.x[-1] * 10))
+    (reach,) = reach_losses([curve], [target])
+    (said,) = forecast_losses([curve], [curve.x[-1] * AHEAD], kind="mean")
+    assert (np.diff(reach.probability) >= 0).all()
+    for times, chance in zip(AHEAD, said.reached(target, rises=False), strict=True):
+        assert reach.within(times) == pytest.approx(chance, abs=0.05)
+    assert reach.quantile(0.025) < curve.x[-1] * 10 < reach.quantile(0.975)
+
+
+def test_a_target_below_every_floor_stays_out_of_reach():
+    (reach,) = reach_losses([drawn(10, 0.005, 2)], [1e-3])
+    assert reach.within(1000) < 0.01
+    assert reach.quantile(0.5) == np.inf
+
+
+def test_bands_hold_where_the_truth_is_inside():
+    """400 curves of a power law: 95 % and 80 % bands of a new run, at every distance."""
+    rng = np.random.default_rng(1)
+    curves, fresh = [], []
+    for _ in range(100):
+        n = int(rng.integers(4, 9))
+        x = np.geomspace(1e6, 1e6 * 10 ** rng.uniform(1, 3), n)
+        a, floor = rng.lognormal(np.log(0.3), 0.8), 1 / (1 + np.exp(-rng.normal(0.5, 2)))
+        noise = rng.lognormal(np.log(0.015), 1.0)
+
+        def law(at, a=a, floor=floor, last=x[-1]):
+            return floor + (1 - floor) * (at / last) ** -a
+
+        curves.append(series_of(x, law(x) * np.exp(noise * rng.normal(size=n))))
+        fresh.append(law(x[-1] * AHEAD) * np.exp(noise * rng.normal(size=3)))
+    said = forecast_losses(curves, [c.x[-1] * AHEAD for c in curves])
+    for level, least, most in [(0.95, 0.91, 0.995), (0.8, 0.74, 0.93)]:
+        ends = [p.interval(level) for p in said]
+        held = np.mean([(lo <= y) & (y <= hi) for (lo, hi), y in zip(ends, fresh, strict=True)])
+        assert least <= held <= most

@@ -1,0 +1,117 @@
+"""The integrals against brute force."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from scalefit.forecasting.losses.batch import batch_of
+from scalefit.forecasting.losses.bend import covariance
+from scalefit.forecasting.losses.doubt import first_grid, residual_likelihood
+from scalefit.forecasting.losses.nodes import settle
+from scalefit.forecasting.losses.posterior import posterior_of
+from scalefit.forecasting.losses.predictive import quantiles
+from scalefit.forecasting.losses.shapes import FALLING
+from scalefit.forecasting.series import Series, series_of
+
+POWER = FALLING[0]
+
+
+def noisy(n=7, noise=0.01, seed=0, runs=None):
+    x = np.geomspace(1e6, 1e9, n)
+    y = (1.7 + 400 * x**-0.4) * np.exp(noise * np.random.default_rng(seed).normal(size=n))
+    runs = np.ones(n, dtype=np.int64) if runs is None else np.asarray(runs)
+    return Series(x, y, runs, seed_var=np.nan)
+
+
+@pytest.fixture
+def padded():
+    """Two curves of unlike length and unequal runs."""
+    return [noisy(5, runs=[1, 2, 4, 1, 3]), noisy(8, seed=1)]
+
+
+def test_likelihood_is_that_of_correlated_normals(padded):
+    """Against the dense covariance, the level integrated numerically."""
+    batch = batch_of(padded)
+    grid = first_grid(batch)
+    theta = POWER.from_prior(np.random.default_rng(0).normal(size=(3, 2)))
+    theta = np.stack([theta, theta])
+    log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
+    flat = grid.constant[:, None]  # prior of the pair is in the constant: compare differences
+    for i, curve in enumerate(padded):
+        u = np.log(curve.x / curve.x[-1])
+        for j, m in [(0, 20), (1, 40), (2, 61)]:
+            dense = np.diag(grid.noise[i, m] / curve.runs) + grid.bend[i, m] * covariance(
+                u[:, None], u
+            )
+            normal = stats.multivariate_normal(np.zeros(u.size), dense)
+            residual = np.log(curve.y) - POWER(theta[i : i + 1, j : j + 1], u[None])[0, 0]
+            weight = np.linalg.solve(dense, np.ones(u.size))
+            centre, spread = residual @ weight / weight.sum(), weight.sum() ** -0.5
+            around = [centre - 9 * spread, centre + 9 * spread]
+            top = normal.logpdf(residual - centre)
+            value, _ = integrate.quad(
+                lambda c, r=residual, f=normal, t=top: np.exp(f.logpdf(r - c) - t), *around
+            )
+            ours = log_likelihood[i, j, m] - flat[i, 0, m]
+            own = np.log(value) + top - _determinants(dense, u.size)
+            assert ours == pytest.approx(own, abs=1e-3)
+
+
+def _determinants(dense, n):
+    """What of the log density no residual changes, the level integrated out."""
+    ones = np.ones(n)
+    level = ones @ np.linalg.solve(dense, ones)
+    return -0.5 * ((n - 1) * np.log(2 * np.pi) + np.linalg.slogdet(dense)[1] + np.log(level))
+
+
+def test_nodes_integrate_like_a_dense_grid():
+    batch = batch_of([noisy(6, noise=0.003)])
+    grid = first_grid(batch)
+
+    def marginal(theta):
+        log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
+        return np.logaddexp.reduce(log_likelihood, axis=2)
+
+    nodes = settle(POWER, 1, marginal)
+    mass = nodes.log_weight + marginal(nodes.theta)
+    a, f = np.linspace(-3.2, 0.8, 401), np.linspace(-9, 9, 401)
+    dense = np.stack(np.meshgrid(a, f, indexing="ij"), axis=-1).reshape(1, -1, 2)
+    log_dense = marginal(dense) + POWER.log_prior(dense)
+    cell = np.log((a[1] - a[0]) * (f[1] - f[0]))
+    assert np.logaddexp.reduce(mass[0]) == pytest.approx(
+        np.logaddexp.reduce(log_dense[0]) + cell, abs=0.25
+    )
+    weight = np.exp(log_dense[0] - log_dense.max())
+    mean = weight @ dense[0] / weight.sum()
+    ours = np.exp(mass[0] - mass.max())
+    spread = np.sqrt(weight @ (dense[0] - mean) ** 2 / weight.sum())
+    assert (np.abs(ours @ nodes.theta[0] / ours.sum() - mean) < 0.15 * spread).all()
+    assert nodes.effective[0] > 60
+
+
+def test_weights_are_a_distribution(padded):
+    posterior = posterior_of(batch_of(padded))
+    assert posterior.weight.min() >= 0
+    np.testing.assert_allclose(posterior.weight.sum(axis=(1, 2)), 1.0)
+    np.testing.assert_allclose(posterior.laws.sum(axis=1), 1.0)
+    assert posterior.names == ("power", "bansal", "rectified", "m4")
+
+
+def test_mean_is_narrower_than_a_run_by_the_noise(padded):
+    posterior = posterior_of(batch_of(padded))
+    uq = np.zeros((2, 1))  # at the largest measured size
+    run, mean = (
+        quantiles(posterior, uq, np.array([0.1, 0.9]), kind)[:, :, 0] for kind in ("run", "mean")
+    )
+    assert (np.diff(mean, axis=1) < np.diff(run, axis=1)).all()
+    assert (run[:, 0] < mean[:, 0]).all()
+    assert (mean[:, 1] < run[:, 1]).all()
+
+
+def test_laws_with_a_flat_phase_gain_where_the_data_have_one():
+    """From a prior share of a ninth; a power law with a discrepancy stays possible."""
+    x = np.geomspace(1e5, 1e9, 14)
+    flat_then_falling = 0.4 + 2e4 / (2e4 + x**0.7)
+    posterior = posterior_of(batch_of([series_of(x, flat_then_falling)]))
+    weight = dict(zip(posterior.names, posterior.laws[0], strict=True))
+    assert weight["rectified"] + weight["m4"] > 0.4
