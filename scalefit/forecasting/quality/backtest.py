@@ -1,0 +1,135 @@
+"""Rolling origins: from each prefix of each curve, every later point is forecast once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalefit.forecasting.quality.members import NAMES, Fitted, fit_members
+from scalefit.forecasting.quality.pooled import NAMES as POOLED
+from scalefit.forecasting.quality.pooled import TableSlopes, pools, table_slopes
+from scalefit.forecasting.quality.prefixes import SHORTEST, Prefixes, prefixes_of, whole
+from scalefit.forecasting.quality.rising import rising
+from scalefit.forecasting.series import Series
+from scalefit.types import Floats, Ints, Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """R forecasts of the members, and what they are judged by.
+
+    Attributes
+    ----------
+    forecasts : (R, M) float64
+        The members' forecasts, in per cent of the range.
+    last, slope, stride, noise, h : (R,) float64
+        Of the prefix: last value, local slope, usual rise an e-fold, noise; and ln(size / last size).
+    n, curve : (R,) int64
+        Sizes in the prefix; which curve.
+    """
+
+    forecasts: Floats
+    last: Floats
+    slope: Floats
+    stride: Floats
+    noise: Floats
+    h: Floats
+    n: Ints
+    curve: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What the table's own curves showed when their ends were held back.
+
+    Attributes
+    ----------
+    rows : Rows
+        One a held-back point and origin.
+    actual, reached : (R,) float64
+        What was measured there; and the highest level that the curve had risen to for good.
+    age : (R,) int64
+        How many sizes of the curve lay behind the origin's next one: 0 for the latest origin.
+    share : (R,) float64
+        One over the number of points held back at that origin.
+    noise : (C,) float64
+        Mean noise of each curve's prefixes.
+    slopes : TableSlopes or None
+        Where short curves share them.
+    """
+
+    rows: Rows
+    actual: Floats
+    reached: Floats
+    age: Ints
+    share: Floats
+    noise: Floats
+    slopes: TableSlopes | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the members' names, in the order of the forecasts."""
+        return NAMES + (POOLED if self.slopes else ())
+
+    def recency(self, memory: float) -> Floats:
+        """Return the weight of each row: e^(-age / memory), summing to 1 over a curve.
+
+        Forecasts from long prefixes are what is asked for; early origins see a steeper part.
+        """
+        weight = np.exp(-self.age / memory) * self.share
+        return np.asarray(weight / np.bincount(self.rows.curve, weights=weight)[self.rows.curve])
+
+
+def backtest(curves: Sequence[Series]) -> Backtest:
+    """Return the forecasts of every later point from every prefix of ``curves``."""
+    full = whole(curves)
+    p = prefixes_of(curves, [np.arange(SHORTEST, len(c) + 1) for c in curves])
+    fitted = fit_members(p)
+    slopes = table_slopes(p, fitted) if pools(curves) else None
+    noise = np.bincount(p.curve, weights=fitted.noise) / np.bincount(p.curve)
+    ahead = full.n[p.curve] - p.n
+    cut = ahead > 0
+    p, fitted, ahead = p[cut], fitted[cut], ahead[cut]
+    held = np.arange(max(int(ahead.max(initial=0)), 1)) < ahead[:, None]
+    h, actual, reached = _later(full, p.curve, ahead, held)
+    origin = np.nonzero(held)[0]
+    rows = rows_of(p, fitted, forecasts_at(p, fitted, slopes, h)[held], h[held], origin)
+    return Backtest(
+        rows, actual[held], reached[held], ahead[origin] - 1, 1.0 / ahead[origin], noise, slopes
+    )
+
+
+def forecasts_at(p: Prefixes, fitted: Fitted, slopes: TableSlopes | None, h: Floats) -> Floats:
+    """Return the forecasts of all members at ``h`` beyond each prefix: (P, Q) -> (P, Q, M)."""
+    own = fitted.at(h)
+    if slopes is None:
+        return own
+    return np.concatenate([own, slopes.at(p, fitted.last, h)], axis=-1)
+
+
+def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: Ints) -> Rows:
+    """Return one row a forecast (R, M) at ``h`` (R,), made from the prefixes ``origin`` (R,)."""
+    return Rows(
+        forecasts,
+        fitted.last[origin],
+        fitted.slope[origin],
+        fitted.stride[origin],
+        fitted.noise[origin],
+        h,
+        p.n[origin],
+        p.curve[origin],
+    )
+
+
+def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats, Floats, Floats]:
+    """Return ln(size / last size), value and risen level of the points after each prefix: (P, Q)."""
+    width = full.u.shape[1]
+    column = np.minimum(width - ahead[:, None] + np.arange(held.shape[1]), width - 1)
+    origin = full.u[curve, width - ahead - 1]
+    level = np.zeros_like(full.y)
+    for row, n in enumerate(full.n):
+        level[row, width - n :] = rising(full.y[row, width - n :])
+    at = curve[:, None], column
+    return np.where(held, full.u[at] - origin[:, None], 1.0), full.y[at], level[at]

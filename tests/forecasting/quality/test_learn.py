@@ -1,0 +1,125 @@
+"""What backtests teach: weights, doubt, and the chance that a target is reached."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+
+from scalefit.forecasting.quality.backtest import backtest
+from scalefit.forecasting.quality.chance import BOUNDS, FEATURES, fit_chance
+from scalefit.forecasting.quality.doubt import FREEDOM, learn_factors
+from scalefit.forecasting.quality.learn import learn_quality
+from scalefit.forecasting.quality.prior import SHIPPED
+from scalefit.forecasting.quality.weights import simplex_weights
+
+from .samples import curve, saturating
+
+
+def test_every_later_point_is_forecast_from_every_prefix(table):
+    tested = backtest(table)
+    sizes = len(table[0])
+    assert tested.actual.size == len(table) * sum(sizes - k for k in range(2, sizes))
+    assert learn_quality(table).origins == len(table) * (sizes - 2)
+
+
+def test_a_backtest_knows_nothing_of_the_points_it_is_judged_by(table):
+    """Another last point changes no forecast that was made before it."""
+    other = [replace(c, y=np.append(c.y[:-1], c.y[-1] + 30)) for c in table]
+    before, after = backtest(table), backtest(other)
+    np.testing.assert_array_equal(before.rows.forecasts, after.rows.forecasts)
+
+
+def test_recent_origins_weigh_more_and_each_curve_the_same(table):
+    tested = backtest(table)
+    weight = tested.recency(0.4)
+    np.testing.assert_allclose(np.bincount(tested.rows.curve, weights=weight), 1.0)
+    assert weight[tested.age == 0].sum() > 0.9 * weight.sum()
+
+
+def test_weights_solve_the_robust_problem_on_the_simplex():
+    rng = np.random.default_rng(0)
+    errors = rng.standard_normal((200, 3)) * [0.5, 1.0, 2.0] + [0.5, -0.5, 0.0]
+    share, prior = np.full(200, 1 / 20), np.array([0.2, 0.3, 0.5])
+
+    def cost(w):
+        r = np.abs(errors @ w)
+        smooth = np.where(r < 0.15, r**2 / 0.3 + 0.075, r)
+        return 2 * share @ smooth + 3.0 * np.sum((w - prior) ** 2)
+
+    w = simplex_weights(errors, share, prior, 3.0)
+    best = optimize.minimize(
+        cost, prior, bounds=[(0, 1)] * 3, constraints={"type": "eq", "fun": lambda w: w.sum() - 1}
+    )
+    assert w.sum() == pytest.approx(1)
+    assert cost(w) == pytest.approx(best.fun, rel=1e-3)
+
+
+def test_a_strong_pull_is_the_prior_and_none_is_the_best_member():
+    rng = np.random.default_rng(1)
+    errors = np.column_stack([0.01 * rng.standard_normal(50), 5 + rng.standard_normal(50)])
+    prior = np.array([0.3, 0.7])
+    share = np.ones(50)
+    np.testing.assert_allclose(simplex_weights(errors, share, prior, 1e9), prior, atol=1e-4)
+    assert simplex_weights(errors, share, prior, 1e-9)[0] > 0.99
+
+
+def test_factors_recover_the_variance_that_made_the_errors():
+    rng = np.random.default_rng(2)
+    parts = np.exp(rng.uniform(-1, 1, (4000, 2)))
+    truth = np.log([0.5, 2.0])
+    error = np.sqrt(parts @ np.exp(truth)) * rng.standard_t(FREEDOM, 4000)
+    learned = learn_factors(error, parts, np.ones(4000), np.zeros(2), 0.1)
+    np.testing.assert_allclose(learned, truth, atol=0.3)
+
+
+def test_the_chance_is_a_logistic_regression_within_its_bounds():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([rng.standard_normal((5000, 5)), np.ones(5000)])
+    truth = np.array([1.0, 0.5, 0.3, 0.0, -0.4, 0.2])
+    reached = (rng.random(5000) < 1 / (1 + np.exp(-x @ truth))).astype(float)
+    share = np.full(5000, 1.0)
+    np.testing.assert_allclose(fit_chance(x, reached, share, truth, 1e-3), truth, atol=0.15)
+    against = fit_chance(x, 1 - reached, share, truth, 1e-3)
+    assert against[:4].min() == 0.0
+    assert len(BOUNDS) == len(FEATURES) == SHIPPED.chance.size
+
+
+def test_a_table_whose_curves_stop_after_a_jump_trusts_the_last_value_more():
+    """Jump and stop: the last two sizes always suggest a rise that does not go on."""
+    x = np.geomspace(1e6, 1e9, 8)
+    rng = np.random.default_rng(5)
+    stairs = [
+        curve(x, 10 + s * np.array([0, 0, 3, 3, 6, 6, 9, 9]) + 0.1 * rng.standard_normal(8))
+        for s in (0.8, 0.9, 1.0, 1.1)
+    ]
+    lines = [curve(x, 10 + s * np.arange(8.0)) for s in (0.8, 0.9, 1.0, 1.1)]
+    stays, goes = learn_quality(stairs), learn_quality(lines)
+    assert stays.weights[0] > goes.weights[0] + 0.02
+
+
+def test_one_size_more_than_two_is_learned_from_and_two_leave_the_prior():
+    two = learn_quality([curve([1e6, 1e7], [10.0, 12.0])])
+    assert two.origins == 0
+    np.testing.assert_allclose(two.weights, SHIPPED.of(two.names))
+    np.testing.assert_allclose(two.factors, SHIPPED.factors)
+    np.testing.assert_allclose(two.chance, SHIPPED.chance)
+    assert learn_quality([curve([1e6, 1e7, 1e8], [10.0, 12.0, 13.0])]).origins == 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-6, 1e6), unit=st.sampled_from([0.01, 1.0, 50]))
+def test_units_of_size_and_metric_teach_the_same(seed, scale, unit):
+    curves = saturating(seed, 4, 6)
+    others = [replace(c, x=c.x * scale, y=c.y * unit, top=c.top * unit) for c in curves]
+    a, b = learn_quality(curves), learn_quality(others)
+    np.testing.assert_allclose(a.weights, b.weights, atol=1e-5)
+    np.testing.assert_allclose(a.factors, b.factors, atol=1e-3)
+
+
+def test_order_of_the_curves_is_of_no_matter(table):
+    a, b = learn_quality(table), learn_quality(table[::-1])
+    np.testing.assert_allclose(a.weights, b.weights, atol=1e-6)
+    np.testing.assert_allclose(a.chance, b.chance, atol=1e-5)
