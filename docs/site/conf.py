@@ -61,7 +61,8 @@ numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = f"scalefit {version}"
-html_static_path = []
+html_static_path = [str(HERE / "static")]
+html_css_files = ["site.css"]
 html_show_search_summary = False  # it fetches the sources, which a browser refuses from file://
 html_copy_source = False
 pygments_style, pygments_dark_style = "friendly", "github-dark"

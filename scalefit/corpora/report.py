@@ -101,6 +101,16 @@ def similarity_report(
     ------
     DesignError
         Fewer than three corpora have both scores and results.
+
+    Examples
+    --------
+    >>> from scalefit import similarity
+    >>> texts = {"web": ["a small red house"], "code": ["def f(x): return x"], "law": ["the said party"]}
+    >>> near = {name: similarity(text, ["a red tool"], ["un outil rouge"]) for name, text in texts.items()}
+    >>> runs = {"corpus": ["web", "code", "law", "none"], "pretrain_tokens": [1e6, 1e6, 1e6, 0],
+    ...         "bleu": [22.0, 18.5, 20.0, 17.0]}
+    >>> dict(similarity_report(runs, near).gains)
+    {'code': 1.5, 'law': 3.0, 'web': 5.0}
     """
     rows = as_table(table).where(**{**where, "metric": canonical(quality)})
     corpora = [c for c in rows.unique("corpus") if c in scores]

@@ -11,7 +11,14 @@ from scalefit.errors import DomainError
 
 @dataclass(frozen=True)
 class Interval:
-    """``low`` to ``high`` around ``estimate``, at a confidence ``level``, by a named ``method``."""
+    """``low`` to ``high`` around ``estimate``, at a confidence ``level``, by a named ``method``.
+
+    Examples
+    --------
+    >>> interval = Interval(2.0, 1.5, 2.75, level=0.95, method="profile-t")
+    >>> str(interval), interval.width
+    ('2 [1.5, 2.75]', 1.25)
+    """
 
     estimate: float
     low: float

@@ -24,6 +24,11 @@ class Objective:
     ------
     FitError
         A loss or residual of another name, or a δ that is missing or not positive.
+
+    Examples
+    --------
+    >>> Objective("huber", delta=1e-3, residual="log").delta
+    0.001
     """
 
     loss: Literal["squared", "huber", "soft_l1"] = "squared"

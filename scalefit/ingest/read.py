@@ -77,6 +77,18 @@ def read(
         Where something is missing that no log knows; names it and says how to give it.
     TableError
         Where the values break a rule; names rows, columns and values.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "results.csv")
+    ...     with path.open("w") as file:
+    ...         print("corpus,tokens,BLEU", "fr,1M,21.5", "fr,4M,24.0", sep=chr(10), file=file)
+    ...     table = read(path, mapping={"tokens": "pretrain_tokens"})
+    >>> table.metrics, table.unique("corpus")
+    (('bleu',), ['fr'])
     """
     paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
     given = beside(paths) if manifest is None else Source.of(manifest)

@@ -130,6 +130,14 @@ def aggregate_tasks(
     ------
     DesignError
         Fewer than three pretraining seeds were run on all tasks of a procedure.
+
+    Examples
+    --------
+    >>> rows = [("fr", task, seed, 20 + seed) for task in ("en-fr", "en-de") for seed in (1, 2, 3)]
+    >>> names = ("corpus", "task", "pretrain_seed", "bleu")
+    >>> table = dict(zip(names, zip(*rows), strict=True)) | {"pretrain_tokens": [1e6] * 6}
+    >>> aggregate_tasks(table, metric="bleu", statistics=["mean"]).rows()[0]["value"]
+    22.0
     """
     table = as_table(data)
     table = table.where(**where) if where else table

@@ -77,6 +77,12 @@ def bimodality(values: ArrayLike) -> Bimodality:
     ------
     DesignError
         Fewer than five runs, or all equal.
+
+    Examples
+    --------
+    >>> scores = bimodality([20.1, 20.3, 19.9, 20.0, 27.8, 28.1, 28.0, 27.9])
+    >>> scores.modes, scores.means.round(1)
+    (2, array([20.1, 27.9]))
     """
     x = np.asarray(values, dtype=float).ravel()
     x = x[np.isfinite(x)]

@@ -76,6 +76,14 @@ def compare_procedures(
     ------
     DesignError
         The procedures share no condition, or the seeds cannot support the question.
+
+    Examples
+    --------
+    >>> runs = {"corpus": ["web"] * 3 + ["books"] * 3, "pretrain_tokens": [1e6] * 6,
+    ...         "pretrain_seed": [1, 2, 3] * 2, "bleu": [20.1, 20.4, 19.8, 23.0, 22.6, 23.3]}
+    >>> comparison = compare_procedures(runs, a="web", b="books", metric="bleu")
+    >>> comparison.only.better, round(comparison.only.difference, 2)
+    ('books', 2.87)
     """
     if test not in ("auto", "t", "crossed", "multibootstrap"):
         raise DesignError(f"found test={test!r}; needed auto, t, crossed or multibootstrap")

@@ -31,6 +31,11 @@ class Comet:
         ``comet-score`` takes fp16, which moves scores by some 3e-4.
     local_files_only : bool, optional
         True never asks the network. None looks on this machine first.
+
+    Examples
+    --------
+    >>> Comet("Unbabel/wmt22-comet-da", batch_size=32, gpus=0).batch_size
+    32
     """
 
     model: str | Path = "Unbabel/wmt22-comet-da"

@@ -37,6 +37,11 @@ class Outputs:
         What to score: ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``.
     options : mapping
         Further options of :func:`scalefit.score`.
+
+    Examples
+    --------
+    >>> Outputs({"eval": "hyp.txt"}, {"eval": "references/{task}.target.txt"}).metrics
+    ('bleu', 'chrf')
     """
 
     hypotheses: Mapping[str, str]

@@ -136,6 +136,13 @@ def score_systems(
     -------
     Scored
         Table, statistics by metric, problems.
+
+    Examples
+    --------
+    >>> texts = {"a": ["the cat sat down", "a dog ran"], "b": ["the cat sat", "a dog ran off"]}
+    >>> scored = score_systems(texts, ["the cat sat", "a dog ran off"], metrics=["chrf"], cache=False)
+    >>> scored.table.unique("system"), scored.statistics["chrf"].values.shape[:2]
+    (['a', 'b'], (2, 2))
     """
     how = _options(comet, scoring)
     wanted = checked_metrics(metrics)

@@ -36,6 +36,14 @@ class SegmentStatistics:
         Formula from sums to score.
     options : mapping
         The formula's settings, such as BLEU's smoothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scores = np.array([[[0.8], [0.6]], [[0.7], [0.9]]])  # two systems on two segments
+    >>> both = SegmentStatistics("comet", "a model", ("a", "b"), scores, "mean", {})
+    >>> both.systems
+    ('a', 'b')
     """
 
     metric: str

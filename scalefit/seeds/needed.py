@@ -39,6 +39,13 @@ class SeedPlan:
     cost : total, in the units of the costs given.
     power : probability of the wanted outcome with these seeds.
     rows : the alternatives, one for each number of finetuning seeds.
+
+    Examples
+    --------
+    >>> from scalefit import Spread, seeds_needed
+    >>> plan = seeds_needed(Spread(pretrain=0.72, finetune=0.28), half_width=1.0)
+    >>> plan.pretrain, plan.finetune
+    (7, 3)
     """
 
     question: str
@@ -122,6 +129,12 @@ def seeds_needed(
     At least two pretraining seeds a side (a procedure is asked about, not a run). The numbers
     rest on variances that are themselves estimates: the notes give the answer at the upper end.
     A forecast is promised 95 % at most: fits test their law, and one right law in twenty fails.
+
+    Examples
+    --------
+    >>> from scalefit import Spread
+    >>> seeds_needed(Spread(pretrain=0.72, finetune=0.28), difference=2.0).pretrain
+    5
     """
     costs = (pretrain_cost, finetune_cost, correlation)
     start = _spread(spread, costs, high=False)

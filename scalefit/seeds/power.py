@@ -78,6 +78,11 @@ class Spread:
 
     ``correlation`` is that of the two sides' pretraining-seed effects where both finetune the
     same checkpoints; None where each side has its own pretraining runs.
+
+    Examples
+    --------
+    >>> Spread(pretrain=0.72, finetune=0.28).effective(2)  # variance of a run's mean over two finetunings
+    0.86
     """
 
     pretrain: float

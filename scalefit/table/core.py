@@ -180,6 +180,12 @@ def as_table(
         What the user has.
     mapping, allow, metrics
         See :meth:`Table.from_frame`.
+
+    Examples
+    --------
+    >>> table = as_table({"tokens": ["1M", "4M"], "BLEU": [21.5, 24.0]}, mapping={"tokens": "pretrain_tokens"})
+    >>> table.metrics, len(table)
+    (('bleu',), 2)
     """
     if isinstance(data, Table):
         return data

@@ -81,6 +81,13 @@ def observations(
     ------
     TableError
         Where nothing is left, or an input column holds text.
+
+    Examples
+    --------
+    >>> from scalefit import as_table
+    >>> table = as_table({"pretrain_tokens": ["1M", "4M"], "bleu": [21.5, 24.0]})
+    >>> observations(table, "bleu", {"x": "pretrain_tokens"}).values
+    array([21.5, 24. ])
     """
     return cut(table.where(**{**(where or {}), "metric": canonical(metric)}), metric, inputs)
 
