@@ -86,4 +86,4 @@ scores = {
 }
 
 # %%
-print(sf.similarity_report(table, scores, quality="bleu", task="en-fr"))
+print(sf.similarity_report(table, scores, quality="bleu", where={"task": "en-fr"}))

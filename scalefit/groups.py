@@ -1,32 +1,227 @@
-"""Which columns tell the groups of a table apart."""
+"""Groups of rows: which columns make them, what one is called, which rows a person asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import difflib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
-from scalefit.table import Table
+import numpy as np
+
+from scalefit.errors import TableError
+from scalefit.types import Floats, Ints, Mask
+from scalefit.units import format_count, parse_count
 
 ALWAYS = ("corpus", "task", "finetune_tokens")
-SOMETIMES = ("model", "domain", "eval_set")
+TELLING = (*ALWAYS, "model", "parameters", "domain", "eval_set")
+"""Columns of which one curve has one value each."""
+
+_PATH = ("model", "parameters")
+_COUNTED = ("pretrain_tokens", "unique_tokens")
+_PLAIN = ("corpus", "task", "model", "metric", "domain", "eval_set")
 
 
-def group_columns(table: Table, *, used: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the columns to group by: the main three that are there, others where they vary.
+class Rows(Protocol):
+    """What grouping asks of a table."""
+
+    def has(self, name: str) -> bool:
+        """Return whether a column is there and holds anything."""
+
+    def labels(self, names: Sequence[str]) -> Ints:
+        """Return one number (n,) for each combination of the columns' values, from 0 on."""
+
+
+def group_columns(
+    rows: Rows, by: Sequence[str] | None = None, *, used: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return the columns that make the groups: those asked for, and those that no curve may mix.
 
     Parameters
     ----------
-    table : Table
+    rows : Rows
+        The measured rows, those without pretraining left out.
+    by : sequence of str, optional
+        Columns asked for; by default corpus, task and finetuning size, where they are there.
     used : collection of str
         Columns that are inputs of the law, so that no group is made of them.
 
     Notes
     -----
-    A column that only repeats what another one says, such as one evaluation set for each domain,
-    is left out.
+    A column that only repeats what others say (one evaluation set for each domain) is left out. So
+    is a model that follows from the law's inputs: it changes along the curve.
     """
-    chosen = [name for name in ALWAYS if table.has(name) and name not in used]
-    for name in SOMETIMES:
-        there = table.has(name) and name not in used
-        if there and len(table.groups([*chosen, name])) > len(table.groups(chosen)):
+    asked = [name for name in ALWAYS if rows.has(name)] if by is None else by
+    chosen = [name for name in asked if name not in used]
+    inputs = [name for name in used if rows.has(name)]
+    for name in TELLING:
+        if name in chosen or name in used or not rows.has(name):
+            continue
+        beside = [*chosen, *inputs] if name in _PATH else chosen
+        if distinct(rows, [*beside, name]) > distinct(rows, beside):
             chosen.append(name)
     return tuple(chosen)
+
+
+def distinct(rows: Rows, names: Sequence[str]) -> int:
+    """Return how many combinations of the columns' values there are."""
+    return int(rows.labels(names).max(initial=-1)) + 1
+
+
+def group_name(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
+    """Return a group's key in words.
+
+    Examples
+    --------
+    >>> group_name({"corpus": "fr", "task": "en-fr", "finetune_tokens": 128000, "model": None})
+    'fr · en-fr · finetuned on 128k'
+    """
+    told = {k: v for k, v in key.items() if v is not None and k not in leave_out}
+    return " · ".join(_words(name, value) for name, value in told.items())
+
+
+def _words(name: str, value: Any) -> str:
+    if name == "finetune_tokens":
+        return f"finetuned on {format_count(float(value))}"
+    if name == "parameters":
+        return f"{format_count(float(value))} parameters"
+    if name in _PLAIN:
+        return str(value)
+    shown = format_count(float(value)) if name in _COUNTED else value
+    return f"{name.replace('_', ' ')} {shown}"
+
+
+def spelling(name: str) -> str:
+    """Return a name without what people spell differently: case, blanks, ``-`` and ``_``."""
+    return re.sub(r"[_\s-]+", "", name.casefold())
+
+
+def meant(name: str, there: Iterable[str]) -> str:
+    """Return the metric of those there that a person means, however it is spelled.
+
+    Raises
+    ------
+    TableError
+        There is no such metric; the message says which there are, and the nearest.
+
+    Examples
+    --------
+    >>> meant("Fluency", ["bleu", "fluency"])
+    'fluency'
+    """
+    names = list(there)
+    for alike in (
+        [n for n in names if n == name],
+        [n for n in names if spelling(n) == spelling(name)],
+    ):
+        if alike:
+            return alike[0]
+    raise TableError(
+        f"no metric {name!r}; the table has {', '.join(names) or 'none'}{did_you_mean(name, names)}"
+    )
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a question after the nearest of the names, or nothing where none is near."""
+    plain = {n.casefold(): n for n in names}
+    near = difflib.get_close_matches(name.casefold(), plain, n=1)
+    return f". Did you mean {plain[near[0]]!r}?" if near else ""
+
+
+_ASKED = re.compile(r"\s*([^<>=!]+?)\s*(<=|>=|!=|==?|<|>)\s*(.*\S)\s*", re.S)
+_SIDE = re.compile(r"\s*(<=|>=|<|>)\s*(.*\S)\s*", re.S)
+_COMPARE = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
+
+
+def condition(text: str) -> tuple[str, Any]:
+    """Return column and condition of what stands in a shell after ``--where``.
+
+    Examples
+    --------
+    >>> condition("task=en-fr,en-de"), condition("pretrain_tokens<=5B")
+    (('task', ['en-fr', 'en-de']), ('pretrain_tokens', '<=5B'))
+    """
+    found = _ASKED.fullmatch(text)
+    if found is None:
+        raise TableError(
+            f"--where {text}: needed COLUMN=VALUE[,VALUE], COLUMN!=VALUE, COLUMN=LOW..HIGH or "
+            "COLUMN<=NUMBER, e.g. --where task=en-fr --where 'pretrain_tokens<=5B'"
+        )
+    name, sign, value = found.groups()
+    values = [part.strip() for part in value.split(",") if part.strip()]
+    if sign == "!=":
+        return name, [f"!={part}" for part in values]
+    return name, values if sign.startswith("=") else f"{sign}{value}"
+
+
+def met(levels: Sequence[Any], wanted: Any, *, number: bool) -> Mask:
+    """Return which of a column's distinct values meet a condition.
+
+    Parameters
+    ----------
+    levels : sequence
+        Numbers or texts, or None for "missing".
+    wanted
+        A value; a list or set of them; ``(low, high)`` or ``"5B..50B"``, ends included and either
+        end left open by None or nothing; ``"<=5e9"``, ``"!=none"``; None for what is missing.
+        Counts may be written ``"1.5B"``. In a list, what begins with ``!=`` is taken away.
+    number : bool
+        Whether the column holds numbers.
+
+    Examples
+    --------
+    >>> met([1e9, 5e9, 5e10], "5B..50B", number=True)
+    array([False,  True,  True])
+    >>> met(["fr", "en"], "!=fr", number=False)
+    array([False,  True])
+    """
+    if number and isinstance(wanted, tuple) and len(wanted) == 2:
+        return _between(_numbers(levels), *wanted)
+    several = isinstance(wanted, Collection) and not isinstance(wanted, str)
+    many = list(wanted) if several else [wanted]
+    away = [w for w in many if isinstance(w, str) and w.startswith("!=") and w not in levels]
+    kept = [w for w in many if w not in away]
+    found = np.full(len(levels), not kept)
+    for value in kept:
+        found |= _equal(levels, value, number=number)
+    for value in away:
+        found &= ~_equal(levels, value[2:].strip(), number=number)
+    return found
+
+
+def _equal(levels: Sequence[Any], value: Any, *, number: bool) -> Mask:
+    if value is None or value != value:
+        return np.array([level is None for level in levels], dtype=bool)
+    if not number:
+        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        return np.array([level == text for level in levels], dtype=bool)
+    numbers = _numbers(levels)
+    if isinstance(value, str):
+        if side := _SIDE.fullmatch(value):
+            return np.asarray(_COMPARE[side[1]](numbers, _number(side[2])), dtype=bool)
+        if ".." in value:
+            low, _, high = value.partition("..")
+            return _between(numbers, low.strip() or None, high.strip() or None)
+    return np.asarray(numbers == _number(value), dtype=bool)
+
+
+def _between(numbers: Floats, low: Any, high: Any) -> Mask:
+    ends = (-np.inf if low is None else _number(low), np.inf if high is None else _number(high))
+    if ends[0] > ends[1]:
+        raise TableError(f"found the range {low} to {high}; needed the smaller end first")
+    return np.asarray((numbers >= ends[0]) & (numbers <= ends[1]), dtype=bool)
+
+
+def _numbers(levels: Sequence[Any]) -> Floats:
+    return np.array([np.nan if level is None else level for level in levels], dtype=float)
+
+
+def _number(value: Any) -> float:
+    known = parse_count(value) if isinstance(value, str) else None
+    if known is not None:
+        return known
+    try:
+        truth = {"true": 1.0, "false": 0.0}
+        return truth[value.strip().lower()] if isinstance(value, str) else float(value)
+    except (KeyError, TypeError, ValueError):
+        raise TableError(f"found {value!r}; needed a number such as 5e9, 5B or 5B..50B") from None

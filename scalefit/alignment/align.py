@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DesignError
-from scalefit.table import Table, as_table
+from scalefit.ingest import table_of
+from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical
+from scalefit.table.runs import CAUTIOUS
 
 from .causes import Siblings, causes_of, span
 from .curve import Curve, curve_of, failed_rows
 from .evidence.gather import Evidence, Terms, gather
-from .grouping import BY, QUALITY, pretrained, quality_metrics, split_columns
 from .margin import Scale, scale_of
+from .quality import QUALITY, asked, pretrained, quality_metrics
 from .result import Alignment, AlignmentTable
 from .sample_size import SampleSize, seeds_needed
 from .verdicts import SCOPES, Decision, Verdict, decide, reason
@@ -25,13 +27,16 @@ __all__ = ["align"]
 
 
 def align(
-    table: Any,
-    by: Sequence[str] = BY,
+    data: Any,
+    by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
     margin: float | Mapping[str, float] = 0.5,
     alpha: float = 0.05,
     seed_sd: float | Mapping[str, float] | None = None,
+    where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> AlignmentTable:
     """Judge whether quality grows with pretraining, group by group.
 
@@ -41,11 +46,11 @@ def align(
 
     Parameters
     ----------
-    table : Table, DataFrame or mapping of columns
+    data : path, DataFrame, Table or mapping of columns
         Results, one value a row (or one run a row with a column for each metric).
     by
-        Columns that make a group. Columns that still vary within a run's key (``eval_set``,
-        ``domain``, ``learning_rate`` ...) split the group further, and a note says so.
+        Columns that make a group; by default corpus, task and finetuning size, and others where they
+        vary. What tells rows of one run apart splits the groups further, and a note says so.
     quality
         Quality metrics; those that a group lacks are skipped.
     loss
@@ -58,6 +63,8 @@ def align(
     seed_sd
         Standard deviation of one run, known from elsewhere, in the metric's units (or a mapping
         of metrics). Used only for groups with one run a size.
+    where, mapping, allow
+        As in :func:`scalefit.fit`.
 
     Returns
     -------
@@ -81,12 +88,12 @@ def align(
     >>> align(table)[0].headline
     'MISALIGNED, deteriorating'
     """
-    whole = as_table(table)
+    whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
     if not 0 < alpha < 0.5:
         raise DesignError(f"alpha is {alpha:g}; needed a level between 0 and 0.5, e.g. 0.05")
     metrics = quality_metrics(whole, quality)
-    names, notes = split_columns(whole, [by] if isinstance(by, str) else list(by))
-    groups = [(key, rows) for key, rows in whole.groups(names) if pretrained(rows)]
+    apart = grouping(whole, by)
+    groups = [(key, rows) for key, rows in whole.groups(apart.columns) if pretrained(rows)]
     if not groups:
         raise DesignError("no row has pretrain_tokens above 0, so there is no curve to judge")
     results, scaled = [], dict[str, None]()
@@ -95,11 +102,11 @@ def align(
         scale = scale_of(name, values, margin)
         scaled.update({scale.note: None} if scale.note else {})
         terms = Terms(scale, alpha, _known_sd(name, seed_sd))
-        results += _judge_groups(whole, groups, name, canonical(loss), terms)
+        results += _judge_groups(whole, groups, name, whole.spelled(loss), terms)
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
         alpha=alpha,
-        notes=(*notes, *scaled),
+        notes=(*apart.notes, *scaled),
     )
 
 
@@ -195,10 +202,7 @@ def _needed(size: SampleSize | None, curve: Curve) -> str:
 def _design_notes(curve: Curve) -> tuple[str, ...]:
     notes = []
     if curve.level == "procedure" and curve.design == "shared" and not curve.known:
-        notes.append(
-            "pretrain_seed comes back at several sizes: seeds were treated as blocks, which is "
-            "right for checkpoints of one run and for separate runs; a column pretrain_run tells"
-        )
+        notes.append(CAUTIOUS)
     runs = curve.runs
     if curve.level == "procedure" and runs.min() < runs.max():
         notes.append(

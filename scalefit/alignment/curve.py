@@ -1,9 +1,7 @@
 """One metric of one group as a curve: run means by size, what was replicated, and how.
 
 Finetuning seeds are averaged within each pretraining run before anything is tested. Which rows
-share a pretraining run is told by ``pretrain_run`` where the table has it, else by
-``pretrain_seed``: seeds that come back at several sizes are treated as shared, which is right
-whether they are checkpoints of one run or separate runs of the same seed.
+share a pretraining run is told by :mod:`scalefit.table.runs`, here in its cautious reading.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.table import Table
+from scalefit.table import Table, runs_of
 from scalefit.types import Floats, Ints, Mask
 
 from .noise import Design
@@ -121,7 +119,8 @@ def curve_of(
     use = use if keep is None else use & keep
     if not use.any():
         return None
-    runs, seeds, known = _labels(rows)
+    told = runs_of(rows)
+    runs, seeds = told.block, told.finetuning
     tokens, score = rows.column("pretrain_tokens")[use], rows.column("value")[use]
     bins, sizes, merged = size_bins(tokens, runs[use])
     design, level, unit = _replication(bins, runs[use], seeds[use])
@@ -135,32 +134,14 @@ def curve_of(
         values=values,
         design=design,
         level=level,
-        known=known,
+        known=told.named,
         baseline=_baseline(baseline, metric),
         bins=bins,
         score=score,
         rows=np.flatnonzero(use),
         stderr=_stderr(rows, use, bins, len(sizes)),
         finetunings=len(score) / max(len(set(zip(bins, runs[use], strict=True))), 1),
-        notes=notes,
-    )
-
-
-def _labels(rows: Table) -> tuple[NDArray[Any], NDArray[Any], bool]:
-    """Pretraining run and finetuning seed of every row, as texts; whether runs are named."""
-    known = rows.has("pretrain_run")
-    name = "pretrain_run" if known else "pretrain_seed"
-    runs = _texts(rows, name)
-    seeds = _texts(rows, "finetune_seed")
-    order = np.array([f"row {i}" for i in range(len(rows))], dtype=object)
-    return runs, np.where(seeds == "", order, seeds), known
-
-
-def _texts(rows: Table, name: str) -> NDArray[Any]:
-    if not rows.has(name):
-        return np.full(len(rows), "", dtype=object)
-    return np.array(
-        ["" if v is None or v != v else str(v) for v in rows.column(name)], dtype=object
+        notes=(*notes, *told.notes),
     )
 
 
@@ -197,7 +178,7 @@ def _replication(
         return ("shared" if _comes_back(bins, runs) else "separate"), "procedure", runs
     if _replicated(bins, seeds):
         return ("shared" if _comes_back(bins, seeds) else "separate"), "checkpoints", seeds
-    return "separate", "single", np.full(len(bins), "", dtype=object)
+    return "separate", "single", np.zeros(len(bins), dtype=np.int64)
 
 
 def _replicated(bins: Ints, units: NDArray[Any]) -> bool:
@@ -256,8 +237,8 @@ def _baseline(table: Table | None, metric: str) -> Floats:
         return np.empty(0)
     rows = table.where(metric=metric)
     use = np.isfinite(rows.column("value"))
-    runs, seeds, _ = _labels(rows)
-    unit = runs if len(set(runs[use].tolist())) > 1 else seeds
+    told = runs_of(rows)
+    unit = told.block if len(set(told.block[use].tolist())) > 1 else told.finetuning
     zero = np.zeros(int(use.sum()), dtype=np.int64)
     return (
         _averaged(zero, unit[use], rows.column("value")[use], 1).ravel()

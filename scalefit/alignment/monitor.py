@@ -10,16 +10,17 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from scalefit.errors import DesignError
+from scalefit.groups import group_name
+from scalefit.ingest import table_of
 from scalefit.result import frame_of, html_table, html_verdict
-from scalefit.table import as_table
-from scalefit.table.metrics import canonical
+from scalefit.table import grouping
 
 from .curve import Curve, curve_of
 from .evidence.conflict import Conflict, conflict
 from .evidence.fall import FallTest, fall_test
 from .evidence.piece import tokens
-from .grouping import BY, QUALITY, quality_metrics, split_columns
 from .margin import Scale, scale_of
+from .quality import QUALITY, asked, quality_metrics
 from .sequential import nominal_level, spent
 
 __all__ = ["Watch", "WatchTable", "monitor"]
@@ -57,7 +58,7 @@ class Watch:
     @property
     def name(self) -> str:
         """The group's values in one phrase."""
-        return " · ".join([*(str(v) for v in self.key.values() if v is not None), self.metric])
+        return group_name({**self.key, "metric": self.metric})
 
     def __str__(self) -> str:
         """Return decision, reason and advice."""
@@ -146,14 +147,17 @@ class _Rule:
 
 
 def monitor(
-    table: Any,
-    by: Sequence[str] = BY,
+    data: Any,
+    by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
     margin: float | Mapping[str, float] = 0.5,
     alpha: float = 0.05,
     planned: int | None = None,
     looks_before: int = 0,
+    where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> WatchTable:
     """Test after every new pretraining size, with one false-alarm rate for the whole sequence.
 
@@ -162,7 +166,7 @@ def monitor(
 
     Parameters
     ----------
-    table, by, quality, loss, margin
+    data, by, quality, loss, margin, where, mapping, allow
         As in :func:`align`.
     alpha
         Chance of any false alarm over the whole sequence of one group and metric.
@@ -184,14 +188,15 @@ def monitor(
     >>> monitor(table, planned=5)[0].decision
     'stop'
     """
-    whole = as_table(table)
-    names, _ = split_columns(whole, [by] if isinstance(by, str) else list(by))
+    whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
+    names = grouping(whole, by).columns
+    against = whole.spelled(loss)
     rule, watches = _Rule(alpha, planned, looks_before), []
     for name in quality_metrics(whole, quality):
         scale = scale_of(name, whole.where(metric=name).column("value"), margin)
         for key, rows in whole.groups(names):
             curve = curve_of(rows, name, None)
-            losses = None if canonical(loss) == name else curve_of(rows, canonical(loss), None)
+            losses = None if against == name else curve_of(rows, against, None)
             if curve is not None:
                 _check_plan(curve, planned)
                 watches.append(_watch(key, curve, losses, scale, rule))

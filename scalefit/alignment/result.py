@@ -9,9 +9,9 @@ from typing import Any, overload
 
 import numpy as np
 
+from scalefit.groups import group_name
 from scalefit.procedures.multiplicity import adjust
 from scalefit.result import frame_of, html_notes, html_table, html_verdict
-from scalefit.units import format_count
 
 from .causes import Cause
 from .evidence.gather import Evidence
@@ -88,8 +88,7 @@ class Alignment:
     @property
     def name(self) -> str:
         """The group's values in one phrase."""
-        said = [_value(k, v) for k, v in self.key.items() if v is not None]
-        return " · ".join([*said, self.metric])
+        return group_name({**self.key, "metric": self.metric})
 
     @property
     def headline(self) -> str:
@@ -147,12 +146,6 @@ _PLAIN = (
     "metric", "flag", "strength", "scope", "reason", "advice", "p", "p_misaligned", "failed",
     "alpha",
 )  # fmt: skip
-
-
-def _value(name: str, value: Any) -> str:
-    if name == "finetune_tokens":
-        return f"{format_count(value)} finetuning tokens"
-    return str(value)
 
 
 @dataclass(frozen=True, eq=False)

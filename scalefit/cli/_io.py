@@ -47,18 +47,15 @@ def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
-def conditions(options: Sequence[str] | None) -> dict[str, list[str]]:
-    """Turn ``["task=en-fr,en-de"]`` into conditions for ``Table.where``."""
-    return {name: names(value) or [] for name, value in pairs(options, "--where").items()}
-
-
 def read_table(path: str, *, where: Sequence[str] | None, rename: Sequence[str] | None) -> Any:
     """Read results from a path or ``-``, rename columns, keep the rows asked for."""
     import scalefit as sf
+    from scalefit.groups import condition
 
     table = sf.read(path, mapping=pairs(rename, "--map") or None)
-    wanted = conditions(where)
-    return table.where(**wanted) if wanted else table
+    for text in where or ():
+        table = table.where(**dict([condition(text)]))
+    return table
 
 
 def numbers(option: str, flag: str) -> list[float]:

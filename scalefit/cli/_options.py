@@ -11,7 +11,11 @@ Fits = Annotated[str, typer.Argument(help="JSON of `scalefit fit --json`, or - f
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", help="Keep rows with COLUMN=VALUE[,VALUE...]; may be repeated."),
+    typer.Option(
+        "--where",
+        help="Keep rows with COLUMN=VALUE[,VALUE...], COLUMN=LOW..HIGH, 'COLUMN<=NUMBER' or "
+        "COLUMN!=VALUE; may be repeated.",
+    ),
 ]
 Rename = Annotated[
     list[str] | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import AsJson, Rename, Results, Where
+from ._options import AsJson, By, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit import Table
@@ -42,9 +42,7 @@ def command(
     results: Results,
     where: Where = None,
     rename: Rename = None,
-    by: Annotated[
-        str, typer.Option(help="Columns that make a group.")
-    ] = "corpus,task,finetune_tokens,model",
+    by: By = None,
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
     loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
     margin: Annotated[float, typer.Option(help="Fall that does not matter, BLEU points.")] = 0.5,

@@ -34,7 +34,6 @@ def command(
     """
     import scalefit as sf
     from scalefit.cli import _fits, _io
-    from scalefit.groups import group_columns
 
     table = _io.read_table(results, where=where, rename=rename)
     columns = _io.pairs(inputs, "--input") or None
@@ -42,7 +41,7 @@ def command(
         table,
         metric,
         law,
-        by=_io.names(by) if by is not None else group_columns(table, used=(columns or {}).values()),
+        by=_io.names(by),
         inputs=columns,
         loss=loss,
         delta=delta,
@@ -56,7 +55,7 @@ def command(
 
 def _show(many: FitMany) -> None:
     from scalefit.cli import _fits, _io
-    from scalefit.views.curves import label_of
+    from scalefit.groups import group_name
 
     fits = list(many.values())
     if len(fits) == 1 and not many.failures:
@@ -66,5 +65,6 @@ def _show(many: FitMany) -> None:
         law, metric = fits[0].law, fits[0].metric
         title = f"{metric}: {law.name} law, {law.formula}"
         _io.write_rows(many.rows(), as_json=False, title=title)
-    _io.write_notes(_fits.common_notes((label_of(fit.group), fit.notes) for fit in fits))
-    _io.write_notes([f"{label_of(f.group)}: no fit: {f.reason}" for f in many.failures])
+    _io.write_notes(_fits.common_notes((group_name(fit.group), fit.notes) for fit in fits))
+    _io.write_notes([f"{group_name(f.group)}: no fit: {f.reason}" for f in many.failures])
+    _io.write_notes(many.notes)

@@ -23,7 +23,7 @@ def command(
     """Predict the metric at given sizes, with intervals."""
     import scalefit as sf
     from scalefit.cli import _fits, _io
-    from scalefit.views.curves import label_of
+    from scalefit.groups import group_name
 
     wanted = _io.values(at)
     if tokens:
@@ -38,7 +38,7 @@ def command(
     ]
     _io.write_rows(rows, as_json=as_json, title=f"{level:.0%} interval of the {kind}")
     if not as_json:
-        _io.write_notes(_fits.common_notes((label_of(f.group), b.notes) for f, b in pairs))
+        _io.write_notes(_fits.common_notes((group_name(f.group), b.notes) for f, b in pairs))
 
 
 def _named(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

@@ -44,11 +44,9 @@ def _alignment(table: Table, quality: str, loss: str, by: str | None) -> Section
     import scalefit as sf
     from scalefit.cli import _io
     from scalefit.errors import DesignError
-    from scalefit.groups import group_columns
     from scalefit.views import Section, alignment_section
 
     try:
-        groups = _io.names(by) or group_columns(table)
-        return alignment_section(sf.align(table, by=groups, quality=[quality], loss=loss))
+        return alignment_section(sf.align(table, by=_io.names(by), quality=[quality], loss=loss))
     except DesignError as error:
         return Section("Does each corpus help the task?", text=(str(error),))

@@ -19,7 +19,7 @@ def command(
     """Say how many tokens a target takes, with an interval that may be half-infinite."""
     import scalefit as sf
     from scalefit.cli import _fits, _io
-    from scalefit.views.curves import label_of
+    from scalefit.groups import group_name
 
     others = {name: value[0] for name, value in _io.values(at).items()}
     found = _fits.read_fits(fits)
@@ -29,6 +29,6 @@ def command(
         _io.write_json([{"group": dict(fit.group), **answer.to_dict()} for fit, answer in pairs])
         return
     for fit, answer in pairs:
-        name = label_of(fit.group)
+        name = group_name(fit.group)
         typer.echo(f"{name}: {answer.message}" if name else answer.message)
-    _io.write_notes(_fits.common_notes((label_of(f.group), a.notes) for f, a in pairs))
+    _io.write_notes(_fits.common_notes((group_name(f.group), a.notes) for f, a in pairs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from math import factorial
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from scalefit.errors import DesignError
+from scalefit.ingest import table_of
 from scalefit.result import html_table, html_verdict
-from scalefit.table import as_table
-from scalefit.table.metrics import canonical, metric
+from scalefit.table import metric
 
 from .score import Similarity
 
@@ -82,20 +82,26 @@ class SimilarityReport:
 
 
 def similarity_report(
-    table: Any, scores: Mapping[str, Similarity], quality: str = "bleu", **where: Any
+    data: Any,
+    scores: Mapping[str, Similarity],
+    quality: str = "bleu",
+    *,
+    where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> SimilarityReport:
     """Relate scores to the measured value of corpora.
 
     Parameters
     ----------
-    table
+    data : path, DataFrame, Table or mapping of columns
         Results; rows without pretraining are the baseline.
     scores
         Corpus name (as in the table) -> its :func:`similarity` with the task.
     quality
         Quality metric.
-    **where
-        Conditions that pick one task, finetuning size and model (``task="en-fr"``).
+    where, mapping, allow
+        As in :func:`scalefit.fit`; ``where`` picks one task, finetuning size and model.
 
     Raises
     ------
@@ -112,7 +118,9 @@ def similarity_report(
     >>> dict(similarity_report(runs, near).gains)
     {'code': 1.5, 'law': 3.0, 'web': 5.0}
     """
-    rows = as_table(table).where(**{**where, "metric": canonical(quality)})
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[quality])
+    quality = table.metric(quality)
+    rows = table.where(metric=quality)
     corpora = [c for c in rows.unique("corpus") if c in scores]
     if len(corpora) < 3:
         raise DesignError(
@@ -132,7 +140,7 @@ def similarity_report(
     found = {
         name: _rank(np.array(numbers), measured, name) for name, numbers in _sides(scores, corpora)
     }
-    return SimilarityReport(gains, found, canonical(quality), size)
+    return SimilarityReport(gains, found, quality, size)
 
 
 def _sides(scores: Mapping[str, Similarity], corpora: list[Any]) -> list[tuple[str, list[float]]]:

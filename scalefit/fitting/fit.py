@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ def fit(
     *,
     inputs: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
     loss: Literal["squared", "huber", "soft_l1"] = "squared",
     delta: float | None = None,
     residual: Literal["linear", "log"] = "linear",
@@ -43,7 +45,7 @@ def fit(
 
     Parameters
     ----------
-    data : Table, DataFrame or mapping of columns
+    data : path, DataFrame, Table or mapping of columns
         Results, long or wide. Rows of several corpora or tasks are refused unless ``where`` names them.
     metric : str
         The metric to describe.
@@ -52,7 +54,11 @@ def fit(
     inputs : mapping, optional
         Law input → column; ``pretrain_tokens`` for a law of one input.
     where : mapping, optional
-        Column → value or values: which rows.
+        Column → condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
+    mapping : mapping, optional
+        Own name → canonical name, for columns and metrics.
+    allow : sequence of str
+        Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     loss, delta, residual
         The objective; see :class:`scalefit.fitting.Objective`. Summed over points.
     weights : {"auto", "seeds", "stderr", "none"}
@@ -73,7 +79,7 @@ def fit(
     """
     chosen = _law(law)
     objective = Objective(loss, delta, residual)
-    found = gather(data, metric, chosen, inputs, where)
+    found = gather(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
     return fit_observations(found, chosen, objective, weights=weights, group=_scalar(where))
 
 

@@ -12,11 +12,10 @@ from scalefit.errors import ScalefitError
 from scalefit.fitting.fit import fit
 from scalefit.fitting.interval import short
 from scalefit.fitting.result import Fit
+from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.result import frame_of, html_notes, html_table
-from scalefit.table import Table, as_table
-
-BY = ("corpus", "task", "finetune_tokens", "model", "eval_set", "domain")
+from scalefit.table import grouping
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class FitMany(Mapping[tuple[Any, ...], Fit]):
     by: tuple[str, ...]
     fits: Mapping[tuple[Any, ...], Fit]
     failures: tuple[FitFailure, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, key: Any) -> Fit:
         return self.fits[key if isinstance(key, tuple) else (key,)]
@@ -67,11 +67,12 @@ class FitMany(Mapping[tuple[Any, ...], Fit]):
         ]
         lines += [f"  {found.verdict}" for found in self.fits.values()]
         lines += [f"  no fit for {dict(f.group)}: {f.reason}" for f in self.failures]
+        lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         return html_table(self.rows()) + html_notes(
-            tuple(f"{dict(f.group)}: {f.reason}" for f in self.failures)
+            (*self.notes, *(f"{dict(f.group)}: {f.reason}" for f in self.failures))
         )
 
 
@@ -82,6 +83,8 @@ def fit_many(
     *,
     by: Sequence[str] | None = None,
     where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
     progress: bool | None = None,
     **options: Any,
 ) -> FitMany:
@@ -89,11 +92,11 @@ def fit_many(
 
     Parameters
     ----------
-    data, metric, law, where
+    data, metric, law, where, mapping, allow
         As in :func:`scalefit.fit`.
     by : sequence of str, optional
-        Columns whose values make the groups; by default those of corpus, task, finetune_tokens,
-        model, eval_set and domain that the table has.
+        Columns whose values make the groups; by default corpus, task and finetuning size, and
+        others where they vary. What tells rows of one run apart splits the groups further.
     progress : bool, optional
         Force the bar on or off; by default it shows from 50 groups on.
     **options
@@ -104,26 +107,19 @@ def fit_many(
     FitMany
         A mapping from key to fit. Groups that cannot be fitted are in ``failures`` with the reason.
     """
-    table = as_table(data).where(**{**(where or {}), "metric": metric})
-    used = set((options.get("inputs") or {}).values())
-    columns = (
-        tuple(by) if by is not None else tuple(c for c in BY if table.has(c) and c not in used)
-    )
-    groups = table.groups(columns)
+    used = tuple((options.get("inputs") or {"": "pretrain_tokens"}).values())
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=used)
+    name = table.metric(metric)
+    table = table.where(metric=name)
+    apart = grouping(table, by, used=used)
+    groups = table.groups(apart.columns)
     fits, failures = {}, []
     quiet = len(groups) < 50 if progress is None else not progress
     for key, rows in tqdm(groups, desc=f"fit {metric}", disable=quiet):
         try:
-            found = _fit_group(rows, metric, law, key, options)
+            found = fit(rows, name, law, **options)
         except ScalefitError as error:
             failures.append(FitFailure(key, str(error)))
             continue
         fits[tuple(key.values())] = replace(found, group=dict(key))
-    return FitMany(columns, fits, tuple(failures))
-
-
-def _fit_group(
-    rows: Table, metric: str, law: str | Law, key: Mapping[str, Any], options: Mapping[str, Any]
-) -> Fit:
-    present = {k: v for k, v in key.items() if rows.has(k)}
-    return fit(rows, metric, law, where=present, **options)
+    return FitMany(apart.columns, fits, tuple(failures), apart.notes)

@@ -26,6 +26,7 @@ class Points:
     inputs, y : input vectors in the law's order, and values.
     stderr : test-set standard error of each value, or None.
     run : label of the pretraining run of each point.
+    block : the same under the cautious reading: seeds that come back at several sizes are one.
     counts : how many rows each point averages.
     design : ``unknown`` (no seeds or runs given), ``runs`` (every point its own pretraining run)
         or ``checkpoints`` (some runs give several points).
@@ -35,6 +36,7 @@ class Points:
     y: Array
     stderr: Array | None
     run: NDArray[np.int64]
+    block: NDArray[np.int64]
     counts: NDArray[np.int64]
     design: Design
     notes: tuple[str, ...] = ()
@@ -51,9 +53,8 @@ def points_of(data: Observations) -> Points:
     n = len(data)
     if data.clusters is None:
         order = np.arange(n)
-        return Points(
-            inputs, data.values, data.stderr, order, np.ones(n, dtype=np.int64), "unknown"
-        )
+        once = np.ones(n, dtype=np.int64)
+        return Points(inputs, data.values, data.stderr, order, order, once, "unknown")
     keys = np.column_stack([data.clusters, *inputs])
     _, first, label = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     label = label.reshape(-1)
@@ -61,6 +62,7 @@ def points_of(data: Observations) -> Points:
     y = np.bincount(label, data.values) / counts
     variance = None if data.stderr is None else np.bincount(label, data.stderr**2) / counts
     run = data.clusters[first]
+    block = run if data.blocks is None else data.blocks[first]
     notes = []
     if len(counts) < n:
         notes.append(
@@ -71,6 +73,7 @@ def points_of(data: Observations) -> Points:
         y,
         None if variance is None else np.sqrt(variance),
         np.unique(run, return_inverse=True)[1].reshape(-1),
+        np.unique(block, return_inverse=True)[1].reshape(-1),
         counts,
         "checkpoints" if len(np.unique(run)) < len(run) else "runs",
         tuple(notes),

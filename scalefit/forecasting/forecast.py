@@ -14,9 +14,9 @@ from scalefit.fitting import FitMany, fit_many
 from scalefit.fitting.interval import short
 from scalefit.forecasting.outlook import OUT_OF_REACH, Outlook, Points
 from scalefit.forecasting.tokens import tokens_for
-from scalefit.groups import group_columns
+from scalefit.ingest import table_of
 from scalefit.result import html_notes, html_table, html_verdict
-from scalefit.table import Table, as_table
+from scalefit.table import Table, grouping
 from scalefit.table import metric as metric_of
 
 
@@ -116,12 +116,15 @@ def forecast(
     loss: str = "cross_entropy",
     by: Sequence[str] | None = None,
     level: float = 0.95,
+    where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> Forecast:
     """Fit loss with the power law and quality with the log-law for every group in the data.
 
     Parameters
     ----------
-    data : Table, DataFrame or mapping of columns
+    data : path, DataFrame, Table or mapping of columns
     target : float
         Quality to be reached, e.g. BLEU 20.
     quality, loss : str
@@ -131,6 +134,8 @@ def forecast(
         where they vary.
     level : float
         Confidence of the intervals.
+    where, mapping, allow
+        As in :func:`scalefit.fit`.
 
     Returns
     -------
@@ -142,10 +147,13 @@ def forecast(
     TableError
         The data hold neither metric, or lack a column of ``by``.
     """
+    whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[quality, loss])
+    table, notes = _in_domain(whole, by)
+    quality, loss = table.spelled(quality), table.spelled(loss)
     question = Question(target, quality, loss, level)
-    table, notes = _in_domain(as_table(data), by)
     table = table.where(metric=_present(table, question))
-    columns = group_columns(table) if by is None else tuple(by)
+    apart = grouping(table, by)
+    columns = apart.columns
     fits = {
         name: fit_many(table, name, law, by=columns)
         for name, law in ((loss, "power"), (quality, "log"))
@@ -155,7 +163,7 @@ def forecast(
         _outlook(dict(group), rows, table.baseline_for(group), fits, question)
         for group, rows in table.groups(columns)
     )
-    return Forecast(question, outlooks, columns, (*table.notes, *notes))
+    return Forecast(question, outlooks, columns, (*table.notes, *notes, *apart.notes))
 
 
 def _in_domain(table: Table, by: Sequence[str] | None) -> tuple[Table, tuple[str, ...]]:

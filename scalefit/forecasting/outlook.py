@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scalefit.fitting import Fit
 from scalefit.forecasting.tokens import TokensFor
+from scalefit.groups import group_name
 from scalefit.units import format_count
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -74,7 +75,7 @@ class Outlook:
     @property
     def name(self) -> str:
         """The group in words: ``fr · en-fr · finetuned on 128k``."""
-        return " · ".join(word(k, v) for k, v in self.group.items() if v is not None)
+        return group_name(self.group)
 
     def at_largest(self, fit: Fit | None) -> float | None:
         """Value of a fitted curve at the largest measured size."""
@@ -95,8 +96,3 @@ class Outlook:
 def count(value: float) -> str:
     """Write a number of tokens, which may be infinite, for people."""
     return "∞" if np.isinf(value) else format_count(value)
-
-
-def word(name: str, value: Any) -> str:
-    """Write one value of a group's key for people."""
-    return f"finetuned on {format_count(value)}" if name == "finetune_tokens" else str(value)

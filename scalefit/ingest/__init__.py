@@ -1,4 +1,5 @@
 """Readers: one file a source format; text in, table out."""
 
+from .data import table_of as table_of
 from .read import read as read
 from .registry import FORMATS as FORMATS

@@ -34,6 +34,7 @@ def read(
     format: str | None = None,
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     manifest: str | Path | None = None,
     pattern: str | None = None,
     checkpoints: Checkpoints | None = None,
@@ -54,6 +55,8 @@ def read(
         Own name -> canonical name, for columns and, where there is no such column, for metrics.
     allow : sequence of str
         Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
+    metrics : sequence of str
+        Columns that are metrics though the registry does not know them.
     manifest : path, optional
         A table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
     pattern : str, optional
@@ -115,10 +118,12 @@ def read(
         row["source"] = row.get("source") or place
     frame = frame_of({k: v for k, v in r.items() if k not in HIDDEN} for r in found.rows)
     try:
-        made = build(frame, mapping=mapping, allow=allow, labels=places, notes=found.notes)
+        made = build(
+            frame, mapping=mapping, allow=allow, metrics=metrics, labels=places, notes=found.notes
+        )
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error
-    return Table(*made)
+    return Table.of(*made)
 
 
 def _tokens(given: float | None) -> float | None:

@@ -12,9 +12,9 @@ from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
+from scalefit.ingest import table_of
 from scalefit.result import frame_of, html_notes, html_table
 from scalefit.seeds.design import cells
-from scalefit.table.core import as_table
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], float]
@@ -115,15 +115,17 @@ def aggregate_tasks(
     where: Mapping[str, Any] | None = None,
     statistics: Sequence[str] = ("IQM", "mean", "median"),
     level: float = 0.95,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> Aggregates:
     """Aggregate each procedure over tasks (and evaluation sets), with intervals over seeds.
 
     Parameters
     ----------
-    data : Table, DataFrame or mapping of columns.
+    data : path, DataFrame, Table or mapping of columns.
     metric : one metric, on one scale for all tasks.
     column : whose values are the procedures.
-    where : column -> value(s) to keep.
+    where, mapping, allow : as in :func:`scalefit.fit`.
     statistics : of "IQM", "mean", "median".
 
     Raises
@@ -139,8 +141,8 @@ def aggregate_tasks(
     >>> aggregate_tasks(table, metric="bleu", statistics=["mean"]).rows()[0]["value"]
     22.0
     """
-    table = as_table(data)
-    table = table.where(**where) if where else table
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
+    metric = table.spelled(metric)
     entries, notes = [], []
     for name in table.unique(column):
         found, more = cells(table.where(**{column: name}), metric)

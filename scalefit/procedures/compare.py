@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from scalefit.errors import DesignError
+from scalefit.ingest import table_of
 from scalefit.seeds.variance import SIDES
-from scalefit.table.core import Table, as_table
+from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
 
 from .comparison import Comparison
@@ -40,12 +41,14 @@ def compare_procedures(
     failed_beyond: float | None = None,
     draws: int = 1000,
     seed: int = 0,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> Comparison:
     """Compare procedures (corpora, models, recipes), not single runs.
 
     Parameters
     ----------
-    data : Table, DataFrame, mapping of columns, or None
+    data : path, DataFrame, Table, mapping of columns, or None
         Results with seeds. None where ``a`` and ``b`` are scores per example.
     a, b
         With a table: a value of ``column``, or a mapping of conditions; ``b`` may be a list of
@@ -53,7 +56,7 @@ def compare_procedures(
         or (F, N), or an array (P, N) or (P, F, N); or mappings name -> seed -> scores.
     metric : the metric; needed with a table, sets the direction without ("accuracy" if absent).
     column : where plain names of ``a`` and ``b`` stand.
-    where : column -> value(s) to keep.
+    where, mapping, allow : as in :func:`scalefit.fit`.
     by : columns that are answered apart; conditions that differ in others are averaged.
     example
         Column that names the test example, where the table's rows are scores of single examples;
@@ -87,8 +90,10 @@ def compare_procedures(
     """
     if test not in ("auto", "t", "crossed", "multibootstrap"):
         raise DesignError(f"found test={test!r}; needed auto, t, crossed or multibootstrap")
-    table = None if data is None else as_table(data)
-    table = table.where(**where) if table is not None and where else table
+    asked_for = [metric] if metric else []
+    table = None
+    if data is not None:
+        table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked_for)
     name = metric or "accuracy" if table is None else _metric(table, metric)
     direction = known_metric(name).direction or "+"
     asked = Question(test, paired, level, direction, draws, seed)
@@ -111,7 +116,7 @@ def compare_procedures(
 
 def _metric(table: Table, metric: str | None) -> str:
     if metric is not None:
-        return metric
+        return table.spelled(metric)
     if len(table.metrics) == 1:
         return table.metrics[0]
     raise DesignError(

@@ -33,7 +33,10 @@ def from_example_table(
     DesignError
         An example stands twice in a run, or runs were scored on different examples.
     """
-    parts = {name: table.where(**condition, metric=metric) for name, condition in wanted.items()}
+    parts = {
+        name: table.where(**condition, metric=metric).pretrained()
+        for name, condition in wanted.items()
+    }
     seeds = {name: Seeds.of(part) for name, part in parts.items()}
     scores = {name: _scores(name, part, seeds[name], example) for name, part in parts.items()}
     names = _shared(scores)
@@ -74,7 +77,7 @@ def _side(name: str, scores: Scores, seeds: Seeds, names: list[Any]) -> Side:
         for seed, runs in scores.items()
     }
     units = {
-        seed_name(seed): str(seed_name(unit))
-        for seed, unit in zip(seeds.pretrain, seeds.unit, strict=True)
+        seed_name(seed): seeds.runs.names[block]
+        for seed, block in zip(seeds.pretrain, seeds.runs.block, strict=True)
     }
     return replace(from_examples(name, blocks), units=units)

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
-from scalefit.table.columns import KNOWN
-from scalefit.table.core import Table
+from scalefit.table import Runs, Table, runs_of
+from scalefit.table.apart import splitting
+from scalefit.table.columns import IDENTITY, KNOWN, MEASURED
+from scalefit.table.runs import CAUTIOUS
 
 Floats = NDArray[np.float64]
-NOT_A_KEY = {
-    "metric", "value", "stderr", "signature", "source", "source_blind", "unique_tokens",
-    "pretrain_run", "pretrain_seed", "finetune_seed", "unit",
-}  # fmt: skip
+NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
 
 
@@ -80,7 +79,7 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     if metric not in table.metrics:
         raise DesignError(f"no metric {metric!r}; the table has {', '.join(table.metrics)}")
     part = table.where(metric=metric)
-    keys = [c for c in KNOWN if c not in NOT_A_KEY and part.has(c)]
+    keys = conditions(part)
     rows = list(zip(*(part.column(c) for c in keys), strict=True)) or [()] * len(part)
     values = part.column("value")
     grouped: dict[tuple[Any, ...], list[int]] = {}
@@ -93,6 +92,12 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     chosen = kept or grouped
     found = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
     return found, notes + seeds.notes
+
+
+def conditions(part: Table, but: Sequence[str] = ()) -> list[str]:
+    """Return the columns of one metric's rows that make a condition, unknown ones that split too."""
+    known = [c for c in KNOWN if c not in NOT_A_KEY and c not in but and part.has(c)]
+    return [*known, *splitting(part, known, but)]
 
 
 def telling(labels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
@@ -118,32 +123,35 @@ def _notes(failed: int, baselines: int, others: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Seeds:
-    """Seed columns of a table; a missing one is filled and noted."""
+    """Pretraining and finetuning seed of every row, and its pretraining run, see :class:`Runs`."""
 
     pretrain: NDArray[Any]
     finetune: NDArray[Any]
-    unit: NDArray[Any]
+    runs: Runs
     stderr: Floats
     numbered: bool
-    notes: tuple[str, ...]
 
     @classmethod
     def of(cls, part: Table) -> Seeds:
         """Take them from a table."""
-        n = len(part)
-        known_run = part.has("pretrain_run")
+        n, runs = len(part), runs_of(part)
         first = "pretrain_seed" if part.has("pretrain_seed") else "pretrain_run"
-        notes: list[str] = []
-        if not part.has(first):
-            notes.append("no pretrain_seed: all runs are taken to start from one pretraining run")
-        if not part.has("finetune_seed"):
-            notes.append("no finetune_seed: runs of one pretraining seed are numbered")
         pretrain = part.column(first) if part.has(first) else np.zeros(n)
         finetune = part.column("finetune_seed") if part.has("finetune_seed") else np.full(n, np.nan)
-        unit = part.column("pretrain_run") if known_run else pretrain
         stderr = part.column("stderr") if part.has("stderr") else np.full(n, np.nan)
-        numbered = not part.has("finetune_seed")
-        return cls(pretrain, finetune, unit, stderr, numbered, tuple(notes))
+        return cls(pretrain, finetune, runs, stderr, not part.has("finetune_seed"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the table does not tell."""
+        notes = list(self.runs.notes)
+        if self.runs.told == "nothing":
+            notes.append("no pretrain_seed: all runs are taken to start from one pretraining run")
+        if self.runs.returns:
+            notes.append(CAUTIOUS)
+        if self.numbered:
+            notes.append("no finetune_seed: runs of one pretraining seed are numbered")
+        return tuple(notes)
 
     def cell(self, key: Mapping[str, Any], rows: Sequence[int], values: Floats) -> Cell:
         """Gather one cell."""
@@ -156,7 +164,7 @@ class Seeds:
             if name in group:
                 raise DesignError(_twice(key, seed, name))
             group[name] = float(values[i])
-            units[seed] = str(seed_name(self.unit[i]))
+            units[seed] = self.runs.names[self.runs.block[i]]
         known = self.stderr[list(rows)]
         known = known[np.isfinite(known)]
         error = float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")

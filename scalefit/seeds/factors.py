@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
-from scalefit.table.columns import KNOWN
 from scalefit.table.core import Table
 
 from . import intervals
 from .anova import REST, MeanSquares, factorial
-from .design import NOT_A_KEY, telling
+from .design import conditions, telling
 from .result import Component, FTest, Part
 
 Floats = NDArray[np.float64]
@@ -40,7 +39,7 @@ def crossed_parts(
         )  # fmt: skip
     part = table.where(metric=metric)
     sides = [c for c in by if part.has(c)]
-    keys = [c for c in KNOWN if c not in NOT_A_KEY and c not in factors and part.has(c)]
+    keys = conditions(part, factors)
     keys += [c for c in ("pretrain_seed",) if c not in factors and part.has(c)]
     groups: dict[tuple[Any, ...], list[Floats]] = {}
     for key, cell in part.groups(keys) if keys else [({}, part)]:

@@ -56,11 +56,9 @@ def between_dof(cells: Sequence[Cell]) -> float:
     Cells that share pretraining runs (checkpoints, or one run finetuned on many tasks) move
     together and count once: P − 1 for each set of cells that shares runs, not for each cell.
     """
-    clusters: list[tuple[set[tuple[object, ...]], float]] = []
+    clusters: list[tuple[set[str], float]] = []
     for cell in cells:
-        units: set[tuple[object, ...]] = {
-            (cell.key.get("corpus"), cell.key.get("model"), u) for u in cell.units.values()
-        }
+        units = set(cell.units.values())
         dof = cell.pretrain - 1.0
         rest = []
         for other, count in clusters:

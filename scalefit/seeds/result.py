@@ -10,6 +10,7 @@ import numpy as np
 
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.variance_line import VarianceLine
+from scalefit.groups import group_name
 from scalefit.result import frame_of, html_notes, html_table, html_verdict
 
 from .anova import FINETUNE, PRETRAIN
@@ -79,7 +80,7 @@ class Part:
     @property
     def name(self) -> str:
         """The label in words."""
-        return ", ".join(str(v) for v in self.label.values() if v is not None) or "all"
+        return group_name(self.label) or "all"
 
     def __getitem__(self, name: str) -> Component:
         """Component by name."""

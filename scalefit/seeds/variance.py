@@ -9,7 +9,8 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
-from scalefit.table.core import Table, as_table
+from scalefit.ingest import table_of
+from scalefit.table import Table
 
 from . import intervals
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
@@ -35,18 +36,20 @@ def variance(
     method: Method = "auto",
     factors: Sequence[str] | None = None,
     level: float = 0.95,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
 ) -> VarianceComponents:
     """Variance components of a metric over pretraining and finetuning seeds.
 
     Parameters
     ----------
-    data : Table, DataFrame or mapping of columns
+    data : path, DataFrame, Table or mapping of columns
         Results with ``pretrain_seed`` and ``finetune_seed``. Or scores per example as an array
         (seeds, examples): then the sources are seed, test example and their interaction.
     metric : str
     by : columns that are kept apart; conditions that differ in others (corpus, sizes) are
         pooled, each around its own mean.
-    where : column -> value(s) to keep.
+    where, mapping, allow : as in :func:`scalefit.fit`.
     design
         "nested": finetuning seed 1 of one pretraining seed has nothing in common with seed 1
         of another. "crossed": it has (the same data order, say), and gets its own component.
@@ -81,14 +84,14 @@ def variance(
         raise DesignError(f"found design={design!r}, method={method!r}; see help(sf.variance)")
     if isinstance(data, np.ndarray):
         return VarianceComponents(metric, level, (example_part(data, level),))
-    table = as_table(data)
-    table = table.where(**where) if where else table
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
+    metric = table.spelled(metric)
     if factors is not None:
         crossed = crossed_parts(table, metric, factors, by, level)
         return VarianceComponents(metric, level, tuple(crossed))
     found, notes = cells(table, metric)
     parts = [_part(key, group, design, method, level) for key, group in _sides(found, by, table)]
-    notes += tuple(n for n in (_shared(found, table), _test_note(parts)) if n)
+    notes += tuple(n for n in (_test_note(parts),) if n)
     return VarianceComponents(metric, level, tuple(parts), notes)
 
 
@@ -102,16 +105,6 @@ def _sides(
     order = sorted(groups, key=lambda k: [str(v) for v in k])
     keep = telling([dict(zip(names, k, strict=True)) for k in order], names)
     return [({c: k[names.index(c)] for c in keep}, groups[k]) for k in order]
-
-
-def _shared(found: Sequence[Cell], table: Table) -> str:
-    sizes = {cell.key.get("pretrain_tokens") for cell in found}
-    if table.has("pretrain_run") or len(sizes) < 2 or not table.has("pretrain_seed"):
-        return ""
-    return (
-        "no column pretrain_run: equal pretraining seeds of one corpus are taken to be one run "
-        "at several sizes, so degrees of freedom are counted once"
-    )
 
 
 def _part(

@@ -1,5 +1,7 @@
 """What a results table is: columns, units, checks, wide and long. pandas stops here."""
 
+from .apart import Grouping as Grouping
+from .apart import grouping as grouping
 from .build import ALLOWABLE as ALLOWABLE
 from .columns import COLUMNS as COLUMNS
 from .columns import EXTRAS as EXTRAS
@@ -12,3 +14,5 @@ from .observations import Observations as Observations
 from .observations import cut as cut
 from .observations import digest as digest
 from .observations import observations as observations
+from .runs import Runs as Runs
+from .runs import runs_of as runs_of

@@ -41,6 +41,8 @@ REQUIRED = ("pretrain_tokens", "metric", "value")
 COUNTS = ("pretrain_tokens", "finetune_tokens", "parameters", "unique_tokens")
 NUMBERS = ("value", "stderr", "learning_rate")
 SEEDS = ("pretrain_seed", "finetune_seed")
+IDENTITY = ("pretrain_run", *SEEDS, "run")
+"""Columns that say which run a row is of."""
 TEXTS = (
     "corpus",
     "model",

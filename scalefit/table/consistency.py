@@ -13,12 +13,13 @@ from .columns import KNOWN, MEASURED, SEEDS
 from .draft import Draft
 from .metrics import METRICS, metric
 from .problems import Problem, listed
+from .runs import copies
 
 _SETTING = ("metric", "task", "eval_set", "domain")
 
 
 def check(draft: Draft) -> None:
-    """Check the rows against each other; drop exact duplicates with a note."""
+    """Check the rows against each other; drop copies with a note."""
     _drop_duplicates(draft)
     _conflicts(draft)
     _one_per_metric(draft, "signature", "signatures", "score all outputs with one signature")
@@ -39,8 +40,7 @@ def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 
 def _drop_duplicates(draft: Draft) -> None:
-    columns = [c for c in draft.frame.columns if c != "source"]
-    again = np.asarray(draft.frame.duplicated(columns, keep="first"), dtype=bool)
+    again = copies(draft.frame)
     if again.any():
         draft.note(
             f"{again.sum()} exact duplicate rows left out (a copy adds no information): "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scalefit.errors import MissingColumnError, TableError
+from scalefit.errors import TableError
+from scalefit.groups import meant, spelling
 from scalefit.result import html_notes
+from scalefit.types import Ints
 
 from . import select
 from .build import build
-from .cells import is_text, texts
+from .column import Column, Columns
+from .metrics import canonical
 from .shape import to_wide
 from .write import write
 
@@ -27,8 +31,10 @@ class Table:
 
     Attributes
     ----------
-    frame : DataFrame
-        One row a value, canonical columns first, unknown columns kept after them.
+    columns : Columns
+        The columns of the table that this one was cut from; pieces of a table share them.
+    rows : (n,) int64
+        Which of their rows these are.
     notes : tuple of str
         What was left out, turned or renamed on the way in, and why.
 
@@ -41,8 +47,14 @@ class Table:
     ('bleu',)
     """
 
-    frame: pd.DataFrame
+    columns: Columns
+    rows: Ints
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
+        """Return a checked long frame with a plain index as a table."""
+        return cls(Columns(frame), np.arange(len(frame)), tuple(notes))
 
     @classmethod
     def from_frame(
@@ -72,15 +84,21 @@ class Table:
             With every problem's row, column, value, need and cure.
         """
         made, notes = build(frame, mapping=mapping, allow=allow, metrics=metrics)
-        return cls(made, notes)
+        return cls.of(made, notes)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a value, canonical columns first, unknown columns kept after them."""
+        frame = self.columns.frame
+        return frame if len(frame) == len(self) else frame.iloc[self.rows].reset_index(drop=True)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.frame)
+        return len(self.rows)
 
     def __str__(self) -> str:
         """Return what the table holds, on one line."""
-        return select.summary(self.frame, self.notes)
+        return select.summary(self.columns, self.rows, self.notes)
 
     def __repr__(self) -> str:
         """Return the summary and the first rows."""
@@ -95,9 +113,25 @@ class Table:
         """Metrics in the table, sorted."""
         return tuple(str(m) for m in self.unique("metric"))
 
+    def metric(self, name: str) -> str:
+        """Return how the table spells a metric.
+
+        Raises
+        ------
+        TableError
+            The table does not have it.
+        """
+        return meant(canonical(name), self.metrics)
+
+    def spelled(self, name: str) -> str:
+        """Return how the table spells a metric, or the registry where the table lacks it."""
+        plain = canonical(name)
+        return next((m for m in self.metrics if spelling(m) == spelling(plain)), plain)
+
     def has(self, name: str) -> bool:
         """Return whether a column is there and holds anything."""
-        return name in self.frame.columns and bool(self.frame[name].notna().any())
+        column = self.columns.named.get(name)
+        return column is not None and bool(column.there[self.rows].any())
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column: float64 (nan where missing), or an object array of str and None.
@@ -107,30 +141,51 @@ class Table:
         MissingColumnError
             Where there is no such column.
         """
-        series = self.frame[self._known(name)]
-        if not is_text(series):
-            return series.to_numpy(dtype=float, na_value=np.nan)
-        return np.array([*texts(series), None], dtype=object)[:-1]
+        return np.asarray(self._known(name).values[self.rows])
 
     def unique(self, name: str) -> list[Any]:
         """Return a column's distinct values without the missing ones, sorted; counts are ints."""
-        return select.unique(self.frame, self._known(name))
+        return select.unique(self.columns, self._known(name).name, self.rows)
+
+    def labels(self, names: Sequence[str]) -> Ints:
+        """Return one number (n,) for each combination of the columns' values, from 0 on.
+
+        Missing cells are alike; a column that is not there tells nothing apart.
+        """
+        return self.columns.labels(names, self.rows)
 
     def where(self, **conditions: Any) -> Table:
         """Return the rows that meet all conditions.
 
+        Rows without pretraining (``pretrain_tokens`` 0) belong to every corpus and size: filters
+        on these keep them, unless the filter itself is about 0 (``pretrain_tokens=">0"``).
+
         Parameters
         ----------
         **conditions
-            Column = value, or a list, tuple or set of values. None means "missing". Counts may
-            be written ``"1.5B"``.
+            Column = a value; a list or set of values; a range ``(low, high)`` or ``"5B..50B"``,
+            ends included; ``"<=5e9"``; ``"!=none"``. None means "missing". Counts may be written
+            ``"1.5B"``. A metric may be spelled in any way.
 
         Raises
         ------
         TableError
             For an unknown column or an empty result; says what is there.
+
+        Examples
+        --------
+        >>> table = as_table({"pretrain_tokens": ["0", "1M", "4M"], "bleu": [9.2, 21.5, 24.0]})
+        >>> table.where(pretrain_tokens="<=1M").column("value")
+        array([ 9.2, 21.5])
         """
-        return replace(self, frame=select.where(self.frame, conditions))
+        if "metric" in conditions:
+            conditions["metric"] = self._spelled(conditions["metric"])
+        return self._of_rows(select.where(self.columns, self.rows, conditions))
+
+    def _spelled(self, wanted: Any) -> Any:
+        if isinstance(wanted, str):
+            return wanted if wanted.startswith("!=") else self.metric(wanted)
+        return [self._spelled(w) for w in wanted] if isinstance(wanted, Iterable) else wanted
 
     def groups(self, by: Sequence[str]) -> list[tuple[dict[str, Any], Table]]:
         """Return the table in pieces, one for each combination of the columns' values, sorted.
@@ -140,12 +195,20 @@ class Table:
         is itself among the columns, or where there are no other rows. A missing key is None; a
         canonical column that the table lacks gives None throughout.
         """
-        return [(key, replace(self, frame=part)) for key, part in select.groups(self.frame, by)]
+        pieces = select.groups(self.columns, self.rows, by)
+        return [(key, self._of_rows(rows)) for key, rows in pieces]
+
+    def pretrained(self) -> Table:
+        """Return the rows with pretraining, or all where there are no others."""
+        return self._of_rows(select.pretrained(self.columns, self.rows))
 
     def baseline_for(self, key: Mapping[str, Any]) -> Table | None:
         """Return the not-pretrained rows of a group's key (any corpus), or None."""
-        found = select.baseline(self.frame, key)
-        return None if found is None else replace(self, frame=found)
+        rows = select.baseline(self.columns, self.rows, key)
+        return self._of_rows(rows) if len(rows) else None
+
+    def _of_rows(self, rows: Ints) -> Table:
+        return Table(self.columns, rows, self.notes)
 
     def wide(self) -> pd.DataFrame:
         """Return one row a run with one column a metric."""
@@ -159,10 +222,10 @@ class Table:
         """Write csv, tsv, json, jsonl, parquet or xlsx, by the path's suffix."""
         write(self.frame, Path(path))
 
-    def _known(self, name: str) -> str:
-        if name not in self.frame.columns:
-            raise MissingColumnError(select.no_column(self.frame, name))
-        return name
+    def _known(self, name: str) -> Column:
+        if name not in self.columns.named:
+            raise select.no_column(self.columns, name)
+        return self.columns.named[name]
 
 
 def as_table(
@@ -172,7 +235,7 @@ def as_table(
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
 ) -> Table:
-    """Return data as a checked table; a table comes back as it is.
+    """Return data as a checked table; a table comes back as it is, unless it is renamed.
 
     Parameters
     ----------
@@ -188,15 +251,22 @@ def as_table(
     (('bleu',), 2)
     """
     if isinstance(data, Table):
-        return data
+        if not mapping:
+            return data
+        again = Table.from_frame(data.frame, mapping=mapping, allow=allow, metrics=metrics)
+        return replace(again, notes=tuple(dict.fromkeys((*data.notes, *again.notes))))
     if isinstance(data, Mapping):
         data = _frame(data)
     if not isinstance(data, pd.DataFrame):
         raise TableError(
-            f"found a {type(data).__name__}; needed a Table, a DataFrame or a mapping of columns. "
-            "Try: scalefit.read(path) for files"
+            f"found {_told(data)}; needed a Table, a DataFrame, a mapping of columns or the path of a "
+            "file. Try: scalefit.read(path) for files, pandas.DataFrame(rows) for rows"
         )
     return Table.from_frame(data, mapping=mapping, allow=allow, metrics=metrics)
+
+
+def _told(data: Any) -> str:
+    return "None" if data is None else f"a {type(data).__name__}"
 
 
 def _frame(data: Mapping[str, Any]) -> pd.DataFrame:

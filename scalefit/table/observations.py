@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,9 +15,9 @@ from scalefit.errors import TableError
 
 from .core import Table
 from .metrics import canonical
+from .runs import runs_of
 
 Floats = NDArray[np.float64]
-_RUN = ("corpus", "model", "pretrain_tokens", "pretrain_seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class Observations:
         Standard error of each value over the test set; None where any row lacks it.
     clusters : (n,) int64 or None
         Number of the pretraining run each row comes from; None where the table does not tell.
+    blocks : (n,) int64 or None
+        The same under the cautious reading, see :class:`scalefit.table.Runs`.
     metric : str
         Name of the metric.
     columns : mapping
@@ -52,6 +54,7 @@ class Observations:
     columns: Mapping[str, str]
     notes: tuple[str, ...] = ()
     digest: str = ""
+    blocks: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -105,16 +108,18 @@ def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
     there = np.broadcast_to(there, len(rows))
     vectors = {name: _frozen(v[there]) for name, v in vectors.items()}
     values = _frozen(rows.column("value")[there])
-    stderr, clusters = _stderr(rows, there, notes), _clusters(rows)
+    stderr, runs = _stderr(rows, there, notes), runs_of(rows)
+    known = runs.told != "nothing"
     return Observations(
         inputs=MappingProxyType(vectors),
         values=values,
         stderr=stderr,
-        clusters=None if clusters is None else _frozen(clusters[there]),
+        clusters=_frozen(runs.run[there]) if known else None,
         metric=canonical(metric),
         columns=MappingProxyType(dict(inputs)),
-        notes=tuple(notes),
+        notes=(*notes, *runs.notes),
         digest=digest(vectors, values),
+        blocks=_frozen(runs.block[there]) if known else None,
     )
 
 
@@ -141,20 +146,6 @@ def _stderr(table: Table, there: NDArray[np.bool_], notes: list[str]) -> Floats 
     if known.any():
         notes.append(f"{int((~known).sum())} rows lack a standard error: none is used")
     return None
-
-
-def _clusters(table: Table) -> NDArray[np.int64] | None:
-    if table.has("pretrain_run"):
-        return _numbered(table, [c for c in ("pretrain_run", "model") if table.has(c)])
-    if table.has("pretrain_seed"):
-        return _numbered(table, [c for c in _RUN if table.has(c)])
-    return None
-
-
-def _numbered(table: Table, columns: Sequence[str]) -> NDArray[np.int64]:
-    keys = zip(*(map(str, table.column(c)) for c in columns), strict=True)
-    seen: dict[tuple[str, ...], int] = {}
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
 
 
 def digest(inputs: Mapping[str, Floats], values: Floats) -> str:

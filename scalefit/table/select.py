@@ -1,4 +1,4 @@
-"""Pieces of a table: conditions, groups, distinct values, the baseline rows."""
+"""Pieces of a table: conditions, groups, the rows without pretraining."""
 
 from __future__ import annotations
 
@@ -6,137 +6,126 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.units import parse_count
+from scalefit.groups import did_you_mean
+from scalefit.types import Ints, Mask
 
-from .cells import Mask, is_missing, is_text
-from .columns import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEEDS
+from .column import Columns
+from .columns import COLUMNS, KNOWN, NO_CORPUS
 from .problems import listed
 
 SHOWN = 12
-_NOT_BASELINE = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")
+_OF_PRETRAINING = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")
+_SPARED = ("corpus", "pretrain_tokens", "unique_tokens")
+"""Filters on these leave the rows without pretraining, which belong to every corpus and size."""
 
 
-def plain(name: str, value: Any) -> Any:
-    """Return a cell as a plain Python value: None, int (counts, seeds), float or str."""
-    if is_missing(value):
-        return None
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | float | np.number):
-        number = float(value)
-        whole = name in COUNTS + SEEDS and number.is_integer()
-        return int(number) if whole else number
-    return str(value)
+def no_column(columns: Columns, name: str) -> MissingColumnError:
+    """Return the error for a column that is not there."""
+    there = list(columns.named)
+    hint = did_you_mean(name, there) or f". Try mapping={{'yours': {name!r}}}"
+    return MissingColumnError(f"the table has no column {name!r} (columns: {listed(there)}){hint}")
 
 
-def rank(value: Any) -> tuple[int, float, str]:
-    """Return a sort key over None, numbers and texts, in that order."""
-    if value is None:
-        return (0, 0.0, "")
-    return (1, float(value), "") if isinstance(value, int | float) else (2, 0.0, str(value))
-
-
-def unique(frame: pd.DataFrame, name: str) -> list[Any]:
+def unique(columns: Columns, name: str, rows: Ints) -> list[Any]:
     """Return the distinct non-missing values of a column, sorted."""
-    found = {plain(name, v) for v in frame[name].unique()}
-    return sorted(found - {None}, key=rank)
+    column = columns.named[name]
+    return [column.levels[i] for i in np.unique(column.codes[rows]) if i]
 
 
-def no_column(frame: pd.DataFrame, name: str) -> str:
-    """Return the message for a column that is not there."""
-    there = listed(frame.columns)
-    return f"the table has no column {name!r} (columns: {there}). Try mapping={{'yours': {name!r}}}"
-
-
-def where(frame: pd.DataFrame, conditions: Mapping[str, Any]) -> pd.DataFrame:
+def where(columns: Columns, rows: Ints, conditions: Mapping[str, Any]) -> Ints:
     """Return the rows that meet all conditions, or raise what is there instead."""
-    kept = np.ones(len(frame), dtype=bool)
+    kept = np.ones(len(rows), dtype=bool)
     for name, wanted in conditions.items():
-        if name not in frame.columns:
-            raise MissingColumnError(no_column(frame, name))
-        kept &= matches(frame, name, wanted)
-        if not kept.any():
-            raise TableError(_nothing(frame, conditions, name))
-    return frame[kept].reset_index(drop=True)
+        if name not in columns.named:
+            raise no_column(columns, name)
+        found = columns.named[name].meets(wanted, rows)
+        if not (kept & found).any():
+            raise TableError(_nothing(columns, rows, conditions, name))
+        kept &= found | _spared(columns, rows, name, wanted, found)
+    return rows[kept]
 
 
-def matches(frame: pd.DataFrame, name: str, wanted: Any) -> Mask:
-    """Return which rows have one of the wanted values in a column."""
-    series = frame[name]
-    many = wanted if isinstance(wanted, list | tuple | set | frozenset | np.ndarray) else [wanted]
-    values = [_wanted(name, v, text=is_text(series)) for v in many]
-    found = np.asarray(series.isin([v for v in values if v is not None]), dtype=bool)
-    return found | np.asarray(series.isna(), dtype=bool) if None in values else found
+def _spared(columns: Columns, rows: Ints, name: str, wanted: Any, found: Mask) -> Mask:
+    """Return the rows without pretraining that a filter on corpus or size is not about."""
+    if name not in _SPARED or "pretrain_tokens" not in columns.named:
+        return np.zeros(len(rows), dtype=bool)
+    unpretrained = np.asarray(columns.named["pretrain_tokens"].values[rows] == 0)
+    if name == "corpus":
+        return _of_corpus(columns, rows, found)
+    about_none = isinstance(wanted, str) and wanted.replace(" ", "") in (">0", "!=0")
+    return unpretrained & (not about_none)
 
 
-def _wanted(name: str, value: Any, *, text: bool) -> Any:
-    if is_missing(value):
-        return None
-    if text:
-        return str(plain(name, value))
-    parsed = parse_count(value) if isinstance(value, str) else value
-    return value if parsed is None else float(parsed)
+def _of_corpus(columns: Columns, rows: Ints, mine: Mask) -> Mask:
+    """Return the unpretrained rows of a corpus: its own and those of none; else everybody's."""
+    unpretrained = np.asarray(columns.named["pretrain_tokens"].values[rows] == 0)
+    corpus = columns.named["corpus"]
+    of_none = np.array([v is None or str(v).lower() in NO_CORPUS for v in corpus.levels])
+    near = unpretrained & (mine | of_none[corpus.codes[rows]])
+    return near if near.any() else unpretrained
 
 
-def _nothing(frame: pd.DataFrame, conditions: Mapping[str, Any], name: str) -> str:
-    there = unique(frame, name)
+def _nothing(columns: Columns, rows: Ints, conditions: Mapping[str, Any], name: str) -> str:
+    there = unique(columns, name, rows)
     shown = ", ".join(map(str, there[:SHOWN])) + (", …" if len(there) > SHOWN else "")
     asked = ", ".join(f"{k}={v!r}" for k, v in conditions.items())
-    return f"no row has {asked}: column {name!r} holds {shown or 'nothing'}"
+    wanted = conditions[name]
+    hint = did_you_mean(wanted, map(str, there)) if isinstance(wanted, str) else ""
+    return f"no row has {asked}: column {name!r} holds {shown or 'nothing'}{hint}"
 
 
-def groups(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+def groups(columns: Columns, rows: Ints, by: Sequence[str]) -> list[tuple[dict[str, Any], Ints]]:
     """Return (key, rows) pairs in sorted order."""
     names = [by] if isinstance(by, str) else list(by)
     for name in names:
-        if name not in frame.columns and name not in KNOWN:
-            raise MissingColumnError(no_column(frame, name))
-    frame = _pretrained(frame, names)
-    there = [n for n in names if n in frame.columns]
-    if not there:
-        return [(dict.fromkeys(names), frame)] if len(frame) else []
-    found = []
-    for values, part in frame.groupby(there, dropna=False, sort=False):
-        key = dict.fromkeys(names) | {n: plain(n, v) for n, v in zip(there, values, strict=True)}
-        found.append((key, part.reset_index(drop=True)))
-    return sorted(found, key=lambda pair: [rank(pair[0][n]) for n in names])
+        if name not in columns.named and name not in KNOWN:
+            raise no_column(columns, name)
+    rows = pretrained(columns, rows) if "pretrain_tokens" not in names else rows
+    labels = columns.labels(names, rows)
+    order = np.argsort(labels, kind="stable")
+    parts = np.split(rows[order], np.cumsum(np.bincount(labels))[:-1])
+    return [(_key(columns, names, int(part[0])), part) for part in parts if len(part)]
 
 
-def _pretrained(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    if "pretrain_tokens" not in frame.columns or "pretrain_tokens" in names:
-        return frame
-    rows = frame[frame["pretrain_tokens"] != 0]
-    return rows if len(rows) else frame
+def _key(columns: Columns, names: Sequence[str], row: int) -> dict[str, Any]:
+    there = columns.named
+    return {n: there[n].levels[there[n].codes[row]] if n in there else None for n in names}
 
 
-def baseline(frame: pd.DataFrame, key: Mapping[str, Any]) -> pd.DataFrame | None:
-    """Return the rows without pretraining that belong to a group, or None."""
-    if "pretrain_tokens" not in frame.columns:
-        return None
-    kept = np.array(frame["pretrain_tokens"] == 0, dtype=bool)
+def pretrained(columns: Columns, rows: Ints) -> Ints:
+    """Return the rows with pretraining, or all where there are no others."""
+    if "pretrain_tokens" not in columns.named:
+        return rows
+    found = rows[columns.named["pretrain_tokens"].values[rows] != 0]
+    return found if len(found) else rows
+
+
+def baseline(columns: Columns, rows: Ints, key: Mapping[str, Any]) -> Ints:
+    """Return the rows without pretraining that belong to a group."""
+    if "pretrain_tokens" not in columns.named:
+        return rows[:0]
+    rows = rows[columns.named["pretrain_tokens"].values[rows] == 0]
     for name, value in key.items():
-        if name in frame.columns and name not in _NOT_BASELINE:
-            kept &= matches(frame, name, value)
-    if "corpus" in frame.columns and key.get("corpus") is not None:
-        kept &= _any_corpus(frame["corpus"]) | matches(frame, "corpus", key["corpus"])
-    return frame[kept].reset_index(drop=True) if kept.any() else None
+        if name in columns.named and name not in _OF_PRETRAINING:
+            column = columns.named[name]
+            every = name not in COLUMNS and ~column.there[rows]  # a setting of pretraining alone
+            rows = rows[column.meets(value, rows) | every]
+    corpus = key.get("corpus")
+    if corpus is None or "corpus" not in columns.named:
+        return rows
+    return rows[_of_corpus(columns, rows, columns.named["corpus"].meets(corpus, rows))]
 
 
-def _any_corpus(series: pd.Series[Any]) -> Mask:
-    return np.array([is_missing(v) or str(v).lower() in NO_CORPUS for v in series], dtype=bool)
-
-
-def summary(frame: pd.DataFrame, notes: Sequence[str]) -> str:
+def summary(columns: Columns, rows: Ints, notes: Sequence[str]) -> str:
     """Return one line: rows, metrics, and how many of each key column."""
-    parts = [f"{len(frame)} rows"]
-    if "metric" in frame.columns:
-        parts.append("metrics " + ", ".join(unique(frame, "metric")))
+    parts = [f"{len(rows)} rows"]
+    if "metric" in columns.named:
+        parts.append("metrics " + ", ".join(unique(columns, "metric", rows)))
     for name in COLUMNS[:10]:
-        if name in frame.columns and len(found := unique(frame, name)) > 1:
-            parts.append(f"{name} × {len(found)}")
+        if name in columns.named and len(there := unique(columns, name, rows)) > 1:
+            parts.append(f"{name} × {len(there)}")
     if notes:
         parts.append(f"{len(notes)} notes")
     return "Table: " + "; ".join(parts)

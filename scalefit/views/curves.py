@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,6 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.forecasting.predict import predict
 from scalefit.table.metrics import metric as metric_of
-from scalefit.units import format_count
 
 Floats = NDArray[np.float64]
 POINTS, FARTHEST = 90, 1000.0
@@ -153,20 +151,3 @@ def ribbon(fit: Fit, name: str, grid: Floats, kind: Literal["mean", "run"], leve
     """Ask the forecast for the curve and one of its bands."""
     band = predict(fit, level=level, kind=kind, **{name: grid})
     return Ribbon(grid, band.estimate, band.low, band.high)
-
-
-def label_of(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
-    """Write a group's key for people: ``en-fr · finetuned on 300k``."""
-    words = []
-    for name, value in key.items():
-        if name in leave_out or value is None:
-            continue
-        if name == "finetune_tokens":
-            words.append(f"finetuned on {format_count(float(value))}")
-        elif name == "parameters":
-            words.append(f"{format_count(float(value))} parameters")
-        elif name in {"corpus", "task", "model", "metric", "domain", "eval_set"}:
-            words.append(str(value))
-        else:
-            words.append(f"{name.replace('_', ' ')} {value}")
-    return " · ".join(words)

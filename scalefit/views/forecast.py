@@ -8,7 +8,8 @@ from typing import Any
 from scalefit.fitting import Fit
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.outlook import Outlook
-from scalefit.views.curves import Curve, Goal, curve_of, label_of
+from scalefit.groups import group_name
+from scalefit.views.curves import Curve, Goal, curve_of
 from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.style import Picture
 
@@ -31,11 +32,11 @@ def plot_forecast(forecast: Forecast, **options: Any) -> Picture:
 def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
     """Return one panel for each metric and each combination of keys but the corpus."""
     question = forecast.question
-    titles = list(dict.fromkeys(label_of(o.group, (OVERLAY,)) for o in forecast))
+    titles = list(dict.fromkeys(group_name(o.group, (OVERLAY,)) for o in forecast))
     panels = []
     for metric in (question.quality, question.loss):
         for title in titles:
-            inside = [o for o in forecast if label_of(o.group, (OVERLAY,)) == title]
+            inside = [o for o in forecast if group_name(o.group, (OVERLAY,)) == title]
             panels.append(_panel(title, inside, metric, forecast, options))
     return [panel for panel in panels if panel.curves]
 

@@ -15,9 +15,10 @@ from matplotlib.patches import Patch
 
 from scalefit.fitting import Fit
 from scalefit.forecasting.tokens import tokens_for
+from scalefit.groups import group_name
 from scalefit.table.metrics import metric as metric_of
 from scalefit.units import format_count
-from scalefit.views.curves import Curve, Goal, Ribbon, curve_of, label_of
+from scalefit.views.curves import Curve, Goal, Ribbon, curve_of
 from scalefit.views.style import (
     INK,
     LARGE,
@@ -64,7 +65,7 @@ def plot_fit(fit: Fit, *, target: float | None = None, title: str = "", **option
 
 def curve_of_one(fit: Fit, *, target: float | None = None, **options: Any) -> Curve:
     """Return what :func:`plot_fit` draws."""
-    options.setdefault("label", label_of(fit.group))
+    options.setdefault("label", group_name(fit.group))
     goal = None if target is None else goal_of(fit, target, float(options.get("level", 0.95)))
     return curve_of(fit, goal=goal, **options)
 
@@ -100,7 +101,7 @@ def panels_of(
     for fit in fits.values() if isinstance(fits, Mapping) else fits:
         label = str(fit.group.get(OVERLAY) or "")
         curve = curve_of(fit, label=label, goal=goal, **options)
-        inside.setdefault((label_of(fit.group, (OVERLAY,)), curve.title_y), []).append(curve)
+        inside.setdefault((group_name(fit.group, (OVERLAY,)), curve.title_y), []).append(curve)
     return [Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()]
 
 

@@ -152,7 +152,7 @@ def test_checkpoints_and_separate_runs_are_told_apart(make_table, shapes):
 def test_metrics_in_several_sets_are_never_averaged(make_table, shapes):
     first = make_table(shapes["rising"], eval_set="news")
     second = make_table(shapes["falling"], eval_set="web", seed=1)
-    found = sf.align(pd.concat([first, second]))
+    found = sf.align(pd.concat([first, second]), by=["corpus"])
     assert {r.key["eval_set"]: r.verdict for r in found}["web"] == "deteriorating"
     assert len(found) == 2
     assert any("eval_set" in note for note in found.notes)

@@ -127,7 +127,7 @@ def test_plot_knows_its_formats(scalefit, stored, tmp_path):
 ERRORS = {
     "a metric that is not there": (
         ("fit", RUNS, "--metric", "blue"),
-        "scalefit: no row has metric='blue': column 'metric' holds bleu, cross_entropy\n",
+        "scalefit: no metric 'blue'; the table has bleu, cross_entropy. Did you mean 'bleu'?\n",
     ),
     "a law that is not there": (
         (*BLEU[:4], "--law", "lgo"),
@@ -135,7 +135,7 @@ ERRORS = {
     ),
     "a condition that is none": (
         (*BLEU, "--where", "task"),
-        "scalefit: --where task: needed NAME=VALUE, e.g. --where task=en-fr\n",
+        "scalefit: --where task: needed COLUMN=VALUE[,VALUE], COLUMN!=VALUE, COLUMN=LOW..HIGH",
     ),
     "a value that is not there": (
         (*BLEU[:4], "--where", "corpus=xx"),
@@ -144,10 +144,6 @@ ERRORS = {
     "a column that is not there": (
         (*BLEU[:4], "--by", "corpsu"),
         "scalefit: the table has no column 'corpsu' (columns: corpus, pretrain_tokens,",
-    ),
-    "groups that would be mixed": (
-        (*BLEU, "--by", "task"),
-        "scalefit: the rows mix 2 values of 'corpus' ('en', 'fr+en') in one curve;",
     ),
     "a loss without its scale": (
         (*BLEU, "--loss", "huber"),

@@ -21,13 +21,6 @@ def test_a_pair_without_both_sides_is_an_error(wrong):
         _io.pairs([wrong], "--where")
 
 
-def test_conditions_take_several_values():
-    assert _io.conditions(["task=en-fr,en-de", "finetune_tokens=3M"]) == {
-        "task": ["en-fr", "en-de"],
-        "finetune_tokens": ["3M"],
-    }
-
-
 def test_names_split_at_commas():
     assert _io.names("corpus, task") == ["corpus", "task"]
     assert _io.names(None) is None

@@ -89,8 +89,15 @@ def test_one_metric_is_enough():
 
 
 def test_neither_metric_is_an_error_that_lists_what_is_there():
-    with pytest.raises(TableError, match=r"neither 'chrf' nor 'ce'.*bleu, cross_entropy"):
-        sf.forecast(table(), 40.0, quality="chrf", loss="ce")
+    with pytest.raises(TableError, match=r"neither 'chrf' nor 'ter'.*bleu, cross_entropy"):
+        sf.forecast(table(), 40.0, quality="chrf", loss="TER")
+
+
+@pytest.mark.parametrize("quality", ["bleu", "BLEU", "Bleu", "sacreBLEU"])
+def test_a_metric_counts_however_it_is_spelled(quality):
+    """Case A10."""
+    found = sf.forecast(table(), 40.0, quality=quality, loss="Cross-Entropy")
+    assert found.to_dict() == sf.forecast(table(), 40.0).to_dict()
 
 
 def test_text_json_and_html_say_the_same():

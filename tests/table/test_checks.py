@@ -121,7 +121,8 @@ def test_the_place_is_the_source_where_one_is_known():
 
 
 def test_copies_are_left_out_with_a_note():
-    once = pd.DataFrame(long(value=[20.0, 21.0, 22.0], corpus=["a", None, "a"]))
+    columns = long(value=[20.0, 21.0, 22.0], corpus=["a", None, "a"], finetune_seed=[1, 1, 2])
+    once = pd.DataFrame(columns)
     table = as_table(pd.concat([once, once, once]))
     assert len(table) == 3
     assert "6 exact duplicate rows left out" in table.notes[0]

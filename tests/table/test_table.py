@@ -93,8 +93,8 @@ def test_a_metric_the_registry_does_not_know_is_named_by_the_user():
 
 
 def test_where_takes_values_lists_counts_and_missing(table):
-    assert len(table.where(corpus="code", task="en-de")) == 4
-    assert len(table.where(corpus=["code", "none"], pretrain_tokens="4M")) == 4
+    assert len(table.where(pretrain_seed=1, task="en-de")) == 5
+    assert len(table.where(corpus=["code", "none"], pretrain_tokens="4M")) == 4 + 4
     assert len(table.where(pretrain_tokens=(0,))) == 4
     assert (
         len(
@@ -148,7 +148,33 @@ def test_the_baseline_belongs_to_every_corpus_of_its_task(table):
     found = table.baseline_for({"corpus": "code", "task": "en-de"})
     assert list(found.column("value")) == [6, 7]
     assert set(found.column("task")) == {"en-de"}
-    assert table.where(corpus="code").baseline_for({"corpus": "code"}) is None
+
+
+@pytest.mark.parametrize("size", ["4M", "<=4M", "1M..4M", (1e6, None), [4e6]])
+def test_the_baseline_survives_filters_on_corpus_and_size(table, size):
+    """Case A22."""
+    found = table.where(corpus="code", pretrain_tokens=size)
+    assert set(found.unique("corpus")) == {"code", "none"}
+    assert list(found.baseline_for({"corpus": "code", "task": "en-fr"}).column("value")) == [6, 7]
+
+
+@pytest.mark.parametrize("condition", [">0", "!=0", "> 0"])
+def test_a_filter_about_0_is_about_the_baseline(table, condition):
+    assert table.where(pretrain_tokens=condition).unique("pretrain_tokens") == [10**6, 4 * 10**6]
+    assert table.where(pretrain_tokens=0).unique("pretrain_tokens") == [0]
+
+
+def test_baselines_that_carry_a_corpus_belong_to_it_first_and_to_all_where_it_has_none():
+    table = as_table(
+        {
+            "corpus": ["fr", "en", "fr", "en", "de"],
+            "pretrain_tokens": [0, 0, 1e6, 1e6, 1e6],
+            "bleu": [5.0, 6.0, 20.0, 21.0, 22.0],
+        }
+    )
+    assert list(table.baseline_for({"corpus": "en"}).column("value")) == [6]
+    assert list(table.where(corpus="en").baseline_for({"corpus": "en"}).column("value")) == [6]
+    assert list(table.where(corpus="de").baseline_for({"corpus": "de"}).column("value")) == [5, 6]
 
 
 def test_columns_as_vectors(table):
@@ -165,16 +191,23 @@ def test_columns_as_vectors(table):
 
 def test_observations_are_read_only_vectors_with_an_order_free_digest(table):
     found = observations(
-        table, "BLEU", {"D": "pretrain_tokens"}, {"corpus": "code", "task": "en-fr"}
+        table,
+        "BLEU",
+        {"D": "pretrain_tokens"},
+        {"corpus": "code", "task": "en-fr", "pretrain_tokens": ">0"},
     )
     assert list(found.inputs["D"]) == [1e6, 1e6, 4e6, 4e6]
-    assert list(found.clusters) == [0, 1, 2, 3]
+    assert len(set(found.clusters)) == 4
+    assert list(found.blocks) == [0, 1, 0, 1]
     assert found.stderr is None
     with pytest.raises(ValueError, match="read-only"):
         found.values[0] = 1
-    turned = Table(table.frame.iloc[::-1].reset_index(drop=True))
+    turned = Table.of(table.frame.iloc[::-1].reset_index(drop=True))
     again = observations(
-        turned, "bleu", {"D": "pretrain_tokens"}, {"corpus": "code", "task": "en-fr"}
+        turned,
+        "bleu",
+        {"D": "pretrain_tokens"},
+        {"corpus": "code", "task": "en-fr", "pretrain_tokens": ">0"},
     )
     assert again.digest == found.digest
     assert found.digest.startswith("sha256:")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scalefit.views.curves import Curve, Goal, Ribbon, drawn_at, label_of
+from scalefit.groups import group_name
+from scalefit.views.curves import Curve, Goal, Ribbon, drawn_at
 from scalefit.views.plots import Panel, plot_curve, plot_many
 from scalefit.views.style import COLOURS
 
@@ -144,8 +145,8 @@ def test_keys_are_written_in_words():
         "model": None,
         "parameters": 1e6,
     }
-    assert label_of(key) == "fr · en-fr · finetuned on 300k · 1M parameters"
-    assert label_of(key, ("corpus", "parameters")) == "en-fr · finetuned on 300k"
+    assert group_name(key) == "fr · en-fr · finetuned on 300k · 1M parameters"
+    assert group_name(key, ("corpus", "parameters")) == "en-fr · finetuned on 300k"
 
 
 def test_svg_is_one_element_with_its_text_and_the_same_every_time():

@@ -1,0 +1,113 @@
+"""One column of a table: its cells as an array, its distinct values, and which of them each cell is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scalefit.groups import met
+from scalefit.types import Ints, Mask
+
+from .cells import is_text, texts
+from .columns import COUNTS, SEEDS
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """The cells of one column.
+
+    What is worked out once here serves every piece of the table: a group or a filter only picks
+    rows, so that a thousand of them cost a thousand index look-ups and no text is compared again.
+    """
+
+    name: str
+    series: pd.Series[Any]
+
+    @cached_property
+    def is_number(self) -> bool:
+        """Whether it holds numbers (or truth values)."""
+        return not is_text(self.series)
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """The cells: float64 (nan where missing), or an object array of str and None."""
+        if self.is_number:
+            return self.series.to_numpy(dtype=float, na_value=np.nan)
+        if self.series.dtype == object:
+            return np.asarray(self.series.to_numpy(), dtype=object)
+        return np.array([*texts(self.series), None], dtype=object)[:-1]
+
+    @cached_property
+    def there(self) -> Mask:
+        """Which cells hold something."""
+        return np.asarray(pd.notna(self.values), dtype=bool)
+
+    @cached_property
+    def _coded(self) -> tuple[Ints, list[Any]]:
+        codes, distinct = pd.factorize(self.values)
+        levels = [self._plain(value) for value in distinct]
+        order = sorted(range(len(levels)), key=lambda i: rank(levels[i]))
+        place = np.empty(len(levels) + 1, dtype=np.int64)
+        place[[*order, -1]] = [*range(1, len(levels) + 1), 0]
+        return place[codes], [None, *(levels[i] for i in order)]
+
+    @property
+    def codes(self) -> Ints:
+        """Place (n,) of each cell among the levels."""
+        return self._coded[0]
+
+    @property
+    def levels(self) -> list[Any]:
+        """None, for what is missing, and the distinct values in ascending order."""
+        return self._coded[1]
+
+    def _plain(self, value: Any) -> Any:
+        if not self.is_number:
+            return str(value)
+        if self.series.dtype == bool:
+            return bool(value)
+        whole = self.name in COUNTS + SEEDS and float(value).is_integer()
+        return int(value) if whole else float(value)
+
+    def meets(self, wanted: Any, rows: Ints) -> Mask:
+        """Return which of the rows meet a condition, see :func:`scalefit.groups.met`."""
+        return met(self.levels, wanted, number=self.is_number)[self.codes[rows]]
+
+
+def rank(value: Any) -> tuple[int, float, str]:
+    """Return a sort key over None, numbers and texts, in that order."""
+    if value is None:
+        return (0, 0.0, "")
+    return (1, float(value), "") if isinstance(value, int | float) else (2, 0.0, str(value))
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """All columns of a checked frame."""
+
+    frame: pd.DataFrame
+
+    @cached_property
+    def named(self) -> Mapping[str, Column]:
+        """Column by name, in the frame's order."""
+        return {str(name): Column(str(name), self.frame[name]) for name in self.frame.columns}
+
+    def labels(self, names: Sequence[str], rows: Ints) -> Ints:
+        """Return the number (n,) of each row's combination of values, counted from 0 in their order."""
+        label = np.zeros(len(rows), dtype=np.int64)
+        for name in names:
+            column = self.named.get(name)
+            if column is not None:
+                label = compressed(label * len(column.levels) + column.codes[rows])
+        return label
+
+
+def compressed(label: Ints) -> Ints:
+    """Return labels counted from 0 without gaps, in their order."""
+    return np.unique(label, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -1,0 +1,186 @@
+"""Which rows are one run, one checkpoint of a run, one copy: decided here alone.
+
+Rows of one pretraining run at one size are finetunings of one checkpoint and may be averaged. Runs
+are told apart by ``pretrain_run``, else by ``pretrain_seed``, else not at all. Whether equal seeds at
+several sizes are checkpoints of one run or separate runs, a seed does not say: as ``run`` they are
+separate, as ``block`` they belong together, which is right for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scalefit.types import Ints, Mask
+
+from .column import compressed
+from .columns import IDENTITY, MEASURED
+
+if TYPE_CHECKING:
+    from .core import Table
+
+Told = Literal["run", "seed", "nothing"]
+CAUTIOUS = (
+    "pretrain_seed comes back at several sizes: seeds were treated as blocks, which is right for "
+    "checkpoints of one run and for separate runs; a column pretrain_run tells"
+)
+_BESIDE = ("corpus", "model", "parameters")
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Which rows of a table belong together; labels count from 0.
+
+    Attributes
+    ----------
+    run : (n,) int64
+        The pretraining run of each row, as far as the table surely tells: seeds that come back at
+        another size are another run.
+    block : (n,) int64
+        The same under the cautious reading: seeds that come back are one run.
+    finetuning : (n,) int64
+        The finetuning seed of each row; one of its own where none is given.
+    names : tuple of str
+        What each block is called, the same in every piece of a table.
+    told : {"run", "seed", "nothing"}
+        What tells the runs apart.
+    notes : tuple of str
+        What was doubtful.
+    """
+
+    run: Ints
+    block: Ints
+    finetuning: Ints
+    names: tuple[str, ...]
+    told: Told
+    notes: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether the table itself says which rows share a pretraining run."""
+        return self.told == "run"
+
+    @property
+    def returns(self) -> bool:
+        """Whether seeds come back at several sizes, and nothing says whether as one run."""
+        return self.told == "seed" and int(self.block.max()) < int(self.run.max())
+
+
+def runs_of(rows: Table) -> Runs:
+    """Tell the runs of a table's rows apart.
+
+    Examples
+    --------
+    >>> from scalefit.table import as_table
+    >>> seeds = as_table({"pretrain_tokens": [1e6, 1e6, 4e6], "pretrain_seed": [1, 2, 1],
+    ...                   "bleu": [20.1, 20.7, 22.4]})
+    >>> runs = runs_of(seeds)
+    >>> runs.run.tolist(), runs.block.tolist(), runs.told
+    ([0, 2, 1], [0, 1, 0], 'seed')
+    """
+    pretrained = _pretrained(rows)
+    named, seeded = _there(rows, "pretrain_run"), _there(rows, "pretrain_seed")
+    notes = []
+    if named[pretrained].any() and not named[pretrained].all() and seeded[pretrained].all():
+        notes.append("pretrain_run is filled in for some rows only: pretrain_seed tells runs apart")
+        named = np.zeros_like(named)
+    told: Told = "nothing"
+    if (named | seeded)[pretrained].any():
+        told = "run" if named[pretrained].all() else "seed"
+        alone = int((pretrained & ~named & ~seeded).sum())
+        if alone:
+            notes.append(
+                f"{alone} rows name no pretrain_run or pretrain_seed: each counts as a run"
+            )
+    name = _names(rows, named, seeded, told)
+    block, names = pd.factorize(_joined([*(_texts(rows, c) for c in _BESIDE), name]))
+    size = np.where(named, 0, rows.labels(["pretrain_tokens"]))
+    run = compressed(block * (size.max(initial=0) + 1) + size)
+    return Runs(run, block.astype(np.int64), _finetunings(rows), tuple(names), told, tuple(notes))
+
+
+def _pretrained(rows: Table) -> Mask:
+    if not rows.has("pretrain_tokens"):
+        return np.ones(len(rows), dtype=bool)
+    found = np.asarray(rows.column("pretrain_tokens") != 0)
+    return found if found.any() else ~found
+
+
+def _there(rows: Table, name: str) -> Mask:
+    if not rows.has(name):
+        return np.zeros(len(rows), dtype=bool)
+    return np.asarray(pd.notna(rows.column(name)), dtype=bool)
+
+
+def _texts(rows: Table, name: str) -> list[str]:
+    """Return a column's cells as texts, nothing where nothing is there."""
+    if not rows.has(name):
+        return [""] * len(rows)
+    column = rows.columns.named[name]
+    levels = ["" if level is None else str(level) for level in column.levels]
+    return [levels[code] for code in column.codes[rows.rows]]
+
+
+def _names(rows: Table, named: Mask, seeded: Mask, told: Told) -> list[str]:
+    """Return the run's name, else its seed, else a name of each row's own."""
+    runs, seeds = _texts(rows, "pretrain_run"), _texts(rows, "pretrain_seed")
+    if told == "nothing":
+        return [""] * len(rows)
+    return [
+        runs[i] if named[i] else f"seed {seeds[i]}" if seeded[i] else f"row {i}"
+        for i in range(len(rows))
+    ]
+
+
+def _joined(parts: Sequence[Sequence[str]]) -> NDArray[Any]:
+    joined = [" · ".join(filter(None, words)) for words in zip(*parts, strict=True)]
+    return np.array([*joined, None], dtype=object)[:-1]
+
+
+def _finetunings(rows: Table) -> Ints:
+    """Return the finetuning seed's number, or one of its own for a row that names none."""
+    seed = rows.labels(["finetune_seed"])
+    own = seed.max(initial=0) + 1 + np.arange(len(rows))
+    return np.asarray(np.where(_there(rows, "finetune_seed"), seed, own), dtype=np.int64)
+
+
+def copies(frame: pd.DataFrame) -> Mask:
+    """Return the rows that repeat an earlier one, where a seed, run or source says that it is one.
+
+    Equal values of runs that nothing names are several runs: scores of one decimal tie. Nor are
+    rows copies where others under the same name have another value. A source says so only where it
+    holds one row of each metric and set, as a log does.
+    """
+    columns = [c for c in frame.columns if c != "source"]
+    again = np.asarray(frame.duplicated(columns), dtype=bool)
+    if not again.any():
+        return again
+    row = _codes(frame, columns)
+    key = _codes(frame, [c for c in columns if c not in MEASURED])
+    found = again & _any_there(frame, IDENTITY) & _alone(row, key)
+    if "source" in frame.columns:
+        log = _codes(frame, [c for c in ("source", "metric", "eval_set", "domain") if c in frame])
+        twice = np.asarray(frame.duplicated(), dtype=bool)
+        found |= twice & _any_there(frame, ["source"]) & _alone(row, log)
+    return found
+
+
+def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> Ints:
+    numbers = frame.groupby(list(columns), dropna=False, sort=False).ngroup()
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _any_there(frame: pd.DataFrame, columns: Sequence[str]) -> Mask:
+    there = [c for c in columns if c in frame.columns]
+    return np.asarray(frame[there].notna().any(axis=1), dtype=bool)
+
+
+def _alone(row: Ints, key: Ints) -> Mask:
+    """Return where all rows under one key are the same row."""
+    pairs = np.unique(np.column_stack([key, row]), axis=0)
+    return np.asarray(np.bincount(pairs[:, 0])[key] == 1)
