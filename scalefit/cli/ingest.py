@@ -37,7 +37,14 @@ Allow = Annotated[
     list[str] | None, typer.Option("--allow", help="Check to switch off; may be repeated.")
 ]
 Checkpoints = Annotated[
-    Literal["last", "all"], typer.Option(help="Of a log's evaluations, the last one or all.")
+    Literal["best", "last", "all"] | None,
+    typer.Option(
+        help="Of a log's evaluations, those of the best step, the last (default), or all."
+    ),
+]
+TokensPerStep = Annotated[
+    str | None,
+    typer.Option(help="Tokens of one batch of pretraining, e.g. 2M: pretrain_tokens is step × it."),
 ]
 Hyp = Annotated[
     list[str] | None,
@@ -62,7 +69,8 @@ def command(
     manifest: Manifest = None,
     pattern: Pattern = None,
     allow: Allow = None,
-    checkpoints: Checkpoints = "last",
+    checkpoints: Checkpoints = None,
+    tokens_per_step: TokensPerStep = None,
     hyp: Hyp = None,
     ref: Ref = None,
     src: Src = None,
@@ -77,7 +85,7 @@ def command(
     """
     from scalefit.ingest import FORMATS, read
 
-    from ._io import pairs
+    from ._io import numbers, pairs
 
     if format == "list":
         print("\n".join(f"{name}: {reader.title}" for name, reader in FORMATS.items()))
@@ -93,6 +101,7 @@ def command(
         manifest=manifest,
         pattern=pattern,
         checkpoints=checkpoints,
+        tokens_per_step=tokens_per_step and numbers(tokens_per_step, "--tokens-per-step")[0],
         outputs=outputs,
     )
     _show(table, output, as_json=as_json)

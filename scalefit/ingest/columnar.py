@@ -152,4 +152,5 @@ def refuse(source: Source) -> Extract:
 
 PARQUET = Reader("parquet", "a Parquet table", recognises_parquet, read_parquet, loose=True)
 EXCEL = Reader("excel", "an Excel table", recognises_excel, read_excel, loose=True)
+POINTER = Reader("refused", "a Git-LFS pointer", lambda s: s.is_pointer, refuse)
 REFUSED = Reader("refused", "a file that is never opened", recognises_refused, refuse, loose=True)

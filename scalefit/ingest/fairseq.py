@@ -1,4 +1,4 @@
-"""fairseq training logs in their dialects: pipes with and without logger name, Hydra, JSON.
+"""fairseq training logs in their dialects: pipes with and without logger name, Hydra, JSON, 0.6 to 0.8.
 
 ``nll_loss`` is bits per target token and becomes nats; ``loss`` is label-smoothed and is not taken
 unless the perplexity shows that it is the plain cross-entropy.
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .entropy import LN2, cross_entropy
 from .jsons import number
 from .reader import Extract, Reader, Row
 from .source import Source
@@ -19,7 +20,6 @@ from .source import Source
 _SUBSET = re.compile(r"valid on '([^']{1,200})' subset")
 _PAIR = re.compile(r"\|\s*([A-Za-z][\w-]*) ([^\s|]+)")
 _JSON_KEY = re.compile(r'"(\w{1,80}?)_(?:nll_)?loss"')
-_LN2 = math.log(2)
 
 
 def recognises(source: Source) -> bool:
@@ -45,7 +45,8 @@ def read(source: Source) -> Extract:
 def _validation(text: str) -> Iterator[tuple[str, dict[str, float]]]:
     subset = _SUBSET.search(text)
     if subset:
-        pairs = {name: number(value) for name, value in _PAIR.findall(text[subset.end() :])}
+        told = _PAIR.findall(text[subset.end() :])
+        pairs = {name.removeprefix("valid_"): number(value) for name, value in told}
         yield subset[1], {n: v for n, v in pairs.items() if v is not None}
     elif "_loss" in text and (start := text.find("{")) >= 0:
         yield from _json_dialect(text[start:])
@@ -67,8 +68,7 @@ def _rows(subset: str, numbers: dict[str, float], found: Extract) -> Iterator[Ro
     common: Row = {"eval_set": subset, "step": numbers.get("num_updates")}
     entropy = _entropy(numbers, found)
     if entropy is not None:
-        unit = "nats/target token"
-        yield {"metric": "cross_entropy", "value": entropy, "unit": unit, **common}
+        yield {**cross_entropy(entropy), **common}
     for name in ("bleu", "sacrebleu"):
         if name in numbers:
             yield {"metric": "bleu", "value": numbers[name], **common}
@@ -77,17 +77,19 @@ def _rows(subset: str, numbers: dict[str, float], found: Extract) -> Iterator[Ro
 def _entropy(numbers: dict[str, float], found: Extract) -> float | None:
     if "nll_loss" in numbers:
         found.note("fairseq's nll_loss is in bits per target token: times ln 2 for nats")
-        return numbers["nll_loss"] * _LN2
+        return numbers["nll_loss"] * LN2
     loss, ppl = numbers.get("loss"), numbers.get("ppl")
-    if loss is None or ppl is None or ppl <= 1:
+    if loss is None or ppl is None:
         return None
+    if not (1 < ppl < math.inf and math.isfinite(loss)):
+        return math.nan
     if abs(loss - math.log2(ppl)) > 0.02 * max(loss, 1.0):
         found.note("fairseq's loss is label-smoothed and the log has no nll_loss: not taken")
         return None
     found.note(
         "fairseq's loss is the plain cross-entropy here (2^loss is ppl): times ln 2 for nats"
     )
-    return loss * _LN2
+    return loss * LN2
 
 
 READER = Reader("fairseq", "a fairseq training log", recognises, read)

@@ -65,10 +65,10 @@ def read(source: Source) -> Extract:
     results = _results(source) if source.is_dir else ([] if state else [source])
     history = History.of(state) if state else History(())
     documents = [(file, _results_of(file)) for file in results]
-    entropy = _is_entropy(source, [*history.entries, *(numbers for _, numbers in documents)], found)
+    entropy = is_entropy(source, [*history.entries, *(numbers for _, numbers in documents)], found)
     for entry, common in history.placed():
         named = source.names.evaluations(entry)
-        found.rows += [_row(name, v, common, entropy=entropy) for name, v in named.items()]
+        found.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
     if state and state.path.parent.name.startswith("checkpoint-") and source.is_dir:
         found.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
     for file, numbers in documents:
@@ -110,7 +110,7 @@ class History:
             yield entry, {"step": entry.get("step"), BEST: self.best, "source": place, **counted}
 
 
-def _is_entropy(source: Source, entries: Iterable[dict[str, Any]], found: Extract) -> bool:
+def is_entropy(source: Source, entries: Iterable[dict[str, Any]], found: Extract) -> bool:
     """Return whether the run's loss is a cross-entropy of tokens; note it where it is not."""
     other = next((str(k) for e in entries for k in e if _OTHER_GOALS.fullmatch(str(k))), None)
     other = other or _other_head(source)
@@ -141,7 +141,8 @@ def _other_head(source: Source) -> str | None:
     return named[0] if named else None
 
 
-def _row(named: Named, value: float, common: Row, *, entropy: bool) -> Row:
+def row_of(named: Named, value: float, common: Row, *, entropy: bool) -> Row:
+    """Return one number as a row; its loss is a cross-entropy where the run's losses are."""
     row = {"eval_set": named[0], "metric": named[1], "value": value, **common}
     if entropy and named[1] in _LOSSES:
         row["metric"], row["unit"] = _LOSSES[named[1]]
@@ -159,7 +160,7 @@ def _add_results(
     source: Source, numbers: dict[Named, float], found: Extract, *, entropy: bool
 ) -> None:
     """Add a results file's numbers: measured after training, of the step whose numbers they are."""
-    rows = [_row(named, value, {}, entropy=entropy) for named, value in numbers.items()]
+    rows = [row_of(named, value, {}, entropy=entropy) for named, value in numbers.items()]
     step, last = _step_of(rows, found), {_key(row): row for row in found.rows}
     for row in rows:
         known = last.get(_key(row))

@@ -21,10 +21,40 @@ def load(source: Source) -> Any:
     return parse(source, source.text())
 
 
-def parse(source: Source, text: str, line: int = 1) -> Any:
-    """Return a JSON document; `line` is the line at which the text begins."""
+def load_all(source: Source) -> list[Any]:
+    """Return the JSON documents of a file that holds one, or several one after another."""
+    text = source.text().strip()
+    _bounded(source, text, 1)
+    documents: list[Any] = []
+    at = line = 0
+    while at < len(text):
+        end = _end(text, at)
+        documents.append(parse(source, text[at:end], line + 1))
+        after = _BETWEEN.match(text, end)
+        start, at = at, after.end() if after else end
+        line += text.count("\n", start, at)
+    return documents
+
+
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+def _end(text: str, at: int) -> int:
+    """Return where the document that begins at a place ends; the text's end where there is none."""
+    try:
+        return json.JSONDecoder().raw_decode(text, at)[1]
+    except (ValueError, RecursionError):
+        return len(text)
+
+
+def _bounded(source: Source, text: str, line: int) -> None:
     if sum(map(text.count, "[{,")) > LIMITS.values:
         raise source.wrong(line, f"JSON of more than {LIMITS.values} values; needed less at once")
+
+
+def parse(source: Source, text: str, line: int = 1) -> Any:
+    """Return a JSON document; `line` is the line at which the text begins."""
+    _bounded(source, text, line)
     try:
         found = json.loads(text)
         if _HALF.search(text):  # halves of characters, which no file holds

@@ -10,6 +10,7 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
+from .entropy import BYTE, LN2
 from .jsons import first_object, load, load_lines, number
 from .means import mean
 from .reader import Extract, Reader, Row
@@ -17,7 +18,8 @@ from .source import Source
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
 _MODEL = re.compile(r"(?:pretrained|model|path)=([^,]+)")
-_BITS = "bits_per_byte"
+_STEP = re.compile(r"revision=(?:step[_-]?)?(\d{1,12})\b")
+_BITS, _BYTES = "bits_per_byte", "byte_perplexity"
 _COUNTS = ("alias", "name", "samples", "sample_len", "sample_count")
 _PLAIN = ("doc_id", "id", "version")
 
@@ -53,15 +55,26 @@ def read(source: Source) -> Extract:
 
 
 def _model(document: dict[str, Any]) -> Row:
+    """Return the model's name, and the step whose checkpoint it is (``revision=step3000``)."""
     config = document.get("config")
     told = document.get("model_name") or (
         config.get("model_args") if isinstance(config, dict) else ""
     )
+    arguments = config.get("model_args") if isinstance(config, dict) else None
     if isinstance(told, dict):
         told = told.get("pretrained")
     named = _MODEL.search(told) if isinstance(told, str) else None
     name = named[1] if named else told
-    return {"model": name} if isinstance(name, str) and name else {}
+    step = _STEP.search(_spelled(arguments))
+    known = {"model": name} if isinstance(name, str) and name else {}
+    return {**known, "step": int(step[1])} if step else known
+
+
+def _spelled(arguments: Any) -> str:
+    """Return the model's arguments as older versions print them."""
+    if isinstance(arguments, dict):
+        return ",".join(f"{name}={value}" for name, value in arguments.items())
+    return arguments if isinstance(arguments, str) else ""
 
 
 def _task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
@@ -72,17 +85,24 @@ def _task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
             continue
         error = number(numbers.get(f"{name}_stderr,{kept}" if kept else f"{name}_stderr"))
         row: Row = {"metric": metric_name(name), "value": known, "stderr": error}
-        if name == _BITS:
-            row |= {
-                "metric": "cross_entropy_per_byte",
-                "value": known * math.log(2),
-                "unit": "nats/byte",
-            }
-            row["stderr"] = None if error is None else error * math.log(2)
-            found.note(
-                "lm-eval's bits_per_byte times ln 2 is cross_entropy_per_byte, not per token"
-            )
+        if name in (_BITS, _BYTES):
+            if name == _BYTES and _BITS in (key.partition(",")[0] for key in numbers):
+                continue  # the same quantity once more
+            row = _per_byte(name, known, error, found)
         yield {**row, **({"filter": kept} if kept not in ("", "none") else {})}
+
+
+def _per_byte(name: str, value: float, error: float | None, found: Extract) -> Row:
+    """Return bits per byte, or their perplexity, in nats per byte."""
+    if name == _BITS:
+        nats, slope = value * LN2, LN2
+        found.note("lm-eval's bits_per_byte times ln 2 is cross_entropy_per_byte, not per token")
+    else:
+        nats = math.log(value) if 0 < value < math.inf else math.nan
+        slope = 1 / value if value > 0 else math.nan
+        found.note("ln of lm-eval's byte_perplexity is cross_entropy_per_byte, not per token")
+    stderr = None if error is None else error * slope
+    return {"metric": "cross_entropy_per_byte", "value": nats, "unit": BYTE, "stderr": stderr}
 
 
 def recognises_samples(source: Source) -> bool:

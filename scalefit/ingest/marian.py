@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 
+from .entropy import of_perplexity
+from .jsons import number
 from .reader import Extract, Reader
 from .source import Source
 
@@ -17,6 +20,7 @@ _METRICS = {
     "bleu-detok": "bleu",
     "bleu-segmented": "bleu",
     "bleu": "bleu",
+    "translation": "bleu",
     "chrf": "chrf",
 }
 _LABELS = re.compile(r"^labels-total:\s*(\d{1,18})\s*$")
@@ -41,13 +45,26 @@ def read(source: Source) -> Extract:
             found.note(f"Marian's {valid['metric']} is not per target token or unknown: left out")
             continue
         own = {"signature": f"marian:{valid['metric']}"} if name in ("bleu", "chrf") else {}
+        if valid["metric"] == "translation":
+            found.note("Marian's translation is what the user's script printed: taken as BLEU")
         unit = {"unit": "nats/target token"} if name == "cross_entropy" else {}
         place = {"step": int(valid["update"]), "eval_set": "valid", "source": source.at(line)}
         found.rows.append({"metric": name, "value": valid["value"], **own, **unit, **place})
     if not found.rows:
         raise source.nothing("a Marian log without a [valid] line that can be used")
+    _add_entropy(found)
     _add_labels(source, found)
     return found
+
+
+def _add_entropy(found: Extract) -> None:
+    """Add ln(perplexity), which Marian counts per target token, where the log has no other."""
+    if any(row["metric"] == "cross_entropy" for row in found.rows):
+        return
+    for row in [row for row in found.rows if row["metric"] == "perplexity"]:
+        value = number(row["value"])
+        found.rows.append({**row, **of_perplexity(math.nan if value is None else value)})
+        found.note("Marian's cross-entropy is ln(perplexity) here")
 
 
 def _add_labels(source: Source, found: Extract) -> None:

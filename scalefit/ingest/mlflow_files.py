@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from scalefit.errors import FormatError
 from scalefit.table.columns import KNOWN
 
 from .jsons import number
 from .limits import LIMITS
 from .mlflow_runs import Run, conclude, value
-from .reader import Extract, Reader, Row
+from .reader import Extract, Reader, Row, TooMuchError
 from .source import Source
 
 _STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
@@ -53,7 +54,7 @@ def _folders(path: Path) -> list[Path]:
 
 def read(source: Source) -> Extract:
     """Return the evaluations of every run that was not deleted and did not fail."""
-    found, runs, deleted = Extract(), list[Run](), 0
+    found, runs, deleted, broken = Extract(), list[Run](), 0, list[FormatError]()
     for folder in _run_folders(source):
         meta = folder.child("meta.yaml").text()
         if _told(meta, "lifecycle_stage") == "deleted":
@@ -62,10 +63,18 @@ def read(source: Source) -> Extract:
         run = _run(folder, meta)
         runs.append(run)
         for file in _files(folder) if not run.broken else ():
-            found.rows += _metric(folder, file, run.common())
+            try:
+                found.rows += _metric(folder, file, run.common())
+            except TooMuchError:
+                raise
+            except FormatError as error:
+                broken.append(error)
+                found.note(f"left out: {error}")
     conclude(source.name, found, runs)
     if deleted:
         found.note(f"{source.name}: {deleted} deleted runs left out")
+    if broken and not found.rows:
+        raise broken[0]
     if not found.rows:
         raise source.nothing("no run has an evaluation (a metric such as eval_bleu)")
     return found

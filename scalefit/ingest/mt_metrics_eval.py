@@ -1,4 +1,4 @@
-"""mt-metrics-eval v2 folders: ``metric-scores/SRC-TGT/METRIC-REF.sys.score``."""
+"""mt-metrics-eval folders: ``metric-scores/SRC-TGT/METRIC-REF.sys.score``, v1 without ``-REF``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .limits import LIMITS
 from .reader import Extract, Reader, Row
 from .source import Source
 
-_FILE = re.compile(r"(?P<metric>.+)-(?P<ref>[^-]+)\.sys\.score")
+_FILE = re.compile(r"(?P<metric>.+?)(?:-(?P<ref>[^-]+))?\.sys\.score")
 
 
 def recognises(source: Source) -> bool:
@@ -31,7 +31,8 @@ def read(source: Source) -> Extract:
             named = _FILE.fullmatch(name)
             if named:
                 file = scores.child(pair, name)
-                own = {"signature": f"ref:{named['ref']}", "lang_pair": pair}
+                told = {"signature": f"ref:{named['ref']}"} if named["ref"] else {}
+                own = {**told, "lang_pair": pair}
                 place = {"eval_set": f"{source.path.name}/{pair}", **own}
                 rows = _systems(file, found)
                 found.rows += [{"metric": metric_name(named["metric"]), **r, **place} for r in rows]

@@ -100,6 +100,11 @@ class Reader:
         if self.takes not in (kind, "both"):
             other = "give its files, as in folder/*" if kind == "folder" else "give the folder"
             raise source.wrong(None, f"is a {kind}; {self.name} reads a {self.takes}. Try: {other}")
+        if source.is_pointer:
+            raise source.wrong(
+                None,
+                "is a Git-LFS pointer, not the file itself; needed the file. Try: git lfs pull",
+            )
         try:
             return self.read(source)
         except TooMuchError as error:

@@ -1,4 +1,4 @@
-"""sacreBLEU's own output: one metric, several, several systems, paired tests, text lines.
+"""sacreBLEU's own output: one metric, several, several systems, paired tests, text; multi-bleu.perl.
 
 The half-width that ``--confidence`` prints is 1.96 standard errors, and becomes one.
 """
@@ -11,16 +11,21 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .jsons import load, number
+from .jsons import load_all, number
 from .reader import Extract, Reader, Row
 from .source import Source
 
 _NAMES = re.compile(rb'"(BLEU|chrF2?(\+\+)?|chrF3|TER)"')
 _TEXT = re.compile(
-    r"\s*(?P<name>BLEU|chrF\d?(?:\+\+)?|TER)\|(?P<signature>\S+) = (?P<score>[\d.]+)"
+    r"\s*(?P<name>BLEU|chrF\d?(?:\+\+)?|TER)[|+](?P<signature>\S+) = (?P<score>[\d.]+)"
     r"(?: \(μ = [\d.]+ ± (?P<width>[\d.]+)\))?(?:.*?BP = (?P<bp>[\d.]+))?"
 )
+"""Version 2's lines (``BLEU|nrefs:1|…``) and version 1's (``BLEU+case.mixed+…``)."""
+_MULTI_BLEU = re.compile(
+    r"\s*(?P<name>BLEU) = (?P<score>[\d.]+), [\d.]+/[\d.]+.*?\(BP=(?P<bp>[\d.]+)"
+)
 _RESAMPLING = ("bs", "ar", "seed")
+_FRACTION = re.compile(r"(^|\+)version\.1\.")
 _BP = re.compile(r"BP = ([\d.]+)")
 
 
@@ -30,15 +35,14 @@ def recognises(source: Source) -> bool:
     if head[:1] in (b"{", b"["):
         shaped = b'"verbose_score"' in head or b'"system"' in head or b'"signature"' in head
         return bool(_NAMES.search(head)) and shaped
-    return any(_TEXT.match(line) for line in source.first_lines[:5])
+    return any(_TEXT.match(t) or _MULTI_BLEU.match(t) for t in source.first_lines[:5])
 
 
 def read(source: Source) -> Extract:
     """Return all scores."""
     found = Extract()
     if source.head.lstrip()[:1] in (b"{", b"["):
-        document = load(source)
-        for item in document if isinstance(document, list) else [document]:
+        for item in _items(source):
             if not isinstance(item, dict):
                 raise source.wrong(
                     None, "holds something that is no score; needed sacreBLEU's output"
@@ -54,6 +58,12 @@ def read(source: Source) -> Extract:
             f"{source.name}: sacreBLEU prints no signature with several systems: none is kept"
         )
     return found
+
+
+def _items(source: Source) -> Iterator[Any]:
+    """Yield the scores of one document, or of several that were written one after another."""
+    for document in load_all(source):
+        yield from document if isinstance(document, list) else [document]
 
 
 def _scores(item: dict[str, Any], found: Extract) -> Iterator[Row]:
@@ -88,14 +98,20 @@ def _signed(signature: str) -> Row:
 
 
 def _text(line: str) -> Iterator[Row]:
-    found = _TEXT.match(line)
-    if found is None:
+    found = _TEXT.match(line) or _MULTI_BLEU.match(line)
+    value = number(found["score"]) if found else None
+    if found is None or value is None:
         return
-    signed = _signed(found["signature"])
-    error = {"stderr": float(found["width"]) / 1.96} if found["width"] else {}
-    yield {"metric": metric_name(found["name"]), "value": number(found["score"]), **error, **signed}
-    if found["bp"]:
-        yield {"metric": "brevity_penalty", "value": number(found["bp"]), **signed}
+    told = found.groupdict()
+    signed = _signed(told.get("signature") or "multi-bleu.perl|tok:none")
+    width, penalty = number(told.get("width")), number(told["bp"])
+    error = {"stderr": width / 1.96} if width is not None else {}
+    name = metric_name(found["name"])
+    # Version 1 printed chrF as a fraction.
+    factor = 100.0 if name.startswith("chrf") and _FRACTION.search(signed["signature"]) else 1.0
+    yield {"metric": name, "value": value * factor, **error, **signed}
+    if penalty is not None:
+        yield {"metric": "brevity_penalty", "value": penalty, **signed}
 
 
 READER = Reader("sacrebleu", "sacreBLEU scores", recognises, read)

@@ -19,6 +19,7 @@ from .names import Names
 
 HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _COMMON = Names()
 _BOMS = {
     b"\xff\xfe\0\0": "UTF-32",
@@ -181,6 +182,11 @@ class Source:
                 self._bounded(number, len(line), seen)
                 text = self._decoded(number, line)
                 yield number, text if ends else text.rstrip("\r\n")
+
+    @property
+    def is_pointer(self) -> bool:
+        """Whether Git-LFS left a few lines of text in the place of the file."""
+        return self.is_file and self.head.startswith(_POINTER)
 
     def at(self, line: int) -> str:
         """Return the place of a line, for messages and the ``source`` column."""

@@ -18,6 +18,8 @@ from .source import Source
 
 _HEADER = struct.Struct("<QI")
 _NAME = re.compile(r"(^|\.)tfevents\.")
+_SPLITS = re.compile(r"(train|valid|test|eval|validation|val|dev)(_inner|\d+)?", re.I)
+"""Folders that fairseq, Keras and the like write the sets' events into, each its own."""
 _POLYNOMIAL = 0x82F63B78
 Scalar = tuple[str, int, float]
 
@@ -31,9 +33,10 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> Extract:
     """Return every evaluation scalar; what is no evaluation is counted in the notes."""
-    found, others = Extract(), set[str]()
+    found, others, above = Extract(), set[str](), _above(source)
     for tag, step, value in scalars(source, found):
-        named = source.names.split(tag)
+        named = source.names.split(tag) if tag in source.names.mapping else None
+        named = named or source.names.split(above + tag)
         if named is None:
             others |= {tag} if len(others) < LIMITS.columns else set()
             continue
@@ -46,6 +49,16 @@ def read(source: Source) -> Extract:
         raise source.nothing("holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
     found.notes += loss_note({row["metric"] for row in found.rows})
     return found
+
+
+def _above(source: Source) -> str:
+    """Return the folders that say which set is measured: ``valid/``, ``inference_eval/task/``."""
+    if source.held is not None:
+        return ""
+    parent, grand = source.path.parent.name, source.path.parent.parent.name
+    if grand.lower() in ("inference_eval", "training_eval"):
+        return f"{'train' if grand.lower().startswith('train') else 'eval'}/{parent}/"
+    return f"{parent}/" if _SPLITS.fullmatch(parent) else ""
 
 
 def scalars(source: Source, found: Extract) -> Iterator[Scalar]:

@@ -54,9 +54,9 @@ def read_panel(source: Source) -> Extract:
 
 
 def recognises_runs(source: Source) -> bool:
-    """Whether the header begins with Name and State."""
+    """Whether the header has Name and State."""
     line = (header(source.first_lines) or "").replace('"', "")
-    return line.startswith("Name,State") or line.startswith("Name\tState")
+    return {"Name", "State"} <= {cell.strip() for cell in re.split("[,\t]", line)}
 
 
 def read_runs(source: Source) -> Extract:

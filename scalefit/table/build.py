@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,13 +11,26 @@ import pandas as pd
 from scalefit.errors import MissingColumnError, TableError
 
 from . import checks, consistency
-from .cells import count_cell, guess, is_missing, missing, number_cell, numbers, plain_text, texts
+from .cells import (
+    count_cell,
+    guess,
+    is_missing,
+    is_text,
+    missing,
+    number_cell,
+    numbers,
+    plain_text,
+    texts,
+)
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
 from .draft import Draft
 from .problems import listed, raise_all
 from .rename import rename
 from .shape import to_long
 
+_PLUS_MINUS = re.compile(
+    r"\s*\$?\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*\$?\s*(?:±|\+/-|\\pm)\s*\$?\s*[\d.]+\s*\$?\s*", re.I
+)
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
     "tokenizers": "two tokenizers under one cross-entropy",
@@ -118,12 +132,27 @@ def _type_columns(draft: Draft) -> None:
 
 
 def _to_numbers(draft: Draft, name: str, *, count: bool) -> None:
+    if name == "value" and is_text(draft.frame[name]):
+        _without_errors(draft)
     series = draft.frame[name]
     found, bad = numbers(series, count_cell if count else number_cell)
     needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
     hint = "a decimal point instead of the comma" if not count else ""
     draft.blame(bad, name, lambda i: repr(series.iloc[i]), needed, hint)
     draft.put(name, np.asarray(found, dtype=float))
+
+
+def _without_errors(draft: Draft) -> None:
+    """Take the value out of cells such as ``21.3 ± 0.4``: whose spread that is, no cell says."""
+    values = list(draft.frame["value"])
+    told = [_PLUS_MINUS.fullmatch(v) if isinstance(v, str) else None for v in values]
+    if any(told):
+        draft.put("value", [m[1] if m else v for m, v in zip(told, values, strict=True)])
+        rows = np.array([m is not None for m in told])
+        draft.note(
+            f"{rows.sum()} values stand with a ±, which is left out (a deviation over seeds and a "
+            f"standard error look alike; a column 'stderr' says it): {draft.some(rows)}"
+        )
 
 
 def _seeds(draft: Draft, name: str) -> None:

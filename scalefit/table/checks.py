@@ -21,6 +21,8 @@ _UNITS = {
     "nats/byte": ("cross_entropy_per_byte", 1.0),
     "bits/byte": ("cross_entropy_per_byte", math.log(2)),
 }
+_PER_TOKEN = ("token", "target token")
+"""Units of a perplexity whose logarithm is the cross-entropy."""
 ENTROPIES = ("cross_entropy", "cross_entropy_per_byte")
 _DUST = 1e-6
 """What rounding may add beyond a range's edge, relative to it: sacreBLEU's 100.00000000000004."""
@@ -30,6 +32,7 @@ def check(draft: Draft) -> None:
     """Spell metrics canonically, bring cross-entropy to nats, and check every row by itself."""
     _spell_metrics(draft)
     if draft.has("unit"):
+        _take_logarithms(draft)
         _to_nats(draft)
     for name in COUNTS:
         if draft.has(name):
@@ -69,6 +72,23 @@ def _to_nats(draft: Draft) -> None:
     for column in ("value", "stderr"):
         if draft.has(column):
             draft.put(column, draft.frame[column].to_numpy(dtype=float) * factors)
+
+
+def _take_logarithms(draft: Draft) -> None:
+    """Turn perplexities whose unit is known into cross-entropies, standard errors with them."""
+    per_token = np.isin([str(u).strip().lower() for u in draft.frame["unit"]], _PER_TOKEN)
+    rows = rows_of(draft, "perplexity") & per_token
+    if not rows.any():
+        return
+    values = draft.frame["value"].to_numpy(dtype=float)
+    safe = np.where(rows, np.maximum(values, 1.0 - _DUST), 1.0)
+    if draft.has("stderr"):
+        draft.put("stderr", draft.frame["stderr"].to_numpy(dtype=float) / safe)
+    draft.put("value", np.where(rows, np.log(safe), values))
+    entropy = METRICS["cross_entropy"]
+    draft.put("metric", np.where(rows, entropy.name, draft.frame["metric"]).tolist())
+    draft.put("unit", np.where(rows, entropy.unit, draft.frame["unit"]).tolist())
+    draft.note(f"{rows.sum()} perplexities per token: their logarithms are cross-entropies")
 
 
 def _seen(value: float) -> str:

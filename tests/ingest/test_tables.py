@@ -4,6 +4,7 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -172,7 +173,6 @@ def test_halves_of_characters_in_json(tmp_path):
 
 
 def test_a_file_name_that_is_no_text(tmp_path):
-    name = os.fsencode(tmp_path) + b"/a\xff.csv"
-    with open(name, "w") as file:
-        file.write("pretrain_tokens,bleu\n1,20.25\n")
-    assert read(os.fsdecode(name)).column("source")[0].endswith("a\ufffd.csv:2")
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.csv"))
+    path.write_text("pretrain_tokens,bleu\n1,20.25\n")
+    assert read(path).column("source")[0].endswith("a\ufffd.csv:2")
