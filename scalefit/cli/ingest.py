@@ -93,6 +93,7 @@ def command(
     outputs = _outputs(
         pairs(hyp, "--hyp"), pairs(ref, "--ref"), pairs(src, "--src"), metric, comet_model
     )
+    per_step = next(iter(numbers(tokens_per_step or "", "--tokens-per-step")), None)
     table = read(
         paths[0] if len(paths) == 1 else paths,
         format=format,
@@ -101,7 +102,7 @@ def command(
         manifest=manifest,
         pattern=pattern,
         checkpoints=checkpoints,
-        tokens_per_step=tokens_per_step and numbers(tokens_per_step, "--tokens-per-step")[0],
+        tokens_per_step=per_step,
         outputs=outputs,
     )
     _show(table, output, as_json=as_json)
