@@ -55,9 +55,9 @@ def table_of(
     free = () if "pretrain_tokens" in needs else ("no_pretrain_tokens",)
     allowed = (*([allow] if isinstance(allow, str) else allow), *free)
     if _is_path(data):
-        table = read(data, mapping=mapping, allow=allowed, metrics=metrics)
+        table = read(data, mapping=mapping, allow=allowed, metrics=metrics, inputs=needs)
     else:
-        table = as_table(data, mapping=mapping, allow=allowed, metrics=metrics)
+        table = as_table(data, mapping=mapping, allow=allowed, metrics=metrics, inputs=needs)
     return table.where(**where) if where else table
 
 

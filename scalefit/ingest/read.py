@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from scalefit.errors import FormatError, MissingColumnError
@@ -35,6 +35,7 @@ def read(
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
+    inputs: Collection[str] = (),
     manifest: str | Path | None = None,
     pattern: str | None = None,
     checkpoints: Checkpoints | None = None,
@@ -57,6 +58,8 @@ def read(
         Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     metrics : sequence of str
         Columns that are metrics though the registry does not know them.
+    inputs : collection of str
+        Columns that a law takes as they are, though a metric is called so.
     manifest : path, optional
         A table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
     pattern : str, optional
@@ -119,7 +122,13 @@ def read(
     frame = frame_of({k: v for k, v in r.items() if k not in HIDDEN} for r in found.rows)
     try:
         made = build(
-            frame, mapping=mapping, allow=allow, metrics=metrics, labels=places, notes=found.notes
+            frame,
+            mapping=mapping,
+            allow=allow,
+            metrics=metrics,
+            inputs=inputs,
+            labels=places,
+            notes=found.notes,
         )
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,7 @@ def build(
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
+    inputs: Collection[str] = (),
     labels: Sequence[str] | None = None,
     notes: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -60,7 +61,7 @@ def build(
         raise TableError(f"column names stand twice: {listed(sorted(set(twice)))}")
     rename(draft, mapping or {})
     _require(draft)
-    to_long(draft, metrics)
+    to_long(draft, metrics, inputs)
     _leave_out_missing(draft)
     _type_columns(draft)
     checks.check(draft)

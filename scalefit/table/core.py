@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +64,7 @@ class Table:
         mapping: Mapping[str, str] | None = None,
         allow: Sequence[str] = (),
         metrics: Sequence[str] = (),
+        inputs: Collection[str] = (),
     ) -> Table:
         """Check a wide or long frame and return it as a table.
 
@@ -77,13 +78,15 @@ class Table:
             Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
         metrics : sequence of str
             Columns of a wide frame that are metrics though the registry does not know them.
+        inputs : collection of str
+            Columns that a law takes as they are, though a metric is called so: BLEU from ``ce``.
 
         Raises
         ------
         TableError
             With every problem's row, column, value, need and cure.
         """
-        made, notes = build(frame, mapping=mapping, allow=allow, metrics=metrics)
+        made, notes = build(frame, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
         return cls.of(made, notes)
 
     @cached_property
@@ -234,6 +237,7 @@ def as_table(
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
+    inputs: Collection[str] = (),
 ) -> Table:
     """Return data as a checked table; a table comes back as it is, unless it is renamed.
 
@@ -241,7 +245,7 @@ def as_table(
     ----------
     data : Table, DataFrame or mapping of columns
         What the user has.
-    mapping, allow, metrics
+    mapping, allow, metrics, inputs
         See :meth:`Table.from_frame`.
 
     Examples
@@ -253,7 +257,9 @@ def as_table(
     if isinstance(data, Table):
         if not mapping:
             return data
-        again = Table.from_frame(data.frame, mapping=mapping, allow=allow, metrics=metrics)
+        again = Table.from_frame(
+            data.frame, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs
+        )
         return replace(again, notes=tuple(dict.fromkeys((*data.notes, *again.notes))))
     if isinstance(data, Mapping):
         data = _frame(data)
@@ -262,7 +268,7 @@ def as_table(
             f"found {_told(data)}; needed a Table, a DataFrame, a mapping of columns or the path of a "
             "file. Try: scalefit.read(path) for files, pandas.DataFrame(rows) for rows"
         )
-    return Table.from_frame(data, mapping=mapping, allow=allow, metrics=metrics)
+    return Table.from_frame(data, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
 
 
 def _told(data: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from .problems import listed
 _PER_METRIC = ("stderr", "signature")
 
 
-def to_long(draft: Draft, metrics: Sequence[str] = ()) -> None:
+def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] = ()) -> None:
     """Turn a wide draft into a long one; leave a long one as it is."""
     if draft.has("metric") and draft.has("value"):
         return
@@ -31,7 +31,7 @@ def to_long(draft: Draft, metrics: Sequence[str] = ()) -> None:
             f"(columns: {listed(draft.frame.columns)}). "
             f"Try mapping={{'your column': '{absent}'}}"
         )
-    wide = wide_metrics(draft.frame, metrics)
+    wide = wide_metrics(draft.frame.drop(columns=list(inputs), errors="ignore"), metrics)
     if not wide:
         raise MissingColumnError(_no_metric(draft.frame))
     _turn(draft, wide)

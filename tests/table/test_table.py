@@ -282,3 +282,11 @@ def test_columns_come_in_canonical_order():
     )
     found = [c for c in Table.from_frame(frame).frame.columns if c in COLUMNS]
     assert found == ["corpus", "pretrain_tokens", "metric", "value"]
+
+
+def test_a_column_that_a_law_takes_is_no_metric_though_one_is_called_so():
+    data = {"ce": [2.0, 1.8, 1.6], "bleu": [20.0, 24.0, 28.0]}
+    table = as_table(data, metrics=["bleu"], inputs=["ce"], allow="no_pretrain_tokens")
+    assert table.metrics == ("bleu",)
+    assert table.column("ce").tolist() == data["ce"]
+    assert as_table(data, allow="no_pretrain_tokens").metrics == ("bleu", "cross_entropy")
