@@ -86,6 +86,33 @@ def rough(rng, draws):
             yield row
 
 
+UNEQUAL = {
+    "equal": np.ones(6),
+    "grows 4x": np.geomspace(1, 4, 6),
+    "grows 10x": np.geomspace(1, 10, 6),
+    "middle size 5x": np.array([1.0, 1, 1, 5, 1, 1]),
+    "last size 5x": np.array([1.0, 1, 1, 1, 1, 5]),
+}
+
+
+def unequal(rng, draws):
+    """Let the noise differ between sizes or runs fan out; nothing falls. Families: 24 groups, Holm's first step."""
+    for runs in (3, 5):
+        for name in (*UNEQUAL, "runs fan out"):
+            row = [name, runs]
+            for design in ("separate", "shared"):
+                values = UNEQUAL.get(name, np.ones(6))[:, None] * rng.standard_normal(
+                    (draws, 6, runs)
+                )
+                if name == "runs fan out":
+                    fan = 2.5 * rng.standard_normal((draws, 1, runs))
+                    values += fan * np.linspace(0, 1, 6)[:, None]
+                seen = falls(estimate(values, design))
+                single, tail = (passes(seen, level).mean() for level in (ALPHA, ALPHA / 24))
+                row += [single, 1 - (1 - tail) ** 24]
+            yield row
+
+
 def gaps(rng, draws):
     """Leave out a fifth of the cells by chance, two runs a size at least; nothing falls."""
     for name in ("flat", "plateau"):
@@ -271,6 +298,7 @@ def _baseline(rng) -> pd.DataFrame:
 
 
 RATES = "separate: fall|misaligned|checkpoints: fall|misaligned"
+FAMILIES = "separate: one group|24 groups|checkpoints: one group|24 groups"
 ROUGH = "SD grows 4x: fall|misaligned|3 % failed runs: fall|misaligned"
 STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
 PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|delivered"
@@ -279,6 +307,7 @@ LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls shor
 TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
     "False alarms under rough conditions": (rough, f"truth|P|F|{ROUGH}", 1),
+    "Unequal noise: nothing falls": (unequal, f"noise|P|{FAMILIES}", 1),
     "Power: the last size falls": (power, "truth|P|F|separate: 0.5|1.0|checkpoints: 0.5|1.0", 0.4),
     "Three states, margin 0.5, F = 3": (three_states, STATES, 0.4),
     "Families: 24 groups, Holm, 3 x 3": (family, "groups that fall by 1|any false alarm|power", 0.1),

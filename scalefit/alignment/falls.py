@@ -50,11 +50,15 @@ class Falls:
     ----------
     size : (..., K, K)
         ``effects[i] - effects[j]`` for i < j; nan elsewhere.
+    swelled : (..., K, K)
+        The same in standard errors of one mean, larger ones where a pair looks noisier.
     height : (..., K, K)
-        The same in standard errors of one mean.
+        The height that is as rare on the common noise's degrees of freedom as `swelled` on the
+        pair's own.
     """
 
     size: Floats
+    swelled: Floats
     height: Floats
     noise: Noise
 
@@ -74,7 +78,15 @@ class Falls:
     def at_least(self, alpha: float) -> Floats:
         """Lower bounds of all falls, (..., K, K), that hold at once with probability 1 - alpha."""
         height = hayter.critical(self.height.shape[-1], self.noise.nu, alpha)
-        return np.asarray(self.size - height * self.noise.step())
+        return np.asarray(self.size - self.needed(height))
+
+    def needed(self, height: float) -> Floats:
+        """Falls (..., K, K) that come to this height, each by its own noise."""
+        groups, noise = self.height.shape[-1], self.noise
+        rare = max(hayter.sf(height, groups, noise.nu), 1e-9)
+        own = hayter.critical_many(groups, noise.dof, rare)
+        own = np.where(noise.dof >= noise.nu * (1 - 1e-9), height, own)
+        return np.asarray(own * noise.swell * noise.step())
 
     @property
     def heights(self) -> Floats:
@@ -92,7 +104,9 @@ def falls(noise: Noise, sign: float = 1.0) -> Falls:
     size = effects[..., :, None] - effects[..., None, :]
     later = np.triu(np.ones(size.shape[-2:], dtype=bool), 1)
     size = np.where(later, size, np.nan)
-    return Falls(size, size / noise.step(), noise)
+    swelled = size / noise.step() / noise.swell
+    height = hayter.equivalent(swelled, size.shape[-1], noise.dof, noise.nu)
+    return Falls(size, swelled, height, noise)
 
 
 def _pair_height(nu: float, alpha: float) -> float:
@@ -102,11 +116,14 @@ def _pair_height(nu: float, alpha: float) -> float:
 
 def passes(seen: Falls, alpha: float) -> Mask:
     """Whether any pair falls beyond doubt, (...); quicker than ``confirmed``."""
-    careful = seen.heights / seen.noise.swell
-    top = careful >= careful.max(axis=(-2, -1), keepdims=True)
-    plain = seen.largest > hayter.critical(seen.height.shape[-1], seen.noise.nu, _level(alpha))
-    only = Falls(seen.size, np.where(top & ~plain[..., None, None], seen.height, -1.0), seen.noise)
-    return np.asarray(plain | _refined(only, seen, alpha).any(axis=(-2, -1)))
+    top = seen.swelled >= np.nanmax(seen.swelled, axis=(-2, -1), keepdims=True)
+    groups = seen.height.shape[-1]
+    if not seen.noise.balanced:
+        return np.asarray(seen.largest > hayter.critical(groups, seen.noise.nu, alpha))
+    plain = seen.largest > hayter.critical(groups, seen.noise.nu, _level(alpha))
+    return np.asarray(
+        plain | _refined(seen, top & ~plain[..., None, None], alpha).any(axis=(-2, -1))
+    )
 
 
 def _level(alpha: float) -> float:
@@ -121,19 +138,21 @@ def confirmed(seen: Falls, alpha: float) -> Mask:
     if not seen.noise.balanced:
         return np.asarray(heights > hayter.critical(groups, nu, alpha))
     yes = heights > hayter.critical(groups, nu, _level(alpha))
-    return yes | _refined(Falls(seen.size, np.where(yes, -1.0, heights), seen.noise), seen, alpha)
+    return yes | _refined(seen, ~yes, alpha)
 
 
-def _refined(asked: Falls, seen: Falls, alpha: float) -> Mask:
-    """Which of the asked pairs fall beyond doubt given the sure rises of the whole curve."""
+def _refined(seen: Falls, asked: Mask, alpha: float) -> Mask:
+    """Which of the asked pairs fall beyond doubt given the sure rises of the whole curve.
+
+    Heights are taken on the common noise's degrees of freedom: few pairs can fall here, and the
+    level holds without the pairs' own (docs/simulations/alignment.md, "Unequal noise").
+    """
     groups, nu = seen.height.shape[-1], seen.noise.nu
-    path = seen.path(alpha)
-    careful = asked.heights / seen.noise.swell
-    floor = _pair_height(nu, alpha)
-    yes = (careful > floor) & (path[..., -1] > _FLAT)[..., None, None]
+    path, swelled = seen.path(alpha), np.nan_to_num(seen.swelled, nan=-1.0)
+    yes = asked & (swelled > _pair_height(nu, alpha)) & (path[..., -1] > _FLAT)[..., None, None]
     if yes.any():
         paths = np.broadcast_to(path[..., None, None, :], (*yes.shape, groups))[yes]
-        yes[yes] = _tail(paths, careful[yes], nu) < _level(alpha)
+        yes[yes] = _tail(paths, swelled[yes], nu) < _level(alpha)
     return yes
 
 
@@ -143,11 +162,11 @@ def p_values(seen: Falls) -> Floats:
     if not seen.noise.balanced:
         return plain
     plain = np.minimum(plain / _level(1.0), 1.0)
-    careful = seen.heights / seen.noise.swell
     if seen.path(0.3)[-1] < _FLAT:
         return plain
-    for pair in zip(*np.nonzero((careful > 0) & (plain > _SMALL) & (plain < 0.3)), strict=True):
-        plain[pair] = min(plain[pair], _refined_p(seen, float(careful[pair])))
+    open_ = (seen.heights > 0) & (plain > _SMALL) & (plain < 0.5)
+    for pair in zip(*np.nonzero(open_), strict=True):
+        plain[pair] = min(plain[pair], _refined_p(seen, float(seen.swelled[pair])))
     return plain
 
 
@@ -167,14 +186,12 @@ def _refined_p(seen: Falls, height: float) -> float:
 
 def lower(seen: Falls, alpha: float) -> float:
     """Lower bound of the largest fall of one table, right with probability 1 - alpha."""
-    step, level = seen.noise.step(), _level(alpha)
-    if not seen.noise.balanced:
-        level = alpha
+    level = _level(alpha) if seen.noise.balanced else alpha
     plain = hayter.critical(seen.height.shape[-1], seen.noise.nu, level)
-    best = float(np.nanmax(seen.size - plain * step))
+    best = float(np.nanmax(seen.size - seen.needed(plain)))
     if not seen.noise.balanced or seen.path(alpha)[-1] < _FLAT:
         return best
-    refined = _refined_critical(seen, alpha) * seen.noise.swell * step
+    refined = _refined_critical(seen, alpha) * seen.noise.swell * seen.noise.step()
     return max(best, float(np.nanmax(seen.size - refined)))
 
 

@@ -30,9 +30,9 @@ from scipy import stats
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints
 
-__all__ = ["cdf", "critical", "power", "sf", "sf_many"]
+__all__ = ["cdf", "critical", "critical_many", "equivalent", "power", "sf", "sf_many"]
 
 _POINTS, _REACH, _NODES, _TOP = 1201, 8.0, 96, 14.0
 
@@ -127,6 +127,58 @@ def sf_many(heights: ArrayLike, groups: int, nu: float) -> Floats:
     at, logs = _table(groups, float(nu))
     given = np.asarray(heights, dtype=np.float64)
     return np.where(given <= 0, 1.0, np.exp(np.interp(given, at, logs)))
+
+
+_FREEDOM = np.array([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 13, 17, 24, 36, 60, 120, 1e4])
+
+
+@lru_cache(maxsize=64)
+def _tables(groups: int) -> tuple[Floats, Floats]:
+    """Log tail probabilities on the grid of :data:`_FREEDOM` (rows) and heights (columns)."""
+    rows = [_table(groups, float(nu)) for nu in _FREEDOM]
+    return rows[0][0], np.stack([logs for _, logs in rows])
+
+
+def _between(nu: Floats) -> tuple[Ints, Floats]:
+    """Row below each number of degrees of freedom, and the share of the row above, in 1/nu."""
+    inverse = 1 / np.clip(nu, _FREEDOM[0], _FREEDOM[-1])
+    row = np.clip(np.searchsorted(-1 / _FREEDOM, -inverse, side="right") - 1, 0, len(_FREEDOM) - 2)
+    low, high = 1 / _FREEDOM[row], 1 / _FREEDOM[row + 1]
+    return row, (low - inverse) / (low - high)
+
+
+def critical_many(groups: int, nu: ArrayLike, alpha: float) -> Floats:
+    """`critical` for many degrees of freedom, interpolated."""
+    at, logs = _tables(groups)
+    heights = np.array([np.interp(-np.log(alpha), -line, at) for line in logs])
+    row, share = _between(np.asarray(nu, dtype=np.float64))
+    return np.asarray((1 - share) * heights[row] + share * heights[row + 1])
+
+
+def equivalent(heights: ArrayLike, groups: int, dof: Floats, nu: float) -> Floats:
+    """Heights on `nu` degrees of freedom that are as rare as these on `dof`, fewer or equal.
+
+    Parameters
+    ----------
+    heights
+        Studentized falls; negative ones (rises) are taken by their size.
+    groups
+        Number of ordered groups.
+    dof, nu
+        Degrees of freedom of each height's own noise, and those of the common noise.
+    """
+    at, logs = _tables(groups)
+    given = np.asarray(heights, dtype=np.float64)
+    size = np.abs(np.nan_to_num(given))
+    row, share = _between(dof)
+    column = np.clip(np.searchsorted(at, size, side="right") - 1, 0, len(at) - 2)
+    along = np.clip((size - at[column]) / (at[column + 1] - at[column]), 0.0, 1.0)
+    upper, lower = (
+        (1 - along) * logs[r, column] + along * logs[r, column + 1] for r in (row, row + 1)
+    )
+    own, common = _table(groups, float(nu))
+    rare = np.interp(-((1 - share) * upper + share * lower), -common, own)
+    return np.where(dof >= nu * (1 - 1e-9), given, np.sign(given) * rare)
 
 
 def power(means: ArrayLike, nu: float, height: float) -> float:
