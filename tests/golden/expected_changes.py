@@ -9,5 +9,8 @@ EXPECTED: dict[str, str] = {
     "fits/*128000/lack_of_fit": "checkpoints of several runs test their law, too",
     "fits/*128000/ahead/run": "the band of a new run takes the scatter between runs, so it has no waist",
     "align/*128000 bleu/verdict": "a sure trend without a sure fall is `improving`, not `inconclusive`",
+    "align/*128000 bleu/p": "a pair of sizes that looks noisier than the rest is held to its own noise",
+    "align/*128000 bleu/fall": "a pair of sizes that looks noisier than the rest is held to its own noise",
+    "align/*128000 bleu/loss_improves": "a pair of sizes that looks noisier is held to its own noise",
     "align/*128000 bleu/strength": "`improving` is confirmed by several runs, where `inconclusive` was open",
 }
