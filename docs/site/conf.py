@@ -37,7 +37,7 @@ version = release = scalefit.__version__
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 root_doc = "docs/site/index"
 include_patterns = ["docs/**", "notebooks/*.py"]
-exclude_patterns = ["docs/site/*.py", "docs/site/templates/**"]
+exclude_patterns = ["docs/site/*.py", "docs/site/templates/**", ".*", "out"]
 templates_path = [str(HERE / "templates")]
 source_suffix = {
     ".rst": "restructuredtext",

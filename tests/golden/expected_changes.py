@@ -13,5 +13,5 @@ EXPECTED: dict[str, str] = {
     "align/*128000 bleu/fall": "a pair of sizes that looks noisier than the rest is held to its own noise",
     "align/*128000 bleu/loss_improves": "a pair of sizes that looks noisier is held to its own noise",
     "align/*128000 bleu/strength": "`improving` is confirmed by several runs, where `inconclusive` was open",
-    "rectified/rectified": "the search finds the optimum where the exponent is small: mean log-RMSD .0115880 → .0115873",
+    "rectified/rectified": "the search finds the optimum where the exponent is small: log-RMSD .0115880 → .0115873",
 }
