@@ -50,6 +50,7 @@ def read(source: Source) -> Extract:
 
 def rows(source: Source) -> Iterator[Row]:
     """Yield one dictionary of texts a row, with its place."""
+    source.check_lines()
     counter = _Lines(source)
     first = next(iter(counter), None)
     if first is None:

@@ -66,8 +66,8 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
     """Search a folder; take what is recognised for sure, and count the rest."""
     skipped: list[str] = []
     any_found = False
-    for found in _walk(source):
-        reader = recognise(found)
+    for found in _walk(source, notes):
+        reader = _recognised(found, notes)
         plain = reader is not None and reader.loose
         if reader is None or (plain and found.suffix not in TABLE_SUFFIXES):
             skipped += [] if found.is_dir else [found.name]
@@ -98,13 +98,22 @@ def is_manifest(source: Source) -> bool:
     return "path" in names and "metric" not in names
 
 
-def _walk(source: Source) -> Iterator[Source]:
+def _recognised(source: Source, notes: Extract) -> Reader | None:
+    """Return the reader of something that was found, None where it cannot even be looked at."""
+    try:
+        return recognise(source)
+    except FormatError as error:
+        notes.note(f"left out: {error}")
+        return None
+
+
+def _walk(source: Source, notes: Extract) -> Iterator[Source]:
     """Yield folders that are one whole, and else the files, in sorted order; follow no links."""
     seen = 0
     folders = [(source, 0)]
     while folders:
         folder, depth = folders.pop()
-        names = _names(folder)
+        names = _names(folder) if folder is source else _names_or_note(folder, notes)
         below: list[tuple[Source, int]] = []
         for name in names:
             seen += 1
@@ -115,11 +124,19 @@ def _walk(source: Source) -> Iterator[Source]:
                 continue
             if not child.is_dir and is_manifest(child):
                 continue
-            if not child.is_dir or recognise(child) is not None:
+            if not child.is_dir or _recognised(child, notes) is not None:
                 yield child
             elif depth < LIMITS.depth:
                 below.append((child, depth + 1))
         folders += reversed(below)
+
+
+def _names_or_note(folder: Source, notes: Extract) -> list[str]:
+    try:
+        return _names(folder)
+    except FormatError as error:
+        notes.note(f"left out: {error}")
+        return []
 
 
 def _names(folder: Source) -> list[str]:

@@ -81,6 +81,7 @@ def recognises_lines(source: Source) -> bool:
 
 def read_lines(source: Source) -> Extract:
     """Return one row a line."""
+    source.check_lines()
     found = Extract()
     for line, row in load_lines(source):
         if not isinstance(row, dict):

@@ -25,6 +25,8 @@ class Limits:
         Columns of a table.
     values : int
         Commas and brackets of a JSON file: each value that Python makes of it takes memory.
+    page : int
+        Bytes of one answer of a server.
     name : int
         Characters of a logged number's name; longer ones are no metrics.
     notes : int
@@ -42,7 +44,8 @@ class Limits:
     rows: int = 2_000_000
     cells: int = 20_000_000
     columns: int = 10_000
-    values: int = 10_000_000
+    values: int = 3_000_000
+    page: int = 32 << 20
     name: int = 200
     notes: int = 200
     files: int = 200_000

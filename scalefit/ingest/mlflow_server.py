@@ -6,25 +6,23 @@ alone.
 
 from __future__ import annotations
 
-import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
 
-from .limits import LIMITS
+from .http import Client
 from .mlflow_runs import Run, conclude, value
 from .names import Names
 from .reader import Extract, Row
 
 _API = "/api/2.0/mlflow/"
 _PAGE = re.compile(r"/?experiments/(?P<experiment>\w+)(?:/runs/(?P<run>\w+))?(?:[/?].*)?")
-_TIMEOUT = 30.0
+SECONDS = 60.0
+"""How long reading a server may take, all its pages together."""
 _PAGES = 1000
 Answer = dict[str, Any]
 
@@ -88,6 +86,7 @@ class _Server:
     names: Names
     experiment: str | None = None
     run: str | None = None
+    client: Client = field(default_factory=lambda: Client(SECONDS))
 
     def runs(self) -> Iterator[Answer]:
         """Yield the active runs that are wanted."""
@@ -129,19 +128,7 @@ class _Server:
     def _ask(self, call: str, body: Answer | None = None) -> Answer:
         """Return the answer to a call: a POST where it has a body, else a GET."""
         url = self.base + _API + call
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-                text = answer.read(LIMITS.whole + 1)
-            found = json.loads(text) if len(text) <= LIMITS.whole else None
-        except urllib.error.HTTPError as error:
-            raise FormatError(f"{url}: the server refuses: {_refusal(error)}") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise FormatError(
-                f"{url}: no MLflow tracking server answers here: {error}. "
-                "Try: start it, or read its sqlite file or mlruns folder directly"
-            ) from error
+        found = self.client.ask(url, body)
         if not isinstance(found, dict):
             raise FormatError(f"{url}: answered with something that is no MLflow")
         return found
@@ -156,15 +143,6 @@ def _server(address: str, names: Names) -> _Server:
             "experiment or a run: …/#/experiments/ID/runs/ID"
         )
     return _Server(base.rstrip("/"), names, *((page["experiment"], page["run"]) if page else ()))
-
-
-def _refusal(error: urllib.error.HTTPError) -> str:
-    """Return what the server says, in one line."""
-    try:
-        told = json.loads(error.read(1 << 16)).get("message")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        told = None
-    return " ".join(f"{error} ({told})".split())[:300] if isinstance(told, str) else str(error)
 
 
 def _inside(answer: Answer, key: str) -> Answer:

@@ -49,6 +49,7 @@ def _names(base: sqlite3.Connection) -> set[str]:
 def _open(source: Source) -> sqlite3.Connection:
     """Open the file read-only; what is packed or comes from standard input is held in memory."""
     if source.held is None and not source.packed:
+        _refuse_pipes(source)
         # A log that is empty or gone leaves nothing to wait for, and must not be made anew.
         log = Path(f"{source.path}-wal")
         settled = source.head[_WAL] == b"\2\2" and not (log.exists() and log.stat().st_size)
@@ -61,6 +62,14 @@ def _open(source: Source) -> sqlite3.Connection:
         base.deserialize(bytes(data))
     _bound(base)
     return base
+
+
+def _refuse_pipes(source: Source) -> None:
+    """Refuse a database whose journal is a pipe: sqlite would wait for it without end."""
+    for end in ("-journal", "-wal", "-shm"):
+        beside = Path(f"{source.path}{end}")
+        if beside.exists() and not beside.is_file():
+            raise source.wrong(None, f"has a {end[1:]} beside it that is no regular file")
 
 
 def _bound(base: sqlite3.Connection) -> None:

@@ -158,6 +158,17 @@ class Source:
             )
         return found
 
+    def check_lines(self) -> None:
+        """Refuse a file of more lines than rows are read, before any of them is held."""
+        lines = 0
+        with self.open() as stream:
+            while block := stream.read(1 << 20):
+                lines += block.count(b"\n")
+                if lines > LIMITS.rows + 1:
+                    raise FormatError(
+                        f"{self.name}: more than {LIMITS.rows} rows. Try: read it in parts"
+                    )
+
     def text(self) -> str:
         """Return all as text; a byte that is no UTF-8 is refused with its line."""
         data = self.data()

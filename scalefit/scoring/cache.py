@@ -2,8 +2,9 @@
 
 One SQLite file in WAL mode: several processes may read and write it at once, a transaction is
 there as a whole or not at all, and a process killed in the middle loses only what it had not
-handed over. Entries never change, because their key is a digest of all they depend on; deleting
-the file costs time and nothing else.
+handed over. Entries never change, because their key is a digest of all they depend on; each has a
+checksum, and one that is damaged is as good as none. Deleting the file costs time and nothing else;
+where it cannot be written (a full disk, a read-only folder) scoring goes on without it, and says so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import os
 import sqlite3
 import time
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.errors import ScoringError
+from scalefit.errors import ScalefitWarning, ScoringError
 
 PATIENCE = 60.0  # seconds to wait for another process's transaction
 _ASKED_AT_ONCE = 500
@@ -55,15 +57,47 @@ class Cache:
         if path is None or path is True:
             path = default_path()
         self.name = ":memory:" if path is False else str(path)
+        self.damaged: set[bytes] = set()
+        self._writes = True
         with self._explained():
             if self.name != ":memory:":
                 Path(self.name).parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.name, timeout=PATIENCE, isolation_level=None)
+                _refuse_pipes(self.name)
+            self._connection = self._connected(self.name)
             try:
                 self._prepare()
+            except sqlite3.OperationalError as error:
+                self._connection.close()
+                self._keep_to_reading(error)
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _connected(self, name: str) -> sqlite3.Connection:
+        address = {"uri": True} if name.startswith("file:") else {}
+        return sqlite3.connect(name, timeout=PATIENCE, isolation_level=None, **address)
+
+    def _keep_to_reading(self, error: sqlite3.OperationalError) -> None:
+        """Go on with what can be read, and tell that nothing new is kept; or raise."""
+        if not _unwritable(error):
+            raise error
+        self._warn(error)
+        self._connection = self._connected(
+            f"{Path(self.name).absolute().as_uri()}?mode=ro&immutable=1"
+        )
+        tables = self._connection.execute("SELECT name FROM sqlite_master WHERE name = 'scored_1'")
+        if tables.fetchone() is None:
+            self._connection.close()
+            self._connection = self._connected(":memory:")
+            self._connection.execute(_TABLE)
+
+    def _warn(self, error: sqlite3.OperationalError) -> None:
+        self._writes = False
+        warnings.warn(
+            f"{self.name}: cannot be written ({error}): what is scored now is not kept",
+            ScalefitWarning,
+            stacklevel=2,
+        )
 
     def _prepare(self) -> None:
         """Switch to WAL: SQLite does not wait by itself while another process does the same."""
@@ -80,22 +114,41 @@ class Cache:
                 time.sleep(0.05)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the values that are there, by key."""
+        """Return the values that are there and whole, by key."""
         found: dict[bytes, bytes] = {}
         with self._explained():
             for start in range(0, len(keys), _ASKED_AT_ONCE):
                 some = keys[start : start + _ASKED_AT_ONCE]
                 marks = ",".join("?" * len(some))
                 question = f"SELECT key, value FROM scored_1 WHERE key IN ({marks})"
-                found.update(self._connection.execute(question, some).fetchall())
+                for key, held in self._connection.execute(question, some).fetchall():
+                    value = _checked(held)
+                    if value is None:
+                        self.damaged.add(key)
+                    else:
+                        found[key] = value
         return found
 
     def put(self, items: Mapping[bytes, bytes]) -> None:
-        """Store values in one transaction; a key that is there already keeps its value."""
-        with self._explained(), self._transaction():
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO scored_1 VALUES (?, ?)", list(items.items())
-            )
+        """Store values in one transaction; a key that is there already keeps its value.
+
+        A key whose value was found to be damaged (:attr:`damaged`) takes the new one.
+        """
+        if not self._writes:
+            return
+        bad = [(key,) for key in items if key in self.damaged]
+        rows = [(key, _sum(value) + value) for key, value in items.items()]
+        with self._explained():
+            try:
+                with self._transaction():
+                    self._connection.executemany("DELETE FROM scored_1 WHERE key = ?", bad)
+                    self._connection.executemany(
+                        "INSERT OR IGNORE INTO scored_1 VALUES (?, ?)", rows
+                    )
+            except sqlite3.OperationalError as error:
+                if not _unwritable(error):
+                    raise
+                self._warn(error)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -103,7 +156,8 @@ class Cache:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # sqlite itself rolls back where the disk is full
+                self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
 
@@ -146,3 +200,29 @@ def unpack(data: bytes) -> NDArray[Any]:
     """Return the array that `pack` made bytes of; nothing is ever unpickled."""
     values: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
     return values
+
+
+def _sum(value: bytes) -> bytes:
+    return zlib.crc32(value).to_bytes(4, "big")
+
+
+def _checked(held: object) -> bytes | None:
+    """Return what an entry holds, None where it is not what was put there."""
+    if not isinstance(held, bytes) or _sum(held[4:]) != held[:4]:
+        return None
+    return held[4:]
+
+
+def _unwritable(error: sqlite3.OperationalError) -> bool:
+    """Return whether a file cannot be written now, though nothing is wrong with what it holds."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(
+        ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
+    )
+
+
+def _refuse_pipes(name: str) -> None:
+    """Refuse a file, or a journal beside it, that is a pipe: it would be waited for without end."""
+    for path in (Path(name), *(Path(f"{name}{end}") for end in ("-journal", "-wal", "-shm"))):
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path.name} is no regular file")

@@ -13,7 +13,7 @@ from scalefit.errors import ScoringError
 
 from .cache import Cache
 from .checkpoint import Checkpoint, comet_version, locate
-from .hub import is_here, refuse_offline
+from .hub import encoder_digest, is_here, refuse_offline
 from .options import Comet
 from .quiet import quiet
 from .sacre import digest
@@ -36,7 +36,7 @@ class CometScorer:
     comet : Comet
         Which model, and how to run it.
     cache : Cache
-        Segment scores by model, revision, COMET version, precision and the texts.
+        Segment scores by model, revision, encoder and tokenizer, COMET version, precision, texts.
     references : bool
         Whether references are at hand.
 
@@ -58,7 +58,13 @@ class CometScorer:
             )
         self.reads_references = references and self.checkpoint.reference != "unused"
         self.metric = "comet" if self.reads_references else "comet_qe"
-        model = (self.checkpoint.name, self.checkpoint.revision)
+        if not is_here(self.checkpoint.encoder):
+            _ = self._model  # loading fetches the encoder's files, which are part of the key
+        model = (
+            self.checkpoint.name,
+            self.checkpoint.revision,
+            encoder_digest(self.checkpoint.encoder),
+        )
         self._identity = (*model, comet_version(), comet.precision)
         self._pace = 1.0  # segments a second, until the first are measured
         self.signature = self.checkpoint.signature(comet.precision, self.reads_references)
@@ -100,7 +106,10 @@ class CometScorer:
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, float]:
         found = self.cache.get(keys)
-        return {key: float(struct.unpack("<d", value)[0]) for key, value in found.items()}
+        known = {key: struct.unpack("<d", v)[0] for key, v in found.items() if len(v) == 8}
+        known = {key: float(score) for key, score in known.items() if math.isfinite(score)}
+        self.cache.damaged.update(found.keys() - known.keys())
+        return known
 
     def _portions(self, missing: Mapping[bytes, Sample]) -> Iterator[dict[bytes, Sample]]:
         """Cut the work so that one portion takes some ten seconds, alike lengths together."""

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .cache import Cache, pack, unpack
@@ -26,12 +27,13 @@ References: TypeAlias = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Task:
-    """One system under one metric, and the key under which its statistics are kept."""
+    """One system under one metric: the key under which its statistics are kept, and their width."""
 
     system: str
     spec: SacreSpec
     lines: tuple[str, ...]
     key: bytes
+    width: int
 
 
 def tasks(
@@ -44,7 +46,7 @@ def tasks(
         of_lines = digest(*text.lines).hex()
         for head in heads.values():
             key = digest("statistics", head.identity, of_references, of_lines)
-            made.append(Task(name, head.spec, text.lines, key))
+            made.append(Task(name, head.spec, text.lines, key, head.width))
     return made
 
 
@@ -68,8 +70,10 @@ def extract(
     """
     from tqdm.auto import tqdm
 
-    known = cache.get([task.key for task in work])
-    yield from ((task, unpack(known[task.key])) for task in work if task.key in known)
+    held = cache.get([task.key for task in work])
+    known = {t.key: v for t in work if (v := _whole(held.get(t.key), t)) is not None}
+    cache.damaged.update(held.keys() - known.keys())
+    yield from ((task, known[task.key]) for task in work if task.key in known)
     missing = [task for task in work if task.key not in known]
     done = len(work) - len(missing)
     lines = sum(len(task.lines) for task in missing)
@@ -81,6 +85,21 @@ def extract(
             cache.put({task.key: pack(statistics)})
             bar.update()
             yield task, statistics
+
+
+def _whole(held: bytes | None, task: Task) -> Array | None:
+    """Return kept statistics that have a row for each segment; anything else is counted anew."""
+    try:
+        values = None if held is None else unpack(held)
+    except Exception:  # whatever a file may hold that is no array
+        return None
+    if (
+        values is None
+        or values.shape != (len(task.lines), task.width)
+        or values.dtype.kind not in "uif"
+    ):
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 def _here(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,6 +11,9 @@ from scalefit.errors import ScoringError
 
 from .options import Comet
 from .quiet import quiet
+
+_TOKENIZER = (".json", ".model", ".txt", ".bpe", ".vocab")
+"""Suffixes of an encoder's configuration and tokenizer, all of them small files."""
 
 
 def from_hub(comet: Comet) -> Path:
@@ -64,6 +68,26 @@ def is_here(encoder: str) -> bool:
             "hub name into the checkpoint's hparams.yaml and hyper_parameters"
         )
     return Path(encoder).exists() or isinstance(try_to_load_from_cache(encoder, "config.json"), str)
+
+
+def encoder_digest(encoder: str) -> str:
+    """Return a digest of an encoder's configuration and tokenizer, as they lie on this machine.
+
+    The checkpoint holds the weights; configuration and tokenizer are loaded by the encoder's name,
+    so that another revision of them gives other scores under the same checkpoint.
+    """
+    folder = Path(encoder)
+    if not folder.exists():
+        from huggingface_hub import try_to_load_from_cache
+
+        held = try_to_load_from_cache(encoder, "config.json")
+        if not isinstance(held, str):
+            return "unknown"
+        folder = Path(held).parent
+    state = hashlib.sha256()
+    for file in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in _TOKENIZER):
+        state.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return state.hexdigest()
 
 
 def refuse_offline(comet: Comet, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from scalefit.errors import ScoringError
 from .text import Hypotheses, Lines, Text, as_text, check_filled, check_lengths, find_systems
 
 _ALLOW = "if they truly are, pass allow_empty=True (--allow-empty)"
+_MARKS = re.compile(r"@@( |$)|\u2581|(^| )##\w")
+"""What subword segmentations leave: BPE's ``@@``, SentencePiece's ▁, WordPiece's ``##``."""
 _TOKENIZED = 100  # lines that end in " .", from which sacreBLEU warns too
 
 
@@ -116,7 +119,8 @@ def _with_systems(
     if not systems:
         told = "; ".join(problems[:5]) + (" …" if len(problems) > 5 else "")
         raise ScoringError(told or "no hypotheses; needed a path, a glob, lines or a mapping")
-    notes = tuple(filter(None, map(_looks_tokenized, systems.values())))
+    looks = (look(text) for text in systems.values() for look in (_looks_tokenized, _has_marks))
+    notes = tuple(filter(None, looks))
     return Inputs(systems, references, sources, tuple(problems), notes)
 
 
@@ -128,3 +132,36 @@ def _looks_tokenized(text: Text) -> str:
         f"{text.name}: {count:,} lines end in a tokenized period (' .'); "
         "detokenize, or BLEU will not compare with others'"
     )
+
+
+def _has_marks(text: Text) -> str:
+    marked = sum(_MARKS.search(line) is not None for line in text.lines)
+    if marked * 20 < len(text):
+        return ""
+    return (
+        f"{text.name}: {marked:,} lines hold marks of subwords (@@, ▁, ##): undo the segmentation, or "
+        "no score compares with others'"
+    )
+
+
+def tokenizer_note(references: Sequence[Text], tokenize: str | None) -> str:
+    """Return a note where Chinese or Japanese is scored with a tokenizer that splits at spaces.
+
+    Examples
+    --------
+    >>> tokenizer_note([Text("ref.zh", ("今天天气很好。",))], None)[:41]
+    'ref.zh: looks like Chinese, but tokenizer'
+    """
+    for text in references if tokenize in (None, "13a", "intl") else ():
+        letters = [c for line in text.lines[:200] for c in line if c.isalpha()]
+        han = sum("\u4e00" <= c <= "\u9fff" for c in letters)
+        kana = sum("\u3040" <= c <= "\u30ff" for c in letters)
+        if (han + kana) * 3 > len(letters) and letters:
+            language, other = (
+                ("Japanese", "ja-mecab") if kana * 20 > len(letters) else ("Chinese", "zh")
+            )
+            return (
+                f"{text.name}: looks like {language}, but tokenizer {tokenize or '13a'} splits at spaces "
+                f"and BLEU says little. Try: tokenize={other!r} (--tokenize {other})"
+            )
+    return ""

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -77,10 +77,16 @@ class SacreSpec:
             raise ScoringError(
                 f"{self.metric}: sacreBLEU's {name} does not take {dict(self.settings)} ({error})"
             ) from error
+        except (OSError, SystemExit) as error:
+            raise ScoringError(
+                f"{self.metric}: the tokenizer {self.settings.get('tokenize')!r} needs a model that is "
+                f"fetched from the network once, and that failed ({error}). Try: run it once where "
+                "there is a network, and copy ~/.sacrebleu/models; or tokenize='13a'"
+            ) from error
         except (RuntimeError, ImportError) as error:
             raise ScoringError(
-                f"{self.metric}: {' '.join(str(error).split())}; Japanese and Korean need "
-                "pip install 'sacrebleu[ja]' or 'sacrebleu[ko]'"
+                f"{self.metric}: {' '.join(str(error).split())} (Japanese and Korean need "
+                "pip install 'sacrebleu[ja]' or 'sacrebleu[ko]')"
             ) from error
 
 
@@ -103,6 +109,11 @@ class Scorer:
         self.kind = type(self._metric).__name__.lower()
         self.options = {name: getattr(self._metric, name) for name in names}
         self.signature = str(self._metric.get_signature())
+
+    @cached_property
+    def width(self) -> int:
+        """Number of statistics that a segment has."""
+        return len(self._metric._extract_corpus_statistics([""], None)[0])
 
     def statistics(self, lines: Sequence[str]) -> NDArray[Any]:
         """Return the sufficient statistics of each segment, shape ``(segments, k)``."""

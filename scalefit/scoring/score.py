@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from scalefit.errors import ScoringError, TableError
 from scalefit.table import ALLOWABLE, Table
 
 from .bootstrap import bootstrap
-from .inputs import Inputs, read_inputs
+from .inputs import Inputs, read_inputs, tokenizer_note
 from .labels import Labels
 from .measure import COMET, Measured, checked_metrics, measure
 from .options import Comet, Scoring
@@ -159,7 +159,7 @@ def score_systems(
     rows = [row for one in found.values() for row in _rows(one, inputs, how, known)]
     table = _checked(pd.DataFrame(rows), how.allow)
     about_rows = [note for note in table.notes if manifest or pattern or _REPLICATES not in note]
-    notes = (*about_rows, *_notes(inputs, how, "comet" in found))
+    notes = (*about_rows, *_notes(inputs, how, found))
     statistics = {name: one.statistics for name, one in found.items()}
     return Scored(replace(table, notes=notes), statistics, inputs.problems)
 
@@ -207,7 +207,8 @@ def _rows(
     ]
 
 
-def _notes(inputs: Inputs, how: Scoring, comet: bool) -> list[str]:
+def _notes(inputs: Inputs, how: Scoring, metrics: Collection[str]) -> list[str]:
+    comet, bleu = "comet" in metrics, "bleu" in metrics
     segments = len(next(iter(inputs.systems.values())))
     notes = [f"left out: {problem}" for problem in inputs.problems]
     if segments > 1:
@@ -217,4 +218,6 @@ def _notes(inputs: Inputs, how: Scoring, comet: bool) -> list[str]:
         notes.append("no stderr: one segment has nothing to resample")
     if comet and len(inputs.references) > 1:
         notes.append(f"comet reads one reference: {inputs.references[0].name}")
+    if bleu and (told := tokenizer_note(inputs.references, how.tokenize)):
+        notes.append(told)
     return notes + list(inputs.notes)
