@@ -160,10 +160,11 @@ class Source:
 
     def check_lines(self) -> None:
         """Refuse a file of more lines than rows are read, before any of them is held."""
-        lines = 0
+        lines = seen = 0
         with self.open() as stream:
             while block := stream.read(1 << 20):
-                lines += block.count(b"\n")
+                lines, seen = lines + block.count(b"\n"), seen + len(block)
+                self._bounded(lines, 0, seen)
                 if lines > LIMITS.rows + 1:
                     raise FormatError(
                         f"{self.name}: more than {LIMITS.rows} rows. Try: read it in parts"

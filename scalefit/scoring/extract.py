@@ -33,7 +33,7 @@ class Task:
     spec: SacreSpec
     lines: tuple[str, ...]
     key: bytes
-    width: int
+    width: int = 0
 
 
 def tasks(
@@ -93,13 +93,10 @@ def _whole(held: bytes | None, task: Task) -> Array | None:
         values = None if held is None else unpack(held)
     except Exception:  # whatever a file may hold that is no array
         return None
-    if (
-        values is None
-        or values.shape != (len(task.lines), task.width)
-        or values.dtype.kind not in "uif"
-    ):
+    if values is None or values.ndim != 2 or values.dtype.kind not in "uif":
         return None
-    return values if np.isfinite(values).all() else None
+    fits = values.shape == (len(task.lines), task.width or values.shape[1])
+    return values if fits and np.isfinite(values).all() else None
 
 
 def _here(
