@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scalefit.errors import LandscapeError
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -30,14 +33,44 @@ class Entries:
     read: Callable[[str], NDArray[Any]]
 
 
+MOST = 1 << 48
+"""Numbers that no tensor has; a header that claims more is damaged or made up."""
+
+
+def checked_shape(where: str, name: str, shape: Any) -> tuple[int, ...]:
+    """Return a stored shape where it is one: whole sizes of 0 or more, and not absurdly many.
+
+    Raises
+    ------
+    LandscapeError
+        Before anything of that size is made.
+
+    Examples
+    --------
+    >>> checked_shape("a.safetensors", "w", [2, 3])
+    (2, 3)
+    """
+    sizes: list[Any] = list(shape) if isinstance(shape, list | tuple) else [None]
+    whole = len(sizes) <= 32 and all(type(n) is int and 0 <= n <= MOST for n in sizes)
+    if not whole or math.prod(sizes) > MOST:
+        raise LandscapeError(
+            f"{where}: tensor {name!r} has the shape {str(shape)[:60]}; needed whole sizes of 0 or "
+            "more: its header is damaged"
+        )
+    return tuple(sizes)
+
+
 def as_array(value: Any) -> NDArray[Any]:
     """Return a numpy array of an array, a number or a torch tensor (without importing torch)."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if str(value.dtype) == "torch.bfloat16":
             value = value.float()
-        return np.asarray(value.numpy())
-    return np.asarray(value)
+        value = value.numpy()
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise LandscapeError(f"a tensor holds {array.dtype}; needed floats, whole numbers or bools")
+    return array
 
 
 def entries_of(tensors: Mapping[str, Any]) -> Entries:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError, MissingDependencyError
 
-from .entries import Entries, entries_of, merged
+from .entries import Entries, checked_shape, entries_of, merged
 from .safetensors_file import open_safetensors
 
 IN_FOLDER = (
@@ -27,6 +29,8 @@ IN_FOLDER = (
     "adapter_model.safetensors",
 )
 SAFE_TORCH = (2, 6)
+_LARGE, _PACKED = 100 << 20, 200
+"""From how many bytes on, and by which factor, weights do not shrink when they are packed."""
 NESTED = ("state_dict", "model_state_dict", "model")
 
 
@@ -55,37 +59,65 @@ def _in_folder(folder: Path) -> Path:
 
 
 def _shards(index: Path) -> Entries:
-    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    outside = [name for name in names if Path(name).name != name]
+    try:
+        values = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        raise LandscapeError(
+            f"{index.name}: no index of shards ({_reason(error)}); needed an object 'weight_map' of "
+            "tensor -> file"
+        ) from error
+    odd = [v for v in values if not isinstance(v, str) or Path(v).suffix.lower() not in READERS]
+    outside = [v for v in values if isinstance(v, str) and Path(v).name != v]
     if outside:
         raise LandscapeError(f"{index.name}: names a shard outside its folder: {outside[0]!r}")
-    return merged([open_weights(index.parent / name) for name in names])
+    if odd:
+        raise LandscapeError(f"{index.name}: names a shard that is no weights file: {odd[0]!r}")
+    return merged([open_weights(index.parent / name) for name in sorted(values)])
 
 
 def open_npz(path: Path) -> Entries:
     """Open an ``.npz`` archive; each array is read when asked for, object arrays never."""
-    try:
+    with _readable(path, "a readable .npz file"):
         shapes, kinds = _npz_headers(path)
-    except (ValueError, zipfile.BadZipFile, OSError) as error:
-        raise LandscapeError(f"{path.name}: not a readable .npz file ({error})") from error
 
     def read(name: str) -> NDArray[Any]:
-        with np.load(path, allow_pickle=False) as archive:
+        with (
+            _readable(path, "a readable .npz file"),
+            np.load(path, allow_pickle=False) as archive,
+        ):
             array: NDArray[Any] = archive[name]
         return array
 
     return Entries(shapes, kinds, read)
 
 
+@contextmanager
+def _readable(path: Path, needed: str) -> Iterator[None]:
+    """Turn whatever a library raises over a damaged file into our error, with the file's name."""
+    try:
+        yield
+    except LandscapeError:
+        raise
+    except Exception as error:
+        raise LandscapeError(f"{path.name}: not {needed} ({_reason(error)})") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error's first line, or its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "")[:200] or type(error).__name__
+
+
 def _npz_headers(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     shapes, kinds = {}, {}
     with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            name = member.removesuffix(".npy")
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
             with archive.open(member) as file:
                 old = npy.read_magic(file) == (1, 0)
                 header = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
-                shapes[name], _, dtype = header(file)
+                shape, _, dtype = header(file)
+                shapes[name] = checked_shape(path.name, name, shape)
+                _check_size(path, name, math.prod(shape) * dtype.itemsize, member)
             if dtype.hasobject:
                 raise LandscapeError(
                     f"{path.name}: {name!r} holds Python objects, which only a pickle can restore; "
@@ -93,6 +125,16 @@ def _npz_headers(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]
                 )
             kinds[name] = str(dtype)
     return shapes, kinds
+
+
+def _check_size(path: Path, name: str, needed: int, member: zipfile.ZipInfo) -> None:
+    """Refuse an array that claims more bytes than its part of the archive can hold."""
+    held, packed = member.file_size, member.compress_size
+    if needed > held or (held > _LARGE and held > _PACKED * max(packed, 1)):
+        raise LandscapeError(
+            f"{path.name}: tensor {name!r} needs {needed} bytes, but its part of the archive has "
+            f"{held}, packed into {packed}; it is damaged, or made to fill the memory"
+        )
 
 
 def open_torch(path: Path) -> Entries:
@@ -111,10 +153,39 @@ def open_torch(path: Path) -> Entries:
             f"{path.name}: refused: it holds more than weights, and opening it could run code; "
             "save the state dict alone (torch.save(model.state_dict(), ...)) or as safetensors"
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise LandscapeError(f"{path.name}: not a readable torch file ({reason})") from error
-    return entries_of(state_dict(path.name, found))
+    except Exception as error:
+        raise LandscapeError(
+            f"{path.name}: not a readable torch file ({_reason(error)})"
+        ) from error
+    tensors = state_dict(path.name, found)
+    for name, tensor in tensors.items():
+        _check_tensor(path.name, name, tensor)
+    return entries_of(tensors)
+
+
+def _check_tensor(where: str, name: str, tensor: Any) -> None:
+    """Refuse what numpy cannot hold, and what a few bytes in the file would expand to."""
+    if not hasattr(tensor, "layout"):
+        return
+    kind = str(tensor.dtype).removeprefix("torch.")
+    special = {
+        "sparse": str(tensor.layout) != "torch.strided",
+        "quantised": bool(tensor.is_quantized),
+        "without data (meta)": bool(tensor.is_meta),
+        kind: kind.startswith("float8") or kind.startswith("float4"),
+    }
+    for word, true in special.items():
+        if true:
+            raise LandscapeError(
+                f"{where}: tensor {name!r} is {word}; needed plain numbers: convert it to float16 or "
+                "float32 first"
+            )
+    needed, held = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
+    if needed > held:
+        raise LandscapeError(
+            f"{where}: tensor {name!r} needs {needed} bytes, but {held} are stored: it is one number "
+            "repeated; save it with .contiguous()"
+        )
 
 
 def _check_version(path: Path, version: str) -> None:

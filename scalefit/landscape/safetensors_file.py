@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
 
-from .entries import Entries
+from .entries import Entries, checked_shape
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
@@ -61,7 +61,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         text = file.read(length)
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LandscapeError(f"{path.name}: no safetensors header ({error})") from error
     if not isinstance(header, dict):
         raise LandscapeError(f"{path.name}: its safetensors header is no table of tensors")
@@ -72,18 +72,28 @@ def _check_entry(path: Path, name: str, entry: Any, room: int) -> None:
     """Refuse an entry whose dtype is unknown or whose bytes are not in the file."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         raise LandscapeError(f"{path.name}: tensor {name!r} lacks dtype, shape or data_offsets")
-    if entry["dtype"] not in DTYPES:
+    if not isinstance(entry["dtype"], str) or entry["dtype"] not in DTYPES:
         raise LandscapeError(
             f"{path.name}: tensor {name!r} has dtype {entry['dtype']}; readable are "
             f"{', '.join(DTYPES)}; convert it to float16 or float32 first"
         )
-    begin, end = entry["data_offsets"]
-    needed = math.prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+    shape = checked_shape(path.name, name, entry["shape"])
+    begin, end = checked_offsets(path, name, entry["data_offsets"])
+    needed = math.prod(shape) * np.dtype(DTYPES[entry["dtype"]]).itemsize
     if begin < 0 or end > room or end - begin != needed:
         raise LandscapeError(
             f"{path.name}: tensor {name!r} needs {needed} bytes at {begin}–{end}, the file holds "
             f"{room} bytes of tensors; it is cut short or damaged"
         )
+
+
+def checked_offsets(path: Path, name: str, offsets: Any) -> tuple[int, int]:
+    """Return where a tensor's bytes begin and end."""
+    if not (isinstance(offsets, list) and len(offsets) == 2 and {*map(type, offsets)} == {int}):
+        raise LandscapeError(
+            f"{path.name}: tensor {name!r} has data_offsets {str(offsets)[:60]}; needed two numbers"
+        )
+    return offsets[0], offsets[1]
 
 
 def _tensor(path: Path, entry: dict[str, Any], offset: int) -> NDArray[Any]:

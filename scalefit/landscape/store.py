@@ -62,7 +62,10 @@ class Store:
             self._db.execute("INSERT INTO meta VALUES (?, ?)", row)
             self._db.commit()
             return
-        old = json.loads(found[0])
+        try:
+            old = dict(json.loads(found[0]))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise LandscapeError(f"{self.path}: its settings are damaged ({error})") from error
         for key in wanted:
             if old.get(key) != wanted[key]:
                 raise LandscapeError(
@@ -74,9 +77,7 @@ class Store:
         """Return distance and metrics of a path from `a` to `b` (or of `a` alone), if there."""
         query = "SELECT distance, shape, data FROM curve WHERE a = ? AND b = ?"
         row = self._db.execute(query, (a, b)).fetchone()
-        if row is None:
-            return None
-        return row[0], np.frombuffer(row[2], dtype="<f8").reshape(json.loads(row[1])).copy()
+        return None if row is None else _whole(*row)
 
     def put(self, a: str, b: str, distance: float, metrics: Floats) -> None:
         """Keep an evaluation."""
@@ -86,3 +87,12 @@ class Store:
         if time.monotonic() - self._committed > SECONDS_BETWEEN_COMMITS:
             self._db.commit()
             self._committed = time.monotonic()
+
+
+def _whole(distance: Any, shape: Any, data: Any) -> tuple[float, Floats] | None:
+    """Return an evaluation that is whole; a damaged one is as good as none."""
+    try:
+        metrics = np.frombuffer(data, dtype="<f8").reshape(json.loads(shape)).copy()
+        return float(distance), metrics
+    except (ValueError, TypeError, RecursionError):
+        return None
