@@ -24,7 +24,7 @@ from scipy import optimize
 
 import scalefit as sf
 from scalefit.fitting import Objective, solve
-from scalefit.fitting.resample import multiplicities, refit
+from scalefit.fitting.solve import multiplicities, refit
 from scalefit.laws import LAWS
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks.md"

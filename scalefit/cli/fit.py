@@ -23,9 +23,12 @@ def command(
         list[str] | None,
         typer.Option("--input", help="Law input = column, e.g. N=parameters; may be repeated."),
     ] = None,
-    loss: Annotated[Literal["squared", "huber", "soft_l1"], typer.Option()] = "squared",
+    objective: Annotated[Literal["squared", "huber", "soft_l1"], typer.Option()] = "squared",
     delta: Annotated[float | None, typer.Option(help="Scale of huber and soft_l1.")] = None,
-    residual: Annotated[Literal["linear", "log"], typer.Option()] = "linear",
+    residual: Annotated[
+        Literal["auto", "linear", "log"],
+        typer.Option(help="Compare values or logarithms; auto: logarithms of a quality."),
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Fit a law to every group of a results file.
@@ -43,7 +46,7 @@ def command(
         law,
         by=_io.names(by),
         inputs=columns,
-        loss=loss,
+        objective=objective,
         delta=delta,
         residual=residual,
     )

@@ -8,9 +8,8 @@ from scipy import stats
 
 from scalefit.errors import FitError
 from scalefit.fitting.points import Points
-from scalefit.fitting.resample import refit
-from scalefit.fitting.solve import Solution
-from scalefit.fitting.uncertainty import Uncertainty
+from scalefit.fitting.intervals.uncertainty import Uncertainty
+from scalefit.fitting.solve import Solution, refit
 from scalefit.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -134,7 +133,7 @@ def _straight_line_notes(solution: Solution) -> list[str]:
     """Say that a straight line in log x fits at least as well as a floor and an exponent do."""
     law, x, y = solution.problem.law, solution.problem.inputs[0], solution.problem.y
     n, p = y.size, len(law.parameters)
-    squared = solution.problem.objective.loss == "squared"
+    squared = solution.problem.objective.function == "squared"
     floored = (
         squared and law.falls and p > 2 and len(law.inputs) == 1 and law.coefficients[0].name == "E"
     )
@@ -155,10 +154,11 @@ def _straight_line_notes(solution: Solution) -> list[str]:
 
 def floor_notes(found: Uncertainty) -> list[str]:
     """Say that a floor above 0 is within its error of 0 (Wald, 95 %)."""
-    law = found.problem.law
+    law = found.best.problem.law
     if found.dof <= 0 or not law.coefficients or law.coefficients[0].name != "E":
         return []
-    if 0 < found.theta[0] < found.t(0.95) * np.sqrt(found.covariance[0, 0]):
+    best = found.best
+    if 0 < best.theta[0] < best.t(0.95) * np.sqrt(best.variance(np.eye(best.theta.size)[0])):
         return ["the floor E cannot be told from 0: no irreducible part is seen in this range"]
     return []
 
@@ -263,8 +263,8 @@ def _shift_note(solution: Solution, theta: Array, rows: NDArray[np.intp], points
     which = ", ".join(f"{points.y[i]:.4g}" for i in rows[:6])
     many = f"{rows.size} points" if rows.size > 1 else "1 point"
     verb = "move" if rows.size > 1 else "moves"
-    robust = solution.problem.objective.loss != "squared"
-    advice = "look at them" if robust else "look at them, or use loss='huber'"
+    robust = solution.problem.objective.function != "squared"
+    advice = "look at them" if robust else "look at them, or use objective='huber'"
     return (
         f"{many} far from the curve (values {which}) {verb} {name} from {float(after[name]):.3f} to "
         f"{float(before[name]):.3f}: {advice}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.fitting.problem import Problem
+from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
 
 Array = NDArray[np.float64]
@@ -48,10 +48,9 @@ class Grid:
         return out.reshape(len(self.axes), self.size)
 
 
-def shape_grid(problem: Problem, points: int | None = None) -> Grid:
+def shape_grid(law: Law, inputs: tuple[Array, ...], points: int | None = None) -> Grid:
     """Grid of the law's shapes, thinned to about ``points`` an axis; the same object for the same ranges."""
-    law = problem.law
-    axes = ((*s.bounds(problem.inputs, law.constants), s.spacing, s.points) for s in law.shapes)
+    axes = ((*s.bounds(inputs, law.constants), s.spacing, s.points) for s in law.shapes)
     return _grid(tuple(axes), points)
 
 

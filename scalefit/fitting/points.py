@@ -5,7 +5,7 @@ Runs that finetune one checkpoint are not independent of each other, so they cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -45,6 +45,18 @@ class Points:
     def groups(self) -> NDArray[np.int64]:
         """Label of each point's set of equal inputs: replicates share one."""
         return np.unique(np.column_stack(self.inputs), axis=0, return_inverse=True)[1].reshape(-1)
+
+    def only(self, keep: NDArray[np.bool_], note: str) -> Points:
+        """Return some of the points, and say why."""
+        return replace(
+            self,
+            inputs=tuple(x[keep] for x in self.inputs),
+            y=self.y[keep],
+            stderr=None if self.stderr is None else self.stderr[keep],
+            run=np.unique(self.run[keep], return_inverse=True)[1].reshape(-1),
+            counts=self.counts[keep],
+            notes=(*self.notes, note),
+        )
 
 
 def points_of(data: Observations) -> Points:

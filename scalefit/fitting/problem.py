@@ -66,7 +66,7 @@ class Problem:
     ) -> tuple[Array, Array, Array]:
         """Objective (...), its gradient (..., p) and approximate Hessian (..., p, p) by theta."""
         r, jac, objective = self.residual(value), self.linearised(value, jacobian), self.objective
-        if objective.loss == "squared" and weights is None:
+        if objective.function == "squared" and weights is None:
             return _along(r, r), _along(jac, -2 * r), 2 * (jac @ jac.swapaxes(-1, -2))
         loss, slope, curvature = objective.rho(r), objective.slope(r), objective.curvature(r)
         if weights is not None:
@@ -100,6 +100,27 @@ class Problem:
         """Weighted sum of squares of the values themselves: what a residual is small against."""
         y = self.y / self.unit
         return float(y @ y)
+
+    def as_squares(self, theta: Array) -> tuple[Problem, Array]:
+        """Return the plain least-squares problem with the same optimum, and its weights (n,).
+
+        Intervals then know one objective only. The pseudo-values ŷ = f + g·ψ(r) / mean ψ' have the gradient of the
+        real objective at ``theta``, and a scatter that yields the M-estimator's variance. A clipped outlier pulls
+        as far as Huber lets it, and no further; without the mean ψ' a loss that clips much would look precise.
+        Source: Huber and Ronchetti 2009, Robust Statistics, section 7.10.
+        """
+        value = self.law.value(self.inputs, theta)
+        r = self.residual(value)
+        unit = np.ones_like(value) if self.scale is None else self.scale
+        if self.objective.residual == "log":
+            unit = unit * value
+        bend = max(float(np.mean(self.objective.bend(r))), 1e-12)
+        pseudo = value + unit * self.objective.slope(r) / bend
+        if self.law.link == "log":
+            pseudo = value * np.exp((pseudo - value) / value)
+            unit = unit / value
+        plain = Objective(residual=self.objective.residual)
+        return replace(self, y=pseudo, objective=plain, scale=None), unit**-2.0
 
     @property
     def unit(self) -> Array | float:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.fitting.interval import Interval, short
+from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
+from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.points import Points
-from scalefit.fitting.resample import Draws
-from scalefit.fitting.solve import Solution
-from scalefit.fitting.uncertainty import Kind, Uncertainty
+from scalefit.fitting.solve import Draws, Solution
 from scalefit.laws.law import Law
 from scalefit.result import html_notes, html_table, html_verdict
 from scalefit.table import Observations
@@ -36,7 +36,7 @@ class Fit:
     points : the same with finetuning seeds averaged within each pretraining run.
     solution : the optimum and how it was verified.
     uncertainty : what the intervals rest on.
-    lack_of_fit : p-value of the law against pure seed error, or None without replicates.
+    misfit : whether the law follows the data, and how that was judged.
     notes : everything a reader of the numbers should know.
     group : what the rows have in common, such as ``{"corpus": "fr", "task": "en-fr"}``.
     draws : bootstrap refits, where they were asked for.
@@ -47,7 +47,7 @@ class Fit:
     points: Points
     solution: Solution
     uncertainty: Uncertainty
-    lack_of_fit: float | None = None
+    misfit: LackOfFit
     notes: tuple[str, ...] = ()
     group: Mapping[str, Any] = field(default_factory=dict)
     draws: Draws | None = None
@@ -61,6 +61,11 @@ class Fit:
     def params(self) -> dict[str, float]:
         """Estimates by name, in full precision."""
         return self.solution.params
+
+    @property
+    def lack_of_fit(self) -> float | None:
+        """p-value of the law against the data, or None where they cannot say."""
+        return self.misfit.p
 
     @property
     def derived(self) -> dict[str, float]:

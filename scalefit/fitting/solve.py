@@ -1,4 +1,7 @@
-"""From a problem to its verified optimum: grid, projection, polish. No start is ever needed."""
+"""From a problem to its verified optimum, and to refits by the thousand: grid, projection, descent.
+
+No start is ever needed. Refits are one array program over a matrix of weights, no processes.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import FitError
-from scalefit.fitting.descent import Spot, descend
-from scalefit.fitting.grid import Start, between_cells, shape_grid
+from scalefit.fitting.descent import Spot, descend, polish
+from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem, make_problem
 from scalefit.fitting.projection import project
@@ -20,6 +23,7 @@ from scalefit.laws.law import Law
 Array = NDArray[np.float64]
 BASINS = 4
 FINE = 2
+CELLS = 3_000_000
 SQUARED = Objective()
 CONVERGED = 1e-6
 
@@ -132,7 +136,7 @@ def starting_points(problem: Problem, weights: Array | None = None) -> list[Star
             [float(t) for t in row] for row in np.atleast_2d(law.starts(problem.inputs, problem.y))
         ]
         return [Start(row, row, inf) for row in rows]
-    grid = shape_grid(problem)
+    grid = shape_grid(law, problem.inputs)
     found = project(problem, grid, weights)
     minima = _local_minima(found.cost.reshape(grid.shape))
     if minima.size > 1:
@@ -181,3 +185,70 @@ def _condition(problem: Problem, theta: Array) -> float:
     if not np.isfinite(norm).all() or (norm == 0).any():
         return np.inf
     return float(np.linalg.cond((jac / norm[:, None]).T))
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Refitted parameters: ``theta`` (R, p) in solver's coordinates, and quoted ones by name."""
+
+    problem: Problem
+    theta: Array
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """Quoted parameters, each of shape (R,)."""
+        return {k: np.asarray(v) for k, v in self.problem.law.params(self.theta).items()}
+
+    def stderr(self) -> dict[str, float]:
+        """Return the standard deviation of each quoted parameter over the draws."""
+        return {k: float(np.std(v, ddof=1)) for k, v in self.params.items()}
+
+
+def multiplicities(clusters: NDArray[np.int64], resamples: int, seed: int) -> Array:
+    """How often each point is drawn when whole clusters are drawn with replacement: (R, n)."""
+    rng = np.random.default_rng(seed)
+    groups = int(clusters.max()) + 1
+    drawn = rng.integers(0, groups, size=(resamples, groups))
+    flat = drawn + groups * np.arange(resamples)[:, None]
+    counts = np.bincount(flat.reshape(-1), minlength=resamples * groups).reshape(resamples, groups)
+    return counts[:, clusters].astype(float)
+
+
+def refit(solution: Solution, weights: Array) -> Draws:
+    """Refit under every row of weights (R, n), from the optimum or a better grid point."""
+    problem = solution.problem
+    grid = _coarse_grid(problem)
+    width = max(grid.size if grid else 1, problem.y.size) * len(solution.theta)
+    block = max(1, CELLS // width)
+    with np.errstate(all="ignore"):
+        parts = [
+            _refit_block(solution, grid, weights[i : i + block])
+            for i in range(0, len(weights), block)
+        ]
+    return Draws(problem, np.concatenate(parts))
+
+
+def _coarse_grid(problem: Problem) -> Grid | None:
+    """Shapes for the starts of refits; none where grid and points together would be large."""
+    if not (problem.law.separable and problem.objective.plain):
+        return None
+    grid = shape_grid(problem.law, problem.inputs, points=16 if len(problem.law.shapes) == 1 else 8)
+    return grid if grid.size * problem.y.size < CELLS else None
+
+
+def _refit_block(solution: Solution, grid: Grid | None, weights: Array) -> Array:
+    problem = solution.problem
+    start = np.tile(solution.theta, (len(weights), 1))
+    if grid:
+        found = project(problem, grid, weights)
+        best, rows = found.cost.argmin(0), np.arange(len(weights))
+        better = found.cost[best, rows] < problem.total(solution.fitted, weights)
+        there = np.concatenate([found.coefficients[:, best, rows], grid.cells[:, best]])
+        start = np.where(better[:, None], there.T, start)
+    return polish(problem, start, weights)
+
+
+def leave_out(solution: Solution, clusters: NDArray[np.int64]) -> Draws:
+    """Refit without each cluster in turn: (G, p)."""
+    weights = (clusters != np.arange(clusters.max() + 1)[:, None]).astype(float)
+    return refit(solution, weights)

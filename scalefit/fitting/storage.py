@@ -37,7 +37,11 @@ def to_dict(fit: Fit) -> dict[str, Any]:
         "params": {k: _finite(v) for k, v in fit.params.items()},
         "intervals": {k: [_finite(i.low), _finite(i.high)] for k, i in fit.intervals().items()},
         "objective": fit.objective,
-        "loss": {"loss": objective.loss, "delta": objective.delta, "residual": objective.residual},
+        "loss": {
+            "function": objective.function,
+            "delta": objective.delta,
+            "residual": objective.residual,
+        },
         "weights": fit.uncertainty.noise.label,
         "notes": list(fit.notes),
         "signature": fit.signature,

@@ -7,7 +7,7 @@ cells, ``log s² = b0 + b1 log x``, borrows strength and covers 96 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,8 @@ class VarianceLine:
         Smoothed variance of one replicate in each cell, in the order given.
     notes
         What was done besides.
+    centre
+        ``log x`` where the line's height does not depend on its slope.
     """
 
     intercept: float
@@ -44,6 +46,7 @@ class VarianceLine:
     dof: float
     variances: Floats
     notes: tuple[str, ...] = ()
+    centre: float = 0.0
 
     @property
     def weights(self) -> Floats:
@@ -57,6 +60,19 @@ class VarianceLine:
         """Smoothed variance of one replicate at sizes ``x`` > 0."""
         return np.asarray(np.exp(self.intercept + self.slope * np.log(np.asarray(x, dtype=float))))
 
+    def doubt(self, x: ArrayLike) -> Floats:
+        """Variance of the log variance at sizes ``x`` > 0 that comes from the slope; 0 where it was fixed."""
+        apart = np.log(np.asarray(x, dtype=float)) - self.centre
+        return np.asarray((apart * np.nan_to_num(self.slope_stderr)) ** 2)
+
+    def times(self, factor: float) -> VarianceLine:
+        """Return the line of ``factor`` times the variance."""
+        return replace(
+            self,
+            intercept=self.intercept + float(np.log(factor)),
+            variances=_frozen(self.variances * factor),
+        )
+
 
 def smoothed_variance(
     x: ArrayLike,
@@ -65,6 +81,7 @@ def smoothed_variance(
     dof: ArrayLike,
     *,
     residual: Literal["linear", "log"] = "linear",
+    usual_change: float = np.inf,
 ) -> VarianceLine:
     """Line through the variances of replicated cells.
 
@@ -76,6 +93,9 @@ def smoothed_variance(
     dof : (n,) degrees of freedom of each variance: pretraining seeds − 1.
     residual
         "log": the variance of log y, by the delta method ``s² / mean²``.
+    usual_change
+        Standard deviation, over the curves one meets, of how much the log variance changes over the sizes at
+        hand. The slope is shrunk towards 0 by it: with few runs a steep line is mostly chance.
 
     Notes
     -----
@@ -103,9 +123,11 @@ def smoothed_variance(
         b0, b1, error = float(np.log(pooled)), 0.0, float("nan")
         notes = (*notes, f"fewer than {CELLS_FOR_A_SLOPE} replicated sizes: variance pooled")
     else:
-        b0, b1, error = _gamma_line(log_x[used], raw[used], nu[used], pooled)
+        prior = usual_change / float(np.ptp(log_x[used]))
+        b0, b1, error = _gamma_line(log_x[used], raw[used], nu[used], pooled, prior)
     line = np.exp(b0 + b1 * log_x)
-    return VarianceLine(b0, b1, error, float(nu.sum()), _frozen(line), notes)
+    centre = float(np.average(log_x[used], weights=nu[used]))
+    return VarianceLine(b0, b1, error, float(nu.sum()), _frozen(line), notes, centre)
 
 
 def _frozen(values: Floats) -> Floats:
@@ -139,16 +161,21 @@ def _log_sizes(size: Floats) -> tuple[Floats, tuple[str, ...]]:
 
 
 def _gamma_line(
-    log_x: Floats, raw: Floats, nu: Floats, pooled: float
+    log_x: Floats, raw: Floats, nu: Floats, pooled: float, prior: float
 ) -> tuple[float, float, float]:
-    """Intercept, slope and the slope's standard error of a gamma regression with log link."""
+    """Intercept, slope and the slope's standard error of a gamma regression with log link.
+
+    ``prior`` is the standard deviation of the slope beforehand, about 0.
+    """
     centre = float(np.average(log_x, weights=nu))
     t, w = log_x - centre, nu / 2
     design = np.column_stack([np.ones_like(t), t])
-    information = design.T @ (w[:, None] * design)
+    known = np.array([0.0, prior**-2.0])  # what the prior knows of the two
+    information = design.T @ (w[:, None] * design) + np.diag(known)
     beta = np.array([np.log(pooled), 0.0])
     for _ in range(_STEPS):
-        step = np.linalg.solve(information, design.T @ (w * (raw / np.exp(design @ beta) - 1)))
+        score = design.T @ (w * (raw / np.exp(design @ beta) - 1)) - known * beta
+        step = np.linalg.solve(information, score)
         beta = beta + np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-10:
             break

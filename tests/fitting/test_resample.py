@@ -5,7 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.fitting import Objective, solve
-from scalefit.fitting.resample import leave_out, multiplicities, refit
+from scalefit.fitting.solve import leave_out, multiplicities, refit
 from scalefit.laws import LAWS
 
 X = np.geomspace(1e6, 1e9, 20)
@@ -64,7 +64,7 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
     solution = solve(LAWS["power"], (X,), Y)
     weights = multiplicities(np.arange(20), 40, seed=5)
     whole = refit(solution, weights).theta
-    monkeypatch.setattr("scalefit.fitting.resample.CELLS", 500)
+    monkeypatch.setattr("scalefit.fitting.solve.CELLS", 500)
     np.testing.assert_allclose(refit(solution, weights).theta, whole, rtol=1e-5)
 
 

@@ -6,8 +6,15 @@ the new answers and its entries go.
 """
 
 EXPECTED: dict[str, str] = {
-    "fits/*128000/lack_of_fit": "checkpoints of several runs test their law, too",
-    "fits/*128000/ahead/run": "the band of a new run takes the scatter between runs, so it has no waist",
+    "fits/*/lack_of_fit": "checkpoints of several runs and single points test their law, too",
+    "fits/*/ahead": "a law that all runs miss alike has that misfit in its band, beside the spread of runs",
+    "fits/*/intervals": "the same for parameters; and what is not identified has no interval of its own",
+    "fits/*/tokens/*": "the same for token counts",
+    "fits/*/not identified": "identified: an interval much shorter than what was allowed, off the bounds",
+    "fits/*/params/[EADab]*": "a parameter that is no longer identified has no number of its own",
+    "chinchilla/*/lack_of_fit": "a bend in the logarithms of two inputs is looked for",
+    "gordon/*/lack_of_fit": "single points are asked for a pattern",
+    "gordon/*/intervals/*": "ends of the likelihood region are found between its grid points",
     "align/*128000 bleu/verdict": "a sure trend without a sure fall is `improving`, not `inconclusive`",
     "align/*128000 bleu/p": "a pair of sizes that looks noisier than the rest is held to its own noise",
     "align/*128000 bleu/fall": "a pair of sizes that looks noisier than the rest is held to its own noise",

@@ -1,0 +1,95 @@
+"""What every interval starts from: the optimum of a least-squares problem, and the scatter about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy import stats
+
+from scalefit.fitting.problem import Problem
+from scalefit.types import Floats
+
+Ends = tuple[float, float]
+# A direction that moves the curve less than this part of what the strongest one does is not seen by the data:
+# derivatives taken by differences are no better than 1e-9.
+UNSEEN = 1e-8
+
+
+class Intervals(Protocol):
+    """Intervals at one level, by one method: of the mean curve and of the quoted parameters."""
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        ...
+
+    def curve(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Low and high, each (Q,), of the mean curve at ``inputs`` (each (Q,))."""
+        ...
+
+    def parameters(self) -> dict[str, Ends]:
+        """Low and high of every quoted parameter."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The optimum as a least-squares problem with known scatter.
+
+    Attributes
+    ----------
+    problem, weights : the problem as plain squares (:meth:`Problem.as_squares`), and its weights (n,).
+    theta : (p,) solver's coordinates of the optimum.
+    s2, dof : variance of a point of weight 1, and its degrees of freedom.
+    """
+
+    problem: Problem
+    weights: Floats
+    theta: Floats
+    s2: float
+    dof: float
+
+    def t(self, level: float) -> float:
+        """Student's quantile for a two-sided interval; inf without degrees of freedom."""
+        return float(stats.t.ppf(0.5 + level / 2, self.dof)) if self.dof > 0 else np.inf
+
+    @cached_property
+    def rss(self) -> float:
+        """Weighted sum of squares at the optimum."""
+        return rss_of(self.problem, self.problem.law.value(self.problem.inputs, self.theta), self.weights)
+
+    def linked(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Value (n,) and its derivative (p, n) at the optimum, on the law's link scale."""
+        value, jac = self.problem.law.jacobian(inputs, self.theta)
+        return (np.log(value), jac / value) if self.problem.law.link == "log" else (value, jac)
+
+    def variance(self, gradients: Floats) -> Floats:
+        """Linearised variance of what has ``gradients`` (..., p) by theta: (...).
+
+        It is infinite for whatever moves along a direction that the data do not see. A pseudo-inverse would give
+        such a direction no variance at all, and of two parameters that trade places both would look known.
+        """
+        along = (gradients / self._axes[0]) @ self._axes[2]
+        seen = self._axes[1] > UNSEEN * self._axes[1].max(initial=0.0)
+        size = np.linalg.norm(along, axis=-1)
+        lost = (np.abs(along[..., ~seen]) > 1e-6 * size[..., None]).any(-1)
+        known = ((along[..., seen] / self._axes[1][seen]) ** 2).sum(-1)
+        return np.asarray(np.where(lost, np.inf, self.s2 * known))
+
+    @cached_property
+    def _axes(self) -> tuple[Floats, Floats, Floats]:
+        """Sizes of the Jacobian's columns (p,), singular values (p,) and directions (p, p) of the rest."""
+        jac = self.linked(self.problem.inputs)[1] * np.sqrt(self.weights)
+        size = np.linalg.norm(jac, axis=1)
+        size = np.where(size > 0, size, 1.0)
+        left, values, _ = np.linalg.svd(jac / size[:, None], full_matrices=True)
+        return size, np.pad(values, (0, left.shape[1] - values.size)), left
+
+
+def rss_of(problem: Problem, value: Floats, weights: Floats) -> float:
+    """Weighted sum of squares of fitted values (n,), on the law's link scale."""
+    fitted = np.log(value) if problem.law.link == "log" else value
+    return float(np.sum(weights * (problem.target - fitted) ** 2))

@@ -1,0 +1,282 @@
+"""What a fit does not know, and the rule that says which intervals it gets.
+
+- several runs, each at several sizes: refits without each run, ``jackknife-t``;
+- one such run: profile or Wald, longer by its drift;
+- a law that misses the replicated means: their misfit is the scatter, with sizes − p degrees of freedom;
+- from 60 points on, refits without blocks of points: scatter need not be alike everywhere;
+- otherwise the scatter about the curve, n − p degrees of freedom, by ``profile-t``, or ``wald-t`` where the
+  likelihood cannot be laid out;
+- as many sizes as parameters: no interval, whatever the number of runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
+from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
+from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
+from scalefit.fitting.intervals.profile import Profile, can_be_profiled
+from scalefit.fitting.intervals.wald import Wald, standard_errors
+from scalefit.fitting.interval import check_level
+from scalefit.fitting.lack_of_fit import LackOfFit
+from scalefit.fitting.noise import Noise, Spread, spread_of
+from scalefit.fitting.points import Points
+from scalefit.fitting.solve import Draws, Solution, leave_out
+from scalefit.types import Floats, Ints
+
+Kind = Literal["mean", "run"]
+USUAL = 0.95
+MANY, BLOCKS = 60, 30
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """What the intervals of a fit rest on.
+
+    Attributes
+    ----------
+    best : the optimum as a least-squares problem with known scatter.
+    noise : where the weights came from.
+    spread : how far a new run lies from the curve; None where nothing tells.
+    refits : without each pretraining run, or without each block of many points; else None.
+    missed : the optimum with the misfit of the size means as scatter, where runs do not show it; else None.
+    drift : how the checkpoints of one run hang together; else None.
+    """
+
+    best: Optimum
+    noise: Noise
+    spread: Spread | None = None
+    refits: Draws | None = None
+    missed: Optimum | None = None
+    drift: Drift | None = None
+
+    @property
+    def method(self) -> str:
+        """Name of the intervals' method."""
+        return self._usual.method
+
+    @property
+    def dof(self) -> float:
+        """Degrees of freedom of the scatter."""
+        return self.best.dof
+
+    @property
+    def stderr(self) -> dict[str, float]:
+        """Standard errors of the quoted parameters: the jackknife's, or linearised."""
+        if self.refits is not None:
+            return {k: float(jackknife_error(v)) for k, v in self.refits.params.items()}
+        return standard_errors(self.best)
+
+    def at(self, level: float) -> Intervals:
+        """Return the intervals at a level; what they share is computed once for one object.
+
+        Raises
+        ------
+        DomainError
+            The level does not lie between 0 and 1.
+        """
+        check_level(level)
+        return self._usual if level == USUAL else self._at(level)
+
+    @cached_property
+    def _usual(self) -> Intervals:
+        return self._at(USUAL)
+
+    def _at(self, level: float) -> Intervals:
+        if self.best.dof <= 0:
+            return Nothing(self.best)
+        if self.refits is not None:
+            found: Intervals = Jackknife(self.best, level, self.refits)
+        else:
+            found = _plain(self.best, level)
+        if self.missed is not None:
+            found = Beside(found, _plain(self.missed, level), self.best)
+        return found if self.drift is None else Drifting(found, self.best, self.drift, level)
+
+    def curve(self, inputs: tuple[Floats, ...], level: float, kind: Kind = "mean") -> tuple[Floats, Floats]:
+        """Low and high, each (Q,), of the mean curve or of one new run at ``inputs`` (each (Q,))."""
+        low, high = self.at(level).curve(inputs)
+        if kind == "mean":
+            return low, high
+        law = self.best.problem.law
+        center = law.value(inputs, self.best.theta)
+        if self.spread is None:
+            return np.full(low.shape, -np.inf), np.full(high.shape, np.inf)
+        one = self.spread.reach(inputs[0], level)
+        if self.best.problem.objective.residual == "log":
+            one = one * np.abs(center)
+        with np.errstate(invalid="ignore"):
+            return center - np.hypot(center - low, one), center + np.hypot(high - center, one)
+
+    def parameters(self, level: float) -> dict[str, Ends]:
+        """Low and high of every quoted parameter."""
+        return self.at(level).parameters()
+
+    def below(self, weights: Floats, value: float) -> float:
+        """Confidence that the coefficients' combination Σ a_j c_j, ``weights`` (k,), is below ``value``.
+
+        The signed profile t (or Wald's, or the jackknife's) through Student's distribution.
+        """
+        best, k = self.best, weights.size
+        if best.dof <= 0:
+            return float("nan")
+        gap = value - float(best.theta[:k] @ weights)
+        if self.refits is None and can_be_profiled(best.problem):
+            rise = Profile(best, 0.999).rise(weights, value)
+            t = np.sqrt(max(rise, 0.0) / max(best.s2, 1e-300)) * np.sign(gap)
+        else:
+            error = self._error(weights)
+            t = gap / error if error > 0 else np.sign(gap) * np.inf
+        return float(stats.t.cdf(t, best.dof))
+
+    def _error(self, weights: Floats) -> float:
+        k = weights.size
+        if self.refits is not None:
+            return float(jackknife_error(self.refits.theta[:, :k] @ weights))
+        return float(np.sqrt(self.best.variance(np.pad(weights, (0, self.best.theta.size - k)))))
+
+
+def _plain(best: Optimum, level: float) -> Intervals:
+    return Profile(best, level) if can_be_profiled(best.problem) else Wald(best, level)
+
+
+@dataclass(frozen=True, eq=False)
+class Nothing:
+    """No interval: nothing tells how far the curve may be off."""
+
+    optimum: Optimum
+    method: str = "none"
+
+    def curve(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Return all numbers."""
+        return np.full(inputs[0].shape, -np.inf), np.full(inputs[0].shape, np.inf)
+
+    def parameters(self) -> dict[str, Ends]:
+        """Return all numbers."""
+        return dict.fromkeys(self.optimum.problem.law.parameters, (-np.inf, np.inf))
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Two independent reasons for doubt: the arms of both intervals, added as squares."""
+
+    inner: Intervals
+    other: Intervals
+    optimum: Optimum
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.inner.method
+
+    def curve(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Low and high, each (Q,), of the mean curve at ``inputs``."""
+        center = self.optimum.problem.law.value(inputs, self.optimum.theta)
+        (low, high), (below, above) = self.inner.curve(inputs), self.other.curve(inputs)
+        return center - np.hypot(center - low, center - below), center + np.hypot(high - center, above - center)
+
+    def parameters(self) -> dict[str, Ends]:
+        """Low and high of every quoted parameter."""
+        center = self.optimum.problem.law.params(self.optimum.theta)
+        other, out = self.other.parameters(), {}
+        for name, (low, high) in self.inner.parameters().items():
+            middle, (below, above) = float(center[name]), other[name]
+            ends = middle - np.hypot(middle - low, middle - below), middle + np.hypot(high - middle, above - middle)
+            out[name] = ends if np.isfinite(middle) else (low, high)
+        return out
+
+
+def uncertainty_of(
+    solution: Solution, points: Points, noise: Noise, lack: LackOfFit
+) -> tuple[Uncertainty, list[str]]:
+    """Choose what the intervals rest on, and say what that leaves out."""
+    problem, weights = solution.problem.as_squares(solution.theta)
+    free = Optimum(problem, weights, solution.theta, 0.0, 0.0)
+    n, p, sizes = points.y.size, solution.theta.size, int(points.groups.max()) + 1
+    if sizes <= p:
+        note = (
+            f"{sizes} sizes for {p} parameters: the curve passes through their means, so that nothing tells whether "
+            "the law holds, and no interval is given; measure more sizes, or take a law with fewer parameters"
+        )
+        return Uncertainty(free, noise), [note] if n > sizes else []
+    best = replace(free, s2=free.rss / (n - p), dof=float(n - p))
+    runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
+    spread = spread_of(points, noise, *_scaled(solution, best), runs if runs > 1 else 0)
+    out = Uncertainty(best, noise, spread)
+    notes = [lack.line] if lack.seen else []
+    if runs > 1:
+        return _of_runs(out, solution, points, lack), notes
+    if runs == 1:
+        drift = drift_of(best)
+        return replace(out, drift=drift), [*notes, _drift_note(drift)]
+    if lack.seen and lack.by == "replicates":
+        return replace(out, best=replace(best, s2=lack.mean_square, dof=float(lack.dof))), notes
+    notes += _delta_note(solution)
+    if n >= MANY:
+        blocks = leave_out(solution, _dealt(points))
+        out = replace(out, best=replace(best, dof=BLOCKS - 1.0), refits=blocks)
+    return out, notes
+
+
+def _scaled(solution: Solution, best: Optimum) -> tuple[Floats, Floats]:
+    """Residuals of the pseudo-values in units of the value or its logarithm (n,), and their leverages (n,)."""
+    problem, root = best.problem, np.sqrt(best.weights)
+    value, jac = best.linked(problem.inputs)
+    residual = problem.target - value
+    if solution.problem.scale is not None:
+        residual = residual / solution.problem.scale
+    if problem.objective.residual == "log" and problem.law.link != "log":
+        residual = residual / value
+    if problem.objective.residual != "log" and problem.law.link == "log":
+        residual = residual * np.exp(value)
+    rows = jac * root
+    size = np.linalg.norm(rows, axis=1)
+    basis = np.linalg.qr((rows[size > 0] / size[size > 0, None]).T)[0]
+    return residual, (basis**2).sum(1)
+
+
+def _of_runs(out: Uncertainty, solution: Solution, points: Points, lack: LackOfFit) -> Uncertainty:
+    """Leave out each run; where all of them miss the law alike, that is a doubt beside theirs."""
+    units = int(points.run.max())
+    missed = replace(out.best, s2=lack.mean_square, dof=float(lack.dof)) if lack.seen else None
+    best, refits = replace(out.best, dof=float(units)), leave_out(solution, points.run)
+    return replace(out, best=best, refits=refits, missed=missed)
+
+
+def _drift_note(drift: Drift) -> str:
+    return (
+        "all points are checkpoints of one run: intervals hold for this run, not for the procedure, and are longer by "
+        f"what neighbours have in common (correlation about {drift.correlation:.1f})"
+    )
+
+
+def _delta_note(solution: Solution) -> list[str]:
+    objective = solution.problem.objective
+    if objective.delta is None:
+        return []
+    share = float((np.abs(solution.problem.residual(solution.fitted)) > objective.delta).mean())
+    if share <= 0.75:
+        return []
+    return [
+        f"delta is smaller than {share:.0%} of the residuals: the intervals rest on the few others "
+        "and can be too short; raise delta"
+    ]
+
+
+def _dealt(points: Points) -> Ints:
+    """Deal the points into blocks, the same for the same points in any order.
+
+    From many points the scatter can be measured where it is: leaving out blocks needs no scatter that is alike
+    everywhere, as s² does. Source: Shao and Wu 1989, Annals of Statistics 17(3) (delete-d jackknife).
+    """
+    order = np.lexsort((points.y, *points.inputs))
+    blocks = np.empty(order.size, dtype=np.int64)
+    blocks[order] = np.random.default_rng(0).permutation(order.size) % BLOCKS
+    return blocks
+

@@ -1,0 +1,52 @@
+"""Wald's intervals: the curve as a plane at the optimum. For laws whose likelihood cannot be laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalefit.fitting.intervals.optimum import Ends, Optimum
+from scalefit.types import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Wald:
+    """Estimate ± t standard errors, on the law's link scale."""
+
+    optimum: Optimum
+    level: float
+    method: str = "wald-t"
+
+    def curve(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Low and high, each (Q,), of the mean curve at ``inputs``."""
+        best = self.optimum
+        with np.errstate(all="ignore"):  # where the law has no value
+            value, jac = best.linked(inputs)
+            half = best.t(self.level) * np.sqrt(best.variance(jac.T))
+            low, high = value - half, value + half
+            return (np.exp(low), np.exp(high)) if best.problem.law.link == "log" else (low, high)
+
+    def parameters(self) -> dict[str, Ends]:
+        """Low and high of every quoted parameter."""
+        best = self.optimum
+        t, center = best.t(self.level), best.problem.law.params(best.theta)
+        halves = {name: t * error for name, error in standard_errors(best).items()}
+        return {name: (float(center[name]) - h, float(center[name]) + h) for name, h in halves.items()}
+
+
+def standard_errors(best: Optimum) -> dict[str, float]:
+    """Linearised standard errors of the quoted parameters; inf for what the data do not see."""
+    with np.errstate(all="ignore"):
+        errors = {k: float(np.sqrt(best.variance(g))) for k, g in gradients_of(best).items()}
+    return {k: np.inf if np.isnan(error) else error for k, error in errors.items()}
+
+
+def gradients_of(best: Optimum) -> dict[str, Floats]:
+    """Derivative (p,) of every quoted parameter by theta, by central differences."""
+    law = best.problem.law
+    step = 1e-6 * np.maximum(np.abs(best.theta), 1e-3)
+    with np.errstate(all="ignore"):
+        up, down = (law.params(best.theta + side * np.diag(step)) for side in (1, -1))
+        slopes = {k: (np.asarray(up[k]) - np.asarray(down[k])) / (2 * step) for k in up}
+    return {k: np.broadcast_to(slope, step.shape) for k, slope in slopes.items()}
