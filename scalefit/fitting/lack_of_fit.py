@@ -15,7 +15,7 @@ from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from scalefit.fitting.intervals.correlated import restricted
 from scalefit.fitting.points import Points
@@ -114,7 +114,7 @@ def _by_replicates(points: Points, residual: Floats, mean_square: float, dof: in
         return None
     means = np.bincount(points.groups, residual) / counts
     pure = float(np.sum((residual - means[points.groups]) ** 2)) / left
-    return float(stats.f.sf(mean_square / pure, dof, left)) if pure > 0 else None
+    return float(special.fdtrc(dof, left, mean_square / pure)) if pure > 0 else None
 
 
 def _by_runs(points: Points, residual: Floats, tangent: Floats) -> float | None:
@@ -134,7 +134,7 @@ def _by_runs(points: Points, residual: Floats, tangent: Floats) -> float | None:
     left = table[:, common] @ off
     between = float(((left - left.mean(0)) ** 2).sum()) / (runs - 1)
     together = runs * float((left.mean(0) ** 2).sum())
-    return float(stats.f.sf(together / between, 1, runs - 1)) if between > 0 else None
+    return float(special.fdtrc(1, runs - 1, together / between)) if between > 0 else None
 
 
 def _complement(tangent: Floats) -> Floats:
@@ -168,7 +168,7 @@ def _by_bend(residual: Floats, tangent: Floats, bends: Floats) -> float | None:
         return None
     taken = float(((bends.T @ residual) ** 2).sum())
     rest = float(((residual - tangent @ (tangent.T @ residual)) ** 2).sum()) - taken
-    return float(stats.f.sf(taken / k / (rest / left), k, left)) if rest > 0 else 0.0
+    return float(special.fdtrc(k, left, taken / k / (rest / left))) if rest > 0 else 0.0
 
 
 def _by_neighbours(points: Points, residual: Floats, tangent: Floats) -> float | None:
@@ -191,7 +191,7 @@ def _by_neighbours(points: Points, residual: Floats, tangent: Floats) -> float |
     variance = 2 * (square - dof * mean**2) / (dof * (dof + 2))
     a = mean * (mean * (4 - mean) / variance - 1) / 4
     ratio = float(np.sum(np.diff(r) ** 2) / np.sum(r**2))
-    return float(stats.beta.cdf(ratio / 4, a, a * (4 - mean) / mean)) if a > 0 else None
+    return float(special.betainc(a, a * (4 - mean) / mean, ratio / 4)) if a > 0 else None
 
 
 def _differences(basis: Floats) -> Floats:
@@ -214,4 +214,4 @@ def _by_drift(points: Points, residual: Floats, tangent: Floats, bends: Floats) 
     shares, with_bend, _ = restricted(residual[order], both)
     _, without, _ = restricted(residual[order], tangent[order])
     gain = without * (left + k) / (with_bend * left) - 1
-    return float(shares @ stats.f.sf(np.maximum(gain, 0.0) * left / k, k, left))
+    return float(shares @ special.fdtrc(k, left, np.maximum(gain, 0.0) * left / k))

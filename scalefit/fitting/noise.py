@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from scalefit.errors import FitError
 from scalefit.fitting.objective import Objective
@@ -21,9 +22,9 @@ from scalefit.fitting.variance_line import CELLS_FOR_A_SLOPE, VarianceLine, smoo
 from scalefit.types import Floats
 
 Weighting = Literal["auto", "none", "stderr", "seeds"]
-# Seeds of translation models change their SD by a factor of two over a curve as often as not: the logarithm of
-# their variance by 1.5. A line through a few cells is drawn to no change by as much as its error exceeds that.
-USUAL_CHANGE = 1.5
+# How much the logarithm of the variance usually changes over a curve: by 1, which is an SD of 1.6 times as much. A
+# line through a few cells is drawn to no change by as much as its error exceeds that.
+USUAL_CHANGE = 1.0
 DUST = 1e-9
 
 
@@ -126,39 +127,41 @@ class Spread:
 
     Attributes
     ----------
-    line : variance of a value, or of its logarithm, by size.
-    dof : degrees of freedom of the scatter in the middle of the sizes; fewer count away from it, where the
-        line's slope is in doubt.
+    x : (n,) first input of the points.
+    residual : (n,) of the values, or of their logarithms.
+    own : (n,) how much of its residual each point left: points that pulled the curve to them count less.
+    dof : degrees of freedom of the scatter.
+    weights : the line behind the weights, whose slope is then known from the seeds; or None.
     """
 
-    line: VarianceLine
+    x: Floats
+    residual: Floats
+    own: Floats
     dof: float
+    weights: VarianceLine | None
+
+    @cached_property
+    def line(self) -> VarianceLine:
+        """Variance by size."""
+        if self.weights is not None:
+            scaled = self.residual**2 / self.weights.at(self.x)
+            return self.weights.times(float(scaled.sum() / self.own.sum()))
+        share = self.own * self.dof / self.own.sum()
+        squares = self.residual**2 / self.own
+        return smoothed_variance(self.x, np.ones(self.x.size), squares, share, usual_change=USUAL_CHANGE)
 
     def reach(self, x: Floats, level: float) -> Floats:
         """Half-length (Q,) of the interval of a new value about a known curve, at sizes ``x`` (Q,)."""
-        doubt = 2 / self.dof + self.line.doubt(x)
-        # A variance known with ν degrees of freedom has a logarithm of variance 2/ν: the line's doubt is read as
-        # fewer of them, so that beyond the data the tails grow and not the scatter itself.
-        t = stats.t.ppf(0.5 + level / 2, np.maximum(2 / doubt, 1.0))
-        return np.asarray(t * np.sqrt(self.line.at(x)))
+        if not (self.residual**2).sum() > 0:
+            return np.zeros(x.shape)
+        # The logarithm of a variance known with ν degrees of freedom has variance ψ'(ν/2): the line's doubt is read
+        # as fewer of them, its middle kept, so that beyond the data the tails grow and not the scatter itself.
+        doubt = special.polygamma(1, self.dof / 2) + self.line.doubt(x)
+        dof = np.maximum((1 + np.sqrt(1 + 2 * doubt)) / doubt, 1.0)  # solves ψ'(ν/2) = doubt, nearly
+        shift = _log_bias(dof) - _log_bias(self.dof)
+        return np.asarray(special.stdtrit(dof, 0.5 + level / 2) * np.sqrt(self.line.at(x) * np.exp(shift)))
 
 
-def spread_of(points: Points, noise: Noise, residual: Floats, leverage: Floats, units: int) -> Spread | None:
-    """Lay the line through the squares of scaled residuals (n,).
-
-    ``leverage`` (n,) is what each point had of its own residual; ``units`` are the runs, where points share them.
-    Squares of points that pulled the curve towards them count by what is left of them.
-    """
-    own = np.maximum(1 - leverage, 1e-3)
-    dof = float(own.sum()) if units == 0 else units - 1.0
-    if not (residual**2).sum() > 0 or dof <= 0:
-        return None
-    scaled = float((residual**2).sum() / own.sum())
-    if noise.line is not None:
-        return Spread(noise.line.times(scaled), dof)
-    x = points.inputs[0]
-    line = smoothed_variance(
-        x, np.ones(x.size), residual**2 / own, own * dof / own.sum(), usual_change=USUAL_CHANGE
-    )
-    return Spread(line, dof)
-
+def _log_bias(dof: Floats | float) -> Floats:
+    """Mean logarithm of a variance measured with so many degrees of freedom, for a true variance of 1."""
+    return np.asarray(special.digamma(dof / 2) - np.log(dof / 2))

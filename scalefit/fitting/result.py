@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.fitting.identified import Identified, identify
 from scalefit.fitting.interval import Interval, short
 from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
 from scalefit.fitting.lack_of_fit import LackOfFit
@@ -91,32 +93,15 @@ class Fit:
         dof = self.points.y.size - len(self.law.parameters)
         return float(np.sqrt(np.sum(self.residuals**2) / dof)) if dof > 0 else float("nan")
 
-    @property
-    def not_identified(self) -> frozenset[str]:
-        """Parameters that the data do not fix: a shape at its bound or of no effect, or an open 95 % interval."""
-        names: set[str] = set()
-        for j in self._loose:
-            low, high = self.solution.problem.limits[j]
-            moved = self.solution.theta.copy()
-            moved[j] = low + 0.1 * (high - low) if np.isfinite(high - low) else moved[j] + 1.0
-            with np.errstate(all="ignore"):
-                after = self.law.params(moved)
-            names |= {
-                n for n, v in self.params.items() if not np.isclose(float(after[n]), v, rtol=1e-9)
-            }
-        if self.uncertainty.dof <= 0:
-            return frozenset(names)
-        ends = self.uncertainty.parameters(0.95)
-        open_ended = {n for n, (low, high) in ends.items() if np.isinf(low) and np.isinf(high)}
-        return frozenset(names | open_ended)
+    @cached_property
+    def identified(self) -> Identified:
+        """Which parameters the data fix: the one rule for verdict, notes and reports."""
+        return identify(self.solution, self.uncertainty)
 
     @property
-    def _loose(self) -> list[int]:
-        """Coordinates at a bound, a floor at 0 apart, and those that do not move the curve."""
-        slopes = self.law.jacobian(self.points.inputs, self.solution.theta)[1]
-        still = ~(slopes != 0).any(axis=1)
-        at = set(self.solution.at_bound) - {"E"}
-        return [j for j, name in enumerate(self.law.coordinates) if still[j] or name in at]
+    def not_identified(self) -> frozenset[str]:
+        """Parameters that the data do not fix; see :mod:`scalefit.fitting.identified`."""
+        return self.identified.lost
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""
@@ -160,22 +145,11 @@ class Fit:
         x = ", ".join(self.observations.columns.values())
         name = " · ".join(f"{k} {v}" for k, v in self.group.items() if v is not None)
         head = f"{name}: " if name else ""
-        lost = sorted(self.not_identified)
-        state = f"not identified: {', '.join(lost)}" if lost else self._bounded
-        if not self.solution.converged:
-            state = "optimum not verified"
+        state = self.identified.line if self.solution.converged else "optimum not verified"
+        missed = f"; {self.misfit.line}" if self.misfit.seen else ""
         error = self.typical_error
         scatter = "no scatter left to judge by" if np.isnan(error) else f"typical error {error:.3g}"
-        return f"{head}{self.metric} = {self.law.name} law of {x}; {scatter}, {self.points.y.size} points; {state}"
-
-    @property
-    def _bounded(self) -> str:
-        """How far the parameters are identified, where none is lost."""
-        ends = {} if self.uncertainty.dof <= 0 else self.uncertainty.parameters(0.95)
-        open_sided = sorted(n for n, pair in ends.items() if np.isinf(pair).any())
-        if open_sided:
-            return f"bounded on one side only: {', '.join(open_sided)}"
-        return "all parameters identified"
+        return f"{head}{self.metric} = {self.law.name} law of {x}; {scatter}, {self.points.y.size} points; {state}{missed}"
 
     def rows(self, level: float = 0.95) -> list[dict[str, str]]:
         """Return parameters and intervals as text, one row each: what every view shows."""

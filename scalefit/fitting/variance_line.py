@@ -95,7 +95,8 @@ def smoothed_variance(
         "log": the variance of log y, by the delta method ``s² / mean²``.
     usual_change
         Standard deviation, over the curves one meets, of how much the log variance changes over the sizes at
-        hand. The slope is shrunk towards 0 by it: with few runs a steep line is mostly chance.
+        hand. The slope is shrunk towards 0 by it: with few runs a steep line is mostly chance. Where the slope
+        itself is clear of its error, it is shrunk by that much less.
 
     Notes
     -----
@@ -123,8 +124,12 @@ def smoothed_variance(
         b0, b1, error = float(np.log(pooled)), 0.0, float("nan")
         notes = (*notes, f"fewer than {CELLS_FOR_A_SLOPE} replicated sizes: variance pooled")
     else:
-        prior = usual_change / float(np.ptp(log_x[used]))
-        b0, b1, error = _gamma_line(log_x[used], raw[used], nu[used], pooled, prior)
+        cells = log_x[used], raw[used], nu[used], pooled
+        b0, b1, error = _gamma_line(*cells, np.inf)
+        if np.isfinite(usual_change):
+            # A slope that is clear of its error says itself that this curve changes more than others do.
+            usual = usual_change / float(np.ptp(log_x[used]))
+            b0, b1, error = _gamma_line(*cells, max(usual, np.sqrt(max(b1**2 - error**2, 0.0))))
     line = np.exp(b0 + b1 * log_x)
     centre = float(np.average(log_x[used], weights=nu[used]))
     return VarianceLine(b0, b1, error, float(nu.sum()), _frozen(line), notes, centre)

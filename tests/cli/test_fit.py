@@ -40,7 +40,7 @@ def test_groups_are_made_of_what_varies(scalefit):
 def test_one_group_shows_its_whole_fit(scalefit):
     ran = scalefit(*ONE)
     assert ran.out.startswith("corpus fr+en · task en-fr · finetune_tokens 128000: bleu = log law")
-    assert "law:log|residual:linear|loss:squared" in ran.out
+    assert "law:log|residual:log|objective:squared" in ran.out
 
 
 def test_json_holds_the_fits_that_python_gives(stored, fits):
@@ -146,8 +146,8 @@ ERRORS = {
         "scalefit: the table has no column 'corpsu' (columns: corpus, pretrain_tokens,",
     ),
     "a loss without its scale": (
-        (*BLEU, "--loss", "huber"),
-        "scalefit: loss='huber' needs a positive delta=",
+        (*BLEU, "--objective", "huber"),
+        "scalefit: objective='huber' needs a positive delta=",
     ),
     "a file that is not there": (
         ("tokens", "nofile.json", "--target", "3"),

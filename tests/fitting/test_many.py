@@ -81,7 +81,7 @@ def test_conditions_and_options_are_passed_on():
         "power",
         by=["corpus"],
         where={"task": "en-fr"},
-        loss="huber",
+        objective="huber",
         delta=0.01,
     )
     assert all("huber(0.01)" in fit.signature for fit in many.values())

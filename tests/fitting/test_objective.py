@@ -31,8 +31,8 @@ def test_slope_is_the_derivative_of_the_loss(objective):
 
 
 def test_objectives_name_themselves():
-    assert str(Objective()) == "residual:linear|loss:squared"
-    assert str(Objective("huber", 1e-3, "log")) == "residual:log|loss:huber(0.001)"
+    assert str(Objective()) == "residual:linear|objective:squared"
+    assert str(Objective("huber", 1e-3, "log")) == "residual:log|objective:huber(0.001)"
 
 
 X = np.geomspace(1e6, 1e9, 12)

@@ -46,12 +46,13 @@ def test_twenty_finetunings_of_one_run_do_not_shrink_the_interval():
     assert many.intervals()["alpha"].width > 0.4 * few.intervals()["alpha"].width
 
 
-def test_equal_seeds_are_points_of_equal_weight():
+def test_equal_seeds_weigh_nearly_the_same():
     found = fit(table(3, rng=np.random.default_rng(2)))
     assert found.points.design == "runs"
     assert found.uncertainty.dof == 24 - 3
     assert found.lack_of_fit > 0.05
-    assert "weights:equal seeds" in found.signature
+    scale = found.solution.problem.scale
+    assert scale.max() < 2 * scale.min()
     assert "runs:24" in found.signature
 
 
@@ -61,9 +62,8 @@ def test_seeds_whose_spread_changes_with_size_weigh_the_points():
     data["cross_entropy"] = mean + (data["cross_entropy"] - mean) * data["pretrain_tokens"] / 1e9
     found = fit(data)
     assert "weights:seeds" in found.signature
-    assert found.uncertainty.dof == 16
     scale = found.solution.problem.scale
-    assert scale[found.points.inputs[0].argmax()] > 30 * scale[found.points.inputs[0].argmin()]
+    assert scale[found.points.inputs[0].argmax()] > 10 * scale[found.points.inputs[0].argmin()]
 
 
 def test_checkpoints_of_several_runs_are_resampled_run_by_run():
@@ -107,12 +107,8 @@ def test_a_law_that_misses_the_replicated_means_says_so():
     )
     found = fit(data)
     assert found.lack_of_fit < 0.01
-    assert any("does not follow the replicated means (lack of fit p =" in n for n in found.notes)
+    assert any("the means of its seeds lie off the curve (lack of fit p =" in n for n in found.notes)
     assert found.intervals()["alpha"].width > 2 * fit(table(3)).intervals()["alpha"].width
-
-
-def test_no_replicates_no_lack_of_fit():
-    assert fit(table(1)).lack_of_fit is None
 
 
 def test_standard_errors_weigh_the_points():
@@ -183,7 +179,8 @@ def test_many_points_are_left_out_in_blocks():
 def test_one_new_run_beside_many_points_has_their_scatter():
     found = sf.fit(many(np.random.default_rng(3)), "v", "power", inputs={"x": "t"})
     low, high = found.band((np.array([1e9]),), kind="run")
-    assert (high - low)[0] / 2 == pytest.approx(2.05 * found.typical_error, rel=0.1)
+    here = 0.01 * 100 ** (1 / 3)  # scatter grows with size: that of the size asked for, not the average
+    assert (high - low)[0] / 2 == pytest.approx(2.05 * here, rel=0.2)
 
 
 def test_two_pretraining_runs_never_pinch_the_band_where_their_curves_cross():

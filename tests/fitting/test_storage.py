@@ -34,7 +34,7 @@ def same(again, fit):
     [
         {},
         {"law": "pure_power", "residual": "log"},
-        {"loss": "huber", "delta": 1e-2, "residual": "log"},
+        {"objective": "huber", "delta": 1e-2, "residual": "log"},
         {"where": {"corpus": "fr"}},
         {"weights": "none"},
     ],

@@ -12,11 +12,12 @@ Source: Harville 1974, Biometrika 61(2) (restricted likelihood); Cheang and Rein
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
 from scalefit.fitting.intervals.wald import gradients_of
@@ -48,11 +49,11 @@ class Drift:
     def half(self, gradients: Floats, level: float) -> Floats:
         """Half-length (Q,) of the interval of what has ``gradients`` (Q, p) by theta."""
         spread = np.sqrt(np.maximum(np.einsum("qp,rps,qs->rq", gradients, self.covariance, gradients), 0.0))
-        low, high = np.zeros(spread.shape[1]), 2 * stats.t.ppf(0.5 + level / 2, self.dof) * spread.max(0)
+        low, high = np.zeros(spread.shape[1]), 2 * special.stdtrit(self.dof, 0.5 + level / 2) * spread.max(0)
         for _ in range(50):
             middle = (low + high) / 2
             with np.errstate(all="ignore"):
-                outside = self.weights @ (2 * stats.t.sf(middle / spread, self.dof))
+                outside = self.weights @ (2 * special.stdtr(self.dof, -middle / spread))
             low, high = np.where(outside > 1 - level, middle, low), np.where(outside > 1 - level, high, middle)
         return np.asarray(high)
 
@@ -125,16 +126,22 @@ class Drifting:
             low, high = center - factor * (center - low), center + factor * (high - center)
         return (np.exp(low), np.exp(high)) if link else (low, high)
 
-    def parameters(self) -> dict[str, Ends]:
-        """Low and high of every quoted parameter."""
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named."""
         center = self.optimum.problem.law.params(self.optimum.theta)
         slopes = gradients_of(self.optimum)
         out = {}
-        for name, (low, high) in self.inner.parameters().items():
+        for name, (low, high) in self.inner.parameters(names).items():
             factor, middle = float(self._factor(slopes[name][None])[0]), float(center[name])
             ends = middle - factor * (middle - low), middle + factor * (high - middle)
             out[name] = ends if np.isfinite(middle) else (low, high)
         return out
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
+        (low, high), theta = self.inner.coordinates(), self.optimum.theta
+        factor = self._factor(np.eye(theta.size))
+        return theta - factor * (theta - low), theta + factor * (high - theta)
 
     def _factor(self, gradients: Floats) -> Floats:
         """How many times as long: (Q,), at least 1."""

@@ -5,6 +5,7 @@ Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 11;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,8 @@ class Jackknife:
         half = self.optimum.t(self.level) * error
         return center - half, center + half
 
-    def parameters(self) -> dict[str, Ends]:
-        """Low and high of every quoted parameter.
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named.
 
         Ends are taken on the log scale for what is positive in every refit, a floor or ceiling apart: an amplitude
         is known to a factor. What runs away has no ends.
@@ -44,6 +45,8 @@ class Jackknife:
         center, levels = law.params(self.optimum.theta), {law.named("floor"), law.named("ceiling")}
         out = {}
         for name, values in self.refits.params.items():
+            if names is not None and name not in names:
+                continue
             middle = float(center[name])
             if not (np.isfinite(values).all() and np.isfinite(middle)):
                 out[name] = (-np.inf, np.inf)
@@ -55,6 +58,11 @@ class Jackknife:
                 low = max(middle - reach, 0.0) if (values >= 0).all() else middle - reach
                 out[name] = (low, middle + reach)
         return out
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
+        half = self.optimum.t(self.level) * jackknife_error(self.refits.theta)
+        return self.optimum.theta - half, self.optimum.theta + half
 
 
 def jackknife_error(values: Floats) -> Floats:

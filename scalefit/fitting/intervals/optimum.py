@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from scalefit.fitting.problem import Problem
 from scalefit.types import Floats
@@ -30,8 +31,12 @@ class Intervals(Protocol):
         """Low and high, each (Q,), of the mean curve at ``inputs`` (each (Q,))."""
         ...
 
-    def parameters(self) -> dict[str, Ends]:
-        """Low and high of every quoted parameter."""
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named."""
+        ...
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
         ...
 
 
@@ -54,7 +59,7 @@ class Optimum:
 
     def t(self, level: float) -> float:
         """Student's quantile for a two-sided interval; inf without degrees of freedom."""
-        return float(stats.t.ppf(0.5 + level / 2, self.dof)) if self.dof > 0 else np.inf
+        return float(special.stdtrit(self.dof, 0.5 + level / 2)) if self.dof > 0 else np.inf
 
     @cached_property
     def rss(self) -> float:

@@ -15,7 +15,7 @@ Source: Bates and Watts 1988, Nonlinear Regression Analysis, section 6.1 (profil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,10 +29,12 @@ from scalefit.types import Floats, Mask
 RIDGE = 1e-13
 # Grid points an axis by the number of shapes. The region's edge is found between the points, so that they need
 # not be dense; a law of more shapes has Wald's intervals.
-POINTS = {0: 1, 1: 81, 2: 31, 3: 13}
+POINTS = {0: 1, 1: 81, 2: 21, 3: 11}
 LARGE = 2_000
 CELLS = 500_000
 ROUNDS = 12
+# Looks around an extreme of the grid: so many points an axis, so many times, each closer by this factor.
+STAR, ZOOMS, CLOSER = 3, 4, 0.4
 
 
 def can_be_profiled(problem: Problem) -> bool:
@@ -70,15 +72,50 @@ class Profile:
                 low[at], high[at] = np.minimum(low[at], below), np.maximum(high[at], above)
         return (np.exp(low), np.exp(high)) if law.link == "log" else (low, high)
 
-    def parameters(self) -> dict[str, Ends]:
-        """Low and high of every quoted parameter."""
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named."""
         law = self.optimum.problem.law
-        return {name: self.extremes(lambda theta, n=name: law.params(theta)[n]) for name in law.parameters}
+        return {name: self.extremes(lambda theta, n=name: law.params(theta)[n]) for name in names or law.parameters}
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
+        low, high = (
+            np.array([side * self._on_grid(lambda theta, j=j: theta[..., j], side)[0] for j in range(self.optimum.theta.size)])
+            for side in (-1.0, 1.0)
+        )
+        return low, high
 
     def extremes(self, quantity: Callable[[Floats], Floats]) -> Ends:
         """Least and largest value over the region of any smooth ``quantity`` of theta (..., p)."""
-        ends = [face.extremes(quantity) for face in self.region]
-        return min(low for low, _ in ends), max(high for _, high in ends)
+        low, high = (side * self._largest(quantity, side) for side in (-1.0, 1.0))
+        return low, high
+
+    def _on_grid(self, quantity: Callable[[Floats], Floats], side: float) -> tuple[float, Floats]:
+        """Largest of ``side`` times the quantity over the grid, and its shapes."""
+        return max((face.largest(quantity, side) for face in self.region), key=lambda end: end[0])
+
+    def _largest(self, quantity: Callable[[Floats], Floats], side: float) -> float:
+        """Largest of ``side`` times the quantity, looked for again around the best shapes of the grid.
+
+        A region that bends, like that of exponent and origin of the log-law, has its tips between the points.
+        """
+        value, at = self._on_grid(quantity, side)
+        m = at.size
+        if m < 2 or not np.isfinite(value):  # a region of one shape is an interval, and its edges are known
+            return value
+        lower, upper = (b[-m:] for b in self.optimum.problem.bounds)
+        shapes = np.vstack([face.shapes for face in self.region])
+        reach = np.ptp(shapes, axis=0) / POINTS[m]
+        star = np.stack(np.meshgrid(*[np.linspace(-1, 1, STAR)] * m, indexing="ij"), axis=-1).reshape(-1, m)
+        for _ in range(ZOOMS):
+            near = np.clip(at + reach * star, lower, upper)
+            faces = _faces(self.optimum, near, self.region[0].limit)
+            ends = [face.within(face.rss <= face.limit).largest(quantity, side) for face in faces]
+            best, there = max(ends, key=lambda end: end[0])
+            if best > value:
+                value, at = best, there
+            reach = reach * CLOSER
+        return value
 
     def rise(self, weights: Floats, value: float) -> float:
         """How much the least RSS rises when Σ_j a_j c_j, ``weights`` (k,), is held at ``value``."""
@@ -115,6 +152,14 @@ class Face:
     def feasible(self) -> Mask:
         """Where the best coefficients are within their bounds: (S,)."""
         return self._allowed(self.best)
+
+    @property
+    def meets_a_bound(self) -> bool:
+        """Whether any ellipsoid of the region crosses a bound of a coefficient."""
+        inside = self.rss <= self.limit
+        half = np.sqrt(self.room[:, None] * np.einsum("sii->si", self.inverse))[inside]
+        best = self.best[inside]
+        return bool(((best - half < self.low) | (best + half > self.high)).any())
 
     @cached_property
     def room(self) -> Floats:
@@ -154,33 +199,33 @@ class Face:
                 good &= c + side * reach * step <= high + scale
         return np.where(good, ends, -side * np.inf)
 
-    def extremes(self, quantity: Callable[[Floats], Floats]) -> Ends:
-        """Least and largest value of a quantity that need not be linear in the coefficients."""
-        if not self.rss.size:
-            return np.inf, -np.inf
-        with np.errstate(all="ignore"):
-            low, high = (side * self._largest(quantity, side) for side in (-1.0, 1.0))
-        return low, high
+    def largest(self, quantity: Callable[[Floats], Floats], side: float) -> tuple[float, Floats]:
+        """Largest of ``side`` times any smooth quantity of theta, and its shapes (m,).
 
-    def _largest(self, quantity: Callable[[Floats], Floats], side: float) -> float:
-        """Largest of ``side`` times the quantity: walk along its slope to the ellipsoid's edge, and again.
-
-        At a maximum the slope there points at the end reached; a linear quantity has it after one step.
+        At each shape: walk along the quantity's slope to the ellipsoid's edge, and again. At a maximum the slope there
+        points at the end reached. A quantity that has there what its first slope foretold is linear, and needs no
+        second step.
         """
-        at = self.best
-        for _ in range(ROUNDS):
-            slope = side * self._slope(quantity, at)
-            step = (self.inverse @ slope[..., None])[..., 0]
-            v = (step * slope).sum(-1)
-            reach = np.sqrt(np.where(v > 0, self.room / v, 0.0))
-            moved = self.best + reach[:, None] * step
-            still = np.allclose(moved, at, rtol=1e-7, atol=1e-300)
-            at = moved
-            if still:
-                break
-        value = side * self._quoted(quantity, at)
-        value = value[self._allowed(at) & ~np.isnan(value)]
-        return float(value.max(initial=-np.inf))
+        if not self.rss.size:
+            return -np.inf, np.zeros(self.shapes.shape[1])
+        with np.errstate(all="ignore"):
+            slope = self._slope(quantity, self.best)
+            at = self._along(side * slope)
+            foretold = self._quoted(quantity, self.best) + ((at - self.best) * slope).sum(-1)
+            linear = np.allclose(self._quoted(quantity, at), foretold, rtol=1e-6, equal_nan=True)
+            for _ in range(0 if linear else ROUNDS):
+                at = self._along(side * self._slope(quantity, at))
+            value = side * self._quoted(quantity, at)
+        value = np.where(self._allowed(at) & ~np.isnan(value), value, -np.inf)
+        i = int(value.argmax())
+        return float(value[i]), self.shapes[i]
+
+    def _along(self, slope: Floats) -> Floats:
+        """End (S, k) of the ellipsoid in the direction that ``slope`` rises most for its length."""
+        step = (self.inverse @ slope[..., None])[..., 0]
+        v = (step * slope).sum(-1)
+        reach = np.sqrt(np.where(v > 0, self.room / v, 0.0))
+        return np.asarray(self.best + reach[:, None] * step)
 
     def _quoted(self, quantity: Callable[[Floats], Floats], coefficients: Floats) -> Floats:
         inside = np.clip(coefficients, self.low, self.high)
@@ -244,9 +289,9 @@ def _lay(best: Optimum, axes: Floats, box: Floats, limit: float) -> tuple[Floats
     """Return the grid of this box (G, m), its profile of the RSS (G,), and which cells (as a cube) are inside."""
     m = len(box)
     ticks = [np.linspace(low, high, POINTS[m]) for low, high in box]
-    mesh = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1) if m else np.zeros(0)
+    mesh = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, m) if m else np.zeros((1, 0))
     lower, upper = (b[b.size - m :] for b in best.problem.bounds)
-    raw = best.theta[best.theta.size - m :] + mesh.reshape(-1, m) @ axes.T
+    raw = best.theta[best.theta.size - m :] + mesh @ axes.T
     shapes = np.clip(raw, lower, upper)
     cost = _profile(_faces(best, shapes, limit))
     clipped = ((raw < lower) | (raw > upper)).any(-1)
@@ -315,7 +360,7 @@ def _principal_axes(best: Optimum, limit: float) -> Floats:
 
 
 def _faces(best: Optimum, shapes: Floats, limit: float) -> tuple[Face, ...]:
-    """Every way to hold coefficients at finite bounds, the free one first."""
+    """Every way to hold coefficients at finite bounds, the free one first; it alone where no ellipsoid meets a bound."""
     problem, k = best.problem, len(best.problem.law.coefficients)
     phi = np.empty((len(shapes), k, problem.y.size))
     for j, column in enumerate(problem.law.columns(problem.inputs, tuple(shapes.T[..., None]))):
@@ -328,6 +373,8 @@ def _faces(best: Optimum, shapes: Floats, limit: float) -> tuple[Face, ...]:
         c, inverse = _solved(gram, moment, fixed)
         misfit = problem.target - (c[:, None] @ phi)[:, 0]
         out.append(Face(shapes, c, (best.weights * misfit**2).sum(-1), inverse, limit, low, high))
+        if len(out) == 1 and not out[0].meets_a_bound:
+            break  # then every held face leaves more than the limit
     return tuple(out)
 
 

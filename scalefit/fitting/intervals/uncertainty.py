@@ -11,12 +11,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
@@ -25,7 +26,7 @@ from scalefit.fitting.intervals.profile import Profile, can_be_profiled
 from scalefit.fitting.intervals.wald import Wald, standard_errors
 from scalefit.fitting.interval import check_level
 from scalefit.fitting.lack_of_fit import LackOfFit
-from scalefit.fitting.noise import Noise, Spread, spread_of
+from scalefit.fitting.noise import Noise, Spread
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.types import Floats, Ints
@@ -101,11 +102,18 @@ class Uncertainty:
 
     def curve(self, inputs: tuple[Floats, ...], level: float, kind: Kind = "mean") -> tuple[Floats, Floats]:
         """Low and high, each (Q,), of the mean curve or of one new run at ``inputs`` (each (Q,))."""
-        low, high = self.at(level).curve(inputs)
-        if kind == "mean":
-            return low, high
-        law = self.best.problem.law
-        center = law.value(inputs, self.best.theta)
+        ends = self.at(level).curve(inputs)
+        return ends if kind == "mean" else self.around(inputs, ends, level)
+
+    def around(
+        self, inputs: tuple[Floats, ...], ends: tuple[Floats, Floats], level: float
+    ) -> tuple[Floats, Floats]:
+        """Low and high of one new run, around the ends of the mean curve's interval at the same inputs and level.
+
+        Curve and run are off independently, so that their reaches add as squares; with one scatter for both this is
+        the textbook's prediction interval.
+        """
+        (low, high), center = ends, self.best.problem.law.value(inputs, self.best.theta)
         if self.spread is None:
             return np.full(low.shape, -np.inf), np.full(high.shape, np.inf)
         one = self.spread.reach(inputs[0], level)
@@ -133,7 +141,7 @@ class Uncertainty:
         else:
             error = self._error(weights)
             t = gap / error if error > 0 else np.sign(gap) * np.inf
-        return float(stats.t.cdf(t, best.dof))
+        return float(special.stdtr(best.dof, t))
 
     def _error(self, weights: Floats) -> float:
         k = weights.size
@@ -157,9 +165,14 @@ class Nothing:
         """Return all numbers."""
         return np.full(inputs[0].shape, -np.inf), np.full(inputs[0].shape, np.inf)
 
-    def parameters(self) -> dict[str, Ends]:
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Return all numbers."""
-        return dict.fromkeys(self.optimum.problem.law.parameters, (-np.inf, np.inf))
+        return dict.fromkeys(names or self.optimum.problem.law.parameters, (-np.inf, np.inf))
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Return all numbers."""
+        half = np.full(self.optimum.theta.size, np.inf)
+        return -half, half
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,15 +194,20 @@ class Beside:
         (low, high), (below, above) = self.inner.curve(inputs), self.other.curve(inputs)
         return center - np.hypot(center - low, center - below), center + np.hypot(high - center, above - center)
 
-    def parameters(self) -> dict[str, Ends]:
-        """Low and high of every quoted parameter."""
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named."""
         center = self.optimum.problem.law.params(self.optimum.theta)
-        other, out = self.other.parameters(), {}
-        for name, (low, high) in self.inner.parameters().items():
+        other, out = self.other.parameters(names), {}
+        for name, (low, high) in self.inner.parameters(names).items():
             middle, (below, above) = float(center[name]), other[name]
             ends = middle - np.hypot(middle - low, middle - below), middle + np.hypot(high - middle, above - middle)
             out[name] = ends if np.isfinite(middle) else (low, high)
         return out
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
+        theta, (low, high), (below, above) = self.optimum.theta, self.inner.coordinates(), self.other.coordinates()
+        return theta - np.hypot(theta - low, theta - below), theta + np.hypot(high - theta, above - theta)
 
 
 def uncertainty_of(
@@ -207,7 +225,7 @@ def uncertainty_of(
         return Uncertainty(free, noise), [note] if n > sizes else []
     best = replace(free, s2=free.rss / (n - p), dof=float(n - p))
     runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
-    spread = spread_of(points, noise, *_scaled(solution, best), runs if runs > 1 else 0)
+    spread = _spread(solution, best, noise, runs - 1.0 if runs > 1 else best.dof)
     out = Uncertainty(best, noise, spread)
     notes = [lack.line] if lack.seen else []
     if runs > 1:
@@ -224,13 +242,12 @@ def uncertainty_of(
     return out, notes
 
 
-def _scaled(solution: Solution, best: Optimum) -> tuple[Floats, Floats]:
-    """Residuals of the pseudo-values in units of the value or its logarithm (n,), and their leverages (n,)."""
+def _spread(solution: Solution, best: Optimum, noise: Noise, dof: float) -> Spread:
+    """Take from the optimum what tells how far a new run lies from the curve."""
     problem, root = best.problem, np.sqrt(best.weights)
     value, jac = best.linked(problem.inputs)
     residual = problem.target - value
-    if solution.problem.scale is not None:
-        residual = residual / solution.problem.scale
+    # One unit for both: the logarithm's where logarithms are compared, else the value's.
     if problem.objective.residual == "log" and problem.law.link != "log":
         residual = residual / value
     if problem.objective.residual != "log" and problem.law.link == "log":
@@ -238,7 +255,8 @@ def _scaled(solution: Solution, best: Optimum) -> tuple[Floats, Floats]:
     rows = jac * root
     size = np.linalg.norm(rows, axis=1)
     basis = np.linalg.qr((rows[size > 0] / size[size > 0, None]).T)[0]
-    return residual, (basis**2).sum(1)
+    own = np.maximum(1 - (basis**2).sum(1), 1e-3)
+    return Spread(problem.inputs[0], residual, own, dof, noise.line)
 
 
 def _of_runs(out: Uncertainty, solution: Solution, points: Points, lack: LackOfFit) -> Uncertainty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,18 @@ class Wald:
             low, high = value - half, value + half
             return (np.exp(low), np.exp(high)) if best.problem.law.link == "log" else (low, high)
 
-    def parameters(self) -> dict[str, Ends]:
-        """Low and high of every quoted parameter."""
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named."""
         best = self.optimum
         t, center = best.t(self.level), best.problem.law.params(best.theta)
         halves = {name: t * error for name, error in standard_errors(best).items()}
-        return {name: (float(center[name]) - h, float(center[name]) + h) for name, h in halves.items()}
+        return {name: (float(center[name]) - h, float(center[name]) + h) for name, h in halves.items() if names is None or name in names}
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
+        best = self.optimum
+        half = best.t(self.level) * np.sqrt(best.variance(np.eye(best.theta.size)))
+        return best.theta - half, best.theta + half
 
 
 def standard_errors(best: Optimum) -> dict[str, float]:
