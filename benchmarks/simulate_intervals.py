@@ -146,10 +146,15 @@ def tables() -> dict[str, list[Row]]:
         for spread in (0.03, 0.1, 0.3)
         for grows, copied in ((1, 0), (4, 0), (1, 2), (4, 2))
     ]
-    seeds += [Row(law, 8, 3, noise, grows=4) for law, noise in (("power", "additive"), ("log", "multiplicative"))]
+    seeds += [
+        Row(law, 8, 3, noise, grows=4)
+        for law, noise in (("power", "additive"), ("log", "multiplicative"))
+    ]
     runs = [Row(law, 8, n, checkpoints=True) for law in ("power", "log") for n in (3, 5)]
     runs += [Row(law, 8, 3, checkpoints=True, drift=0.8) for law in ("power", "log")]
-    runs += [Row("power", n, checkpoints=True, drift=d) for n in (10, 30) for d in (0.0, 0.5, 0.8, 0.9)]
+    runs += [
+        Row("power", n, checkpoints=True, drift=d) for n in (10, 30) for d in (0.0, 0.5, 0.8, 0.9)
+    ]
     runs += [Row("log", 30, checkpoints=True, drift=d) for d in (0.0, 0.9)]
     robust = [
         Row("power", 12, 1, "multiplicative", "huber", 0.0135),
@@ -196,7 +201,12 @@ def sample(row: Row, rng: np.random.Generator) -> tuple[Observations, tuple[floa
     name = law.inputs[0]
     clusters = runs.reshape(-1) if row.seeds > 1 or row.checkpoints else None
     data = Observations(
-        {name: np.repeat(x, row.seeds)}, values.reshape(-1), None, clusters, METRIC[row.law], {name: "pretrain_tokens"}
+        {name: np.repeat(x, row.seeds)},
+        values.reshape(-1),
+        None,
+        clusters,
+        METRIC[row.law],
+        {name: "pretrain_tokens"},
     )
     return data, (float(curve[-1]), new), float(at[-1])
 
@@ -235,7 +245,7 @@ def simulate(row: Row, simulations: int, seed: int = 0) -> Result:
 
 
 def _once(row: Row, rng: np.random.Generator) -> tuple[Any, Any, bool]:
-    """(low, high, truth) of exponent, curve and new run at every level; Wald's of the first two; whether misfit is seen."""
+    """(low, high, truth) of exponent, curve and new run at each level, Wald's of two, whether misfit is seen."""
     data, (truth, new), far = sample(row, rng)
     objective = Objective(row.objective, row.delta, usual_residual(data))
     solution, uncertainty, lack = core(data, LAWS[row.law], objective)
@@ -252,7 +262,9 @@ def _once(row: Row, rng: np.random.Generator) -> tuple[Any, Any, bool]:
     return ours, _wald(solution, name, exponent, at, truth), lack.seen
 
 
-def core(data: Observations, law: Law, objective: Objective) -> tuple[Solution, Uncertainty, LackOfFit]:
+def core(
+    data: Observations, law: Law, objective: Objective
+) -> tuple[Solution, Uncertainty, LackOfFit]:
     """Compute what ``fit_observations`` does, without its notes."""
     points = untied(points_of(data))
     noise = weigh(points, objective, "auto")
@@ -279,11 +291,15 @@ def _wald(
             for side in (1, -1)
         )
         gradient = (up - down) / (2 * step)
-        half = t * np.sqrt([gradient @ covariance @ gradient, slope[:, 0] @ covariance @ slope[:, 0]])
+        half = t * np.sqrt(
+            [gradient @ covariance @ gradient, slope[:, 0] @ covariance @ slope[:, 0]]
+        )
     center = np.array([solution.params[name], value[0]])
     half = np.where(np.isfinite(half) & np.isfinite(center), half, np.inf)
     center = np.nan_to_num(center, posinf=0.0, neginf=0.0)
-    return [(c - h, c + h, true) for c, h, true in zip(center, half, (exponent, truth), strict=True)]
+    return [
+        (c - h, c + h, true) for c, h, true in zip(center, half, (exponent, truth), strict=True)
+    ]
 
 
 def report(results: dict[str, list[Result]], simulations: int, seconds: float) -> str:
@@ -294,9 +310,9 @@ def report(results: dict[str, list[Result]], simulations: int, seconds: float) -
         "",
         f"Share of {simulations:,} simulated data sets whose intervals at 95, 80 and 50 % hold the truth, for the "
         "exponent, and for the curve and the value of a new run at 10 × the largest size; and the width of the 95 % "
-        "interval over that of the Wald-t interval (scatter about the curve, n − p degrees of freedom; what `lmfit` and "
-        f"`curve_fit` give). Binomial error of a share near 95 %: ±{error:.3f}. Settings are the defaults: logarithms "
-        "of a quality are compared, values of cross-entropy.",
+        "interval over that of the Wald-t interval (scatter about the curve, n − p degrees of freedom; what `lmfit` "
+        f"and `curve_fit` give). Binomial error of a share near 95 %: ±{error:.3f}. Settings are the defaults: "
+        "logarithms of a quality are compared, values of cross-entropy.",
         "",
         f"Made by `python benchmarks/simulate_intervals.py` ({seconds:.0f} s of one core). Noise as Gordon's five-seed "
         "translation runs show: 0.031 nats or 1 % of cross-entropy, 0.69 points or 4 % of BLEU. Truth: E 1.7, A 400, "
@@ -336,7 +352,8 @@ def line(result: Result) -> str:
     """One line of a table."""
     infinite = ~(np.isfinite(result.width[:, :2]) & np.isfinite(result.wald_width)).all(axis=0)
     ratios = [
-        "–" if np.isnan(r) else f"{r:.2f}{'*' if i else ''}" for r, i in zip(result.ratio, infinite, strict=True)
+        "–" if np.isnan(r) else f"{r:.2f}{'*' if i else ''}"
+        for r, i in zip(result.ratio, infinite, strict=True)
     ]
     ours = [" ".join(f"{100 * share:.1f}" for share in shares) for shares in result.coverage]
     wald = [f"{100 * share:.1f}" for share in result.wald_held.mean(axis=0)]
@@ -347,14 +364,18 @@ def line(result: Result) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulations", type=int, default=1000)
-    parser.add_argument("--small", action="store_true", help="40 data sets a line: a look, not a result")
+    parser.add_argument(
+        "--small", action="store_true", help="40 data sets a line: a look, not a result"
+    )
     parser.add_argument("--only", default="", help="lines whose name holds this")
     parser.add_argument("--out", default=str(OUT), help="file, or - for the terminal")
     options = parser.parse_args(arguments)
     count = 40 if options.small else options.simulations
     start, results = time.process_time(), {}
     for title, rows in tables().items():
-        results[title] = list(_printed(simulate(row, count) for row in rows if options.only in f"{title} {row.name}"))
+        results[title] = list(
+            _printed(simulate(row, count) for row in rows if options.only in f"{title} {row.name}")
+        )
     text = report({k: v for k, v in results.items() if v}, count, time.process_time() - start)
     if options.out != "-":
         Path(options.out).write_text(text, encoding="utf-8")

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from scalefit.errors import FitError
-from scalefit.fitting.points import Points
 from scalefit.fitting.intervals.uncertainty import Uncertainty
+from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Solution, refit
 from scalefit.laws.law import Law
 

@@ -1,6 +1,6 @@
 """Levenberg–Marquardt under bounds from one start: points in numpy, the p×p system in plain floats.
 
-For one start a call of numpy costs more than the arithmetic in it; :mod:`scalefit.fitting.polish` takes
+For one start a call of numpy costs more than the arithmetic in it; :func:`polish` below takes
 thousands of starts at once by the same rules. Curvature is that of the loss (Huber's outliers count little),
 damping is relative to the diagonal, and a parameter at its bound is freed as soon as the gradient points inwards.
 

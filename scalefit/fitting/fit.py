@@ -89,7 +89,9 @@ def usual_residual(data: Observations) -> Residual:
     Log residuals hold their level for quality under noise of either kind; for cross-entropy they fall to 92.6 %
     where noise is additive. Source: our simulation, docs/simulations/intervals.md.
     """
-    return "log" if metric_of(data.metric).direction == "+" and (data.values > 0).all() else "linear"
+    return (
+        "log" if metric_of(data.metric).direction == "+" and (data.values > 0).all() else "linear"
+    )
 
 
 def fit_observations(
@@ -155,4 +157,3 @@ def _law(law: str | Law | Callable[..., Any]) -> Law:
 
 def _scalar(where: Mapping[str, Any] | None) -> dict[str, Any]:
     return {k: v for k, v in (where or {}).items() if isinstance(v, (str, int, float))}
-

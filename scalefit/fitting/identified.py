@@ -50,9 +50,9 @@ def identify(solution: Solution, uncertainty: Uncertainty) -> Identified:
     names = law.parameters
     lost = {name for j in np.flatnonzero(loose) for name in _moved(law, theta, int(j), allowed[j])}
     ends = uncertainty.parameters(LEVEL)
-    lost |= {n for n in names if uncertainty.dof > 0 and np.isinf(ends[n]).all()}
+    lost |= {n for n in names if np.isinf(ends[n]).all()}
     edges = _edges(law, theta, allowed)
-    open_sided = (n for n in names if n not in lost and uncertainty.dof > 0 and _open(ends[n], edges[n]))
+    open_sided = (n for n in names if n not in lost and _open(ends[n], edges[n]))
     return Identified(frozenset(lost), tuple(open_sided))
 
 
@@ -73,8 +73,6 @@ def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Flo
     law, theta = solution.problem.law, solution.theta
     at_bound = [name in solution.at_bound for name in law.coordinates]
     still = ~(law.jacobian(solution.problem.inputs, theta)[1] != 0).any(axis=1)
-    if uncertainty.dof <= 0:
-        return np.asarray(at_bound | still)
     low, high = uncertainty.at(LEVEL).coordinates()
     with np.errstate(invalid="ignore"):
         length = np.minimum(high, allowed[:, 1]) - np.maximum(low, allowed[:, 0])
@@ -102,7 +100,10 @@ def _edges(law: Law, theta: Floats, allowed: Floats) -> dict[str, tuple[float, f
     with np.errstate(all="ignore"):
         for name, values in law.params(corners).items():
             values = np.broadcast_to(values, allowed.size)
-            out[name] = float(np.nanmin(values, initial=np.inf)), float(np.nanmax(values, initial=-np.inf))
+            out[name] = (
+                float(np.nanmin(values, initial=np.inf)),
+                float(np.nanmax(values, initial=-np.inf)),
+            )
     return out
 
 
@@ -110,4 +111,8 @@ def _open(ends: tuple[float, float], edges: tuple[float, float]) -> bool:
     """Whether an end is infinite, or lies at the edge of what was allowed."""
     (low, high), (lowest, highest) = ends, edges
     slack = EDGE * (high - low)
-    return bool(np.isinf([low, high]).any() or low <= lowest + slack or (high >= highest - slack and lowest < highest))
+    return bool(
+        np.isinf([low, high]).any()
+        or low <= lowest + slack
+        or (high >= highest - slack and lowest < highest)
+    )

@@ -156,7 +156,11 @@ def _bends(points: Points, tangent: Floats) -> Floats:
 
 def _by_pattern(points: Points, residual: Floats, tangent: Floats, bends: Floats) -> float | None:
     """Ask for a bend and, along one input, for neighbours that go together; twice the smaller p."""
-    p = [v for v in (_by_bend(residual, tangent, bends), _by_neighbours(points, residual, tangent)) if v is not None]
+    p = [
+        v
+        for v in (_by_bend(residual, tangent, bends), _by_neighbours(points, residual, tangent))
+        if v is not None
+    ]
     return min(1.0, len(p) * min(p)) if p else None
 
 

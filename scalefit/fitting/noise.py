@@ -89,7 +89,9 @@ def weigh(points: Points, objective: Objective, weighting: Weighting) -> Noise:
     if replicated and weighting in ("auto", "seeds"):
         return _from_seeds(points, objective)
     if weighting == "stderr" and points.stderr is None:
-        raise FitError("weights='stderr' needs a standard error in every row; fill stderr, or use 'auto'")
+        raise FitError(
+            "weights='stderr' needs a standard error in every row; fill stderr, or use 'auto'"
+        )
     if points.stderr is not None and weighting in ("auto", "stderr"):
         return _from_stderr(points, objective)
     return Noise(None, None, "none")
@@ -148,7 +150,9 @@ class Spread:
             return self.weights.times(float(scaled.sum() / self.own.sum()))
         share = self.own * self.dof / self.own.sum()
         squares = self.residual**2 / self.own
-        return smoothed_variance(self.x, np.ones(self.x.size), squares, share, usual_change=USUAL_CHANGE)
+        return smoothed_variance(
+            self.x, np.ones(self.x.size), squares, share, usual_change=USUAL_CHANGE
+        )
 
     def reach(self, x: Floats, level: float) -> Floats:
         """Half-length (Q,) of the interval of a new value about a known curve, at sizes ``x`` (Q,)."""
@@ -157,9 +161,13 @@ class Spread:
         # The logarithm of a variance known with ν degrees of freedom has variance ψ'(ν/2): the line's doubt is read
         # as fewer of them, its middle kept, so that beyond the data the tails grow and not the scatter itself.
         doubt = special.polygamma(1, self.dof / 2) + self.line.doubt(x)
-        dof = np.maximum((1 + np.sqrt(1 + 2 * doubt)) / doubt, 1.0)  # solves ψ'(ν/2) = doubt, nearly
+        dof = np.maximum(
+            (1 + np.sqrt(1 + 2 * doubt)) / doubt, 1.0
+        )  # solves ψ'(ν/2) = doubt, nearly
         shift = _log_bias(dof) - _log_bias(self.dof)
-        return np.asarray(special.stdtrit(dof, 0.5 + level / 2) * np.sqrt(self.line.at(x) * np.exp(shift)))
+        return np.asarray(
+            special.stdtrit(dof, 0.5 + level / 2) * np.sqrt(self.line.at(x) * np.exp(shift))
+        )
 
 
 def _log_bias(dof: Floats | float) -> Floats:

@@ -39,7 +39,9 @@ class Objective:
 
     def __post_init__(self) -> None:
         if self.function not in ("squared", "huber", "soft_l1"):
-            raise FitError(f"objective is {self.function!r}; it must be 'squared', 'huber' or 'soft_l1'")
+            raise FitError(
+                f"objective is {self.function!r}; it must be 'squared', 'huber' or 'soft_l1'"
+            )
         if self.residual not in ("linear", "log"):
             raise FitError(f"residual is {self.residual!r}; it must be 'linear' or 'log'")
         if self.function != "squared" and not (self.delta is not None and self.delta > 0):

@@ -149,7 +149,10 @@ class Fit:
         missed = f"; {self.misfit.line}" if self.misfit.seen else ""
         error = self.typical_error
         scatter = "no scatter left to judge by" if np.isnan(error) else f"typical error {error:.3g}"
-        return f"{head}{self.metric} = {self.law.name} law of {x}; {scatter}, {self.points.y.size} points; {state}{missed}"
+        about = (
+            f"{self.metric} = {self.law.name} law of {x}; {scatter}, {self.points.y.size} points"
+        )
+        return f"{head}{about}; {state}{missed}"
 
     def rows(self, level: float = 0.95) -> list[dict[str, str]]:
         """Return parameters and intervals as text, one row each: what every view shows."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
 from scalefit.fitting.interval import Interval, short
-from scalefit.fitting.result import Fit
 from scalefit.fitting.intervals.uncertainty import Kind
+from scalefit.fitting.result import Fit
 from scalefit.result import frame_of, html_notes, html_table
 from scalefit.table import metric
 from scalefit.units import format_count, parse_count

@@ -107,7 +107,9 @@ def test_a_law_that_misses_the_replicated_means_says_so():
     )
     found = fit(data)
     assert found.lack_of_fit < 0.01
-    assert any("the means of its seeds lie off the curve (lack of fit p =" in n for n in found.notes)
+    assert any(
+        "the means of its seeds lie off the curve (lack of fit p =" in n for n in found.notes
+    )
     assert found.intervals()["alpha"].width > 2 * fit(table(3)).intervals()["alpha"].width
 
 
@@ -179,7 +181,9 @@ def test_many_points_are_left_out_in_blocks():
 def test_one_new_run_beside_many_points_has_their_scatter():
     found = sf.fit(many(np.random.default_rng(3)), "v", "power", inputs={"x": "t"})
     low, high = found.band((np.array([1e9]),), kind="run")
-    here = 0.01 * 100 ** (1 / 3)  # scatter grows with size: that of the size asked for, not the average
+    here = 0.01 * 100 ** (
+        1 / 3
+    )  # scatter grows with size: that of the size asked for, not the average
     assert (high - low)[0] / 2 == pytest.approx(2.05 * here, rel=0.2)
 
 

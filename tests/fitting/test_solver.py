@@ -6,9 +6,8 @@ from scipy import optimize, stats
 
 import scalefit as sf
 from scalefit.fitting import Objective, solve
-from scalefit.fitting.descent import descend
+from scalefit.fitting.descent import descend, polish
 from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
-from scalefit.fitting.descent import polish
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.projection import project
 from scalefit.fitting.solve import starting_points
@@ -58,7 +57,9 @@ def test_a_law_without_shapes_has_one_cell():
 
 
 def test_the_grid_of_the_same_ranges_is_made_once():
-    assert shape_grid(problem_of("power").law, (X,)) is shape_grid(LAWS["power"].anchored((X,)), (X,))
+    assert shape_grid(problem_of("power").law, (X,)) is shape_grid(
+        LAWS["power"].anchored((X,)), (X,)
+    )
 
 
 def test_the_minimum_is_read_between_the_cells():

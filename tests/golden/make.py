@@ -26,12 +26,12 @@ GROUP = ("corpus", "task", "finetune_tokens")
 
 
 def fit_each(table, metric, law, where):
-    fits = sf.fit_many(table, metric, law, where=where)
+    fits = sf.fit_many(table, metric, law, where=where, residual="linear")
     return {named(fit.group): fit for fit in fits.values()}
 
 
-def fit(data, metric, law, *, loss="squared", delta=None, residual="linear", **options):
-    return sf.fit(data, metric, law, loss=loss, delta=delta, residual=residual, **options)
+def fit(data, metric, law, *, objective="squared", delta=None, residual="linear", **options):
+    return sf.fit(data, metric, law, objective=objective, delta=delta, residual=residual, **options)
 
 
 def named(group):
@@ -224,7 +224,7 @@ def chinchilla(shared):
     rows.sort(key=lambda row: float(row["loss"]))
     flops, size = numbers(rows, "Training FLOP"), numbers(rows, "Model Size")
     data = {"N": size, "D": flops / (6 * size), "loss": numbers(rows, "loss")}
-    options = {"inputs": {"N": "N", "D": "D"}, "loss": "huber", "delta": 1e-3, "residual": "log"}
+    options = {"inputs": {"N": "N", "D": "D"}, "objective": "huber", "delta": 1e-3, "residual": "log"}
 
     def first(count):
         return fit({k: v[:count] for k, v in data.items()}, "loss", "chinchilla", **options)

@@ -48,13 +48,21 @@ class Drift:
 
     def half(self, gradients: Floats, level: float) -> Floats:
         """Half-length (Q,) of the interval of what has ``gradients`` (Q, p) by theta."""
-        spread = np.sqrt(np.maximum(np.einsum("qp,rps,qs->rq", gradients, self.covariance, gradients), 0.0))
-        low, high = np.zeros(spread.shape[1]), 2 * special.stdtrit(self.dof, 0.5 + level / 2) * spread.max(0)
+        spread = np.sqrt(
+            np.maximum(np.einsum("qp,rps,qs->rq", gradients, self.covariance, gradients), 0.0)
+        )
+        low, high = (
+            np.zeros(spread.shape[1]),
+            2 * special.stdtrit(self.dof, 0.5 + level / 2) * spread.max(0),
+        )
         for _ in range(50):
             middle = (low + high) / 2
             with np.errstate(all="ignore"):
                 outside = self.weights @ (2 * special.stdtr(self.dof, -middle / spread))
-            low, high = np.where(outside > 1 - level, middle, low), np.where(outside > 1 - level, high, middle)
+            low, high = (
+                np.where(outside > 1 - level, middle, low),
+                np.where(outside > 1 - level, high, middle),
+            )
         return np.asarray(high)
 
 

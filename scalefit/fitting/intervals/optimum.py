@@ -64,7 +64,9 @@ class Optimum:
     @cached_property
     def rss(self) -> float:
         """Weighted sum of squares at the optimum."""
-        return rss_of(self.problem, self.problem.law.value(self.problem.inputs, self.theta), self.weights)
+        return rss_of(
+            self.problem, self.problem.law.value(self.problem.inputs, self.theta), self.weights
+        )
 
     def linked(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Value (n,) and its derivative (p, n) at the optimum, on the law's link scale."""

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from scalefit.fitting.intervals.optimum import Ends, Optimum
 from scalefit.fitting.problem import Problem
 from scalefit.fitting.projection import held
+from scalefit.laws.law import combine
 from scalefit.types import Floats, Mask
 
 RIDGE = 1e-13
@@ -75,14 +77,20 @@ class Profile:
     def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Low and high of quoted parameters, all unless named."""
         law = self.optimum.problem.law
-        return {name: self.extremes(lambda theta, n=name: law.params(theta)[n]) for name in names or law.parameters}
+
+        def quoted(name: str, theta: Floats) -> Floats:
+            return np.asarray(law.params(theta)[name], dtype=float)
+
+        return {name: self.extremes(partial(quoted, name)) for name in names or law.parameters}
 
     def coordinates(self) -> tuple[Floats, Floats]:
         """Low and high, each (p,), of the solver's coordinates."""
-        low, high = (
-            np.array([side * self._on_grid(lambda theta, j=j: theta[..., j], side)[0] for j in range(self.optimum.theta.size)])
-            for side in (-1.0, 1.0)
-        )
+
+        def end(j: int, side: float) -> float:
+            return side * self._on_grid(lambda theta: theta[..., j], side)[0]
+
+        coordinates = range(self.optimum.theta.size)
+        low, high = (np.array([end(j, side) for j in coordinates]) for side in (-1.0, 1.0))
         return low, high
 
     def extremes(self, quantity: Callable[[Floats], Floats]) -> Ends:
@@ -101,12 +109,16 @@ class Profile:
         """
         value, at = self._on_grid(quantity, side)
         m = at.size
-        if m < 2 or not np.isfinite(value):  # a region of one shape is an interval, and its edges are known
+        if m < 2 or not np.isfinite(
+            value
+        ):  # a region of one shape is an interval, and its edges are known
             return value
         lower, upper = (b[-m:] for b in self.optimum.problem.bounds)
         shapes = np.vstack([face.shapes for face in self.region])
         reach = np.ptp(shapes, axis=0) / POINTS[m]
-        star = np.stack(np.meshgrid(*[np.linspace(-1, 1, STAR)] * m, indexing="ij"), axis=-1).reshape(-1, m)
+        star = np.stack(
+            np.meshgrid(*[np.linspace(-1, 1, STAR)] * m, indexing="ij"), axis=-1
+        ).reshape(-1, m)
         for _ in range(ZOOMS):
             near = np.clip(at + reach * star, lower, upper)
             faces = _faces(self.optimum, near, self.region[0].limit)
@@ -145,8 +157,8 @@ class Face:
 
     def within(self, keep: Mask) -> Face:
         """Return the face at some of its shapes."""
-        rows = (v[keep] for v in (self.shapes, self.best, self.rss, self.inverse))
-        return Face(*rows, self.limit, self.low, self.high)
+        rows = [v[keep] for v in (self.shapes, self.best, self.rss, self.inverse)]
+        return Face(rows[0], rows[1], rows[2], rows[3], self.limit, self.low, self.high)
 
     @property
     def feasible(self) -> Mask:
@@ -166,16 +178,15 @@ class Face:
         """How far the sum of squares may rise: (S,)."""
         return np.maximum(self.limit - self.rss, 0.0)
 
-    def linear(self, columns: tuple[Floats | float, ...], size: int) -> tuple[Floats, Floats]:
+    def linear(self, columns: tuple[Any, ...], size: int) -> tuple[Floats, Floats]:
         """Extremes over the shapes of Σ_j a_j c_j for columns a_j (Q, S): low and high, each (Q,).
 
         Written out over the pairs of coefficients, of which there are few: a stack of tiny matrix products would cost
         several times as much.
         """
         k = len(columns)
-        steps = [sum((columns[i] * self.inverse[:, i, j] for i in range(k)), 0.0) for j in range(k)]
-        v = sum((a * step for a, step in zip(columns, steps, strict=True)), 0.0)
-        center = sum((a * c for a, c in zip(columns, self.best.T, strict=True)), 0.0)
+        steps = [combine(columns, tuple(self.inverse[:, :, j].T)) for j in range(k)]
+        v, center = combine(columns, tuple(steps)), combine(columns, tuple(self.best.T))
         with np.errstate(all="ignore"):
             reach = np.sqrt(np.where(v > 0, self.room / v, 0.0))
         low = self._ends(center, v, reach, steps, -1.0, size).min(-1, initial=np.inf)
@@ -233,14 +244,16 @@ class Face:
         return np.broadcast_to(np.asarray(value, dtype=float), self.rss.shape)
 
     def _slope(self, quantity: Callable[[Floats], Floats], at: Floats) -> Floats:
-        """Derivative (S, k) by the coefficients; 0 where there is none, as at the bound of a root."""
+        """Return the derivative (S, k) by the coefficients; 0 where there is none, as at the bound of a root."""
         step = 1e-6 * np.maximum(np.abs(at), 1e-12)
         out = np.empty(at.shape)
         for j in range(at.shape[1]):
             move = np.zeros(at.shape)
             move[:, j] = step[:, j]
             up, down = self._quoted(quantity, at + move), self._quoted(quantity, at - move)
-            between = np.clip(at + move, self.low, self.high) - np.clip(at - move, self.low, self.high)
+            between = np.clip(at + move, self.low, self.high) - np.clip(
+                at - move, self.low, self.high
+            )
             out[:, j] = (up - down) / between[:, j]
         return np.nan_to_num(out, nan=0.0, posinf=0.0, neginf=0.0)
 
@@ -268,7 +281,11 @@ def lay_region(best: Optimum, limit: float) -> tuple[Face, ...]:
     """
     m = len(best.problem.law.shapes)
     # Rounding may put the optimum itself outside of a region of exact data.
-    limit = max(limit, _profile(_faces(best, best.theta[None, -m:] if m else np.zeros((1, 0)), limit))[0] * (1 + 1e-9))
+    limit = max(
+        limit,
+        _profile(_faces(best, best.theta[None, -m:] if m else np.zeros((1, 0)), limit))[0]
+        * (1 + 1e-9),
+    )
     axes = _principal_axes(best, limit)
     box = np.array([[-1.2, 1.2]] * m).reshape(m, 2)
     grid = _lay(best, axes, box, limit)
@@ -280,7 +297,13 @@ def lay_region(best: Optimum, limit: float) -> tuple[Face, ...]:
             box = other
             grid = _lay(best, axes, box, limit)
     shapes, cost, _ = grid
-    shapes = np.vstack([shapes[cost <= limit], _edge(shapes, cost, m, limit), best.theta[None, best.theta.size - m :]])
+    shapes = np.vstack(
+        [
+            shapes[cost <= limit],
+            _edge(shapes, cost, m, limit),
+            best.theta[None, best.theta.size - m :],
+        ]
+    )
     faces = _faces(best, shapes, limit)
     return tuple(face.within(face.rss <= limit) for face in faces)
 
@@ -289,7 +312,11 @@ def _lay(best: Optimum, axes: Floats, box: Floats, limit: float) -> tuple[Floats
     """Return the grid of this box (G, m), its profile of the RSS (G,), and which cells (as a cube) are inside."""
     m = len(box)
     ticks = [np.linspace(low, high, POINTS[m]) for low, high in box]
-    mesh = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, m) if m else np.zeros((1, 0))
+    mesh = (
+        np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, m)
+        if m
+        else np.zeros((1, 0))
+    )
     lower, upper = (b[b.size - m :] for b in best.problem.bounds)
     raw = best.theta[best.theta.size - m :] + mesh @ axes.T
     shapes = np.clip(raw, lower, upper)
@@ -360,7 +387,7 @@ def _principal_axes(best: Optimum, limit: float) -> Floats:
 
 
 def _faces(best: Optimum, shapes: Floats, limit: float) -> tuple[Face, ...]:
-    """Every way to hold coefficients at finite bounds, the free one first; it alone where no ellipsoid meets a bound."""
+    """Every way to hold coefficients at finite bounds; the free one alone where no ellipsoid meets a bound."""
     problem, k = best.problem, len(best.problem.law.coefficients)
     phi = np.empty((len(shapes), k, problem.y.size))
     for j, column in enumerate(problem.law.columns(problem.inputs, tuple(shapes.T[..., None]))):
@@ -390,7 +417,9 @@ def _solved(gram: Floats, moment: Floats, fixed: Floats) -> tuple[Floats, Floats
         block = gram[:, free][:, :, free]
         norm = np.sqrt(np.einsum("gii->gi", block))
         norm = np.where(norm > 0, norm, 1.0)
-        inverse = np.linalg.inv(block / (norm[:, :, None] * norm[:, None]) + RIDGE * np.eye(free.sum()))
+        inverse = np.linalg.inv(
+            block / (norm[:, :, None] * norm[:, None]) + RIDGE * np.eye(free.sum())
+        )
         inverse /= norm[:, :, None] * norm[:, None]
         full[np.ix_(np.arange(len(gram)), np.flatnonzero(free), np.flatnonzero(free))] = inverse
         rest = moment[:, free] - gram[:, free][:, :, ~free] @ fixed[~free]

@@ -19,12 +19,12 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from scalefit.fitting.interval import check_level
 from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
 from scalefit.fitting.intervals.profile import Profile, can_be_profiled
 from scalefit.fitting.intervals.wald import Wald, standard_errors
-from scalefit.fitting.interval import check_level
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.noise import Noise, Spread
 from scalefit.fitting.points import Points
@@ -100,7 +100,9 @@ class Uncertainty:
             found = Beside(found, _plain(self.missed, level), self.best)
         return found if self.drift is None else Drifting(found, self.best, self.drift, level)
 
-    def curve(self, inputs: tuple[Floats, ...], level: float, kind: Kind = "mean") -> tuple[Floats, Floats]:
+    def curve(
+        self, inputs: tuple[Floats, ...], level: float, kind: Kind = "mean"
+    ) -> tuple[Floats, Floats]:
         """Low and high, each (Q,), of the mean curve or of one new run at ``inputs`` (each (Q,))."""
         ends = self.at(level).curve(inputs)
         return ends if kind == "mean" else self.around(inputs, ends, level)
@@ -192,7 +194,9 @@ class Beside:
         """Low and high, each (Q,), of the mean curve at ``inputs``."""
         center = self.optimum.problem.law.value(inputs, self.optimum.theta)
         (low, high), (below, above) = self.inner.curve(inputs), self.other.curve(inputs)
-        return center - np.hypot(center - low, center - below), center + np.hypot(high - center, above - center)
+        return center - np.hypot(center - low, center - below), center + np.hypot(
+            high - center, above - center
+        )
 
     def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Low and high of quoted parameters, all unless named."""
@@ -200,14 +204,23 @@ class Beside:
         other, out = self.other.parameters(names), {}
         for name, (low, high) in self.inner.parameters(names).items():
             middle, (below, above) = float(center[name]), other[name]
-            ends = middle - np.hypot(middle - low, middle - below), middle + np.hypot(high - middle, above - middle)
+            ends = (
+                middle - np.hypot(middle - low, middle - below),
+                middle + np.hypot(high - middle, above - middle),
+            )
             out[name] = ends if np.isfinite(middle) else (low, high)
         return out
 
     def coordinates(self) -> tuple[Floats, Floats]:
         """Low and high, each (p,), of the solver's coordinates."""
-        theta, (low, high), (below, above) = self.optimum.theta, self.inner.coordinates(), self.other.coordinates()
-        return theta - np.hypot(theta - low, theta - below), theta + np.hypot(high - theta, above - theta)
+        theta, (low, high), (below, above) = (
+            self.optimum.theta,
+            self.inner.coordinates(),
+            self.other.coordinates(),
+        )
+        return theta - np.hypot(theta - low, theta - below), theta + np.hypot(
+            high - theta, above - theta
+        )
 
 
 def uncertainty_of(
@@ -297,4 +310,3 @@ def _dealt(points: Points) -> Ints:
     blocks = np.empty(order.size, dtype=np.int64)
     blocks[order] = np.random.default_rng(0).permutation(order.size) % BLOCKS
     return blocks
-

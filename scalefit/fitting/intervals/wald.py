@@ -33,7 +33,11 @@ class Wald:
         best = self.optimum
         t, center = best.t(self.level), best.problem.law.params(best.theta)
         halves = {name: t * error for name, error in standard_errors(best).items()}
-        return {name: (float(center[name]) - h, float(center[name]) + h) for name, h in halves.items() if names is None or name in names}
+        return {
+            name: (float(center[name]) - h, float(center[name]) + h)
+            for name, h in halves.items()
+            if names is None or name in names
+        }
 
     def coordinates(self) -> tuple[Floats, Floats]:
         """Low and high, each (p,), of the solver's coordinates."""
@@ -50,7 +54,7 @@ def standard_errors(best: Optimum) -> dict[str, float]:
 
 
 def gradients_of(best: Optimum) -> dict[str, Floats]:
-    """Derivative (p,) of every quoted parameter by theta, by central differences."""
+    """Return the derivative (p,) of every quoted parameter by theta, by central differences."""
     law = best.problem.law
     step = 1e-6 * np.maximum(np.abs(best.theta), 1e-3)
     with np.errstate(all="ignore"):

@@ -1,0 +1,177 @@
+"""Profile, Wald and jackknife behind one interface, against brute force; and which of them a fit gets."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import scalefit as sf
+from scalefit.fitting import Objective
+from scalefit.fitting.intervals.optimum import rss_of
+from scalefit.fitting.intervals.profile import Profile
+
+X = np.geomspace(1e6, 1e10, 7)
+NOISE = np.random.default_rng(4).normal(size=7)
+
+
+def log_fit(noise, **options):
+    y = 20 * (np.log(X / 1e4) / np.log(1e8 / 1e4)) ** 1.2 + noise * NOISE
+    return sf.fit({"D": X, "bleu": y}, "bleu", "log", inputs={"D": "D"}, **options)
+
+
+def power_fit(noise, law="power"):
+    return sf.fit({"D": X, "v": 1.7 + 400 * X**-0.3 + noise * NOISE}, "v", law, inputs={"x": "D"})
+
+
+def by_force(fit, quantity, level=0.95):
+    """Extremes of a function of theta where the sum of squares stays under its limit, by a general optimiser."""
+    best = fit.uncertainty.best
+    problem, theta = best.problem, best.theta
+    limit = best.rss + best.t(level) ** 2 * best.s2
+    scale = np.maximum(np.abs(theta), 1e-3)
+
+    def room(u):
+        with np.errstate(all="ignore"):
+            rss = rss_of(problem, problem.law.value(problem.inputs, u * scale), best.weights)
+        return 1 - rss / limit if np.isfinite(rss) else -1e3
+
+    bounds = [(low / s, high / s) for (low, high), s in zip(problem.limits, scale, strict=True)]
+    ends = []
+    for side in (1, -1):
+        found = []
+        for start in (1.0, 1.02, 0.98):
+            done = optimize.minimize(
+                lambda u, side=side: side * quantity(u * scale),
+                np.clip(theta / scale * start, *np.array(bounds).T),
+                constraints={"type": "ineq", "fun": room},
+                bounds=bounds,
+                method="SLSQP",
+                options={"ftol": 1e-12, "maxiter": 500},
+            )
+            if room(done.x) > -1e-6:
+                found.append(side * done.fun)
+        ends.append(min(found) if side == 1 else max(found))
+    return ends
+
+
+def quoted(fit, name, log, theta):
+    with np.errstate(all="ignore"):
+        value = float(fit.law.params(theta)[name])
+        return max(float(np.log(value)), -1e3) if log else min(value, 1e3)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: power_fit(0.03), lambda: log_fit(0.2), lambda: log_fit(0.4)]
+)
+def test_parameters_have_the_profile_that_a_general_optimiser_finds(make):
+    fit = make()
+    for name, interval in fit.intervals().items():
+        if np.isinf([interval.low, interval.high]).any() or interval.low <= 0:
+            continue
+        log = name in ("A", "D0")  # far apart on a plain scale
+        expected = by_force(fit, partial(quoted, fit, name, log))
+        ours = np.array([interval.low, interval.high])
+        ours = np.log(ours) if log else ours
+        assert ours == pytest.approx(expected, abs=0.02 * (expected[1] - expected[0]))
+
+
+def test_the_curve_has_the_profile_that_a_general_optimiser_finds():
+    fit = log_fit(0.3)
+    for x in (1e7, 1e11):
+        low, high = fit.band((np.array([x]),))
+        expected = by_force(fit, lambda t, x=x: float(fit.law.value((np.array([x]),), t)[0]))
+        assert (low[0], high[0]) == pytest.approx(expected, abs=0.01 * (expected[1] - expected[0]))
+
+
+def test_a_parameter_that_is_no_linear_function_of_the_coefficients():
+    """√A is quoted: its interval is the square root of the one that A has, and holds the estimate."""
+    root = replace(
+        sf.LAWS["pure_power"],
+        name="root",
+        reported=("root_A", "alpha"),
+        report=lambda a, alpha, x_ref: {"root_A": np.sqrt(a * x_ref**alpha), "alpha": alpha},
+        unreport=lambda root_A, alpha, x_ref: (root_A**2 * x_ref**-alpha, alpha),
+    )
+    data = {"D": X, "v": 400 * X**-0.3 * np.exp(0.02 * NOISE)}
+    plain = sf.fit(data, "v", "pure_power", inputs={"x": "D"}).intervals()["A"]
+    rooted = sf.fit(data, "v", root, inputs={"x": "D"}).intervals()["root_A"]
+    assert rooted.low < rooted.estimate < rooted.high
+    assert (rooted.low**2, rooted.high**2) == pytest.approx((plain.low, plain.high), rel=1e-3)
+
+
+def test_a_ratio_of_coefficients_has_its_profile():
+    line = sf.Law(
+        name="ratio",
+        formula="a + b·ln x",
+        coefficients=(sf.Coefficient("a"), sf.Coefficient("b")),
+        basis=lambda x: (1.0, np.log(x)),
+        reported=("ratio", "b"),
+        report=lambda a, b: {"ratio": a / b, "b": b},
+        unreport=lambda ratio, b: (ratio * b, b),
+    )
+    fit = sf.fit({"x": X, "v": 2 + 0.5 * np.log(X) + 0.1 * NOISE}, "v", line, inputs={"x": "x"})
+    interval = fit.intervals()["ratio"]
+    expected = by_force(fit, lambda theta: float(theta[0] / theta[1]))
+    assert (interval.low, interval.high) == pytest.approx(expected, rel=1e-3)
+
+
+def test_other_scatter_gives_other_intervals():
+    """`dataclasses.replace` gives the right answer: nothing is remembered from the object it came from."""
+    fit = power_fit(0.03)
+    before = fit.uncertainty.parameters(0.95)["alpha"]
+    best = replace(fit.uncertainty.best, s2=4 * fit.uncertainty.best.s2)
+    after = replace(fit.uncertainty, best=best).parameters(0.95)["alpha"]
+    assert after[1] - after[0] > 1.7 * (before[1] - before[0])
+    assert fit.uncertainty.parameters(0.95)["alpha"] == before
+
+
+def test_parameters_that_trade_places_have_no_interval():
+    """a·b·x^−c: only the product is seen. A pseudo-inverse gave a the interval [−4.03, −3.89]."""
+    v = [5.03, 4.49, 4.02, 3.58, 3.15, 2.86, 2.55, 2.27]
+    x = [1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9, 3e9]
+    fit = sf.fit({"x": x, "v": v}, "v", lambda x, a, b, c: a * b * x**-c, inputs={"x": "x"})
+    ends = fit.intervals()
+    assert np.isinf([ends["a"].low, ends["a"].high, ends["b"].low, ends["b"].high]).all()
+    assert ends["c"].width < 0.01
+    assert fit.not_identified == {"a", "b"}
+
+
+def test_a_law_behind_a_logarithm_has_the_intervals_of_its_straight_line(product):
+    """ln y = c + m·ln x is linear regression, whose intervals are Student's exactly."""
+    y = np.exp(0.3 - 0.2 * np.log(X) + 0.05 * NOISE)
+    fit = sf.fit({"x": X, "y": y}, "y", product, inputs={"x": "x"}, residual="log")
+    design = np.column_stack([np.ones(7), np.log(X)])
+    theta = np.linalg.lstsq(design, np.log(y), rcond=None)[0]
+    s2 = np.sum((np.log(y) - design @ theta) ** 2) / 5
+    covariance = s2 * np.linalg.inv(design.T @ design)
+    errors = fit.uncertainty.stderr
+    assert [errors["c"], errors["m"]] == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-5)
+    at = np.array([1.0, 12 * np.log(10)])
+    half = fit.uncertainty.best.t(0.95) * np.sqrt(at @ covariance @ at)
+    low, high = fit.band((np.array([1e12]),), 0.95)
+    assert np.log([low[0], high[0]]) == pytest.approx([at @ theta - half, at @ theta + half])
+
+
+def test_tokens_for_a_target_follow_the_curve():
+    """Where the interval of the tokens ends, the curve's own interval ends at the target."""
+    fit = log_fit(0.3)
+    found = sf.tokens_for(fit, 25.0)
+    low, high = fit.band((np.array([found.high, found.low]),), 0.95)
+    assert low[0] == pytest.approx(25.0, rel=1e-3)
+    assert high[1] == pytest.approx(25.0, rel=1e-3)
+
+
+def test_the_region_holds_the_optimum_of_exact_data():
+    fit = power_fit(0.0)
+    assert isinstance(fit.uncertainty.at(0.95), Profile)
+    for interval in fit.intervals().values():
+        assert interval.low <= interval.estimate * (1 + 1e-9)
+        assert interval.high >= interval.estimate * (1 - 1e-9)
+
+
+def test_quality_is_compared_by_its_logarithms_and_loss_by_its_values():
+    assert log_fit(0.2).solution.problem.objective == Objective(residual="log")
+    assert power_fit(0.03).solution.problem.objective == Objective()
+    assert log_fit(0.2, residual="linear").solution.problem.objective == Objective()
