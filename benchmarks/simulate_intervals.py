@@ -22,7 +22,7 @@ from scalefit.fitting import Objective, Solution
 from scalefit.fitting.fit import usual_residual
 from scalefit.fitting.intervals.uncertainty import Uncertainty, uncertainty_of
 from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
-from scalefit.fitting.noise import untied, weigh
+from scalefit.fitting.noise import cautious, untied, weigh
 from scalefit.fitting.points import points_of
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.solve import solve_problem
@@ -52,7 +52,8 @@ class Row:
 
     ``checkpoints``: the runs each give all sizes, 80 % of their noise is theirs at every size; ``drift``: instead
     neighbouring checkpoints have this correlation. ``grows``: the SD grows by this factor over the sizes.
-    ``decimals``: values are rounded; ``copied``: at so many sizes all seeds have one seed's value.
+    ``named``: whether the table names the runs, or
+    seeds only, which come back at every size. ``decimals``: values are rounded; ``copied``: at so many sizes all seeds have one seed's value.
     """
 
     law: str
@@ -70,6 +71,7 @@ class Row:
     largest: float | None = None
     decimals: int | None = None
     copied: int = 0
+    named: bool = True
 
     @property
     def name(self) -> str:
@@ -89,6 +91,7 @@ class Row:
         said += [f"{self.copied} sizes copied"] if self.copied else []
         said += [f"sizes up to {self.largest:.0e}"] if self.largest else []
         said += [f"correlation {self.drift:g}"] if self.drift is not None else []
+        said += [] if self.named else ["runs not named"]
         return f"{', '.join(said)} | {design}"
 
 
@@ -151,7 +154,12 @@ def tables() -> dict[str, list[Row]]:
         for law, noise in (("power", "additive"), ("log", "multiplicative"))
     ]
     runs = [Row(law, 8, n, checkpoints=True) for law in ("power", "log") for n in (3, 5)]
-    runs += [Row(law, 8, 3, checkpoints=True, drift=0.8) for law in ("power", "log")]
+    runs += [
+        Row(law, 8, 3, checkpoints=True, drift=0.8, named=named)
+        for law in ("power", "log")
+        for named in (True, False)
+    ]
+    runs += [Row("power", 8, 3, named=False)]
     runs += [
         Row("power", n, checkpoints=True, drift=d) for n in (10, 30) for d in (0.0, 0.5, 0.8, 0.9)
     ]
@@ -196,10 +204,10 @@ def sample(row: Row, rng: np.random.Generator) -> tuple[Observations, tuple[floa
     values = np.round(values[:-1], row.decimals) if row.decimals is not None else values[:-1]
     for i in rng.permutation(row.sizes)[: row.copied]:
         values[i] = values[i, 0]
-    if not row.checkpoints:
-        runs = np.arange(values.size).reshape(values.shape)
+    told = row.seeds > 1 or row.checkpoints
+    blocks, own = runs.reshape(-1), np.arange(values.size)
     name = law.inputs[0]
-    clusters = runs.reshape(-1) if row.seeds > 1 or row.checkpoints else None
+    clusters = (blocks if row.checkpoints and row.named else own) if told else None
     data = Observations(
         {name: np.repeat(x, row.seeds)},
         values.reshape(-1),
@@ -207,6 +215,7 @@ def sample(row: Row, rng: np.random.Generator) -> tuple[Observations, tuple[floa
         clusters,
         METRIC[row.law],
         {name: "pretrain_tokens"},
+        blocks=None if row.named or not told else blocks,
     )
     return data, (float(curve[-1]), new), float(at[-1])
 
@@ -266,7 +275,7 @@ def core(
     data: Observations, law: Law, objective: Objective
 ) -> tuple[Solution, Uncertainty, LackOfFit]:
     """Compute what ``fit_observations`` does, without its notes."""
-    points = untied(points_of(data))
+    points = untied(cautious(points_of(data)))
     noise = weigh(points, objective, "auto")
     solution = solve_problem(make_problem(law, points.inputs, points.y, objective, noise.scale))
     lack = lack_of_fit(points, solution.problem, solution.theta)

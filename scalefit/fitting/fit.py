@@ -12,7 +12,7 @@ from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, out
 from scalefit.fitting.gather import gather
 from scalefit.fitting.intervals.uncertainty import uncertainty_of
 from scalefit.fitting.lack_of_fit import lack_of_fit
-from scalefit.fitting.noise import Weighting, untied, weigh
+from scalefit.fitting.noise import Weighting, cautious, untied, weigh
 from scalefit.fitting.objective import Function, Objective, Residual
 from scalefit.fitting.points import points_of
 from scalefit.fitting.problem import make_problem
@@ -79,7 +79,9 @@ def fit(
     """
     chosen = _law(law)
     rows = gather(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
-    minimised = Objective(objective, delta, usual_residual(rows) if residual == "auto" else residual)
+    minimised = Objective(
+        objective, delta, usual_residual(rows) if residual == "auto" else residual
+    )
     return fit_observations(rows, chosen, minimised, weights=weights, group=_scalar(where))
 
 
@@ -103,7 +105,7 @@ def fit_observations(
     group: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Fit a law to vectors that are already cut."""
-    points = untied(points_of(data))
+    points = untied(cautious(points_of(data)))
     refuse(law, points)
     noise = weigh(points, objective, weights)
     problem = make_problem(law, points.inputs, points.y, objective, noise.scale)

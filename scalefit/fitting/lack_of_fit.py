@@ -215,7 +215,7 @@ def _by_drift(points: Points, residual: Floats, tangent: Floats, bends: Floats) 
     if k == 0 or left <= 0:
         return None
     both = np.column_stack([tangent, bends])[order]
-    shares, with_bend, _ = restricted(residual[order], both)
-    _, without, _ = restricted(residual[order], tangent[order])
+    shares, with_bend = restricted(residual[order], both)
+    _, without = restricted(residual[order], tangent[order])
     gain = without * (left + k) / (with_bend * left) - 1
     return float(shares @ special.fdtrc(k, left, np.maximum(gain, 0.0) * left / k))

@@ -54,6 +54,7 @@ class Points:
             y=self.y[keep],
             stderr=None if self.stderr is None else self.stderr[keep],
             run=np.unique(self.run[keep], return_inverse=True)[1].reshape(-1),
+            block=np.unique(self.block[keep], return_inverse=True)[1].reshape(-1),
             counts=self.counts[keep],
             notes=(*self.notes, note),
         )

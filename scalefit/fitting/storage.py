@@ -12,7 +12,7 @@ import numpy as np
 
 from scalefit.errors import FormatError
 from scalefit.fitting.fit import fit_observations
-from scalefit.fitting.noise import Weighting, weigh
+from scalefit.fitting.noise import Weighting, cautious, untied, weigh
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.points import points_of
 from scalefit.fitting.result import Fit
@@ -51,6 +51,7 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             "values": data.values.tolist(),
             "stderr": None if data.stderr is None else data.stderr.tolist(),
             "clusters": None if data.clusters is None else data.clusters.tolist(),
+            "blocks": None if data.blocks is None else data.blocks.tolist(),
             "notes": list(data.notes),
             "digest": data.digest,
         },
@@ -92,6 +93,7 @@ def from_dict(stored: Mapping[str, Any], *, law: Law | None = None) -> Fit:
         values=np.array(held["values"], dtype=float),
         stderr=None if held["stderr"] is None else np.array(held["stderr"], dtype=float),
         clusters=None if held["clusters"] is None else np.array(held["clusters"], dtype=np.int64),
+        blocks=None if held["blocks"] is None else np.array(held["blocks"], dtype=np.int64),
         metric=stored["metric"],
         columns=held["columns"],
         notes=tuple(held["notes"]),
@@ -100,7 +102,7 @@ def from_dict(stored: Mapping[str, Any], *, law: Law | None = None) -> Fit:
     law_there = replace(chosen, constants=stored["constants"])
     objective = Objective(**stored["loss"])
     # The label says what the weights came to; "auto" finds the same, and its notes, unless others were asked for.
-    auto = weigh(points_of(data), objective, "auto").label == stored["weights"]
+    auto = weigh(untied(cautious(points_of(data))), objective, "auto").label == stored["weights"]
     weights: Weighting = "auto" if auto else stored["weights"]
     return fit_observations(data, law_there, objective, weights=weights, group=stored["group"])
 

@@ -19,7 +19,7 @@ def table(seeds, spread=0.01, finetunings=1, shared=0.0, rng=None, **columns):
     y = CURVE[:, None, None] + run + 0.5 * spread * rng.normal(size=shape)
     return {
         "pretrain_tokens": SIZES[size],
-        "pretrain_seed": seed,
+        "pretrain_seed": seed + 100 * size,
         "finetune_seed": tuning,
         "cross_entropy": y.reshape(-1),
         **{name: make(size, seed) for name, make in columns.items()},

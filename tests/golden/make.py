@@ -224,7 +224,12 @@ def chinchilla(shared):
     rows.sort(key=lambda row: float(row["loss"]))
     flops, size = numbers(rows, "Training FLOP"), numbers(rows, "Model Size")
     data = {"N": size, "D": flops / (6 * size), "loss": numbers(rows, "loss")}
-    options = {"inputs": {"N": "N", "D": "D"}, "objective": "huber", "delta": 1e-3, "residual": "log"}
+    options = {
+        "inputs": {"N": "N", "D": "D"},
+        "objective": "huber",
+        "delta": 1e-3,
+        "residual": "log",
+    }
 
     def first(count):
         return fit({k: v[:count] for k, v in data.items()}, "loss", "chinchilla", **options)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import special
+from scipy import signal, special
 
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
 from scalefit.fitting.intervals.wald import gradients_of
@@ -69,12 +69,14 @@ class Drift:
 def drift_of(best: Optimum) -> Drift:
     """Weigh the correlations by the residuals at an optimum, taken in the order of the inputs."""
     residual, tangent = ordered(best)
-    shares, scatter, _ = restricted(residual, tangent)
+    shares, scatter = restricted(residual, tangent)
     n, p = residual.size, tangent.shape[1]
     size = np.linalg.norm(tangent, axis=0)
     size = np.where(size > 0, size, 1.0)
     hat = np.linalg.pinv(tangent / size, rcond=1e-8) / size[:, None]
-    covariance = scatter[:, None, None] * (hat @ _correlations(n) @ hat.T)
+    covariance = np.array(
+        [s2 * (hat @ _correlated(hat.T, rho)) for rho, s2 in zip(RHO, scatter, strict=True)]
+    )
     return Drift(shares, covariance, float(n - p))
 
 
@@ -86,26 +88,37 @@ def ordered(best: Optimum) -> tuple[Floats, Floats]:
     return (root * (problem.target - value))[order], (root * jac).T[order]
 
 
-def restricted(residual: Floats, tangent: Floats) -> tuple[Floats, Floats, Floats]:
-    """Shares (R,), scatter (R,) and least squares solution (R, p) of residuals on the tangent, for each correlation."""
-    n = residual.size
-    kept = np.linalg.norm(tangent, axis=0) > 0
-    basis = np.linalg.qr(tangent[:, kept])[0]
-    inverse, logdet = np.linalg.inv(_correlations(n)), np.linalg.slogdet(_correlations(n))[1]
-    gram = basis.T @ inverse @ basis
-    solution = np.linalg.solve(gram, (basis.T @ inverse @ residual)[..., None])[..., 0]
-    left = residual - solution @ basis.T
-    rss = np.maximum(np.einsum("rn,rnm,rm->r", left, inverse, left), 1e-300)
+def restricted(residual: Floats, tangent: Floats) -> tuple[Floats, Floats]:
+    """Share (R,) of each correlation by its restricted likelihood, and the scatter (R,) under it.
+
+    ``residual`` (n,) and ``tangent`` (n, p) are whitened for each correlation: least squares on what is left is then
+    the generalised one.
+    """
+    n, basis = residual.size, np.linalg.qr(tangent[:, np.linalg.norm(tangent, axis=0) > 0])[0]
     dof = max(n - basis.shape[1], 1)
-    likelihood = -0.5 * (logdet + np.linalg.slogdet(gram)[1] + dof * np.log(rss))
+    likelihood, scatter = np.empty(RHO.size), np.empty(RHO.size)
+    for i, rho in enumerate(RHO):
+        white, r = _whitened(basis, rho), _whitened(residual, rho)
+        q, upper = np.linalg.qr(white)
+        rss = max(float(r @ r - (q.T @ r) @ (q.T @ r)), 1e-300)
+        lost = (n - 1) * np.log(1 - rho**2) + 2 * np.log(np.abs(np.diag(upper))).sum()
+        likelihood[i], scatter[i] = -0.5 * (lost + dof * np.log(rss)), rss / dof
     shares = np.exp(likelihood - likelihood.max())
-    return shares / shares.sum(), rss / dof, solution
+    return shares / shares.sum(), scatter
 
 
-def _correlations(n: int) -> Floats:
-    """Correlation matrices (R, n, n) of an AR(1) process."""
-    apart = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
-    return np.asarray(RHO[:, None, None] ** apart)
+def _whitened(values: Floats, rho: float) -> Floats:
+    """Rows (n, ...) of an AR(1) process of variance 1, made independent and of variance 1."""
+    out = values.copy()
+    out[1:] = (values[1:] - rho * values[:-1]) / np.sqrt(1 - rho**2)
+    return out
+
+
+def _correlated(values: Floats, rho: float) -> Floats:
+    """Rows (n, p) multiplied by the process' correlation matrix, by one pass forth and one back."""
+    forth = signal.lfilter([1.0], [1.0, -rho], values, axis=0)
+    back = signal.lfilter([1.0], [1.0, -rho], values[::-1], axis=0)[::-1]
+    return np.asarray(forth + back - values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -244,9 +244,9 @@ def uncertainty_of(
     if runs > 1:
         return _of_runs(out, solution, points, lack), notes
     if runs == 1:
-        drift = drift_of(best)
-        return replace(out, drift=drift), [*notes, _drift_note(drift)]
-    if lack.seen and lack.by == "replicates":
+        out = replace(out, drift=drift_of(best))
+        notes.append(_drift_note(drift_of(best)))
+    elif lack.seen and lack.by == "replicates":
         return replace(out, best=replace(best, s2=lack.mean_square, dof=float(lack.dof))), notes
     notes += _delta_note(solution)
     if n >= MANY:
