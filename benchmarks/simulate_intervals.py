@@ -51,9 +51,9 @@ class Row:
     """One line of a table: a law, how its data are made, and what is minimised.
 
     ``checkpoints``: the runs each give all sizes, 80 % of their noise is theirs at every size; ``drift``: instead
-    neighbouring checkpoints have this correlation. ``grows``: the SD grows by this factor over the sizes.
-    ``named``: whether the table names the runs, or
-    seeds only, which come back at every size. ``decimals``: values are rounded; ``copied``: at so many sizes all seeds have one seed's value.
+    neighbouring checkpoints have this correlation. ``named``: whether the table names the runs, or only seeds, which
+    come back at every size. ``grows``: the SD grows by this factor over the sizes. ``decimals``: values are rounded;
+    ``copied``: at so many sizes all seeds have one seed's value.
     """
 
     law: str
