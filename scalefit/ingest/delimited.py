@@ -37,7 +37,7 @@ def is_long(source: Source) -> bool:
     line = header(source.first_lines) or ""
     if not recognises(source):
         return False
-    names = next(csv.reader([line], delimiter=delimiter(source, line)), [])
+    names = cells_of(line, delimiter(source, line))
     return {"metric", "value"} <= {name.strip() for name in names}
 
 
@@ -56,7 +56,7 @@ def rows(source: Source) -> Iterator[Row]:
     if first is None:
         raise source.wrong(None, "is empty; needed a header line and rows")
     mark = delimiter(source, first)
-    names = _names(source, counter.line, next(csv.reader([first], delimiter=mark)))
+    names = _names(source, counter.line, cells_of(first, mark))
     reader = csv.reader(counter, delimiter=mark)
     while True:
         place, counter.inside = counter.line + 1, False
@@ -72,6 +72,14 @@ def rows(source: Source) -> Iterator[Row]:
         if len(cells) != len(names):
             raise _ragged(source, place, len(cells), len(names))
         yield {**dict(zip(names, cells, strict=True)), "@place": source.at(place)}
+
+
+def cells_of(line: str, mark: str) -> list[str]:
+    """Return the cells of one line; none where it is no line of CSV."""
+    try:
+        return next(csv.reader([line], delimiter=mark), [])
+    except csv.Error:
+        return []
 
 
 class _Lines:
@@ -104,6 +112,8 @@ def delimiter(source: Source, line: str) -> str:
 
 def _names(source: Source, line: int, cells: list[str]) -> list[str]:
     names = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells)]
+    if not names:
+        raise source.wrong(line, "no valid CSV; needed a header line of column names")
     if len(names) > LIMITS.columns:
         raise source.wrong(line, f"{len(names)} columns; at most {LIMITS.columns} are read")
     doubled = sorted(n for n, times in Counter(names).items() if times > 1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-
-from .delimited import delimiter, header, rows
+from .delimited import cells_of, delimiter, header, rows
 from .jsons import number
 from .names import loss_note
 from .reader import Extract, Reader
@@ -19,7 +17,7 @@ def recognises(source: Source) -> bool:
     line = header(source.first_lines)
     if line is None or b"\0" in source.head or not any(mark in line for mark in ",\t;"):
         return False
-    names = [n.strip() for n in next(csv.reader([line], delimiter=delimiter(source, line)), [])]
+    names = [n.strip() for n in cells_of(line, delimiter(source, line))]
     known = [one for n in names if (one := source.names.split(n)) is not None]
     clocks = set(STEPS) & set(names) and set(_CLOCKS) & set(names)
     return bool(clocks) and "pretrain_tokens" not in names and bool(known)

@@ -1,0 +1,3 @@
+"""Cases that once failed, and stay."""
+
+KEPT: tuple[tuple[str, int], ...] = (("manifest", 315),)
