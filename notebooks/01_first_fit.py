@@ -95,10 +95,10 @@ sf.tokens_for(loss, 0.05)
 
 # %% [markdown]
 # ## All groups at once
-# A mapping from key to fit, and the groups that could not be fitted, with the reason.
+# One fit a group, found by what you would type (`fits["fr"]`), and the groups without a fit, with the reason.
 
 # %%
-fits = sf.fit_many(
+fits = sf.fit_each(
     table,
     metric="bleu",
     law="log",

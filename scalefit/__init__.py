@@ -4,8 +4,17 @@ The public names are listed in ``__init__.pyi`` and load on first use, so import
 package brings in neither matplotlib nor lmfit nor torch.
 """
 
+from functools import partial
+from importlib import import_module
+
 import lazy_loader
 
-__version__ = "0.1.0"
+from .result import Loaders
+from .version import __version__ as __version__
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+# The one place that names higher floors by a string, so that ``.plot()`` works and importing stays light.
+Loaders.views = partial(import_module, "scalefit.views.pictures")
+Loaders.store = partial(import_module, "scalefit.store")
+Loaders.lmfit = partial(import_module, "scalefit.fitting.lmfit_bridge")

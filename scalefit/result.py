@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import difflib
 import html
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from scalefit.errors import NoPictureError, UnknownNameError
-from scalefit.units import format_count, parse_count
+from scalefit.units import format_count, parse_count, short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +30,14 @@ LINES = 40
 
 
 class Loaders:
-    """What stands above the results and is handed to them by ``scalefit/__init__.py``: pictures and storage.
+    """What stands above the values that lead to it, handed down by ``scalefit/__init__.py``: each gives a module.
 
-    ``import scalefit`` brings in neither; the first ``.plot()`` or ``.save()`` does.
+    ``import scalefit`` brings in none of them; the first ``.plot()``, ``.save()`` or ``.to_lmfit()`` does.
     """
 
     views: Callable[[], Any] | None = None
     store: Callable[[], Any] | None = None
+    lmfit: Callable[[], Any] | None = None
 
 
 PICTURES: dict[type, Draw] = {}
@@ -42,20 +45,44 @@ PICTURES: dict[type, Draw] = {}
 
 
 class Result:
-    """An answer. A subclass is a frozen dataclass that gives ``verdict``, ``notes`` and ``rows``."""
+    """An answer. A subclass is a frozen dataclass that gives ``verdict``, ``notes`` and ``rows``.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Price(Result):
+    ...     tokens: float
+    ...     verdict: str = "cheap"
+    ...     notes: tuple[str, ...] = ("a guess",)
+    ...
+    ...     def rows(self):
+    ...         return [{"tokens": self.tokens}]
+    >>> Price(3e6)
+    cheap
+      tokens
+      3M
+      note: a guess
+    >>> Price(math.inf).to_dict()
+    {'verdict': 'cheap', 'tokens': 'inf', 'notes': ['a guess']}
+    """
 
     __slots__ = ()
 
-    if TYPE_CHECKING:  # fields of the subclasses; a property here would stand in the way of theirs
+    if TYPE_CHECKING:  # may be fields of the subclasses, in whose way a property here would stand
+
+        @property
+        def verdict(self) -> str:
+            """The answer in one line."""
 
         @property
         def notes(self) -> tuple[str, ...]:
             """What a reader of the numbers should know."""
 
     @property
-    def verdict(self) -> str:
-        """The answer in one line."""
-        raise NotImplementedError
+    def heading(self) -> str:
+        """What text and HTML begin with; by default the verdict."""
+        return self.verdict
 
     def rows(self) -> list[Row]:
         """Return the numbers, a dictionary a row: estimate, low and high in columns of their own."""
@@ -84,13 +111,13 @@ class Result:
 
     def __str__(self) -> str:
         notes = (f"note: {note}" for note in self.notes)
-        return "\n".join([self.verdict, *(f"  {line}" for line in (*self.lines(), *notes))])
+        return "\n".join([self.heading, *(f"  {line}" for line in (*self.lines(), *notes))])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return html_verdict(self.verdict) + html_table(self.shown()) + html_notes(self.notes)
+        return html_verdict(self.heading) + html_table(self.shown()) + html_notes(self.notes)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the answer, on ``ax`` where one is given; see the ``plot_…`` of this kind in :mod:`scalefit.views`.
@@ -123,6 +150,15 @@ class Results(Result, Generic[R]):
     """Many answers of one kind, found by their place or by what a person would type: ``fits["fr"]``.
 
     A subclass names its field of members in ``MEMBERS``; :meth:`labels` says by what a member is found.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes, bleu = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, [5.0, 9.1, 12.9, 17.0, 21.1]
+    >>> table = {"pretrain_tokens": sizes, "task": ["en-fr"] * 5 + ["en-de"] * 5, "bleu": bleu * 2}
+    >>> fits = sf.fit_each(table, "bleu", "log")
+    >>> isinstance(fits, sf.Results), len(fits), fits["en-fr"] is fits[1]
+    (True, 2, True)
     """
 
     __slots__ = ()
@@ -172,6 +208,19 @@ class Results(Result, Generic[R]):
             raise UnknownNameError(self._unknown(key))
         return asked[0] if len(asked) == 1 else self._part(asked)
 
+    @property
+    def only(self) -> R:
+        """The member, where there is one.
+
+        Raises
+        ------
+        UnknownNameError
+            There are several, or none; the message says by what they are found.
+        """
+        if len(self) != 1:
+            raise UnknownNameError(f"found {len(self)} results, needed one: {self._there()}")
+        return self._members[0]
+
     def _asked(self, key: Any) -> tuple[R, ...]:
         """Members that have every value of the key."""
         wanted = key if isinstance(key, tuple) else (key,)
@@ -187,11 +236,43 @@ class Results(Result, Generic[R]):
 
     def _unknown(self, key: Any) -> str:
         wanted = key if isinstance(key, tuple) else (key,)
-        there = [str(v) for m in self for v in self.labels(m).values() if v is not None]
-        there = list(dict.fromkeys(there))
+        there = self._labels()
         near = [n for w in wanted for n in difflib.get_close_matches(str(w), there, 1)]
         hint = f"; did you mean {near[0]!r}?" if near and near[0] not in map(str, wanted) else ""
-        return f"nothing here belongs to {key!r}; there is {', '.join(there[:24])}{hint}"
+        return f"nothing here belongs to {key!r}; there is {self._there()}{hint}"
+
+    def _labels(self) -> list[str]:
+        """Everything by which a member is found, each once."""
+        values = (v for m in self for v in self.labels(m).values() if v is not None)
+        return list(dict.fromkeys(map(str, values)))
+
+    def _there(self) -> str:
+        labels = self._labels()
+        return ", ".join(labels[:24]) + (", …" if len(labels) > 24 else "")
+
+
+def common_notes(notes: Iterable[tuple[str, Iterable[str]]]) -> tuple[str, ...]:
+    """Put the notes of many groups together: each note once, with the groups it is about.
+
+    Examples
+    --------
+    >>> common_notes([("fr", ["few points", "no seeds"]), ("en", ["no seeds"])])
+    ('fr: few points', 'no seeds')
+    """
+    about: dict[str, list[str]] = {}
+    groups = 0
+    for name, texts in notes:
+        groups += 1
+        for text in texts:
+            about.setdefault(text, []).append(name)
+    return tuple(_attributed(text, names, groups) for text, names in about.items())
+
+
+def _attributed(text: str, names: list[str], groups: int) -> str:
+    if len(names) == groups:
+        return text
+    who = names[0] if len(names) == 1 else f"{len(names)} of {groups} groups"
+    return f"{who}: {text}" if who else text
 
 
 def same(value: Any, asked: Any) -> bool:
@@ -225,6 +306,8 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, float):
         return value if math.isfinite(value) else None if math.isnan(value) else str(float(value))
+    if isinstance(value, Enum):
+        return plain(value.value)
     if value is None or isinstance(value, str | int):
         return value
     if hasattr(value, "to_dict"):
@@ -238,6 +321,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, Iterable):
         return [plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def to_json(content: Any) -> str:
+    """Return plain data as strict JSON; characters that no file can hold are written by number."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(content, indent=1, allow_nan=False)
+    return text
 
 
 def frame_of(
@@ -260,6 +353,8 @@ def frame_of(
     import pandas as pd
 
     frame = pd.DataFrame([dict(row) for row in rows])
+    for name in [n for n in frame.columns if frame[n].isna().all()]:
+        frame[name] = float("nan")  # a number that no row has is still a number
     return frame.reindex(columns=list(columns)) if columns is not None else frame
 
 
@@ -275,11 +370,9 @@ def cell(value: Any, column: str = "") -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float) and math.isinf(value):
-        return "∞" if value > 0 else "−∞"
     if isinstance(value, int | float) and ("tokens" in column or column == "parameters"):
         return format_count(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return short(value) if isinstance(value, float) else str(value)
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -35,8 +35,29 @@ def parse_count(text: str) -> float | None:
 
 
 def format_count(value: float) -> str:
-    """Return a count in few characters: 1500000000 is ``1.5B``."""
+    """Return a count in few characters: 1500000000 is ``1.5B``, infinity ``∞``.
+
+    Examples
+    --------
+    >>> format_count(1.5e9), format_count(128_000), format_count(math.inf)
+    ('1.5B', '128k', '∞')
+    """
+    if math.isinf(value):
+        return short(value)
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{suffix}"
+    return f"{value:.4g}"
+
+
+def short(value: float) -> str:
+    """Return a number with four significant digits, ∞ for infinity: how numbers are shown everywhere.
+
+    Examples
+    --------
+    >>> short(0.123456), short(math.inf), short(-math.inf)
+    ('0.1235', '∞', '−∞')
+    """
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     return f"{value:.4g}"

@@ -32,7 +32,7 @@ def align(
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
     margin: float | Mapping[str, float] = 0.5,
-    alpha: float = 0.05,
+    level: float = 0.95,
     seed_sd: float | Mapping[str, float] | None = None,
     where: Mapping[str, Any] | None = None,
     mapping: Mapping[str, str] | None = None,
@@ -58,8 +58,8 @@ def align(
     margin
         Largest fall that does not matter, in BLEU points; scaled for other metrics and noted. A
         mapping gives metrics their own margins in their own units.
-    alpha
-        Level: the false-alarm rate of a group and metric.
+    level
+        Confidence: one less the false-alarm rate of a group and metric.
     seed_sd
         Standard deviation of one run, known from elsewhere, in the metric's units (or a mapping
         of metrics). Used only for groups with one run a size.
@@ -89,8 +89,8 @@ def align(
     'MISALIGNED, deteriorating'
     """
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
-    if not 0 < alpha < 0.5:
-        raise DesignError(f"alpha is {alpha:g}; needed a level between 0 and 0.5, e.g. 0.05")
+    if not 0.5 < level < 1:
+        raise DesignError(f"level is {level:g}; needed a confidence between 0.5 and 1, e.g. 0.95")
     metrics = quality_metrics(whole, quality)
     apart = grouping(whole, by)
     groups = [(key, rows) for key, rows in whole.groups(apart.columns) if pretrained(rows)]
@@ -101,11 +101,11 @@ def align(
         values = whole.where(metric=name).column("value")
         scale = scale_of(name, values, margin)
         scaled.update({scale.note: None} if scale.note else {})
-        terms = Terms(scale, alpha, _known_sd(name, seed_sd))
+        terms = Terms(scale, round(1 - level, 12), _known_sd(name, seed_sd))
         results += _judge_groups(whole, groups, name, whole.spelled(loss), terms)
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
-        alpha=alpha,
+        level=level,
         notes=(*apart.notes, *scaled),
     )
 
@@ -156,7 +156,7 @@ def _judge(
         again = _decide_again(less, losses, terms, loss_scale)
     size = _size(evidence, decision)
     return Alignment(
-        key=key,
+        group=key,
         metric=name,
         decision=decision,
         reason=reason(evidence, decision),
@@ -167,7 +167,7 @@ def _judge(
         failed=len(bad),
         again=again,
         evidence=evidence,
-        alpha=terms.alpha,
+        level=round(1 - terms.alpha, 12),
         notes=(*curve.notes, *_design_notes(curve), *_blind(rows, name)),
     )
 
@@ -226,14 +226,14 @@ def _blind(rows: Table, name: str) -> tuple[str, ...]:
 
 def _too_small(key: dict[str, Any], name: str, sizes: int, alpha: float) -> Alignment:
     return Alignment(
-        key=key,
+        group=key,
         metric=name,
         decision=Decision(Verdict.INCONCLUSIVE, "", "open", SCOPES["single"]),
         reason=f"{sizes} pretraining size{'s' if sizes != 1 else ''}; needed at least 3 for a curve.",
         advice="Measure at least three pretraining sizes, three pretraining seeds each.",
         p=1.0,
         p_misaligned=1.0,
-        alpha=alpha,
+        level=round(1 - alpha, 12),
     )
 
 
@@ -267,4 +267,4 @@ def _with_causes(
 
 
 def _corpora(results: list[Alignment], *verdicts: Verdict) -> tuple[str, ...]:
-    return tuple(str(r.key.get("corpus")) for r in results if r.verdict in verdicts)
+    return tuple(str(r.group.get("corpus")) for r in results if r.verdict in verdicts)

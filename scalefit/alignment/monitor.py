@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
-from scalefit.result import frame_of, html_table, html_verdict
+from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
 
 from .curve import Curve, curve_of
@@ -29,22 +28,31 @@ Choice = Literal["stop", "decide", "go on"]
 _ORDER: tuple[Choice, ...] = ("stop", "decide", "go on")
 
 
-@dataclass(frozen=True, eq=False)
-class Watch:
+@dataclass(frozen=True, eq=False, repr=False)
+class Watch(Result):
     """Where one sequence stands.
 
     Attributes
     ----------
-    key, metric : the group and its quality metric.
+    group, metric : the group and its quality metric.
     decision : ``stop`` (quality falls beyond doubt), ``go on``, or ``decide`` (a fall beyond the
         margin is seen, but is not beyond doubt).
     misaligned : whether cross-entropy surely improved over the fall that stopped it.
     look : look at which it stopped, else the latest look.
     levels, p : (L,) level and p value of every look; pairs, with loss: p of the flag.
     reason, advice : in words.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 19.2, 18.9, 19.1]
+    >>> sizes = [size for size in (1e6, 4e6, 16e6) for seed in range(3)]
+    >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 3, "bleu": bleu}
+    >>> sf.monitor(table, planned=5)[0].look
+    2
     """
 
-    key: Mapping[str, Any]
+    group: Mapping[str, Any]
     metric: str
     decision: Choice
     misaligned: bool
@@ -58,77 +66,93 @@ class Watch:
     @property
     def name(self) -> str:
         """The group's values in one phrase."""
-        return group_name({**self.key, "metric": self.metric})
+        return group_name({**self.group, "metric": self.metric})
 
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
         """Return decision, reason and advice."""
         flag = "MISALIGNED, " if self.misaligned else ""
         return f"{self.name}: {flag}{self.decision}. {self.reason} → {self.advice}"
 
-    def row(self) -> dict[str, Any]:
-        """Return the watch as one plain row."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: the verdict says it all."""
+        return ()
+
+    def rows(self) -> list[Row]:
+        """One row: where the sequence stands, p and level of its last look."""
+        return [self.numbers()]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds all numbers."""
+        return []
+
+    def numbers(self) -> Row:
+        """Return the decision with p and level of the last look as one row."""
         at = min(self.look, len(self.p)) - 1
         return {
-            **dict(self.key),
+            **self.group,
             "metric": self.metric,
             "decision": self.decision,
             "misaligned": self.misaligned,
             "look": self.look,
             "p": self.p[at] if self.p else None,
-            "level": self.levels[at] if self.levels else None,
-            "advice": self.advice,
+            "alpha": self.levels[at] if self.levels else None,
         }
 
 
-@dataclass(frozen=True, eq=False)
-class WatchTable(Sequence[Watch]):
-    """All sequences, those that stopped first."""
+@dataclass(frozen=True, eq=False, repr=False)
+class WatchTable(Results[Watch]):
+    """All sequences, those that stopped first; ``table["fr"]`` is that of one corpus.
+
+    Attributes
+    ----------
+    results : the sequences.
+    level : one less the chance of any false alarm over the whole sequence of a group and metric.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 19.2, 18.9, 19.1]
+    >>> sizes = [size for size in (1e6, 4e6, 16e6) for seed in range(3)]
+    >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 3, "bleu": bleu}
+    >>> sf.monitor(table, planned=5).verdict
+    '1 of 1 stopped'
+    """
 
     results: tuple[Watch, ...]
-    alpha: float
+    level: float
 
-    @overload
-    def __getitem__(self, index: int) -> Watch: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Watch, ...]: ...
-    def __getitem__(self, index: int | slice) -> Watch | tuple[Watch, ...]:
-        """Return a sequence by its place."""
-        return self.results[index]
+    def labels(self, member: Watch) -> Mapping[str, Any]:
+        """Return by what a sequence is found: its group and metric."""
+        return {**member.group, "metric": member.metric}
 
-    def __len__(self) -> int:
-        """Return the number of sequences."""
-        return len(self.results)
+    @property
+    def verdict(self) -> str:
+        """How many sequences should stop."""
+        return f"{len(self.stopped)} of {len(self)} stopped"
 
-    def __iter__(self) -> Iterator[Watch]:
-        """Iterate over the sequences."""
-        return iter(self.results)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: each sequence gives its own reason."""
+        return ()
 
     @property
     def stopped(self) -> tuple[Watch, ...]:
         """Sequences that should stop."""
         return tuple(w for w in self.results if w.decision == "stop")
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one plain row a sequence."""
-        return [w.row() for w in self.results]
+    def rows(self) -> list[Row]:
+        """One row a sequence."""
+        return [w.numbers() for w in self]
 
-    def to_frame(self) -> Any:
-        """Return the rows as a data frame."""
-        return frame_of(self.rows())
+    def shown(self) -> list[Row]:
+        """One row a sequence, with what to do."""
+        return [{**w.numbers(), "advice": w.advice} for w in self]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
-        return {"alpha": self.alpha, "results": [{**vars(w), "key": dict(w.key)} for w in self]}
-
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
         """Return one line a sequence."""
-        return "\n".join(map(str, self.results))
-
-    def __repr__(self) -> str:
-        return f"WatchTable({len(self.stopped)} of {len(self)} stopped)"
-
-    def _repr_html_(self) -> str:
-        return html_verdict(html.escape(repr(self))) + html_table(self.rows())
+        return [w.verdict for w in self]
 
 
 @dataclass(frozen=True)
@@ -152,7 +176,7 @@ def monitor(
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
     margin: float | Mapping[str, float] = 0.5,
-    alpha: float = 0.05,
+    level: float = 0.95,
     planned: int | None = None,
     looks_before: int = 0,
     where: Mapping[str, Any] | None = None,
@@ -168,10 +192,10 @@ def monitor(
     ----------
     data, by, quality, loss, margin, where, mapping, allow
         As in :func:`align`.
-    alpha
-        Chance of any false alarm over the whole sequence of one group and metric.
+    level
+        One less the chance of any false alarm over the whole sequence of one group and metric.
     planned
-        Number of sizes planned. None: open-ended, look k spends ``alpha / (k (k + 1))``.
+        Number of sizes planned. None: open-ended, look k spends ``(1 - level) / (k (k + 1))``.
     looks_before
         Looks already taken at other states of the same curve (seeds added after a look).
 
@@ -191,7 +215,7 @@ def monitor(
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
     names = grouping(whole, by).columns
     against = whole.spelled(loss)
-    rule, watches = _Rule(alpha, planned, looks_before), []
+    rule, watches = _Rule(round(1 - level, 12), planned, looks_before), []
     for name in quality_metrics(whole, quality):
         scale = scale_of(name, whole.where(metric=name).column("value"), margin)
         for key, rows in whole.groups(names):
@@ -200,7 +224,7 @@ def monitor(
             if curve is not None:
                 _check_plan(curve, planned)
                 watches.append(_watch(key, curve, losses, scale, rule))
-    return WatchTable(tuple(sorted(watches, key=lambda w: _ORDER.index(w.decision))), alpha)
+    return WatchTable(tuple(sorted(watches, key=lambda w: _ORDER.index(w.decision))), level)
 
 
 def _check_plan(curve: Curve, planned: int | None) -> None:
@@ -232,7 +256,7 @@ def _watch(
             break
     decision = _choice(fall, scale, stopped)
     return Watch(
-        key=key,
+        group=key,
         metric=curve.metric,
         decision=decision,
         misaligned=bool(stopped and pairs[-1] <= levels[-1] and curve.level == "procedure"),

@@ -10,8 +10,8 @@ distributions and intervals, where thousands of copies are projected by one matr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,15 +32,24 @@ class LawFit:
     law : name of the law.
     fitted : (K,) fitted values at the sizes.
     rss : weighted sum of squared residuals.
-    parameters : number of fitted parameters.
-    at : function of sizes that gives the fitted values.
+    theta, constants : the optimum in the solver's coordinates, and what the law holds fixed.
     """
 
     law: str
     fitted: Floats
     rss: float
-    parameters: int
-    at: Callable[[Floats], Floats]
+    theta: Floats
+    constants: Mapping[str, float]
+
+    @property
+    def parameters(self) -> int:
+        """Number of fitted parameters."""
+        return len(self.theta)
+
+    def at(self, where: Floats) -> Floats:
+        """Return the fitted values at some sizes."""
+        law = replace(get_law(self.law), constants=self.constants)
+        return law.value((np.asarray(where, dtype=float),), self.theta)
 
 
 def laws_for(oriented: Floats) -> tuple[str, ...]:
@@ -53,13 +62,9 @@ def fit_law(name: str, sizes: Floats, y: Floats, weights: Floats | None = None) 
     solution = solve(get_law(name), (sizes,), y, weights=weights)
     used = np.ones_like(y) if weights is None else weights
 
-    def at(where: Floats) -> Floats:
-        return np.asarray(
-            solution.problem.law.value((np.asarray(where, dtype=float),), solution.theta)
-        )
-
     rss = float((used * (y - solution.fitted) ** 2).sum())
-    return LawFit(name, solution.fitted, rss, len(solution.theta), at)
+    constants = solution.problem.law.constants
+    return LawFit(name, solution.fitted, rss, solution.theta, constants)
 
 
 @lru_cache(maxsize=128)

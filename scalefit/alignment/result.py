@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, overload
-
-import numpy as np
+from typing import Any
 
 from scalefit.groups import group_name
 from scalefit.procedures.multiplicity import adjust
-from scalefit.result import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import Result, Results, Row, html_notes, html_verdict
 
 from .causes import Cause
 from .evidence.gather import Evidence
@@ -21,13 +19,13 @@ from .verdicts import VERDICTS, Decision, Flag, Strength, Verdict
 __all__ = ["Alignment", "AlignmentTable"]
 
 
-@dataclass(frozen=True, eq=False)
-class Alignment:
+@dataclass(frozen=True, eq=False, repr=False)
+class Alignment(Result):
     """The verdict about one quality metric of one group, with the evidence behind it.
 
     Attributes
     ----------
-    key : the group's columns and values.
+    group : the group's columns and values.
     metric : quality metric.
     decision : verdict, flag, strength and scope; each is an attribute of its own as well.
     reason, advice : in words.
@@ -37,17 +35,27 @@ class Alignment:
     causes : causes that can be told apart.
     failed : number of failed runs; again : the decision without them, None where none failed.
     evidence : everything measured; None where the group was too small.
-    alpha : level.
+    level : one less the false-alarm rate of the group and metric.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 23.2, 22.9, 23.1, 21.0, 21.3, 20.9]
+    >>> sizes = [size for size in (1e6, 4e6, 16e6, 64e6) for seed in range(3)]
+    >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 4, "bleu": bleu}
+    >>> alignment = sf.align(table)[0]
+    >>> print(alignment.verdict, alignment.strength, sep=", ")
+    deteriorating, confirmed
     """
 
-    key: Mapping[str, Any]
+    group: Mapping[str, Any]
     metric: str
     decision: Decision
     reason: str
     advice: str
     p: float
     p_misaligned: float
-    alpha: float
+    level: float
     size: SampleSize | None = None
     causes: tuple[Cause, ...] = ()
     failed: int = 0
@@ -88,7 +96,7 @@ class Alignment:
     @property
     def name(self) -> str:
         """The group's values in one phrase."""
-        return group_name({**self.key, "metric": self.metric})
+        return group_name({**self.group, "metric": self.metric})
 
     @property
     def headline(self) -> str:
@@ -97,23 +105,43 @@ class Alignment:
         weak = "" if self.strength in ("confirmed", "open") else f" ({self.strength})"
         return f"{word[self.flag]}{self.verdict}{weak}"
 
-    def __str__(self) -> str:
-        """Return the verdict, its reason and advice, and the evidence line by line."""
-        lines = [f"{self.name}: {self.headline}", f"  {self.reason}", f"  → {self.advice}"]
-        lines += [f"  · {line}" for line in self.lines()]
-        return "\n".join(lines)
+    @property
+    def heading(self) -> str:
+        """The group, the verdict, and the flag."""
+        return f"{self.name}: {self.headline}"
 
-    def __repr__(self) -> str:
-        return f"Alignment({self.name}: {self.headline})"
+    def rows(self) -> list[Row]:
+        """One row: the group, the verdict, the largest fall with its bounds, p values."""
+        return [self.numbers()]
+
+    def numbers(self) -> Row:
+        """Return verdict and largest fall as one row."""
+        fall = None if self.evidence is None else self.evidence.fall
+        return {
+            **self.group,
+            "metric": self.metric,
+            "verdict": str(self.verdict),
+            "flag": self.flag,
+            "strength": self.strength,
+            "largest_fall": None if fall is None else fall.estimate,
+            "low": None if fall is None else fall.lower,
+            "high": None if fall is None else float(fall.upper),
+            "p": self.p,
+            "p_misaligned": self.p_misaligned,
+        }
 
     def lines(self) -> list[str]:
-        """Return the evidence, one line a piece, then causes and notes."""
+        """Return reason and advice, then the evidence, one line a piece, and causes."""
+        return [self.reason, f"→ {self.advice}", *(f"· {line}" for line in self.pieces())]
+
+    def pieces(self) -> list[str]:
+        """Return the evidence, one line a piece, then causes."""
         said = [] if self.evidence is None else self.evidence.lines()
         said.append(f"scope: {self.scope}")
         if self.again is not None:
             flag = f", {self.again.flag}" if self.again.flag else ""
             said.append(f"without {self.failed} failed runs: {self.again.verdict}{flag}")
-        return said + self._cause_lines() + [f"note: {note}" for note in self.notes]
+        return said + self._cause_lines()
 
     def _cause_lines(self) -> list[str]:
         if not self.verdict.alarm:
@@ -123,61 +151,62 @@ class Alignment:
         open_ = [c for c in self.causes if c.status == "unknown"]
         return told + [f"not told apart: {c.name} ({c.why}); {c.control}" for c in open_]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
+    def told(self) -> dict[str, Any]:
+        """Return verdict, reasons, numbers and all evidence."""
         return {
-            **dict(self.key),
+            "group": self.group,
             **{n: getattr(self, n) for n in _PLAIN},
-            "verdict": str(self.verdict),
-            "without_failed": None if self.again is None else str(self.again.verdict),
-            "sample_size": None if self.size is None else vars(self.size),
-            "causes": [vars(cause) for cause in self.causes],
-            "evidence": None if self.evidence is None else self.evidence.to_dict(),
-            "notes": list(self.notes),
+            "without_failed": self.without_failed,
+            "sample_size": self.size,
+            "causes": self.causes,
+            "evidence": self.evidence,
         }
 
     def _repr_html_(self) -> str:
-        body = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines())
-        said = f"<p>{html.escape(self.reason)}<br>→ {html.escape(self.advice)}</p>"
-        return f"{html_verdict(f'{self.name}: {self.headline}')}{said}<ul>{body}</ul>"
+        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines())
+        return f"{html_verdict(self.heading)}<ul>{said}</ul>{html_notes(self.notes)}"
 
 
 _PLAIN = (
     "metric", "flag", "strength", "scope", "reason", "advice", "p", "p_misaligned", "failed",
-    "alpha",
+    "level",
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class AlignmentTable(Sequence[Alignment]):
+@dataclass(frozen=True, eq=False, repr=False)
+class AlignmentTable(Results[Alignment]):
     """All verdicts, worst first, with p values adjusted over groups and metrics.
+
+    ``table["fr"]`` is the verdict about that corpus, or those about it where there are several.
 
     Attributes
     ----------
     results : the verdicts, worst first.
-    alpha : level.
+    level : one less the false-alarm rate of a group and metric.
     notes : what was left out, split or scaled.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 23.2, 22.9, 23.1, 21.0, 21.3, 20.9]
+    >>> sizes = [size for size in (1e6, 4e6, 16e6, 64e6) for seed in range(3)]
+    >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 4, "corpus": ["fr"] * 12,
+    ...          "bleu": bleu}
+    >>> print(sf.align(table)["fr"].verdict)
+    deteriorating
     """
 
     results: tuple[Alignment, ...]
-    alpha: float = 0.05
+    level: float = 0.95
     notes: tuple[str, ...] = ()
 
-    @overload
-    def __getitem__(self, index: int) -> Alignment: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Alignment, ...]: ...
-    def __getitem__(self, index: int | slice) -> Alignment | tuple[Alignment, ...]:
-        """Return a verdict by its place, worst first."""
-        return self.results[index]
+    def labels(self, member: Alignment) -> Mapping[str, Any]:
+        """Return by what a verdict is found: its group and metric."""
+        return {**member.group, "metric": member.metric}
 
-    def __len__(self) -> int:
-        """Return the number of verdicts."""
-        return len(self.results)
-
-    def __iter__(self) -> Iterator[Alignment]:
-        """Iterate over the verdicts, worst first."""
-        return iter(self.results)
+    @property
+    def _alpha(self) -> float:
+        return round(1 - self.level, 12)
 
     def adjusted(self, method: str = "holm", *, flag: bool = True) -> tuple[float, ...]:
         """P values adjusted over the family of all groups and metrics.
@@ -197,14 +226,14 @@ class AlignmentTable(Sequence[Alignment]):
         """Return the flags that survive the adjustment, in the order of the results."""
         p = self.adjusted(method)
         return tuple(
-            r.flag if v <= self.alpha else "" for r, v in zip(self.results, p, strict=True)
+            r.flag if v <= self._alpha else "" for r, v in zip(self.results, p, strict=True)
         )
 
     def verdicts(self, method: str = "holm") -> tuple[Verdict, ...]:
         """Verdicts after adjustment: an alarm that does not survive it is ``inconclusive``."""
         p = self.adjusted(method, flag=False)
         return tuple(
-            Verdict.INCONCLUSIVE if r.verdict.alarm and v > self.alpha else r.verdict
+            Verdict.INCONCLUSIVE if r.verdict.alarm and v > self._alpha else r.verdict
             for r, v in zip(self.results, p, strict=True)
         )
 
@@ -214,40 +243,38 @@ class AlignmentTable(Sequence[Alignment]):
         pairs = zip(self.results, self.flags(method), strict=True)
         return tuple(result for result, flag in pairs if flag in wanted)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one plain row a verdict, worst first."""
+    def rows(self) -> list[Row]:
+        """One row a verdict, worst first: the largest fall with its bounds, p values and what they leave."""
         held, shared = self.flags("holm"), self.flags("bh")
-        names = [n for n in self._keys() if len({str(r.key.get(n)) for r in self.results}) > 1]
         return [
-            {
-                **{n: r.key.get(n) for n in names},
-                "metric": r.metric,
-                "verdict": str(r.verdict),
-                "flag": r.flag or "–",
-                "strength": r.strength,
-                "flag (Holm)": h or "–",
-                "flag (BH)": b or "–",
-                **_numbers(r),
-                "p": r.p,
-                "advice": r.advice,
-            }
+            {**r.numbers(), "flag_holm": h, "flag_bh": b}
             for r, h, b in zip(self.results, held, shared, strict=True)
         ]
 
+    def shown(self) -> list[Row]:
+        """One row a verdict for people: what all share left out, the advice added."""
+        names = [n for n in self._keys() if len({str(r.group.get(n)) for r in self}) > 1]
+        said = ("metric", "verdict", "flag", "strength", "flag (Holm)", "flag (BH)")
+        kept = (*names, *said, "largest_fall", "low", "high", "p", "advice")
+        return [
+            {name: row.get(name) for name in kept} for row in map(self._told, self, self.rows())
+        ]
+
+    @staticmethod
+    def _told(result: Alignment, row: Row) -> Row:
+        flags = {"flag": "flag", "flag (Holm)": "flag_holm", "flag (BH)": "flag_bh"}
+        said = {name: row[flag] or "–" for name, flag in flags.items()}
+        return {**result.group, **row, **said, "advice": result.advice}
+
     def _keys(self) -> list[str]:
-        return list(dict.fromkeys(name for r in self.results for name in r.key))
+        return list(dict.fromkeys(name for r in self.results for name in r.group))
 
-    def to_frame(self) -> Any:
-        """Return the rows as a data frame."""
-        return frame_of(self.rows())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
+    def told(self) -> dict[str, Any]:
+        """Return all verdicts with their evidence and adjusted p values."""
         held, shared = self.flags("holm"), self.flags("bh")
         adjusted = zip(self.adjusted("holm"), self.adjusted("bh"), held, shared, strict=True)
         return {
-            "alpha": self.alpha,
-            "notes": list(self.notes),
+            "level": self.level,
             "results": [
                 {**r.to_dict(), "p_holm": p, "p_bh": q, "flag_holm": h, "flag_bh": b}
                 for r, (p, q, h, b) in zip(self.results, adjusted, strict=True)
@@ -255,7 +282,7 @@ class AlignmentTable(Sequence[Alignment]):
         }
 
     @property
-    def summary(self) -> str:
+    def verdict(self) -> str:
         """How many of which verdict, and how many flags, on one line."""
         counts = {v: sum(r.verdict == v for r in self.results) for v in VERDICTS}
         said = ", ".join(f"{n} {v}" for v, n in counts.items() if n)
@@ -264,21 +291,6 @@ class AlignmentTable(Sequence[Alignment]):
         more = f", {hints} suspected" if hints else ""
         return f"{said}; misaligned: {flags[0]} (Holm {flags[1]}, BH {flags[2]}){more}"
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
         """Return all verdicts with their evidence, worst first."""
-        parts = [self.summary, *map(str, self.results), *(f"note: {n}" for n in self.notes)]
-        return "\n\n".join(parts)
-
-    def __repr__(self) -> str:
-        return f"AlignmentTable({self.summary})"
-
-    def _repr_html_(self) -> str:
-        return html_verdict(self.summary) + html_table(self.rows()) + html_notes(self.notes)
-
-
-def _numbers(result: Alignment) -> dict[str, Any]:
-    if result.evidence is None:
-        return {"largest fall": None, "lower": None, "upper": None}
-    fall = result.evidence.fall
-    upper = fall.upper if np.isfinite(fall.upper) else None
-    return {"largest fall": fall.estimate, "lower": fall.lower, "upper": upper}
+        return [line for result in self for line in ("", *str(result).splitlines())]

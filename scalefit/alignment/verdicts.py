@@ -314,6 +314,9 @@ class Verdict(StrEnum):
         verdict.reason, verdict.advice = reason, advice
         return verdict
 
+    def __repr__(self) -> str:
+        return repr(str(self))
+
     HARMFUL = (
         "harmful", 0, True, _is_harmful, _says_harmful,
         _always("Do not pretrain on this corpus for this task."),

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError, TableError
+from scalefit.files import writing
+from scalefit.result import plain, to_json
 
 Row = Mapping[str, Any]
 
 
 def read_text(path: str) -> str:
-    """Read a text file, or stdin where the path is ``-``."""
-    if path == "-":
-        return sys.stdin.read()
-    return Path(path).read_text(encoding="utf-8")
+    """Read a text file, or stdin where the path is ``-``.
 
-
-def read_json(path: str) -> Any:
-    """Read JSON from a file or stdin; a broken file is a :class:`FormatError`."""
-    text = read_text(path)
+    Raises
+    ------
+    FormatError
+        It is no text in UTF-8, or stdin is closed.
+    """
     name = "stdin" if path == "-" else path
-    if not text.strip():
-        raise FormatError(f"{name}: empty; needed JSON, as written by a scalefit command's --json")
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        if path != "-":
+            return Path(path).read_text(encoding="utf-8")
+        if sys.stdin is None or sys.stdin.closed:
+            raise FormatError("stdin: closed; needed the output of a scalefit command's --json")
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
         raise FormatError(
-            f"{name}, line {error.lineno}: not JSON ({error.msg}); needed the output of a scalefit "
-            "command's --json"
-        ) from error
+            f"{name}: no text in UTF-8 ({error.reason} at byte {error.start})"
+        ) from None
 
 
 def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
@@ -81,23 +80,9 @@ def names(option: str | None) -> list[str] | None:
     return None if option is None else [name.strip() for name in option.split(",") if name.strip()]
 
 
-def plain(value: Any) -> Any:
-    """Make a value fit for strict JSON: arrays become lists, NaN null, infinity a string."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
-
-
 def write_json(value: Any) -> None:
     """Write a value, or what its ``to_dict`` gives, as JSON to stdout."""
-    content = value.to_dict() if hasattr(value, "to_dict") else value
-    print(json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False))
+    print(to_json(plain(value)))
 
 
 def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
@@ -129,7 +114,8 @@ def save_picture(picture: Any, path: str) -> None:
     suffix = Path(path).suffix.lstrip(".").lower()
     if suffix not in known:
         raise FormatError(f"{path}: no picture format {suffix!r}; there are {', '.join(known)}")
-    picture.savefig(path, dpi=150)
+    with writing(path) as half:
+        picture.savefig(half, dpi=150)
     print(f"wrote {path}", file=sys.stderr)
 
 

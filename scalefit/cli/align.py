@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import AsJson, By, Rename, Results, Where
+from ._options import AsJson, By, Level, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit import Table
@@ -46,7 +46,7 @@ def command(
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
     loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
     margin: Annotated[float, typer.Option(help="Fall that does not matter, BLEU points.")] = 0.5,
-    alpha: Annotated[float, typer.Option(help="False-alarm rate of one group and metric.")] = 0.05,
+    level: Level = 0.95,
     fail_on: FailOn = None,
     adjust: Adjust = "holm",
     follow: Annotated[
@@ -69,7 +69,7 @@ def command(
     import scalefit
     from scalefit.errors import DesignError
 
-    from ._io import names, read_table
+    from ._io import names, read_table, save_picture
 
     if fail_on is not None and fail_on not in _STOPS:
         raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
@@ -82,7 +82,7 @@ def command(
         "quality": names(quality),
         "loss": loss,
         "margin": margin,
-        "alpha": alpha,
+        "level": level,
     }
     read = partial(read_table, results, where=where, rename=rename)
     if follow:
@@ -91,9 +91,7 @@ def command(
     table = scalefit.align(read(), **options)
     _show(table, as_json=as_json, evidence=evidence)
     if plot is not None:
-        from scalefit.views.alignment import plot_alignment
-
-        plot_alignment(table).savefig(plot)
+        save_picture(table.plot(), str(plot))
     if fail_on is not None and _alarms(table, fail_on, adjust):
         sys.exit(ALARM)
 
@@ -106,7 +104,7 @@ def _show(table: AlignmentTable, *, as_json: bool, evidence: bool) -> None:
     elif evidence or len(table) == 1:
         print(table)
     else:
-        write_rows([_short(row) for row in table.rows()], as_json=False, title=table.summary)
+        write_rows([_short(row) for row in table.shown()], as_json=False, title=table.verdict)
         for note in table.notes:
             print(f"note: {note}")
 

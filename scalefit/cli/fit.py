@@ -9,7 +9,7 @@ import typer
 from scalefit.cli._options import AsJson, By, Rename, Results, Where
 
 if TYPE_CHECKING:
-    from scalefit.fitting import FitMany
+    from scalefit.fitting import Fits
 
 
 def command(
@@ -37,10 +37,11 @@ def command(
     """
     import scalefit as sf
     from scalefit.cli import _fits, _io
+    from scalefit.store import document
 
     table = _io.read_table(results, where=where, rename=rename)
     columns = _io.pairs(inputs, "--input") or None
-    many = sf.fit_many(
+    many = sf.fit_each(
         table,
         metric,
         law,
@@ -51,23 +52,20 @@ def command(
         residual=residual,
     )
     _fits.refuse_same_failure(many)
-    _io.write_json(_fits.pack(many)) if as_json else _show(many)
-    if not many:
+    _io.write_json(document(many)) if as_json else _show(many)
+    if not len(many):
         raise typer.Exit(2)
 
 
-def _show(many: FitMany) -> None:
-    from scalefit.cli import _fits, _io
-    from scalefit.groups import group_name
+def _show(many: Fits) -> None:
+    from scalefit.cli import _io
 
-    fits = list(many.values())
+    fits = list(many)
     if len(fits) == 1 and not many.failures:
         typer.echo(str(fits[0]))
         return
     if fits:
         law, metric = fits[0].law, fits[0].metric
         title = f"{metric}: {law.name} law, {law.formula}"
-        _io.write_rows(many.rows(), as_json=False, title=title)
-    _io.write_notes(_fits.common_notes((group_name(fit.group), fit.notes) for fit in fits))
-    _io.write_notes([f"{group_name(f.group)}: no fit: {f.reason}" for f in many.failures])
+        _io.write_rows(many.shown(), as_json=False, title=title)
     _io.write_notes(many.notes)

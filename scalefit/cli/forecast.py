@@ -30,19 +30,20 @@ def command(
     """Fit loss and quality for every corpus, task and finetuning size; say what a target takes."""
     import scalefit as sf
     from scalefit.cli import _io
+    from scalefit.store import document
 
     wanted, quality = _question(target, target_bleu, quality)
     table = _io.read_table(results, where=where, rename=rename)
     found = sf.forecast(table, wanted, quality=quality, loss=loss, by=_io.names(by), level=level)
     if as_json:
-        _io.write_json(found)
+        _io.write_json(document(found))
     else:
-        _io.write_rows(found.rows(), as_json=False)
+        _io.write_rows(found.shown(), as_json=False)
         typer.echo(
             f"\nEach metric: not pretrained → fitted at the largest size; {level:.0%} intervals."
         )
         typer.echo(found.verdict)
-        _io.write_notes([*found.notes, *(f"{o.name}: {note}" for o in found for note in o.notes)])
+        _io.write_notes(found.notes)
     if output is not None:
         _io.save_picture(found.plot(), output)
 

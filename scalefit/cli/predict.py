@@ -24,6 +24,7 @@ def command(
     import scalefit as sf
     from scalefit.cli import _fits, _io
     from scalefit.groups import group_name
+    from scalefit.result import common_notes
 
     wanted = _io.values(at)
     if tokens:
@@ -38,7 +39,7 @@ def command(
     ]
     _io.write_rows(rows, as_json=as_json, title=f"{level:.0%} interval of the {kind}")
     if not as_json:
-        _io.write_notes(_fits.common_notes((group_name(f.group), b.notes) for f, b in pairs))
+        _io.write_notes(common_notes((group_name(f.group), b.notes) for f, b in pairs))
 
 
 def _named(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scalefit.cli._options import By, Level, Loss, Output, Quality, Rename, Results, Where
+from scalefit.files import write_text
 
 if TYPE_CHECKING:
     from scalefit.table import Table
@@ -35,7 +36,7 @@ def command(
     more = [_alignment(table, quality, loss, by)]
     title = f"Transfer scaling: {Path(results).name if results != '-' else 'stdin'}"
     page = render(forecast_report(found, title=title, more=more))
-    Path(output).write_text(page, encoding="utf-8")
+    write_text(output, page)
     typer.echo(f"wrote {output}", err=True)
 
 

@@ -34,5 +34,5 @@ def command(
     if as_json:
         write_json(found)
         return
-    write_rows(found.rows(), as_json=False, title="Similarity")
-    print(str(found).splitlines()[-1])
+    write_rows(found.shown(), as_json=False, title="Similarity")
+    print(found.notes[0])

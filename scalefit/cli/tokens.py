@@ -20,6 +20,7 @@ def command(
     import scalefit as sf
     from scalefit.cli import _fits, _io
     from scalefit.groups import group_name
+    from scalefit.result import common_notes
 
     others = {name: value[0] for name, value in _io.values(at).items()}
     found = _fits.read_fits(fits)
@@ -30,5 +31,5 @@ def command(
         return
     for fit, answer in pairs:
         name = group_name(fit.group)
-        typer.echo(f"{name}: {answer.message}" if name else answer.message)
-    _io.write_notes(_fits.common_notes((group_name(f.group), a.notes) for f, a in pairs))
+        typer.echo(f"{name}: {answer.verdict}" if name else answer.verdict)
+    _io.write_notes(common_notes((group_name(f.group), a.notes) for f, a in pairs))

@@ -14,7 +14,7 @@ from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.ingest import table_of
-from scalefit.result import html_table, html_verdict
+from scalefit.result import Result, Row
 from scalefit.table import metric
 
 from .score import Similarity
@@ -26,8 +26,8 @@ _EXACT = 8
 _NEARER_IS_LARGER = ("language_share",)
 
 
-@dataclass(frozen=True)
-class SimilarityReport:
+@dataclass(frozen=True, repr=False)
+class SimilarityReport(Result):
     """Rank correlation of every score with the measured gain over no pretraining.
 
     Attributes
@@ -36,6 +36,15 @@ class SimilarityReport:
     correlations : score and side -> (Spearman correlation, permutation p value); the sign is
         turned so that positive means "nearer corpora were worth more".
     metric, size : what was measured, at how many pretraining tokens.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> near = lambda x: sf.similarity(x, ["a red house"], ["une maison rouge"])
+    >>> texts = {"en": ["a red house"], "fr": ["une maison"], "code": ["int x = 0;"]}
+    >>> table = {"corpus": ["en", "fr", "code"], "pretrain_tokens": [1e6] * 3, "bleu": [20.0, 18.0, 9.0]}
+    >>> sf.similarity_report(table, {name: near(x) for name, x in texts.items()}).corpora
+    3
     """
 
     gains: Mapping[str, float]
@@ -48,17 +57,27 @@ class SimilarityReport:
         """Number of corpora: the sample size of every correlation."""
         return len(self.gains)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one plain row a score."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was gained, corpus by corpus."""
+        gains = ", ".join(f"{c} {g:+.2f}" for c, g in self.gains.items())
+        return (f"{self.metric} gained: {gains}",)
+
+    def rows(self) -> list[Row]:
+        """One row a score: its rank correlation with what corpora gained."""
         return [
-            {"score": name, "rank correlation": r, "p": p, "corpora": self.corpora}
+            {"score": name, "rank_correlation": r, "p": p, "corpora": self.corpora}
             for name, (r, p) in self.correlations.items()
         ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
-        return {"metric": self.metric, "pretrain_tokens": self.size, "gains": dict(self.gains),
-                "correlations": self.rows()}  # fmt: skip
+    def told(self) -> dict[str, Any]:
+        """Return gains and correlations."""
+        return {
+            "metric": self.metric,
+            "pretrain_tokens": self.size,
+            "gains": self.gains,
+            "correlations": self.rows(),
+        }
 
     @property
     def verdict(self) -> str:
@@ -68,17 +87,6 @@ class SimilarityReport:
             f"{self.corpora} corpora: no correlation can have p below {smallest:.2g}, and with "
             f"{len(self.correlations)} scores tried the best is flattered. Context, not evidence."
         )
-
-    def __str__(self) -> str:
-        """Return verdict, gains and correlations."""
-        gains = ", ".join(f"{c} {g:+.2f}" for c, g in self.gains.items())
-        said = [
-            f"{r['score']}: {r['rank correlation']:+.2f} (p = {r['p']:.2f})" for r in self.rows()
-        ]
-        return "\n".join([self.verdict, f"{self.metric} gained: {gains}", *said])
-
-    def _repr_html_(self) -> str:
-        return html_verdict(self.verdict) + html_table(self.rows())
 
 
 def similarity_report(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scalefit.result import html_table
+from scalefit.result import Result, Row
 
 from . import measures
 from .text import Text, lines_of
@@ -40,56 +39,65 @@ _MEANING = {
 }
 
 
-@dataclass(frozen=True)
-class Similarity:
+@dataclass(frozen=True, repr=False)
+class Similarity(Result):
     """Scores of a corpus against both sides of a task.
 
     Attributes
     ----------
     source, target : score name -> number, for each side of the task.
     language_share : Isik et al.'s score where the shares of the languages were given, else None.
-    lines : lines used of corpus, source and target.
+    used : lines used of corpus, source and target.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> similarity = sf.similarity(["a small red house"], ["a red house"], ["une maison rouge"])
+    >>> list(similarity.to_frame()["score"])
+    ['jensen_shannon', 'out_of_vocabulary', 'compression', 'perplexity']
     """
 
     source: Mapping[str, float]
     target: Mapping[str, float]
     language_share: float | None
-    lines: tuple[int, int, int]
+    used: tuple[int, int, int]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one plain row a score."""
-        found: list[dict[str, Any]] = [
-            {"score": n, "source": self.source[n], "target": self.target[n], "meaning": _MEANING.get(n, "")}
-            for n in self.source
-        ]  # fmt: skip
-        if self.language_share is not None:
-            row = {"score": "language_share", "source": None, "target": None}
-            found.append(
-                {**row, "both": self.language_share, "meaning": _MEANING["language_share"]}
-            )
-        return found
+    @property
+    def verdict(self) -> str:
+        """How near the corpus is by the first score, and how many there are."""
+        name = next(iter(self.source))
+        ends = f"source {self.source[name]:.3f}, target {self.target[name]:.3f}"
+        return f"{len(self.source)} scores of a corpus against a task; {name}: {ends}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
-        return {
-            "source": dict(self.source),
-            "target": dict(self.target),
-            "language_share": self.language_share,
-            "lines": dict(zip(("corpus", "source", "target"), self.lines, strict=True)),
-            "note": NOTE,
-        }
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What such scores are good for."""
+        return (NOTE,)
 
-    def __str__(self) -> str:
-        """Return the scores, one a line."""
-        said = [
-            f"{n}: source {self.source[n]:.3f}, target {self.target[n]:.3f}" for n in self.source
+    def rows(self) -> list[Row]:
+        """One row a score: both sides of the task, or the score of both together."""
+        rows: list[Row] = [
+            {"score": name, "source": self.source[name], "target": self.target[name], "both": None}
+            for name in self.source
         ]
         if self.language_share is not None:
-            said.append(f"language_share: {self.language_share:.3f}")
-        return "\n".join([*said, NOTE])
+            both: Row = {"score": "language_share", "source": None, "target": None}
+            rows.append({**both, "both": self.language_share})
+        return rows
 
-    def _repr_html_(self) -> str:
-        return html_table(self.rows()) + f"<p>{html.escape(NOTE)}</p>"
+    def shown(self) -> list[Row]:
+        """One row a score, with what it means."""
+        return [{**row, "meaning": _MEANING.get(row["score"], "")} for row in self.rows()]
+
+    def told(self) -> dict[str, Any]:
+        """Return all scores and the lines they were made of."""
+        used = dict(zip(("corpus", "source", "target"), self.used, strict=True))
+        return {
+            "source": self.source,
+            "target": self.target,
+            "language_share": self.language_share,
+            "lines": used,
+        }
 
 
 NOTE = "Context only: no such score is known to predict where quality breaks; scalefit align measures it."
@@ -119,8 +127,8 @@ def similarity(
 
     Examples
     --------
-    >>> found = similarity(["a small red house"], ["a red house"], ["une maison rouge"])
-    >>> found.source["out_of_vocabulary"], found.target["out_of_vocabulary"]
+    >>> scores = similarity(["a small red house"], ["a red house"], ["une maison rouge"])
+    >>> scores.source["out_of_vocabulary"], scores.target["out_of_vocabulary"]
     (0.0, 1.0)
     """
     texts = [
@@ -132,5 +140,5 @@ def similarity(
         source={name: float(score(texts[0], texts[1])) for name, score in used.items()},
         target={name: float(score(texts[0], texts[2])) for name, score in used.items()},
         language_share=None if shares is None else measures.language_share(*shares),
-        lines=(len(texts[0]), len(texts[1]), len(texts[2])),
+        used=(len(texts[0]), len(texts[1]), len(texts[2])),
     )

@@ -2,26 +2,21 @@
 
 from scalefit.fitting.fit import bootstrap, fit, fit_observations
 from scalefit.fitting.interval import Interval
-from scalefit.fitting.many import FitFailure, FitMany, fit_many
+from scalefit.fitting.many import FitFailure, Fits, fit_each
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, solve
-from scalefit.fitting.storage import from_dict, load, save, to_dict
 
 __all__ = [
     "Fit",
     "FitFailure",
-    "FitMany",
+    "Fits",
     "Interval",
     "Objective",
     "Solution",
     "bootstrap",
     "fit",
-    "fit_many",
+    "fit_each",
     "fit_observations",
-    "from_dict",
-    "load",
-    "save",
     "solve",
-    "to_dict",
 ]

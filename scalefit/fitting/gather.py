@@ -71,7 +71,7 @@ def _refuse_mixtures(rows: Table, used: Collection[str], where: Mapping[str, Any
         shown = ", ".join(map(repr, values[:5])) + (", …" if len(values) > 5 else "")
         raise FitError(
             f"the rows mix {len(values)} values of {column!r} ({shown}) in one curve; choose with "
-            f"where={{{column!r}: {values[0]!r}}}, or fit each with sf.fit_many(..., by=[{column!r}])"
+            f"where={{{column!r}: {values[0]!r}}}, or fit each with sf.fit_each(..., by=[{column!r}])"
         )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from scalefit.errors import DomainError
+from scalefit.units import short
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{short(self.estimate)} [{short(self.low)}, {short(self.high)}]"
-
-
-def short(value: float) -> str:
-    """Four significant digits, ∞ for infinity: how numbers are shown everywhere."""
-    if np.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.4g}"
 
 
 def check_level(level: float) -> None:

@@ -1,6 +1,6 @@
 """lmfit does what it does best: models, expressions, ``conf_interval``, ``emcee``.
 
-Loaded on first use only.
+The library is loaded on first use only: it takes longer to import than many a fit takes.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import lmfit
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DomainError, LawError
+from scalefit.fitting.solve import solve
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient
 
 if TYPE_CHECKING:
+    import lmfit
+
     from scalefit.fitting.result import Fit
 
 Array = NDArray[np.float64]
@@ -30,6 +32,8 @@ def model_of(law: Law) -> lmfit.Model:
 
     Where these hold at a reference that is not set yet, the reference is a parameter that does not vary.
     """
+    import lmfit
+
     names = (*law.parameters, *_open_reference(law))
     signature = ", ".join((*law.inputs, *names))
     # lmfit reads a function's argument names, so the function is made with the law's own.
@@ -68,8 +72,6 @@ def _hint(law: Law, name: str) -> dict[str, float]:
 
 def _guess(law: Law, model: lmfit.Model, data: Any, **inputs: Any) -> lmfit.Parameters:
     """Parameters at our optimum for this data: the best guess there is."""
-    from scalefit.fitting.solve import solve
-
     solution = solve(
         law, tuple(np.asarray(inputs[name], dtype=float) for name in law.inputs), np.asarray(data)
     )
@@ -116,6 +118,8 @@ def law_of_function(function: Callable[..., Any]) -> Law:
     LawError
         The function's arguments do not tell an input and parameters apart.
     """
+    import lmfit
+
     try:
         model = lmfit.Model(function)
     except (ValueError, TypeError) as error:

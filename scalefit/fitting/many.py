@@ -2,81 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from scalefit.errors import ScalefitError
 from scalefit.fitting.fit import fit
-from scalefit.fitting.interval import short
 from scalefit.fitting.result import Fit
+from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
-from scalefit.result import frame_of, html_notes, html_table
+from scalefit.result import Results, Row, common_notes
 from scalefit.table import grouping
 
 
 @dataclass(frozen=True)
 class FitFailure:
-    """Why a group has no fit."""
+    """Why a group has no fit.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_tokens": [1e6, 4e6], "corpus": ["ro"] * 2, "bleu": [5.0, 9.1]}
+    >>> failure = sf.fit_each(table, "bleu", "log").failures[0]
+    >>> failure.group["corpus"], failure.reason[:39]
+    ('ro', '2 points cannot fix the 3 parameters of')
+    """
 
     group: Mapping[str, Any]
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class FitMany(Mapping[tuple[Any, ...], Fit]):
-    """Fits by the values of the ``by`` columns, and the groups that could not be fitted."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Fits(Results[Fit]):
+    """Fits of one law, one a group, and the groups that could not be fitted.
+
+    ``fits["fr"]`` is the fit of that corpus, or those of it where there are several; ``fits["fr", "en-fr"]`` asks for
+    both values, and ``fits[0]`` for the first.
+
+    Attributes
+    ----------
+    by : columns that make the groups.
+    fits : in the table's order, each with its ``group``.
+    failures : groups without a fit, with the reason.
+    about_data : what was split or left out.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes, loss = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, [4.05, 3.37, 2.93, 2.62, 2.43]
+    >>> table = {"pretrain_tokens": sizes, "corpus": ["fr"] * 5 + ["en"] * 5,
+    ...          "cross_entropy": loss + [x + 0.2 for x in loss]}
+    >>> fits = sf.fit_each(table, "cross_entropy", "power", by=["corpus"])
+    >>> fits.verdict
+    '2 fits by corpus'
+    >>> fits["fr"].group
+    {'corpus': 'fr'}
+    """
+
+    MEMBERS = "fits"
 
     by: tuple[str, ...]
-    fits: Mapping[tuple[Any, ...], Fit]
-    failures: tuple[FitFailure, ...] = field(default=())
-    notes: tuple[str, ...] = ()
+    fits: tuple[Fit, ...]
+    failures: tuple[FitFailure, ...] = ()
+    about_data: tuple[str, ...] = ()
 
-    def __getitem__(self, key: Any) -> Fit:
-        return self.fits[key if isinstance(key, tuple) else (key,)]
+    @property
+    def verdict(self) -> str:
+        """How many groups have a fit."""
+        failed = f"; {len(self.failures)} groups without a fit" if self.failures else ""
+        return f"{len(self.fits)} fits by {', '.join(self.by)}{failed}"
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self.fits)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why groups have no fit, then the fits' own notes."""
+        failed = (f"{group_name(f.group)}: no fit: {f.reason}" for f in self.failures)
+        own = common_notes((group_name(fit.group), fit.notes) for fit in self)
+        return tuple(dict.fromkeys((*failed, *own, *self.about_data)))
 
-    def __len__(self) -> int:
-        return len(self.fits)
+    def rows(self, level: float = 0.95) -> list[Row]:
+        """One row a group: its values, each parameter with low and high, typical error, points.
 
-    def rows(self, level: float = 0.95) -> list[dict[str, Any]]:
-        """One row a group: its key, estimates with intervals, typical error."""
-        out = []
-        for found in self.fits.values():
-            row: dict[str, Any] = dict(found.group)
-            lost = found.not_identified
-            for name, interval in found.intervals(level).items():
-                row[name] = "not identified" if name in lost else str(interval)
-            out.append(
-                {**row, "typical error": short(found.typical_error), "points": found.points.y.size}
-            )
-        return out
-
-    def to_frame(self, level: float = 0.95) -> Any:
-        """Return the rows as a DataFrame."""
-        return frame_of(self.rows(level))
-
-    def __repr__(self) -> str:
-        lines = [
-            f"{len(self.fits)} fits by {', '.join(self.by)}; {len(self.failures)} groups without a fit"
+        An estimate that the data do not fix is nan.
+        """
+        return [
+            {
+                **fit.group,
+                **_numbers(fit, level),
+                "typical_error": fit.typical_error,
+                "points": fit.points.y.size,
+            }
+            for fit in self
         ]
-        lines += [f"  {found.verdict}" for found in self.fits.values()]
-        lines += [f"  no fit for {dict(f.group)}: {f.reason}" for f in self.failures]
-        lines += [f"  note: {note}" for note in self.notes]
-        return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        return html_table(self.rows()) + html_notes(
-            (*self.notes, *(f"{dict(f.group)}: {f.reason}" for f in self.failures))
-        )
+    def shown(self, level: float = 0.95) -> list[Row]:
+        """One row a group, each parameter with its interval in one cell."""
+        return [
+            {
+                **fit.group,
+                **{
+                    name: "not identified" if name in fit.not_identified else str(interval)
+                    for name, interval in fit.intervals(level).items()
+                },
+                "typical_error": fit.typical_error,
+                "points": fit.points.y.size,
+            }
+            for fit in self
+        ]
 
 
-def fit_many(
+def _numbers(fit: Fit, level: float) -> Row:
+    row: Row = {}
+    for name, interval in fit.intervals(level).items():
+        row[name] = float("nan") if name in fit.not_identified else interval.estimate
+        row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return row
+
+
+def fit_each(
     data: Any,
     metric: str,
     law: str | Law = "power",
@@ -87,7 +132,7 @@ def fit_many(
     allow: Sequence[str] = (),
     progress: bool | None = None,
     **options: Any,
-) -> FitMany:
+) -> Fits:
     """Fit ``law`` to every group of ``by``, with a progress bar on long work.
 
     Parameters
@@ -104,8 +149,16 @@ def fit_many(
 
     Returns
     -------
-    FitMany
-        A mapping from key to fit. Groups that cannot be fitted are in ``failures`` with the reason.
+    Fits
+        The fits in the table's order. Groups that cannot be fitted are in ``failures`` with the reason.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes, loss = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, [4.05, 3.37, 2.93, 2.62, 2.43]
+    >>> table = {"pretrain_tokens": sizes, "corpus": ["fr"] * 5 + ["en"] * 5, "cross_entropy": loss * 2}
+    >>> [fit.group["corpus"] for fit in sf.fit_each(table, "cross_entropy", "power")]
+    ['en', 'fr']
     """
     used = tuple((options.get("inputs") or {"": "pretrain_tokens"}).values())
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=used)
@@ -113,13 +166,13 @@ def fit_many(
     table = table.where(metric=name)
     apart = grouping(table, by, used=used)
     groups = table.groups(apart.columns)
-    fits, failures = {}, []
+    fits, failures = [], []
     quiet = len(groups) < 50 if progress is None else not progress
     for key, rows in tqdm(groups, desc=f"fit {metric}", disable=quiet):
         try:
-            found = fit(rows, name, law, **options)
+            fitted = fit(rows, name, law, **options)
         except ScalefitError as error:
             failures.append(FitFailure(key, str(error)))
             continue
-        fits[tuple(key.values())] = replace(found, group=dict(key))
-    return FitMany(apart.columns, fits, tuple(failures), apart.notes)
+        fits.append(replace(fitted, group=dict(key)))
+    return Fits(apart.columns, tuple(fits), tuple(failures), apart.notes)

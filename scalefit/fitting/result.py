@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.fitting.identified import Identified, identify
-from scalefit.fitting.interval import Interval, short
+from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
 from scalefit.fitting.lack_of_fit import LackOfFit
+from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution
 from scalefit.laws.law import Law
-from scalefit.result import html_notes, html_table, html_verdict
+from scalefit.result import Result, Row
 from scalefit.table import Observations
+from scalefit.units import short
+from scalefit.version import __version__
 
 if TYPE_CHECKING:
     import lmfit
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Result):
     """A law fitted to one group of results.
 
     Attributes
@@ -42,6 +44,17 @@ class Fit:
     notes : everything a reader of the numbers should know.
     group : what the rows have in common, such as ``{"corpus": "fr", "task": "en-fr"}``.
     draws : bootstrap refits, where they were asked for.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
+    >>> fit = sf.fit(table, "cross_entropy", "power")
+    >>> round(fit.params["E"], 2), fit.law.name
+    (2.04, 'power')
+    >>> list(fit.to_frame().columns)
+    ['parameter', 'estimate', 'low', 'high', 'identified']
     """
 
     law: Law
@@ -125,8 +138,6 @@ class Fit:
     @property
     def signature(self) -> str:
         """One line that tells whether two people's numbers compare."""
-        from scalefit import __version__
-
         parts = [
             f"law:{self.law.name}",
             str(self.solution.problem.objective),
@@ -154,48 +165,58 @@ class Fit:
         )
         return f"{head}{about}; {state}{missed}"
 
-    def rows(self, level: float = 0.95) -> list[dict[str, str]]:
-        """Return parameters and intervals as text, one row each: what every view shows."""
-        lost, out = self.not_identified, []
-        for name, interval in self.intervals(level).items():
-            shown = "not identified" if name in lost else short(interval.estimate)
-            ends = f"[{short(interval.low)}, {short(interval.high)}]"
-            out.append({"parameter": name, "estimate": shown, f"{level:.0%} interval": ends})
-        return out
-
-    def __repr__(self) -> str:
-        lines = [self.verdict, ""]
-        lines += [
-            f"  {row['parameter']:<8} {row['estimate']:>14}   {list(row.values())[2]}"
-            for row in self.rows()
+    def rows(self, level: float = 0.95) -> list[Row]:
+        """Return the parameters, one row each: estimate, ends of its interval, whether the data fix it."""
+        lost = self.not_identified
+        return [
+            {
+                "parameter": name,
+                "estimate": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "identified": name not in lost,
+            }
+            for name, interval in self.intervals(level).items()
         ]
+
+    def shown(self, level: float = 0.95) -> list[Row]:
+        """Return the parameters for people: a number that the data do not fix is not shown."""
+        return [
+            {
+                "parameter": row["parameter"],
+                "estimate": short(row["estimate"]) if row["identified"] else "not identified",
+                f"{level:.0%} interval": f"[{short(row['low'])}, {short(row['high'])}]",
+            }
+            for row in self.rows(level)
+        ]
+
+    def lines(self) -> list[str]:
+        """Return parameters, reference and signature."""
+        lines = super().lines()
         if self.law.reference:
-            at = self.law.constants[self.law.reference]
-            lines.append(
-                f"  at {self.law.reference} = {at:.4g}; slope there {self.derived.get('slope', np.nan):.4g}"
-            )
-        lines += [f"  note: {note}" for note in self.notes]
-        return "\n".join([*lines, f"  {self.signature}"])
+            at, slope = self.law.constants[self.law.reference], self.derived.get("slope", np.nan)
+            lines.append(f"at {self.law.reference} = {at:.4g}; slope there {slope:.4g}")
+        return [*lines, self.signature]
 
-    def _repr_html_(self) -> str:
-        return (
-            html_verdict(self.verdict)
-            + html_table(self.rows())
-            + html_notes((*self.notes, self.signature))
-        )
-
-    def plot(self, **options: Any) -> Any:
-        """Draw the fit; see :func:`scalefit.plot_fit`. The one place that looks ahead to the views."""
-        return importlib.import_module("scalefit.views").plot_fit(self, **options)
+    def told(self) -> dict[str, Any]:
+        """Return law, estimates, intervals and objective; the vectors are kept by :meth:`save`."""
+        objective = self.solution.problem.objective
+        return {
+            "law": self.law.name,
+            "constants": self.law.constants,
+            "metric": self.metric,
+            "group": self.group,
+            "params": self.params,
+            "intervals": {k: (i.low, i.high) for k, i in self.intervals().items()},
+            "not_identified": sorted(self.not_identified),
+            "objective": self.objective,
+            "loss": objective,
+            "weights": self.uncertainty.noise.label,
+            "lack_of_fit": self.lack_of_fit,
+            "points": self.points.y.size,
+            "signature": self.signature,
+        }
 
     def to_lmfit(self) -> lmfit.model.ModelResult:
         """Return an ``lmfit.ModelResult`` at this optimum, for ``conf_interval``, ``emcee`` and the rest."""
-        from scalefit.fitting.lmfit_bridge import result_of
-
         return result_of(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit as plain data for JSON; :func:`scalefit.load` reads it back."""
-        from scalefit.fitting.storage import to_dict
-
-        return to_dict(self)

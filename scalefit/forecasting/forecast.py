@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from scalefit.errors import TableError
-from scalefit.fitting import FitMany, fit_many
-from scalefit.fitting.interval import short
+from scalefit.fitting import Fit, Fits, fit_each
 from scalefit.forecasting.outlook import OUT_OF_REACH, Outlook, Points
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.ingest import table_of
-from scalefit.result import html_notes, html_table, html_verdict
+from scalefit.result import Results, Row, common_notes
 from scalefit.table import Table, grouping
 from scalefit.table import metric as metric_of
+from scalefit.units import short
 
 
 @dataclass(frozen=True)
@@ -33,23 +32,44 @@ class Question:
         return f"{metric_of(self.quality).title} {self.target:g}"
 
 
-@dataclass(frozen=True, eq=False)
-class Forecast:
-    """Loss and quality of every group, and the tokens that a target quality takes."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast(Results[Outlook]):
+    """Loss and quality of every group, and the tokens that a target quality takes; ``forecast["fr"]`` is one group.
+
+    Attributes
+    ----------
+    question : target, metrics and confidence.
+    outlooks : one a group, in the table's order.
+    by : columns that make the groups.
+    about_data : what was left out or turned in the table.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], "corpus": ["fr"] * 6,
+    ...          "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
+    >>> forecast = sf.forecast(table, target=20.0)
+    >>> forecast.reached
+    '1 of 1 groups reach BLEU 20 within 1000× the largest size measured'
+    >>> forecast["fr"].tokens.reachable
+    True
+    """
+
+    MEMBERS = "outlooks"
 
     question: Question
     outlooks: tuple[Outlook, ...]
     by: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    def __iter__(self) -> Iterator[Outlook]:
-        return iter(self.outlooks)
-
-    def __len__(self) -> int:
-        return len(self.outlooks)
+    about_data: tuple[str, ...] = ()
 
     @property
-    def summary(self) -> str:
+    def notes(self) -> tuple[str, ...]:
+        """About the data, then about the groups."""
+        groups = common_notes((o.name, o.notes) for o in self)
+        return tuple(dict.fromkeys((*self.about_data, *groups)))
+
+    @property
+    def reached(self) -> str:
         """How many groups reach the target within sight."""
         near = sum(not outlook.distant for outlook in self.outlooks)
         sight = f"within {OUT_OF_REACH:g}× the largest size measured"
@@ -60,13 +80,17 @@ class Forecast:
         """Where the target is cheapest, in one line; groups with too few points come last."""
         near = [(o.tokens.estimate, o) for o in self if o.tokens is not None and not o.distant]
         if not near:
-            return f"{self.summary}; measure larger sizes, or lower the target"
+            return f"{self.reached}; measure larger sizes, or lower the target"
         sound = [pair for pair in near if pair[1].sound]
         best = min(sound or near, key=lambda pair: pair[0])[1]
-        return f"{self.summary}; cheapest: {best.name}: {best.needs} pretraining tokens"
+        return f"{self.reached}; cheapest: {best.name}: {best.needs} pretraining tokens"
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a group, for people: each metric unpretrained → at the largest size, the tokens."""
+    def rows(self) -> list[Row]:
+        """One row a group: each metric unpretrained and at the largest size, tokens with both ends."""
+        return [outlook.numbers() for outlook in self]
+
+    def shown(self) -> list[Row]:
+        """One row a group for people: each metric ``unpretrained → at the largest size``, the tokens."""
         return [self._row(outlook) for outlook in self]
 
     def _row(self, outlook: Outlook) -> dict[str, Any]:
@@ -82,30 +106,9 @@ class Forecast:
         row[f"tokens for {self.question}"] = outlook.needs
         return row
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data for JSON, fits included."""
-        return {
-            "scalefit": "forecast",
-            "question": vars(self.question),
-            "verdict": self.verdict,
-            "groups": [outlook.to_dict() for outlook in self],
-            "notes": list(self.notes),
-        }
-
-    def plot(self, **options: Any) -> Any:
-        """Draw all groups; see :func:`scalefit.views.plot_forecast`."""
-        return importlib.import_module("scalefit.views").plot_forecast(self, **options)
-
-    def __repr__(self) -> str:
-        lines = [self.verdict]
-        for outlook in self:
-            lines.append(f"  {outlook.name}: {outlook.needs}")
-            lines += [f"    note: {note}" for note in outlook.notes]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        notes = (*self.notes, *(f"{o.name}: {note}" for o in self for note in o.notes))
-        return html_verdict(self.verdict) + html_table(self.rows()) + html_notes(notes)
+    def told(self) -> dict[str, Any]:
+        """Return the question and the groups, fits included."""
+        return {"question": self.question, "by": self.by, "groups": self.outlooks}
 
 
 def forecast(
@@ -146,6 +149,16 @@ def forecast(
     ------
     TableError
         The data hold neither metric, or lack a column of ``by``.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6] * 2,
+    ...          "corpus": ["fr"] * 6 + ["code"] * 6,
+    ...          "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0]}
+    >>> forecast = sf.forecast(table, target=20.0)
+    >>> forecast["fr"].tokens.estimate < forecast["code"].tokens.estimate
+    True
     """
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[quality, loss])
     table, notes = _in_domain(whole, by)
@@ -155,7 +168,7 @@ def forecast(
     apart = grouping(table, by)
     columns = apart.columns
     fits = {
-        name: fit_many(table, name, law, by=columns)
+        name: fit_each(table, name, law, by=columns)
         for name, law in ((loss, "power"), (quality, "log"))
         if name in table.metrics
     }
@@ -190,21 +203,25 @@ def _outlook(
     group: dict[str, Any],
     rows: Table,
     baseline: Table | None,
-    fits: Mapping[str, FitMany],
+    fits: Mapping[str, Fits],
     question: Question,
 ) -> Outlook:
-    found = {name: many.get(tuple(group.values())) for name, many in fits.items()}
-    fit = found.get(question.quality)
+    of = {name: _fit_of(many, group) for name, many in fits.items()}
+    fit = of.get(question.quality)
     failures = [f for many in fits.values() for f in many.failures if dict(f.group) == group]
     return Outlook(
         group=group,
-        loss=found.get(question.loss),
+        loss=of.get(question.loss),
         quality=fit,
         tokens=None if fit is None else tokens_for(fit, question.target, level=question.level),
         baselines={} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
         measured={name: _points(rows, name) for name in rows.metrics},
-        notes=tuple(failure.reason for failure in failures),
+        failures=tuple(failure.reason for failure in failures),
     )
+
+
+def _fit_of(fits: Fits, group: Mapping[str, Any]) -> Fit | None:
+    return next((fit for fit in fits if fit.group == group), None)
 
 
 def _change(without: float | None, at_largest: float | None) -> str:

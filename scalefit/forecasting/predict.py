@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
-from scalefit.fitting.interval import Interval, short
+from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.uncertainty import Kind
 from scalefit.fitting.result import Fit
-from scalefit.result import frame_of, html_notes, html_table
+from scalefit.result import Result, Row
 from scalefit.table import metric
 from scalefit.units import format_count, parse_count
 
@@ -21,8 +21,8 @@ Array = NDArray[np.float64]
 FAR = 10.0
 
 
-@dataclass(frozen=True, eq=False)
-class Band:
+@dataclass(frozen=True, eq=False, repr=False)
+class Band(Result):
     """A curve with its interval at chosen inputs.
 
     Attributes
@@ -31,6 +31,15 @@ class Band:
     estimate, low, high : (Q,) each.
     level, kind : confidence, and whether it is for the ``mean`` curve or one new ``run``.
     notes : what to know before trusting it: extrapolation, impossible values.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
+    >>> band = sf.predict(sf.fit(table, "cross_entropy", "power"), pretrain_tokens=["2B", "4B"])
+    >>> bool((band.low < band.estimate).all()), list(band.to_frame().columns)
+    (True, ['x', 'estimate', 'low', 'high'])
     """
 
     metric: str
@@ -55,45 +64,40 @@ class Band:
     def __len__(self) -> int:
         return self.estimate.size
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a point, as plain numbers."""
+    @property
+    def verdict(self) -> str:
+        """What is predicted where, with the interval of the last point."""
+        what = "the mean curve" if self.kind == "mean" else "one new run"
+        at = ", ".join(f"{name} {format_count(x[-1])}" for name, x in self.inputs.items())
+        more = f" (the last of {len(self)} points)" if len(self) > 1 else ""
+        return f"{self.metric} of {what} at {at}{more}: {self[-1]}, {self.level:.0%} {self.method}"
+
+    def rows(self) -> list[Row]:
+        """One row a point: inputs, estimate, low, high."""
         return [
             {
                 **{name: float(x[i]) for name, x in self.inputs.items()},
-                self.metric: float(self.estimate[i]),
+                "estimate": float(self.estimate[i]),
                 "low": float(self.low[i]),
                 "high": float(self.high[i]),
             }
             for i in range(len(self))
         ]
 
-    def to_frame(self) -> Any:
-        """Return the rows as a DataFrame."""
-        return frame_of(self.rows())
+    def told(self) -> Row:
+        """Return what the interval is of, and the points."""
+        told = {name: getattr(self, name) for name in ("metric", "level", "kind", "method")}
+        return {**told, "rows": self.rows()}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; infinities become None."""
-        rows = [{k: v if np.isfinite(v) else None for k, v in row.items()} for row in self.rows()]
-        return {
-            "metric": self.metric,
-            "level": self.level,
-            "kind": self.kind,
-            "method": self.method,
-            "rows": rows,
-            "notes": list(self.notes),
+    def shown(self) -> list[Row]:
+        """One row a point, inputs as counts."""
+        counts = {
+            name: [format_count(value) for value in x.tolist()] for name, x in self.inputs.items()
         }
-
-    def __repr__(self) -> str:
-        what = "the mean curve" if self.kind == "mean" else "one new run"
-        lines = [f"{self.metric} of {what}, {self.level:.0%} {self.method}"]
-        for i in range(len(self)):
-            at = ", ".join(f"{name} {format_count(x[i])}" for name, x in self.inputs.items())
-            lines.append(f"  {at}: {self[i]}")
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        shown = [{k: short(v) for k, v in row.items()} for row in self.rows()]
-        return html_table(shown) + html_notes(self.notes)
+        return [
+            {**row, **{name: texts[i] for name, texts in counts.items()}}
+            for i, row in enumerate(self.rows())
+        ]
 
 
 def predict(
@@ -119,6 +123,15 @@ def predict(
     ------
     DomainError
         An input is missing or unknown, or lies where the law has no value.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
+    >>> fit = sf.fit(table, "cross_entropy", "power")
+    >>> print(round(float(sf.predict(fit, pretrain_tokens="4B").estimate[0]), 2))
+    2.21
     """
     names = fit.law.inputs
     unknown = set(inputs) - set(names) - set(fit.observations.columns.values())

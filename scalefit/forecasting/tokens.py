@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from scalefit.errors import DomainError
-from scalefit.fitting.interval import short
 from scalefit.fitting.result import Fit
-from scalefit.result import html_notes
+from scalefit.result import Result, Row
 from scalefit.table import metric
-from scalefit.units import format_count
+from scalefit.units import format_count, short
 
 Array = NDArray[np.float64]
 REACH = 1e6
@@ -22,8 +21,8 @@ STEPS = 241
 AROUND, STRIDES = 1e3, 12
 
 
-@dataclass(frozen=True)
-class TokensFor:
+@dataclass(frozen=True, repr=False)
+class TokensFor(Result):
     """Tokens at which the curve reaches a target.
 
     Attributes
@@ -32,6 +31,16 @@ class TokensFor:
     low, high : the tokens between which the curve's interval holds the target; high is inf where it has no upper end,
         low is 0 where the target may already be met below the smallest measured size.
     probability : confidence that the target can be reached at all, whatever the tokens.
+    verdict : the answer in one line.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
+    >>> tokens = sf.tokens_for(sf.fit(table, "cross_entropy", "power"), 2.2)
+    >>> tokens.reachable, tokens.low < tokens.estimate < tokens.high
+    (True, True)
     """
 
     metric: str
@@ -41,7 +50,7 @@ class TokensFor:
     high: float
     level: float
     probability: float
-    message: str
+    verdict: str
     notes: tuple[str, ...] = ()
 
     @property
@@ -49,21 +58,14 @@ class TokensFor:
         """Whether the fitted curve reaches the target."""
         return bool(np.isfinite(self.estimate))
 
-    def __repr__(self) -> str:
-        return "\n".join([self.message, *(f"  note: {note}" for note in self.notes)])
+    def rows(self) -> list[Row]:
+        """One row: target, tokens with both ends, confidence that it can be reached."""
+        names = ("metric", "target", "estimate", "low", "high", "probability")
+        return [{name: getattr(self, name) for name in names}]
 
-    def _repr_html_(self) -> str:
-        return f"<p><strong>{self.message}</strong></p>" + html_notes(self.notes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; infinities and nan become None."""
-        plain = {k: getattr(self, k) for k in ("metric", "target", "level", "message")}
-        ends = {k: _finite(getattr(self, k)) for k in ("estimate", "low", "high", "probability")}
-        return {**plain, **ends, "notes": list(self.notes)}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    def lines(self) -> list[str]:
+        """Nothing: the verdict holds all numbers."""
+        return []
 
 
 def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float) -> TokensFor:
@@ -86,6 +88,15 @@ def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float)
     ------
     DomainError
         The target is not finite, outside the metric's range, or inputs are missing.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {"pretrain_tokens": sizes, "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
+    >>> tokens = sf.tokens_for(sf.fit(table, "bleu", "log"), 20.0)
+    >>> 64e6 < tokens.estimate < 256e6
+    True
     """
     _check_target(fit, target)
     solved = _solved_input(fit, others)
@@ -93,9 +104,9 @@ def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float)
     probability = _reachable(fit, target, solved, estimate)
     low, high = _ends(fit, target, level, solved, others, estimate)
     notes = _notes(fit, solved, estimate)
-    message = _message(fit, target, level, (estimate, low, high), probability, solved)
+    verdict = _verdict(fit, target, level, (estimate, low, high), probability, solved)
     return TokensFor(
-        fit.metric, target, estimate, low, high, level, probability, message, tuple(notes)
+        fit.metric, target, estimate, low, high, level, probability, verdict, tuple(notes)
     )
 
 
@@ -241,7 +252,7 @@ def _notes(fit: Fit, solved: int, estimate: float) -> list[str]:
     return []
 
 
-def _message(
+def _verdict(
     fit: Fit,
     target: float,
     level: float,

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
-
-from .shown import Shown
+from scalefit.result import Result, Row
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Barrier(Shown):
+@dataclass(frozen=True, repr=False)
+class Barrier(Result):
     """Measures of one path.
 
     Parameters
@@ -39,6 +37,12 @@ class Barrier(Shown):
         Integral of the rise above the chord, by trapezoids; dips below count nothing.
     instability : float
         Largest loss minus the mean of the ends (Frankle et al. 2020).
+
+    Examples
+    --------
+    >>> from scalefit import landscape
+    >>> print(landscape.barrier([1.0, 1.6, 1.0]))
+    barrier 0.6 at 0.50 of the way · convexity gap 0.6 · area 0.3 · instability 0.6
     """
 
     height: float
@@ -47,15 +51,26 @@ class Barrier(Shown):
     area: float
     instability: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return dict(vars(self))
-
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """All measures in one line."""
         return (
             f"barrier {self.height:.4g} at {self.where:.2f} of the way · convexity gap "
             f"{self.gap:.4g} · area {self.area:.4g} · instability {self.instability:.4g}"
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: the verdict says it all."""
+        return ()
+
+    def rows(self) -> list[Row]:
+        """One row: all measures."""
+        return [dict(vars(self))]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds the numbers."""
+        return []
 
 
 def barrier(losses: ArrayLike, at: ArrayLike | None = None) -> Barrier:

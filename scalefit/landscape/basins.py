@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.result import Result, Row
 
 from .basin_count import Cut, contrast, cuts, eigengap, p_one_cloud, resampled, widest
 from .matrix import Distances
-from .shown import Shown
 from .spectral import partition, scaled, silhouette, spectrum
 
 Floats = NDArray[np.float64]
@@ -22,8 +21,8 @@ LEAST = 6
 LEVEL = 0.05
 
 
-@dataclass(frozen=True, eq=False)
-class Clusters(Shown):
+@dataclass(frozen=True, eq=False, repr=False)
+class Clusters(Result):
     """Basins of a set of models.
 
     Parameters
@@ -50,6 +49,14 @@ class Clusters(Shown):
     contrast : array, shape (n,)
         Distance to the centre of basin 1 less that to basin 0 in the spectral embedding: the
         cluster membership feature of Juneja et al. 2023; NaN where there is one basin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit import landscape
+    >>> at = np.array([0.0, 0.1, 0.2, 5.0, 5.1, 5.2, 0.05, 5.05])
+    >>> landscape.clusters(np.abs(at[:, None] - at)).sizes
+    [4, 4]
     """
 
     names: tuple[str, ...]
@@ -69,21 +76,9 @@ class Clusters(Shown):
         """Number of models in each basin."""
         return [int(size) for size in np.bincount(self.labels, minlength=self.number)]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {
-            "number": self.number,
-            "labels": {n: int(c) for n, c in zip(self.names, self.labels, strict=True)},
-            "sizes": self.sizes,
-            "lone": list(self.lone),
-            "silhouettes": {str(k): v for k, v in self.silhouettes.items()},
-            "eigengap": self.eigengap,
-            "p_one": self.p_one,
-            "shares": {str(k): v for k, v in self.shares.items()},
-            "stability": self.stability,
-        }
-
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """How many basins, and how sure that is."""
         apart = f"; apart from all: {', '.join(self.lone)}" if self.lone else ""
         if self.number == 1:
             return (
@@ -97,6 +92,43 @@ class Clusters(Shown):
             f"subsamples choose {votes}; stability {self.stability:.2f}; "
             f"the eigengap says {self.eigengap}{apart}"
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: the verdict says it all."""
+        return ()
+
+    def rows(self) -> list[Row]:
+        """One row a model: its basin, where it lies, whether it stands alone."""
+        return [
+            {
+                "model": name,
+                "basin": int(self.labels[i]),
+                "x": float(self.embedding[i, 0]),
+                "y": float(self.embedding[i, 1]),
+                "contrast": float(self.contrast[i]),
+                "lone": name in self.lone,
+            }
+            for i, name in enumerate(self.names)
+        ]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds the numbers."""
+        return []
+
+    def told(self) -> Row:
+        """Return every model's basin, and how sure their number is."""
+        return {
+            "number": self.number,
+            "labels": dict(zip(self.names, self.labels.tolist(), strict=True)),
+            "sizes": self.sizes,
+            "lone": self.lone,
+            "silhouettes": self.silhouettes,
+            "eigengap": self.eigengap,
+            "p_one": self.p_one,
+            "shares": self.shares,
+            "stability": self.stability,
+        }
 
 
 def clusters(

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from scalefit.errors import LandscapeError
+from scalefit.result import Result, Row
 
-from .shown import Shown
 
+@dataclass(frozen=True, repr=False)
+class Budget(Result):
+    """Numbers of models, of pairs, and of points on the path of a pair (both ends included).
 
-@dataclass(frozen=True)
-class Budget(Shown):
-    """Numbers of models, of pairs, and of points on the path of a pair (both ends included)."""
+    Examples
+    --------
+    >>> Budget(models=3, pairs=3, points=11).evaluations
+    30
+    """
 
     models: int
     pairs: int
@@ -30,15 +34,30 @@ class Budget(Shown):
         """Evaluations of the loss: each model once, and the inner points of each path."""
         return self.models + self.pairs * (self.points - 2)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {**vars(self), "on_paths": self.on_paths, "evaluations": self.evaluations}
-
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """What has to be evaluated."""
         return (
             f"{self.models} models, {self.pairs} pairs × {self.points} points = {self.on_paths}; "
             f"ends are shared, so {self.evaluations} evaluations of the loss"
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: the verdict says it all."""
+        return ()
+
+    def rows(self) -> list[Row]:
+        """One row: all numbers."""
+        return [{**vars(self), "on_paths": self.on_paths, "evaluations": self.evaluations}]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds the numbers."""
+        return []
+
+    def told(self) -> Row:
+        """Return all numbers."""
+        return self.rows()[0]
 
 
 def budget(models: int | Sequence[Hashable], points: int = 11) -> Budget:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.result import Result, Row
 
 from .checkpoint import Source
 from .family import Family, family
 from .mixing import Loss, Meter, mixer
 from .path import line, measure
-from .shown import Shown
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Sharpness(Shown):
+@dataclass(frozen=True, eq=False, repr=False)
+class Sharpness(Result):
     """Curvature of the loss at both ends of paths.
 
     Parameters
@@ -33,6 +32,15 @@ class Sharpness(Shown):
         Second derivative by Euclidean distance at the first and second end of every path.
     step : float
         The share of the path over which it was measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit import landscape
+    >>> bowl = lambda weights: float((weights["w"] ** 2).sum())
+    >>> models = {"a": {"w": np.array([1.0])}, "b": {"w": np.array([-1.0])}}
+    >>> landscape.sharpness(models, bowl).to_frame()["curvature"].round(3).tolist()
+    [2.0, 2.0]
     """
 
     names: tuple[str, ...]
@@ -50,18 +58,29 @@ class Sharpness(Shown):
                 count[model] += 1
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        models = dict(zip(self.names, self.of_models.tolist(), strict=True))
-        return {"step": self.step, "models": models}
-
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """The flattest and the sharpest model."""
         values = self.of_models
         flat, sharp = self.names[int(np.nanargmin(values))], self.names[int(np.nanargmax(values))]
         return (
             f"curvature along paths: flattest {flat} ({np.nanmin(values):.3g}), "
             f"sharpest {sharp} ({np.nanmax(values):.3g})"
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: the verdict says it all."""
+        return ()
+
+    def rows(self) -> list[Row]:
+        """One row a model: its mean curvature."""
+        pairs = zip(self.names, self.of_models.tolist(), strict=True)
+        return [{"model": name, "curvature": value} for name, value in pairs]
+
+    def told(self) -> Row:
+        """Return every model's curvature."""
+        return {"step": self.step, "models": dict(zip(self.names, self.of_models, strict=True))}
 
 
 def sharpness(

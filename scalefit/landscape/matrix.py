@@ -6,12 +6,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.result import Result, Row
 
 from .barriers import MEASURES
 from .budget import Budget, group_labels, pairs_within
@@ -20,7 +20,6 @@ from .evaluate import Work
 from .family import family
 from .mixing import Loss, Meter
 from .path import index_of, positions
-from .shown import Shown
 from .store import Store
 
 Floats = NDArray[np.float64]
@@ -28,8 +27,8 @@ Pair = tuple[int, int]
 KINDS = (*MEASURES, "euclidean")
 
 
-@dataclass(frozen=True, eq=False)
-class Distances(Shown):
+@dataclass(frozen=True, eq=False, repr=False)
+class Distances(Result):
     """Curves between pairs of models, and the distance matrices that follow from them.
 
     Parameters
@@ -46,6 +45,15 @@ class Distances(Shown):
     kind : str
         The measure that :meth:`matrix` gives by default.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit import landscape
+    >>> models = {name: {"w": np.array([x])} for name, x in (("a", -1.0), ("b", 1.0), ("c", 1.1))}
+    >>> apart = landscape.distances(models, lambda w: float((w["w"][0] ** 2 - 1) ** 2), points=5)
+    >>> list(apart.to_frame()["b"]), bool(apart.values()[0] > apart.values()[2])
+    (['b', 'c', 'c'], True)
     """
 
     names: tuple[str, ...]
@@ -112,7 +120,7 @@ class Distances(Shown):
             euclidean=self.euclidean[chosen],
         )
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Row]:
         """Return one plain row a pair, with all measures."""
         measures = {k: self.values(k) for k in (*(MEASURES if self.metrics else ()), "euclidean")}
         return [
@@ -124,21 +132,23 @@ class Distances(Shown):
             for n, (i, j) in enumerate(self.pairs)
         ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        head = {"kind": self.kind, "names": list(self.names), "groups": list(self.groups)}
-        budget = self.budget.to_dict()
-        return {**head, "budget": budget, "pairs": self.rows(), "notes": list(self.notes)}
-
-    def __str__(self) -> str:
-        values = self.values()
-        low, middle, high = np.quantile(values, [0.0, 0.5, 1.0])
-        return "\n".join([
+    @property
+    def verdict(self) -> str:
+        """How far apart models are."""
+        low, middle, high = np.quantile(self.values(), [0.0, 0.5, 1.0])
+        return (
             f"{self.kind} between {len(self.names)} models: median {middle:.4g}, "
-            f"from {low:.4g} to {high:.4g}",
-            str(self.budget),
-            *(f"note: {note}" for note in self.notes),
-        ])  # fmt: skip
+            f"from {low:.4g} to {high:.4g}"
+        )
+
+    def lines(self) -> list[str]:
+        """Return what was evaluated."""
+        return [self.budget.verdict]
+
+    def told(self) -> Row:
+        """Return all pairs with all measures, and what was evaluated."""
+        head = {"kind": self.kind, "names": self.names, "groups": self.groups}
+        return {**head, "budget": self.budget, "pairs": self.rows()}
 
 
 def distances(

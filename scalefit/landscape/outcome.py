@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from scalefit.result import Result, Row, fields_of
 
 from .basins import square_of
 from .budget import group_labels
@@ -23,15 +24,14 @@ from .rivals import (
     rivals_of,
     scores_of,
 )
-from .shown import Shown
 from .trial import FEWEST_GROUPS, Trial
 from .verdict import Predictor, verdict
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction(Shown):
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Result):
     """How well the landscape predicts scores that it never saw.
 
     Parameters
@@ -48,6 +48,15 @@ class Prediction(Shown):
         Share of the scores' variance that lies between basins.
     neighbours : int
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit import landscape
+    >>> at = np.linspace(0, 1, 12)
+    >>> foresight = landscape.predict(np.abs(at[:, None] - at), at**2, permutations=99)
+    >>> foresight.r > 0.9, foresight.p <= 0.05
+    (True, True)
     """
 
     names: tuple[str, ...]
@@ -93,30 +102,28 @@ class Prediction(Shown):
         """One line."""
         return verdict(self.main, self.baselines)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one plain row a predictor."""
-        return [predictor.to_dict() for predictor in self.predictors]
+    def rows(self) -> list[Row]:
+        """One row a predictor: r, skill, p, what shuffled scores reach."""
+        return [fields_of(predictor) for predictor in self.predictors]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+    def told(self) -> Row:
+        """Return all predictors, both associations, and what was predicted."""
         return {
-            "verdict": self.verdict,
             "p_every": self.p_every,
             "predictors": self.rows(),
-            "mantel": self.mantel.to_dict(),
-            "eta_squared": self.eta_squared.to_dict(),
+            "mantel": self.mantel,
+            "eta_squared": self.eta_squared,
             "neighbours": self.neighbours,
-            "predicted": dict(zip(self.names, self.predicted.tolist(), strict=True)),
-            "notes": list(self.notes),
+            "predicted": dict(zip(self.names, self.predicted, strict=True)),
         }
 
-    def __str__(self) -> str:
-        lines = [self.verdict, *(f"  {predictor}" for predictor in self.predictors)]
-        lines += [
-            f"  Mantel, distance against difference of scores: r = {self.mantel}",
-            f"  share of variance between basins: eta² = {self.eta_squared}",
+    def lines(self) -> list[str]:
+        """Return one line a predictor, then the two associations."""
+        return [
+            *map(str, self.predictors),
+            f"Mantel, distance against difference of scores: r = {self.mantel}",
+            f"share of variance between basins: eta² = {self.eta_squared}",
         ]
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 def predict(

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.result import Result, Row
 
 from .barriers import Barrier, barrier
 from .checkpoint import Source
 from .family import Family, family
 from .mixing import Loss, Meter, Mixer, check_finite, mixer
-from .shown import Shown
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Path(Shown):
+@dataclass(frozen=True, eq=False, repr=False)
+class Path(Result):
     """Metrics along the straight line between two models.
 
     Parameters
@@ -36,6 +35,15 @@ class Path(Shown):
     distance : float
         Euclidean distance of the weights.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit import landscape
+    >>> bowl = lambda weights: float((weights["w"] ** 2).sum())
+    >>> one, two = {"w": np.array([1.0, 0.0])}, {"w": np.array([-1.0, 0.0])}
+    >>> landscape.paths([one, two], bowl, points=3)[0].curve().tolist()
+    [1.0, 0.0, 1.0]
     """
 
     names: tuple[str, str]
@@ -54,14 +62,26 @@ class Path(Shown):
         """Barrier of the loss."""
         return barrier(self.curve(), self.at)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        curves = {name: self.curve(name).tolist() for name in self.metrics}
-        own = {"names": list(self.names), "at": self.at.tolist(), "distance": self.distance}
-        return {**own, "curves": curves, "barrier": self.barrier.to_dict()}
+    @property
+    def verdict(self) -> str:
+        """The path and its barrier."""
+        return f"{self.names[0]} → {self.names[1]}: {self.barrier.verdict}"
 
-    def __str__(self) -> str:
-        return f"{self.names[0]} → {self.names[1]}: {self.barrier}"
+    def rows(self) -> list[Row]:
+        """One row a position: all metrics there."""
+        curves = {name: self.curve(name).tolist() for name in self.metrics}
+        at = enumerate(self.at.tolist())
+        return [{"at": x, **{name: curves[name][i] for name in curves}} for i, x in at]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds the barrier."""
+        return []
+
+    def told(self) -> Row:
+        """Return positions, curves and the barrier."""
+        curves = {name: self.curve(name) for name in self.metrics}
+        own = {"names": self.names, "at": self.at, "distance": self.distance}
+        return {**own, "curves": curves, "barrier": self.barrier}
 
 
 def index_of(metrics: Sequence[str], metric: str | None) -> int:

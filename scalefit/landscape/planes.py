@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
+from scalefit.result import Result, Row
 
 from .checkpoint import Source
 from .family import family
 from .mixing import Loss, Meter, mixer
 from .path import index_of
-from .shown import Shown
 
 Floats = NDArray[np.float64]
 FLAT = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class Plane(Shown):
+@dataclass(frozen=True, eq=False, repr=False)
+class Plane(Result):
     """Metrics over the plane through three models.
 
     Parameters
@@ -36,6 +35,15 @@ class Plane(Shown):
     metrics : tuple of str
     values : array, shape (size of y, size of x, metrics)
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalefit import landscape
+    >>> models = [{"w": np.array(w)} for w in ([0.0, 0.0], [1.0, 0.0], [0.0, 1.0])]
+    >>> bowl = lambda weights: float((weights["w"] ** 2).sum())
+    >>> landscape.plane(models, bowl, size=5, progress=False).surface().shape
+    (5, 5)
     """
 
     names: tuple[str, str, str]
@@ -50,23 +58,32 @@ class Plane(Shown):
         """Return one metric, (size of y, size of x); the loss by default."""
         return self.values[:, :, index_of(self.metrics, metric)]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        surfaces = {name: self.surface(name).tolist() for name in self.metrics}
-        return {
-            "names": list(self.names),
-            "x": self.x.tolist(),
-            "y": self.y.tolist(),
-            "corners": self.corners.tolist(),
-            "surfaces": surfaces,
-        }
-
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """The models, and the range of the loss."""
         low, high = self.surface().min(), self.surface().max()
         models = ", ".join(self.names)
         return (
             f"plane through {models}: loss from {low:.4g} to {high:.4g} on {self.values.shape[:2]}"
         )
+
+    def rows(self) -> list[Row]:
+        """One row a point: where it lies, all metrics there."""
+        return [
+            {"x": x, "y": y, **dict(zip(self.metrics, self.values[i, j].tolist(), strict=True))}
+            for i, y in enumerate(self.y.tolist())
+            for j, x in enumerate(self.x.tolist())
+        ]
+
+    def lines(self) -> list[str]:
+        """Return nothing: a surface is looked at, see :meth:`plot`."""
+        return []
+
+    def told(self) -> Row:
+        """Return axes, corners and surfaces."""
+        surfaces = {name: self.surface(name) for name in self.metrics}
+        own = {"names": self.names, "x": self.x, "y": self.y, "corners": self.corners}
+        return {**own, "surfaces": surfaces}
 
 
 def plane(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,6 @@ class Relation:
 
     value: float
     p: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return dict(vars(self))
 
     def __str__(self) -> str:
         return f"{self.value:.2f} (p = {self.p:.3g})"

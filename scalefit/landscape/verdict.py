@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 LEVEL = 0.05
 
@@ -41,10 +40,6 @@ class Predictor:
     def against(self, p_beaten: float) -> Predictor:
         """Return the same record with the p-value of being beaten."""
         return replace(self, p_beaten=p_beaten)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return dict(vars(self))
 
     def __str__(self) -> str:
         beaten = "" if self.p_beaten is None else f", beaten with p = {self.p_beaten:.3g}"

@@ -1,5 +1,10 @@
 """Scaling laws: one law a file, each a frozen value. Adding one is its file and one line here."""
 
+import copyreg
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
 from scalefit.errors import LawError
 from scalefit.laws.bansal import bansal
 from scalefit.laws.broken import broken
@@ -52,3 +57,30 @@ def get_law(law: str | Law) -> Law:
             f"no law is called {law!r}; there are {', '.join(sorted(LAWS))}, or give a Law(...)"
         )
     return LAWS[law]
+
+
+def is_built_in(law: Law) -> bool:
+    """Whether a law is one of the catalogue, at whatever constants."""
+    ours = LAWS.get(law.name)
+    return ours is not None and replace(law, constants=ours.constants) == ours
+
+
+def at(name: str, constants: Mapping[str, float]) -> Law:
+    """Return a law of the catalogue at constants.
+
+    Examples
+    --------
+    >>> at("power", {"x_ref": 1e8}).constants
+    {'x_ref': 100000000.0}
+    """
+    return replace(get_law(name), constants=constants)
+
+
+def _reduced(law: Law) -> str | tuple[Callable[..., Law], tuple[Any, ...]] | tuple[Any, ...]:
+    """Say how a law is pickled: one of ours by name and constants, as its functions are none that pickle finds."""
+    if is_built_in(law):
+        return at, (law.name, dict(law.constants))
+    return object.__reduce_ex__(law, 4)
+
+
+copyreg.pickle(Law, _reduced)  # not Law.__reduce__: a law does not know the catalogue that holds it

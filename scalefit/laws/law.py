@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 
 from scalefit.errors import LawError
 from scalefit.laws.parts import Array, Coefficient, Role, Shape, Span, Special
+from scalefit.result import Loaders
 
 if TYPE_CHECKING:
     import lmfit
@@ -238,8 +238,9 @@ class Law:
         return law.value(flat, law.theta(params)).reshape(arrays[0].shape)[()]
 
     def to_lmfit(self) -> lmfit.Model:
-        """Return this law as an ``lmfit.Model`` with bounds and a ``guess``; looks ahead to fitting."""
-        model: lmfit.Model = importlib.import_module("scalefit.fitting.lmfit_bridge").model_of(self)
+        """Return this law as an ``lmfit.Model`` with bounds and a ``guess``."""
+        assert Loaders.lmfit is not None  # scalefit/__init__.py hands it
+        model: lmfit.Model = Loaders.lmfit().model_of(self)
         return model
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from scipy import stats
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
 from scalefit.ingest import table_of
-from scalefit.result import frame_of, html_notes, html_table
+from scalefit.result import Results, Row
 from scalefit.seeds.design import cells
 
 Floats = NDArray[np.float64]
@@ -71,40 +71,76 @@ def jackknife_t(scores: ArrayLike, statistic: Statistic, level: float = 0.95) ->
     return Interval(point, point - half, point + half, level, "jackknife t over seeds")
 
 
-@dataclass(frozen=True, eq=False)
-class Aggregates:
-    """Aggregates over tasks, one row a procedure and statistic."""
+@dataclass(frozen=True)
+class Aggregate:
+    """One statistic of one procedure, over seeds that were run on all tasks.
+
+    Examples
+    --------
+    >>> interval = Interval(17.75, 16.1, 19.4, 0.95, "jackknife t over seeds")
+    >>> print(Aggregate("fr", "IQM", seeds=3, tasks=2, interval=interval).interval)
+    17.75 [16.1, 19.4]
+    """
+
+    procedure: str
+    statistic: str
+    seeds: int
+    tasks: int
+    interval: Interval
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Aggregates(Results[Aggregate]):
+    """Aggregates over tasks, one a procedure and statistic; ``aggregates["fr", "IQM"]`` is one of them.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"corpus": ["fr"] * 6, "task": ["en-fr", "en-de"] * 3, "pretrain_seed": [1, 1, 2, 2, 3, 3],
+    ...          "pretrain_tokens": [1e9] * 6, "bleu": [20.0, 15.0, 21.0, 15.5, 20.5, 14.5]}
+    >>> aggregates = sf.aggregate_tasks(table, metric="bleu")
+    >>> print(round(aggregates["fr", "mean"].interval.estimate, 2))
+    17.75
+    """
+
+    MEMBERS = "entries"
 
     metric: str
-    entries: tuple[tuple[str, str, int, int, Interval], ...]
+    entries: tuple[Aggregate, ...]
     notes: tuple[str, ...] = ()
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return plain rows."""
+    def labels(self, member: Aggregate) -> Mapping[str, Any]:
+        """Return by what an aggregate is found: procedure and statistic."""
+        return {"procedure": member.procedure, "statistic": member.statistic}
+
+    @property
+    def verdict(self) -> str:
+        """Which procedure is highest by the first statistic, and whether its interval is apart."""
+        first = [e for e in self if e.statistic == self.entries[0].statistic]
+        best, *others = sorted(first, key=lambda e: e.interval.estimate, reverse=True)
+        what = f"{best.statistic} of {self.metric} over {best.tasks} tasks"
+        apart = all(e.interval.high < best.interval.low for e in others)
+        tail = "" if not others or apart else "; intervals overlap"
+        return f"{what}: {best.procedure} {best.interval} is highest of {len(first)}{tail}"
+
+    def rows(self) -> list[Row]:
+        """One row a procedure and statistic: estimate, low, high."""
         return [
-            {"procedure": name, "statistic": kind, "value": i.estimate, "low": i.low,
-             "high": i.high, "seeds": seeds, "tasks": tasks}
-            for name, kind, seeds, tasks, i in self.entries
-        ]  # fmt: skip
-
-    def to_frame(self) -> Any:
-        """Return the rows as a DataFrame."""
-        return frame_of(self.rows())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {"metric": self.metric, "rows": self.rows(), "notes": list(self.notes)}
-
-    def __str__(self) -> str:
-        """One line an aggregate, then notes."""
-        lines = [
-            f"{name}: {kind} of {self.metric} over {tasks} tasks {i} ({seeds} seeds)"
-            for name, kind, seeds, tasks, i in self.entries
+            {
+                "procedure": e.procedure,
+                "statistic": e.statistic,
+                "estimate": e.interval.estimate,
+                "low": e.interval.low,
+                "high": e.interval.high,
+                "seeds": e.seeds,
+                "tasks": e.tasks,
+            }
+            for e in self
         ]
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
-    def _repr_html_(self) -> str:
-        return html_table(self.rows()) + html_notes(self.notes)
+    def told(self) -> dict[str, Any]:
+        """Return metric and rows."""
+        return {"metric": self.metric, "rows": self.rows()}
 
 
 def aggregate_tasks(
@@ -138,7 +174,7 @@ def aggregate_tasks(
     >>> rows = [("fr", task, seed, 20 + seed) for task in ("en-fr", "en-de") for seed in (1, 2, 3)]
     >>> names = ("corpus", "task", "pretrain_seed", "bleu")
     >>> table = dict(zip(names, zip(*rows), strict=True)) | {"pretrain_tokens": [1e6] * 6}
-    >>> aggregate_tasks(table, metric="bleu", statistics=["mean"]).rows()[0]["value"]
+    >>> aggregate_tasks(table, metric="bleu", statistics=["mean"]).rows()[0]["estimate"]
     22.0
     """
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
@@ -154,7 +190,7 @@ def aggregate_tasks(
         notes += list(more)
         for kind in statistics:
             interval = jackknife_t(scores, STATISTICS[kind], level)
-            entries.append((str(name), kind, len(seeds), len(found), interval))
+            entries.append(Aggregate(str(name), kind, len(seeds), len(found), interval))
     if not entries:
         raise DesignError("; ".join(notes) + ". Needed: three seeds on all tasks")
     return Aggregates(metric, tuple(entries), tuple(dict.fromkeys(notes)))

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import DesignError
+from scalefit.result import Result, Row
 
 Floats = NDArray[np.float64]
 RUNS_FOR_MIXTURE = 50
 _STEPS = 300
 
 
-@dataclass(frozen=True, eq=False)
-class Bimodality:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bimodality(Result):
     """One mode or two.
 
     Attributes
@@ -25,6 +26,12 @@ class Bimodality:
     weights, means, sds : (2,) of the mixture, lower mean first.
     membership : (n,) probability of belonging to the upper mode, in the order given.
     dip, dip_p : Hartigans' dip and its p for "one mode"; None without diptest.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sf.bimodality([20.1, 20.3, 19.9, 20.0, 20.2, 25.1, 24.9, 25.2, 25.0, 24.8]).modes
+    2
     """
 
     modes: int
@@ -49,15 +56,10 @@ class Bimodality:
         )
         return f"two modes at {at} {basis}"
 
-    def __str__(self) -> str:
-        """Verdict and notes."""
-        return "\n".join([self.verdict, *(f"note: {n}" for n in self.notes)])
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        arrays = {k: getattr(self, k).tolist() for k in ("weights", "means", "sds", "membership")}
-        plain = {k: getattr(self, k) for k in ("modes", "bic_gain", "dip", "dip_p", "verdict")}
-        return {**plain, **arrays, "notes": list(self.notes)}
+    def rows(self) -> list[Row]:
+        """One row a mode of the mixture, lower mean first."""
+        modes = zip(self.weights.tolist(), self.means.tolist(), self.sds.tolist(), strict=True)
+        return [{"mode": i, "share": w, "mean": m, "sd": s} for i, (w, m, s) in enumerate(modes)]
 
 
 def bimodality(values: ArrayLike) -> Bimodality:

@@ -96,7 +96,7 @@ def compare_procedures(
         table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked_for)
     name = metric or "accuracy" if table is None else _metric(table, metric)
     direction = known_metric(name).direction or "+"
-    asked = Question(test, paired, level, direction, draws, seed)
+    asked = Question(test, paired, level, name, direction, draws, seed)
     if table is None:
         groups = [_examples(a, b)]
         results = _contrasts(groups[0], asked, lambda x, y: bool(paired))

@@ -11,6 +11,7 @@ from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
+from scalefit.result import Result, Row
 
 from . import crossed
 from .estimate import Estimate, paired, welch
@@ -24,16 +25,26 @@ RUNS = "these two runs only: seeds are not replicated"
 MULTI = "multi-bootstrap"
 
 
-@dataclass(frozen=True, eq=False)
-class Contrast:
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrast(Result):
     """B against A under one label.
 
     ``difference`` is b − a in units of the metric; ``better`` names the better side where the
     adjusted p is below 1 − level, and is None otherwise. ``detectable`` is the difference
     that these seeds would have shown with 80 % power.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"corpus": ["fr"] * 3 + ["en"] * 3, "pretrain_seed": [1, 2, 3] * 2,
+    ...          "pretrain_tokens": [1e9] * 6, "bleu": [20.0, 20.4, 20.2, 22.1, 22.0, 22.4]}
+    >>> contrast = sf.compare_procedures(table, a="fr", b="en", metric="bleu")["en"]
+    >>> contrast.better, round(contrast.difference, 2)
+    ('en', 1.97)
     """
 
-    label: Mapping[str, Any]
+    metric: str
+    group: Mapping[str, Any]
     a: str
     b: str
     mean_a: float
@@ -84,6 +95,55 @@ class Contrast:
         word = f"{self.seeds[0]} {'paired' if self.paired else f'+ {self.seeds[1]}'} {unit} seeds"
         return word + (f" × {self.examples} examples" if self.examples else "")
 
+    @property
+    def verdict(self) -> str:
+        """Which is better by how much, or what these seeds could have shown."""
+        gap = f"{self.difference:+.3g} [{self.interval.low:.3g}, {self.interval.high:.3g}]"
+        gap = f"{self.b} − {self.a} = {gap} {self.metric}"
+        adjusted = f", Holm {self.p_adjusted:.2g}" if self.p_adjusted != self.p else ""
+        basis = f"(p = {self.p:.2g}{adjusted}; {self.method}, {self.rests_on})"
+        where = ", ".join(str(v) for v in self.group.values() if v is not None)
+        head, scope = (f"{where}: " if where else ""), self.scope
+        scope = "" if scope == PROCEDURE else f"; {scope}"
+        if self.better is None:
+            tail = f"these seeds show differences above {self.detectable:.3g} with 80 % power"
+            return f"{head}not resolved, {gap} {basis}; {tail}{scope}"
+        other = self.a if self.better == self.b else self.b
+        return f"{head}{self.better} beats {other}: {gap} {basis}{scope}"
+
+    def numbers(self) -> Row:
+        """Return the contrast as one row: estimate, low and high of b − a, p, P(b beats a)."""
+        beats = self.superiority
+        return {
+            **self.group,
+            "a": self.a,
+            "b": self.b,
+            "mean_a": self.mean_a,
+            "mean_b": self.mean_b,
+            "difference": self.difference,
+            "low": self.interval.low,
+            "high": self.interval.high,
+            "p": self.p,
+            "p_adjusted": self.p_adjusted,
+            "better": self.better,
+            "b_beats_a": None if beats is None else beats.probability,
+            "b_beats_a_low": None if beats is None else beats.low,
+            "b_beats_a_high": None if beats is None else beats.high,
+            "rests_on": self.rests_on,
+            "scope": self.scope,
+            "method": self.method,
+            "dof": self.dof,
+            "detectable": self.detectable,
+        }
+
+    def rows(self) -> list[Row]:
+        """One row: see :meth:`numbers`."""
+        return [self.numbers()]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds the numbers."""
+        return []
+
 
 @dataclass(frozen=True)
 class Question:
@@ -92,6 +152,7 @@ class Question:
     test: str = "auto"
     paired: bool | None = None
     level: float = 0.95
+    metric: str = "score"
     direction: str = "+"
     draws: int = 1000
     seed: int = 0
@@ -117,7 +178,7 @@ def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: 
     low, high = found.interval(asked.level) if more is None else more
     half = stats.t.ppf((1 + asked.level) / 2, found.dof) + stats.t.ppf(0.8, found.dof)
     return Contrast(
-        label, a.name, b.name, a.mean, b.mean,
+        asked.metric, label, a.name, b.name, a.mean, b.mean,
         Interval(float(found.value), float(low), float(high), asked.level, method),
         p, p, float(found.dof), (a.pretrain, b.pretrain), unit,
         0 if a.examples is None else a.examples.shape[-1], pair, scope, asked.direction,

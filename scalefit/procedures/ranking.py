@@ -24,12 +24,15 @@ class Survival:
     verdict: str
     differences: tuple[float, float]
 
+    def __str__(self) -> str:
+        return f"ranking of {self.b} and {self.a}, {self.first} → {self.second}: {self.verdict}"
+
 
 def survival(contrasts: Sequence[Contrast]) -> tuple[Survival, ...]:
     """Compare the sign of each difference between domains, and whether each is resolved."""
     groups: dict[tuple[Any, ...], list[Contrast]] = {}
     for c in contrasts:
-        rest = tuple((k, v) for k, v in c.label.items() if k not in DOMAINS)
+        rest = tuple((k, v) for k, v in c.group.items() if k not in DOMAINS)
         groups.setdefault((c.a, c.b, rest), []).append(c)
     return tuple(_pair(x, y) for group in groups.values() for x, y in combinations(group, 2))
 
@@ -40,11 +43,11 @@ def _pair(x: Contrast, y: Contrast) -> Survival:
     if all(resolved):
         verdict = "survives" if same else "turns round"
     elif any(resolved):
-        verdict = f"resolved {_where((x if resolved[0] else y).label)} only"
+        verdict = f"resolved {_where((x if resolved[0] else y).group)} only"
     else:
         verdict = "not resolved in either"
     gaps = (x.difference, y.difference)
-    return Survival(x.a, x.b, _where(x.label), _where(y.label), verdict, gaps)
+    return Survival(x.a, x.b, _where(x.group), _where(y.group), verdict, gaps)
 
 
 def _where(label: Mapping[str, Any]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from scalefit.result import Results, Row, fields_of
 
 from .bootstrap import SEED, Bootstrap, bootstrap, two_sided_p
 from .statistics import SegmentStatistics
@@ -35,8 +38,8 @@ class SystemDifference:
     p_value: float
 
 
-@dataclass(frozen=True)
-class SystemComparison:
+@dataclass(frozen=True, repr=False)
+class SystemComparison(Results[SystemDifference]):
     """All systems against one baseline, on the same resampled test sets.
 
     Attributes
@@ -53,7 +56,17 @@ class SystemComparison:
         Of the intervals.
     resamples, seed : int
         Of the bootstrap.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> systems = {"good": ["the cat sat", "a dog ran off"], "poor": ["the cat", "a dog"]}
+    >>> scored = sf.score_systems(systems, ["the cat sat", "a dog ran off"], metrics=["chrf"], cache=False)
+    >>> sf.compare_systems(scored.statistics["chrf"], "good", resamples=100)["poor"].difference < 0
+    True
     """
+
+    MEMBERS = "differences"
 
     metric: str
     signature: str
@@ -64,27 +77,27 @@ class SystemComparison:
     resamples: int
     seed: int
 
-    def __str__(self) -> str:
-        """Return the verdict, then a line for each system."""
-        sure = sum(d.low > 0 or d.high < 0 for d in self.differences)
-        lines = [
-            f"{sure} of {len(self.differences)} systems differ from {self.baseline} ({self.metric} "
+    def labels(self, member: SystemDifference) -> Mapping[str, Any]:
+        """Return by what a difference is found: its system."""
+        return {"system": member.system}
+
+    @property
+    def verdict(self) -> str:
+        """How many systems differ from the baseline."""
+        sure = sum(d.low > 0 or d.high < 0 for d in self)
+        return (
+            f"{sure} of {len(self)} systems differ from {self.baseline} ({self.metric} "
             f"{self.baseline_score:.2f}) by more than the choice of segments explains"
-        ]
-        lines += [
-            f"  {d.system}: {d.score:.2f}, {d.difference:+.2f} "
-            f"[{d.low:+.2f}, {d.high:+.2f}], p = {d.p_value:.3f}"
-            for d in self.differences
-        ]
-        return "\n".join(lines)
+        )
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one plain dict per system."""
-        return [vars(d).copy() for d in self.differences]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the numbers rest on."""
+        return (f"{self.resamples} resampled test sets, seed {self.seed}; {self.signature}",)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {**vars(self), "differences": self.rows()}
+    def rows(self) -> list[Row]:
+        """One row a system: score, difference from the baseline with low and high, p."""
+        return [fields_of(d) for d in self]
 
 
 def compare_systems(
@@ -116,6 +129,14 @@ def compare_systems(
     ------
     ScoringError
         If there is no such baseline.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> systems = {"good": ["the cat sat", "a dog ran off"], "poor": ["the cat", "a dog"]}
+    >>> scored = sf.score_systems(systems, ["the cat sat", "a dog ran off"], metrics=["chrf"], cache=False)
+    >>> compare_systems(scored.statistics["chrf"], "good", resamples=100).baseline
+    'good'
 
     References
     ----------

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from scalefit.errors import ScoringError, TableError
+from scalefit.result import Result, Row
 from scalefit.table import ALLOWABLE, Table
 
 from .bootstrap import bootstrap
@@ -26,8 +27,8 @@ _DEFAULT = ("bleu", "chrf", "comet")
 _REPLICATES = "taken as replicates"  # which rows that differ in their system are not
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scored(Result):
     """What came of scoring.
 
     Attributes
@@ -38,11 +39,39 @@ class Scored:
         Per metric, for intervals and paired comparisons without the texts.
     problems : tuple of str
         Systems left out, each with its file and the reason.
+
+    Examples
+    --------
+    >>> scored = score_systems({"good": ["the cat sat", "a dog ran off"]}, ["the cat sat", "a dog ran off"],
+    ...                        metrics=["chrf"], cache=False)
+    >>> scored.verdict
+    '1 scores of 1 systems under chrf'
     """
 
     table: Table
     statistics: Mapping[str, SegmentStatistics]
     problems: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """How much was scored, and what was left out."""
+        systems = len({name for one in self.statistics.values() for name in one.systems})
+        left = f"; {len(self.problems)} left out" if self.problems else ""
+        return f"{len(self.table)} scores of {systems} systems under {', '.join(self.statistics)}{left}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The table's notes, problems among them."""
+        return self.table.notes
+
+    def rows(self) -> list[Row]:
+        """One row a system and metric: value, standard error, signature."""
+        rows: list[Row] = self.table.frame.to_dict("records")  # type: ignore[assignment]
+        return rows
+
+    def told(self) -> dict[str, Any]:
+        """Return the scores and the problems."""
+        return {"scores": self.rows(), "problems": self.problems}
 
 
 def score(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import FormatError, ScoringError
+from scalefit.files import writing
 
 from .aggregate import Floats, corpus_scores
 
@@ -99,7 +100,7 @@ class SegmentStatistics:
             "kind": self.kind,
             "options": dict(self.options),
         }
-        with Path(path).open("wb") as file:
+        with writing(path) as half, half.open("wb") as file:
             np.savez_compressed(file, head=np.array(json.dumps(head)), values=self.values)
 
     @classmethod

@@ -15,7 +15,7 @@ from scalefit.table.core import Table
 from . import intervals
 from .anova import REST, MeanSquares, factorial
 from .design import conditions, telling
-from .result import Component, FTest, Part
+from .result import Component, FTest, VariancePart
 
 Floats = NDArray[np.float64]
 EXAMPLE = "test example"
@@ -23,7 +23,7 @@ EXAMPLE = "test example"
 
 def crossed_parts(
     table: Table, metric: str, factors: Sequence[str], by: Sequence[str], level: float
-) -> list[Part]:
+) -> list[VariancePart]:
     """Variance components of completely crossed factors, each a column of the table.
 
     Raises
@@ -76,7 +76,7 @@ def _same(value: Any) -> Any:
 
 def factorial_part(
     label: Mapping[str, Any], arrays: Sequence[Floats], factors: Sequence[str], level: float
-) -> Part:
+) -> VariancePart:
     """Components of arrays with one axis a factor, pooled where their shapes agree."""
     if len({a.shape for a in arrays}) > 1:
         found = ", ".join(sorted({" × ".join(map(str, a.shape)) for a in arrays}))
@@ -90,7 +90,7 @@ def factorial_part(
     shape = arrays[0].shape
     mean = float(np.mean([a.mean() for a in arrays]))
     size = float(np.prod(shape[1:]))
-    return Part(label, "crossed", shape[0], size, len(arrays), mean, components, None, test)
+    return VariancePart(label, "crossed", shape[0], size, len(arrays), mean, components, None, test)
 
 
 def _component(squares: MeanSquares, name: str, level: float) -> Component:
@@ -99,7 +99,7 @@ def _component(squares: MeanSquares, name: str, level: float) -> Component:
     return Component(name, float(squares.estimate(name)), float(low), float(high), dof, how)
 
 
-def example_part(scores: Any, level: float) -> Part:
+def example_part(scores: Any, level: float) -> VariancePart:
     """Components of scores (S, N): seeds, test examples, and their interaction."""
     array = np.asarray(
         list(scores.values()) if isinstance(scores, Mapping) else scores, dtype=float

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
-from scalefit.result import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import Result, Row
 
 from .anova import FINETUNE, PRETRAIN
 from .leverage import leverage
@@ -21,15 +21,15 @@ from .power import (
     welch_power,
     width_assurance,
 )
-from .result import Part, VarianceComponents
+from .result import Variance, VariancePart
 
 FALSE_MISFITS = 0.05
 """Share of right laws that fail the fit's test of lack of fit: their intervals come out wide."""
 FINETUNE_CHOICES = (*range(1, 13), 15, 20, 25, 30, 40, 50)
 
 
-@dataclass(frozen=True, eq=False)
-class SeedPlan:
+@dataclass(frozen=True, eq=False, repr=False)
+class SeedPlan(Result):
     """Seeds to run, what they cost and what they buy.
 
     Attributes
@@ -38,7 +38,7 @@ class SeedPlan:
     pretrain, finetune : seeds a side; finetuning seeds are for each pretraining seed.
     cost : total, in the units of the costs given.
     power : probability of the wanted outcome with these seeds.
-    rows : the alternatives, one for each number of finetuning seeds.
+    alternatives : one for each number of finetuning seeds.
 
     Examples
     --------
@@ -64,33 +64,20 @@ class SeedPlan:
             f"seeds (probability {self.power:.2f}, cost {self.cost:.4g})"
         )
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Row]:
         """Return the alternatives."""
         return list(self.alternatives)
 
-    def to_frame(self) -> Any:
-        """Return the alternatives as a DataFrame."""
-        return frame_of(self.alternatives)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        names = ("question", "pretrain", "finetune", "cost", "power", "verdict")
-        plain = {name: getattr(self, name) for name in names}
-        return {**plain, "alternatives": self.rows(), "notes": list(self.notes)}
-
-    def __str__(self) -> str:
-        """Verdict and notes."""
-        return "\n".join([self.verdict, *(f"note: {n}" for n in self.notes)])
-
-    def _repr_html_(self) -> str:
-        return html_verdict(self.verdict) + html_table(self.rows()) + html_notes(self.notes)
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict is the cheapest, :meth:`to_frame` has the others."""
+        return []
 
 
 Chance = Callable[[int, int], float]
 
 
 def seeds_needed(
-    spread: Spread | Part | VarianceComponents,
+    spread: Spread | VariancePart | Variance,
     *,
     difference: float | None = None,
     half_width: float | None = None,
@@ -206,14 +193,14 @@ def _positive(size: float) -> float:
 
 
 def _spread(
-    source: Spread | Part | VarianceComponents,
+    source: Spread | VariancePart | Variance,
     costs: tuple[float, float, float | None],
     *,
     high: bool,
 ) -> Spread:
     if isinstance(source, Spread):
         return source
-    part = source if isinstance(source, Part) else source[None]
+    part = source if isinstance(source, VariancePart) else source.only
     names = [c.name for c in part.components]
     if PRETRAIN not in names or FINETUNE not in names:
         raise DesignError(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from scalefit.errors import UnknownNameError
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.variance_line import VarianceLine
 from scalefit.groups import group_name
-from scalefit.result import frame_of, html_notes, html_table, html_verdict
+from scalefit.result import Result, Results, Row, common_notes
 
 from .anova import FINETUNE, PRETRAIN
 from .sizes import SizeSpread
@@ -57,14 +58,23 @@ class FTest:
     p: float
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
+@dataclass(frozen=True, eq=False, repr=False)
+class VariancePart(Result):
     """Components of one domain (or task, or model).
 
     ``sizes`` and ``line`` say how the seed variance changes with pretraining size.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_seed": [1, 1, 2, 2, 3, 3], "finetune_seed": [1, 2] * 3,
+    ...          "pretrain_tokens": [1e9] * 6, "bleu": [20.0, 20.2, 21.1, 21.0, 19.5, 19.8]}
+    >>> part = sf.variance(table, metric="bleu")[0]
+    >>> part.pretrain, [c.name for c in part.components]
+    (3, ['pretraining seed', 'finetuning seed'])
     """
 
-    label: Mapping[str, Any]
+    group: Mapping[str, Any]
     design: str
     pretrain: int
     finetune: float
@@ -80,14 +90,53 @@ class Part:
     @property
     def name(self) -> str:
         """The label in words."""
-        return group_name(self.label) or "all"
+        return group_name(self.group) or "all"
 
     def __getitem__(self, name: str) -> Component:
         """Component by name."""
-        found = {c.name: c for c in self.components}
-        if name not in found:
-            raise KeyError(f"no component {name!r}; there is {', '.join(found)}")
-        return found[name]
+        named = {c.name: c for c in self.components}
+        if name not in named:
+            raise UnknownNameError(f"no component {name!r}; there is {', '.join(named)}")
+        return named[name]
+
+    def rows(self) -> list[Row]:
+        """One row a component: variance with its interval, standard deviation, share."""
+        return [
+            {
+                **self.group,
+                "component": c.name,
+                "sd": c.sd,
+                "variance": c.variance,
+                "low": c.low,
+                "high": c.high,
+                "share": self.share(c.name),
+                "dof": c.dof,
+                "method": c.method,
+            }
+            for c in self.components
+        ]
+
+    def lines(self) -> list[str]:
+        """Return one line a component, then the test and the trend over sizes."""
+        lines = [f"{self.name} ({self.design}, {_cells(self.cells)}, mean {self.mean:.4g})"]
+        lines += [f"  {_line(c)}" for c in self.components]
+        lines += [_tested(self.test, self.components[0].name)] if self.test else []
+        return lines + ([_trend(self.line)] if self.line is not None and self.line.dof else [])
+
+    def told(self) -> dict[str, Any]:
+        """Return design, components, test and sizes."""
+        seeds = {"pretraining": self.pretrain, "finetuning": self.finetune, "cells": self.cells}
+        return {
+            "group": self.group,
+            "design": self.design,
+            "scope": self.scope,
+            "seeds": seeds,
+            "mean": self.mean,
+            "components": self.rows(),
+            "icc": self.icc,
+            "f_test": self.test,
+            "sizes": self.sizes,
+        }
 
     @property
     def scope(self) -> str:
@@ -103,11 +152,11 @@ class Part:
         return self[name].truncated / total if total > 0 and name != "test set" else float("nan")
 
     @property
-    def sentence(self) -> str:
+    def verdict(self) -> str:
         """One line: where the spread comes from."""
         names = [c.name for c in self.components]
         seeds = f"{self.pretrain} pretraining × {self.finetune:.3g} finetuning seeds"
-        where = f"{self.name}: " if self.label else ""
+        where = f"{self.name}: " if self.group else ""
         if self.design == "crossed":
             shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")
             return f"{where}variance is {shares} ({_cells(self.cells)})"
@@ -122,94 +171,59 @@ class Part:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class VarianceComponents:
+@dataclass(frozen=True, eq=False, repr=False)
+class Variance(Results[VariancePart]):
     """Where the spread of a metric comes from, domain by domain.
 
-    Iterating gives the parts; ``components["out"]`` picks one by any of its labels.
+    ``components["out"]`` is the part of that domain.
+
+    Attributes
+    ----------
+    metric, level : what was looked at, and the confidence of intervals.
+    parts : one a domain (or task, or model).
+    about_data : what was left out.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_seed": [1, 1, 2, 2, 3, 3], "finetune_seed": [1, 2] * 3,
+    ...          "pretrain_tokens": [1e9] * 6, "bleu": [20.0, 20.2, 21.1, 21.0, 19.5, 19.8]}
+    >>> list(sf.variance(table, metric="bleu").to_frame()["component"])
+    ['pretraining seed', 'finetuning seed']
     """
+
+    MEMBERS = "parts"
 
     metric: str
     level: float
-    parts: tuple[Part, ...]
-    notes: tuple[str, ...] = ()
+    parts: tuple[VariancePart, ...]
+    about_data: tuple[str, ...] = ()
 
-    def __iter__(self) -> Iterator[Part]:
-        """Parts in order."""
-        return iter(self.parts)
-
-    def __getitem__(self, label: Any) -> Part:
-        """Part with a label among its values; the only part for ``None``."""
-        found = [p for p in self.parts if label in p.label.values() or label == p.name]
-        if label is None and len(self.parts) == 1:
-            found = list(self.parts)
-        if len(found) != 1:
-            names = "; ".join(p.name for p in self.parts)
-            raise KeyError(f"{label!r} names {len(found)} parts; there is {names}")
-        return found[0]
+    def labels(self, member: VariancePart) -> Mapping[str, Any]:
+        """Return by what a part is found: its values, or its name."""
+        return {**member.group, "": member.name}
 
     @property
     def verdict(self) -> str:
-        """One line for each part."""
-        return "\n".join(f"{self.metric}, {p.sentence}" for p in self.parts)
+        """Where the spread comes from, part by part."""
+        return f"{self.metric}, {'; '.join(p.verdict for p in self)}"
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One plain row for each part and component."""
-        return [self._row(p, c) for p in self.parts for c in p.components]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """About the parts, then about the data."""
+        return (*common_notes((p.name, p.notes) for p in self), *self.about_data)
 
-    def _row(self, part: Part, c: Component) -> dict[str, Any]:
-        return {
-            **part.label,
-            "component": c.name,
-            "sd": c.sd,
-            "variance": c.variance,
-            "low": c.low,
-            "high": c.high,
-            "share": part.share(c.name),
-            "dof": c.dof,
-            "method": c.method,
-        }
+    def rows(self) -> list[Row]:
+        """One row a part and component."""
+        return [row for part in self for row in part.rows()]
 
-    def to_frame(self) -> Any:
-        """Return the rows as a DataFrame."""
-        return frame_of(self.rows())
+    def lines(self) -> list[str]:
+        """Return the parts' lines."""
+        return [line for part in self for line in part.lines()]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        parts = [
-            {
-                "label": dict(p.label),
-                "design": p.design,
-                "scope": p.scope,
-                "seeds": {"pretraining": p.pretrain, "finetuning": p.finetune, "cells": p.cells},
-                "mean": p.mean,
-                "components": [self._row(p, c) for c in p.components],
-                "icc": None if p.icc is None else vars(p.icc),
-                "f_test": None if p.test is None else vars(p.test),
-                "sizes": [vars(s) for s in p.sizes],
-                "notes": list(p.notes),
-            }
-            for p in self.parts
-        ]
-        return {
-            "metric": self.metric, "level": self.level, "verdict": self.verdict,
-            "parts": parts, "notes": list(self.notes),
-        }  # fmt: skip
-
-    def __str__(self) -> str:
-        """Verdict, then one line for each component."""
-        lines = [self.verdict, ""]
-        for p in self.parts:
-            lines += [f"{p.name} ({p.design}, {_cells(p.cells)}, mean {p.mean:.4g})"]
-            lines += [f"  {_line(c)}" for c in p.components]
-            lines += [_tested(p.test, p.components[0].name)] if p.test else []
-            lines += [_trend(p.line)] if p.line is not None and p.line.dof else []
-            lines += [f"  note: {n}" for n in p.notes]
-        return "\n".join(lines + [f"note: {n}" for n in self.notes])
-
-    def _repr_html_(self) -> str:
-        notes = [*self.notes, *(f"{p.name}: {n}" for p in self.parts for n in p.notes)]
-        return html_verdict(self.verdict) + html_table(self.rows()) + html_notes(notes)
+    def told(self) -> dict[str, Any]:
+        """Return all parts."""
+        return {"metric": self.metric, "level": self.level, "parts": self.parts}
 
 
 def _line(c: Component) -> str:
@@ -220,15 +234,15 @@ def _line(c: Component) -> str:
 
 def _tested(test: FTest, name: str) -> str:
     dof = ", ".join(f"{d:g}" for d in test.dof)
-    return f"  F({dof}) = {test.statistic:.3g}, p = {test.p:.2g}: does the {name} matter?"
+    return f"F({dof}) = {test.statistic:.3g}, p = {test.p:.2g}: does the {name} matter?"
 
 
 def _trend(line: VarianceLine) -> str:
     if not np.isfinite(line.slope_stderr):
-        return "  seed SD over size: too few replicated sizes to tell a trend"
+        return "seed SD over size: too few replicated sizes to tell a trend"
     factor, error = np.exp(np.log(10) / 2 * line.slope), np.log(10) / 2 * line.slope_stderr
     ends = factor * np.exp(-1.96 * error), factor * np.exp(1.96 * error)
-    return f"  seed SD × {factor:.2g} [{ends[0]:.2g}, {ends[1]:.2g}] for ten times the tokens"
+    return f"seed SD × {factor:.2g} [{ends[0]:.2g}, {ends[1]:.2g}] for ten times the tokens"
 
 
 def _cells(count: int) -> str:

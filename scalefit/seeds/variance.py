@@ -18,7 +18,7 @@ from .design import Cell, cells, telling
 from .factors import crossed_parts, example_part
 from .mixed import reml
 from .pool import TOGETHER, crossed_cells, nested_cells
-from .result import Component, FTest, Part, VarianceComponents
+from .result import Component, FTest, Variance, VariancePart
 from .sizes import by_size, line
 
 SIDES = ("model", "task", "domain", "eval_set")
@@ -38,7 +38,7 @@ def variance(
     level: float = 0.95,
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
-) -> VarianceComponents:
+) -> Variance:
     """Variance components of a metric over pretraining and finetuning seeds.
 
     Parameters
@@ -63,7 +63,7 @@ def variance(
 
     Returns
     -------
-    VarianceComponents
+    Variance
         Estimates as they are (a negative one says: no sign of this source) and cut at 0.
 
     Raises
@@ -76,23 +76,23 @@ def variance(
     >>> import scalefit as sf
     >>> runs = {"pretrain_tokens": [1e6] * 6, "pretrain_seed": [1, 1, 2, 2, 3, 3],
     ...         "finetune_seed": [1, 2] * 3, "bleu": [21.0, 22.5, 26.0, 25.0, 30.5, 31.0]}
-    >>> found = sf.variance(runs, metric="bleu")[None]
-    >>> found["pretraining seed"].sd.__round__(2), found["finetuning seed"].sd.__round__(2)
+    >>> part = sf.variance(runs, metric="bleu").only
+    >>> round(part["pretraining seed"].sd, 2), round(part["finetuning seed"].sd, 2)
     (4.49, 0.76)
     """
     if design not in ("nested", "crossed") or method not in ("auto", "anova", "reml"):
         raise DesignError(f"found design={design!r}, method={method!r}; see help(sf.variance)")
     if isinstance(data, np.ndarray):
-        return VarianceComponents(metric, level, (example_part(data, level),))
+        return Variance(metric, level, (example_part(data, level),))
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
     metric = table.spelled(metric)
     if factors is not None:
         crossed = crossed_parts(table, metric, factors, by, level)
-        return VarianceComponents(metric, level, tuple(crossed))
+        return Variance(metric, level, tuple(crossed))
     found, notes = cells(table, metric)
     parts = [_part(key, group, design, method, level) for key, group in _sides(found, by, table)]
     notes += tuple(n for n in (_test_note(parts),) if n)
-    return VarianceComponents(metric, level, tuple(parts), notes)
+    return Variance(metric, level, tuple(parts), notes)
 
 
 def _sides(
@@ -109,7 +109,7 @@ def _sides(
 
 def _part(
     key: Mapping[str, Any], group: list[Cell], design: str, method: str, level: float
-) -> Part:
+) -> VariancePart:
     usable = [c for c in group if c.pretrain > 1 or max(c.finetune) > 1] or group
     squares = crossed_cells(usable) if design == "crossed" else nested_cells(usable)
     notes = _cell_notes(group, usable)
@@ -128,7 +128,7 @@ def _part(
     word = _word(design, squares)
     ratio, test = _ratio(squares, design, level), _test(squares, design)
     steps = by_size(usable)
-    return Part(
+    return VariancePart(
         key, word, *sizes, len(usable), mean, tuple(components), ratio, test, notes,
         steps, line(steps),
     )  # fmt: skip
@@ -193,7 +193,7 @@ def _test_set(usable: Sequence[Cell]) -> list[Component]:
     return [Component("test set", value, nan, nan, nan, "mean stderr²")]
 
 
-def _test_note(parts: Sequence[Part]) -> str:
+def _test_note(parts: Sequence[VariancePart]) -> str:
     if not any(c.name == "test set" for p in parts for c in p.components):
         return ""
     return "all runs share the test set: its error is no part of the spread between them"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -59,6 +59,12 @@ class Observations:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by fields, whose read-only views are none that pickle knows."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        views = {name: dict(v) for name, v in plain.items() if isinstance(v, Mapping)}
+        return _unpickled, ({**plain, **views},)
 
 
 def observations(
@@ -121,6 +127,14 @@ def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
         digest=digest(vectors, values),
         blocks=_frozen(runs.block[there]) if known else None,
     )
+
+
+def _unpickled(values: Mapping[str, Any]) -> Observations:
+    """Return what was pickled, read-only as it was."""
+    inputs = MappingProxyType({name: _frozen(v) for name, v in values["inputs"].items()})
+    kept = {n: _frozen(v) if isinstance(v, np.ndarray) else v for n, v in values.items()}
+    columns = MappingProxyType(dict(values["columns"]))
+    return Observations(**{**kept, "inputs": inputs, "columns": columns})
 
 
 def _numbers(table: Table, column: str) -> Floats:

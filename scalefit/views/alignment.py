@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.axes import Axes
 
 from scalefit.alignment import Alignment, AlignmentTable
+from scalefit.alignment.curve import Curve
+from scalefit.alignment.evidence.fall import FallTest
+from scalefit.alignment.evidence.gather import Evidence
 from scalefit.errors import DesignError
 from scalefit.table.metrics import metric
 from scalefit.views.style import (
@@ -25,25 +28,21 @@ from scalefit.views.style import (
     token_axis,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from scalefit.alignment.curve import Curve
-    from scalefit.alignment.evidence.fall import FallTest
-    from scalefit.alignment.evidence.gather import Evidence
-
-Floats = NDArray[np.float64]
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]
 MOST = 6
 
 
-def plot_alignment(results: Alignment | AlignmentTable, *, most: int = MOST) -> Picture:
+def plot_alignment(
+    results: Alignment | AlignmentTable, *, ax: Axes | None = None, most: int = MOST
+) -> Picture:
     """Draw verdicts: one column a group and metric, worst first.
 
     Parameters
     ----------
     results
         One verdict, or the table of all.
+    ax
+        Whose place the picture takes; by default it stands alone.
     most
         Columns at most; the rest is counted in the title.
 
@@ -51,12 +50,22 @@ def plot_alignment(results: Alignment | AlignmentTable, *, most: int = MOST) -> 
     ------
     DesignError
         Nothing is there to draw.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 23.2, 22.9, 23.1, 21.0, 21.3, 20.9]
+    >>> sizes = [size for size in (1e6, 4e6, 16e6, 64e6) for seed in range(3)]
+    >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 4, "bleu": bleu}
+    >>> len(sf.plot_alignment(sf.align(table)).axes)
+    2
     """
     given = (results,) if isinstance(results, Alignment) else tuple(results)
     shown = [r for r in given if r.evidence is not None][:most]
     if not shown:
         raise DesignError("no group has two pretraining sizes, so there is nothing to draw")
-    figure = picture(max(4.6 * len(shown), 5.4) if len(shown) < 3 else 3.5 * len(shown), 5.2)
+    width = max(4.6 * len(shown), 5.4) if len(shown) < 3 else 3.5 * len(shown)
+    figure = picture(width, 5.2, ax)
     grid = figure.subplots(2, len(shown), sharex="col", squeeze=False, height_ratios=(3, 2))
     for column, result in enumerate(shown):
         _column(grid[:, column], result, wide=len(shown) < 3)
@@ -65,7 +74,7 @@ def plot_alignment(results: Alignment | AlignmentTable, *, most: int = MOST) -> 
         figure.suptitle(
             f"the worst {len(shown)}; {left} more not drawn", fontsize=SMALL, color=QUIET
         )
-    return figure
+    return figure  # type: ignore[no-any-return]
 
 
 def _column(axes: Any, result: Alignment, *, wide: bool) -> None:

@@ -14,12 +14,12 @@ HIDDEN = ("flag (BH)", "p")
 def alignment_section(table: AlignmentTable) -> Section:
     """Return the verdicts, worst first, with the picture of the worst."""
     drawn = any(result.evidence is not None for result in table)
-    shown = [{k: v for k, v in row.items() if k not in HIDDEN} for row in table.rows()]
+    shown = [{k: v for k, v in row.items() if k not in HIDDEN} for row in table.shown()]
     shared, rows = without_shared(shown)
     return Section(
         TITLE,
         lead=_lead(table),
-        text=(f"{' · '.join(filter(None, (table.summary, shared)))}.",),
+        text=(f"{' · '.join(filter(None, (table.verdict, shared)))}.",),
         svg=plot_alignment(table, most=3).to_svg() if drawn else "",
         rows=tuple(rows),
         notes=table.notes,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from scalefit.fitting import Fit
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.outlook import Outlook
@@ -14,19 +16,21 @@ from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.style import Picture
 
 
-def plot_forecast(forecast: Forecast, **options: Any) -> Picture:
+def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any) -> Picture:
     """Draw every group of a forecast, the corpora of one task in one panel.
 
     Parameters
     ----------
     forecast : Forecast
+    ax : Axes, optional
+        Whose place the picture takes; by default it stands alone.
     **options
         ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
     """
     panels = forecast_panels(forecast, **options)
     across = len({panel.title for panel in panels})
     columns = min(across, 4) if across > 1 else len(panels)
-    return plot_many(panels, columns=columns, title=forecast.summary)
+    return plot_many(panels, columns=columns, title=forecast.reached, ax=ax)
 
 
 def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:

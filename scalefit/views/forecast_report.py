@@ -33,10 +33,10 @@ def forecast_report(
             "Open marks are runs; bands hold the mean curve; shaded and dashed is extrapolated.",
         ),
         svg=plot_forecast(forecast).to_svg(),
-        rows=tuple(forecast.rows()),
+        rows=tuple(forecast.shown()),
     )
     fits = (_fits(forecast, question.quality), _fits(forecast, question.loss))
-    about = Section("About the data", notes=forecast.notes) if forecast.notes else None
+    about = Section("About the data", notes=forecast.about_data) if forecast.about_data else None
     more = tuple(more)
     sections = (answer, *fits, *more, about)
     return Report(

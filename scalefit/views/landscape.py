@@ -24,6 +24,7 @@ from scalefit.views.style import (
     QUIET,
     SMALL,
     Picture,
+    canvas,
     picture,
     tidy,
 )
@@ -44,7 +45,12 @@ def _bar(drawn: Picture, artist: Any, axes: Axes, label: str) -> None:
 
 
 def plot_paths(
-    distances: Distances, scores: ArrayLike | None = None, *, label: str = "score", title: str = ""
+    distances: Distances,
+    scores: ArrayLike | None = None,
+    *,
+    ax: Axes | None = None,
+    label: str = "score",
+    title: str = "",
 ) -> Picture:
     """Draw the loss along all paths.
 
@@ -58,8 +64,7 @@ def plot_paths(
         What the scores are.
     title : str
     """
-    drawn = picture(6.4, 4.0)
-    axes = drawn.add_subplot()
+    drawn, axes = canvas(6.4, 4.0, ax)
     curves = distances.curves[:, :, 0]
     faint = max(0.08, min(0.8, 12 / len(curves)))
     if scores is None:
@@ -70,7 +75,7 @@ def plot_paths(
     axes.set_xlim(0, 1)
     found = title or f"{len(curves)} straight paths between {len(distances.names)} models"
     _titled(axes, found, "position between first and second model", distances.metrics[0])
-    return drawn
+    return drawn  # type: ignore[no-any-return]
 
 
 def _coloured_paths(
@@ -93,7 +98,11 @@ def _coloured_paths(
 
 
 def plot_distances(
-    distances: Distances, order: ArrayLike | None = None, *, title: str = ""
+    distances: Distances,
+    order: ArrayLike | None = None,
+    *,
+    ax: Axes | None = None,
+    title: str = "",
 ) -> Picture:
     """Draw the matrix of distances.
 
@@ -108,8 +117,7 @@ def plot_distances(
     places = (
         np.arange(len(names)) if order is None else np.argsort(np.asarray(order), kind="stable")
     )
-    drawn = picture(5.4, 4.4)
-    axes = drawn.add_subplot()
+    drawn, axes = canvas(5.4, 4.4, ax)
     image = axes.imshow(square[np.ix_(places, places)], cmap=SCALE, interpolation="nearest")
     _bar(drawn, image, axes, distances.kind)
     _titled(axes, title or f"{distances.kind} between {len(names)} models")
@@ -120,25 +128,30 @@ def plot_distances(
     else:
         axes.set_xticks([])
         axes.set_yticks([])
-    return drawn
+    return drawn  # type: ignore[no-any-return]
 
 
 def plot_basins(
-    found: Clusters, scores: ArrayLike, *, label: str = "out-of-domain score", title: str = ""
+    found: Clusters,
+    scores: ArrayLike | None = None,
+    *,
+    ax: Axes | None = None,
+    label: str = "out-of-domain score",
+    title: str = "",
 ) -> Picture:
     """Draw models by classical scaling of their distances: colour is the score, marker the basin.
 
     Parameters
     ----------
     found : Clusters
-    scores : array_like, shape (n,)
+    scores : array_like, shape (n,), optional
+        By default models have the colour of their basin.
     label : str
         What the scores are.
     title : str
     """
-    values = np.asarray(scores, float)
-    drawn = picture(5.8, 4.4)
-    axes = drawn.add_subplot()
+    values = np.asarray(found.labels if scores is None else scores, float)
+    drawn, axes = canvas(5.8, 4.4, ax)
     scale = Normalize(float(values.min()), float(values.max()))
     keys = []
     for basin in range(found.number):
@@ -148,13 +161,14 @@ def plot_basins(
         axes.scatter(x, y, c=values[own], cmap=SCALE, norm=scale, marker=marker, **edge)
         name = f"basin {basin + 1} ({own.sum()} models)"
         keys.append(Line2D([], [], marker=marker, color=QUIET, linestyle="", label=name))
-    _bar(drawn, ScalarMappable(scale, SCALE), axes, label)
+    if scores is not None:
+        _bar(drawn, ScalarMappable(scale, SCALE), axes, label)
     tidy(axes)
     axes.set_aspect("equal", adjustable="datalim")
     if found.number > 1:
         axes.legend(handles=keys, fontsize=SMALL, frameon=False)
     _titled(axes, title or _basin_title(found), "first axis of the distances", "second axis")
-    return drawn
+    return drawn  # type: ignore[no-any-return]
 
 
 def _basin_title(found: Clusters) -> str:
@@ -162,14 +176,15 @@ def _basin_title(found: Clusters) -> str:
     return f"{number}; against a single cloud p = {found.p_one:.2g}"
 
 
-def plot_plane(found: Plane, metric: str | None = None, *, title: str = "") -> Picture:
+def plot_plane(
+    found: Plane, metric: str | None = None, *, ax: Axes | None = None, title: str = ""
+) -> Picture:
     """Draw a metric over the plane through three models; the loss by default.
 
     Colours end at what is worst between the models, so that rims do not drown the basins.
     """
     surface = np.ma.masked_invalid(found.surface(metric))
-    drawn = picture(5.8, 4.6)
-    axes = drawn.add_subplot()
+    drawn, axes = canvas(5.8, 4.6, ax)
     low, high = float(surface.min()), float(np.quantile(surface.compressed(), 0.9))
     levels = np.linspace(low, high if high > low else low + 1, 15)
     filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=SCALE, extend="max")
@@ -184,14 +199,18 @@ def plot_plane(found: Plane, metric: str | None = None, *, title: str = "") -> P
         )
     axes.set_aspect("equal")
     _titled(axes, title or "plane through three models", "Euclidean distance", "Euclidean distance")
-    return drawn
+    return drawn  # type: ignore[no-any-return]
 
 
 def plot_foresight(
-    found: Prediction, *, label: str = "out-of-domain score", title: str = ""
+    found: Prediction,
+    *,
+    ax: Axes | None = None,
+    label: str = "out-of-domain score",
+    title: str = "",
 ) -> Picture:
     """Draw scores against their leave-one-out predictions, and all predictors' correlations."""
-    drawn = picture(9.0, 4.0)
+    drawn = picture(9.0, 4.0, ax)
     left, right = drawn.subplots(1, 2, gridspec_kw={"width_ratios": [1, 1.1]})
     groups = list(dict.fromkeys(found.groups))
     for number, group in enumerate(groups):
@@ -209,7 +228,7 @@ def plot_foresight(
         left.legend(fontsize=SMALL, frameon=False, title="group", title_fontsize=SMALL)
     _titled(left, title or "each model predicted from its neighbours", f"predicted {label}", label)
     _draw_predictors(right, found)
-    return drawn
+    return drawn  # type: ignore[no-any-return]
 
 
 def _draw_predictors(axes: Axes, found: Prediction) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from scalefit.views.style import (
     SHADE,
     SMALL,
     Picture,
+    canvas,
     look,
     picture,
     share_legend,
@@ -46,21 +47,38 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
-def plot_fit(fit: Fit, *, target: float | None = None, title: str = "", **options: Any) -> Picture:
+def plot_fit(
+    fit: Fit,
+    *,
+    ax: Axes | None = None,
+    target: float | None = None,
+    title: str = "",
+    **options: Any,
+) -> Picture:
     """Draw one fit: seeds as points, the curve, both bands, the extrapolated zone, the target.
 
     Parameters
     ----------
     fit : Fit
         A fitted law of one input.
+    ax : Axes, optional
+        Where to draw; by default a picture of its own.
     target : float, optional
         Value to mark, with the tokens it takes and their interval.
     title : str
         Shown above; by default the law and the metric.
     **options
         ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
+    >>> figure = sf.plot_fit(sf.fit(table, "bleu", "log"), target=20.0)
+    >>> figure.axes[0].get_ylabel()
+    'BLEU'
     """
-    return plot_curve(curve_of_one(fit, target=target, **options), title=title)
+    return plot_curve(curve_of_one(fit, target=target, **options), title=title, ax=ax)
 
 
 def curve_of_one(fit: Fit, *, target: float | None = None, **options: Any) -> Curve:
@@ -77,54 +95,66 @@ def goal_of(fit: Fit, target: float, level: float = 0.95) -> Goal:
 
 
 def plot_fits(
-    fits: Mapping[Any, Fit] | Sequence[Fit], *, target: float | None = None, **options: Any
+    fits: Iterable[Fit], *, ax: Axes | None = None, target: float | None = None, **options: Any
 ) -> Picture:
     """Draw many fits as small multiples, the corpora of one task in one panel.
 
     Parameters
     ----------
-    fits : FitMany, or any mapping to fits or list of them
+    fits : Fits, or any list of fits
+    ax : Axes, optional
+        Whose place the picture takes; by default it stands alone.
     target : float, optional
         Value to mark.
     **options
         ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes, bleu = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, [5.0, 9.1, 12.9, 17.0, 21.1]
+    >>> table = {"pretrain_tokens": sizes, "task": ["en-fr"] * 5 + ["en-de"] * 5, "bleu": bleu * 2}
+    >>> len(sf.plot_fits(sf.fit_each(table, "bleu", "log")).axes)
+    2
     """
-    return plot_many(panels_of(fits, target=target, **options))
+    return plot_many(panels_of(fits, target=target, **options), ax=ax)
 
 
-def panels_of(
-    fits: Mapping[Any, Fit] | Sequence[Fit], *, target: float | None = None, **options: Any
-) -> list[Panel]:
+def panels_of(fits: Iterable[Fit], *, target: float | None = None, **options: Any) -> list[Panel]:
     """Return what :func:`plot_fits` draws."""
     goal = None if target is None else Goal(target)
     inside: dict[tuple[str, str], list[Curve]] = {}
-    for fit in fits.values() if isinstance(fits, Mapping) else fits:
+    for fit in fits:
         label = str(fit.group.get(OVERLAY) or "")
         curve = curve_of(fit, label=label, goal=goal, **options)
         inside.setdefault((group_name(fit.group, (OVERLAY,)), curve.title_y), []).append(curve)
     return [Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()]
 
 
-def plot_curve(curve: Curve, *, title: str = "") -> Picture:
-    """Draw one curve on a picture of its own."""
-    figure = picture()
-    axes = figure.add_subplot()
+def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Picture:
+    """Draw one curve, on a picture of its own where no axes are given."""
+    figure, axes = canvas(ax=ax)
     draw_curve(axes, curve, run=True)
     finish(axes, [curve])
     axes.set_ylabel(curve.title_y, fontsize=NORMAL, color=INK)
     heading = title or " · ".join(filter(None, (curve.label, curve.title_y, f"{curve.law} law")))
     axes.set_title(heading, fontsize=LARGE, color=INK, loc="left")
-    share_legend(figure, _legend_of_one(curve), columns=3)
-    return figure
+    if ax is None:
+        share_legend(figure, _legend_of_one(curve), columns=3)
+    else:
+        axes.legend(handles=_legend_of_one(curve), frameon=False, fontsize=SMALL)
+    return figure  # type: ignore[no-any-return]
 
 
-def plot_many(panels: Sequence[Panel], *, columns: int = 4, title: str = "") -> Picture:
+def plot_many(
+    panels: Sequence[Panel], *, columns: int = 4, title: str = "", ax: Axes | None = None
+) -> Picture:
     """Draw small multiples: one colour a curve name, the same in all panels."""
     panels = [panel for panel in panels if panel.curves]
     columns = max(1, min(columns, len(panels)))
     rows = max(1, math.ceil(len(panels) / columns))
     width = max(3.1 * columns + 0.5, 4.6)
-    figure = picture(width, 2.6 * rows + 0.7)
+    figure = picture(width, 2.6 * rows + 0.7, ax)
     labels = list(dict.fromkeys(c.label for panel in panels for c in panel.curves))
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=False):
@@ -135,7 +165,7 @@ def plot_many(panels: Sequence[Panel], *, columns: int = 4, title: str = "") -> 
     if title:
         wrapped = textwrap.fill(title, int(width * 11))
         figure.suptitle(wrapped, fontsize=LARGE, color=INK, x=0.01, ha="left")
-    return figure
+    return figure  # type: ignore[no-any-return]
 
 
 def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:

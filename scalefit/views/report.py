@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalefit.result import cell, columns
+from scalefit.version import __version__
 from scalefit.views.tables import is_numeric
 
 Row = Mapping[str, Any]
@@ -38,8 +39,6 @@ class Report:
 def render(report: Report) -> str:
     """Return the report as one HTML page that needs nothing else."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from scalefit import __version__
 
     environment = Environment(
         loader=PackageLoader("scalefit.views"),

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from scalefit.procedures.comparison import Comparison
+from scalefit.procedures.contrast import Contrast
+from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import metric as known_metric
+from scalefit.views.style import (
+    COLOURS,
+    INK,
+    NORMAL,
+    QUIET,
+    SMALL,
+    Picture,
+    canvas,
+    share_legend,
+    tidy,
+)
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-    from scalefit.procedures.comparison import Comparison
-    from scalefit.procedures.contrast import Contrast
-    from scalefit.seeds.result import Part, VarianceComponents
-    from scalefit.views.style import Picture
-
-
-def plot_variance(found: VarianceComponents) -> Picture:
+def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture:
     """Draw each component's standard deviation with its interval, domains side by side."""
-    from scalefit.views.style import COLOURS, NORMAL, SMALL, picture, share_legend, tidy
-
     names = list(dict.fromkeys(c.name for part in found for c in part.components))
-    figure = picture(6.4, 1.3 + 0.45 * len(names) * max(1, len(found.parts) * 0.6))
-    axes = figure.add_subplot()
+    figure, axes = canvas(6.4, 1.3 + 0.45 * len(names) * max(1, len(found.parts) * 0.6), ax)
     step = 0.7 / len(found.parts)
     handles = []
     for i, part in enumerate(found):
@@ -39,12 +43,14 @@ def plot_variance(found: VarianceComponents) -> Picture:
         fontsize=NORMAL, loc="left",
     )  # fmt: skip
     if len(found.parts) > 1:
-        share_legend(figure, handles)
+        share_legend(figure, handles) if ax is None else axes.legend(handles=handles)
     axes.tick_params(axis="y", labelsize=SMALL + 0.5)
-    return figure
+    return figure  # type: ignore[no-any-return]
 
 
-def _components(axes: Axes, part: Part, names: list[str], shift: float, colour: str) -> None:
+def _components(
+    axes: Axes, part: VariancePart, names: list[str], shift: float, colour: str
+) -> None:
     for c in part.components:
         y = names.index(c.name) + shift
         known = c.low == c.low
@@ -55,13 +61,10 @@ def _components(axes: Axes, part: Part, names: list[str], shift: float, colour: 
         axes.plot([c.sd], [y], "o", color=colour, markersize=5.5, markerfacecolor=face)
 
 
-def plot_comparison(found: Comparison) -> Picture:
+def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture:
     """Draw every difference with its interval; what is not resolved is hollow."""
-    from scalefit.views.style import COLOURS, INK, NORMAL, QUIET, SMALL, picture, tidy
-
     labels = [_title(c) for c in found]
-    figure = picture(6.4, 1.3 + 0.36 * len(labels))
-    axes = figure.add_subplot()
+    figure, axes = canvas(6.4, 1.3 + 0.36 * len(labels), ax)
     for i, c in enumerate(found):
         ends = [c.interval.low, c.interval.high]
         axes.plot(ends, [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
@@ -81,17 +84,15 @@ def plot_comparison(found: Comparison) -> Picture:
         word, (1, 0), (0, 4), xycoords="axes fraction", textcoords="offset points",
         ha="right", va="bottom", fontsize=SMALL, color=QUIET,
     )  # fmt: skip
-    return figure
+    return figure  # type: ignore[no-any-return]
 
 
 def _title(c: Contrast) -> str:
-    where = ", ".join(str(v) for v in c.label.values() if v is not None)
+    where = ", ".join(str(v) for v in c.group.values() if v is not None)
     return f"{c.b} − {c.a}" + (f" ({where})" if where else "")
 
 
 def _handle(name: str, colour: str) -> object:
-    from matplotlib.lines import Line2D
-
     return Line2D([], [], marker="o", color=colour, label=name)
 
 

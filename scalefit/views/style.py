@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from scalefit.errors import NoPictureError
 from scalefit.units import format_count
 
 # Okabe and Ito's palette, without yellow (too pale on white) and black (kept for text); then Tol's wine.
@@ -39,9 +40,30 @@ class Picture(Figure):
         return buffer.getvalue()
 
 
-def picture(width: float = 6.4, height: float = 4.0) -> Picture:
-    """Return an empty picture of this size in inches; its parts make room for one another."""
-    return Picture(figsize=(width, height), layout="constrained", facecolor="white")
+def picture(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> Any:
+    """Return an empty picture of this size in inches; its parts make room for one another.
+
+    Where ``ax`` is given, a part of its figure that takes its place, for pictures of several axes.
+    """
+    if ax is None:
+        return Picture(figsize=(width, height), layout="constrained", facecolor="white")
+    place = ax.get_subplotspec()
+    if place is None:
+        raise NoPictureError(
+            "this picture has several axes and stands in for one of a grid; needed axes made by "
+            "plt.subplots or figure.add_subplot"
+        )
+    part = ax.figure.add_subfigure(place)
+    ax.remove()
+    return part
+
+
+def canvas(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> tuple[Any, Axes]:
+    """Return a figure and its axes: those given, or a picture of this size in inches."""
+    if ax is not None:
+        return ax.figure, ax
+    figure = picture(width, height)
+    return figure, figure.add_subplot()
 
 
 def look(index: int) -> dict[str, Any]:
@@ -71,11 +93,11 @@ def token_axis(axes: Axes, label: str = "pretraining tokens") -> None:
 
 
 def share_legend(figure: Figure, handles: Iterable[Any], *, columns: int = 6) -> None:
-    """Put one legend for the whole picture below it."""
+    """Put one legend for the whole picture below it; within somebody else's figure it stands inside."""
     handles = list(handles)
     figure.legend(
         handles=handles,
-        loc="outside lower center",
+        loc="outside lower center" if isinstance(figure, Picture) else "lower center",
         ncols=min(columns, max(len(handles), 1)),
         frameon=False,
         fontsize=SMALL + 0.5,

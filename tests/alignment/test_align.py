@@ -153,7 +153,7 @@ def test_metrics_in_several_sets_are_never_averaged(make_table, shapes):
     first = make_table(shapes["rising"], eval_set="news")
     second = make_table(shapes["falling"], eval_set="web", seed=1)
     found = sf.align(pd.concat([first, second]), by=["corpus"])
-    assert {r.key["eval_set"]: r.verdict for r in found}["web"] == "deteriorating"
+    assert {r.group["eval_set"]: r.verdict for r in found}["web"] == "deteriorating"
     assert len(found) == 2
     assert any("eval_set" in note for note in found.notes)
 
@@ -200,9 +200,9 @@ def test_family_of_groups(make_table, shapes):
     names = ["falling", *["rising"] * 4]
     parts = [make_table(shapes[n], seed=i, corpus=f"c{i}") for i, n in enumerate(names)]
     found = sf.align(pd.concat(parts))
-    assert found[0].key["corpus"] == "c0"
+    assert found[0].group["corpus"] == "c0"
     assert found.flags("holm")[0] == found.flags("bh")[0] == "misaligned"
-    assert [r.key["corpus"] for r in found.flagged("holm")] == ["c0"]
+    assert [r.group["corpus"] for r in found.flagged("holm")] == ["c0"]
     assert found.verdicts("holm")[0] == "deteriorating"
     assert all(a >= r.p_misaligned for a, r in zip(found.adjusted("holm"), found, strict=True))
 
@@ -220,7 +220,7 @@ def test_repetition_and_brevity_are_told(make_table, shapes):
 def test_a_large_finetuning_set_is_no_misalignment(make_table, shapes):
     small = make_table(shapes["rising"], finetune_tokens=10_000)
     large = make_table([28.0] * 6, seed=1, sd=(0.02, 0.02), finetune_tokens=1_000_000)
-    found = {r.key["finetune_tokens"]: r for r in sf.align(pd.concat([small, large]))}
+    found = {r.group["finetune_tokens"]: r for r in sf.align(pd.concat([small, large]))}
     assert found[1_000_000].verdict == "saturated"
     assert any("large finetuning set (likely)" in line for line in found[1_000_000].lines())
 
@@ -239,8 +239,8 @@ def test_errors_teach(make_table, shapes):
         sf.align(sf.as_table(table.assign(fluency=1.0), metrics=["fluency"]), quality="fluency")
     with pytest.raises(DesignError, match="margin is -1"):
         sf.align(table, margin=-1)
-    with pytest.raises(DesignError, match="alpha is 2"):
-        sf.align(table, alpha=2)
+    with pytest.raises(DesignError, match="level is 2"):
+        sf.align(table, level=2)
     with pytest.raises(MissingColumnError, match="no column 'language'"):
         sf.align(table, by=("language",))
 

@@ -57,9 +57,9 @@ def lab():
 
 def test_the_lab_flags_the_corpus_that_was_built_to_mislead_and_no_other(lab):
     found = sf.align(lab, quality=("bleu", "chrf"))
-    verdicts = {(r.key["corpus"], r.metric): r.verdict for r in found}
-    assert {r.key["corpus"] for r in found if r.flag} == {"unpaired"}
-    assert {r.key["corpus"] for r in found.flagged("holm")} == {"unpaired"}
+    verdicts = {(r.group["corpus"], r.metric): r.verdict for r in found}
+    assert {r.group["corpus"] for r in found if r.flag} == {"unpaired"}
+    assert {r.group["corpus"] for r in found.flagged("holm")} == {"unpaired"}
     assert {verdicts["unpaired", m] for m in ("bleu", "chrf")} == {"harmful"}
     helpful = {v for (corpus, _), v in verdicts.items() if corpus != "unpaired"}
     assert helpful <= {"aligned", "improving", "inconclusive"}

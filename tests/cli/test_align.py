@@ -50,7 +50,7 @@ def test_where_and_map_choose_what_is_judged(scalefit, results):
     ran = scalefit(
         "align", path, "--map", "tokens=pretrain_tokens", "--where", "task=en-fr", "--json"
     )
-    assert [found.get("task") for found in json.loads(ran.out)["results"]] == ["en-fr"]
+    assert [found["group"].get("task") for found in json.loads(ran.out)["results"]] == ["en-fr"]
     follow = ("--follow", "--every", "0", "--looks", "1", "--fail-on", "misaligned")
     for task, code in (("en-fr", ALARM), ("en-de", 0)):
         ran = scalefit(

@@ -19,7 +19,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def fits(table):
-    return sf.fit_many(table, "bleu", "log", by=["corpus", "task", "finetune_tokens"])
+    return sf.fit_each(table, "bleu", "log", by=["corpus", "task", "finetune_tokens"])
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_one_group_shows_its_whole_fit(scalefit):
 
 def test_json_holds_the_fits_that_python_gives(stored, fits):
     content = json.loads(stored)
-    assert (content["scalefit"], content["version"]) == ("fits", 1)
+    assert (content["scalefit"], content["format"]) == ("fits", 2)
     assert [one["group"]["corpus"] for one in content["fits"]] == ["en", "fr+en"]
-    for one, fit in zip(content["fits"], fits.values(), strict=True):
+    for one, fit in zip(content["fits"], fits, strict=True):
         assert one["params"] == pytest.approx(fit.params, rel=1e-9)
 
 
@@ -61,7 +61,7 @@ def test_predict_reads_what_fit_wrote(scalefit, stored, fits):
         ("fr+en", 3e7),
     ]
     band = sf.predict(fits["fr+en", "en-fr", 128000], pretrain_tokens=[1e7, 3e7])
-    assert [r["bleu"] for r in rows[2:]] == pytest.approx(list(band.estimate), rel=1e-6)
+    assert [r["estimate"] for r in rows[2:]] == pytest.approx(list(band.estimate), rel=1e-6)
 
 
 def test_a_band_for_a_new_run_is_wider(scalefit, stored):
@@ -77,7 +77,7 @@ def test_a_band_for_a_new_run_is_wider(scalefit, stored):
 def test_tokens_say_what_a_target_takes(scalefit, stored, fits):
     answer = sf.tokens_for(fits["fr+en", "en-fr", 128000], 12.0)
     ran = scalefit("tokens", "-", "--target", "12", stdin=stored)
-    assert f"fr+en · en-fr · finetuned on 128k: {answer.message}" in ran.out.splitlines()
+    assert f"fr+en · en-fr · finetuned on 128k: {answer.verdict}" in ran.out.splitlines()
     rows = json.loads(scalefit("tokens", "-", "--target", "12", "--json", stdin=stored).out)
     assert rows[1]["estimate"] == pytest.approx(answer.estimate, rel=1e-6)
     assert rows[1]["group"] == {"corpus": "fr+en", "task": "en-fr", "finetune_tokens": 128000}
@@ -131,7 +131,7 @@ ERRORS = {
     ),
     "a law that is not there": (
         (*BLEU[:4], "--law", "lgo"),
-        "scalefit: no law is called 'lgo'; there are bansal, ce_to_bleu, chinchilla, log,",
+        "scalefit: no law is called 'lgo'; there are bansal,",
     ),
     "a condition that is none": (
         (*BLEU, "--where", "task"),
@@ -155,7 +155,7 @@ ERRORS = {
     ),
     "a table where fits were needed": (
         ("predict", RUNS, "--tokens", "1e9"),
-        "first_part.csv, line 1: not JSON (Expecting value); needed the output of a scalefit",
+        "first_part.csv, line 1: not JSON (Expecting value); needed the output of sf.save or of a scalefit",
     ),
 }
 
@@ -172,7 +172,10 @@ def test_errors_are_one_line_and_exit_code_2(scalefit, arguments, message):
 
 def test_json_without_fits_says_so(scalefit):
     ran = scalefit("tokens", "-", "--target", "3", stdin='{"some": "thing"}')
-    assert ran.err == "scalefit: stdin holds no fit; needed the output of scalefit fit --json\n"
+    assert ran.err == (
+        "scalefit: stdin: a JSON object is no answer stored by scalefit; make one with sf.save(...) or "
+        "`scalefit fit --json`\n"
+    )
 
 
 def test_groups_without_a_fit_say_why_and_the_others_are_fitted(scalefit, tmp_path):

@@ -1,13 +1,10 @@
 """What commands read and write: pairs, names, strict JSON."""
 
-import json
-import math
-
-import numpy as np
 import pytest
 
 from scalefit.cli import _io
 from scalefit.errors import FormatError, TableError
+from scalefit.views.style import picture
 
 
 def test_pairs_split_at_the_first_equals_sign():
@@ -36,20 +33,17 @@ def test_a_number_that_is_none_is_named():
         _io.numbers("1e9,many", "--tokens")
 
 
-def test_plain_values_are_strict_json():
-    value = {"a": np.array([1.0, math.nan]), "b": math.inf, "c": (np.int64(3), None), 4: "x"}
-    wanted = {"a": [1.0, None], "b": "inf", "c": [3, None], "4": "x"}
-    assert json.loads(json.dumps(_io.plain(value), allow_nan=False)) == wanted
-
-
-def test_broken_json_names_file_and_line(tmp_path):
+def test_what_is_no_text_is_refused_by_name(tmp_path, monkeypatch):
     path = tmp_path / "fits.json"
-    path.write_text('{\n"a": ,\n}', encoding="utf-8")
-    with pytest.raises(FormatError, match=r"fits.json, line 2: not JSON"):
-        _io.read_json(str(path))
+    path.write_bytes(b"{\xff\xfe")
+    with pytest.raises(FormatError, match=r"fits\.json: no text in UTF-8 \(.* at byte 1\)"):
+        _io.read_text(str(path))
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(FormatError, match="stdin: closed; needed the output"):
+        _io.read_text("-")
 
 
-def test_an_empty_pipe_says_what_was_needed(monkeypatch):
-    monkeypatch.setattr("sys.stdin.read", lambda: "", raising=False)
-    with pytest.raises(FormatError, match="stdin: empty; needed JSON"):
-        _io.read_json("-")
+def test_a_picture_of_an_unknown_format_leaves_nothing_behind(tmp_path):
+    with pytest.raises(FormatError, match="no picture format 'xyz'; there are "):
+        _io.save_picture(picture(), str(tmp_path / "x.xyz"))
+    assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def test_seeds_show_components_in_and_out_of_domain(scalefit, results):
     assert ran.out.startswith("bleu, in: ")
     assert "pretraining seed" in ran.out
     plain = json.loads(scalefit("seeds", results, "--metric", "bleu", "--json").out)
-    assert [p["label"] for p in plain["parts"]] == [{"domain": "in"}, {"domain": "out"}]
+    assert [p["group"] for p in plain["parts"]] == [{"domain": "in"}, {"domain": "out"}]
 
 
 def test_seeds_needed(scalefit, results):

@@ -21,8 +21,8 @@ def table(corpora=("de", "fr"), tasks=("en-de",)):
 
 
 def test_every_group_has_its_fit():
-    many = sf.fit_many(table(), "cross_entropy", "power", by=["corpus"])
-    assert list(many) == [("de",), ("fr",)]
+    many = sf.fit_each(table(), "cross_entropy", "power", by=["corpus"])
+    assert [fit.group["corpus"] for fit in many] == ["de", "fr"]
     assert many["fr"].params["alpha"] == pytest.approx(0.3, abs=0.01)
     assert many[("de",)].params["alpha"] == pytest.approx(0.25, abs=0.01)
     assert many["de"].group == {"corpus": "de"}
@@ -32,27 +32,49 @@ def test_every_group_has_its_fit():
 
 
 def test_a_group_s_fit_is_the_fit_of_its_rows():
-    many = sf.fit_many(table(), "cross_entropy", "power", by=["corpus"])
+    many = sf.fit_each(table(), "cross_entropy", "power", by=["corpus"])
     alone = sf.fit(table(), "cross_entropy", "power", where={"corpus": "fr"})
     assert many["fr"].params == alone.params
     assert many["fr"].signature == alone.signature
 
 
+def test_a_value_names_one_fit_or_the_part_that_has_it():
+    many = sf.fit_each(table(tasks=("en-de", "en-fr")), "cross_entropy", "power")
+    assert many["fr", "en-fr"].group == {"corpus": "fr", "task": "en-fr"}
+    part = many["fr"]
+    assert type(part) is sf.Fits
+    assert [fit.group["task"] for fit in part] == ["en-de", "en-fr"]
+    assert part["en-de"] is many["fr", "en-de"]
+    assert many[0] is next(iter(many))
+    assert len(many[1:]) == 3
+    assert "fr" in many
+    assert "xx" not in many
+
+
+def test_a_name_that_nothing_has_is_answered_with_those_there_are():
+    many = sf.fit_each(table(), "cross_entropy", "power")
+    with pytest.raises(
+        KeyError, match="nothing here belongs to 'dee'; there is de, en-de, fr; did you mean 'de'"
+    ):
+        _ = many["dee"]
+
+
 def test_groups_are_found_when_none_are_named():
-    many = sf.fit_many(table(tasks=("en-de", "en-fr")), "cross_entropy", "power")
+    many = sf.fit_each(table(tasks=("en-de", "en-fr")), "cross_entropy", "power")
     assert many.by == ("corpus", "task")
-    assert set(many) == {(c, t) for c in ("de", "fr") for t in ("en-de", "en-fr")}
+    pairs = {(fit.group["corpus"], fit.group["task"]) for fit in many}
+    assert pairs == {(c, t) for c in ("de", "fr") for t in ("en-de", "en-fr")}
 
 
 def test_a_group_that_cannot_be_fitted_is_named_with_its_reason():
     data = table(("de", "fr", "ro"))
     keep = [i for i, c in enumerate(data["corpus"]) if c != "ro"] + [16, 17]
     data = {k: [v[i] for i in keep] for k, v in data.items()}
-    many = sf.fit_many(data, "cross_entropy", "power", by=["corpus"])
-    assert list(many) == [("de",), ("fr",)]
+    many = sf.fit_each(data, "cross_entropy", "power", by=["corpus"])
+    assert [fit.group["corpus"] for fit in many] == ["de", "fr"]
     assert [f.group for f in many.failures] == [{"corpus": "ro"}]
     assert "2 points cannot fix the 3 parameters" in many.failures[0].reason
-    assert "no fit for {'corpus': 'ro'}" in repr(many)
+    assert "note: ro: no fit: 2 points cannot fix" in repr(many)
     assert "2 fits by corpus; 1 groups without a fit" in repr(many)
     assert "cannot fix" in many._repr_html_()
 
@@ -63,19 +85,21 @@ def test_a_number_that_is_not_identified_is_not_printed():
     data["cross_entropy"] = np.where(
         rising, 1 + 0.1 * np.log(data["pretrain_tokens"]), data["cross_entropy"]
     )
-    rows = sf.fit_many(data, "cross_entropy", "power", by=["corpus"]).rows()
-    assert rows[1]["alpha"] == "not identified"
-    assert rows[0]["alpha"].startswith("0.25")
+    many = sf.fit_each(data, "cross_entropy", "power", by=["corpus"])
+    assert many.shown()[1]["alpha"] == "not identified"
+    assert many.shown()[0]["alpha"].startswith("0.25")
+    assert np.isnan(many.to_frame()["alpha"][1])
+    assert many.to_frame()["alpha"][0] == many["de"].params["alpha"]
 
 
 def test_rows_become_a_frame():
-    frame = sf.fit_many(table(), "cross_entropy", "power", by=["corpus"]).to_frame()
+    frame = sf.fit_each(table(), "cross_entropy", "power", by=["corpus"]).to_frame()
     assert list(frame["corpus"]) == ["de", "fr"]
     assert list(frame["points"]) == [8, 8]
 
 
 def test_conditions_and_options_are_passed_on():
-    many = sf.fit_many(
+    many = sf.fit_each(
         table(tasks=("en-de", "en-fr")),
         "cross_entropy",
         "power",
@@ -84,12 +108,12 @@ def test_conditions_and_options_are_passed_on():
         objective="huber",
         delta=0.01,
     )
-    assert all("huber(0.01)" in fit.signature for fit in many.values())
-    assert all(fit.points.y.size == 8 for fit in many.values())
+    assert all("huber(0.01)" in fit.signature for fit in many)
+    assert all(fit.points.y.size == 8 for fit in many)
 
 
 def test_the_bar_shows_only_when_asked_or_long(capsys):
-    sf.fit_many(table(), "cross_entropy", "power", by=["corpus"])
+    sf.fit_each(table(), "cross_entropy", "power", by=["corpus"])
     assert capsys.readouterr().err == ""
-    sf.fit_many(table(), "cross_entropy", "power", by=["corpus"], progress=True)
+    sf.fit_each(table(), "cross_entropy", "power", by=["corpus"], progress=True)
     assert "fit cross_entropy" in capsys.readouterr().err

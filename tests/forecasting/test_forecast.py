@@ -85,7 +85,7 @@ def test_out_of_domain_rows_are_kept_when_asked_for():
 def test_one_metric_is_enough():
     (outlook,) = sf.forecast(table().where(metric="bleu"), 40.0)
     assert outlook.loss is None
-    assert "cross-entropy" not in sf.forecast(table().where(metric="bleu"), 40.0).rows()[0]
+    assert "cross-entropy" not in sf.forecast(table().where(metric="bleu"), 40.0).shown()[0]
 
 
 def test_neither_metric_is_an_error_that_lists_what_is_there():
@@ -105,7 +105,8 @@ def test_text_json_and_html_say_the_same():
     assert repr(found).splitlines()[0] == found.verdict
     assert found.verdict.split(";")[0] in found._repr_html_()
     assert found.to_dict()["groups"][0]["tokens"]["target"] == 40.0
-    assert found.rows()[0]["tokens for BLEU 40"] == next(iter(found)).needs
+    assert found.shown()[0]["tokens for BLEU 40"] == found["fr"].needs
+    assert found.to_frame()["tokens"][0] == found["fr"].tokens.estimate
 
 
 def test_a_column_that_repeats_another_makes_no_groups():

@@ -38,9 +38,9 @@ def test_a_target_just_above_the_floor_has_no_upper_end(loss_fit):
     assert found.reachable
     assert np.isinf(found.high)
     assert found.low > 1e9
-    assert "∞] (95%)" in found.message
+    assert "∞] (95%)" in found.verdict
     assert 0.5 < found.probability < 0.975
-    assert f"reachable with {found.probability:.0%} confidence" in found.message
+    assert f"reachable with {found.probability:.0%} confidence" in found.verdict
 
 
 def test_a_target_below_the_floor_is_not_reachable(loss_fit):
@@ -49,7 +49,7 @@ def test_a_target_below_the_floor_is_not_reachable(loss_fit):
     assert not found.reachable
     assert (found.estimate, found.low, found.high) == (np.inf, np.inf, np.inf)
     assert found.probability < 0.001
-    assert found.message.startswith(
+    assert found.verdict.startswith(
         f"cross_entropy 1.5 is not reachable: the curve's floor is {floor}"
     )
 
@@ -89,19 +89,19 @@ def test_bleu_ends_at_100(bleu_fit):
 def test_the_other_inputs_are_held(pair_fit):
     found = sf.tokens_for(pair_fit, 2.5, parameters=1e9)
     assert pair_fit.value(1e9, found.estimate)[0] == pytest.approx(2.5, rel=1e-6)
-    assert "pretrain_tokens" in found.message
+    assert "pretrain_tokens" in found.verdict
     with pytest.raises(DomainError, match=r"hold all inputs but one, of N .*; 2 are free"):
         sf.tokens_for(pair_fit, 2.5)
     size = sf.tokens_for(pair_fit, 2.5, D=1e11)
     assert pair_fit.value(size.estimate, 1e11)[0] == pytest.approx(2.5, rel=1e-6)
-    assert "parameters" in size.message
+    assert "parameters" in size.verdict
 
 
 def test_a_floor_of_two_terms_can_be_out_of_reach(pair_fit):
     """At 10M parameters no data bring the loss to 1.8."""
     found = sf.tokens_for(pair_fit, 1.8, parameters=1e7)
     assert not found.reachable
-    assert "is not reachable" in found.message
+    assert "is not reachable" in found.verdict
 
 
 def test_an_unknown_input_is_named(loss_fit):
@@ -124,11 +124,11 @@ def test_without_scatter_there_is_no_width():
 
 def test_as_data(loss_fit):
     stored = json.loads(json.dumps(sf.tokens_for(loss_fit, 1.5).to_dict(), allow_nan=False))
-    assert stored["estimate"] is None
+    assert stored["estimate"] == "inf"
     assert stored["target"] == 1.5
     shown = sf.tokens_for(loss_fit, 2.5)
-    assert repr(shown) == shown.message
-    assert shown.message in shown._repr_html_()
+    assert repr(shown) == shown.verdict
+    assert shown.verdict in shown._repr_html_()
 
 
 def test_nan_probability_is_null():
@@ -143,5 +143,5 @@ def test_nan_probability_is_null():
     values = law(x, c=10.0) * (1 + 0.001 * np.cos(x))
     found = sf.tokens_for(sf.fit({"t": x, "v": values}, "v", law, inputs={"x": "t"}), 1e4)
     assert not found.reachable
-    assert "the fitted curve never takes this value" in found.message
+    assert "the fitted curve never takes this value" in found.verdict
     assert found.to_dict()["probability"] is None

@@ -26,8 +26,8 @@ GROUP = ("corpus", "task", "finetune_tokens")
 
 
 def fit_each(table, metric, law, where):
-    fits = sf.fit_many(table, metric, law, where=where, residual="linear")
-    return {named(fit.group): fit for fit in fits.values()}
+    fits = sf.fit_each(table, metric, law, where=where, residual="linear")
+    return {named(fit.group): fit for fit in fits}
 
 
 def fit(data, metric, law, *, objective="squared", delta=None, residual="linear", **options):
@@ -92,13 +92,13 @@ def of_alignment(one):
         if evidence.get(name)
     }
     said = {k: getattr(one, k) for k in ("verdict", "flag", "strength", "p", "p_misaligned")}
-    return {"key": dict(one.key), "metric": one.metric, **said, **tests}
+    return {"key": dict(one.group), "metric": one.metric, **said, **tests}
 
 
 def of_variance(table, metric, where):
     components = sf.variance(table, metric=metric, where=where)
     return {
-        " ".join(map(str, part.label.values())): {
+        " ".join(map(str, part.group.values())): {
             c.name: {"variance": c.variance, "low": c.low, "high": c.high} for c in part.components
         }
         for part in components
@@ -108,7 +108,10 @@ def of_variance(table, metric, where):
 def of_comparison(data=None, **options):
     comparison = sf.compare_procedures(data, **options)
     numbers = ("difference", "low", "high", "p", "p adjusted", "better", "detectable", "dof")
-    return {row["b"]: {name: row[name] for name in numbers} for row in comparison.rows()}
+    return {
+        row["b"]: {name: row[name.replace(" ", "_")] for name in numbers}
+        for row in comparison.rows()
+    }
 
 
 def of_plan(*spread, **question):

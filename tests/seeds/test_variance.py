@@ -26,7 +26,7 @@ HAND = [[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]]
 
 
 def test_by_hand():
-    found = sf.variance(frame(HAND), metric="bleu")[None]
+    found = sf.variance(frame(HAND), metric="bleu").only
     assert found[PRETRAIN].variance == pytest.approx(15)
     assert found[FINETUNE].variance == pytest.approx(2)
     assert found.icc.estimate == pytest.approx(15 / 17)
@@ -38,7 +38,7 @@ def test_in_and_out_of_domain_stand_side_by_side():
     rng = np.random.default_rng(0)
     both = pd.concat([frame(rng.normal(size=(3, 2)), domain=d) for d in ("in", "out")])
     found = sf.variance(both, metric="bleu")
-    assert [p.label for p in found] == [{"domain": "in"}, {"domain": "out"}]
+    assert [p.group for p in found] == [{"domain": "in"}, {"domain": "out"}]
     assert found["out"].name == "out"
     assert len(found.rows()) == 4
     assert set(found.to_frame()["domain"]) == {"in", "out"}
@@ -55,7 +55,7 @@ def test_cells_are_pooled_around_their_own_means():
         )
         for c in range(4)
     ]
-    found = sf.variance(pd.concat(parts), metric="bleu")[None]
+    found = sf.variance(pd.concat(parts), metric="bleu").only
     want = np.mean([nested(v).estimate(PRETRAIN) for v in y])
     assert found[PRETRAIN].variance == pytest.approx(want)
     assert found[PRETRAIN].dof == 8
@@ -68,16 +68,16 @@ def test_checkpoints_of_one_run_count_once():
     parts = [frame(v, pretrain_run="r").assign(pretrain_tokens=10.0**c) for c, v in enumerate(y)]
     table = pd.concat(parts)
     table["pretrain_run"] = [f"r{p}" for p in table["pretrain_seed"]]
-    found = sf.variance(table, metric="bleu")[None]
+    found = sf.variance(table, metric="bleu").only
     assert found[PRETRAIN].dof == 2
     assert found[FINETUNE].dof == 12
     unknown = sf.variance(table.drop(columns="pretrain_run"), metric="bleu")
-    assert unknown[None][PRETRAIN].dof == 2
+    assert unknown.only[PRETRAIN].dof == 2
     assert any("pretrain_seed comes back at several sizes" in n for n in unknown.notes)
 
 
 def test_negative_estimates_are_kept_and_cut():
-    found = sf.variance(frame([[0.0, 2.0], [2.0, 0.0], [0.0, 2.0]]), metric="bleu")[None]
+    found = sf.variance(frame([[0.0, 2.0], [2.0, 0.0], [0.0, 2.0]]), metric="bleu").only
     assert found[PRETRAIN].variance == pytest.approx(-1)
     assert found[PRETRAIN].truncated == 0
     assert found.icc.estimate < 0
@@ -85,7 +85,7 @@ def test_negative_estimates_are_kept_and_cut():
 
 
 def test_one_pretraining_seed_speaks_of_its_checkpoints_only():
-    found = sf.variance(frame([[1.0, 3.0, 5.0]]), metric="bleu")[None]
+    found = sf.variance(frame([[1.0, 3.0, 5.0]]), metric="bleu").only
     assert [c.name for c in found.components] == [FINETUNE]
     assert found[FINETUNE].variance == pytest.approx(4)
     assert "checkpoints only" in found.scope
@@ -93,7 +93,7 @@ def test_one_pretraining_seed_speaks_of_its_checkpoints_only():
 
 
 def test_one_finetuning_seed_gives_the_sum():
-    found = sf.variance(frame([[1.0], [3.0], [5.0]]), metric="bleu")[None]
+    found = sf.variance(frame([[1.0], [3.0], [5.0]]), metric="bleu").only
     assert found[TOGETHER].variance == pytest.approx(4)
     assert found.icc is None
 
@@ -118,13 +118,13 @@ def test_crossed_design_needs_complete_cells():
     ragged = frame([[1.0, 2.0], [3.0, np.nan], [5.0, 7.0]])
     with pytest.raises(DesignError, match="same finetuning seeds"):
         sf.variance(ragged, metric="bleu", design="crossed")
-    found = sf.variance(frame(HAND), metric="bleu", design="crossed")[None]
+    found = sf.variance(frame(HAND), metric="bleu", design="crossed").only
     assert [c.name for c in found.components] == [PRETRAIN, FINETUNE, "rest"]
 
 
 def test_a_finetuning_seed_that_pulls_everywhere_is_noted():
     y = np.random.default_rng(3).normal(0, 0.1, (4, 3)) + np.array([0.0, 3.0, 6.0])
-    notes = sf.variance(frame(y), metric="bleu")[None].notes
+    notes = sf.variance(frame(y), metric="bleu").only.notes
     assert any("crossed" in n for n in notes)
 
 
@@ -133,8 +133,8 @@ def test_unbalanced_by_reml_and_by_unweighted_means():
         size=(12, 4)
     )
     y[:4, 2:] = np.nan
-    reml = sf.variance(frame(y), metric="bleu")[None]
-    anova = sf.variance(frame(y), metric="bleu", method="anova")[None]
+    reml = sf.variance(frame(y), metric="bleu").only
+    anova = sf.variance(frame(y), metric="bleu", method="anova").only
     assert any("REML" in n for n in reml.notes)
     assert any("unweighted" in n for n in anova.notes)
     assert reml[PRETRAIN].variance == pytest.approx(anova[PRETRAIN].variance, rel=0.1)
@@ -143,14 +143,14 @@ def test_unbalanced_by_reml_and_by_unweighted_means():
 
 def test_reml_agrees_with_anova_where_balanced():
     y = np.random.default_rng(6).normal(0, 2, (6, 1)) + np.random.default_rng(7).normal(size=(6, 3))
-    reml = sf.variance(frame(y), metric="bleu", method="reml")[None]
-    anova = sf.variance(frame(y), metric="bleu")[None]
+    reml = sf.variance(frame(y), metric="bleu", method="reml").only
+    anova = sf.variance(frame(y), metric="bleu").only
     assert reml[PRETRAIN].variance == pytest.approx(anova[PRETRAIN].variance, rel=1e-3)
     assert reml[FINETUNE].variance == pytest.approx(anova[FINETUNE].variance, rel=1e-3)
 
 
 def test_test_set_error_is_reported_beside_the_seeds():
-    found = sf.variance(frame(HAND, stderr=0.5), metric="bleu")[None]
+    found = sf.variance(frame(HAND, stderr=0.5), metric="bleu").only
     assert found["test set"].variance == pytest.approx(0.25)
     assert np.isnan(found.share("test set"))
     assert found.share(PRETRAIN) + found.share(FINETUNE) == pytest.approx(1)
@@ -180,7 +180,7 @@ def test_initialisation_and_data_order_apart():
         [{"pretrain_tokens": 1e6, "init_seed": i, "order_seed": o, "bleu": y[i, o]}
          for i in range(6) for o in range(6)]
     )  # fmt: skip
-    found = sf.variance(table, metric="bleu", factors=("init_seed", "order_seed"))[None]
+    found = sf.variance(table, metric="bleu", factors=("init_seed", "order_seed")).only
     squares = crossed(y)
     assert found["init_seed"].variance == pytest.approx(squares.estimate(PRETRAIN))
     assert found["order_seed"].variance == pytest.approx(squares.estimate(FINETUNE))
@@ -194,10 +194,10 @@ def test_initialisation_and_data_order_apart():
 def test_seeds_and_test_examples():
     rng = np.random.default_rng(10)
     scores = rng.normal(size=(20, 1)) + 2 * rng.normal(size=(1, 400)) + rng.normal(size=(20, 400))
-    found = sf.variance(scores, metric="accuracy")[None]
+    found = sf.variance(scores, metric="accuracy").only
     assert found["seed"].low < 1 < found["seed"].high
     assert found["test example"].variance == pytest.approx(4, rel=0.2)
-    assert "test example" in found.sentence
+    assert "test example" in found.verdict
 
 
 def test_spread_by_size_is_smoothed():
@@ -208,6 +208,6 @@ def test_spread_by_size_is_smoothed():
     table = pd.concat(parts)
     table["pretrain_run"] = table["pretrain_run"] + "-" + table["pretrain_seed"].astype(str)
     found = sf.variance(table, metric="bleu")
-    assert found[None].line.slope == pytest.approx(-0.4, abs=3 * found[None].line.slope_stderr)
-    assert [s.tokens for s in found[None].sizes] == pytest.approx(sizes)
+    assert found.only.line.slope == pytest.approx(-0.4, abs=3 * found.only.line.slope_stderr)
+    assert [s.tokens for s in found.only.sizes] == pytest.approx(sizes)
     assert "for ten times the tokens" in str(found)

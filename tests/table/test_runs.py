@@ -53,8 +53,8 @@ def test_a_forecast_tells_the_users_own_corpora_apart():
 def test_alignment_and_variance_keep_it_apart_too():
     table = pd.concat([layered(finetune_seed=s).assign(pretrain_seed=s) for s in (1, 2, 3)])
     table["bleu"] += np.random.default_rng(0).normal(0, 0.1, len(table))
-    assert {r.key["Layers"] for r in sf.align(table)} == {1.0, 6.0}
-    assert sf.variance(table, metric="bleu")[None].cells == 10
+    assert {r.group["Layers"] for r in sf.align(table)} == {1.0, 6.0}
+    assert sf.variance(table, metric="bleu").only.cells == 10
 
 
 def test_what_leaves_no_curve_is_refused_with_a_cure():

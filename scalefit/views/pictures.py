@@ -1,0 +1,30 @@
+"""Which picture belongs to which answer: filled here, asked by ``Result.plot``."""
+
+from __future__ import annotations
+
+from scalefit.alignment import Alignment, AlignmentTable
+from scalefit.fitting import Fit, Fits
+from scalefit.forecasting.forecast import Forecast
+from scalefit.landscape import Clusters, Distances, Plane, Prediction
+from scalefit.procedures.comparison import Comparison
+from scalefit.result import PICTURES
+from scalefit.seeds.result import Variance
+from scalefit.views.alignment import plot_alignment
+from scalefit.views.forecast import plot_forecast
+from scalefit.views.landscape import plot_basins, plot_foresight, plot_paths, plot_plane
+from scalefit.views.plots import plot_fit, plot_fits
+from scalefit.views.seeds import plot_comparison, plot_variance
+
+PICTURES.update({
+    Fit: plot_fit,
+    Fits: plot_fits,
+    Forecast: plot_forecast,
+    Alignment: plot_alignment,
+    AlignmentTable: plot_alignment,
+    Variance: plot_variance,
+    Comparison: plot_comparison,
+    Distances: plot_paths,
+    Clusters: plot_basins,
+    Plane: plot_plane,
+    Prediction: plot_foresight,
+})  # fmt: skip
