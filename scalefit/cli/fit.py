@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from scalefit.cli._options import AsJson, By, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, By, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit.fitting import FitMany
@@ -19,6 +19,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    allow: Allow = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="Law input = column, e.g. N=parameters; may be repeated."),
@@ -38,8 +39,15 @@ def command(
     import scalefit as sf
     from scalefit.cli import _fits, _io
 
-    table = _io.read_table(results, where=where, rename=rename)
     columns = _io.pairs(inputs, "--input") or None
+    table = _io.read_table(
+        results,
+        where=where,
+        rename=rename,
+        allow=allow,
+        metrics=[metric],
+        needs=(columns or {"x": "pretrain_tokens"}).values(),
+    )
     many = sf.fit_many(
         table,
         metric,

@@ -98,6 +98,7 @@ class Band:
 
 def predict(
     fit: Fit,
+    x: float | str | Sequence[float | str] | Array | None = None,
     *,
     level: float = 0.95,
     kind: Kind = "mean",
@@ -108,6 +109,8 @@ def predict(
     Parameters
     ----------
     fit : Fit
+    x : number, count or several, optional
+        Where, for a law of one input.
     level : float
         Confidence of the interval.
     kind : {"mean", "run"}
@@ -121,6 +124,10 @@ def predict(
         An input is missing or unknown, or lies where the law has no value.
     """
     names = fit.law.inputs
+    if x is not None and len(names) == 1:
+        inputs[names[0]] = x
+    elif x is not None:
+        raise DomainError(f"the law has {len(names)} inputs; give each by name: {_inputs(fit)}")
     unknown = set(inputs) - set(names) - set(fit.observations.columns.values())
     if unknown:
         raise DomainError(
