@@ -26,6 +26,7 @@ from .forecasting.predict import Band as Band
 from .forecasting.predict import predict as predict
 from .forecasting.tokens import TokensFor as TokensFor
 from .forecasting.tokens import tokens_for as tokens_for
+from .ingest import observations as observations
 from .ingest import read as read
 from .laws import LAWS as LAWS
 from .laws import Coefficient as Coefficient
@@ -57,9 +58,10 @@ from .seeds.result import VariancePart as VariancePart
 from .seeds.variance import variance as variance
 from .store import load as load
 from .store import save as save
+from .table import Metric as Metric
 from .table import Table as Table
 from .table import as_table as as_table
-from .table import observations as observations
+from .table import metrics as metrics
 from .views import plot_alignment as plot_alignment
 from .views import plot_fit as plot_fit
 from .views import plot_fits as plot_fits

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from scalefit.cli._cures import in_shell
 from scalefit.errors import ScalefitError, ScalefitWarning
 
 BAD_INPUT = 2
@@ -32,7 +33,7 @@ def guarded() -> Iterator[None]:
         with warnings_on_one_line():
             yield
     except ScalefitError as error:
-        _stop(one_line(error))
+        _stop(in_shell(one_line(error)))
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:

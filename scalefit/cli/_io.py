@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,21 @@ def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
-def read_table(path: str, *, where: Sequence[str] | None, rename: Sequence[str] | None) -> Any:
+def read_table(
+    path: str,
+    *,
+    where: Sequence[str] | None = None,
+    rename: Sequence[str] | None = None,
+    allow: str | None = None,
+    metrics: Sequence[str] = (),
+    needs: Collection[str] = ("pretrain_tokens",),
+) -> Any:
     """Read results from a path or ``-``, rename columns, keep the rows asked for."""
-    import scalefit as sf
     from scalefit.groups import condition
+    from scalefit.ingest import table_of
 
-    table = sf.read(path, mapping=pairs(rename, "--map") or None)
+    mapping = pairs(rename, "--map") or None
+    table = table_of(path, mapping=mapping, allow=names(allow) or (), metrics=metrics, needs=needs)
     for text in where or ():
         table = table.where(**dict([condition(text)]))
     return table

@@ -21,6 +21,10 @@ Rename = Annotated[
     list[str] | None,
     typer.Option("--map", help="Rename a column: THEIRS=OURS, e.g. tokens=pretrain_tokens."),
 ]
+Allow = Annotated[
+    str | None,
+    typer.Option("--allow", help="Checks to switch off, comma-separated, e.g. range,fractions."),
+]
 Level = Annotated[float, typer.Option(help="Confidence level of intervals.", min=0.5, max=0.999)]
 By = Annotated[
     str | None,

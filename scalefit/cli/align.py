@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import AsJson, By, Level, Rename, Results, Where
+from ._options import Allow, AsJson, By, Level, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit import Table
@@ -42,6 +42,7 @@ def command(
     results: Results,
     where: Where = None,
     rename: Rename = None,
+    allow: Allow = None,
     by: By = None,
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
     loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
@@ -84,7 +85,14 @@ def command(
         "margin": margin,
         "level": level,
     }
-    read = partial(read_table, results, where=where, rename=rename)
+    read = partial(
+        read_table,
+        results,
+        where=where,
+        rename=rename,
+        allow=allow,
+        metrics=[*(names(quality) or ()), loss],
+    )
     if follow:
         _follow(read, {**options, "planned": planned}, every, looks, fail_on)
         return

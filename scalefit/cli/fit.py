@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from scalefit.cli._options import AsJson, By, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, By, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fits
@@ -19,6 +19,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    allow: Allow = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="Law input = column, e.g. N=parameters; may be repeated."),
@@ -39,8 +40,15 @@ def command(
     from scalefit.cli import _fits, _io
     from scalefit.store import document
 
-    table = _io.read_table(results, where=where, rename=rename)
     columns = _io.pairs(inputs, "--input") or None
+    table = _io.read_table(
+        results,
+        where=where,
+        rename=rename,
+        allow=allow,
+        metrics=[metric],
+        needs=(columns or {"x": "pretrain_tokens"}).values(),
+    )
     many = sf.fit_each(
         table,
         metric,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scalefit.cli._options import AsJson, By, Level, Loss, Quality, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, By, Level, Loss, Quality, Rename, Results, Where
 from scalefit.errors import DomainError
 
 
@@ -21,6 +21,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    allow: Allow = None,
     level: Level = 0.95,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Save the picture: .png, .svg, .pdf.")
@@ -33,7 +34,9 @@ def command(
     from scalefit.store import document
 
     wanted, quality = _question(target, target_bleu, quality)
-    table = _io.read_table(results, where=where, rename=rename)
+    table = _io.read_table(
+        results, where=where, rename=rename, allow=allow, metrics=[quality, loss]
+    )
     found = sf.forecast(table, wanted, quality=quality, loss=loss, by=_io.names(by), level=level)
     if as_json:
         _io.write_json(document(found))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scalefit.cli._options import By, Level, Loss, Output, Quality, Rename, Results, Where
+from scalefit.cli._options import Allow, By, Level, Loss, Output, Quality, Rename, Results, Where
 from scalefit.files import write_text
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    allow: Allow = None,
     level: Level = 0.95,
 ) -> None:
     """Write one HTML file: what a target takes, all fits, whether each corpus helps, all notes."""
@@ -31,7 +32,9 @@ def command(
     from scalefit.cli import _io
     from scalefit.views import forecast_report, render
 
-    table = _io.read_table(results, where=where, rename=rename)
+    table = _io.read_table(
+        results, where=where, rename=rename, allow=allow, metrics=[quality, loss]
+    )
     found = sf.forecast(table, target, quality=quality, loss=loss, by=_io.names(by), level=level)
     more = [_alignment(table, quality, loss, by)]
     title = f"Transfer scaling: {Path(results).name if results != '-' else 'stdin'}"

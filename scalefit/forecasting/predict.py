@@ -102,6 +102,7 @@ class Band(Result):
 
 def predict(
     fit: Fit,
+    x: float | str | Sequence[float | str] | Array | None = None,
     *,
     level: float = 0.95,
     kind: Kind = "mean",
@@ -112,6 +113,8 @@ def predict(
     Parameters
     ----------
     fit : Fit
+    x : number, count or several, optional
+        Where, for a law of one input.
     level : float
         Confidence of the interval.
     kind : {"mean", "run"}
@@ -134,6 +137,10 @@ def predict(
     2.21
     """
     names = fit.law.inputs
+    if x is not None and len(names) == 1:
+        inputs[names[0]] = x
+    elif x is not None:
+        raise DomainError(f"the law has {len(names)} inputs; give each by name: {_inputs(fit)}")
     unknown = set(inputs) - set(names) - set(fit.observations.columns.values())
     if unknown:
         raise DomainError(

@@ -113,6 +113,8 @@ def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float)
 def _check_target(fit: Fit, target: float) -> None:
     known = metric(fit.metric)
     low, high = known.lower, known.upper
+    if isinstance(target, bool) or not isinstance(target, (int, float, np.number)):
+        raise DomainError(f"found target={target!r}; needed a number in the units of {fit.metric}")
     if not (np.isfinite(target) and low <= target <= high):
         raise DomainError(f"target is {target:g}; {fit.metric} lies between {low:g} and {high:g}")
 

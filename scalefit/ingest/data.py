@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scalefit.table import Table, as_table
+from scalefit.errors import TableError
+from scalefit.table import Observations, Table, as_table, cut
 
 from .read import read
 
@@ -52,13 +53,63 @@ def table_of(
     >>> len(table_of(data, where={"pretrain_tokens": ">=4M"}))
     2
     """
+    for name, value, needed in (
+        ("where", where, "column -> condition, e.g. where={'corpus': 'fr'}"),
+        ("mapping", mapping, "own name -> ours, e.g. mapping={'loss': 'cross_entropy'}"),
+    ):
+        if value is not None and not isinstance(value, Mapping):
+            raise TableError(f"found {name}={value!r}; needed a mapping {needed}")
+    for metric in metrics:
+        if not isinstance(metric, str):
+            raise TableError(f"found the metric {metric!r}; needed its name, e.g. 'bleu'")
     free = () if "pretrain_tokens" in needs else ("no_pretrain_tokens",)
     allowed = (*([allow] if isinstance(allow, str) else allow), *free)
+    if isinstance(data, str) and not data.strip():
+        raise TableError("found an empty path; needed a file, a folder, or the results themselves")
     if _is_path(data):
         table = read(data, mapping=mapping, allow=allowed, metrics=metrics, inputs=needs)
     else:
         table = as_table(data, mapping=mapping, allow=allowed, metrics=metrics, inputs=needs)
-    return table.where(**where) if where else table
+    return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})
+
+
+def observations(
+    data: Any,
+    metric: str,
+    inputs: Mapping[str, str],
+    where: Mapping[str, Any] | None = None,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+) -> Observations:
+    """Cut the vectors of one metric out of results.
+
+    Parameters
+    ----------
+    data : path, DataFrame, Table or mapping of columns
+        Where the values come from.
+    metric : str
+        Which values.
+    inputs : mapping
+        Law input name -> numeric column.
+    where, mapping, allow
+        As in :func:`table_of`.
+
+    Raises
+    ------
+    TableError
+        Where nothing is left, or an input column holds text.
+
+    Examples
+    --------
+    >>> data = {"pretrain_tokens": ["1M", "4M"], "BLEU": [21.5, 24.0]}
+    >>> observations(data, "bleu", {"D": "pretrain_tokens"}).values
+    array([21.5, 24. ])
+    """
+    needs = inputs.values()
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=needs)
+    name = table.metric(metric)
+    return cut(table.where(metric=name), name, inputs)
 
 
 def _is_path(data: Any) -> bool:

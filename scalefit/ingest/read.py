@@ -10,7 +10,7 @@ from scalefit.errors import FormatError, MissingColumnError
 from scalefit.result import frame_of
 from scalefit.table import Table
 from scalefit.table.build import build
-from scalefit.table.metrics import METRICS, canonical
+from scalefit.table.metrics import known
 
 from . import manifest as manifests
 from .checkpoints import BEST, FINAL, Checkpoints, checked
@@ -59,7 +59,7 @@ def read(
     metrics : sequence of str
         Columns that are metrics though the registry does not know them.
     inputs : collection of str
-        Columns that a law takes as they are, though a metric is called so.
+        Columns that are inputs of a law though they are named after a metric.
     manifest : path, optional
         A table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
     pattern : str, optional
@@ -163,7 +163,7 @@ def _one_shape(rows: Sequence[Row]) -> None:
     long: Callable[[Row], bool] = lambda row: "metric" in row and "value" in row  # noqa: E731
     first = long(rows[0])
     for row in rows:
-        wide = any(canonical(str(name)) in METRICS for name in row)
+        wide = any(known(str(name)) for name in row)
         if long(row) != first and (wide or not first):
             raise FormatError(
                 f"{row.get('@place') or row.get('source')}: long rows (metric, value) and wide ones (a "

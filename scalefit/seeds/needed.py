@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from .power import (
     width_assurance,
 )
 from .result import Variance, VariancePart
+from .variance import variance
 
 FALSE_MISFITS = 0.05
 """Share of right laws that fail the fit's test of lack of fit: their intervals come out wide."""
@@ -77,8 +78,12 @@ Chance = Callable[[int, int], float]
 
 
 def seeds_needed(
-    spread: Spread | VariancePart | Variance,
+    spread: Any,
     *,
+    metric: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
     difference: float | None = None,
     half_width: float | None = None,
     fit: Fit | None = None,
@@ -95,7 +100,9 @@ def seeds_needed(
 
     Parameters
     ----------
-    spread : variance components of one domain, or :class:`Spread` with numbers of your own.
+    spread : variance components of one domain, :class:`Spread` with numbers of your own, or the
+        results themselves (a path, a DataFrame, a Table, a mapping), with ``metric``.
+    metric, where, mapping, allow : for results, as in :func:`scalefit.variance`.
     difference : tell a difference of this size between two procedures from 0.
     half_width : bring a procedure's mean to ± this, at ``level``.
     fit, target : bring the tokens at which the fitted curve reaches ``target`` within a
@@ -123,6 +130,8 @@ def seeds_needed(
     >>> seeds_needed(Spread(pretrain=0.72, finetune=0.28), difference=2.0).pretrain
     5
     """
+    if not isinstance(spread, Spread | VariancePart | Variance):
+        spread = _measured(spread, metric, {"where": where, "mapping": mapping, "allow": allow})
     costs = (pretrain_cost, finetune_cost, correlation)
     start = _spread(spread, costs, high=False)
     asked = _question(difference, half_width, fit, target, factor)
@@ -131,6 +140,16 @@ def seeds_needed(
     if not isinstance(spread, Spread):
         notes.append(_at_upper_end(_spread(spread, costs, high=True), asked, power, level, most))
     return SeedPlan(asked.words, *plan[0], tuple(plan[1]), tuple(notes))
+
+
+def _measured(data: Any, metric: str | None, options: Mapping[str, Any]) -> Variance:
+    if isinstance(data, Fit) or metric is None:
+        raise DesignError(
+            f"found a {type(data).__name__}; needed the spread over seeds first. Try: "
+            "seeds_needed('results.csv', metric='bleu', difference=0.5), or "
+            "seeds_needed(sf.variance(data, metric='bleu'), fit=fit, target=20)"
+        )
+    return variance(data, metric=metric, **options)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
+from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
 
@@ -90,8 +91,15 @@ def variance(
         crossed = crossed_parts(table, metric, factors, by, level)
         return Variance(metric, level, tuple(crossed))
     found, notes = cells(table, metric)
-    parts = [_part(key, group, design, method, level) for key, group in _sides(found, by, table)]
-    notes += tuple(n for n in (_test_note(parts),) if n)
+    parts, silent = [], []
+    for key, group in _sides(found, by, table):
+        try:
+            parts.append(_part(key, group, design, method, level))
+        except DesignError as error:
+            silent.append(f"{group_name(key) or 'all'}: {error}")
+    if not parts:
+        raise DesignError(silent[0].partition(": ")[2])
+    notes += (*silent, *(n for n in (_test_note(parts),) if n))
     return Variance(metric, level, tuple(parts), notes)
 
 

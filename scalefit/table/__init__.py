@@ -1,5 +1,6 @@
 """What a results table is: columns, units, checks, wide and long. pandas stops here."""
 
+from . import metrics as metrics
 from .apart import Grouping as Grouping
 from .apart import grouping as grouping
 from .build import ALLOWABLE as ALLOWABLE
@@ -13,6 +14,5 @@ from .metrics import metric as metric
 from .observations import Observations as Observations
 from .observations import cut as cut
 from .observations import digest as digest
-from .observations import observations as observations
 from .runs import Runs as Runs
 from .runs import runs_of as runs_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,8 @@ def grouping(
     """
     rows = table.pretrained()
     asked = [by] if isinstance(by, str) else by
+    if not (asked is None or all(isinstance(name, str) for name in _several(asked))):
+        raise TableError(f"found by={by!r}; needed names of columns, e.g. by=['corpus', 'task']")
     for name in asked or ():
         if name not in table.columns.named and name not in KNOWN:
             raise no_column(table.columns, name)
@@ -68,6 +71,10 @@ def grouping(
         columns.append(name)
         notes.append(_added(rows, name))
     return Grouping(tuple(columns), tuple(notes))
+
+
+def _several(names: Any) -> Iterable[Any]:
+    return names if isinstance(names, Iterable) else [names]
 
 
 def _added(rows: Table, name: str) -> str:

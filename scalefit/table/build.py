@@ -19,11 +19,11 @@ from .cells import (
     missing,
     number_cell,
     numbers,
-    plain_text,
     texts,
 )
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
 from .draft import Draft
+from .flat import flattened
 from .problems import listed, raise_all
 from .rename import rename
 from .shape import to_long
@@ -54,11 +54,10 @@ def build(
     notes: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the checked long frame and the notes; raise TableError with all problems."""
-    draft = Draft(frame.reset_index(drop=True), _labels(frame, labels), _allowed(allow), [*notes])
-    draft.frame.columns = pd.Index([" ".join(plain_text(str(c)).split()) for c in frame.columns])
-    twice = draft.frame.columns[draft.frame.columns.duplicated()]
-    if len(twice):
-        raise TableError(f"column names stand twice: {listed(sorted(set(twice)))}")
+    places = _labels(frame, labels)
+    flat, more = flattened(frame, metrics)
+    places = places if len(places) == len(flat) else [f"row {i}" for i in range(len(flat))]
+    draft = Draft(flat, places, _allowed(allow), [*notes, *more])
     rename(draft, mapping or {})
     _require(draft)
     to_long(draft, metrics, inputs)

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from scalefit.groups import spelling
+
 from .cells import Floats, Mask
 from .columns import COUNTS
 from .draft import Draft
@@ -32,7 +34,6 @@ def check(draft: Draft) -> None:
     """Spell metrics canonically, bring cross-entropy to nats, and check every row by itself."""
     _spell_metrics(draft)
     if draft.has("unit"):
-        _take_logarithms(draft)
         _to_nats(draft)
     for name in COUNTS:
         if draft.has(name):
@@ -49,46 +50,51 @@ def rows_of(draft: Draft, name: str) -> Mask:
 
 
 def _spell_metrics(draft: Draft) -> None:
+    spelled: dict[str, str] = {}
     for name in draft.frame["metric"].unique():
-        if (plain := canonical(str(name))) != name:
+        plain = canonical(str(name))
+        plain = next((s for s in spelled.values() if spelling(s) == spelling(plain)), plain)
+        if plain != name:
             draft.note(f"metric {name!r} read as {plain!r}")
-    draft.put("metric", [canonical(str(m)) for m in draft.frame["metric"]])
+        spelled[name] = plain
+    draft.put("metric", draft.frame["metric"].map(spelled).to_numpy(dtype=object))
 
 
 def _to_nats(draft: Draft) -> None:
-    units = [str(u).strip().lower() for u in draft.frame["unit"]]
-    metrics, named = list(draft.frame["metric"]), list(draft.frame["unit"])
-    factors = np.ones(len(units))
-    for i, (unit, name) in enumerate(zip(units, metrics, strict=True)):
-        if name in ENTROPIES and unit in _UNITS:
-            metrics[i], factors[i] = _UNITS[unit]
-            named[i] = METRICS[metrics[i]].unit
-            if metrics[i] != name:
-                draft.note(f"{name} in {unit} is {metrics[i]}, another metric")
-            if factors[i] != 1.0:
-                draft.note(f"cross-entropy in {unit} turned into {named[i]} (times ln 2)")
-    draft.put("metric", metrics)
-    draft.put("unit", named)
+    """Bring cross-entropies to nats, and perplexities whose unit is known to cross-entropies."""
+    kinds = draft.frame[["metric", "unit"]].drop_duplicates()
+    for name, unit in kinds.itertuples(index=False):
+        said = str(unit).strip().lower()
+        target, factor = _UNITS.get(said, ("", 1.0)) if name in ENTROPIES else ("", 1.0)
+        rows = rows_of(draft, name) & np.asarray(draft.frame["unit"] == unit, dtype=bool)
+        if name == "perplexity" and said in _PER_TOKEN:
+            target = "cross_entropy"
+            _take_logarithms(draft, rows)
+            draft.note(f"{rows.sum()} perplexities per token: their logarithms are cross-entropies")
+        if not target:
+            continue
+        if name in ENTROPIES and target != name:
+            draft.note(f"{name} in {said} is {target}, another metric")
+        if factor != 1.0:
+            _scale(draft, rows, factor)
+            draft.note(f"cross-entropy in {said} turned into {METRICS[target].unit} (times ln 2)")
+        draft.put("metric", np.where(rows, target, draft.frame["metric"]).astype(object))
+        draft.put("unit", np.where(rows, METRICS[target].unit, draft.frame["unit"]).astype(object))
+
+
+def _scale(draft: Draft, rows: Mask, factor: float) -> None:
     for column in ("value", "stderr"):
         if draft.has(column):
-            draft.put(column, draft.frame[column].to_numpy(dtype=float) * factors)
+            values = draft.frame[column].to_numpy(dtype=float)
+            draft.put(column, np.where(rows, values * factor, values))
 
 
-def _take_logarithms(draft: Draft) -> None:
-    """Turn perplexities whose unit is known into cross-entropies, standard errors with them."""
-    per_token = np.isin([str(u).strip().lower() for u in draft.frame["unit"]], _PER_TOKEN)
-    rows = rows_of(draft, "perplexity") & per_token
-    if not rows.any():
-        return
+def _take_logarithms(draft: Draft, rows: Mask) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
     safe = np.where(rows, np.maximum(values, 1.0 - _DUST), 1.0)
     if draft.has("stderr"):
         draft.put("stderr", draft.frame["stderr"].to_numpy(dtype=float) / safe)
     draft.put("value", np.where(rows, np.log(safe), values))
-    entropy = METRICS["cross_entropy"]
-    draft.put("metric", np.where(rows, entropy.name, draft.frame["metric"]).tolist())
-    draft.put("unit", np.where(rows, entropy.unit, draft.frame["unit"]).tolist())
-    draft.note(f"{rows.sum()} perplexities per token: their logarithms are cross-entropies")
 
 
 def _seen(value: float) -> str:

@@ -79,7 +79,7 @@ class Table:
         metrics : sequence of str
             Columns of a wide frame that are metrics though the registry does not know them.
         inputs : collection of str
-            Columns that a law takes as they are, though a metric is called so: BLEU from ``ce``.
+            Columns of a wide frame that are inputs of a law though they are named after a metric.
 
         Raises
         ------
@@ -257,9 +257,7 @@ def as_table(
     if isinstance(data, Table):
         if not mapping:
             return data
-        again = Table.from_frame(
-            data.frame, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs
-        )
+        again = Table.from_frame(data.frame, mapping=mapping, allow=allow)
         return replace(again, notes=tuple(dict.fromkeys((*data.notes, *again.notes))))
     if isinstance(data, Mapping):
         data = _frame(data)
@@ -276,6 +274,11 @@ def _told(data: Any) -> str:
 
 
 def _frame(data: Mapping[str, Any]) -> pd.DataFrame:
+    alone = [name for name, cells in data.items() if np.ndim(cells) == 0]
+    if alone:
+        raise TableError(
+            f"column {alone[0]!r} is {data[alone[0]]!r}; needed a list, one value a row"
+        )
     try:
         return pd.DataFrame(dict(data))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The metrics that scalefit knows: direction, range, unit and title of each."""
+"""The metrics that scalefit knows: direction, range, unit and title of each; users add their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import math
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+from scalefit.errors import TableError
+
+INF = math.inf
 
 
 @dataclass(frozen=True)
@@ -23,37 +27,65 @@ class Metric:
     unit : str
         Unit of the values, for axes.
     title : str
-        Name as papers write it.
+        Name as papers write it; the name, unless given.
+
+    Examples
+    --------
+    >>> Metric("fluency", "+", lower=1, upper=5).title
+    'fluency'
     """
 
     name: str
-    direction: Literal["+", "-"] | None
-    lower: float
-    upper: float
-    unit: str
-    title: str
+    direction: Literal["+", "-"] | None = None
+    lower: float = -INF
+    upper: float = INF
+    unit: str = ""
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or self.direction not in ("+", "-", None):
+            raise TableError(
+                f"found the metric {self.name!r} with direction {self.direction!r}; needed a name and "
+                "'+' (more is better), '-' (less is better) or None"
+            )
+        if not self.lower < self.upper:
+            raise TableError(f"{self.name}: found a range of {self.lower:g} to {self.upper:g}")
+        object.__setattr__(self, "title", self.title or self.name)
 
     @property
     def percent(self) -> bool:
         """Whether the metric runs from 0 to 100, so that a fraction is a mistake."""
-        return self.upper == 100.0
+        return self.upper == 100.0 and self.unit.endswith("points")
 
 
-INF = math.inf
 _LISTED = (
     Metric("cross_entropy", "-", 0.0, INF, "nats/target token", "cross-entropy"),
     Metric("cross_entropy_per_byte", "-", 0.0, INF, "nats/byte", "cross-entropy per byte"),
     Metric("perplexity", "-", 1.0, INF, "", "perplexity"),
     Metric("bleu", "+", 0.0, 100.0, "BLEU points", "BLEU"),
+    Metric("spbleu", "+", 0.0, 100.0, "spBLEU points", "spBLEU"),
     Metric("chrf", "+", 0.0, 100.0, "chrF points", "chrF"),
     Metric("chrf++", "+", 0.0, 100.0, "chrF++ points", "chrF++"),
     Metric("rouge", "+", 0.0, 100.0, "ROUGE points", "ROUGE"),
+    Metric("rouge1", "+", 0.0, 100.0, "", "ROUGE-1"),
+    Metric("rouge2", "+", 0.0, 100.0, "", "ROUGE-2"),
+    Metric("rougel", "+", 0.0, 100.0, "", "ROUGE-L"),
+    Metric("rougelsum", "+", 0.0, 100.0, "", "ROUGE-Lsum"),
+    Metric("meteor", "+", 0.0, 100.0, "", "METEOR"),
     Metric("ter", "-", 0.0, INF, "TER points", "TER"),
+    Metric("wer", "-", 0.0, INF, "", "WER"),
+    Metric("cer", "-", 0.0, INF, "", "CER"),
     Metric("comet", "+", -INF, INF, "COMET", "COMET"),
     Metric("comet_qe", "+", -INF, INF, "COMET-QE", "COMET-QE"),
+    Metric("xcomet", "+", -INF, INF, "XCOMET", "XCOMET"),
+    Metric("metricx", "-", 0.0, 25.0, "MetricX", "MetricX"),
+    Metric("bleurt", "+", -INF, INF, "BLEURT", "BLEURT"),
+    Metric("bertscore", "+", -INF, 100.0, "", "BERTScore"),
     Metric("accuracy", "+", 0.0, 1.0, "fraction", "accuracy"),
+    Metric("exact_match", "+", 0.0, 100.0, "", "exact match"),
     Metric("error", "-", 0.0, 1.0, "fraction", "error rate"),
     Metric("f1", "+", 0.0, 1.0, "fraction", "F1"),
+    Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
     Metric("brevity_penalty", None, 0.0, 1.0, "ratio", "brevity penalty"),
 )
 METRICS: dict[str, Metric] = {m.name: m for m in _LISTED}
@@ -61,27 +93,79 @@ _SPELLINGS = {
     "crossentropy": "cross_entropy",
     "chrf2": "chrf",
     "chrfplusplus": "chrf++",
-    "chrf2++": "chrf++",
+    "chrf2pp": "chrf++",
     "ppl": "perplexity",
     "acc": "accuracy",
     "sacrebleu": "bleu",
+    "bleu4": "bleu",
+    "flores101bleu": "spbleu",
+    "flores200bleu": "spbleu",
+    "worderrorrate": "wer",
+    "charactererrorrate": "cer",
+    "translationeditrate": "ter",
     "cometqe": "comet_qe",
     "cometkiwi": "comet_qe",
     "ce": "cross_entropy",
+    "em": "exact_match",
+    "matthewscorrelation": "mcc",
     "bp": "brevity_penalty",
 }
-_PLAIN = {re.sub(r"[_\W]+", "", name.replace("+", "p")): name for name in METRICS}
+_FAMILY = re.compile(
+    r"(xcomet|metricx|bleurt|bertscore)([-_ ]*(\d[\d.]*|x*l|large|base|tiny|hybrid|ref|qe|f1))*",
+    re.I,
+)
+"""Metrics of several models (``metricx-24-hybrid-xl``): each keeps its name, all share what is known."""
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[_\s-]+", "", name.strip().lower()).replace("++", "pp")
+
+
+_PLAIN = {_squeezed(name): name for name in METRICS}
+
+
+def register(*metrics: Metric) -> None:
+    """Make metrics of your own known: their columns, directions and ranges.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sf.metrics.register(sf.Metric("fluency", "+", lower=1, upper=5))
+    >>> sf.as_table({"pretrain_tokens": ["1M", "4M"], "Fluency": [3.1, 3.4]}).metrics
+    ('fluency',)
+    """
+    shipped = {m.name: m for m in _LISTED}
+    for new in metrics:
+        name = canonical(new.name)
+        if shipped.get(name, new) != new:
+            raise TableError(f"the metric {name!r} is known already; give yours another name")
+        METRICS[new.name] = new
+        _PLAIN[_squeezed(new.name)] = new.name
 
 
 def canonical(name: str) -> str:
     """Return the registry's spelling of a metric (``chrF2`` is ``chrf``), or the name as it is."""
     text = name.strip()
-    low = text.lower()
-    if low in METRICS:
-        return low
-    squeezed = re.sub(r"[_\s-]+", "", low)
-    known = _SPELLINGS.get(squeezed) or _PLAIN.get(squeezed.replace("+", "p"))
-    return known or text
+    squeezed = _squeezed(text)
+    return _SPELLINGS.get(squeezed) or _PLAIN.get(squeezed) or text
+
+
+def known(name: str) -> Metric | None:
+    """Return what is known about a metric, None where nothing is.
+
+    Examples
+    --------
+    >>> known("MetricX-24-XL").direction, known("fluency of the text")
+    ('-', None)
+    """
+    text = canonical(name)
+    if text in METRICS:
+        return METRICS[text]
+    family = _FAMILY.fullmatch(text)
+    if family is None:
+        return None
+    found = METRICS[family[1].lower()]
+    return Metric(text, found.direction, found.lower, found.upper, found.unit, text)
 
 
 def metric(name: str) -> Metric:
@@ -91,8 +175,7 @@ def metric(name: str) -> Metric:
     --------
     >>> metric("chrF").direction
     '+'
-    >>> metric("fluency").direction is None
+    >>> metric("adequacy").direction is None
     True
     """
-    known = METRICS.get(canonical(name))
-    return known or Metric(name, None, -INF, INF, "", name)
+    return known(name) or Metric(name)

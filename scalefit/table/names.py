@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .metrics import METRICS, canonical
+from .metrics import METRICS, canonical, known
 
 Named = tuple[str | None, str]
 """Evaluation set (None where the name says none) and metric."""
@@ -85,16 +85,16 @@ def column(name: str) -> Named | None:
     >>> column("Test BLEU"), column("accuracy"), column("eval_runtime"), column("eval_id")
     (('test', 'bleu'), (None, 'accuracy'), None, None)
     """
-    if canonical(name) in METRICS:
+    if known(name):
         return None, canonical(name)
     named = split(name)
-    return named if named and (named[1] in METRICS or named[1] in _LOSSES) else None
+    return named if named and (known(named[1]) or named[1] in _LOSSES) else None
 
 
 def metric_name(name: str) -> str:
     """Return the metric's canonical name, or the name in the registry's manner."""
     plain = canonical(name.replace("/", "_"))
-    return plain if plain in METRICS else plain.lower()
+    return plain if known(plain) else plain.lower()
 
 
 def _path(name: str) -> tuple[list[str], str]:
@@ -120,6 +120,6 @@ def _set(name: str) -> str:
 
 def _is_metric(name: str) -> bool:
     low = name.lower()
-    if canonical(low) in METRICS or low.startswith(("loss", "nll")):
+    if known(low) or low.startswith(("loss", "nll")):
         return True
     return any(low.startswith(f"{m}_") for m in METRICS)

@@ -67,42 +67,14 @@ class Observations:
         return _unpickled, ({**plain, **views},)
 
 
-def observations(
-    table: Table,
-    metric: str,
-    inputs: Mapping[str, str],
-    where: Mapping[str, Any] | None = None,
-) -> Observations:
-    """Cut the vectors of one metric out of a table.
-
-    Parameters
-    ----------
-    table : Table
-        Where the values come from.
-    metric : str
-        Which values.
-    inputs : mapping
-        Law input name -> numeric column of the table.
-    where : mapping, optional
-        Further conditions, as in :meth:`Table.where`.
+def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
+    """Cut the vectors out of rows that all hold one metric.
 
     Raises
     ------
     TableError
-        Where nothing is left, or an input column holds text.
-
-    Examples
-    --------
-    >>> from scalefit import as_table
-    >>> table = as_table({"pretrain_tokens": ["1M", "4M"], "bleu": [21.5, 24.0]})
-    >>> observations(table, "bleu", {"x": "pretrain_tokens"}).values
-    array([21.5, 24. ])
+        Where no row has all inputs, or an input column holds text.
     """
-    return cut(table.where(**{**(where or {}), "metric": canonical(metric)}), metric, inputs)
-
-
-def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
-    """Cut the vectors out of rows that all hold one metric; see :func:`observations`."""
     vectors = {name: _numbers(rows, column) for name, column in inputs.items()}
     there = np.all([np.isfinite(v) for v in vectors.values()], axis=0)
     if not np.any(there):

@@ -36,6 +36,8 @@ def unique(columns: Columns, name: str, rows: Ints) -> list[Any]:
 
 def where(columns: Columns, rows: Ints, conditions: Mapping[str, Any]) -> Ints:
     """Return the rows that meet all conditions, or raise what is there instead."""
+    if not conditions:
+        return rows
     kept = np.ones(len(rows), dtype=bool)
     for name, wanted in conditions.items():
         if name not in columns.named:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.groups import spelling
 from scalefit.result import frame_of
 
 from .cells import missing
@@ -21,7 +22,10 @@ _PER_METRIC = ("stderr", "signature")
 
 
 def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] = ()) -> None:
-    """Turn a wide draft into a long one; leave a long one as it is."""
+    """Turn a wide draft into a long one; leave a long one as it is.
+
+    Columns among ``metrics`` are metrics, whatever they are called; those among ``inputs`` are none.
+    """
     if draft.has("metric") and draft.has("value"):
         return
     if draft.has("metric") or draft.has("value"):
@@ -41,7 +45,8 @@ def wide_metrics(frame: pd.DataFrame, extra: Sequence[str] = ()) -> dict[str, Na
     """Return the metric columns of a wide frame, as column name -> (evaluation set, metric)."""
     names = [str(c) for c in frame.columns if str(c) not in KNOWN]
     found = {c: named for c in names if (named := column(c)) is not None}
-    found.update({c: (None, canonical(c)) for c in extra if c in names})
+    wanted = {spelling(name) for name in extra}
+    found.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
     doubled = [c for c in found if list(found.values()).count(found[c]) > 1]
     if doubled:
         raise TableError(

@@ -1,0 +1,144 @@
+"""Every door takes what a user has, renamed, cut and checked in one way."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalefit as sf
+from scalefit.errors import DesignError, DomainError, FormatError, ScalefitError, TableError
+from scalefit.ingest import table_of
+
+SIZES = [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8]
+COLUMNS = {
+    "corpus": ["fr"] * 10 + ["en"] * 10,
+    "tokens": np.tile(np.repeat(SIZES, 2), 2),
+    "pretrain_seed": [1, 2] * 10,
+    "BLEU": 10.0 + 2.0 * np.log10(np.tile(np.repeat(SIZES, 2), 2)) + np.tile([0.02, -0.02], 10),
+    "loss": 3.0 - 0.1 * np.log10(np.tile(np.repeat(SIZES, 2), 2)) + np.tile([0.01, -0.01], 10),
+}
+MAPPING = {"tokens": "pretrain_tokens", "loss": "cross_entropy"}
+DOORS = {
+    "fit": lambda data, **o: sf.fit(data, "bleu", "log", **o),
+    "fit_many": lambda data, **o: sf.fit_many(data, "bleu", "log", **o),
+    "forecast": lambda data, **o: sf.forecast(data, 28.0, **o),
+    "align": sf.align,
+    "monitor": sf.monitor,
+    "variance": lambda data, **o: sf.variance(data, metric="bleu", **o),
+    "seeds_needed": lambda data, **o: sf.seeds_needed(data, metric="bleu", half_width=1.0, **o),
+    "observations": lambda data, **o: sf.observations(data, "bleu", {"D": "pretrain_tokens"}, **o),
+    "compare": lambda data, **o: sf.compare_procedures(data, a=SIZES[0], b=SIZES[1], metric="bleu",
+                                                       column="pretrain_tokens", **o),
+}  # fmt: skip
+
+
+@pytest.fixture
+def forms(tmp_path):
+    frame = pd.DataFrame(COLUMNS)
+    frame.to_csv(tmp_path / "results.csv", index=False)
+    return {
+        "path": tmp_path / "results.csv",
+        "text": str(tmp_path / "results.csv"),
+        "frame": frame,
+        "mapping": COLUMNS,
+        "table": sf.Table.from_frame(frame, mapping=MAPPING),
+    }
+
+
+def numbers(answer):
+    """What an answer says, without the notes on where it was read from."""
+    for name in ("digest", "params"):
+        if hasattr(answer, name):
+            return str(getattr(answer, name))
+    return str(answer.rows())
+
+
+@pytest.mark.parametrize("door", sorted({*DOORS} - {"seeds_needed"}))
+def test_every_door_takes_a_path_a_frame_a_table_and_a_mapping(door, forms):
+    answers = set()
+    for form, data in forms.items():
+        mapping = None if form == "table" else MAPPING
+        answers.add(numbers(DOORS[door](data, mapping=mapping, where={"corpus": "fr"})))
+    assert len(answers) == 1
+
+
+def test_seeds_are_planned_from_results(forms):
+    more = forms["frame"].assign(finetune_seed=1)
+    again = more.assign(finetune_seed=2, BLEU=more["BLEU"] + np.tile([0.03, -0.01, 0.02, 0.0], 5))
+    table = pd.concat([more, again])
+    plan = sf.seeds_needed(table, metric="bleu", half_width=1.0, mapping=MAPPING)
+    spread = sf.variance(table, metric="bleu", mapping=MAPPING)
+    assert plan.rows() == sf.seeds_needed(spread, half_width=1.0).rows()
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "",
+        [],
+        {},
+        3,
+        "no such file.csv",
+        np.zeros((3, 2)),
+        pd.DataFrame(),
+        {"pretrain_tokens": 5, "bleu": 3},
+    ],
+    ids=str,
+)
+def test_bad_data_are_answered_by_us(door, data):
+    if (door == "compare" and data is None) or (
+        door == "variance" and isinstance(data, np.ndarray)
+    ):
+        pytest.skip("scores per example, here")
+    with pytest.raises(ScalefitError):
+        DOORS[door](data)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"where": "corpus=fr"}, "needed a mapping column -> condition"),
+        ({"mapping": "a=b"}, "needed a mapping own name -> ours"),
+        ({"allow": "nonsense"}, "allow has nonsense"),
+        ({"metrics": [None]}, "found the metric None; needed its name"),
+        ({"where": {1: 2}}, "no column '1'"),
+    ],
+)
+def test_bad_options_are_answered_by_us(options, words):
+    with pytest.raises(TableError, match=words):
+        table_of({"pretrain_tokens": [1e6], "bleu": [20.0]}, **options)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(FormatError, match=r"no such file\.csv"):
+        sf.fit("no such file.csv", "bleu")
+
+
+def test_a_law_needs_the_columns_it_is_given_and_no_others(tmp_path):
+    """Case B3."""
+    path = tmp_path / "models.csv"
+    pd.DataFrame({"num_params": SIZES, "perplexity": [90, 75, 66, 61, 58]}).to_csv(
+        path, index=False
+    )
+    fit = sf.fit(path, "perplexity", "power", inputs={"x": "num_params"})
+    assert fit.points.y.size == 5
+    assert list(fit.observations.columns.values()) == ["num_params"]
+
+
+@pytest.mark.parametrize("name", ["wer", "WER", "my own metric"])
+def test_a_metric_that_the_user_names_counts(name):
+    """Case B4."""
+    data = {"pretrain_tokens": SIZES, name: [30.0, 22.0, 17.0, 14.0, 12.0]}
+    assert sf.fit(data, name, "power").points.y.size == 5
+
+
+def test_numbers_where_numbers_are_needed():
+    fit = sf.fit(COLUMNS, "bleu", "log", mapping=MAPPING, where={"corpus": "fr"})
+    assert sf.predict(fit, 1e9).estimate == sf.predict(fit, pretrain_tokens="1B").estimate
+    with pytest.raises(DomainError, match="found target='15'; needed a number"):
+        sf.tokens_for(fit, "15")
+    with pytest.raises(DesignError, match="found a Fit; needed the spread over seeds first"):
+        sf.seeds_needed(fit, target=20)
+    with pytest.raises(TableError, match="needed names of columns"):
+        sf.fit_many(COLUMNS, "bleu", by=3, mapping=MAPPING)
