@@ -47,13 +47,14 @@ def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Float
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
     between += damping * (rows.last - centre) ** 2
-    table = np.full_like(centre, scatter)
-    parts = np.stack(
-        [rows.noise, between, (rows.slope * rows.h) ** 2, table, table * rows.h**2], axis=1
-    )
     # Slopes and noise of three sizes are guesses themselves; without this, short curves are overrated
     # and, since backtests come from shorter prefixes, long ones get their doubt.
-    return centre, parts * (1.0 + YOUTH / (rows.n - 1.0))[:, None]
+    youth = 1.0 + YOUTH / (rows.n - 1.0)
+    table = np.full_like(centre, scatter)
+    parts = np.stack(
+        [rows.noise, between, youth * (rows.slope * rows.h) ** 2, table, table * rows.h**2], axis=1
+    )
+    return centre, parts * youth[:, None]
 
 
 def learn_factors(

@@ -37,7 +37,7 @@ class Prior:
 
 
 SHIPPED = Prior(
-    weights={"last value": 0.12, "flattening slope": 0.73, "ceiling": 0.1, "logistic": 0.05},
-    factors=np.log([0.051, 0.049, 0.004, 0.032, 0.471]),
-    chance=np.array([0.72, 0.05, 0.45, 0.22, -0.37, 0.04]),
+    weights={"last value": 0.08, "flattening slope": 0.64, "ceiling": 0.24, "logistic": 0.05},
+    factors=np.log([0.066, 0.092, 0.003, 0.031, 0.503]),
+    chance=np.array([0.73, 0.05, 0.46, 0.22, -0.37, 0.04]),
 )

@@ -1,0 +1,349 @@
+"""Judge forecasts of quality on public families, each group left out of all learning.
+
+Run: SCALEFIT_SHARED=FOLDER OMP_NUM_THREADS=1 python benchmarks/forecasts_quality.py --write docs/forecasts.md
+What it prints stands between the marks ``<!-- quality -->`` and ``<!-- end of quality -->`` of that page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from quality_study import FOUR, HALF, NEAR, STRIDES, Held, Table, band, prior_of, tables, targets
+from scipy.special import stdtrit
+
+import scalefit as sf
+from scalefit.forecasting.quality import Learned, reach_quality
+from scalefit.forecasting.quality.doubt import FREEDOM, Band
+from scalefit.forecasting.quality.learn import learned_from
+from scalefit.forecasting.quality.prior import Prior
+from scalefit.forecasting.quality.scale import TOP, scale_of
+from scalefit.forecasting.reach import HORIZONS
+from scalefit.forecasting.series import Series
+
+Floats = NDArray[np.float64]
+BASELINES = ("last value", "line", "random walk")
+FAR = {"≤ 2 ×": 2.001, "2–10 ×": 10.001, "> 10 ×": np.inf}
+REACHED = {"≤ 2 ×": 2.0, "2–4 ×": 4.0, "4–10 ×": 10.0, "> 10 ×": np.inf}
+LEVELS = (0.5, 0.8, 0.95)
+LN = np.log(HORIZONS)
+HEAD = "## Quality: BLEU, chrF, accuracy"
+MARKS = "<!-- quality -->", "<!-- end of quality -->"
+
+
+class LeftOut:
+    """Priors learned without a group, each once."""
+
+    def __init__(self, every: Sequence[Table]) -> None:
+        self.every = every
+
+    @cache  # noqa: B019  (lives as long as the script)
+    def without(self, group: str) -> Prior:
+        """Return the prior of all other groups."""
+        return prior_of([t for t in self.every if t.group != group])
+
+    def learned(self, t: Table, cut: Held) -> Learned:
+        """Return what a table's fitted sizes teach, shrunk to the prior of other groups."""
+        return learned_from(cut.tested, self.without(t.group))
+
+
+def baselines(short: Sequence[Series], h: Floats) -> Floats:
+    """Return last value, line through the last half, random walk with drift: (3, C, Q), per cent."""
+    rows = []
+    for c, ahead in zip(short, h, strict=True):
+        y, u = scale_of(c).to(c.y), np.log(c.x / c.x[-1])
+        half = max(3, (len(c) + 1) // 2)
+        line = np.polyval(np.polyfit(u[-half:], y[-half:], 1), ahead)
+        rows.append([0 * ahead + y[-1], line, y[-1] + (y[-1] - y[0]) / (u[-1] - u[0]) * ahead])
+    return np.array(rows).transpose(1, 0, 2)
+
+
+def interval(b: Band, level: float) -> tuple[Floats, Floats]:
+    """Return the ends of the central interval, within the range."""
+    z = stdtrit(FREEDOM, 0.5 + level / 2)
+    return np.clip(b.centre - z * b.below, 0, TOP), np.clip(b.centre + z * b.above, 0, TOP)
+
+
+def winkler(y: Floats, low: Floats, high: Floats, level: float) -> Floats:
+    """Return the interval score: width, and 2 / (1 - level) a unit outside."""
+    outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
+    return high - low + 2 / (1 - level) * outside
+
+
+def binned(times: Any, ends: dict[str, float]) -> Any:
+    """Return which named distance each multiple falls into."""
+    return pd.cut(times, [0.0, *ends.values()], labels=list(ends))
+
+
+def points(t: Table, name: str, cut: Held, learned: Learned) -> pd.DataFrame:
+    """One row a held-out point: errors of the forecast and the baselines, intervals and scores."""
+    _, b = band(cut.short, cut.h, learned)
+    y = cut.actual.ravel()
+    frame = {"h": cut.h.ravel(), "curve": np.repeat(np.arange(len(cut.short)), cut.h.shape[1])}
+    frame["error"] = b.centre - y
+    for base, at in zip(BASELINES, baselines(cut.short, cut.h), strict=True):
+        frame[base] = at.ravel() - y
+    for level in (0.95, 0.8):
+        low, high = interval(b, level)
+        frame[f"in {level}"] = (low - 1e-9 <= y) & (y <= high + 1e-9)
+        frame[f"score {level}"] = winkler(y, low, high, level)
+        frame[f"width {level}"] = high - low
+    kept = pd.DataFrame(frame)[cut.held.ravel()]
+    distance = binned(np.exp(kept.h), FAR)
+    return kept.assign(family=t.name, group=t.group, split=name, distance=distance)
+
+
+def root_mean_square(frame: pd.DataFrame, of: Sequence[str]) -> pd.DataFrame:
+    """Return, a family, the mean over splits and curves of the root mean square error."""
+    squares = frame[["family", "split", "curve"]].join(frame[list(of)] ** 2)
+    of_curve = np.sqrt(squares.groupby(["family", "split", "curve"], observed=True).mean())
+    return of_curve.groupby(["family", "split"]).mean().groupby("family").mean()
+
+
+def log_law(cut: Held, most: int) -> pd.DataFrame:
+    """Return errors and scores of the log-law's band of a new run on the first ``most`` curves."""
+    rows = []
+    for i, c in enumerate(cut.short[:most]):
+        h, actual = cut.h[i][cut.held[i]], cut.actual[i][cut.held[i]]
+        data = {"pretrain_tokens": c.x, "bleu": scale_of(c).to(c.y)}
+        try:
+            fit = sf.fit(data, metric="bleu", law="log")
+            given = sf.predict(fit, pretrain_tokens=c.x[-1] * np.exp(h), kind="run")
+        except sf.ScalefitError:
+            continue
+        low, high = np.nan_to_num(given.low, neginf=-1e3), np.nan_to_num(given.high, posinf=1e3)
+        score = winkler(actual, low, high, 0.95)
+        error = given.estimate - actual
+        rows.append(pd.DataFrame({"curve": i, "h": h, "log-law": error, "its score": score}))
+    return pd.concat(rows) if rows else pd.DataFrame()
+
+
+def table_of(frame: pd.DataFrame, digits: int = 2) -> str:
+    """Return a frame as a table in Markdown."""
+    flat = frame.reset_index()
+    head = "| " + " | ".join(map(str, flat.columns)) + " |"
+    rows = ["| " + " | ".join(_cell(v, digits) for v in row) + " |" for row in flat.to_numpy()]
+    return "\n".join([head, "|" + "---|" * flat.shape[1], *rows])
+
+
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+    return str(value)
+
+
+def judge_values(every: Sequence[Table], left_out: LeftOut, most: int) -> list[str]:
+    """Return the sections on values."""
+    cuts = [(t, name, cut) for t in every for name, cut in t.splits.items()]
+    frame = pd.concat(points(t, name, cut, left_out.learned(t, cut)) for t, name, cut in cuts)
+    out = [
+        "### Errors and intervals",
+        f"{sum(len(t.curves) for t in every)} curves; held out 1, 2, 3 and the largest fifth of the "
+        "sizes. Errors are root mean squares in per cent of the range, mean over curves; the best "
+        "baseline is the best of the three in the family, chosen afterwards.",
+        *_errors(frame),
+        "### Coverage by distance",
+        "The larger half of the sizes held out, too. Share of held-out points within the band of a "
+        "new run, mean over families (lowest family).",
+        _by_distance(frame[~frame.split.isin(list(FOUR))]),
+    ]
+    if most:
+        laws = pd.concat(
+            log_law(cut, most).assign(family=t.name, split=name)
+            for t, name, cut in cuts
+            if name in NEAR | HALF
+        )
+        both = laws.merge(frame, on=["family", "split", "curve", "h"])
+        out += ["### Against the log-law", _against(both)]
+    return out + _lab(every, left_out)
+
+
+def _errors(frame: pd.DataFrame) -> list[str]:
+    near = frame[frame.split.isin(list(NEAR))]
+    error = root_mean_square(near, ["error", *BASELINES])
+    ratio = (error.error / error[list(BASELINES)].min(axis=1)).rename("error / best baseline")
+    families = near.groupby("family")
+    held = families[["in 0.95", "in 0.8"]].mean().join(families["width 0.95"].median())
+    four = frame[frame.split.isin(list(FOUR))].groupby("family")[["in 0.95", "in 0.8"]].mean()
+    held = held.join(four.add_suffix(", fit on the 4 smallest"))
+    mean = np.exp(np.log(ratio).mean())
+    return [
+        table_of(error.join(ratio).join(held)),
+        f"Geometric mean of error / best baseline over families: {mean:.3f}, worst {ratio.max():.2f}.",
+    ]
+
+
+def _by_distance(frame: pd.DataFrame) -> str:
+    by = frame.groupby(["family", "distance"], observed=True)[["in 0.95", "in 0.8"]].mean()
+    by = by.groupby("distance", observed=True).agg(["mean", "min"])
+    shown = pd.DataFrame(index=by.index)
+    for level in (0.95, 0.8):
+        each = zip(by[f"in {level}", "mean"], by[f"in {level}", "min"], strict=True)
+        shown[f"{level:.0%} holds"] = [f"{mean:.3f} ({least:.2f})" for mean, least in each]
+    return table_of(shown)
+
+
+def _against(both: pd.DataFrame) -> str:
+    rows = {}
+    for name, part in [("all", both), *both.groupby("distance", observed=True)]:
+        error = root_mean_square(part, ["error", "log-law"])
+        score = part.groupby("family")[["score 0.95", "its score"]].mean()
+        rows[name] = {
+            what: np.exp(np.log(f.iloc[:, 0] / f.iloc[:, 1]).mean())
+            for what, f in (("error / log-law", error), ("Winkler 95 % / log-law", score))
+        }
+    return (
+        'Band of a new run by `sf.fit(…, law="log")`, on the first curves of each family; geometric '
+        "mean over families.\n\n" + table_of(pd.DataFrame(rows).T.rename_axis("distance"))
+    )
+
+
+def _lab(every: Sequence[Table], left_out: LeftOut) -> list[str]:
+    """Judge the repository's own table: its largest size held out; tokens for 10 % more."""
+    t = next(t for t in every if t.name == "the lab, BLEU in")
+    cut = t.splits["all but 1"]
+    frame = points(t, "all but 1", cut, left_out.learned(t, cut))
+    rising = frame.curve.isin([i for i, c in enumerate(cut.full) if c.y[-1] > c.y[0]])
+    error = frame[["error", *BASELINES]].abs()
+    cells = {
+        f"all {len(frame)}": error.mean(),
+        f"the {rising.sum()} that rise": error[rising].mean(),
+    }
+    holds, width = frame["in 0.95"].mean(), frame["width 0.95"].median()
+    return [
+        "### The lab: its largest size held out, BLEU within the domain",
+        table_of(pd.DataFrame(cells).T.rename_axis("cells")),
+        f"95 % holds {holds:.2f} at a median width of {width:.1f} BLEU.",
+        _lab_tokens(t, learned_from(t.tested, left_out.without("lab"))),
+    ]
+
+
+def _lab_tokens(t: Table, learned: Learned) -> str:
+    said = reach_quality(t.curves, np.array([1.1 * c.y.max() for c in t.curves]), learned)
+    median, end = (np.mean([np.isfinite(r.quantile(p)) for r in said]) for p in (0.5, 0.9))
+    return (
+        f"Tokens for 10 % above the best measured value: the median is finite in {median:.0%} of the "
+        f"cells, the 80 % interval in {end:.0%}."
+    )
+
+
+def judge_tokens(every: Sequence[Table], left_out: LeftOut) -> list[str]:
+    """Return the sections on tokens."""
+    cuts = [(t, cut) for t in every for cut in t.token_splits.values()]
+    said = pd.concat([reaches(t, cut, left_out.learned(t, cut)) for t, cut in cuts])
+    said = said.reset_index(drop=True)
+    scored = said.join(pd.DataFrame([score(r) for r in said.itertuples()]))
+    return _fixed(scored[~scored.known]) + _known(scored[scored.known])
+
+
+def reaches(t: Table, cut: Held, learned: Learned) -> pd.DataFrame:
+    """One row a target: when it was reached, and what was said."""
+    rows, _ = band(cut.short, cut.h, learned)
+    aim = targets(cut, rows.stride.reshape(cut.h.shape)[:, 0])
+    frames = []
+    for j in range(aim.value.shape[1]):
+        use = np.isfinite(aim.value[:, j]) & (~aim.known[:, j] | aim.seen[:, j])
+        value = np.where(use, aim.value[:, j], TOP)
+        units = np.array([scale_of(c).back(v) for c, v in zip(cut.short, value, strict=True)])
+        chance = [r.probability for r in reach_quality(cut.short, units, learned)]
+        columns = {"h": aim.h[:, j], "seen": aim.seen[:, j], "known": aim.known[:, j]}
+        frames.append(pd.DataFrame({**columns, "end": aim.end, "chance": chance})[use])
+    return pd.concat(frames).assign(family=t.name, group=t.group)
+
+
+def score(r: Any) -> dict[str, float]:
+    """Score one target; a censored one gives each interval the chance that it still holds."""
+
+    def at(h: float) -> float:
+        return float(np.interp(h, LN, r.chance))
+
+    def quantile(p: float) -> float:
+        return float(np.interp(p, r.chance, LN)) if r.chance[-1] >= p else np.inf
+
+    until = at(r.h if r.seen else r.end)
+    out = {}
+    for level in LEVELS:
+        low, high = 0.5 - level / 2, 0.5 + level / 2
+        inside = quantile(low) <= r.h + 1e-9 and r.h <= quantile(high) + 1e-9
+        later = np.clip((high - max(until, low)) / max(1 - until, 1e-9), 0, 1)
+        out[f"in {level}"] = float(inside) if r.seen else float(later)
+    out["80 % finite"] = float(np.isfinite(quantile(0.9)))
+    out["error"] = abs(min(quantile(0.5), LN[-1]) - r.h) / np.log(10)
+    grid = np.linspace(0, r.end, 40)
+    out["crps"] = float(np.mean((np.interp(grid, LN, r.chance) - ((r.h <= grid) & r.seen)) ** 2))
+    for times in (2, 10, 100):
+        if r.end >= np.log(times) - 1e-9:
+            happened = float(r.seen and r.h <= np.log(times))
+            out[f"within {times}"] = happened
+            out[f"Brier {times}"] = (at(np.log(times)) - happened) ** 2
+    return out
+
+
+def _fixed(fixed: pd.DataFrame) -> list[str]:
+    by_group = fixed.groupby("group")[[*(f"in {level}" for level in LEVELS), "crps"]].mean()
+    brier = {}
+    for times in (2, 10, 100):
+        by = fixed.groupby("group")[[f"Brier {times}", f"within {times}"]].mean().dropna()
+        rate = by[f"within {times}"].mean()
+        brier[f"{times} ×"] = {
+            "Brier": by[f"Brier {times}"].mean(),
+            "of the base rate": rate * (1 - rate),
+        }
+    return [
+        "### Tokens: fixed targets, reached or not",
+        f"Targets are the last fitted value + {', '.join(map(str, STRIDES))} × the usual rise an "
+        "e-fold; the smallest 80, 60 and 40 % of the sizes are fitted. What was not reached in the "
+        "data is censored.",
+        table_of(pd.concat([by_group, by_group.mean().to_frame("mean").T]).rename_axis("group"), 3),
+        table_of(pd.DataFrame(brier).T.rename_axis("reached within"), 3),
+    ]
+
+
+def _known(known: pd.DataFrame) -> list[str]:
+    held = [*(f"in {level}" for level in LEVELS), "80 % finite"]
+    distance = binned(np.exp(known.h), REACHED)
+    each = known.assign(distance=distance).groupby(["group", "distance"], observed=True)
+    by = each[held].mean().join(each["error"].median()).groupby("distance", observed=True).mean()
+    return [
+        "### Tokens: targets whose answer is known",
+        "Kept because they were reached, hence a biased judge; mean over groups, median error in log10.",
+        table_of(by),
+    ]
+
+
+def write(page: Path, text: str) -> None:
+    """Put the text between the marks of the page, at its end where it has none."""
+    begin, end = MARKS
+    old = page.read_text("utf-8") if page.exists() else ""
+    body = f"{begin}\n{text}\n{end}"
+    pattern = re.compile(re.escape(begin) + ".*" + re.escape(end), re.DOTALL)
+    new = pattern.sub(lambda _: body, old) if pattern.search(old) else f"{old}\n{body}\n"
+    page.write_text(new, "utf-8")
+
+
+def main() -> None:
+    """Judge, print, and write where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--log-law", type=int, default=12, help="curves a family; 0 leaves it out")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    every = tables()
+    left_out = LeftOut(every)
+    values = judge_values(every, left_out, asked.log_law)
+    text = "\n\n".join([HEAD, *values, *judge_tokens(every, left_out)])
+    print(text)
+    if asked.write:
+        write(asked.write, text)
+
+
+if __name__ == "__main__":
+    main()
