@@ -58,7 +58,7 @@ def misaligned():
 
 MADE = {
     "a fit": lambda: of_loss(),
-    "a robust fit": lambda: of_loss(loss="huber", delta=1e-2, residual="log"),
+    "a robust fit": lambda: of_loss(objective="huber", delta=1e-2, residual="log"),
     "a fit with draws": lambda: sf.bootstrap(of_loss(), resamples=20),
     "a fit to seeds": lambda: sf.fit(runs(), "cross_entropy", "power"),
     "a fit to checkpoints": lambda: sf.fit(
@@ -123,7 +123,7 @@ def test_loading_fits_nothing(result, tmp_path, monkeypatch):
     def never(*_, **__):
         raise AssertionError("a fit was made while loading")
 
-    for module in ("fit", "solve", "resample"):
+    for module in ("fit", "solve"):
         for name in ("solve_problem", "fit_observations", "refit"):
             monkeypatch.setattr(f"scalefit.fitting.{module}.{name}", never, raising=False)
     sf.load(tmp_path / "answer.json")

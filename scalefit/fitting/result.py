@@ -210,7 +210,7 @@ class Fit(Result):
             "intervals": {k: (i.low, i.high) for k, i in self.intervals().items()},
             "not_identified": sorted(self.not_identified),
             "objective": self.objective,
-            "loss": objective,
+            "minimised": objective,
             "weights": self.uncertainty.noise.label,
             "lack_of_fit": self.lack_of_fit,
             "points": self.points.y.size,

@@ -30,12 +30,12 @@ def test_a_column_we_do_not_know_is_refused_by_name_where_one_curve_is_asked_for
 
 
 def test_and_kept_apart_where_many_are():
-    fits = sf.fit_many(layered(), "bleu", "log")
-    assert {key: fit.points.y.size for key, fit in fits.items()} == {(1.0,): 5, (6.0,): 5}
-    for (layers,), fit in fits.items():
-        alone = sf.fit(layered(), "bleu", "log", where={"Layers": layers})
+    fits = sf.fit_each(layered(), "bleu", "log")
+    assert {fit.group["Layers"]: fit.points.y.size for fit in fits} == {1.0: 5, 6.0: 5}
+    for fit in fits:
+        alone = sf.fit(layered(), "bleu", "log", where={"Layers": fit.group["Layers"]})
         assert fit.params == alone.params
-    assert fits.notes == (
+    assert fits.about_data == (
         "groups are split by Layers as well (1.0, 6.0): its values are not averaged",
     )
 
@@ -67,7 +67,7 @@ def test_what_leaves_no_curve_is_refused_with_a_cure():
         )
     ]
     with pytest.raises(TableError, match=r"differ in 'optimizer' .*no curve. Try: where="):
-        sf.fit_many(pd.DataFrame(rows), "bleu", "log")
+        sf.fit_each(pd.DataFrame(rows), "bleu", "log")
 
 
 @pytest.mark.parametrize(
