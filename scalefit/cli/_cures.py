@@ -25,7 +25,7 @@ def in_shell(message: str) -> str:
     --------
     >>> in_shell("Try mapping={'loss': 'cross_entropy'}, or allow='range'")
     'Try --map loss=cross_entropy, or --allow range'
-    >>> in_shell("fit each with sf.fit_many(..., by=['Layers'])")
+    >>> in_shell("fit each with sf.fit_each(..., by=['Layers'])")
     'fit each with --by Layers'
     """
     turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {m[2]}={m[3] or m[4]}", message)

@@ -19,7 +19,7 @@ COLUMNS = {
 MAPPING = {"tokens": "pretrain_tokens", "loss": "cross_entropy"}
 DOORS = {
     "fit": lambda data, **o: sf.fit(data, "bleu", "log", **o),
-    "fit_many": lambda data, **o: sf.fit_many(data, "bleu", "log", **o),
+    "fit_each": lambda data, **o: sf.fit_each(data, "bleu", "log", **o),
     "forecast": lambda data, **o: sf.forecast(data, 28.0, **o),
     "align": sf.align,
     "monitor": sf.monitor,
@@ -141,4 +141,4 @@ def test_numbers_where_numbers_are_needed():
     with pytest.raises(DesignError, match="found a Fit; needed the spread over seeds first"):
         sf.seeds_needed(fit, target=20)
     with pytest.raises(TableError, match="needed names of columns"):
-        sf.fit_many(COLUMNS, "bleu", by=3, mapping=MAPPING)
+        sf.fit_each(COLUMNS, "bleu", by=3, mapping=MAPPING)

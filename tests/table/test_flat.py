@@ -46,7 +46,7 @@ def test_levels_of_the_axes_are_columns(frame):
 @pytest.mark.parametrize("pivot", [PIVOT, PIVOT.T], ids=["sizes down", "sizes across"])
 def test_a_pivot_is_one_metric(pivot):
     assert rows(sf.as_table(pivot, metrics=["bleu"])) == BLEU
-    assert sf.fit_many(pivot, "bleu", "log").by == ("corpus",)
+    assert sf.fit_each(pivot, "bleu", "log").by == ("corpus",)
     with pytest.raises(TableError, match=r"nothing says what their cells measure. Try: metrics="):
         sf.as_table(pivot)
 
