@@ -23,9 +23,10 @@ from scalefit.errors import FormatError
 from scalefit.files import write_text
 from scalefit.fitting import Fit, Fits, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
+from scalefit.forecasting.band import Band
 from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.mixture import Mixture, Mixtures
 from scalefit.forecasting.outlook import Outlook
-from scalefit.forecasting.predict import Band
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.laws import LAWS, is_built_in
 from scalefit.laws.law import Law
@@ -38,6 +39,8 @@ FORMAT = 2
 KINDS: dict[str, type[Result]] = {
     "fit": Fit,
     "fits": Fits,
+    "mixture": Mixture,
+    "mixtures": Mixtures,
     "band": Band,
     "tokens": TokensFor,
     "outlook": Outlook,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,7 +124,7 @@ def _numbers(fit: Fit, level: float) -> Row:
 def fit_each(
     data: Any,
     metric: str,
-    law: str | Law = "power",
+    law: str | Law | Callable[..., Any] = "power",
     *,
     by: Sequence[str] | None = None,
     where: Mapping[str, Any] | None = None,

@@ -1,44 +1,46 @@
-"""The main job: loss and quality fitted for every group, and what a target quality takes."""
+"""The main job: what every group of a table will do, and what a target takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scalefit.errors import TableError
-from scalefit.fitting import Fit, Fits, fit_each
-from scalefit.forecasting.outlook import OUT_OF_REACH, Outlook, Points
-from scalefit.forecasting.tokens import tokens_for
-from scalefit.ingest import table_of
+from scalefit.forecasting.outlook import Outlook
+from scalefit.forecasting.record import append, entry
 from scalefit.result import Results, Row, common_notes
-from scalefit.table import Table, grouping
 from scalefit.table import metric as metric_of
-from scalefit.units import short
+from scalefit.units import format_count
+
+SIGHT = 10.0
+NAMED = 4  # groups that a line names before it counts the rest
 
 
 @dataclass(frozen=True)
 class Question:
-    """The target, its metric, the loss shown beside it, the confidence of intervals."""
+    """What was asked: the metric and the loss beside it, a target or none, sizes or none, the level."""
 
-    target: float
-    quality: str = "bleu"
-    loss: str = "cross_entropy"
-    level: float = 0.95
+    metric: str = "bleu"
+    through: str = "cross_entropy"
+    target: float | None = None
+    at: tuple[float, ...] = ()
+    level: float = 0.8
 
     def __str__(self) -> str:
-        return f"{metric_of(self.quality).title} {self.target:g}"
+        title = metric_of(self.metric).title
+        return title if self.target is None else f"{title} {self.target:g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Forecast(Results[Outlook]):
-    """Loss and quality of every group, and the tokens that a target quality takes; ``forecast["fr"]`` is one group.
+    """What every group will do; ``forecast["fr"]`` is one of them.
 
     Attributes
     ----------
-    question : target, metrics and confidence.
+    question : target, sizes, metrics and confidence.
     outlooks : one a group, in the table's order.
     by : columns that make the groups.
     about_data : what was left out or turned in the table.
@@ -46,11 +48,11 @@ class Forecast(Results[Outlook]):
     Examples
     --------
     >>> import scalefit as sf
-    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], "corpus": ["fr"] * 6,
-    ...          "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {"pretrain_tokens": sizes, "corpus": ["fr"] * 6, "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
     >>> forecast = sf.forecast(table, target=20.0)
     >>> forecast.reached
-    '1 of 1 groups reach BLEU 20 within 1000× the largest size measured'
+    '1 of 1 groups reach BLEU 20 by 10× the largest size measured, as likely as not'
     >>> forecast["fr"].tokens.reachable
     True
     """
@@ -65,174 +67,86 @@ class Forecast(Results[Outlook]):
     @property
     def notes(self) -> tuple[str, ...]:
         """About the data, then about the groups."""
-        groups = common_notes((o.name, o.notes) for o in self)
-        return tuple(dict.fromkeys((*self.about_data, *groups)))
+        return (*self.about_data, *common_notes((o.name, o.notes) for o in self))
 
     @property
     def reached(self) -> str:
         """How many groups reach the target within sight."""
-        near = sum(not outlook.distant for outlook in self.outlooks)
-        sight = f"within {OUT_OF_REACH:g}× the largest size measured"
+        near = sum(o.tokens is not None and o.tokens.within(SIGHT) >= 0.5 for o in self)
+        sight = f"by {SIGHT:g}× the largest size measured, as likely as not"
         return f"{near} of {len(self)} groups reach {self.question} {sight}"
 
     @property
     def verdict(self) -> str:
-        """Where the target is cheapest, in one line; groups with too few points come last."""
-        near = [(o.tokens.estimate, o) for o in self if o.tokens is not None and not o.distant]
+        """Who is likely to be first, with everybody that cannot be told apart from it; a price is not named.
+
+        The least of many noisy estimates is too low: whoever it belongs to, only the set that overlaps it is known.
+        """
+        if self.question.target is None:
+            told = sum(o.quality is not None for o in self)
+            sizes = ", ".join(format_count(x) for x in self.question.at)
+            return f"{self.question} of {told} of {len(self)} groups forecast{f' at {sizes}' if sizes else ''}"
+        near = [o for o in self if o.tokens is not None and np.isfinite(o.tokens.estimate)]
         if not near:
             return f"{self.reached}; measure larger sizes, or lower the target"
-        sound = [pair for pair in near if pair[1].sound]
-        best = min(sound or near, key=lambda pair: pair[0])[1]
-        return f"{self.reached}; cheapest: {best.name}: {best.needs} pretraining tokens"
+        first = min(near, key=lambda o: _price(o)[1])
+        high = _price(first)[2]
+        alike = [
+            o.name for o in near if o is not first and _rivals(o, first) and _price(o)[0] <= high
+        ]
+        line = f"{self.reached}; fewest tokens: {first.name or 'the only group'}, {first.needs}"
+        if not alike:
+            return line
+        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        return f"{line}, not told apart from {', '.join(alike[:NAMED])}{more}; rank them: sf.rank"
 
     def rows(self) -> list[Row]:
-        """One row a group: each metric unpretrained and at the largest size, tokens with both ends."""
-        return [outlook.numbers() for outlook in self]
+        """One row a group: measured ends, forecasts, chances, tokens with both ends."""
+        return [row for outlook in self for row in outlook.rows()]
 
     def shown(self) -> list[Row]:
-        """One row a group for people: each metric ``unpretrained → at the largest size``, the tokens."""
-        return [self._row(outlook) for outlook in self]
-
-    def _row(self, outlook: Outlook) -> dict[str, Any]:
-        row = {**outlook.group, "largest_tokens": outlook.largest}
-        for name, fit in (
-            (self.question.loss, outlook.loss),
-            (self.question.quality, outlook.quality),
-        ):
-            if name in outlook.measured:
-                row[metric_of(name).title] = _change(
-                    outlook.baselines.get(name), outlook.at_largest(fit)
-                )
-        row[f"tokens for {self.question}"] = outlook.needs
-        return row
+        """One row a group for people."""
+        return [row for outlook in self for row in outlook.shown()]
 
     def told(self) -> dict[str, Any]:
-        """Return the question and the groups, fits included."""
+        """Return the question and the groups."""
         return {"question": self.question, "by": self.by, "groups": self.outlooks}
 
+    def log(self, path: str | Path) -> int:
+        """Append this forecast to a file, so that the next run can judge it; see :func:`scalefit.forecast_score`.
 
-def forecast(
-    data: Any,
-    target: float,
-    *,
-    quality: str = "bleu",
-    loss: str = "cross_entropy",
-    by: Sequence[str] | None = None,
-    level: float = 0.95,
-    where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
-    allow: Sequence[str] = (),
-) -> Forecast:
-    """Fit loss with the power law and quality with the log-law for every group in the data.
+        Parameters
+        ----------
+        path : path
+            A file of JSON lines; it is made where it is not there.
 
-    Parameters
-    ----------
-    data : path, DataFrame, Table or mapping of columns
-    target : float
-        Quality to be reached, e.g. BLEU 20.
-    quality, loss : str
-        The two metrics; either may be missing from the data, not both.
-    by : sequence of str, optional
-        Columns that make the groups; by default corpus, task and finetuning size, and others
-        where they vary.
-    level : float
-        Confidence of the intervals.
-    where, mapping, allow
-        As in :func:`scalefit.fit`.
-
-    Returns
-    -------
-    Forecast
-        Groups in the table's order; those that could not be fitted say why.
-
-    Raises
-    ------
-    TableError
-        The data hold neither metric, or lack a column of ``by``.
-
-    Examples
-    --------
-    >>> import scalefit as sf
-    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6] * 2,
-    ...          "corpus": ["fr"] * 6 + ["code"] * 6,
-    ...          "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0]}
-    >>> forecast = sf.forecast(table, target=20.0)
-    >>> forecast["fr"].tokens.estimate < forecast["code"].tokens.estimate
-    True
-    """
-    whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[quality, loss])
-    table, notes = _in_domain(whole, by)
-    quality, loss = table.spelled(quality), table.spelled(loss)
-    question = Question(target, quality, loss, level)
-    table = table.where(metric=_present(table, question))
-    apart = grouping(table, by)
-    columns = apart.columns
-    fits = {
-        name: fit_each(table, name, law, by=columns)
-        for name, law in ((loss, "power"), (quality, "log"))
-        if name in table.metrics
-    }
-    outlooks = tuple(
-        _outlook(dict(group), rows, table.baseline_for(group), fits, question)
-        for group, rows in table.groups(columns)
-    )
-    return Forecast(question, outlooks, columns, (*table.notes, *notes, *apart.notes))
+        Returns
+        -------
+        int
+            How many forecasts were written: one a group, metric and size (those asked for, else 2×, 4× and 10× the
+            largest).
+        """
+        return append(path, [e for outlook in self for e in _entries(outlook, self.question.at)])
 
 
-def _in_domain(table: Table, by: Sequence[str] | None) -> tuple[Table, tuple[str, ...]]:
-    """Keep the in-domain rows where both domains are there and nobody asked for either."""
-    asked = by is not None and "domain" in by
-    if asked or not table.has("domain") or set(table.unique("domain")) != {"in", "out"}:
-        return table, ()
-    left = len(table.where(domain="out"))
-    note = f"{left} out-of-domain rows are left out; choose them with where domain=out, or group by domain"
-    return table.where(domain=["in", None]), (note,)
+def _rivals(one: Outlook, other: Outlook) -> bool:
+    """Whether two groups compete: they differ in their corpus alone."""
+    keys = {*one.group, *other.group} - {"corpus"}
+    return all(one.group.get(k) == other.group.get(k) for k in keys)
 
 
-def _present(table: Table, question: Question) -> list[str]:
-    present = [name for name in (question.loss, question.quality) if name in table.metrics]
-    if not present:
-        raise TableError(
-            f"the table has neither {question.quality!r} nor {question.loss!r} (metrics: "
-            f"{', '.join(table.metrics)}); name yours with quality= and loss="
-        )
-    return present
+def _price(outlook: Outlook) -> tuple[float, float, float]:
+    tokens = outlook.tokens
+    assert tokens is not None
+    return tokens.low, tokens.estimate, tokens.high
 
 
-def _outlook(
-    group: dict[str, Any],
-    rows: Table,
-    baseline: Table | None,
-    fits: Mapping[str, Fits],
-    question: Question,
-) -> Outlook:
-    of = {name: _fit_of(many, group) for name, many in fits.items()}
-    fit = of.get(question.quality)
-    failures = [f for many in fits.values() for f in many.failures if dict(f.group) == group]
-    return Outlook(
-        group=group,
-        loss=of.get(question.loss),
-        quality=fit,
-        tokens=None if fit is None else tokens_for(fit, question.target, level=question.level),
-        baselines={} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
-        measured={name: _points(rows, name) for name in rows.metrics},
-        failures=tuple(failure.reason for failure in failures),
-    )
-
-
-def _fit_of(fits: Fits, group: Mapping[str, Any]) -> Fit | None:
-    return next((fit for fit in fits if fit.group == group), None)
-
-
-def _change(without: float | None, at_largest: float | None) -> str:
-    """Write a metric without pretraining and at the largest size: ``5.935 → 10.83``."""
-    return " → ".join("?" if value is None else short(value) for value in (without, at_largest))
-
-
-def _mean(rows: Table, metric: str) -> float:
-    return float(np.nanmean(rows.where(metric=metric).column("value")))
-
-
-def _points(rows: Table, metric: str) -> Points:
-    there = rows.where(metric=metric)
-    return there.column("pretrain_tokens"), there.column("value")
+def _entries(outlook: Outlook, at: Sequence[float]) -> Iterable[Any]:
+    for name, mixture in outlook.curves.items():
+        largest = float(mixture.series.x[-1])
+        sizes = np.array([x for x in at if x > largest] or [2 * largest, 4 * largest, 10 * largest])
+        said = mixture.predictive(sizes, "run")
+        for i in range(sizes.size):
+            yield entry(
+                name, outlook.group, mixture.column, said, i, largest, mixture.observations.digest
+            )

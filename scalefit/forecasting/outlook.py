@@ -1,4 +1,4 @@
-"""What is known about one group: its two fits, its baseline, what a target takes."""
+"""What is known about one group of a table: its curves' mixtures, its baseline, what a target takes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scalefit.fitting import Fit
-from scalefit.forecasting.tokens import TokensFor
+from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.predictive import Predictive
+from scalefit.forecasting.tokens import TokensFor, chance
 from scalefit.groups import group_name
-from scalefit.result import Result, Row, common_notes, fields_of
-from scalefit.units import format_count
+from scalefit.result import Result, Row, common_notes
+from scalefit.types import Floats
+from scalefit.units import format_count, short
 
-Points = tuple[NDArray[np.float64], NDArray[np.float64]]
-OUT_OF_REACH = 1000.0
+Points = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,8 +26,10 @@ class Outlook(Result):
     Attributes
     ----------
     group : column -> value
-    loss, quality : the two fits; None where the group could not be fitted, or was not measured.
-    tokens : what the target takes; None without a fit of quality.
+    metric, through : names of the quality, and of the loss shown beside it.
+    curves : metric -> mixture; a metric is missing where it was not measured, or has too few sizes.
+    tokens : what the target takes; None without a target, or without a mixture of the quality.
+    ahead : metric -> a new run at the sizes asked for.
     baselines : metric -> mean value without pretraining, where measured.
     measured : metric -> pretraining tokens and values, (n,) each.
     failures : why something is missing.
@@ -43,12 +45,24 @@ class Outlook(Result):
     """
 
     group: Mapping[str, Any]
-    loss: Fit | None = None
-    quality: Fit | None = None
+    metric: str
+    through: str
+    curves: Mapping[str, Mixture] = field(default_factory=dict)
     tokens: TokensFor | None = None
+    ahead: Mapping[str, Predictive] = field(default_factory=dict)
     baselines: Mapping[str, float] = field(default_factory=dict)
     measured: Mapping[str, Points] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+
+    @property
+    def quality(self) -> Mixture | None:
+        """The mixture of the quality."""
+        return self.curves.get(self.metric)
+
+    @property
+    def loss(self) -> Mixture | None:
+        """The mixture of the loss shown beside it."""
+        return self.curves.get(self.through)
 
     @property
     def largest(self) -> float:
@@ -56,78 +70,79 @@ class Outlook(Result):
         return max(float(np.max(x)) for x, _ in self.measured.values())
 
     @property
-    def distant(self) -> bool:
-        """Whether the target lies more than a thousand times beyond what was measured."""
-        return self.tokens is None or not self.tokens.estimate <= OUT_OF_REACH * self.largest
-
-    @property
-    def sound(self) -> bool:
-        """Whether quality was measured at two points more than its law has parameters."""
-        fit = self.quality
-        return fit is not None and fit.points.y.size >= len(fit.law.parameters) + 2
-
-    @property
-    def needs(self) -> str:
-        """Tokens for the target, with the interval, for people."""
-        answer = self.tokens
-        if answer is None:
-            return "no fit"
-        ends = f"[{format_count(answer.low)}, {format_count(answer.high)}]"
-        if not answer.reachable:
-            return "not reachable" if np.isinf(answer.low) else f"not reachable {ends}"
-        far = self.distant
-        return (
-            f"> {format_count(OUT_OF_REACH * self.largest)} {ends}"
-            if far
-            else f"{format_count(answer.estimate)} {ends}"
-        )
-
-    @property
     def name(self) -> str:
         """The group in words: ``fr · en-fr · finetuned on 128k``."""
         return group_name(self.group)
 
-    def at_largest(self, fit: Fit | None) -> float | None:
-        """Value of a fitted curve at the largest measured size."""
-        return None if fit is None else float(fit.value(np.array([self.largest]))[0])
+    @property
+    def needs(self) -> str:
+        """Tokens for the target, for people."""
+        return "no forecast" if self.tokens is None else self.tokens.needs
 
     @property
     def verdict(self) -> str:
-        """What the target takes in this group."""
-        target = "" if self.tokens is None else f"{self.tokens.metric} {self.tokens.target:g}: "
-        return f"{self.name}: {target}{self.needs}" if self.name else f"{target}{self.needs}"
+        """What the target takes in this group, or what a new run gives."""
+        head = f"{self.name}: " if self.name else ""
+        if self.tokens is not None:
+            return head + self.tokens.verdict
+        if self.quality is not None:
+            return self.quality.verdict
+        return head + ("; ".join(self.failures) or "no forecast")
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Why something is missing, then the fits' and the token count's own notes."""
-        fits = [fit for fit in (self.quality, self.loss) if fit is not None]
-        about = [(fit.metric, fit.notes) for fit in fits]
+        """Why something is missing, then the curves' and the token count's own notes."""
+        about = [(name, mixture.notes) for name, mixture in self.curves.items()]
         extra = () if self.tokens is None else self.tokens.notes
         return (*self.failures, *common_notes(about), *extra)
 
-    def numbers(self) -> Row:
-        """Return the group, its measured ends and the tokens as one row of numbers."""
-        row: Row = {**self.group, "largest_tokens": self.largest}
-        for name in self.measured:
-            fit = self.fit_of(name)
-            row[f"{name}_unpretrained"] = self.baselines.get(name)
-            row[f"{name}_at_largest"] = self.at_largest(fit)
-        answer = self.tokens
-        ends = ("estimate", "low", "high", "probability")
-        return row | {
-            "tokens" if n == "estimate" else n: None if answer is None else getattr(answer, n)
-            for n in ends
-        }
-
-    def fit_of(self, metric: str) -> Fit | None:
-        """Return the fit of a metric, where there is one."""
-        fits = (self.loss, self.quality)
-        return next((fit for fit in fits if fit is not None and fit.metric == metric), None)
+    def last(self, metric: str) -> float | None:
+        """Return the mean of a metric at the largest size at which it was measured."""
+        if metric not in self.measured:
+            return None
+        x, y = self.measured[metric]
+        return float(np.mean(y[x == np.max(x)]))
 
     def rows(self) -> list[Row]:
-        """One row: see :meth:`numbers`."""
-        return [self.numbers()]
+        """Return one row of numbers: measured ends, forecasts at the sizes asked for, chances and tokens."""
+        row: Row = {**self.group, "largest_tokens": self.largest}
+        for name in self.measured:
+            row[f"{name}_unpretrained"] = self.baselines.get(name)
+            row[f"{name}_at_largest"] = self.last(name)
+        for name, said in self.ahead.items():
+            low, high = said.interval(0.8)
+            for i, x in enumerate(said.x):
+                at = f"{name}_at_{format_count(float(x))}"
+                row |= {
+                    at: float(said.median[i]),
+                    f"{at}_low": float(low[i]),
+                    f"{at}_high": float(high[i]),
+                }
+        if self.tokens is not None:
+            kept = ("p_within_2x", "p_within_10x", "p_within_100x", "estimate", "low", "high")
+            numbers = self.tokens.rows()[0]
+            row |= {("tokens" if k == "estimate" else k): numbers[k] for k in kept}
+        return [row]
 
-    def told(self) -> dict[str, Any]:
-        """Return all but the measured points, which the fits hold."""
-        return {name: value for name, value in fields_of(self).items() if name != "measured"}
+    def shown(self) -> list[Row]:
+        """Return one row for people: each metric ``unpretrained → at the largest size``, what comes, tokens."""
+        row: Row = {**self.group, "largest_tokens": self.largest}
+        for name in self.measured:
+            ends = (self.baselines.get(name), self.last(name))
+            row[name] = " → ".join("?" if v is None else short(v) for v in ends)
+        for name, said in self.ahead.items():
+            low, high = said.interval(0.8)
+            for i, x in enumerate(said.x):
+                interval = f"[{short(float(low[i]))}, {short(float(high[i]))}]"
+                at = f"{name} at {format_count(float(x))}"
+                row[at] = f"{short(float(said.median[i]))} {interval}"
+        if self.tokens is not None:
+            row["within 10×"] = chance(self.tokens.within(10.0))
+            row[f"tokens for {self.tokens.target:g}"] = self.needs
+        elif self.failures:
+            row["forecast"] = "none"
+        return [row]
+
+    def told(self) -> Mapping[str, Any]:
+        """Return what JSON says."""
+        return {"group": self.group, **self.rows()[0], "curves": self.curves}

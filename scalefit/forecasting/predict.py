@@ -1,131 +1,57 @@
-"""What quality to expect at a size that was not measured."""
+"""What to expect at a size that was not measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
-from scalefit.fitting.interval import Interval
-from scalefit.fitting.intervals.uncertainty import Kind
-from scalefit.fitting.result import Fit
-from scalefit.result import Result, Row
-from scalefit.table import metric
-from scalefit.units import format_count, parse_count
+from scalefit.fitting import Fit
+from scalefit.fitting.interval import check_level
+from scalefit.forecasting.band import Band
+from scalefit.forecasting.doubt import Given, drift, widened
+from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.predictive import Kind
+from scalefit.table import metric as metric_of
+from scalefit.types import Floats
+from scalefit.units import parse_count
 
-Array = NDArray[np.float64]
 FAR = 10.0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Band(Result):
-    """A curve with its interval at chosen inputs.
-
-    Attributes
-    ----------
-    inputs : law input → (Q,).
-    estimate, low, high : (Q,) each.
-    level, kind : confidence, and whether it is for the ``mean`` curve or one new ``run``.
-    notes : what to know before trusting it: extrapolation, impossible values.
-
-    Examples
-    --------
-    >>> import scalefit as sf
-    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
-    >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
-    >>> band = sf.predict(sf.fit(table, "cross_entropy", "power"), pretrain_tokens=["2B", "4B"])
-    >>> bool((band.low < band.estimate).all()), list(band.to_frame().columns)
-    (True, ['x', 'estimate', 'low', 'high'])
-    """
-
-    metric: str
-    inputs: dict[str, Array]
-    estimate: Array
-    low: Array
-    high: Array
-    level: float
-    kind: Kind
-    method: str
-    notes: tuple[str, ...] = ()
-
-    def __getitem__(self, i: int) -> Interval:
-        return Interval(
-            float(self.estimate[i]),
-            float(self.low[i]),
-            float(self.high[i]),
-            self.level,
-            self.method,
-        )
-
-    def __len__(self) -> int:
-        return self.estimate.size
-
-    @property
-    def verdict(self) -> str:
-        """What is predicted where, with the interval of the last point."""
-        what = "the mean curve" if self.kind == "mean" else "one new run"
-        at = ", ".join(f"{name} {format_count(x[-1])}" for name, x in self.inputs.items())
-        more = f" (the last of {len(self)} points)" if len(self) > 1 else ""
-        return f"{self.metric} of {what} at {at}{more}: {self[-1]}, {self.level:.0%} {self.method}"
-
-    def rows(self) -> list[Row]:
-        """One row a point: inputs, estimate, low, high."""
-        return [
-            {
-                **{name: float(x[i]) for name, x in self.inputs.items()},
-                "estimate": float(self.estimate[i]),
-                "low": float(self.low[i]),
-                "high": float(self.high[i]),
-            }
-            for i in range(len(self))
-        ]
-
-    def told(self) -> Row:
-        """Return what the interval is of, and the points."""
-        told = {name: getattr(self, name) for name in ("metric", "level", "kind", "method")}
-        return {**told, "rows": self.rows()}
-
-    def shown(self) -> list[Row]:
-        """One row a point, inputs as counts."""
-        counts = {
-            name: [format_count(value) for value in x.tolist()] for name, x in self.inputs.items()
-        }
-        return [
-            {**row, **{name: texts[i] for name, texts in counts.items()}}
-            for i, row in enumerate(self.rows())
-        ]
+Asked = float | str | Sequence[float | str] | Floats
 
 
 def predict(
-    fit: Fit,
-    x: float | str | Sequence[float | str] | Array | None = None,
+    fit: Fit | Mixture,
+    x: Asked | None = None,
     *,
     level: float = 0.95,
     kind: Kind = "mean",
-    **inputs: float | str | Sequence[float | str] | Array,
+    given: Given | None = None,
+    **inputs: Asked,
 ) -> Band:
-    """Predict the metric at given inputs, with an interval.
+    """Predict the metric at given inputs, with an interval that lies in the metric's range.
 
     Parameters
     ----------
-    fit : Fit
-    x : number, count or several, optional
-        Where, for a law of one input.
+    fit : Fit or Mixture
+        A single law, or the mixture that ``sf.fit(data, metric)`` gives without one.
+    x : number, count such as "3B", or sequence, optional
+        Values of the only input; or give inputs by name.
     level : float
         Confidence of the interval.
     kind : {"mean", "run"}
         Interval of the mean curve, or of what one new run will show.
+    given : {"law"}, optional
+        Take a single law for the truth. Without it the interval holds doubt about the law too.
     **inputs
         By the law's input name or by its column: ``pretrain_tokens=[1e9, "3B"]``; they broadcast.
 
     Raises
     ------
     DomainError
-        An input is missing or unknown, or lies where the law has no value.
+        An input is missing or unknown, or lies where the law has no value or nothing is known.
 
     Examples
     --------
@@ -133,59 +59,110 @@ def predict(
     >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
     >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
     >>> fit = sf.fit(table, "cross_entropy", "power")
-    >>> print(round(float(sf.predict(fit, pretrain_tokens="4B").estimate[0]), 2))
+    >>> print(round(float(sf.predict(fit, "4B").estimate[0]), 2))
     2.21
+    >>> law, doubt = (sf.predict(fit, 1e10, given=g)[0] for g in ("law", None))
+    >>> bool(law.width < doubt.width)
+    True
     """
-    names = fit.law.inputs
-    if x is not None and len(names) == 1:
-        inputs[names[0]] = x
-    elif x is not None:
-        raise DomainError(f"the law has {len(names)} inputs; give each by name: {_inputs(fit)}")
-    unknown = set(inputs) - set(names) - set(fit.observations.columns.values())
-    if unknown:
-        raise DomainError(
-            f"the fit has no input {sorted(unknown)[0]!r}; its inputs are {_inputs(fit)}"
-        )
-    given = [_input(fit, name, inputs) for name in names]
-    arrays = tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
+    check_level(level)
+    columns = dict(fit.observations.columns)
+    arrays = _inputs(columns, x, inputs)
+    if isinstance(fit, Mixture):
+        return _of_mixture(fit, columns, arrays[0], level, kind, given)
+    return _of_law(fit, columns, arrays, level, kind, given)
+
+
+def _of_law(
+    fit: Fit,
+    columns: dict[str, str],
+    arrays: tuple[Floats, ...],
+    level: float,
+    kind: Kind,
+    given: Given | None,
+) -> Band:
     estimate = check_domain(fit, arrays)
-    low, high = fit.band(arrays, level, kind)
+    ends = fit.band(arrays, level, kind)
+    if given is None:
+        ends = widened(fit, estimate, ends, drift(fit, arrays), level)
+    notes = _far(columns, arrays, fit.points.inputs) + _above(fit, arrays, estimate)
+    bottom, top = _range(fit.metric)
+    low, estimate, high = (np.clip(v, bottom, top) for v in (ends[0], estimate, ends[1]))
     return Band(
-        metric=fit.metric,
-        inputs=dict(zip(names, arrays, strict=True)),
-        estimate=estimate,
-        low=low,
-        high=high,
-        level=level,
-        kind=kind,
-        method=fit.uncertainty.method,
-        notes=tuple(_notes(fit, arrays, estimate, high)),
+        fit.metric,
+        dict(zip(columns, arrays, strict=True)),
+        estimate,
+        low,
+        high,
+        level,
+        kind,
+        fit.uncertainty.method,
+        "law" if given else "doubt",
+        (*notes, *_carried(fit)),
     )
 
 
-def _inputs(fit: Fit) -> str:
-    return ", ".join(f"{name} ({column})" for name, column in fit.observations.columns.items())
+def _of_mixture(
+    mixture: Mixture,
+    columns: dict[str, str],
+    x: Floats,
+    level: float,
+    kind: Kind,
+    given: Given | None,
+) -> Band:
+    if given is not None:
+        raise DomainError(
+            "a mixture takes no law for the truth; name one: sf.predict(mixture.best, …, given='law'), "
+            "or sf.fit(data, metric, law=…)"
+        )
+    said = mixture.predictive(x, kind)
+    low, high = said.interval(level)
+    notes = _far(columns, (x,), (mixture.series.x,))
+    return Band(
+        mixture.metric,
+        {next(iter(columns)): x},
+        said.median,
+        low,
+        high,
+        level,
+        kind,
+        "mixture",
+        "mixture",
+        (f"carried by {mixture.carried}", *notes),
+    )
 
 
-def _input(fit: Fit, name: str, inputs: dict[str, Any]) -> Array:
-    column = fit.observations.columns[name]
-    if (name in inputs) == (column in inputs) and name != column:
-        raise DomainError(f"give each input of the fit once: {_inputs(fit)}")
-    if name not in inputs and column not in inputs:
-        raise DomainError(f"give each input of the fit: {_inputs(fit)}")
-    return _numbers(name, inputs.get(name, inputs.get(column)))
+def _inputs(
+    columns: dict[str, str], x: Asked | None, inputs: dict[str, Asked]
+) -> tuple[Floats, ...]:
+    """Return the inputs in the law's order, as vectors of one length."""
+    shown = ", ".join(f"{name} ({column})" for name, column in columns.items())
+    if x is not None:
+        if inputs or len(columns) != 1:
+            raise DomainError(f"give each input of the fit once, by name: {shown}")
+        inputs = {next(iter(columns)): x}
+    unknown = set(inputs) - set(columns) - set(columns.values())
+    if unknown:
+        raise DomainError(f"the fit has no input {sorted(unknown)[0]!r}; its inputs are {shown}")
+    given = []
+    for name, column in columns.items():
+        named = [key for key in dict.fromkeys((name, column)) if key in inputs]
+        if len(named) != 1:
+            raise DomainError(f"give each input of the fit once: {shown}")
+        given.append(_numbers(name, inputs[named[0]]))
+    return tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
 
 
-def _numbers(name: str, given: Any) -> Array:
+def _numbers(name: str, given: Any) -> Floats:
     """Return what was given as numbers; ``"1.5B"`` is a count."""
     values = np.asarray(given)
     counts = [parse_count(v) if isinstance(v, str) else v for v in values.reshape(-1).tolist()]
-    if not all(isinstance(v, (int, float)) for v in counts):
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in counts):
         raise DomainError(f"{name} is {given!r}; give numbers, or counts such as '1.5B'")
     return np.array(counts, dtype=float).reshape(values.shape)
 
 
-def check_domain(fit: Fit, inputs: tuple[Array, ...]) -> Array:
+def check_domain(fit: Fit, inputs: tuple[Floats, ...]) -> Floats:
     """Curve at the inputs.
 
     Raises
@@ -195,34 +172,55 @@ def check_domain(fit: Fit, inputs: tuple[Array, ...]) -> Array:
     """
     with np.errstate(all="ignore"):
         value = fit.law.value(inputs, fit.solution.theta)
-    bad = ~np.isfinite(value) | np.any([~np.isfinite(x) | (x < 0) for x in inputs], axis=0)
-    if fit.law.name == "log":
-        bad |= inputs[0] <= fit.params["D0"]
+    bad = ~np.isfinite(value) | np.any([~np.isfinite(x) for x in inputs], axis=0)
+    if fit.law.takes != "any":
+        bad |= np.any([x < 0 for x in inputs], axis=0)
+    low, high = fit.law.reach(fit.solution.theta)
+    if fit.law.domain is not None:
+        bad |= (inputs[0] <= low) | (inputs[0] >= high)
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
-        shown = ", ".join(
-            f"{name} = {x[at]:.4g}" for name, x in zip(fit.law.inputs, inputs, strict=True)
-        )
-        floor = f"; it starts above D0 = {fit.params['D0']:.4g}" if fit.law.name == "log" else ""
+        pairs = zip(fit.law.inputs, inputs, strict=True)
+        shown = ", ".join(f"{name} = {x[at]:.4g}" for name, x in pairs)
+        where = f"; it has values above {fit.law.inputs[0]} = {low:.4g}" if low > 0 else ""
         raise DomainError(
-            f"law {fit.law.name!r} has no value at {shown}{floor}; ask within its domain"
+            f"law {fit.law.name!r} has no value at {shown}{where}; ask within its domain"
         )
     return value
 
 
-def _notes(fit: Fit, inputs: tuple[Array, ...], estimate: Array, high: Array) -> list[str]:
+def _range(metric: str) -> tuple[float, float]:
+    known = metric_of(metric)
+    return known.lower, known.upper
+
+
+def _far(
+    columns: dict[str, str], arrays: tuple[Floats, ...], seen: tuple[Floats, ...]
+) -> list[str]:
     notes = []
-    for name, x, seen in zip(fit.law.inputs, inputs, fit.points.inputs, strict=True):
-        far = float(np.max(x) / np.max(seen)) if np.max(seen) > 0 else 1.0
+    for name, x, known in zip(columns, arrays, seen, strict=True):
+        far = float(np.max(x) / np.max(known)) if np.max(known) > 0 else 1.0
         if far > FAR:
             notes.append(
                 f"{name} lies {far:.3g}× beyond the largest measured: an extrapolation, not a measurement"
             )
-    top = metric(fit.metric).upper
-    if np.isfinite(top) and (estimate > top).any():
-        at = float(inputs[0][np.argmax(estimate > top)])
-        notes.append(
-            f"the law promises {fit.metric} {float(estimate.max()):.4g}, above its maximum {top:g} (first at "
-            f"{fit.law.inputs[0]} = {at:.3g}): the law has no ceiling, so do not use it there"
-        )
     return notes
+
+
+def _above(fit: Fit, inputs: tuple[Floats, ...], estimate: Floats) -> list[str]:
+    top = metric_of(fit.metric).upper
+    if not (np.isfinite(top) and (estimate > top).any()):
+        return []
+    at = float(inputs[0][np.argmax(estimate > top)])
+    return [
+        f"the law promises {fit.metric} {float(estimate.max()):.4g}, above its maximum {top:g} (first at "
+        f"{fit.law.inputs[0]} = {at:.3g}): the law has no ceiling, so do not use it there"
+    ]
+
+
+def _carried(fit: Fit) -> list[str]:
+    """Return what stands against the fit and so against all that is computed from it."""
+    p = fit.lack_of_fit
+    if p is not None and p < 0.05:
+        return [f"the law does not follow the data (lack of fit p = {p:.2g})"]
+    return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,14 @@ class Series:
     def __len__(self) -> int:
         """Return the number of sizes."""
         return self.x.size
+
+    def at(self, which: Ints) -> Series:
+        """Return some of the sizes; how much runs differ is known from all of them."""
+        return replace(self, x=self.x[which], y=self.y[which], runs=self.runs[which])
+
+    def head(self, k: int) -> Series:
+        """Return the k smallest sizes."""
+        return self.at(np.arange(k))
 
 
 def series_of(x: Floats, y: Floats, *, bottom: float = 0.0, top: float = float("inf")) -> Series:

@@ -1,37 +1,45 @@
-"""How many tokens a target needs."""
+"""How many tokens a target takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.special import stdtr, stdtrit
 
 from scalefit.errors import DomainError
-from scalefit.fitting.result import Fit
+from scalefit.fitting import Fit
+from scalefit.fitting.interval import check_level
+from scalefit.forecasting.band import SAYS
+from scalefit.forecasting.doubt import Given, drift, widened
+from scalefit.forecasting.engines import ends_of
+from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.result import Result, Row
-from scalefit.table import metric
-from scalefit.units import format_count, short
+from scalefit.table import metric as metric_of
+from scalefit.types import Floats
+from scalefit.units import format_count
 
-Array = NDArray[np.float64]
-REACH = 1e6
+TIMES = (2.0, 10.0, 100.0)
 STEPS = 241
-AROUND, STRIDES = 1e3, 12
+ONE_SIDE = 0.8  # level at which a band is turned into a standard deviation a side
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TokensFor(Result):
-    """Tokens at which the curve reaches a target.
+    """When a metric reaches a target: chances first, then the median and its interval.
 
     Attributes
     ----------
-    estimate : tokens; inf where the curve never reaches the target.
-    low, high : the tokens between which the curve's interval holds the target; high is inf where it has no upper end,
-        low is 0 where the target may already be met below the smallest measured size.
-    probability : confidence that the target can be reached at all, whatever the tokens.
-    verdict : the answer in one line.
+    metric, target : what is to be reached.
+    column : what the sizes are, e.g. ``pretrain_tokens``.
+    reach : Reach
+        The probability that the target is reached by each multiple of the largest size.
+    level : confidence of ``low`` and ``high``.
+    given : what it takes for granted: ``"mixture"``, ``"doubt"`` (one law and doubt about it) or ``"law"``.
+    smallest : the smallest measured size.
+    notes : what to know before trusting it.
 
     Examples
     --------
@@ -39,101 +47,267 @@ class TokensFor(Result):
     >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
     >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
     >>> tokens = sf.tokens_for(sf.fit(table, "cross_entropy", "power"), 2.2)
-    >>> tokens.reachable, tokens.low < tokens.estimate < tokens.high
-    (True, True)
+    >>> tokens.reachable, tokens.low < tokens.estimate < tokens.high, tokens.within(100) > 0.8
+    (True, True, True)
     """
 
     metric: str
     target: float
-    estimate: float
-    low: float
-    high: float
+    column: str
+    reach: Reach
     level: float
-    probability: float
-    verdict: str
+    given: str
+    smallest: float
     notes: tuple[str, ...] = ()
 
     @property
+    def largest(self) -> float:
+        """The largest measured size."""
+        return self.reach.largest
+
+    def within(self, times: float) -> float:
+        """Return the probability that the target is reached by ``times`` the largest size."""
+        return self.reach.within(times)
+
+    def _at(self, probability: float) -> float:
+        """Return a quantile; 0 where the target may be met below the smallest size."""
+        size = self.reach.quantile(probability)
+        return 0.0 if size <= self.smallest else size
+
+    @property
+    def estimate(self) -> float:
+        """The median: reached by this size as likely as not; inf beyond 1000 times the largest."""
+        return self._at(0.5)
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval; 0 where the target may be met below the smallest size."""
+        return self._at(0.5 - self.level / 2)
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval; inf where it lies beyond 1000 times the largest size, or nowhere."""
+        return self._at(0.5 + self.level / 2)
+
+    @property
     def reachable(self) -> bool:
-        """Whether the fitted curve reaches the target."""
+        """Whether the target is as likely as not reached by 1000 times the largest size."""
         return bool(np.isfinite(self.estimate))
 
+    @property
+    def verdict(self) -> str:
+        """Chances within 2, 10 and 100 times the largest size, the median and its interval."""
+        title = f"{metric_of(self.metric).title} {self.target:g}"
+        chances = ", ".join(f"{chance(self.within(t))} within {t:g}×" for t in TIMES)
+        size = format_count(self.largest)
+        return f"{title}: {chances} the largest size ({size}); {self.needs}; {SAYS[self.given]}"
+
+    @property
+    def needs(self) -> str:
+        """The median and its interval, for people; never a number beyond 1000 times the largest size."""
+        far = f"> {format_count(FARTHEST * self.largest)}"
+        low, middle, high = (
+            f"< {format_count(self.smallest)}"
+            if v == 0
+            else far
+            if np.isinf(v)
+            else format_count(v)
+            for v in (self.low, self.estimate, self.high)
+        )
+        if np.isinf(self.low):
+            return f"out of sight: {far} ({0.5 + self.level / 2:.0%})"
+        return f"median {middle} [{low}, {high}] ({self.level:.0%})"
+
     def rows(self) -> list[Row]:
-        """One row: target, tokens with both ends, confidence that it can be reached."""
-        names = ("metric", "target", "estimate", "low", "high", "probability")
-        return [{name: getattr(self, name) for name in names}]
+        """One row: the target, the chances, the median with both ends."""
+        return [
+            {
+                "metric": self.metric,
+                "target": self.target,
+                "largest": self.largest,
+                **{f"p_within_{t:g}x": self.within(t) for t in TIMES},
+                "estimate": self.estimate,
+                "low": self.low,
+                "high": self.high,
+            }
+        ]
 
     def lines(self) -> list[str]:
         """Nothing: the verdict holds all numbers."""
         return []
 
+    def told(self) -> Row:
+        """Return the row, and what the interval takes for granted."""
+        return {**self.rows()[0], "column": self.column, "level": self.level, "given": self.given}
 
-def tokens_for(fit: Fit, target: float, *, level: float = 0.95, **others: float) -> TokensFor:
-    """Tokens (or any first input) at which the fitted curve reaches ``target``.
 
-    The interval holds every size at which the curve's own interval contains the target (Fieller's
-    way), so it may be half-infinite.
+def chance(p: float) -> str:
+    """Write a probability so that nothing uncertain reads as sure."""
+    if p > 0.99:
+        return "> 99 %"
+    return "< 1 %" if p < 0.01 else f"{p:.0%}"
+
+
+def tokens_for(
+    fit: Fit | Mixture,
+    target: float,
+    *,
+    level: float = 0.8,
+    given: Given | None = None,
+    allow: Sequence[str] = (),
+    **others: float,
+) -> TokensFor:
+    """Tokens (or any input) at which a curve reaches ``target``, as chances, a median and an interval.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Mixture
     target : float
-        Wanted value of the metric.
+        Wanted value of the metric's mean over runs.
     level : float
-        Confidence of the interval.
+        Confidence of the interval. Ends of a 95 % interval are seldom finite, and seldom can be.
+    given : {"law"}, optional
+        Take a single law for the truth. Without it the answer holds doubt about the law too.
+    allow : sequence of str
+        ``"direction"`` lets a law answer that moves away from better values.
     **others
         The other inputs of a law of several, held fixed: ``N=1e9``.
 
     Raises
     ------
     DomainError
-        The target is not finite, outside the metric's range, or inputs are missing.
+        The target is not finite or outside the metric's range, the law moves the wrong way, or inputs are missing.
 
     Examples
     --------
     >>> import scalefit as sf
     >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
     >>> table = {"pretrain_tokens": sizes, "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
-    >>> tokens = sf.tokens_for(sf.fit(table, "bleu", "log"), 20.0)
-    >>> 64e6 < tokens.estimate < 256e6
-    True
+    >>> tokens = sf.tokens_for(sf.fit(table, "bleu"), 28.0)
+    >>> tokens.given, 0.2 < tokens.within(10) < 1.0
+    ('mixture', True)
     """
+    check_level(level)
     _check_target(fit, target)
-    solved = _solved_input(fit, others)
-    estimate = _invert(fit, target, solved, others)
-    probability = _reachable(fit, target, solved, estimate)
-    low, high = _ends(fit, target, level, solved, others, estimate)
-    notes = _notes(fit, solved, estimate)
-    verdict = _verdict(fit, target, level, (estimate, low, high), probability, solved)
+    if isinstance(fit, Mixture):
+        return _of_mixture(fit, target, level, given, others)
+    return _of_law(fit, target, level, given, allow, others)
+
+
+def _of_mixture(
+    mixture: Mixture, target: float, level: float, given: Given | None, others: dict[str, float]
+) -> TokensFor:
+    if given is not None or others:
+        raise DomainError(
+            "a mixture has one input and takes no law for the truth; name a law: sf.fit(data, metric, law=…)"
+        )
+    smallest = float(mixture.series.x[0])
     return TokensFor(
-        fit.metric, target, estimate, low, high, level, probability, verdict, tuple(notes)
+        mixture.metric,
+        float(target),
+        mixture.column,
+        mixture.reach(target),
+        level,
+        "mixture",
+        smallest,
+        (f"carried by {mixture.carried}",),
     )
 
 
-def _check_target(fit: Fit, target: float) -> None:
-    known = metric(fit.metric)
-    low, high = known.lower, known.upper
-    if isinstance(target, bool) or not isinstance(target, (int, float, np.number)):
-        raise DomainError(f"found target={target!r}; needed a number in the units of {fit.metric}")
-    if not (np.isfinite(target) and low <= target <= high):
-        raise DomainError(f"target is {target:g}; {fit.metric} lies between {low:g} and {high:g}")
+def _of_law(
+    fit: Fit,
+    target: float,
+    level: float,
+    given: Given | None,
+    allow: Sequence[str],
+    others: dict[str, float],
+) -> TokensFor:
+    solved = _solved_input(fit, others)
+    rises = _direction(fit, solved, others, allow)
+    seen = fit.points.inputs[solved]
+    grid = _grid(fit, seen)
+    arrays = _arrays(fit, grid, solved, others)
+    probability = _met(fit, arrays, target, rises, given)
+    largest = float(np.max(seen))
+    reach = Reach(largest, grid / largest, np.maximum.accumulate(probability))
+    return TokensFor(
+        fit.metric,
+        float(target),
+        fit.observations.columns[fit.law.inputs[solved]],
+        reach,
+        level,
+        "law" if given else "doubt",
+        float(np.min(seen)),
+        tuple(_notes(fit, target, given)),
+    )
+
+
+def _grid(fit: Fit, seen: Floats) -> Floats:
+    """Sizes from the smallest measured one to 1000 times the largest, where the law has values."""
+    start = max(float(np.min(seen)), fit.law.reach(fit.solution.theta)[0] * 1.0001)
+    return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
+
+
+def _met(
+    fit: Fit, arrays: tuple[Floats, ...], target: float, rises: bool, given: Given | None
+) -> Floats:
+    """Return the probability that the mean has met the target at each input: a t variable on each side."""
+    with np.errstate(all="ignore"):
+        estimate = fit.law.value(arrays, fit.solution.theta)
+        ends = fit.band(arrays, ONE_SIDE, "mean")
+        if given is None:
+            ends = widened(fit, estimate, ends, drift(fit, arrays), ONE_SIDE)
+        margin = estimate - target if rises else target - estimate
+        worse, better = (estimate - ends[0], ends[1] - estimate)[:: 1 if rises else -1]
+        dof = max(fit.uncertainty.dof, 1.0)
+        sd = np.where(margin > 0, worse, better) / stdtrit(dof, 0.5 + ONE_SIDE / 2)
+        p = stdtr(dof, margin / np.maximum(sd, 1e-12 * (np.abs(estimate) + 1e-12)))
+    return np.where(np.isfinite(p), p, 0.5)
+
+
+def _check_target(fit: Fit | Mixture, target: float) -> None:
+    if isinstance(target, bool) or not isinstance(target, int | float | np.number):
+        raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
+    known = metric_of(fit.metric)
+    values = fit.observations.values
+    bottom, top = ends_of(fit.metric, values)
+    if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):
+        raise DomainError(
+            f"target is {target:g}; {fit.metric} lies between {bottom:.4g} and {top:.4g} "
+            f"(measured: {np.min(values):.4g} to {np.max(values):.4g}); give the target on that scale"
+        )
+
+
+def _direction(fit: Fit, solved: int, others: dict[str, float], allow: Sequence[str]) -> bool:
+    """Return whether the target is met from below; refuse a law that moves away from better values."""
+    seen = fit.points.inputs[solved]
+    ends = np.array([np.min(seen), np.max(seen)])
+    with np.errstate(all="ignore"):
+        first, last = fit.law.value(_arrays(fit, ends, solved, others), fit.solution.theta)
+    rises = fit.law.falls is False or (fit.law.falls is None and last >= first)
+    wanted = metric_of(fit.metric).direction
+    if wanted is not None and rises != (wanted == "+") and "direction" not in allow:
+        raise DomainError(
+            f"law {fit.law.name!r} {'rises' if rises else 'falls'}, but more {fit.metric} is "
+            f"{'better' if wanted == '+' else 'worse'}: it never reaches a better target. Take a law that "
+            f"{'rises (log, ceiling)' if wanted == '+' else 'falls (power)'}, or allow='direction'"
+        )
+    return rises
 
 
 def _solved_input(fit: Fit, others: dict[str, float]) -> int:
     """Index of the input to solve for: the one that is not held."""
     columns = fit.observations.columns
+    shown = ", ".join(f"{name} ({columns[name]})" for name in fit.law.inputs)
     for name in set(others) - set(columns) - set(columns.values()):
-        shown = ", ".join(f"{n} ({columns[n]})" for n in fit.law.inputs)
         raise DomainError(f"the fit has no input {name!r}; its inputs are {shown}")
-    held = {name for name in fit.law.inputs if name in others or columns[name] in others}
-    free = [i for i, name in enumerate(fit.law.inputs) if name not in held]
+    free = [i for i, n in enumerate(fit.law.inputs) if n not in others and columns[n] not in others]
     if len(free) != 1:
-        names = ", ".join(f"{name} ({columns[name]})" for name in fit.law.inputs)
-        raise DomainError(f"hold all inputs but one, of {names}; {len(free)} are free")
+        raise DomainError(f"hold all inputs but one, of {shown}; {len(free)} are free")
     return free[0]
 
 
-def _at(fit: Fit, x: Array, solved: int, others: dict[str, float]) -> tuple[Array, ...]:
+def _arrays(fit: Fit, x: Floats, solved: int, others: dict[str, float]) -> tuple[Floats, ...]:
     columns = fit.observations.columns
     return tuple(
         x if i == solved else np.full_like(x, others.get(name, others.get(columns[name], np.nan)))
@@ -141,143 +315,14 @@ def _at(fit: Fit, x: Array, solved: int, others: dict[str, float]) -> tuple[Arra
     )
 
 
-def _curve(fit: Fit, x: Array, solved: int, others: dict[str, float]) -> Array:
-    with np.errstate(all="ignore"):
-        return fit.law.value(_at(fit, x, solved, others), fit.solution.theta)
-
-
-def _invert(fit: Fit, target: float, solved: int, others: dict[str, float]) -> float:
-    """Input at which the curve meets the target; inf beyond its asymptote."""
-    law = fit.law
-    if law.inverse is not None:
-        with np.errstate(all="ignore"):
-            x = float(law.inverse(np.float64(target), *fit.solution.theta, **law.constants))
-        if not np.isfinite(x):
-            return np.inf
-        back = float(_curve(fit, np.array([x]), solved, others)[0])
-        return x if np.isclose(back, target, rtol=1e-6) else np.inf
-    grid = _grid(fit, solved, far=1e12)
-    gap = _curve(fit, grid, solved, others) - target
-    cross = np.flatnonzero(np.diff(np.sign(gap)) != 0)
-    if cross.size == 0:
-        return np.inf
-    ends = np.log(grid[cross[0] : cross[0] + 2])
-    root = brentq(lambda t: _curve(fit, np.array([np.exp(t)]), solved, others)[0] - target, *ends)
-    return float(np.exp(root))
-
-
-def _grid(fit: Fit, solved: int, far: float = REACH) -> Array:
-    seen = fit.points.inputs[solved]
-    low = seen.min() / far
-    if fit.law.name == "log":
-        low = max(low, fit.params["D0"] * 1.0001, seen.min() / 1e3)
-    return np.geomspace(low, seen.max() * far, STEPS)
-
-
-def _ends(
-    fit: Fit,
-    target: float,
-    level: float,
-    solved: int,
-    others: dict[str, float],
-    estimate: float,
-) -> tuple[float, float]:
-    """Range of inputs whose curve interval holds the target; edges of the search become 0 and inf."""
-    grid = _grid(fit, solved)
-    if np.isfinite(estimate):
-        around = estimate * np.geomspace(1 / AROUND, AROUND, 2 * STRIDES + 1)
-        grid = np.unique([*grid, *around, estimate])
-    low, high = _inside(fit, grid, target, level, solved, others)
-    inside = (low & high) | (grid == estimate)
-    if not inside.any():
-        return np.inf, np.inf
-    first, last = np.flatnonzero(inside)[[0, -1]]
-    start = (
-        0.0
-        if first == 0
-        else _refine(fit, grid[first - 1], grid[first], (target, level, solved, others))
-    )
-    stop = (
-        np.inf
-        if last == len(grid) - 1
-        else _refine(fit, grid[last + 1], grid[last], (target, level, solved, others))
-    )
-    return start, stop
-
-
-def _inside(
-    fit: Fit, x: Array, target: float, level: float, solved: int, others: dict[str, float]
-) -> tuple[Any, Any]:
-    with np.errstate(all="ignore"):
-        low, high = fit.band(_at(fit, x, solved, others), level)
-    return low <= target, target <= high
-
-
-def _refine(
-    fit: Fit, outside: float, inside: float, question: tuple[float, float, int, dict[str, float]]
-) -> float:
-    """Edge of the interval between a size outside and one inside, to a part in 10,000."""
-    a, b = np.log(outside), np.log(inside)
-    for _ in range(8):
-        ticks = np.linspace(a, b, 6)
-        held = np.logical_and(*_inside(fit, np.exp(ticks), *question))
-        first = int(np.flatnonzero(held)[0]) if held.any() else 5
-        a, b = ticks[max(first - 1, 0)], ticks[first]
-        if abs(b - a) < 1e-4:
-            break
-    return float(np.exp(b))
-
-
-def _floor(fit: Fit) -> int | None:
-    """Index of the coefficient that is the curve's asymptote, if it has one."""
-    names = [c.name for c in fit.law.coefficients]
-    return names.index("E") if "E" in names and len(fit.law.inputs) == 1 else None
-
-
-def _reachable(fit: Fit, target: float, solved: int, estimate: float) -> float:
-    """Confidence that the asymptote leaves room for the target."""
-    at = _floor(fit)
-    if at is None:
-        return 1.0 if np.isfinite(estimate) else float("nan")
-    weights = np.zeros(len(fit.law.coefficients))
-    weights[at] = 1.0
-    return fit.uncertainty.below(weights, target)
-
-
-def _notes(fit: Fit, solved: int, estimate: float) -> list[str]:
-    seen = fit.points.inputs[solved]
-    far = estimate / seen.max()
-    if np.isfinite(far) and far > 10:
-        return [f"{far:.3g}× beyond the largest measured size: an extrapolation, not a measurement"]
-    if estimate < seen.min():
-        return ["below the smallest measured size"]
-    return []
-
-
-def _verdict(
-    fit: Fit,
-    target: float,
-    level: float,
-    answer: tuple[float, float, float],
-    probability: float,
-    solved: int,
-) -> str:
-    estimate, low, high = answer
-    chance = (
-        ""
-        if np.isnan(probability) or probability > 0.999
-        else f"; reachable with {probability:.0%} confidence"
-    )
-    if np.isfinite(estimate):
-        ends = f"[{format_count(low)}, {'∞' if np.isinf(high) else format_count(high)}]"
-        unit = fit.observations.columns[fit.law.inputs[solved]]
-        return f"{fit.metric} {target:g} needs {format_count(estimate)} {unit} {ends} ({level:.0%}){chance}"
-    if _floor(fit) is not None:
-        floor = fit.intervals(level)["E"]
-        tail = f" [{short(floor.low)}, {short(floor.high)}]"
-        more = "" if np.isinf(low) or np.isnan(low) else f"; if it is, from {format_count(low)} on"
-        return (
-            f"{fit.metric} {target:g} is not reachable: the curve's floor is "
-            f"{short(floor.estimate)}{tail}{chance}{more}"
+def _notes(fit: Fit, target: float, given: Given | None) -> list[str]:
+    notes = []
+    limit = fit.law.named("floor" if fit.law.falls else "ceiling")
+    if given and len(fit.law.inputs) == 1 and limit is None:
+        notes.append(
+            f"law {fit.law.name!r} has neither floor nor ceiling, so it promises every target; whether "
+            f"{fit.metric} {target:g} can be reached at all is unknown: ask a law with a ceiling, or the mixture"
         )
-    return f"{fit.metric} {target:g} is not reachable: the fitted curve never takes this value"
+    if fit.lack_of_fit is not None and fit.lack_of_fit < 0.05:
+        notes.append(f"the law does not follow the data (lack of fit p = {fit.lack_of_fit:.2g})")
+    return notes

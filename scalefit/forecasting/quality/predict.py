@@ -34,22 +34,23 @@ def forecast_quality(
     ----------
     curves : sequence of Series
         At least two sizes each; those that ``learned`` comes from, or others of their kind.
-    at : (Q,) array
-        Sizes beyond the largest measured one of each curve.
+    at : (Q,) or (C, Q) array
+        Sizes beyond the largest measured one of each curve, the same for all or a row a curve.
     learned : Learned
         What the table teaches.
     kind : {"run", "mean"}
         A new run, or the mean over seeds.
     """
-    at = np.atleast_1d(np.asarray(at, dtype=np.float64))
-    h = np.maximum(np.stack([np.log(at / c.x[-1]) for c in curves]), 0.0)
+    at = np.asarray(at, dtype=np.float64)
+    at = np.broadcast_to(at, (len(curves), at.shape[-1] if at.ndim else 1))
+    h = np.maximum(np.stack([np.log(x / c.x[-1]) for c, x in zip(curves, at, strict=True)]), 0.0)
     rows = rows_at(curves, h, learned)
     band = band_of(rows, learned.weights, learned.factors, learned.scatter)
     weights = {n: float(w) for n, w in zip(learned.names, learned.weights, strict=True)}
     return [
-        Predictive(at, PROBABILITIES, _quantiles(c, _part(band, i, at.size), kind), weights, notes)
-        for i, c in enumerate(curves)
-        for notes in [_notes(c, rows.slope[i * at.size], learned, kind)]
+        Predictive(x, PROBABILITIES, _quantiles(c, _part(band, i, x.size), kind), weights, notes)
+        for i, (c, x) in enumerate(zip(curves, at, strict=True))
+        for notes in [_notes(c, rows.slope[i * x.size], learned, kind)]
     ]
 
 

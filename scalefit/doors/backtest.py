@@ -1,0 +1,148 @@
+"""``sf.backtest`` and ``sf.compare_laws``: what laws are worth on a table's own curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scalefit.doors.curves import asked
+from scalefit.errors import DesignError, FitError, ScalefitError
+from scalefit.fitting import Objective, fit_observations
+from scalefit.forecasting.backtest import Backtest, run_backtest
+from scalefit.forecasting.baselines import BASELINES
+from scalefit.forecasting.compare import LawComparison, aicc, nested_tests
+from scalefit.forecasting.forecasters import (
+    Forecaster,
+    baseline_forecaster,
+    law_forecaster,
+    mixture_forecaster,
+)
+from scalefit.laws import get_law
+from scalefit.laws.law import Law
+from scalefit.table import metric as metric_of
+
+FALLING, RISING = ("power", "bansal", "rectified", "m4"), ("log", "ceiling", "logistic")
+
+
+def backtest(
+    data: Any,
+    metric: str,
+    laws: Sequence[str | Law] | None = None,
+    *,
+    hold_out: int | None = None,
+    fit_smallest: int | None = None,
+    where: Mapping[str, Any] | None = None,
+    by: Sequence[str] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+    objective: Objective | None = None,
+) -> Backtest:
+    """Hold back the largest sizes of every curve, and score what the mixture, laws and baselines say of them.
+
+    Parameters
+    ----------
+    data : path, Table, DataFrame or mapping of columns
+    metric : str
+    laws : sequence of str or Law, optional
+        Single laws to set beside the mixture; by default those that suit the metric's direction.
+    hold_out : int, optional
+        Hold out this many largest sizes, once. Without it and ``fit_smallest``: one to five of them, in turn.
+    fit_smallest : int, optional
+        Fit this many smallest sizes and hold out the rest; 4 is Isik et al.'s protocol.
+    where, by, mapping, allow
+        As in :func:`scalefit.forecast`.
+    objective : Objective, optional
+        What single laws minimise.
+
+    Raises
+    ------
+    DesignError
+        No curve has a size to hold out.
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> D = np.geomspace(1e6, 1e9, 7)
+    >>> data = {"pretrain_tokens": D, "bleu": 30 - 200 * D**-0.25}
+    >>> tested = sf.backtest(data, "bleu", laws=["ceiling"], fit_smallest=4)
+    >>> tested.error("ceiling") < tested.error("last value")
+    True
+    """
+    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
+    name, curves = what.metric, what.curves()
+    falls = metric_of(name).direction == "-"
+    chosen = laws if laws is not None else (FALLING if falls else RISING)
+    minimised = objective or Objective()
+    forecasters: list[Forecaster] = [mixture_forecaster(name)]
+    forecasters += [law_forecaster(law, name, minimised) for law in chosen]
+    forecasters += [baseline_forecaster(base) for base in BASELINES]
+    return run_backtest(
+        curves.series(),
+        forecasters,
+        metric=name,
+        relative=falls,
+        groups=curves.groups,
+        hold_out=hold_out,
+        fit_smallest=fit_smallest,
+    )
+
+
+def compare_laws(
+    data: Any,
+    metric: str,
+    laws: Sequence[str | Law] | None = None,
+    *,
+    where: Mapping[str, Any] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+    objective: Objective | None = None,
+) -> LawComparison:
+    """Fit several laws to one curve: AICc, nested tests, and errors on held-out sizes.
+
+    Parameters
+    ----------
+    data, metric, where, mapping, allow
+        As in :func:`scalefit.fit`; the rows must make one curve.
+    laws : sequence of str or Law, optional
+        By default those that suit the metric's direction.
+    objective : Objective, optional
+        What the laws minimise.
+
+    Raises
+    ------
+    FitError
+        No law could be fitted.
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> D = np.geomspace(1e6, 1e9, 9)
+    >>> noise = 1 + 0.002 * np.array([1, -1, 0.5, 1, -2, 0.3, -1, 1, 0.2])
+    >>> data = {"pretrain_tokens": D, "cross_entropy": (1.7 + 40 * D**-0.3) * noise}
+    >>> sf.compare_laws(data, "cross_entropy").best.law.name
+    'power'
+    """
+    what = asked(data, metric, where=where, by=None, mapping=mapping, allow=allow)
+    name, curves = what.metric, what.curves()
+    if len(curves.rows) != 1:
+        groups = ", ".join(str(dict(g)) for g in curves.groups[:3])
+        why = next(iter(curves.failures.values()), f"there are {len(curves.rows)} curves: {groups}")
+        raise FitError(f"laws are compared on one curve; {why}; choose one with where=")
+    rows, group = curves.rows[0], curves.groups[0]
+    falls = metric_of(name).direction == "-"
+    chosen = laws if laws is not None else (FALLING if falls else RISING)
+    minimised = objective or Objective()
+    fits, failures = [], {}
+    for law in map(get_law, chosen):
+        try:
+            fits.append(fit_observations(rows, law, minimised, group=group))
+        except ScalefitError as error:
+            failures[law.name] = str(error)
+    if not fits:
+        raise FitError(f"no law could be fitted: {next(iter(failures.values()))}")
+    ranked = tuple(sorted(fits, key=aicc))
+    try:
+        tested = backtest(what.rows, name, chosen, objective=minimised)
+    except DesignError:
+        tested = None
+    return LawComparison(name, ranked, tuple(nested_tests(ranked)), tested, group, failures)

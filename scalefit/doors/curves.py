@@ -1,0 +1,112 @@
+"""From a table to the curves of one metric: a group each, with what stands in the way of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalefit.errors import FitError, ScalefitError
+from scalefit.fitting.gather import gather
+from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
+from scalefit.forecasting.series import Series
+from scalefit.groups import group_name
+from scalefit.ingest import table_of
+from scalefit.laws import LAWS
+from scalefit.table import Observations, Table, grouping
+
+LEAST = 2
+CURVE = LAWS["power"]  # any law of one input: gathering asks it for its input alone
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Curves of one metric: their rows, their groups, and why other groups have none."""
+
+    rows: tuple[Observations, ...]
+    groups: tuple[Mapping[str, Any], ...]
+    failures: Mapping[str, str]
+
+    def series(self) -> list[Series]:
+        """Return their means over runs."""
+        return [series_from(rows) for rows in self.rows]
+
+    def mixtures(self) -> list[Mixture]:
+        """Weigh laws and guesses for all of them, each learning from the others."""
+        return mixtures_of(self.rows, self.groups)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a door was asked about: the table, the metric as it spells it, what makes the groups, and notes."""
+
+    table: Table
+    metric: str
+    by: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def rows(self) -> Table:
+        """The rows of the metric."""
+        return self.table.where(metric=self.metric)
+
+    def curves(self, column: str = "pretrain_tokens") -> Curves:
+        """Return the curve of every group."""
+        return curves_of(self.rows, self.metric, self.by, column)
+
+
+def asked(
+    data: Any,
+    metric: str,
+    *,
+    where: Mapping[str, Any] | None,
+    by: Sequence[str] | None,
+    mapping: Mapping[str, str] | None,
+    allow: Sequence[str],
+    beside: Sequence[str] = (),
+    used: Sequence[str] = ("pretrain_tokens",),
+) -> Asked:
+    """Return what a door is asked about, from whatever a user has; ``beside`` are further metrics it looks at."""
+    whole = table_of(
+        data, mapping=mapping, where=where, allow=allow, metrics=(metric, *beside), needs=used
+    )
+    table, notes = in_domain(whole, by, where)
+    name = table.metric(metric)
+    apart = grouping(table.where(metric=name), by, used=used)
+    return Asked(table, name, apart.columns, (*table.notes, *notes, *apart.notes))
+
+
+def curves_of(
+    table: Table, metric: str, by: Sequence[str], column: str = "pretrain_tokens"
+) -> Curves:
+    """Cut the curve of every group out of a table; a group with one size has none."""
+    rows, groups, failures = [], [], {}
+    for key, part in table.where(metric=metric).groups(by):
+        group = dict(key)
+        present = {k: v for k, v in group.items() if part.has(k)}
+        try:
+            one = gather(part, metric, CURVE, {CURVE.inputs[0]: column}, present)
+            sizes = len(series_from(one))
+            if sizes < LEAST:
+                raise FitError(
+                    f"{metric} was measured at one size: nothing tells how it goes on; measure two more sizes, "
+                    "ten times apart in all"
+                )
+        except ScalefitError as error:
+            failures[group_name(group)] = str(error)
+            continue
+        rows.append(one)
+        groups.append(group)
+    return Curves(tuple(rows), tuple(groups), failures)
+
+
+def in_domain(
+    table: Table, by: Sequence[str] | None, where: Mapping[str, Any] | None
+) -> tuple[Table, tuple[str, ...]]:
+    """Keep the in-domain rows where both domains are there and nobody asked for either."""
+    asked = "domain" in (*(by or ()), *(where or {}))
+    if asked or not table.has("domain") or set(table.unique("domain")) != {"in", "out"}:
+        return table, ()
+    left = len(table.where(domain="out"))
+    note = f"{left} out-of-domain rows are left out; choose them with where domain=out, or group by domain"
+    return table.where(domain=["in", None]), (note,)

@@ -1,0 +1,250 @@
+"""``sf.forecast``: the main job, and ``sf.forecast_score``: how logged forecasts did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalefit.doors.curves import Curves, asked, curves_of
+from scalefit.errors import DomainError, TableError
+from scalefit.forecasting.engines import ends_of
+from scalefit.forecasting.forecast import Forecast, Question
+from scalefit.forecasting.mixture import Mixture, reaches
+from scalefit.forecasting.outlook import Outlook, Points
+from scalefit.forecasting.reach import FARTHEST
+from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
+from scalefit.forecasting.tokens import TokensFor
+from scalefit.groups import group_name
+from scalefit.ingest import table_of
+from scalefit.table import Table
+from scalefit.table import metric as metric_of
+from scalefit.units import format_count, parse_count
+
+
+def forecast(
+    data: Any,
+    metric: str = "bleu",
+    *,
+    target: float | None = None,
+    at: float | str | Sequence[float | str] = (),
+    through: str = "cross_entropy",
+    where: Mapping[str, Any] | None = None,
+    by: Sequence[str] | None = None,
+    level: float = 0.8,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+) -> Forecast:
+    """Say for every group of a table how a metric goes on, and what a target takes.
+
+    Each curve is forecast by a mixture of laws and plain guesses that suits the metric's direction and range,
+    weighed by what the table's own curves showed when their ends were held back. Intervals are of a new run and
+    hold doubt about the law.
+
+    Parameters
+    ----------
+    data : path, Table, DataFrame or mapping of columns
+    metric : str
+        What is to be forecast, e.g. ``"bleu"``; ``"cross_entropy"`` works as well.
+    target : float, optional
+        A value to be reached, e.g. BLEU 20.
+    at : number, count such as "3B", or sequence, optional
+        Sizes to be forecast, beyond the measured ones.
+    through : str
+        A loss shown beside the metric, where it was measured.
+    where : mapping, optional
+        Column -> condition: which rows.
+    by : sequence of str, optional
+        Columns that make the groups; by default corpus, task and finetuning size, and others where they vary.
+    level : float
+        Confidence of the intervals.
+    mapping : mapping, optional
+        Own name -> canonical name, for columns and metrics.
+    allow : sequence of str
+        Checks of the table to switch off.
+
+    Returns
+    -------
+    Forecast
+        Groups in the table's order; those without a forecast say why.
+
+    Raises
+    ------
+    TableError
+        The data do not hold the metric, or lack a column of ``by``.
+    DomainError
+        The target lies outside the metric's range, or nobody knows whether more of the metric is better.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {
+    ...     "pretrain_tokens": sizes * 2,
+    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
+    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
+    ... }
+    >>> forecast = sf.forecast(table, target=20.0, at="4B")
+    >>> forecast["fr"].tokens.estimate < forecast["code"].tokens.estimate
+    True
+    """
+    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,))
+    beside = what.table.spelled(through)
+    names = [n for n in dict.fromkeys((what.metric, beside)) if n in what.table.metrics]
+    table = what.table.where(metric=names)
+    question = Question(what.metric, beside, target, sizes_of(at), level)
+    curves = {name: curves_of(table.where(metric=name), name, what.by) for name in names}
+    mixtures = {name: _by_name(c) for name, c in curves.items()}
+    tokens = _tokens(mixtures[what.metric], question)
+    outlooks = tuple(
+        _outlook(dict(group), rows, table, curves, mixtures, tokens, question)
+        for group, rows in table.pretrained().groups(what.by)
+    )
+    return Forecast(question, outlooks, what.by, what.notes)
+
+
+def forecast_score(
+    data: Any,
+    log: str | Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+) -> ForecastScore:
+    """Say how logged forecasts did: error, inside or not, calibration over all that have landed.
+
+    Parameters
+    ----------
+    data : path, Table, DataFrame or mapping of columns
+        Results that hold the new runs.
+    log : path
+        What :meth:`Forecast.log` or ``scalefit forecast --log`` wrote.
+    mapping, allow
+        As in :func:`forecast`.
+
+    Raises
+    ------
+    FormatError
+        A line of the log is no forecast.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> bleu = [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "forecasts.jsonl"
+    >>> sf.forecast({"pretrain_tokens": sizes[:5], "bleu": bleu[:5]}, at=1024e6).log(path)
+    1
+    >>> sf.forecast_score({"pretrain_tokens": sizes, "bleu": bleu}, path).inside(95)
+    1.0
+    """
+    logged = read_log(log)
+    table = table_of(data, mapping=mapping, allow=allow, metrics=[one.metric for one in logged])
+    landed = [_landed(one, table) for one in logged]
+    came = tuple(one for one in landed if one is not None)
+    return ForecastScore(came, len(logged) - len(came), table.notes)
+
+
+def _landed(logged: Logged, table: Table) -> Landed | None:
+    """Return what came at a forecast's size: rows within one per cent of it."""
+    if logged.metric not in table.metrics:
+        return None
+    where = {k: v for k, v in logged.group.items() if v is not None and table.has(k)}
+    near = (logged.x * 0.99, logged.x * 1.01)
+    try:
+        rows = table.where(**where, metric=logged.metric, **{logged.column: near}).pretrained()
+    except TableError:
+        return None
+    values = rows.column("value")
+    return Landed(logged, float(np.mean(values)), int(values.size)) if values.size else None
+
+
+def sizes_of(at: float | str | Sequence[float | str]) -> tuple[float, ...]:
+    """Return sizes as numbers; a count such as "3B" is one."""
+    each = [at] if isinstance(at, str | int | float) else list(at)
+    numbers = [parse_count(x) if isinstance(x, str) else x for x in each]
+    for x, given in zip(numbers, each, strict=True):
+        if x is None or not (np.isfinite(x) and x > 0):
+            raise DomainError(
+                f"at={given!r} is no size; give a number above 0, or a count such as '3B'"
+            )
+    return tuple(float(x) for x in numbers if x is not None)
+
+
+def _by_name(curves: Curves) -> dict[str, Mixture]:
+    return {group_name(m.group): m for m in curves.mixtures()}
+
+
+def _tokens(mixtures: Mapping[str, Mixture], question: Question) -> dict[str, TokensFor]:
+    """Return what the target takes for every curve, asked of all curves together."""
+    target, level = question.target, question.level
+    if target is None or not mixtures:
+        return {}
+    check_target(target, question.metric, mixtures)
+    each = list(mixtures.values())
+    return {
+        name: TokensFor(
+            m.metric, float(target), m.column, reach, level, "mixture", float(m.series.x[0]), ()
+        )
+        for name, m, reach in zip(mixtures, each, reaches(each, target), strict=True)
+    }
+
+
+def check_target(target: float, metric: str, mixtures: Mapping[str, Mixture]) -> None:
+    """Refuse a target on another scale, once for the whole table."""
+    values = np.concatenate([m.observations.values for m in mixtures.values()])
+    bottom, top = ends_of(metric, values)
+    known = metric_of(metric)
+    if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):
+        raise DomainError(
+            f"target is {target:g}; {metric} lies between {bottom:.4g} and {top:.4g} (measured: "
+            f"{np.min(values):.4g} to {np.max(values):.4g}); give the target on that scale"
+        )
+
+
+def _outlook(
+    group: dict[str, Any],
+    rows: Table,
+    table: Table,
+    curves: Mapping[str, Curves],
+    mixtures: Mapping[str, Mapping[str, Mixture]],
+    tokens: Mapping[str, TokensFor],
+    question: Question,
+) -> Outlook:
+    name = group_name(group)
+    baseline = table.baseline_for(group)
+    mine = {m: found[name] for m, found in mixtures.items() if name in found}
+    ahead, far = {}, []
+    for m, mixture in mine.items():
+        largest = float(mixture.series.x[-1])
+        sizes = [x for x in question.at if largest < x <= FARTHEST * largest]
+        far += [x for x in question.at if x not in sizes and m == question.metric]
+        if sizes:
+            ahead[m] = mixture.predictive(np.array(sizes), "run")
+    lost = [c.failures[name] for c in curves.values() if name in c.failures]
+    if far:
+        shown = ", ".join(format_count(x) for x in far)
+        lost.append(
+            f"{shown}: not beyond the measured sizes by 1× to {FARTHEST:g}×, so nothing is forecast there"
+        )
+    return Outlook(
+        group,
+        question.metric,
+        question.through,
+        mine,
+        tokens.get(name),
+        ahead,
+        {} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
+        {m: _points(rows, m) for m in rows.metrics},
+        tuple(lost),
+    )
+
+
+def _mean(rows: Table, metric: str) -> float:
+    return float(np.nanmean(rows.where(metric=metric).column("value")))
+
+
+def _points(rows: Table, metric: str) -> Points:
+    chosen = rows.where(metric=metric)
+    return chosen.column("pretrain_tokens"), chosen.column("value")

@@ -1,0 +1,250 @@
+"""What forecasts were worth on the table's own curves, when their ends were held back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalefit.errors import DesignError
+from scalefit.forecasting.baselines import BASELINES
+from scalefit.forecasting.forecasters import Forecaster
+from scalefit.forecasting.score import interval_score
+from scalefit.forecasting.series import Series
+from scalefit.result import Result, Row
+from scalefit.types import Floats
+
+LEAST = 4  # sizes that a curve keeps: below, no law has a residual to judge itself by
+DISTANCES = (2.0, 10.0, np.inf)
+ORIGINS = 5
+
+
+@dataclass(frozen=True)
+class Held:
+    """One held-out size of one curve and what one forecaster said of it.
+
+    Attributes
+    ----------
+    curve : index of the curve; ``origin`` and ``x``: the largest size it kept, and the one held out.
+    y : mean of what was measured there.
+    median, low80, high80, low95, high95 : the forecast of a new run.
+    """
+
+    forecaster: str
+    curve: int
+    origin: float
+    x: float
+    y: float
+    median: float
+    low80: float
+    high80: float
+    low95: float
+    high95: float
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest(Result):
+    """Forecasts of held-out sizes, scored.
+
+    Attributes
+    ----------
+    metric : str
+    relative : bool
+        Whether errors are in ln y (a metric that falls towards a floor) and not in the metric's own unit.
+    held : tuple of Held
+        Every held-out size of every curve at every origin, for every forecaster.
+    groups : tuple of mappings
+        The curves, in the order that ``Held.curve`` counts.
+    refused : mapping
+        Forecaster -> held-out sizes that it could not say anything about.
+    notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> D = np.geomspace(1e6, 1e9, 7)
+    >>> data = {"pretrain_tokens": D, "bleu": 30 - 200 * D**-0.25}
+    >>> tested = sf.backtest(data, "bleu", laws=["ceiling"], hold_out=2)
+    >>> [(row["forecaster"], row["points"]) for row in tested.rows() if row["distance"] == "all"][:2]
+    [('mixture', 2), ('ceiling', 2)]
+    """
+
+    metric: str
+    relative: bool
+    held: tuple[Held, ...]
+    groups: tuple[Mapping[str, Any], ...]
+    refused: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def forecasters(self) -> tuple[str, ...]:
+        """Names, in the order they were asked for."""
+        return tuple(dict.fromkeys(h.forecaster for h in self.held))
+
+    def error(self, forecaster: str) -> float:
+        """Mean over curves of the root mean square error of one forecaster."""
+        return self._errors(forecaster, (0.0, np.inf))[0]
+
+    @property
+    def best_baseline(self) -> str:
+        """The baseline with the least error, chosen afterwards."""
+        return min((n for n in self.forecasters if n in BASELINES), key=self.error)
+
+    @property
+    def verdict(self) -> str:
+        """Who forecast best, and whether the first one's intervals held."""
+        first = self.forecasters[0]
+        unit = "in ln y" if self.relative else f"{self.metric}"
+        best = min(self.forecasters, key=self.error)
+        base = self.best_baseline
+        row = next(r for r in self.rows() if r["forecaster"] == first)
+        line = (
+            f"{first} errs {self.error(first):.3g} {unit} on {row['points']} held-out sizes of "
+            f"{len({h.curve for h in self.held})} curves; best baseline {base} {self.error(base):.3g}"
+        )
+        won = "" if best in (first, base) else f"; best of all {best} {self.error(best):.3g}"
+        return f"{line}{won}; its 95 % intervals hold {row['inside_95']:.0%}"
+
+    def rows(self) -> list[Row]:
+        """Return one row a forecaster over all distances, then one a forecaster and distance."""
+        bins = [("all", (0.0, np.inf)), *_bins()]
+        return [
+            row
+            for label, ends in bins
+            for name in self.forecasters
+            if (row := self._row(name, label, ends)) is not None
+        ]
+
+    def _row(self, name: str, label: str, ends: tuple[float, float]) -> Row | None:
+        inside = [h for h in self.held if h.forecaster == name and _within(h, ends)]
+        if not inside:
+            return None
+        error, count = self._errors(name, ends)
+        base = min(self._errors(b, ends)[0] for b in self.forecasters if b in BASELINES)
+        return {
+            "forecaster": name,
+            "distance": label,
+            "points": len(inside),
+            "curves": count,
+            "error": error,
+            "to_best_baseline": error / base if base > 0 else float("nan"),
+            **{f"inside_{level}": self._inside(inside, level) for level in (80, 95)},
+            "interval_score_95": self._score(inside),
+            "refused": self.refused.get(name, 0),
+        }
+
+    def _errors(self, name: str, ends: tuple[float, float]) -> tuple[float, int]:
+        by: dict[int, list[float]] = {}
+        for h in self.held:
+            if h.forecaster == name and _within(h, ends):
+                by.setdefault(h.curve, []).append(self._scale(h.median) - self._scale(h.y))
+        each = [float(np.sqrt(np.mean(np.square(e)))) for e in by.values()]
+        return (float(np.mean(each)) if each else float("inf")), len(each)
+
+    def _scale(self, value: float) -> float:
+        return float(np.log(max(value, 1e-12))) if self.relative else value
+
+    def _inside(self, held: Sequence[Held], level: int) -> float:
+        ends = [(getattr(h, f"low{level}"), getattr(h, f"high{level}"), h.y) for h in held]
+        return float(np.mean([low - 1e-9 <= y <= high + 1e-9 for low, high, y in ends]))
+
+    def _score(self, held: Sequence[Held]) -> float:
+        y, low, high = (
+            np.array([self._scale(getattr(h, name)) for h in held])
+            for name in ("y", "low95", "high95")
+        )
+        return float(interval_score(y, low, high, 0.95).mean())
+
+
+def run_backtest(
+    curves: Sequence[Series],
+    forecasters: Sequence[Forecaster],
+    *,
+    metric: str,
+    relative: bool,
+    groups: Sequence[Mapping[str, Any]],
+    hold_out: int | None = None,
+    fit_smallest: int | None = None,
+) -> Backtest:
+    """Hold back the ends of curves and let every forecaster say what comes.
+
+    Parameters
+    ----------
+    curves : sequence of Series
+        The curves of one table.
+    forecasters : sequence of Forecaster
+        Each sees, at every origin, the shortened curves only.
+    hold_out : int, optional
+        Hold out this many largest sizes, once; without it and ``fit_smallest``, 1 … 5 of them, in turn.
+    fit_smallest : int, optional
+        Keep this many smallest sizes, once, and hold out the rest (Isik et al.: four).
+
+    Raises
+    ------
+    DesignError
+        No curve has a size to spare.
+    """
+    held: list[Held] = []
+    refused: dict[str, int] = {}
+    for kept in _origins(curves, hold_out, fit_smallest):
+        short = [curves[i].head(k) for i, k in kept]
+        at = [curves[i].x[k:] for i, k in kept]
+        for forecaster in forecasters:
+            for (i, k), x, said in zip(kept, at, forecaster.forecast(short, at), strict=True):
+                if said is None:
+                    refused[forecaster.name] = refused.get(forecaster.name, 0) + x.size
+                    continue
+                held.extend(_held(forecaster.name, i, curves[i], k, said))
+    if not held:
+        longest = max((len(c) for c in curves), default=0)
+        raise DesignError(
+            f"no curve has a size to hold out: the longest has {longest} sizes and must keep {LEAST}; "
+            "measure more sizes, or ask for fewer with hold_out=1"
+        )
+    return Backtest(metric, relative, tuple(held), tuple(groups), refused)
+
+
+def _origins(
+    curves: Sequence[Series], hold_out: int | None, fit_smallest: int | None
+) -> Iterator[list[tuple[int, int]]]:
+    """Yield, an origin at a time, the curves that can be cut there and how many sizes each keeps."""
+    if fit_smallest is not None:
+        least = min(fit_smallest, LEAST)
+        cuts = [[(i, fit_smallest) for i, c in enumerate(curves) if len(c) > fit_smallest]]
+    else:
+        least = LEAST if hold_out is None else 2
+        lengths = range(1, ORIGINS + 1) if hold_out is None else (hold_out,)
+        cuts = [[(i, len(c) - h) for i, c in enumerate(curves)] for h in lengths]
+    for cut in cuts:
+        kept = [(i, k) for i, k in cut if k >= least]
+        if kept:
+            yield kept
+
+
+def _held(name: str, i: int, curve: Series, k: int, said: Any) -> Iterator[Held]:
+    ends: dict[int, tuple[Floats, Floats]] = {
+        level: said.interval(level / 100) for level in (80, 95)
+    }
+    for j, (x, y) in enumerate(zip(curve.x[k:], curve.y[k:], strict=True)):
+        yield Held(
+            name,
+            i,
+            float(curve.x[k - 1]),
+            float(x),
+            float(y),
+            float(said.median[j]),
+            *(float(ends[level][side][j]) for level in (80, 95) for side in (0, 1)),
+        )
+
+
+def _bins() -> list[tuple[str, tuple[float, float]]]:
+    edges = (0.0, *DISTANCES)
+    labels = ["up to 2×", "2 to 10×", "over 10×"]
+    return [(label, pair) for label, pair in zip(labels, itertools.pairwise(edges), strict=True)]
+
+
+def _within(held: Held, ends: tuple[float, float]) -> bool:
+    return ends[0] < held.x / held.origin <= ends[1]

@@ -1,0 +1,122 @@
+"""Which engine forecasts a metric: losses fall towards a floor, quality rises within its range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from scalefit.errors import DomainError
+from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.predictive import Kind, Predictive
+from scalefit.forecasting.quality import Learned, forecast_quality, learn_quality, reach_quality
+from scalefit.forecasting.reach import Reach
+from scalefit.forecasting.series import Series
+from scalefit.table import metric as metric_of
+from scalefit.types import Floats
+
+
+class Engine(Protocol):
+    """What both engines do; ``learned`` is what one table teaches, shared by its curves."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    def learn(self, curves: Sequence[Series]) -> Any:
+        """Return what the backtests of these curves teach."""
+
+    def forecast(
+        self, curves: Sequence[Series], at: Sequence[Floats], learned: Any, kind: Kind
+    ) -> list[Predictive]:
+        """Return the distribution of each curve at its sizes, all beyond the measured ones."""
+
+    def reach(
+        self, curves: Sequence[Series], targets: Sequence[float], learned: Any
+    ) -> list[Reach]:
+        """Return when each curve reaches its target."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Exact Bayes over laws with a discrepancy that bends with the residuals; learns nothing from siblings."""
+
+    name: str = "losses"
+
+    def learn(self, curves: Sequence[Series]) -> None:
+        """Return nothing: siblings as short as the curve itself were measured to hurt."""
+
+    def forecast(
+        self, curves: Sequence[Series], at: Sequence[Floats], learned: None, kind: Kind
+    ) -> list[Predictive]:
+        """Return the distribution of each curve at its sizes."""
+        return forecast_losses(curves, at, kind=kind)
+
+    def reach(
+        self, curves: Sequence[Series], targets: Sequence[float], learned: None
+    ) -> list[Reach]:
+        """Return when each curve falls to its target."""
+        return reach_losses(curves, targets)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Guesses anchored at the last value, weighed by what the table's own backtests showed."""
+
+    name: str = "quality"
+
+    def learn(self, curves: Sequence[Series]) -> Learned:
+        """Return weights and doubt that the table's curves share."""
+        return learn_quality(curves)
+
+    def forecast(
+        self, curves: Sequence[Series], at: Sequence[Floats], learned: Any, kind: Kind
+    ) -> list[Predictive]:
+        """Return the distribution of each curve at its sizes."""
+        longest = max(x.size for x in at)
+        padded = np.stack([np.pad(x, (0, longest - x.size), mode="edge") for x in at])
+        said = forecast_quality(curves, padded, learned, kind=kind)
+        return [
+            replace(p, x=x, values=p.values[:, : x.size]) for p, x in zip(said, at, strict=True)
+        ]
+
+    def reach(
+        self, curves: Sequence[Series], targets: Sequence[float], learned: Any
+    ) -> list[Reach]:
+        """Return when each curve rises to its target."""
+        return reach_quality(curves, np.asarray(targets, dtype=float), learned)
+
+
+def engine_for(metric: str) -> Engine:
+    """Return the engine of a metric, by its direction.
+
+    Raises
+    ------
+    DomainError
+        Nobody knows whether more of this metric is better.
+    """
+    direction = metric_of(metric).direction
+    if direction is None:
+        raise DomainError(
+            f"nobody told whether more {metric} is better, so no law can be chosen for it; name a law "
+            f"(law='power' falls, law='ceiling' rises), or register the metric with its direction and range"
+        )
+    return Losses() if direction == "-" else Quality()
+
+
+def ends_of(metric: str, y: Floats) -> tuple[float, float]:
+    """Return the range in which forecasts of a metric lie.
+
+    A rising metric without an upper end (a reward) gets one four times as far above its values as they reach.
+    """
+    known = metric_of(metric)
+    low, high = known.lower, known.upper
+    if known.direction == "+" and not np.isfinite(high):
+        span = float(np.ptp(y)) or max(abs(float(np.max(y))), 1.0)
+        high = float(np.max(y)) + 4.0 * span
+    if known.direction == "+" and not np.isfinite(low):
+        span = float(np.ptp(y)) or max(abs(float(np.min(y))), 1.0)
+        low = min(0.0, float(np.min(y)) - span)
+    return low, high

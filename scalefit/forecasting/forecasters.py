@@ -1,0 +1,57 @@
+"""Everything that can forecast a table's curves, behind one call: the mixture, single laws, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scalefit.fitting import Objective
+from scalefit.forecasting.baselines import BASELINES
+from scalefit.forecasting.engines import engine_for
+from scalefit.forecasting.predictive import Predictive
+from scalefit.forecasting.series import Series
+from scalefit.forecasting.single import forecast_by_law
+from scalefit.laws import get_law
+from scalefit.laws.law import Law
+from scalefit.types import Floats
+
+MIXTURE = "mixture"
+Forecasts = list[Predictive | None]
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A name, and what forecasts curves of one table at sizes beyond theirs; None where it cannot."""
+
+    name: str
+    forecast: Callable[[Sequence[Series], Sequence[Floats]], Forecasts]
+
+
+def mixture_forecaster(metric: str) -> Forecaster:
+    """Return the mixture that suits the metric; it learns from the curves it is given, and from nothing later."""
+    engine = engine_for(metric)
+
+    def forecast(curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
+        return [*engine.forecast(curves, at, engine.learn(curves), "run")]
+
+    return Forecaster(MIXTURE, forecast)
+
+
+def baseline_forecaster(name: str) -> Forecaster:
+    """Return a baseline by its name."""
+    return Forecaster(
+        name, lambda curves, at: [BASELINES[name](c, x) for c, x in zip(curves, at, strict=True)]
+    )
+
+
+def law_forecaster(law: str | Law, metric: str, objective: Objective) -> Forecaster:
+    """Return a single law, fitted to each curve alone, with its own band of a new run."""
+    chosen = get_law(law)
+
+    def forecast(curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
+        return [
+            forecast_by_law(chosen, metric, objective, c, x)
+            for c, x in zip(curves, at, strict=True)
+        ]
+
+    return Forecaster(chosen.name, forecast)

@@ -1,0 +1,292 @@
+"""Several laws and plain guesses weighed together: what a forecast rests on unless one law is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from scalefit.errors import DomainError, ScalefitError
+from scalefit.fitting import Fit, Objective, fit_observations
+from scalefit.fitting.points import points_of
+from scalefit.forecasting.engines import ends_of, engine_for
+from scalefit.forecasting.inrange import joined, measured
+from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive
+from scalefit.forecasting.quality import Learned
+from scalefit.forecasting.reach import FARTHEST, Reach
+from scalefit.forecasting.series import Series, series_of
+from scalefit.laws import LAWS
+from scalefit.result import Result, Results, Row
+from scalefit.table import Observations
+from scalefit.table import metric as metric_of
+from scalefit.types import Floats
+from scalefit.units import format_count
+
+AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])
+TIMES = (2.0, 10.0, 100.0)
+SHOWN = 0.05  # a member that carries less is not named in one line
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture(Result):
+    """A forecast of one curve that no single law owns.
+
+    Attributes
+    ----------
+    observations : Observations
+        The rows behind the curve, of one metric over one input.
+    series : Series
+        Means over independent runs at ascending sizes.
+    learned : Learned or None
+        What the table's curves taught together; None where the engine learns nothing from siblings.
+    ahead : Predictive
+        A new run at sizes up to 1000 times the largest.
+    group : mapping
+        What the rows have in common.
+    siblings : int
+        How many other curves of the table it learned from; 0 means shipped priors and this curve alone.
+    notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> D = np.geomspace(1e6, 1e9, 7)
+    >>> mixture = sf.fit({"pretrain_tokens": D, "bleu": 30 - 200 * D**-0.25}, "bleu")
+    >>> mixture.best.law.name in mixture.weights
+    True
+    >>> bool(29 < sf.predict(mixture, 1e10).estimate[0] < 30)
+    True
+    """
+
+    observations: Observations
+    series: Series
+    learned: Learned | None
+    ahead: Predictive
+    group: Mapping[str, Any] = field(default_factory=dict)
+    siblings: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return self.observations.metric
+
+    @property
+    def column(self) -> str:
+        """The table's column that the curve runs over."""
+        return next(iter(self.observations.columns.values()))
+
+    @property
+    def rises(self) -> bool:
+        """Whether more of the metric is better."""
+        return metric_of(self.metric).direction == "+"
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Member -> share of the forecast; they sum to 1."""
+        heavy = sorted(self.ahead.weights.items(), key=lambda pair: -pair[1])
+        return {name: float(share) for name, share in heavy}
+
+    @cached_property
+    def fits(self) -> Mapping[str, Fit]:
+        """The members that are laws of the catalogue, each fitted alone, heaviest first."""
+        fits = {}
+        for name in self.weights:
+            if name in LAWS:
+                law = LAWS[name].within(self.series.bottom, self.series.top)
+                try:
+                    fits[name] = fit_observations(
+                        self.observations, law, Objective(), group=self.group
+                    )
+                except ScalefitError:
+                    continue  # too few sizes for this law alone: the mixture weighs it all the same
+        return fits
+
+    @property
+    def best(self) -> Fit:
+        """The heaviest member that is a law, fitted alone.
+
+        Raises
+        ------
+        DomainError
+            The curve has too few sizes for any law alone.
+        """
+        for fit in self.fits.values():
+            return fit
+        raise DomainError(
+            f"{len(self.series)} sizes are too few for any single law; ask the mixture, or measure more sizes"
+        )
+
+    def predictive(self, x: Floats, kind: Kind = "run") -> Predictive:
+        """Return the distribution of a new run, or of the mean over runs, at sizes (Q,).
+
+        Raises
+        ------
+        DomainError
+            A size lies below the smallest measured one, or more than 1000 times beyond the largest.
+        """
+        x = np.atleast_1d(np.asarray(x, dtype=float))
+        self._check(x)
+        values = np.empty((PROBABILITIES.size, x.size))
+        beyond = x > self.series.x[-1]
+        if beyond.any():
+            engine = engine_for(self.metric)
+            values[:, beyond] = engine.forecast([self.series], [x[beyond]], self.learned, kind)[
+                0
+            ].values
+        values[:, ~beyond] = measured(self.series, x[~beyond], kind).values
+        return Predictive(x, PROBABILITIES, values, self.ahead.weights)
+
+    def _check(self, x: Floats) -> None:
+        low, high = float(self.series.x[0]), float(self.series.x[-1])
+        outside = ~((x >= low) & (x <= high * FARTHEST))
+        if not outside.any():
+            return
+        worst = float(x[np.argmax(outside)])
+        if worst < low:
+            raise DomainError(
+                f"{format_count(worst)} lies below the smallest measured size ({format_count(low)}); forecasts go "
+                "upwards from there: name a law, sf.fit(data, metric, law=…), or measure that size"
+            )
+        raise DomainError(
+            f"{format_count(worst)} lies more than {FARTHEST:g}× beyond the largest size measured "
+            f"({format_count(high)}): nothing is known there; measure larger sizes first"
+        )
+
+    def reach(self, target: float) -> Reach:
+        """Return when the curve reaches ``target``, measured sizes included."""
+        return reaches([self], target)[0]
+
+    @property
+    def carried(self) -> str:
+        """The heaviest members and their weights, in words."""
+        heavy = [f"{name} {share:.0%}" for name, share in self.weights.items() if share >= SHOWN]
+        return ", ".join(heavy)
+
+    @property
+    def verdict(self) -> str:
+        """What carries the forecast, and what it says at ten times the largest size."""
+        name = " · ".join(str(v) for v in self.group.values() if v is not None)
+        head = f"{name}: " if name else ""
+        x = float(self.series.x[-1]) * 10
+        at = self.predictive(np.array([x]))
+        low, high = (float(v[0]) for v in at.interval(0.8))
+        learned = f"learned with {self.siblings} siblings" if self.siblings else "shipped priors"
+        return (
+            f"{head}{self.metric} of {self.column} by a mixture ({self.carried}; {learned}); at "
+            f"{format_count(x)} a new run gives {float(at.median[0]):.4g} [{low:.4g}, {high:.4g}] (80 %)"
+        )
+
+    def rows(self) -> list[Row]:
+        """Return the forecast of a new run at sizes up to 1000 times the largest: median, 80 and 95 % ends."""
+        low80, high80 = self.ahead.interval(0.8)
+        low95, high95 = self.ahead.interval(0.95)
+        columns = (self.ahead.x, self.ahead.median, low80, high80, low95, high95)
+        names = (self.column, self.metric, "low_80", "high_80", "low_95", "high_95")
+        return [
+            dict(zip(names, map(float, row), strict=True)) for row in zip(*columns, strict=True)
+        ]
+
+    def told(self) -> Mapping[str, Any]:
+        """Return what JSON says: the weights and the forecast."""
+        return {
+            "group": self.group,
+            "metric": self.metric,
+            "column": self.column,
+            "weights": self.weights,
+            "siblings": self.siblings,
+            "sizes": self.series.x,
+            "values": self.series.y,
+            "runs": self.series.runs,
+            "data": self.observations.digest,
+            "forecast": self.rows(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixtures(Results[Mixture]):
+    """The mixtures of a table's curves; ``mixtures["fr"]`` is one or some of them.
+
+    Attributes
+    ----------
+    mixtures : one a group, in the table's order.
+    failures : group in words -> why it has none.
+    notes : what was split or left out.
+    """
+
+    MEMBERS = "mixtures"
+
+    mixtures: tuple[Mixture, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """How many curves were forecast, and what carries them."""
+        if len(self) == 1:
+            return self[0].verdict
+        lost = f"; {len(self.failures)} without" if self.failures else ""
+        carried = f", carried by {self[0].carried}" if len(self) else ""
+        return f"{len(self)} curves forecast by mixtures{carried}{lost}"
+
+    def rows(self) -> list[Row]:
+        """Return one row a curve: measured end, weights, and a new run at 2, 10 and 100 times the largest size."""
+        return [_row(mixture) for mixture in self]
+
+
+def _row(mixture: Mixture) -> Row:
+    largest = float(mixture.series.x[-1])
+    row: Row = {**mixture.group, "sizes": len(mixture.series), f"largest_{mixture.column}": largest}
+    row[mixture.metric] = float(mixture.series.y[-1])
+    said = mixture.predictive(largest * np.array(TIMES), "run")
+    low, high = said.interval(0.8)
+    for i, times in enumerate(TIMES):
+        at = f"at_{times:g}x"
+        row |= {
+            at: float(said.median[i]),
+            f"{at}_low": float(low[i]),
+            f"{at}_high": float(high[i]),
+        }
+    return row
+
+
+def series_from(observations: Observations) -> Series:
+    """Return a curve's means over independent runs: finetunings of one checkpoint count once."""
+    points = points_of(observations)
+    bottom, top = ends_of(observations.metric, points.y)
+    return series_of(points.inputs[0], points.y, bottom=bottom, top=top)
+
+
+def mixtures_of(rows: Sequence[Observations], groups: Sequence[Mapping[str, Any]]) -> list[Mixture]:
+    """Weigh laws and guesses for the curves of one table and one metric, learning from all of them.
+
+    Raises
+    ------
+    DomainError
+        The metric's direction is unknown.
+    FitError
+        A curve has too few sizes to say anything; the message says what to measure.
+    """
+    if not rows:
+        return []
+    engine = engine_for(rows[0].metric)
+    curves = [series_from(one) for one in rows]
+    learned = engine.learn(curves)
+    ahead = engine.forecast(curves, [c.x[-1] * AHEAD for c in curves], learned, "run")
+    siblings = len(curves) - 1 if learned is not None else 0
+    return [
+        Mixture(one, c, learned, p, dict(g), siblings, (*one.notes, *p.notes))
+        for one, c, p, g in zip(rows, curves, ahead, groups, strict=True)
+    ]
+
+
+def reaches(mixtures: Sequence[Mixture], target: float) -> list[Reach]:
+    """Return when each curve of one table and metric reaches ``target``, measured sizes included."""
+    first = mixtures[0]
+    curves = [m.series for m in mixtures]
+    later = engine_for(first.metric).reach(curves, [target] * len(curves), first.learned)
+    pairs = zip(curves, later, strict=True)
+    return [joined(curve, target, beyond, rises=first.rises) for curve, beyond in pairs]

@@ -1,0 +1,96 @@
+"""Held-out sizes: who forecast best, on curves whose law is known."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import DesignError, FitError
+
+SIZES = np.geomspace(1e6, 1e9, 8)
+
+
+def table(curves=4, noise=0.01):
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "corpus": f"c{i}",
+            "pretrain_tokens": x,
+            "cross_entropy": (1.5 + 30 * x**-0.3 * (1 + i / 4)) * np.exp(noise * z),
+        }
+        for i in range(curves)
+        for x, z in zip(SIZES, rng.standard_normal(SIZES.size), strict=True)
+    ]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_the_true_law_beats_the_baselines_and_the_mixture_is_near():
+    tested = sf.backtest(table(), "cross_entropy", laws=["power"], fit_smallest=4)
+    assert tested.error("power") < tested.error(tested.best_baseline)
+    assert tested.error("mixture") < 1.05 * tested.error(tested.best_baseline)
+    assert {h.origin for h in tested.held} == {SIZES[3]}
+    assert len({(h.curve, h.x) for h in tested.held}) == 16
+
+
+def test_rows_are_by_distance_and_intervals_mostly_hold():
+    tested = sf.backtest(table(), "cross_entropy", laws=["power"])
+    rows = {(r["forecaster"], r["distance"]): r for r in tested.rows()}
+    assert rows["mixture", "all"]["inside_95"] > 0.85
+    assert (
+        rows["mixture", "up to 2×"]["points"] <= rows["mixture", "all"]["points"]
+        if ("mixture", "up to 2×") in rows
+        else True
+    )
+    assert tested.relative
+    assert "mixture errs" in tested.verdict
+
+
+def test_origins_see_only_what_lies_before_them():
+    data = table()
+    changed = dict(
+        data,
+        cross_entropy=[
+            9.0 if x == SIZES[-1] else y
+            for x, y in zip(data["pretrain_tokens"], data["cross_entropy"], strict=True)
+        ],
+    )
+    before, after = (
+        sf.backtest(d, "cross_entropy", laws=["power"], hold_out=1) for d in (data, changed)
+    )
+    assert [h.median for h in before.held] == [h.median for h in after.held]
+
+
+def test_a_law_that_cannot_be_fitted_is_counted():
+    tested = sf.backtest(table(), "cross_entropy", laws=["m4"], fit_smallest=4)
+    assert tested.refused["m4"] == 16
+
+
+def test_no_size_to_spare():
+    with pytest.raises(DesignError, match="no curve has a size to hold out"):
+        sf.backtest({"pretrain_tokens": SIZES[:3], "bleu": [1.0, 2.0, 3.0]}, "bleu")
+
+
+def test_laws_are_compared_on_one_curve():
+    one = {k: v[:8] for k, v in table().items()}
+    compared = sf.compare_laws(one, "cross_entropy")
+    rows = {r["law"]: r for r in compared.rows()}
+    assert set(rows) >= {"power", "bansal", "rectified"}
+    assert sum(r["weight"] for r in rows.values()) == pytest.approx(1.0)
+    assert ("power", "rectified") in {(t.inner, t.outer) for t in compared.nested}
+    with pytest.raises(FitError, match="one curve"):
+        sf.compare_laws(table(), "cross_entropy")
+
+
+def test_the_nested_test_keeps_its_level_and_sees_a_floor():
+    rng = np.random.default_rng(1)
+    p = {"pure": [], "floor": []}
+    for _ in range(60):
+        for name, truth in (("pure", 30 * SIZES**-0.1), ("floor", 1.5 + 300 * SIZES**-0.35)):
+            data = {
+                "pretrain_tokens": SIZES,
+                "cross_entropy": truth + 0.01 * rng.standard_normal(8),
+            }
+            p[name].append(
+                sf.compare_laws(data, "cross_entropy", ["power", "pure_power"]).nested[0].p
+            )
+    assert np.mean(np.array(p["pure"]) < 0.05) <= 0.12
+    assert np.mean(np.array(p["floor"]) < 0.05) > 0.9
