@@ -1,0 +1,299 @@
+"""Which of several corpora is best where nobody has measured: chances, what a wrong choice costs, where curves cross.
+
+The highest of several noisy forecasts is too high: it was picked for its luck too. Forecasts of one setting are
+therefore drawn towards each other as far as their own spread says that they differ by chance (empirical Bayes), and
+what is said of the chosen one is right for a chosen one. What corpora share (the test set, a plateau that all of them
+reach) cancels in their differences: it enters as one draw for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from scalefit.forecasting.predictive import Predictive
+from scalefit.groups import group_name
+from scalefit.result import Result, Results, Row
+from scalefit.types import Floats
+from scalefit.units import format_count, short
+
+DRAWS = 4000
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one corpus stands.
+
+    Attributes
+    ----------
+    corpus : its name.
+    p_best : probability that it is the best of those that may be recommended.
+    expected_loss : what choosing it costs on average against the best one: in the metric's units, or as the factor
+        of tokens minus 1 where tokens are ranked.
+    estimate, low, high : its value (or tokens), drawn towards the others; ends at ``level`` of the ranking.
+    cost : what it costs in the unit given, or nan.
+    alignment : verdict on its alignment, or "".
+    barred : whether it may not be recommended.
+    """
+
+    corpus: str
+    p_best: float
+    expected_loss: float
+    estimate: float
+    low: float
+    high: float
+    cost: float = float("nan")
+    alignment: str = ""
+    barred: bool = False
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where one corpus overtakes another, beyond what the smallest size shows.
+
+    ``low`` to ``high`` holds the crossing given that there is one; ``never`` is the probability that there is none up
+    to the largest size that forecasts reach.
+    """
+
+    overtakes: str
+    overtaken: str
+    size: float
+    low: float
+    high: float
+    never: float
+
+    def __str__(self) -> str:
+        ends = f"[{format_count(self.low)}, {format_count(self.high)}]"
+        where = f"at {format_count(self.size)} {ends}"
+        return f"{self.overtakes} overtakes {self.overtaken} {where}, or never (P {self.never:.2g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(Result):
+    """The corpora of one setting, best first; misaligned ones last, and never recommended.
+
+    Attributes
+    ----------
+    metric : str
+    question : what they are ranked by: ``"at 1B"`` or ``"tokens for 30"``.
+    group : the setting: task, finetuning size, …
+    standings : tuple of Standing
+    crossings : tuple of Crossing
+    level : confidence of intervals.
+    notes : tuple of str
+    """
+
+    metric: str
+    question: str
+    group: Mapping[str, Any]
+    standings: tuple[Standing, ...]
+    crossings: tuple[Crossing, ...] = ()
+    level: float = 0.8
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Standing | None:
+        """The one to choose; None where every corpus is barred."""
+        return next((s for s in self.standings if not s.barred), None)
+
+    @property
+    def verdict(self) -> str:
+        """Which corpus to choose, how sure that is, and what a wrong choice costs."""
+        name = group_name(self.group)
+        head = f"{name}: " if name else ""
+        best = self.best
+        barred = ", ".join(s.corpus for s in self.standings if s.barred)
+        if best is None:
+            return f"{head}no corpus can be recommended: {barred} misaligned"
+        line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}, {self.metric} {self.question}: {_said(best)})"
+        others = [s for s in self.standings if s is not best and not s.barred and s.p_best >= 0.1]
+        if others:
+            line += "; then " + ", ".join(f"{s.corpus} {s.p_best:.2f}" for s in others[:3])
+        return f"{line}; never {barred} (misaligned)" if barred else line
+
+    def rows(self) -> list[Row]:
+        """Return one row a corpus: chances, expected loss, estimate with both ends, cost, alignment."""
+        names = (
+            "corpus",
+            "p_best",
+            "expected_loss",
+            "estimate",
+            "low",
+            "high",
+            "cost",
+            "alignment",
+        )
+        kept = [n for n in names if n != "cost" or any(np.isfinite(s.cost) for s in self.standings)]
+        return [{**self.group, **{n: getattr(s, n) for n in kept}} for s in self.standings]
+
+    def lines(self) -> list[str]:
+        """Return the table, then the crossings."""
+        return [*super().lines(), *(str(c) for c in self.crossings)]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rankings(Results[Ranking]):
+    """One ranking a setting; ``rankings["en-fr"]`` is one or some of them."""
+
+    MEMBERS = "rankings"
+
+    rankings: tuple[Ranking, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the rankings say besides, and groups without a forecast."""
+        said = [note for ranking in self for note in ranking.notes]
+        return (*dict.fromkeys(said), *(f"{name}: {why}" for name, why in self.failures.items()))
+
+    @property
+    def verdict(self) -> str:
+        """The choice of every setting in one line where there are few."""
+        if len(self) == 1:
+            return self[0].verdict
+        sure = sum(r.best is not None and r.best.p_best >= 0.9 for r in self)
+        return f"{len(self)} settings ranked; the best corpus is sure (P ≥ .9) in {sure}"
+
+    def rows(self) -> list[Row]:
+        """Return one row a setting and corpus."""
+        return [row for ranking in self for row in ranking.rows()]
+
+    def lines(self) -> list[str]:
+        """Return the verdict of every setting, then the table."""
+        verdicts = [ranking.verdict for ranking in self] if len(self) > 1 else []
+        return [*verdicts, *super().lines()]
+
+
+def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = DRAWS) -> Floats:
+    """Draw values of several corpora at the sizes of their predictives: (C, draws, Q).
+
+    Parameters
+    ----------
+    said : sequence of Predictive
+        One a corpus, all at the same Q sizes.
+    shared : float
+        Correlation of the corpora's forecast errors, 0 to 1.
+    seed : int
+        One seed gives the same draws everywhere.
+
+    Notes
+    -----
+    A corpus' error is one place in its distribution for all sizes: a curve that ends high is high all along.
+    """
+    rng = np.random.default_rng(seed)
+    common = rng.standard_normal(draws)
+    out = np.empty((len(said), draws, said[0].x.size))
+    for i, one in enumerate(said):
+        own = rng.standard_normal(draws)
+        place = ndtr(np.sqrt(shared) * common + np.sqrt(1 - shared) * own)
+        for q in range(one.x.size):
+            out[i, :, q] = np.interp(place, one.probabilities, one.values[:, q])
+    return out
+
+
+def drawn_together(values: Floats, shared: float = 0.0, seed: int = 0) -> Floats:
+    """Shrink draws (C, draws) of several corpora towards each other as far as chance explains their spread.
+
+    Notes
+    -----
+    Hierarchical Bayes: means m_i with variances v_i (what is shared cancels and does not count) about a common mean
+    with standard deviation τ, both with flat priors; τ is drawn from its posterior on a grid, so that a spread which
+    chance could explain is not taken for none. A draw moves to m + (1 − B_i)(x − m) with B_i = v_i/(v_i + τ²).
+    Source: Gelman et al., Bayesian Data Analysis, section 5.4. Two corpora are left as they are: nothing tells their
+    spread from chance.
+    """
+    count, draws = values.shape
+    if count < 3:
+        return values
+    centre, variance = values.mean(axis=1), values.var(axis=1) * (1 - shared) + 1e-12
+    between = _between(centre, variance, draws, seed)
+    weights = 1 / (variance[:, None] + between)
+    total = weights.sum(axis=0)
+    middle = (weights * centre[:, None]).sum(axis=0) / total
+    middle = middle + np.random.default_rng(seed + 1).standard_normal(draws) / np.sqrt(total)
+    keep = between / (variance[:, None] + between)
+    moved = middle + keep * (centre[:, None] - middle)
+    return np.asarray(moved + np.sqrt(keep) * (values - centre[:, None]))
+
+
+def _between(centre: Floats, variance: Floats, draws: int, seed: int) -> Floats:
+    """Draw the variance between corpora from its posterior: (draws,)."""
+    largest = 3.0 * float(np.ptp(centre)) + 3.0 * float(np.sqrt(variance.mean()))
+    tau = largest * (np.arange(200) + 0.5) / 200
+    weights = 1 / (variance[:, None] + tau**2)
+    middle = (weights * centre[:, None]).sum(axis=0) / weights.sum(axis=0)
+    misfit = (weights * (centre[:, None] - middle) ** 2).sum(axis=0)
+    log_p = 0.5 * np.log(weights).sum(axis=0) - 0.5 * np.log(weights.sum(axis=0)) - 0.5 * misfit
+    p = np.exp(log_p - log_p.max())
+    return np.asarray(np.random.default_rng(seed).choice(tau, draws, p=p / p.sum()) ** 2)
+
+
+def standings(
+    corpora: Sequence[str],
+    values: Floats,
+    *,
+    best_high: bool,
+    level: float,
+    barred: Sequence[bool],
+    alignment: Sequence[str],
+    cost: Sequence[float] | None = None,
+) -> tuple[Standing, ...]:
+    """Rank corpora by draws (C, draws) of their values; those barred come last and cannot be the best."""
+    allowed = np.flatnonzero(~np.asarray(barred))
+    signed = values if best_high else -values
+    loss = np.full(values.shape[0], np.nan)
+    p = np.zeros(values.shape[0])
+    if allowed.size:
+        top = signed[allowed].max(axis=0)
+        loss = (top - signed).mean(axis=1)
+        winner = allowed[signed[allowed].argmax(axis=0)]
+        p = np.bincount(winner, minlength=values.shape[0]) / values.shape[1]
+    low, middle, high = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=1)
+    costs = cost if cost is not None else [float("nan")] * len(corpora)
+    made = [
+        Standing(
+            name, float(p[i]), float(loss[i]), float(middle[i]), float(low[i]), float(high[i]), float(costs[i]),
+            alignment[i], bool(barred[i]),
+        )
+        for i, name in enumerate(corpora)
+    ]  # fmt: skip
+    return tuple(sorted(made, key=lambda s: (s.barred, -s.p_best, s.expected_loss)))
+
+
+def crossing(
+    names: tuple[str, str],
+    first: Floats,
+    second: Floats,
+    sizes: Floats,
+    best_high: bool,
+    level: float,
+) -> Crossing | None:
+    """Return where one of two curves overtakes the other, from draws (draws, Q) of both at ascending sizes.
+
+    The one that is ahead at the smallest size is overtaken, or is not.
+    """
+    gap = (first - second) * (1 if best_high else -1)
+    ahead = float(np.median(gap[:, 0]))
+    if ahead < 0:
+        return crossing((names[1], names[0]), second, first, sizes, best_high, level)
+    behind = gap < 0
+    crosses = behind.any(axis=1) & (gap[:, -1] < 0)
+    never = 1.0 - float(crosses.mean())
+    if never > 0.95:
+        return None
+    at = np.argmax(behind[crosses], axis=1)
+    before = np.maximum(at - 1, 0)
+    rows = np.flatnonzero(crosses)
+    g0, g1 = gap[rows, before], gap[rows, at]
+    share = np.where(at > 0, g0 / np.where(g0 - g1 == 0, 1.0, g0 - g1), 0.0)
+    ln = np.log(sizes[before]) + np.clip(share, 0, 1) * (np.log(sizes[at]) - np.log(sizes[before]))
+    low, middle, high = np.exp(np.quantile(ln, [0.5 - level / 2, 0.5, 0.5 + level / 2]))
+    return Crossing(names[1], names[0], float(middle), float(low), float(high), never)
+
+
+def _said(standing: Standing) -> str:
+    return f"{short(standing.estimate)} [{short(standing.low)}, {short(standing.high)}]"

@@ -1,0 +1,177 @@
+"""Rank, value and plan on tables whose right answer is known."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.errors import DesignError, DomainError
+
+SIZES = np.geomspace(1e6, 1e9, 6)
+RNG = np.random.default_rng(0)
+
+
+def table(curves, seeds=2, noise=0.15, **more):
+    rows = [
+        {"corpus": corpus, "task": "en-fr", "finetune_tokens": 1e5, "pretrain_tokens": x, "pretrain_seed": s,
+         "bleu": curve(x) + noise * RNG.standard_normal(), **more}
+        for corpus, curve in curves.items() for x in SIZES for s in range(seeds)
+    ]  # fmt: skip
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+CURVES = {
+    "fr": lambda x: 10 + 2.0 * np.log10(x / 1e6),
+    "en": lambda x: 11 + 1.2 * np.log10(x / 1e6),
+    "code": lambda x: 8 + 1.0 * np.log10(x / 1e6),
+}
+
+
+@pytest.fixture(scope="module")
+def three():
+    return table(CURVES)
+
+
+def test_the_best_corpus_is_found_where_nobody_measured(three):
+    ranking = sf.rank(three, at="4B").only
+    assert ranking.best.corpus == "fr"
+    assert ranking.best.p_best > 0.95
+    assert [s.corpus for s in ranking.standings] == ["fr", "en", "code"]
+    assert ranking.standings[2].expected_loss == pytest.approx(5.6, abs=1.0)
+
+
+def test_where_a_curve_overtakes_another(three):
+    ranking = sf.rank(three, at="4B").only
+    (fr,) = [c for c in ranking.crossings if c.overtakes == "fr" and c.overtaken == "en"]
+    assert fr.low <= 10 ** (6 + 1 / 0.8) * 1.5
+    assert fr.low < fr.size < fr.high
+
+
+def test_by_tokens_for_a_target_and_by_cost(three):
+    by_tokens = sf.rank(three, target=17.0).only
+    assert by_tokens.best.corpus == "fr"
+    dear = sf.rank(three, target=14.0, cost={"fr": 1e6, "en": 1.0, "code": 1.0}).only
+    assert dear.best.corpus == "en"
+
+
+def test_a_misaligned_corpus_is_never_recommended():
+    falls = dict(CURVES, trap=lambda x: 25 - 2.5 * np.log10(x / 1e6))
+    data = table(falls, seeds=3)
+    loss = {"fr": 3.0, "en": 3.1, "code": 3.4, "trap": 2.9}
+    data["cross_entropy"] = [
+        loss[c] - 0.2 * np.log10(x / 1e6) + 0.002 * RNG.standard_normal()
+        for c, x in zip(data["corpus"], data["pretrain_tokens"], strict=True)
+    ]
+    ranking = sf.rank(data, at="2B").only
+    assert ranking.standings[-1].corpus == "trap"
+    assert ranking.standings[-1].barred
+    assert ranking.best.corpus == "fr"
+    assert "never trap (misaligned)" in ranking.verdict
+
+
+@pytest.mark.parametrize("asked", [{}, {"at": 1e9, "target": 20.0}])
+def test_one_of_size_and_target(three, asked):
+    with pytest.raises(DomainError, match="ranked by"):
+        sf.rank(three, **asked)
+
+
+def test_a_size_below_the_measured_ones(three):
+    with pytest.raises(DomainError, match="below the smallest measured size"):
+        sf.rank(three, at=1e5)
+
+
+@pytest.mark.parametrize("cost", [0.0, -1.0, {"fr": 1.0}])
+def test_a_cost_that_is_none(three, cost):
+    with pytest.raises(DomainError, match="cost"):
+        sf.rank(three, target=14.0, cost=cost)
+
+
+def test_one_corpus_is_nothing_to_rank():
+    with pytest.raises(DesignError, match="corpus"):
+        sf.rank(table({"fr": CURVES["fr"]}), at="4B")
+
+
+GRID = [(p, f) for p in (0, 1e7, 1e8, 1e9) for f in (1e5, 1e6, 1e7, 1e8)]
+
+
+def quality(p, f):
+    """Pretraining is worth 1e-2 finetuning tokens a token."""
+    return 5 * np.log10(f + 1e-2 * p)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    rows = [
+        {"corpus": "fr" if p else "none", "task": "en-fr", "pretrain_tokens": p, "finetune_tokens": f,
+         "finetune_seed": s, "pretrain_seed": s if p else None, "bleu": quality(p, f) + 0.05 * RNG.standard_normal()}
+        for p, f in GRID for s in range(3)
+    ]  # fmt: skip
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_effective_data_are_what_the_truth_says(grid):
+    value = sf.value(grid)["fr"]
+    cell = {(c.pretrain, c.finetune): c for c in value.cells}
+    first = cell[1e9, 1e6]
+    assert first.gain == pytest.approx(quality(1e9, 1e6) - quality(0, 1e6), abs=0.15)
+    assert first.effective == pytest.approx(1e7, rel=0.25)
+    assert first.effective_low < 1e7 < first.effective_high
+    assert first.rate == pytest.approx(1e-2, rel=0.25)
+    assert first.state == "helps"
+
+
+def test_where_pretraining_fades_into_noise(grid):
+    value = sf.value(grid)["fr"]
+    small = [c for c in value.cells if c.pretrain == 1e7 and c.finetune == 1e8]
+    assert small[0].state in ("worthless", "unsure")
+    assert np.isinf(value.fades) or value.fades > 1e8 / 2
+
+
+def test_harm_is_called_harm():
+    rows = {"corpus": ["none"] * 6 + ["code"] * 6, "pretrain_tokens": [0] * 6 + [1e8] * 6,
+            "finetune_tokens": [1e5, 1e5, 1e6, 1e6, 1e7, 1e7] * 2, "finetune_seed": [0, 1] * 6,
+            "bleu": [5.0, 5.1, 12.0, 12.1, 20.0, 20.1, 3.0, 3.1, 10.0, 10.1, 20.0, 20.1]}  # fmt: skip
+    cells = sf.value(rows)[0].cells
+    assert [c.state for c in cells][:2] == ["harms", "harms"]
+    assert cells[0].gain == pytest.approx(-2.0)
+
+
+def test_nothing_to_compare_with():
+    data = {
+        "corpus": ["fr"] * 3,
+        "pretrain_tokens": [1e8] * 3,
+        "finetune_tokens": [1e5, 1e6, 1e7],
+        "bleu": [3.0, 5.0, 9.0],
+    }
+    with pytest.raises(DesignError, match="without pretraining"):
+        sf.value(data)
+
+
+def test_a_plan_stops_where_the_choice_is_sure(three):
+    plan = sf.plan(three, at="4B")
+    assert plan.next is None
+    assert plan.verdict.startswith("stop: the choice")
+
+
+def test_a_plan_says_what_tells_most_per_cost():
+    near = {"fr": CURVES["fr"], "en": lambda x: CURVES["fr"](x) + 0.1}
+    plan = sf.plan(table(near, seeds=1, noise=0.4), at="4B", enough=0.99)
+    assert plan.next is not None
+    assert plan.steps[0].worth == max(s.worth for s in plan.steps)
+    assert all(s.cost == s.size for s in plan.steps)
+    dear = sf.plan(table(near, seeds=1, noise=0.4), at="4B", budget=2e9, enough=0.99)
+    assert max(s.cost for s in dear.steps) <= 2e9
+
+
+def test_a_plan_for_tokens(three):
+    plan = sf.plan(three, goal="tokens", target=17.0)
+    assert plan.next is not None
+    assert np.isnan(plan.certainty)
+    with pytest.raises(DomainError, match="needs a target"):
+        sf.plan(three, goal="tokens")
+
+
+def test_a_plan_is_about_one_setting(three):
+    other = table(CURVES, task="en-de")
+    both = {name: [*three[name], *other[name]] for name in three}
+    with pytest.raises(DesignError, match="one setting"):
+        sf.plan(both)
