@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # A first fit
+# # A first fit and forecast
 #
 # Pretrain, finetune on a translation task, measure BLEU: what does the next, larger pretraining run buy? This
 # notebook walks from a results file to a forecast. The numbers are our own, measured: tiny translation models,
@@ -27,129 +27,67 @@ import scalefit as sf
 # what it holds; whatever was left out or turned on the way in is in `table.notes`.
 
 # %%
-table = sf.read("../data/transfer_lab/results.csv")
-print(table)
-table.notes
+table = sf.datasets.transfer_lab()
+table
 
 # %% [markdown]
-# ## One corpus, one task, one finetuning size
-# BLEU follows the log-law (`scalefit laws` lists them all). No starting values: the fit finds the global
-# optimum by itself. The verdict comes first, then estimates with intervals, then what a reader of the numbers
-# should know.
+# ## The main job: every corpus forecast at once
+# Each curve is forecast by a mixture of laws and plain guesses, weighed by what the table's own curves showed when
+# their ends were held back. The answer to "how many tokens" begins with chances: within 2, 10, 100 times the
+# largest size measured.
 
 # %%
-cell = {"corpus": "fr+en", "task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}
-fit = sf.fit(table, metric="bleu", law="log", where=cell)
-fit
-
-# %% [markdown]
-# Everything is there as plain values, too.
-
-# %%
-print(fit.params)
-print(fit.intervals(level=0.9))
-print(fit.objective)
-print(*fit.notes, sep="\n")
-
-# %% [markdown]
-# The signature tells whether two people's numbers compare: law, objective, weights, intervals, data.
-
-# %%
-print(fit.signature)
-
-# %% [markdown]
-# ## What the curve says beyond the data
-# One band is for the mean curve, the other for what a new run will show.
-
-# %%
-sf.predict(fit, pretrain_tokens=[1e6, 1e7])
-
-# %%
-sf.predict(fit, pretrain_tokens=[1e6, 1e7], kind="run")
-
-# %% [markdown]
-# How many tokens does a target take? The interval may be half-infinite: then the data do not say where it ends.
-
-# %%
-sf.tokens_for(fit, 14.0)
-
-# %% [markdown]
-# Runs are points; what lies in the grey zone is extrapolated. The baseline is what finetuning reaches without
-# any pretraining.
-
-# %%
-baseline = table.baseline_for(cell).where(metric="bleu").column("value").mean()
-fit.plot(target=14.0, baseline=baseline)
-
-# %% [markdown]
-# ## Cross-entropy follows a power law
-# Where the data show a floor, a target below it is not reachable, and the answer says so. What these data show
-# of a floor, the notes tell; the further a target lies beyond the largest size, the less the answer means.
-
-# %%
-loss = sf.fit(table, metric="cross_entropy", law="power", where=cell)
-loss
-
-# %%
-sf.tokens_for(loss, 0.05)
-
-# %% [markdown]
-# ## All groups at once
-# One fit a group, found by what you would type (`fits["fr"]`), and the groups without a fit, with the reason.
-
-# %%
-fits = sf.fit_each(
-    table,
-    metric="bleu",
-    law="log",
-    by=["corpus", "task", "finetune_tokens"],
-    where={"domain": "in"},
-)
-fits
-
-# %%
-sf.plot_fits(fits)
-
-# %% [markdown]
-# ## The main job in one call
-# Loss and quality of every group, what a target takes, and the picture: the same as `scalefit forecast` in a
-# shell.
-#
-# A rising curve alone does not make a corpus the right one: cross-entropy can fall while translation does not
-# improve. That is what `sf.align` tells apart.
-
-# %%
-forecast = sf.forecast(table, target=14.0)
+cell = {"task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}
+forecast = sf.forecast(table, target=12.0, at="10M", where=cell)
 forecast
 
 # %%
 forecast.plot()
 
 # %% [markdown]
-# ## A law of your own, and a fit for later
-# A law is a value; typed into a cell it fits, predicts and plots like the built-in ones. A fit is stored as
-# JSON.
+# One corpus by itself, found by what a person would type:
 
 # %%
-import numpy as np
+forecast["fr+en"]
 
-saturating = sf.Law(
-    name="saturating",
-    formula="C·(1 − e^(−(x/τ)^0.3))",
-    coefficients=(sf.Coefficient("C", 0.0),),
-    shapes=(sf.Shape("tau", (1e3, 1e9), spacing="log"),),
-    basis=lambda x, tau: (-np.expm1(-((x / tau) ** 0.3)),),
-    source="this cell",
-)
-own = sf.fit(table, metric="bleu", law=saturating, where=cell)
-own
+# %% [markdown]
+# ## One curve
+# Without a law, `sf.fit` gives the mixture; its heaviest member that is a law is `best`.
 
 # %%
-import tempfile
-from pathlib import Path
+one = {"corpus": "fr+en", **cell}
+mixture = sf.fit(table, "bleu", where=one)
+mixture
 
-with tempfile.TemporaryDirectory() as folder:
-    path = Path(folder) / "fit.json"
-    sf.save(fit, path)
-    again = sf.load(path)
-print(again.params == fit.params)
+# %%
+sf.predict(mixture, ["5M", "10M", "100M"], kind="run")
+
+# %%
+sf.tokens_for(mixture, 12.0)
+
+# %% [markdown]
+# ## One named law
+# A law's parameters have intervals of their own. No starting values: the fit finds the global optimum by itself.
+
+# %%
+fit = sf.fit(table, "bleu", "log", where=one)
+fit
+
+# %% [markdown]
+# Its forecast holds doubt about the law too, unless the law is taken for the truth:
+
+# %%
+sf.predict(fit, "10M")
+
+# %%
+sf.predict(fit, "10M", given="law")
+
+# %%
+fit.plot(target=12.0)
+
+# %% [markdown]
+# ## Was it worth anything? Hold out the largest size
+# Every forecaster sees the smaller sizes only.
+
+# %%
+sf.backtest(table, "bleu", where={"domain": "in"}, hold_out=1)

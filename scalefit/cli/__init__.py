@@ -13,37 +13,45 @@ import typer
 
 from . import (
     align,
+    backtest,
     compare,
     fit,
     forecast,
     ingest,
     landscape,
     laws,
+    plan,
     plot,
     predict,
+    rank,
     report,
     score,
     seeds,
     similarity,
     tokens,
+    value,
 )
 from ._guard import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "align": align.command,
+    "backtest": backtest.command,
     "compare": compare.command,
     "fit": fit.command,
     "forecast": forecast.command,
     "ingest": ingest.command,
     "landscape": landscape.command,
     "laws": laws.command,
+    "plan": plan.command,
     "plot": plot.command,
     "predict": predict.command,
+    "rank": rank.command,
     "report": report.command,
     "score": score.command,
     "seeds": seeds.command,
     "similarity": similarity.command,
     "tokens": tokens.command,
+    "value": value.command,
 }
 
 app = typer.Typer(

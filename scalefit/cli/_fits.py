@@ -9,6 +9,7 @@ from scalefit.errors import FitError, FormatError
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fit, Fits
+    from scalefit.forecasting.mixture import Mixture
 
 
 def refuse_same_failure(many: Fits) -> None:
@@ -18,8 +19,8 @@ def refuse_same_failure(many: Fits) -> None:
         raise FitError(reasons.pop())
 
 
-def read_fits(path: str) -> list[Fit]:
-    """Read the fits that ``scalefit fit --json``, ``forecast --json`` or ``sf.save`` wrote.
+def read_fits(path: str) -> list[Fit | Mixture]:
+    """Read the fits and mixtures that ``scalefit fit --json``, ``forecast --json`` or ``sf.save`` wrote.
 
     Raises
     ------
@@ -28,19 +29,20 @@ def read_fits(path: str) -> list[Fit]:
     """
     from scalefit.fitting import Fit, Fits
     from scalefit.forecasting.forecast import Forecast
+    from scalefit.forecasting.mixture import Mixture, Mixtures
     from scalefit.store import loads
 
     name = "stdin" if path == "-" else path
     answer = loads(read_text(path), name=name)
-    if isinstance(answer, Fit):
+    if isinstance(answer, Fit | Mixture):
         return [answer]
-    fits: list[Fit] = []
-    if isinstance(answer, Fits):
+    fits: list[Fit | Mixture] = []
+    if isinstance(answer, Fits | Mixtures):
         fits = list(answer)
     elif isinstance(answer, Forecast):
         fits = [outlook.quality for outlook in answer if outlook.quality is not None]
     if not fits:
-        notes = answer.notes if isinstance(answer, Fits | Forecast) else ()
+        notes = answer.notes if isinstance(answer, Fits | Mixtures | Forecast) else ()
         why = notes[0] if notes else "needed the output of scalefit fit --json"
         raise FormatError(f"{name} holds no fit: {why}")
     return fits

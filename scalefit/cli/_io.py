@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError, TableError
 from scalefit.files import writing
-from scalefit.result import plain, to_json
+from scalefit.result import cell, columns, plain, to_json
 
 Row = Mapping[str, Any]
 
@@ -87,6 +87,62 @@ def values(options: Sequence[str] | None) -> dict[str, list[float]]:
 def names(option: str | None) -> list[str] | None:
     """Split ``corpus,task`` at its commas; None stays None."""
     return None if option is None else [name.strip() for name in option.split(",") if name.strip()]
+
+
+PICTURES = (".png", ".svg", ".pdf")
+TABLES = (".csv", ".tsv", ".md", ".tex")
+
+
+def check_suffix(path: str | None) -> None:
+    """Refuse a file whose suffix says nothing, before any work is done.
+
+    Raises
+    ------
+    FormatError
+        The message lists the suffixes there are.
+    """
+    known = (*PICTURES, *TABLES, ".json", ".html")
+    if path is not None and Path(path).suffix.lower() not in known:
+        raise FormatError(f"{path}: its suffix must say what to write: {', '.join(known)}")
+
+
+def deliver(result: Any, *, as_json: bool, output: str | None) -> None:
+    """Write a result to the terminal, and to a file whose suffix says how: picture, table, JSON or page."""
+    if as_json:
+        write_json(result)
+    else:
+        print(result)
+    if output is not None:
+        save_result(result, output)
+
+
+def save_result(result: Any, path: str) -> None:
+    """Write a result to a file as its suffix says."""
+    from scalefit.files import write_text
+
+    check_suffix(path)
+    suffix = Path(path).suffix.lower()
+    if suffix in PICTURES:
+        save_picture(result.plot(), path)
+        return
+    frame = result.to_frame
+    texts: dict[str, Callable[[], str]] = {
+        ".json": lambda: to_json(plain(result)) + "\n",
+        ".html": lambda: f"<!doctype html><meta charset='utf-8'>{result._repr_html_()}\n",
+        ".csv": lambda: frame().to_csv(index=False),
+        ".tsv": lambda: frame().to_csv(index=False, sep="\t"),
+        ".md": lambda: markdown(result.rows()),
+        ".tex": lambda: frame().to_latex(index=False),
+    }
+    write_text(path, texts[suffix]())
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a table in Markdown."""
+    names = columns(rows)
+    lines = [names, ["---"] * len(names), *([cell(r.get(n), n) for n in names] for r in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def write_json(value: Any) -> None:

@@ -35,5 +35,25 @@ At = Annotated[
     list[str] | None,
     typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),
 ]
-Quality = Annotated[str, typer.Option(help="Quality metric, fitted with the log-law.")]
-Loss = Annotated[str, typer.Option(help="Loss metric, fitted with the power law.")]
+Metric = Annotated[str, typer.Option(help="Metric, e.g. bleu, chrf, comet, cross_entropy.")]
+Over = Annotated[str, typer.Option(help="Column of what is chosen from.")]
+Level80 = Annotated[
+    float, typer.Option("--level", help="Confidence of intervals.", min=0.5, max=0.999)
+]
+File = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write; its suffix says what: .png .svg .pdf, .csv .tsv .json, .html.",
+    ),
+]
+Through = Annotated[str, typer.Option(help="Loss metric shown beside the quality.")]
+Target = Annotated[float | None, typer.Option(help="Value of the metric to be reached.")]
+TargetBleu = Annotated[
+    float | None, typer.Option(help="BLEU to be reached; short for --target with --metric bleu.")
+]
+Given = Annotated[
+    bool,
+    typer.Option("--given-law", help="Take a single law for the truth: leave doubt about it out."),
+]

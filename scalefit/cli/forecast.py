@@ -2,57 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, By, Level, Loss, Quality, Rename, Results, Where
+from scalefit.cli._options import (
+    Allow,
+    AsJson,
+    By,
+    File,
+    Level80,
+    Metric,
+    Rename,
+    Results,
+    Target,
+    TargetBleu,
+    Through,
+    Where,
+)
 from scalefit.errors import DomainError
+
+if TYPE_CHECKING:
+    from scalefit.forecasting.forecast import Forecast
+    from scalefit.table import Table
 
 
 def command(
     results: Results,
-    target_bleu: Annotated[
-        float | None, typer.Option(help="BLEU to be reached; short for --target with bleu.")
-    ] = None,
-    target: Annotated[float | None, typer.Option(help="Quality to be reached.")] = None,
-    quality: Quality = "bleu",
-    loss: Loss = "cross_entropy",
+    metric: Metric = "bleu",
+    target: Target = None,
+    target_bleu: TargetBleu = None,
+    at: Annotated[
+        str, typer.Option("--at", help="Pretraining sizes to be forecast, e.g. 1B,3B.")
+    ] = "",
+    through: Through = "cross_entropy",
     by: By = None,
     where: Where = None,
     rename: Rename = None,
     allow: Allow = None,
-    level: Level = 0.95,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Save the picture: .png, .svg, .pdf.")
+    level: Level80 = 0.8,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", help="Append the forecast to this file, to be scored later."),
     ] = None,
+    output: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit loss and quality for every corpus, task and finetuning size; say what a target takes."""
+    """Say for every group which corpus to choose, how the metric goes on, and what a target takes."""
     import scalefit as sf
     from scalefit.cli import _io
     from scalefit.store import document
 
-    wanted, quality = _question(target, target_bleu, quality)
+    _io.check_suffix(output)
+    metric, target = _question(metric, target, target_bleu)
     table = _io.read_table(
-        results, where=where, rename=rename, allow=allow, metrics=[quality, loss]
+        results, where=where, rename=rename, allow=allow, metrics=[metric, through]
     )
-    found = sf.forecast(table, wanted, quality=quality, loss=loss, by=_io.names(by), level=level)
+    sizes = _io.numbers(at, "--at")
+    forecast = sf.forecast(
+        table, metric, target=target, at=sizes, through=through, by=_io.names(by), level=level
+    )
     if as_json:
-        _io.write_json(document(found))
+        _io.write_json(document(forecast))
     else:
-        _io.write_rows(found.shown(), as_json=False)
-        typer.echo(
-            f"\nEach metric: not pretrained → fitted at the largest size; {level:.0%} intervals."
-        )
-        typer.echo(found.verdict)
-        _io.write_notes(found.notes)
+        _show(forecast, table, sizes)
+    if log is not None:
+        typer.echo(f"logged {forecast.log(log)} forecasts in {log}", err=True)
     if output is not None:
-        _io.save_picture(found.plot(), output)
+        _io.save_result(forecast, output)
 
 
-def _question(target: float | None, target_bleu: float | None, quality: str) -> tuple[float, str]:
-    """Return the target and its metric."""
-    if (target is None) == (target_bleu is None):
-        raise DomainError("give one target: --target-bleu 20, or e.g. --target 50 --quality chrf")
-    return (target, quality) if target is not None else (target_bleu or 0.0, "bleu")
+def _question(
+    metric: str, target: float | None, target_bleu: float | None
+) -> tuple[str, float | None]:
+    """Return the metric and its target."""
+    if target is not None and target_bleu is not None:
+        raise DomainError("give one target: --target-bleu 20, or e.g. --metric chrf --target 50")
+    return ("bleu", target_bleu) if target_bleu is not None else (metric, target)
+
+
+def _show(forecast: Forecast, table: Table, sizes: list[float]) -> None:
+    """Write what to choose, then the table, then the verdict; notes go to stderr."""
+    from scalefit.cli import _io
+
+    for line in _choices(forecast, table, sizes):
+        typer.echo(line)
+    _io.write_rows(forecast.shown(), as_json=False)
+    level = f"{forecast.question.level:.0%}"
+    typer.echo(f"\nEach metric: not pretrained → at the largest size measured; {level} intervals.")
+    typer.echo(forecast.verdict)
+    _io.write_notes(forecast.notes)
+
+
+def _choices(forecast: Forecast, table: Table, sizes: list[float]) -> list[str]:
+    """Return which corpus to choose in each setting; nothing where there is no choice."""
+    import scalefit as sf
+    from scalefit.errors import ScalefitError
+
+    question = forecast.question
+    if question.target is None and not sizes:
+        return []
+    at = sizes[0] if question.target is None else None
+    try:
+        ranking = sf.rank(
+            table,
+            question.metric,
+            at=at,
+            target=question.target,
+            by=forecast.by,
+            level=question.level,
+        )
+    except ScalefitError:
+        return []
+    return ["Which corpus to choose:", *(f"  {r.verdict}" for r in ranking), ""]

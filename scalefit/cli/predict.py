@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from scalefit.cli._options import AsJson, At, Fits, Level
+from scalefit.cli._options import AsJson, At, Fits, Given, Level
 
 
 def command(
@@ -18,6 +18,7 @@ def command(
     kind: Annotated[
         Literal["mean", "run"], typer.Option(help="Interval of the mean curve, or of one new run.")
     ] = "mean",
+    given_law: Given = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the metric at given sizes, with intervals."""
@@ -26,9 +27,11 @@ def command(
     from scalefit.groups import group_name
     from scalefit.result import common_notes
 
-    wanted = _io.values(at)
+    wanted: dict[str, Any] = dict(_io.values(at))
     if tokens:
         wanted["pretrain_tokens"] = _io.numbers(tokens, "--tokens")
+    if given_law:
+        wanted["given"] = "law"
     found = _fits.read_fits(fits)
     bands = [sf.predict(fit, level=level, kind=kind, **wanted) for fit in found]
     pairs = list(zip(found, bands, strict=True))

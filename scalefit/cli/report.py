@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scalefit.cli._options import Allow, By, Level, Loss, Output, Quality, Rename, Results, Where
-from scalefit.files import write_text
+from scalefit.cli._options import (
+    Allow,
+    By,
+    Level80,
+    Metric,
+    Output,
+    Rename,
+    Results,
+    Target,
+    Through,
+    Where,
+)
 
 if TYPE_CHECKING:
+    from scalefit.corpora.ranking import Rankings
     from scalefit.table import Table
     from scalefit.views import Section
 
@@ -18,39 +29,69 @@ if TYPE_CHECKING:
 def command(
     results: Results,
     output: Output,
-    target: Annotated[float, typer.Option(help="Quality to be reached, e.g. BLEU 20.")],
-    quality: Quality = "bleu",
-    loss: Loss = "cross_entropy",
+    target: Target = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="Pretraining size at which corpora are compared, e.g. 1B."),
+    ] = None,
+    metric: Metric = "bleu",
+    through: Through = "cross_entropy",
     by: By = None,
     where: Where = None,
     rename: Rename = None,
     allow: Allow = None,
-    level: Level = 0.95,
+    level: Level80 = 0.8,
 ) -> None:
-    """Write one HTML file: what a target takes, all fits, whether each corpus helps, all notes."""
+    """Write one HTML file: what to choose, what comes, what a target takes, whether each corpus helps."""
     import scalefit as sf
     from scalefit.cli import _io
+    from scalefit.files import write_text
     from scalefit.views import forecast_report, render
 
     table = _io.read_table(
-        results, where=where, rename=rename, allow=allow, metrics=[quality, loss]
+        results, where=where, rename=rename, allow=allow, metrics=[metric, through]
     )
-    found = sf.forecast(table, target, quality=quality, loss=loss, by=_io.names(by), level=level)
-    more = [_alignment(table, quality, loss, by)]
+    asked = _io.names(by)
+    forecast = sf.forecast(
+        table, metric, target=target, at=at or (), through=through, by=asked, level=level
+    )
+    ranking = _ranking(table, metric, target, at, asked, level)
     title = f"Transfer scaling: {Path(results).name if results != '-' else 'stdin'}"
-    page = render(forecast_report(found, title=title, more=more))
+    more = [_alignment(table, metric, through, asked)]
+    page = render(forecast_report(forecast, title=title, ranking=ranking, more=more))
     write_text(output, page)
     typer.echo(f"wrote {output}", err=True)
 
 
-def _alignment(table: Table, quality: str, loss: str, by: str | None) -> Section:
+def _ranking(
+    table: Table,
+    metric: str,
+    target: float | None,
+    at: str | None,
+    by: list[str] | None,
+    level: float,
+) -> Rankings | None:
+    """Rank corpora by the size or target asked for; None where there is nothing to rank or neither was asked."""
+    import scalefit as sf
+    from scalefit.errors import DesignError
+
+    if at is None and target is None:
+        return None
+    try:
+        return sf.rank(
+            table, metric, at=at, target=None if at is not None else target, by=by, level=level
+        )
+    except DesignError:
+        return None
+
+
+def _alignment(table: Table, metric: str, through: str, by: list[str] | None) -> Section:
     """Say whether each corpus helps, or why that cannot be told."""
     import scalefit as sf
-    from scalefit.cli import _io
     from scalefit.errors import DesignError
     from scalefit.views import Section, alignment_section
 
     try:
-        return alignment_section(sf.align(table, by=_io.names(by), quality=[quality], loss=loss))
+        return alignment_section(sf.align(table, by=by, quality=[metric], loss=through))
     except DesignError as error:
         return Section("Does each corpus help the task?", text=(str(error),))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
+from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import predict
 from scalefit.table.metrics import metric as metric_of
 
@@ -85,7 +86,7 @@ class Curve:
 
 
 def curve_of(
-    fit: Fit,
+    fit: Fit | Mixture,
     *,
     label: str = "",
     baseline: float | None = None,
@@ -93,12 +94,12 @@ def curve_of(
     reach: float = 3.0,
     level: float = 0.95,
 ) -> Curve:
-    """Gather what a picture of a one-input fit shows.
+    """Gather what a picture of a one-input fit, or of a mixture, shows.
 
     Parameters
     ----------
-    fit : Fit
-        A fitted law of one input.
+    fit : Fit or Mixture
+        A fitted law of one input, or a mixture.
     label : str
         Name of the curve, e.g. its corpus.
     baseline : float, optional
@@ -113,27 +114,73 @@ def curve_of(
     name = only_input(fit)
     x = np.asarray(fit.observations.inputs[name], dtype=float)
     grid = drawn_at(x, goal, reach)
+    if isinstance(fit, Mixture):
+        grid = np.unique([*grid[grid > fit.series.x[-1]], *fit.series.x])
     return Curve(
         x=x,
         y=np.asarray(fit.observations.values, dtype=float),
         label=label,
         metric=fit.observations.metric,
         column=fit.observations.columns.get(name, name),
-        law=fit.law.name,
+        law="mixture" if isinstance(fit, Mixture) else f"{fit.law.name} law",
         verdict=fit.verdict,
-        mean=ribbon(fit, name, grid, "mean", level),
-        run=ribbon(fit, name, grid, "run", level),
+        mean=ribbon(fit, grid, "mean", level),
+        run=ribbon(fit, grid, "run", level),
         baseline=baseline,
         goal=goal,
     )
 
 
-def only_input(fit: Fit) -> str:
+def curve_ahead(
+    mixture: Mixture,
+    *,
+    label: str = "",
+    baseline: float | None = None,
+    goal: Goal | None = None,
+    reach: float = 10.0,
+    level: float = 0.8,
+) -> Curve:
+    """Gather what a picture of one forecast among many shows: its points, and the band of a new run it already holds.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    label, baseline, goal
+        As in :func:`curve_of`.
+    reach : float
+        How far beyond the largest input to draw, as a factor.
+    level : float
+        Confidence level of the band.
+    """
+    series, ahead = mixture.series, mixture.ahead
+    near = ahead.x <= reach * series.x[-1] * 1.001
+    inside = mixture.predictive(series.x, "run")
+    parts = [(inside, np.ones(len(series), dtype=bool)), (ahead, near)]
+    x, estimate, low, high = (
+        np.concatenate([(p.x, p.median, *p.interval(level))[i][keep] for p, keep in parts])
+        for i in range(4)
+    )
+    name = only_input(mixture)
+    return Curve(
+        x=np.asarray(mixture.observations.inputs[name], dtype=float),
+        y=np.asarray(mixture.observations.values, dtype=float),
+        label=label,
+        metric=mixture.metric,
+        column=mixture.column,
+        law="mixture",
+        verdict=f"carried by {mixture.carried}",
+        mean=Ribbon(x, estimate, low, high),
+        baseline=baseline,
+        goal=goal,
+    )
+
+
+def only_input(fit: Fit | Mixture) -> str:
     """Return the law's input; a law of several inputs has no single curve."""
     inputs = list(fit.observations.inputs)
     if len(inputs) != 1:
         raise DomainError(
-            f"the law {fit.law.name!r} has {len(inputs)} inputs ({', '.join(inputs)}); a curve "
+            f"this fit has {len(inputs)} inputs ({', '.join(inputs)}); a curve "
             "needs one. Try scalefit.predict(fit, ...) at the points you want"
         )
     return str(inputs[0])
@@ -147,7 +194,7 @@ def drawn_at(x: Floats, goal: Goal | None, reach: float) -> Floats:
     return np.geomspace(float(np.min(x[x > 0])), high, POINTS)
 
 
-def ribbon(fit: Fit, name: str, grid: Floats, kind: Literal["mean", "run"], level: float) -> Ribbon:
+def ribbon(fit: Fit | Mixture, grid: Floats, kind: Literal["mean", "run"], level: float) -> Ribbon:
     """Ask the forecast for the curve and one of its bands."""
-    band = predict(fit, level=level, kind=kind, **{name: grid})
+    band = predict(fit, grid, level=level, kind=kind)
     return Ribbon(grid, band.estimate, band.low, band.high)

@@ -7,11 +7,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from scalefit.fitting import Fit
 from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.outlook import Outlook
 from scalefit.groups import group_name
-from scalefit.views.curves import Curve, Goal, curve_of
+from scalefit.views.curves import Curve, Goal, curve_ahead
 from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.style import Picture
 
@@ -30,7 +30,7 @@ def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any)
     panels = forecast_panels(forecast, **options)
     across = len({panel.title for panel in panels})
     columns = min(across, 4) if across > 1 else len(panels)
-    return plot_many(panels, columns=columns, title=forecast.reached, ax=ax)
+    return plot_many(panels, columns=columns, title=forecast.verdict.split(";")[0], ax=ax)
 
 
 def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
@@ -38,7 +38,7 @@ def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
     question = forecast.question
     titles = list(dict.fromkeys(group_name(o.group, (OVERLAY,)) for o in forecast))
     panels = []
-    for metric in (question.quality, question.loss):
+    for metric in (question.metric, question.through):
         for title in titles:
             inside = [o for o in forecast if group_name(o.group, (OVERLAY,)) == title]
             panels.append(_panel(title, inside, metric, forecast, options))
@@ -48,8 +48,9 @@ def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
 def _panel(
     title: str, inside: Sequence[Outlook], metric: str, forecast: Forecast, options: dict[str, Any]
 ) -> Panel:
-    is_quality = metric == forecast.question.quality
-    goal = Goal(forecast.question.target) if is_quality else None
+    is_quality = metric == forecast.question.metric
+    target = forecast.question.target
+    goal = Goal(target) if is_quality and target is not None else None
     curves = tuple(
         _curve(outlook, outlook.quality if is_quality else outlook.loss, metric, goal, options)
         for outlook in inside
@@ -59,10 +60,10 @@ def _panel(
 
 
 def _curve(
-    outlook: Outlook, fit: Fit | None, metric: str, goal: Goal | None, options: dict[str, Any]
+    outlook: Outlook, fit: Mixture | None, metric: str, goal: Goal | None, options: dict[str, Any]
 ) -> Curve:
     label, baseline = str(outlook.group.get(OVERLAY) or ""), outlook.baselines.get(metric)
     if fit is not None:
-        return curve_of(fit, label=label, baseline=baseline, goal=goal, **options)
+        return curve_ahead(fit, label=label, baseline=baseline, goal=goal, **options)
     x, y = outlook.measured[metric]
     return Curve(x, y, label=label, metric=metric, baseline=baseline, goal=goal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scalefit.alignment import Alignment, AlignmentTable
 from scalefit.fitting import Fit, Fits
 from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.mixture import Mixture, Mixtures
 from scalefit.landscape import Clusters, Distances, Plane, Prediction
 from scalefit.procedures.comparison import Comparison
 from scalefit.result import PICTURES
@@ -18,6 +19,8 @@ from scalefit.views.seeds import plot_comparison, plot_variance
 PICTURES.update({
     Fit: plot_fit,
     Fits: plot_fits,
+    Mixture: plot_fit,
+    Mixtures: plot_fits,
     Forecast: plot_forecast,
     Alignment: plot_alignment,
     AlignmentTable: plot_alignment,

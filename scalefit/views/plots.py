@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from scalefit.fitting import Fit
+from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.groups import group_name
 from scalefit.table.metrics import metric as metric_of
@@ -48,7 +49,7 @@ class Panel:
 
 
 def plot_fit(
-    fit: Fit,
+    fit: Fit | Mixture,
     *,
     ax: Axes | None = None,
     target: float | None = None,
@@ -81,21 +82,25 @@ def plot_fit(
     return plot_curve(curve_of_one(fit, target=target, **options), title=title, ax=ax)
 
 
-def curve_of_one(fit: Fit, *, target: float | None = None, **options: Any) -> Curve:
+def curve_of_one(fit: Fit | Mixture, *, target: float | None = None, **options: Any) -> Curve:
     """Return what :func:`plot_fit` draws."""
     options.setdefault("label", group_name(fit.group))
-    goal = None if target is None else goal_of(fit, target, float(options.get("level", 0.95)))
+    goal = None if target is None else goal_of(fit, target)
     return curve_of(fit, goal=goal, **options)
 
 
-def goal_of(fit: Fit, target: float, level: float = 0.95) -> Goal:
+def goal_of(fit: Fit | Mixture, target: float, level: float = 0.8) -> Goal:
     """Ask the forecast what a target takes."""
     found = tokens_for(fit, target, level=level)
     return Goal(target, found.estimate, found.low, found.high)
 
 
 def plot_fits(
-    fits: Iterable[Fit], *, ax: Axes | None = None, target: float | None = None, **options: Any
+    fits: Iterable[Fit | Mixture],
+    *,
+    ax: Axes | None = None,
+    target: float | None = None,
+    **options: Any,
 ) -> Picture:
     """Draw many fits as small multiples, the corpora of one task in one panel.
 
@@ -120,7 +125,9 @@ def plot_fits(
     return plot_many(panels_of(fits, target=target, **options), ax=ax)
 
 
-def panels_of(fits: Iterable[Fit], *, target: float | None = None, **options: Any) -> list[Panel]:
+def panels_of(
+    fits: Iterable[Fit | Mixture], *, target: float | None = None, **options: Any
+) -> list[Panel]:
     """Return what :func:`plot_fits` draws."""
     goal = None if target is None else Goal(target)
     inside: dict[tuple[str, str], list[Curve]] = {}
@@ -137,7 +144,7 @@ def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Pict
     draw_curve(axes, curve, run=True)
     finish(axes, [curve])
     axes.set_ylabel(curve.title_y, fontsize=NORMAL, color=INK)
-    heading = title or " · ".join(filter(None, (curve.label, curve.title_y, f"{curve.law} law")))
+    heading = title or " · ".join(filter(None, (curve.label, curve.title_y, curve.law)))
     axes.set_title(heading, fontsize=LARGE, color=INK, loc="left")
     if ax is None:
         share_legend(figure, _legend_of_one(curve), columns=3)
@@ -269,7 +276,7 @@ def _legend_of_one(curve: Curve) -> list[Any]:
         Line2D([], [], ls="", mfc="white", mew=1.2, ms=4.5, label="runs", **style)
     ]
     if curve.mean is not None:
-        handles.append(Line2D([], [], color=colour, lw=1.7, label=f"{curve.law} law"))
+        handles.append(Line2D([], [], color=colour, lw=1.7, label=curve.law))
         handles.append(Patch(color=colour, alpha=0.34, lw=0, label="95% band of the mean"))
         handles.append(Patch(color=colour, alpha=0.10, lw=0, label="95% band of a new run"))
     return handles + _marks([curve])
