@@ -32,8 +32,8 @@ class Standing:
     ----------
     corpus : its name.
     p_best : probability that it is the best of those that may be recommended.
-    expected_loss : what choosing it costs on average against the best one: in the metric's units, or as the factor
-        of tokens minus 1 where tokens are ranked.
+    expected_loss : what choosing it costs on average against the best one: in the metric's units, in tokens, or in
+        the unit of cost. A corpus that never reaches a target counts as twice what is in sight.
     estimate, low, high : its value (or tokens), drawn towards the others; ends at ``level`` of the ranking.
     cost : what it costs in the unit given, or nan.
     alignment : verdict on its alignment, or "".
@@ -109,7 +109,7 @@ class Ranking(Result):
         barred = ", ".join(s.corpus for s in self.standings if s.barred)
         if best is None:
             return f"{head}no corpus can be recommended: {barred} misaligned"
-        line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}, {self.metric} {self.question}: {_said(best)})"
+        line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}, {self.metric} {self.question}: {self._said(best)})"
         others = [s for s in self.standings if s is not best and not s.barred and s.p_best >= 0.1]
         if others:
             line += "; then " + ", ".join(f"{s.corpus} {s.p_best:.2f}" for s in others[:3])
@@ -117,18 +117,31 @@ class Ranking(Result):
 
     def rows(self) -> list[Row]:
         """Return one row a corpus: chances, expected loss, estimate with both ends, cost, alignment."""
-        names = (
-            "corpus",
-            "p_best",
-            "expected_loss",
-            "estimate",
-            "low",
-            "high",
-            "cost",
-            "alignment",
-        )
-        kept = [n for n in names if n != "cost" or any(np.isfinite(s.cost) for s in self.standings)]
-        return [{**self.group, **{n: getattr(s, n) for n in kept}} for s in self.standings]
+        priced = any(np.isfinite(s.cost) for s in self.standings)
+        unit = "tokens" if self.in_tokens else "estimate"
+        ends = ("tokens_low", "tokens_high") if self.in_tokens else ("low", "high")
+        return [
+            {
+                **self.group,
+                "corpus": s.corpus,
+                "p_best": s.p_best,
+                "expected_loss_tokens" if self.in_tokens else "expected_loss": s.expected_loss,
+                unit: s.estimate,
+                **dict(zip(ends, (s.low, s.high), strict=True)),
+                **({"cost": s.cost} if priced else {}),
+                "alignment": s.alignment,
+            }
+            for s in self.standings
+        ]
+
+    @property
+    def in_tokens(self) -> bool:
+        """Whether what is ranked is a number of tokens."""
+        return self.question.startswith("tokens")
+
+    def _said(self, standing: Standing) -> str:
+        show = format_count if self.in_tokens else short
+        return f"{show(standing.estimate)} [{show(standing.low)}, {show(standing.high)}]"
 
     def lines(self) -> list[str]:
         """Return the table, then the crossings."""
@@ -293,7 +306,3 @@ def crossing(
     ln = np.log(sizes[before]) + np.clip(share, 0, 1) * (np.log(sizes[at]) - np.log(sizes[before]))
     low, middle, high = np.exp(np.quantile(ln, [0.5 - level / 2, 0.5, 0.5 + level / 2]))
     return Crossing(names[1], names[0], float(middle), float(low), float(high), never)
-
-
-def _said(standing: Standing) -> str:
-    return f"{short(standing.estimate)} [{short(standing.low)}, {short(standing.high)}]"

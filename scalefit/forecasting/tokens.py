@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,8 @@ from scalefit.types import Floats
 from scalefit.units import format_count
 
 TIMES = (2.0, 10.0, 100.0)
-STEPS = 241
+STEPS = 161
+SURELY = 0.002  # below and above, the probability is looked at on the coarse grid only
 ONE_SIDE = 0.8  # level at which a band is turned into a standard deviation a side
 
 
@@ -40,6 +41,7 @@ class TokensFor(Result):
     given : what it takes for granted: ``"mixture"``, ``"doubt"`` (one law and doubt about it) or ``"law"``.
     smallest : the smallest measured size.
     notes : what to know before trusting it.
+    room : chance that a law taken for the truth has room for the target; nan otherwise.
 
     Examples
     --------
@@ -59,6 +61,15 @@ class TokensFor(Result):
     given: str
     smallest: float
     notes: tuple[str, ...] = ()
+    room: float = float("nan")
+
+    @property
+    def probability(self) -> float:
+        """Chance that the target is reached at all, as far as anybody knows: by 1000 times the largest size.
+
+        Where a law is taken for the truth: that its floor or ceiling leaves room; nan, unknown, where it has neither.
+        """
+        return self.room if self.given == "law" else float(self.reach.probability[-1])
 
     @property
     def largest(self) -> float:
@@ -129,6 +140,7 @@ class TokensFor(Result):
                 "estimate": self.estimate,
                 "low": self.low,
                 "high": self.high,
+                "probability": self.probability,
             }
         ]
 
@@ -223,11 +235,13 @@ def _of_law(
     others: dict[str, float],
 ) -> TokensFor:
     solved = _solved_input(fit, others)
-    rises = _direction(fit, solved, others, allow)
+    rises = _direction(fit, target, solved, others, allow)
     seen = fit.points.inputs[solved]
-    grid = _grid(fit, seen)
-    arrays = _arrays(fit, grid, solved, others)
-    probability = _met(fit, arrays, target, rises, given)
+
+    def met(sizes: Floats) -> Floats:
+        return _met(fit, _arrays(fit, sizes, solved, others), target, rises, given)
+
+    grid, probability = _refined(_grid(fit, seen), met)
     largest = float(np.max(seen))
     reach = Reach(largest, grid / largest, np.maximum.accumulate(probability))
     return TokensFor(
@@ -239,6 +253,7 @@ def _of_law(
         "law" if given else "doubt",
         float(np.min(seen)),
         tuple(_notes(fit, target, given)),
+        _room(fit, target) if given else float("nan"),
     )
 
 
@@ -246,6 +261,27 @@ def _grid(fit: Fit, seen: Floats) -> Floats:
     """Sizes from the smallest measured one to 1000 times the largest, where the law has values."""
     start = max(float(np.min(seen)), fit.law.reach(fit.solution.theta)[0] * 1.0001)
     return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
+
+
+def _refined(grid: Floats, met: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+    """Return sizes and probabilities, closer together where the probability moves: a sharp answer keeps its width."""
+    coarse = met(grid)
+    low = int(np.searchsorted(np.maximum.accumulate(coarse), SURELY))
+    high = int(np.searchsorted(np.maximum.accumulate(coarse), 1 - SURELY))
+    ends = grid[max(low - 1, 0)], grid[min(high, grid.size - 1)]
+    sizes = np.unique([*grid, *np.geomspace(*ends, STEPS)])
+    return sizes, met(sizes)
+
+
+def _room(fit: Fit, target: float) -> float:
+    """Return the chance that the law's floor or ceiling leaves room for the target; nan where it has neither."""
+    limit = fit.law.named("floor" if fit.law.falls else "ceiling")
+    names = [c.name for c in fit.law.coefficients]
+    if limit is None or len(fit.law.inputs) != 1:
+        return float("nan")
+    weights = np.array([float(name == limit) for name in names])
+    below = fit.uncertainty.below(weights, target)
+    return float(below if fit.law.falls else 1 - below)
 
 
 def _met(
@@ -278,21 +314,25 @@ def _check_target(fit: Fit | Mixture, target: float) -> None:
         )
 
 
-def _direction(fit: Fit, solved: int, others: dict[str, float], allow: Sequence[str]) -> bool:
+def _direction(
+    fit: Fit, target: float, solved: int, others: dict[str, float], allow: Sequence[str]
+) -> bool:
     """Return whether the target is met from below; refuse a law that moves away from better values."""
     seen = fit.points.inputs[solved]
     ends = np.array([np.min(seen), np.max(seen)])
     with np.errstate(all="ignore"):
         first, last = fit.law.value(_arrays(fit, ends, solved, others), fit.solution.theta)
-    rises = fit.law.falls is False or (fit.law.falls is None and last >= first)
     wanted = metric_of(fit.metric).direction
+    if fit.law.falls is None and wanted is None:
+        return bool(target > last)
+    rises = fit.law.falls is False or (fit.law.falls is None and last >= first)
     if wanted is not None and rises != (wanted == "+") and "direction" not in allow:
         raise DomainError(
             f"law {fit.law.name!r} {'rises' if rises else 'falls'}, but more {fit.metric} is "
             f"{'better' if wanted == '+' else 'worse'}: it never reaches a better target. Take a law that "
             f"{'rises (log, ceiling)' if wanted == '+' else 'falls (power)'}, or allow='direction'"
         )
-    return rises
+    return bool(rises)
 
 
 def _solved_input(fit: Fit, others: dict[str, float]) -> int:

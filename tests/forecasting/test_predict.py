@@ -68,7 +68,8 @@ def test_extrapolation_is_called_one(loss_fit):
 
 def test_bleu_above_100_is_called_impossible(bleu_fit):
     band = sf.predict(bleu_fit, pretrain_tokens=[1e9, 1e20])
-    assert band.estimate[1] > 100
+    assert band.estimate[1] == 100
+    assert (band.high <= 100).all()
     (note,) = (n for n in band.notes if "maximum" in n)
     assert note.startswith("the law promises bleu 1")
     assert "above its maximum 100 (first at D = 1e+20)" in note
@@ -78,7 +79,7 @@ def test_bleu_above_100_is_called_impossible(bleu_fit):
 @pytest.mark.parametrize("below", [0.5, 1.0])
 def test_the_log_law_has_no_value_at_or_below_d0(bleu_fit, below):
     at = bleu_fit.params["D0"] * below
-    with pytest.raises(DomainError, match=r"law 'log' has no value at D = .*it starts above D0 = "):
+    with pytest.raises(DomainError, match=r"law 'log' has no value at D = .*it has values above D = "):
         sf.predict(bleu_fit, pretrain_tokens=[1e9, at])
 
 
@@ -104,12 +105,12 @@ def test_a_band_as_data(loss_fit):
     frame = band.to_frame()
     assert list(frame.columns) == ["x", "estimate", "low", "high"]
     stored = json.loads(json.dumps(band.to_dict(), allow_nan=False))
-    assert stored["rows"][1]["high"] == band.high[1]
+    assert stored["high"][1] == band.high[1]
     assert stored["kind"] == "mean"
     assert repr(band).startswith(
         "cross_entropy of the mean curve at x 10B (the last of 2 points): "
     )
-    assert repr(band).splitlines()[0].endswith("95% profile-t")
+    assert repr(band).splitlines()[0].endswith("95%; one law, doubt about it included")
     assert "<table" in band._repr_html_()
 
 
@@ -117,6 +118,36 @@ def test_a_band_without_ends_is_strict_json():
     """As many points as parameters: the interval is the whole line, which JSON writes in words."""
     x = np.geomspace(1e6, 1e9, 3)
     fit = sf.fit({"t": x, "v": [3.0, 2.0, 1.7]}, "v", "power", inputs={"x": "t"})
-    row = sf.predict(fit, x=1e10).to_dict()["rows"][0]
-    json.dumps(row, allow_nan=False)
-    assert (row["low"], row["high"]) == ("-inf", "inf")
+    stored = sf.predict(fit, x=1e10).to_dict()
+    json.dumps(stored, allow_nan=False)
+    assert (stored["low"], stored["high"]) == (["-inf"], ["inf"])
+
+
+def test_a_mixture_says_what_carries_it_and_stays_in_range():
+    x = np.geomspace(1e6, 1e9, 6)
+    mixture = sf.fit({"pretrain_tokens": x, "bleu": [80.0, 88.0, 93.0, 96.0, 97.5, 98.5]}, "bleu")
+    band = sf.predict(mixture, ["3M", 1e9, "100B"], kind="run", level=0.99)
+    assert (band.high <= 100).all()
+    assert band.given == "mixture"
+    assert band.notes[0].startswith("carried by ")
+    assert sum(mixture.weights.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("size", "said"), [(1e5, "below the smallest"), (1e13, "nothing is known there")])
+def test_a_mixture_answers_between_the_smallest_size_and_a_thousand_times_the_largest(size, said):
+    x = np.geomspace(1e6, 1e9, 6)
+    mixture = sf.fit({"pretrain_tokens": x, "bleu": np.linspace(5, 20, 6)}, "bleu")
+    with pytest.raises(DomainError, match=said):
+        sf.predict(mixture, size)
+    with pytest.raises(DomainError, match="takes no law for the truth"):
+        sf.predict(mixture, 1e10, given="law")
+
+
+def test_given_the_law_the_band_is_the_law_s_own(loss_fit):
+    law, doubt = (sf.predict(loss_fit, 1e10, given=g) for g in ("law", None))
+    np.testing.assert_array_equal(
+        (law.low, law.high), loss_fit.band((np.array([1e10]),), 0.95, "mean")
+    )
+    assert doubt.low < law.low < law.high < doubt.high
+    inside = [sf.predict(loss_fit, 1e8, given=g)[0] for g in ("law", None)]
+    assert inside[0].width == pytest.approx(inside[1].width)
