@@ -22,6 +22,18 @@ def test_each_public_name_has_its_page(name):
     assert f"scalefit.{name}" in LISTED or inside != []
 
 
+def test_no_two_pages_are_one_file_where_a_disk_does_not_tell_case():
+    files = [pages.apart().get(name, name).lower() for name in LISTED]
+    assert len(set(files)) == len(files)
+
+
+def test_a_module_s_page_lists_its_own_names():
+    assert {n for n in LISTED if n.startswith("scalefit.datasets.")} == {
+        "scalefit.datasets.transfer_lab"
+    }
+    assert "scalefit.metrics.TableError" not in LISTED
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_each_command_shows_its_help(name):
     section = pages.commands().split(f"## scalefit {name}\n")[1].split("\n## ")[0]

@@ -55,6 +55,7 @@ nb_execution_raise_on_error = True
 nb_ipywidgets_js = {}  # the pages ask for nothing from outside
 
 autosummary_generate = True
+autosummary_filename_map = pages.apart()
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # the docstrings say types in words
 numpydoc_show_class_members = False

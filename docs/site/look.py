@@ -13,7 +13,7 @@ PAGES = (
     "docs/site/index.html",
     "docs/start/tutorial.html",
     "docs/site/api.html",
-    "docs/site/api/scalefit.Fit.html",
+    "docs/site/api/scalefit.Fit-class.html",
     "docs/site/commands.html",
     "docs/laws/log.html",
     "docs/simulations/seeds.html",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 
 from typer.testing import CliRunner
 
@@ -15,8 +16,10 @@ MODULES = {
     "datasets": "Data that come with the package",
     "errors": "Errors and warnings",
     "landscape": "The loss landscape",
+    "metrics": "Metrics",
 }
 TOPICS = {
+    "result": "What every answer is",
     "table": "Tables",
     "ingest": "Reading",
     "laws": "Laws",
@@ -29,6 +32,7 @@ TOPICS = {
     "planning": "Plans",
     "scoring": "Scores of translations",
     "doors": "What to call first",
+    "store": "Files of results",
     "views": "Pictures",
 }
 
@@ -39,22 +43,30 @@ def names() -> dict[str, list[str]]:
     for name in sorted(set(sf.__all__) - {"__version__"}, key=str.lower):
         value = getattr(sf, name)
         if inspect.ismodule(value):
-            topics[MODULES[name]] += [f"scalefit.{name}.{inner}" for inner in public(value)]
+            topics[MODULES.get(name, f"sf.{name}")] += [
+                f"scalefit.{name}.{inner}" for inner in public(value)
+            ]
         else:
             topics[_topic(value)].append(f"scalefit.{name}")
     order = ["What to call first", *TOPICS.values()]
     return dict(sorted(topics.items(), key=lambda t: order.index(t[0]) if t[0] in order else 99))
 
 
-def public(module: object) -> list[str]:
+def public(module: ModuleType) -> list[str]:
     """Return public functions and classes of a module, in its own order."""
     listed = getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")])
-    return [
-        name
-        for name in listed
-        if callable(getattr(module, name))
-        and getattr(module, name).__module__.startswith("scalefit")
-    ]
+    return [n for n in listed if _is_its_own(module, getattr(module, n))]
+
+
+def _is_its_own(module: ModuleType, value: object) -> bool:
+    return callable(value) and getattr(value, "__module__", "").startswith(module.__name__)
+
+
+def apart() -> dict[str, str]:
+    """Return file names for classes that a function is called like (``Fit``, ``fit``): not every disk tells case."""
+    full = [name for names_ in names().values() for name in names_]
+    lower = [name for name in full if name == name.lower()]
+    return {name: f"{name}-class" for name in full if name not in lower and name.lower() in lower}
 
 
 def _topic(value: object) -> str:
