@@ -11,15 +11,18 @@ from scalefit.result import frame_of
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.metrics import known
+from scalefit.table.recognise import meaning
 
 from . import manifest as manifests
 from .checkpoints import BEST, FINAL, Checkpoints, checked
 from .collect import Request, collect
 from .complete import Context, Rescorer, ask_for_pretraining
+from .config import Config, as_names
 from .delimited import CSV
 from .find import beside
 from .limits import LIMITS
 from .names import Names
+from .nested import opened
 from .reader import Row
 from .registry import required
 from .source import Source
@@ -41,6 +44,7 @@ def read(
     checkpoints: Checkpoints | None = None,
     tokens_per_step: float | None = None,
     outputs: Rescorer | None = None,
+    config: str | Path | None = None,
 ) -> Table:
     """Read results from files of any known format.
 
@@ -75,6 +79,10 @@ def read(
         Hypotheses beside the logs, to be scored: their scores, with standard errors and
         signatures, take the place of the log's own.
 
+    config : path, optional
+        A ``scalefit.toml`` that keeps mapping, allow, manifest, pattern, checkpoints and
+        tokens_per_step; by default the one beside the data. What is given here comes first.
+
     Raises
     ------
     FormatError
@@ -97,10 +105,15 @@ def read(
     (('bleu',), ['fr'])
     """
     paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
+    kept = Config.of(config, paths)
+    mapping, allow = {**kept.mapping, **(mapping or {})}, (*as_names(allow), *kept.allow)
+    manifest, pattern = manifest or kept.manifest, pattern or kept.pattern
+    checkpoints = checkpoints or kept.checkpoints
+    tokens_per_step = kept.tokens_per_step if tokens_per_step is None else tokens_per_step
     given = beside(paths) if manifest is None else Source.of(manifest)
     context = Context(_manifest(given), pattern, _tokens(tokens_per_step))
     which = checked(checkpoints or ("last" if tokens_per_step is None else "all"))
-    request = Request(format, context, which, Names(dict(mapping or {})))
+    request = Request(format, context, which, Names(mapping))
     found, sources = collect(paths, request)
     if outputs is not None:
         outputs.score(found, sources, context)
@@ -109,11 +122,13 @@ def read(
     if not found.rows:
         told = "; ".join(found.notes[1:4])
         raise FormatError(f"{path}: holds no measured value; needed at least one. {told}".strip())
-    renamed = set((mapping or {}).values())
+    renamed = {*mapping.values(), *(meaning(name) for row in found.rows[:1] for name in row)}
     if any("metric" in row for row in found.rows):
         ask_for_pretraining(
             found.rows, "pretrain_tokens" in renamed or "no_pretrain_tokens" in allow
         )
+    found.rows[:] = [opened(row) for row in found.rows]
+    mapping = kept.fitting(mapping, found.rows)
     _one_shape(found.rows)
     _narrow(paths[0], found.rows)
     places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]

@@ -87,6 +87,8 @@ def column(name: str) -> Named | None:
     """
     if known(name):
         return None, canonical(name)
+    if name.strip().lower() in _LOSSES:
+        return None, name.strip().lower()
     named = split(name)
     return named if named and (known(named[1]) or named[1] in _LOSSES) else None
 

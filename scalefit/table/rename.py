@@ -11,6 +11,7 @@ from .cells import count_cell, numbers
 from .columns import KNOWN
 from .draft import Draft
 from .problems import listed
+from .recognise import recognise
 
 _SCALED = re.compile(r"(?P<name>.+?)\s*(?P<sign>[*/])\s*(?P<factor>[\d.]+(?:e[+-]?\d+)?)", re.I)
 
@@ -24,9 +25,11 @@ def rename(draft: Draft, mapping: Mapping[str, str]) -> None:
         if plain != name and plain in KNOWN and not draft.has(plain):
             draft.frame = draft.frame.rename(columns={name: plain})
             draft.note(f"column {name!r} read as {plain!r}")
+    for own, target in recognise(draft).items():
+        _map(draft, own, target, "the only meaning it has here; --map says another")
 
 
-def _map(draft: Draft, own: str, target: str) -> None:
+def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
     if own == target:
         return
     scaled = None if draft.has(own) else _SCALED.fullmatch(own)
@@ -47,7 +50,8 @@ def _map(draft: Draft, own: str, target: str) -> None:
         _scale(draft, scaled, target)
     else:
         draft.frame = draft.frame.rename(columns={own: target})
-    draft.note(f"column {own!r} taken as {target!r}{_doubt(source, target, scaled)}")
+    doubt = f" ({why})" if why else _doubt(source, target, scaled)
+    draft.note(f"column {own!r} taken as {target!r}{doubt}")
 
 
 def _map_metric(draft: Draft, own: str, target: str) -> bool:

@@ -29,9 +29,8 @@ def main() -> int:
                 failed.append(case)
                 print(f"{case.door}:{case.number}\n{wrong}", flush=True)
     counts = ", ".join(f"{door} {n}" for door, n in tried.items())
-    print(
-        f"{tried.total()} cases ({counts}) in {time.monotonic() - begun:.0f} s; {len(failed)} failed; peak {peak():.0f} MB"
-    )
+    took = f"{time.monotonic() - begun:.0f} s, peak {peak():.0f} MB"
+    print(f"{tried.total()} cases ({counts}) in {took}; {len(failed)} failed")
     return int(bool(failed))
 
 

@@ -101,7 +101,8 @@ def manifest(rng: random.Random, folder: Path) -> None:
 @cache
 def stored_fit(folder: Path) -> bytes:
     """Bytes of a stored fit."""
-    fit = sf.fit(sf.as_table(TABLE).where(corpus=["fr", "#2 =1+1", "de"]), "bleu", "log")
+    points = {name: TABLE[name] for name in ("pretrain_tokens", "bleu")}
+    fit = sf.fit(sf.as_table(points), "bleu", "log")
     sf.save(fit, folder / "fit.json")
     return (folder / "fit.json").read_bytes()
 
@@ -167,6 +168,16 @@ def kept(rng: random.Random, folder: Path) -> None:
         lines, lines, None, ["bleu"], cache=folder / "kept.sqlite", progress=False, resamples=5
     )
     assert list(table.column("value")) == [100.0]
+
+
+@cache
+def genuine(folder: Path) -> None:
+    """Make all genuine bytes, which also loads the libraries, so that no case pays for them."""
+    for suffix in ("csv", "tsv", "json", "jsonl", "parquet", "xlsx"):
+        written(suffix, folder)
+        sf.read(folder / f"genuine.{suffix}")
+    for make in (stored_fit, kept_scores):
+        make(folder)
 
 
 class Server:

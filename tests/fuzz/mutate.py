@@ -28,8 +28,8 @@ NUMBERS = [
     b"9" * 60,
 ]
 VALUES = [
-    None, True, False, 0, -1, 1e308, float("nan"), float("inf"), 10**30, "", "x", "nan", "\ud800", [], {}, [[]], {"a": {}},
-    [1, "a"], "1e5", "9" * 60,
+    None, True, False, 0, -1, 1e308, float("nan"), float("inf"), 10**30, "", "x", "nan", "\ud800", [], {}, [[]],
+    {"a": {}}, [1, "a"], "1e5", "9" * 60,
 ]  # fmt: skip
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 

@@ -42,12 +42,12 @@ def test_and_kept_apart_where_many_are():
 
 def test_a_forecast_tells_the_users_own_corpora_apart():
     rows = [
-        {"pretrain_tokens": size, "Dataset": name, "bleu": base + slope * np.log10(size)}
+        {"pretrain_tokens": size, "Mixture": name, "bleu": base + slope * np.log10(size)}
         for name, base, slope in (("a", 1.0, 2.0), ("b", 3.0, 1.5), ("c", -4.0, 3.0))
         for size in SIZES
     ]
     forecast = sf.forecast(pd.DataFrame(rows), 24.0)
-    assert [o.group["Dataset"] for o in forecast] == ["a", "b", "c"]
+    assert [o.group["Mixture"] for o in forecast] == ["a", "b", "c"]
 
 
 def test_alignment_and_variance_keep_it_apart_too():
@@ -83,7 +83,7 @@ def test_a_measurement_splits_nothing():
     assert grouping(as_table(table)).columns == ()
 
 
-NAMES = st.sampled_from(["Layers", "Dataset", "width", "optim", "x", "Größe", "lr_schedule"])
+NAMES = st.sampled_from(["Layers", "Mixture", "width", "optim", "x", "Größe", "lr_schedule"])
 
 
 @settings(max_examples=40, deadline=None)

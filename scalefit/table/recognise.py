@@ -1,0 +1,80 @@
+"""People's own names of columns: read as ours where only one meaning is possible, and said so."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection
+
+from .columns import KNOWN
+from .draft import Draft
+
+_PRETRAIN = "tokens pretraintokens pretrainingtokens pretraintok pretokens pttokens ntokens numtokens trainingtokens"
+_SPELLINGS = {
+    "pretrain_tokens": f"{_PRETRAIN} traintokens tokensseen seentokens totaltokens pretrainsize pretrainingsize",
+    "finetune_tokens": "finetuningtokens fttokens finetunesize finetuningsize finetunetok",
+    "parameters": "params param nparams numparams nparameters numparameters modelparams modelsize parametercount",
+    "corpus": "dataset data pretraindata pretrainingdata pretrainingcorpus pretraincorpus datarecipe",
+    "model": "modelname",
+    "task": "taskname finetuningtask finetunetask",
+    "eval_set": "evalset testset evaluationset evaldataset testsetname benchmark",
+    "pretrain_seed": "pretrainingseed pretrainseed seedpretrain",
+    "finetune_seed": "finetuningseed finetuneseed ftseed seedfinetune",
+    "stderr": "stderror standarderror sem",
+    "metric": "metricname",
+    "learning_rate": "lr",
+}
+_MEANINGS = {own: ours for ours, names in _SPELLINGS.items() for own in names.split()}
+_SCALED = re.compile(
+    r"(.+?)[\s_]*[(\[]\s*(k|m|b|t|thousand|million|billion|trillion)s?\s*[)\]]", re.I
+)
+_FACTORS = {"thousand": "1e3", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
+_SEEDS = ("seed", "random_seed", "run_seed")
+_FINETUNED = ("finetune_tokens", "finetune_seed", "task")
+"""Columns of a table of finetuned models, in which a plain seed may be either run's."""
+
+
+def meaning(name: str) -> str | None:
+    """Return the column that an own name means, None where it means none for sure.
+
+    Examples
+    --------
+    >>> meaning("Tokens"), meaning("n_params"), meaning("pretraining tokens (B)"), meaning("host")
+    ('pretrain_tokens', 'parameters', 'pretrain_tokens', None)
+    """
+    scaled = _SCALED.fullmatch(name)
+    return _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
+
+
+def recognise(draft: Draft) -> dict[str, str]:
+    """Return own name -> canonical name for the columns that can mean one thing only.
+
+    A table that has the canonical column keeps the other as it is; two columns that could both be
+    one are left alone, and asked about.
+    """
+    claims = defaultdict[str, list[str]](list)
+    for name in map(str, draft.frame.columns):
+        ours = _seed(draft.frame.columns) if name.lower() in _SEEDS else meaning(name)
+        if name not in KNOWN and ours and not draft.has(ours):
+            claims[ours].append(name)
+    for ours, names in claims.items():
+        if len(names) > 1:
+            told = " or ".join(map(repr, names))
+            draft.note(f"{told} may be {ours!r}: neither is taken. Try: --map {names[0]}={ours}")
+    return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}
+
+
+def _seed(columns: Collection[str]) -> str | None:
+    """Return which run a plain seed is of: pretraining's, where nothing was finetuned."""
+    there = {str(name).lower() for name in columns}
+    meant = {meaning(name) for name in there} | there
+    return None if meant & {*_FINETUNED, "pretrain_seed"} else "pretrain_seed"
+
+
+def _own(name: str) -> str:
+    """Return how a mapping names a column: ``Tokens (B)`` is that column times 1e9."""
+    scaled = _SCALED.fullmatch(name)
+    if scaled is None:
+        return name
+    unit = scaled[2].lower()
+    return f"{name}*{_FACTORS.get(unit) or _FACTORS[unit[0]]}"
