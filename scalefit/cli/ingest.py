@@ -46,6 +46,9 @@ TokensPerStep = Annotated[
     str | None,
     typer.Option(help="Tokens of one batch of pretraining, e.g. 2M: pretrain_tokens is step × it."),
 ]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="scalefit.toml; default: the one beside the data.")
+]
 Hyp = Annotated[
     list[str] | None,
     typer.Option("--hyp", help="SET=FILE: hypotheses in each run's folder, to be scored."),
@@ -71,6 +74,7 @@ def command(
     allow: Allow = None,
     checkpoints: Checkpoints = None,
     tokens_per_step: TokensPerStep = None,
+    config: ConfigFile = None,
     hyp: Hyp = None,
     ref: Ref = None,
     src: Src = None,
@@ -103,6 +107,7 @@ def command(
         pattern=pattern,
         checkpoints=checkpoints,
         tokens_per_step=per_step,
+        config=config,
         outputs=outputs,
     )
     _show(table, output, as_json=as_json)

@@ -12,12 +12,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from scalefit.groups import did_you_mean
 
 from .checkpoints import Checkpoints
 from .mlflow_server import is_server
@@ -107,9 +108,10 @@ def _beside(paths: Sequence[str]) -> Path | None:
 def _check(source: Source, told: Mapping[str, Any]) -> None:
     for name, value in told.items():
         if name not in _KINDS:
-            near = difflib.get_close_matches(name, _KINDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise source.wrong(None, f"has {name!r}; needed some of {', '.join(_KINDS)}{hint}")
+            raise source.wrong(
+                None,
+                f"has {name!r}; needed some of {', '.join(_KINDS)}{did_you_mean(name, _KINDS)}",
+            )
         if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
             raise source.wrong(None, f"{name} = {value!r}; needed {_KINDS[name][0].__name__}")
         cells = (

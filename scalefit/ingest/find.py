@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from scalefit.errors import FormatError
+from scalefit.groups import did_you_mean
 
 from .delimited import header
 from .limits import LIMITS
@@ -44,8 +45,9 @@ def _expanded(path: str) -> list[str]:
 
 def _nearby(path: str) -> str:
     folder = Path(path).parent
-    names = sorted(p.name for p in folder.iterdir())[:8] if folder.is_dir() else []
-    return f"; {folder}/ has {', '.join(names)}" if names else ""
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    near = did_you_mean(Path(path).name, names)
+    return f"; {folder}/ has {', '.join(names[:8])}{near}" if names else ""
 
 
 def _unit(source: Source, format: str | None, notes: Extract, searched: bool) -> Iterator[Unit]:

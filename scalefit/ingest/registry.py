@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scalefit.errors import FormatError
+from scalefit.groups import did_you_mean
 
 from . import (
     columnar,
@@ -81,7 +82,9 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xl
 def by_name(name: str) -> Reader:
     """Return the reader of a format's name."""
     if name not in FORMATS:
-        raise FormatError(f"there is no format {name!r}; needed one of {', '.join(FORMATS)}")
+        raise FormatError(
+            f"there is no format {name!r}; needed one of {', '.join(FORMATS)}{did_you_mean(name, FORMATS)}"
+        )
     return FORMATS[name]
 
 

@@ -72,7 +72,8 @@ def _shards(index: Path) -> Entries:
         raise LandscapeError(f"{index.name}: names a shard outside its folder: {outside[0]!r}")
     if odd:
         raise LandscapeError(f"{index.name}: names a shard that is no weights file: {odd[0]!r}")
-    return merged([open_weights(index.parent / name) for name in sorted(values)])
+    with _readable(index, "an index of shards"):
+        return merged([open_weights(index.parent / name) for name in sorted(values)])
 
 
 def open_npz(path: Path) -> Entries:

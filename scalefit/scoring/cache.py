@@ -165,7 +165,7 @@ class Cache:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise ScoringError(
                 f"{self.name}: the cache of scores cannot be used ({error}). Try: delete it "
                 "(only time is lost), or name another with cache=PATH, or none with cache=False"

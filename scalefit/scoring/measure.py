@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.errors import ScoringError
+from scalefit.groups import did_you_mean
 
 from .cache import Cache
 from .comet import CometScorer
@@ -49,7 +50,8 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
     unknown = [name for name in names if name not in KNOWN]
     if unknown or not names:
         found = f"unknown metric {unknown[0]!r}" if unknown else "no metric"
-        raise ScoringError(f"{found}; known: {', '.join(KNOWN)}")
+        hint = did_you_mean(unknown[0], KNOWN) if unknown else ""
+        raise ScoringError(f"{found}; known: {', '.join(KNOWN)}{hint}")
     return names
 
 

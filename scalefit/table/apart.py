@@ -16,7 +16,7 @@ from scalefit.types import Ints
 from .column import compressed
 from .columns import IDENTITY, KNOWN, MEASURED
 from .core import Table
-from .select import no_column
+from .select import column_of
 
 SHOWN = 5
 NEAR = 1.1
@@ -61,9 +61,8 @@ def grouping(
     asked = [by] if isinstance(by, str) else by
     if not (asked is None or all(isinstance(name, str) for name in _several(asked))):
         raise TableError(f"found by={by!r}; needed names of columns, e.g. by=['corpus', 'task']")
-    for name in asked or ():
-        if name not in table.columns.named and name not in KNOWN:
-            raise no_column(table.columns, name)
+    if asked is not None:
+        asked = [n if n in KNOWN else column_of(table.columns, n) for n in asked]
     columns = list(group_columns(rows, asked, used=used))
     notes = [_added(rows, name) for name in columns if asked is not None and name not in asked]
     for name in splitting(rows, columns, used):

@@ -58,7 +58,7 @@ def build(
     flat, more = flattened(frame, metrics)
     places = places if len(places) == len(flat) else [f"row {i}" for i in range(len(flat))]
     draft = Draft(flat, places, _allowed(allow), [*notes, *more])
-    rename(draft, mapping or {})
+    rename(draft, mapping or {}, kept=inputs)
     _require(draft)
     to_long(draft, metrics, inputs)
     _leave_out_missing(draft)

@@ -164,7 +164,8 @@ def _same_tool(draft: Draft, codes: np.ndarray, biggest: np.ndarray) -> Mask:
 def _precision(draft: Draft) -> None:
     """Note scores that were printed with one decimal only."""
     values = draft.frame["value"].to_numpy(dtype=float)
-    coarse = (values != 0) & (np.round(values, 1) == values)
+    with np.errstate(over="ignore"):  # of values near the largest float
+        coarse = (values != 0) & (np.round(values, 1) == values)
     for name in draft.frame["metric"].unique():
         mine = rows_of(draft, name)
         if metric(str(name)).percent and (coarse & mine).sum() > 0.5 * mine.sum():

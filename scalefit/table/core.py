@@ -226,9 +226,7 @@ class Table:
         write(self.frame, Path(path))
 
     def _known(self, name: str) -> Column:
-        if name not in self.columns.named:
-            raise select.no_column(self.columns, name)
-        return self.columns.named[name]
+        return self.columns.named[select.column_of(self.columns, name)]
 
 
 def as_table(

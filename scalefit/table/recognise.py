@@ -46,7 +46,7 @@ def meaning(name: str) -> str | None:
     return _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
 
 
-def recognise(draft: Draft) -> dict[str, str]:
+def recognise(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     """Return own name -> canonical name for the columns that can mean one thing only.
 
     A table that has the canonical column keeps the other as it is; two columns that could both be
@@ -55,7 +55,7 @@ def recognise(draft: Draft) -> dict[str, str]:
     claims = defaultdict[str, list[str]](list)
     for name in map(str, draft.frame.columns):
         ours = _seed(draft.frame.columns) if name.lower() in _SEEDS else meaning(name)
-        if name not in KNOWN and ours and not draft.has(ours):
+        if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
             claims[ours].append(name)
     for ours, names in claims.items():
         if len(names) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from scalefit.errors import MissingColumnError, TableError
 
@@ -16,8 +16,11 @@ from .recognise import recognise
 _SCALED = re.compile(r"(?P<name>.+?)\s*(?P<sign>[*/])\s*(?P<factor>[\d.]+(?:e[+-]?\d+)?)", re.I)
 
 
-def rename(draft: Draft, mapping: Mapping[str, str]) -> None:
-    """Apply the user's mapping, then recognise canonical names written otherwise."""
+def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ()) -> None:
+    """Apply the user's mapping, then recognise canonical names written otherwise.
+
+    Columns among ``kept`` are asked for by their own names and keep them.
+    """
     for own, target in mapping.items():
         _map(draft, str(own), str(target))
     for name in list(draft.frame.columns):
@@ -25,7 +28,7 @@ def rename(draft: Draft, mapping: Mapping[str, str]) -> None:
         if plain != name and plain in KNOWN and not draft.has(plain):
             draft.frame = draft.frame.rename(columns={name: plain})
             draft.note(f"column {name!r} read as {plain!r}")
-    for own, target in recognise(draft).items():
+    for own, target in recognise(draft, kept).items():
         _map(draft, own, target, "the only meaning it has here; --map says another")
 
 

@@ -14,6 +14,7 @@ from scalefit.types import Ints, Mask
 from .column import Columns
 from .columns import COLUMNS, KNOWN, NO_CORPUS
 from .problems import listed
+from .recognise import meaning
 
 SHOWN = 12
 _OF_PRETRAINING = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")
@@ -28,6 +29,16 @@ def no_column(columns: Columns, name: str) -> MissingColumnError:
     return MissingColumnError(f"the table has no column {name!r} (columns: {listed(there)}){hint}")
 
 
+def column_of(columns: Columns, name: str) -> str:
+    """Return the column that is called so, or was in the user's own table (``Dataset``); or raise."""
+    if name in columns.named:
+        return name
+    ours = meaning(str(name))
+    if ours is None or ours not in columns.named:
+        raise no_column(columns, name)
+    return ours
+
+
 def unique(columns: Columns, name: str, rows: Ints) -> list[Any]:
     """Return the distinct non-missing values of a column, sorted."""
     column = columns.named[name]
@@ -40,8 +51,7 @@ def where(columns: Columns, rows: Ints, conditions: Mapping[str, Any]) -> Ints:
         return rows
     kept = np.ones(len(rows), dtype=bool)
     for name, wanted in conditions.items():
-        if name not in columns.named:
-            raise no_column(columns, name)
+        name = column_of(columns, name)
         found = columns.named[name].meets(wanted, rows)
         if not (kept & found).any():
             raise TableError(_nothing(columns, rows, conditions, name))
@@ -81,9 +91,7 @@ def _nothing(columns: Columns, rows: Ints, conditions: Mapping[str, Any], name: 
 def groups(columns: Columns, rows: Ints, by: Sequence[str]) -> list[tuple[dict[str, Any], Ints]]:
     """Return (key, rows) pairs in sorted order."""
     names = [by] if isinstance(by, str) else list(by)
-    for name in names:
-        if name not in columns.named and name not in KNOWN:
-            raise no_column(columns, name)
+    names = [name if name in KNOWN else column_of(columns, name) for name in names]
     rows = pretrained(columns, rows) if "pretrain_tokens" not in names else rows
     labels = columns.labels(names, rows)
     order = np.argsort(labels, kind="stable")

@@ -118,7 +118,7 @@ def test_a_logs_names_and_steps_are_kept_too(tmp_path):
     ("text", "words"),
     [
         ("[map", "no valid TOML"),
-        ("mapp = 1", "did you mean 'map'"),
+        ("mapp = 1", "Did you mean 'map'"),
         ("allow = 3", "needed list"),
         ("map = 3", "needed dict"),
         ("[map]\na = 3", "no text"),
