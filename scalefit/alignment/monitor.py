@@ -25,6 +25,8 @@ from .sequential import nominal_level, spent
 __all__ = ["Watch", "WatchTable", "monitor"]
 
 Choice = Literal["stop", "decide", "go on"]
+_WORTH_SEEDS = 0.2
+"""Family-wise p value below which a fall is worth more seeds; above, noise makes as many."""
 _ORDER: tuple[Choice, ...] = ("stop", "decide", "go on")
 
 
@@ -36,7 +38,7 @@ class Watch(Result):
     ----------
     group, metric : the group and its quality metric.
     decision : ``stop`` (quality falls beyond doubt), ``go on``, or ``decide`` (a fall beyond the
-        margin is seen, but is not beyond doubt).
+        margin is seen that chance rarely makes, but is not beyond doubt).
     misaligned : whether cross-entropy surely improved over the fall that stopped it.
     look : look at which it stopped, else the latest look.
     levels, p : (L,) level and p value of every look; pairs, with loss: p of the flag.
@@ -285,7 +287,9 @@ def _conflict(part: Curve, fall: FallTest, losses: Curve | None, level: float) -
 def _choice(fall: FallTest | None, scale: Scale, stopped: bool) -> Choice:
     if stopped:
         return "stop"
-    return "decide" if fall is not None and fall.estimate > scale.margin else "go on"
+    if fall is None or fall.estimate <= scale.margin or fall.p_value > _WORTH_SEEDS:
+        return "go on"
+    return "decide"
 
 
 def _said(

@@ -1,14 +1,16 @@
-"""One seed a size: noise from the scatter around smooth curves, and a reference noise beside it.
+"""One seed a size: noise from the scatter of the curve, and a reference noise beside it.
 
 Without replicates nothing measures seed noise. Two stand-ins are used, each at half the level:
 
 scatter
-    Residuals around the best of several smooth three-parameter curves in ln D (a parabola, so
-    that a hump is no noise, and power laws). The null distribution of "largest fall over scatter"
-    is simulated at a constant curve on the very same sizes, the worst case.
+    Short curves: residuals around the best of several smooth three-parameter curves in ln D (a
+    parabola, so that a hump is no noise, and power laws). Long ones: second differences, that
+    take any smooth shape for granted; over several lags, of which the largest counts, so that a
+    run that wanders is not taken for a quiet one. The null distribution of "largest fall over
+    scatter" is simulated at a constant curve on the very same sizes, the worst case.
 reference
-    The largest seed noise known from published replicates (see ``scale``): a fall that not even
-    this noise explains.
+    The largest seed noise known from published replicates (see ``margin``), or the scatter where
+    that is larger: a fall that not even this noise explains.
 """
 
 from __future__ import annotations
@@ -24,14 +26,15 @@ from . import hayter
 
 __all__ = [
     "degrees",
-    "largest_lower",
     "pair_p_values",
     "pair_reach",
     "residual_sd",
+    "smallest_fall",
     "tipping_point",
 ]
 
 _DRAWS, _SEED = 10_000, 20261122
+_LONG, _LAGS = 12, (1, 2, 4)
 _RATES = tuple(
     float(r) for r in np.concatenate([-np.geomspace(0.3, 6, 6), np.geomspace(0.3, 12, 14)])
 )
@@ -50,11 +53,15 @@ def _bases(x: Floats) -> list[Floats]:
 
 def degrees(sizes: int) -> int:
     """Residual degrees of freedom with this many sizes."""
+    if sizes >= _LONG:
+        return sizes // 2 - 1  # second differences share points: 18/35 of their number
     return sizes - 3 if sizes >= 5 else max(sizes - 2, 0)
 
 
 def residual_sd(x: Floats, y: Floats) -> Floats:
     """Scatter of y (..., K) around the best smooth curve over x = ln D (K,)."""
+    if len(x) >= _LONG:
+        return _local_sd(x, y)
     bases = _bases(x)
     if not bases:
         return np.full(y.shape[:-1], np.nan)
@@ -64,11 +71,24 @@ def residual_sd(x: Floats, y: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(rest, 1e-18 * (1 + total)) / degrees(len(x))))
 
 
+def _local_sd(x: Floats, y: Floats) -> Floats:
+    """Root mean square of what each point is off the line through its neighbours, per unit noise."""
+    squares = []
+    for lag in (lag for lag in _LAGS if 6 * lag <= len(x)):
+        first, middle, last = x[: -2 * lag], x[lag:-lag], x[2 * lag :]
+        share = (last - middle) / (last - first)
+        off = y[..., lag:-lag] - share * y[..., : -2 * lag] - (1 - share) * y[..., 2 * lag :]
+        squares.append((off**2 / (1 + share**2 + (1 - share) ** 2)).mean(axis=-1))
+    tiny = 1e-18 * (1 + (y**2).sum(axis=-1))
+    return np.asarray(np.sqrt(np.maximum(np.max(squares, axis=0), tiny)))
+
+
 @lru_cache(maxsize=64)
 def _null(x: tuple[float, ...]) -> tuple[Floats, Floats]:
     """Sorted largest falls over scatter, and the falls of every pair, at a flat truth."""
     at = np.array(x)
-    noise = np.random.default_rng(_SEED).standard_normal((_DRAWS, len(at)))
+    draws = min(_DRAWS, int(1e7 / len(at) ** 2))
+    noise = np.random.default_rng(_SEED).standard_normal((draws, len(at)))
     differences = noise[:, :, None] - noise[:, None, :]
     pairs = differences[:, *np.triu_indices(len(at), 1)] / residual_sd(at, noise)[:, None]
     return np.sort(pairs.max(axis=1)), pairs
@@ -80,22 +100,22 @@ def pair_p_values(x: Floats, falls: Floats, sd: float, reference: float) -> Floa
     With `sd` nan only the reference (or known) noise is used, at the full level.
     """
     sizes, later = len(x), np.triu(np.ones(falls.shape, dtype=bool), 1)
-    found = hayter.sf_many(np.nan_to_num(falls, nan=-1.0) / reference, sizes, np.inf)
+    plausible = np.fmax(reference, sd)
+    p = hayter.sf_many(np.nan_to_num(falls, nan=-1.0) / plausible, sizes, np.inf)
     if np.isfinite(sd):
         largest = _null(tuple(x))[0]
         below = np.searchsorted(largest, np.nan_to_num(falls, nan=-np.inf) / sd)
-        found = 2 * np.minimum(found, (_DRAWS - below + 1) / (_DRAWS + 1))
-    return np.where(later, np.minimum(found, 1.0), 1.0)
+        p = 2 * np.minimum(p, (len(largest) - below + 1) / (len(largest) + 1))
+    return np.where(later, np.minimum(p, 1.0), 1.0)
 
 
-def largest_lower(x: Floats, falls: Floats, sd: float, reference: float, alpha: float) -> float:
-    """Lower bound of the largest fall, the better of the two at half of alpha each."""
-    largest = float(np.nanmax(falls))
+def smallest_fall(x: Floats, sd: float, reference: float, alpha: float) -> float:
+    """Smallest fall between single runs that has a p value of `alpha`."""
     half = alpha / 2 if np.isfinite(sd) else alpha
-    bound = largest - hayter.critical(len(x), np.inf, half) * reference
+    least = float(hayter.critical(len(x), np.inf, half) * np.fmax(reference, sd))
     if np.isfinite(sd):
-        bound = max(bound, largest - sd * float(np.quantile(_null(tuple(x))[0], 1 - alpha / 2)))
-    return bound
+        least = min(least, sd * float(np.quantile(_null(tuple(x))[0], 1 - alpha / 2)))
+    return least
 
 
 @lru_cache(maxsize=64)

@@ -409,7 +409,7 @@ def _about_single_runs(e: Evidence) -> str:
     if e.fall.source == "given":
         said = " One run a size: seed noise is as given."
     else:
-        said = " One run a size: seed noise was taken from the scatter around a smooth curve."
+        said = " One run a size: seed noise was taken from the scatter of the curve."
     if e.fall.estimate > 0:
         sd = tipping_point(e.fall.estimate, len(e.quality.sizes), e.fall.alpha)
         said += (

@@ -17,6 +17,7 @@ EXPECTED: dict[str, str] = {
     "gordon/*/intervals/*": "ends of the likelihood region are found between its grid points",
     "align/*128000 bleu/verdict": "a sure trend without a sure fall is `improving`, not `inconclusive`",
     "align/*128000 bleu/p": "a pair of sizes that looks noisier than the rest is held to its own noise",
+    "align/*128000 bleu/p_misaligned": "a pair of sizes that looks noisier is held to its own noise",
     "align/*128000 bleu/fall": "a pair of sizes that looks noisier than the rest is held to its own noise",
     "align/*128000 bleu/loss_improves": "a pair of sizes that looks noisier is held to its own noise",
     "align/*128000 bleu/strength": "`improving` is confirmed by several runs, where `inconclusive` was open",

@@ -170,15 +170,15 @@ def _of_single_runs(
     given = seed_sd is not None
     sd = np.nan if given else float(single_run.residual_sd(x, y))
     known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, curve)
-    lower = single_run.largest_lower(x, size, sd, known, alpha)
-    scatter = "one run a size: scatter around a smooth curve"
+    at_least = size - single_run.smallest_fall(x, sd, known, alpha)
+    scatter = "one run a size: scatter of the curve"
     return FallTest(
         sizes=curve.sizes,
         size=size,
         p=single_run.pair_p_values(x, size, sd, known),
-        at_least=size - (float(np.nanmax(size)) - lower),
+        at_least=at_least,
         reach=single_run.pair_reach(x, known if given else sd, alpha, known=given),
-        lower=lower,
+        lower=float(np.nanmax(at_least)),
         noise=RunNoise(known, np.inf) if given else RunNoise(sd, float(single_run.degrees(len(y)))),
         alpha=alpha,
         source="given" if given else "scatter",

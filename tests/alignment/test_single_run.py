@@ -1,0 +1,72 @@
+"""Curves of one run a size: levels at any noise, and what can be seen."""
+
+import numpy as np
+import pytest
+
+import scalefit as sf
+from scalefit.alignment.single_run import pair_p_values, residual_sd, smallest_fall
+
+X = np.log(np.geomspace(1e6, 1e9, 6))
+LATER = np.triu(np.ones((6, 6), dtype=bool), 1)
+DRAWS = 600
+
+
+def suspected(means, sd, *, known=False, seed=0):
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for y in np.asarray(means) + sd * rng.standard_normal((DRAWS, 6)):
+        size = np.where(LATER, y[:, None] - y, np.nan)
+        scatter, reference = (np.nan, sd) if known else (float(residual_sd(X, y)), 0.69)
+        hits += pair_p_values(X, size, scatter, reference).min() <= 0.05
+    return hits / DRAWS
+
+
+@pytest.mark.parametrize("sd", [0.25, 0.7, 1.0])
+def test_a_flat_curve_is_rarely_suspected_whatever_its_noise(sd):
+    assert suspected([25] * 6, sd) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / DRAWS)
+
+
+@pytest.mark.parametrize(
+    "means", [(20, 23, 25, 26, 26.5, 23), (20, 23, 26, 23.5, 23.5, 23.5)], ids=["3.5", "2.5 held"]
+)
+def test_a_fall_is_suspected_where_the_noise_is_known(means):
+    assert suspected(means, 0.7, known=True) >= 0.65
+
+
+def test_a_steady_fall_over_many_checkpoints_is_seen_over_its_local_noise():
+    rng = np.random.default_rng(0)
+    y = 25 - np.linspace(0, 3, 64) + 0.2 * rng.standard_normal(64)
+    sizes = np.linspace(1e6, 64e6, 64)
+    result = sf.align({"pretrain_tokens": sizes, "bleu": y})[0]
+    assert result.evidence.fall.sd == pytest.approx(0.2, rel=0.4)
+    assert (result.verdict, result.strength) == ("deteriorating", "provisional")
+
+
+def test_a_run_that_wanders_is_not_taken_for_a_quiet_one():
+    rng = np.random.default_rng(1)
+    noise = np.empty(64)
+    noise[0] = rng.standard_normal()
+    for k in range(1, 64):
+        noise[k] = 0.9 * noise[k - 1] + np.sqrt(1 - 0.81) * rng.standard_normal()
+    near = residual_sd(np.arange(64.0), noise)
+    alone = np.sqrt(np.mean(np.diff(noise, 2) ** 2) / 6)
+    assert near > 1.3 * alone
+
+
+def test_the_smallest_fall_is_where_p_meets_the_level():
+    for sd in (0.2, 0.69, 2.0):
+        least = smallest_fall(X, sd, 0.69, 0.05)
+        falls = np.where(LATER, least, np.nan)
+        assert pair_p_values(X, falls * 1.02, sd, 0.69).min() <= 0.051
+        assert pair_p_values(X, falls * 0.98, sd, 0.69).min() >= 0.049
+
+
+def test_a_cross_entropy_that_turns_is_said_to_get_worse():
+    sizes = np.geomspace(1e6, 1e9, 24)
+    u = np.linspace(0, 1, 24)
+    rng = np.random.default_rng(2)
+    loss = 1.624 - 0.23 * u + 0.35 * np.maximum(u - 0.4, 0) + 0.002 * rng.standard_normal(24)
+    bleu = 20 + 6 * u + 0.05 * rng.standard_normal(24)
+    result = sf.align({"pretrain_tokens": sizes, "bleu": bleu, "cross_entropy": loss})[0]
+    assert "improves too" not in result.reason
+    assert result.verdict == "underrated" or "gets worse" in result.reason
