@@ -281,7 +281,7 @@ def _conflict(part: Curve, fall: FallTest, losses: Curve | None, level: float) -
     if not loss.testable:
         return None
     scale = scale_of(loss.metric, loss.score, 0.5)
-    return conflict(fall, fall_test(loss, -scale.sign, scale.reference, level))
+    return conflict(fall, fall_test(loss, -scale.sign, scale.reference, level, cautious=False))
 
 
 def _choice(fall: FallTest | None, scale: Scale, stopped: bool) -> Choice:

@@ -97,11 +97,19 @@ def _null(x: tuple[float, ...]) -> tuple[Floats, Floats]:
 def pair_p_values(x: Floats, falls: Floats, sd: float, reference: float) -> Floats:
     """Family-wise p values of falls (K, K) between single runs; 1 outside i < j.
 
-    With `sd` nan only the reference (or known) noise is used, at the full level.
+    Parameters
+    ----------
+    x
+        Logarithms of the sizes, (K,).
+    falls
+        Falls between them.
+    sd
+        Scatter of the curve; nan: only the reference is used, at the full level.
+    reference
+        The largest plausible noise, at least the scatter; or the known noise.
     """
     sizes, later = len(x), np.triu(np.ones(falls.shape, dtype=bool), 1)
-    plausible = np.fmax(reference, sd)
-    p = hayter.sf_many(np.nan_to_num(falls, nan=-1.0) / plausible, sizes, np.inf)
+    p = hayter.sf_many(np.nan_to_num(falls, nan=-1.0) / reference, sizes, np.inf)
     if np.isfinite(sd):
         largest = _null(tuple(x))[0]
         below = np.searchsorted(largest, np.nan_to_num(falls, nan=-np.inf) / sd)
@@ -112,7 +120,7 @@ def pair_p_values(x: Floats, falls: Floats, sd: float, reference: float) -> Floa
 def smallest_fall(x: Floats, sd: float, reference: float, alpha: float) -> float:
     """Smallest fall between single runs that has a p value of `alpha`."""
     half = alpha / 2 if np.isfinite(sd) else alpha
-    least = float(hayter.critical(len(x), np.inf, half) * np.fmax(reference, sd))
+    least = float(hayter.critical(len(x), np.inf, half) * reference)
     if np.isfinite(sd):
         least = min(least, sd * float(np.quantile(_null(tuple(x))[0], 1 - alpha / 2)))
     return least

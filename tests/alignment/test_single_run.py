@@ -16,7 +16,8 @@ def suspected(means, sd, *, known=False, seed=0):
     hits = 0
     for y in np.asarray(means) + sd * rng.standard_normal((DRAWS, 6)):
         size = np.where(LATER, y[:, None] - y, np.nan)
-        scatter, reference = (np.nan, sd) if known else (float(residual_sd(X, y)), 0.69)
+        scatter = np.nan if known else float(residual_sd(X, y))
+        reference = sd if known else max(scatter, 0.69)
         hits += pair_p_values(X, size, scatter, reference).min() <= 0.05
     return hits / DRAWS
 

@@ -124,7 +124,13 @@ class FallTest(Piece):
 
 
 def fall_test(
-    curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None = None
+    curve: Curve,
+    sign: float,
+    reference: float,
+    alpha: float,
+    seed_sd: float | None = None,
+    *,
+    cautious: bool = True,
 ) -> FallTest:
     """Test whether `sign` x the curve falls anywhere.
 
@@ -140,9 +146,12 @@ def fall_test(
         Family level over all pairs of sizes.
     seed_sd
         Known standard deviation of one run, in place of an estimate, without replicates.
+    cautious
+        Without replicates, never take a curve for quieter than its scatter. False where another
+        test keeps the level: that a loss improves is asked beside a fall of quality only.
     """
     if curve.level == "single":
-        return _of_single_runs(curve, sign, reference, alpha, seed_sd)
+        return _of_single_runs(curve, sign, reference, alpha, seed_sd, cautious)
     noise = estimate(curve.values, curve.design)
     seen = falls.falls(noise, sign)
     unit = "pretraining runs" if curve.level == "procedure" else "finetuning seeds of one run"
@@ -162,7 +171,12 @@ def fall_test(
 
 
 def _of_single_runs(
-    curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None
+    curve: Curve,
+    sign: float,
+    reference: float,
+    alpha: float,
+    seed_sd: float | None,
+    cautious: bool,
 ) -> FallTest:
     y, x = sign * curve.means, curve.x
     later = np.triu(np.ones((len(y), len(y)), dtype=bool), 1)
@@ -170,6 +184,7 @@ def _of_single_runs(
     given = seed_sd is not None
     sd = np.nan if given else float(single_run.residual_sd(x, y))
     known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, curve)
+    known = float(np.fmax(known, sd)) if cautious else known
     at_least = size - single_run.smallest_fall(x, sd, known, alpha)
     scatter = "one run a size: scatter of the curve"
     return FallTest(

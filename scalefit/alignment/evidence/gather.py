@@ -199,7 +199,7 @@ def _beside_loss(
     if loss is None or scale is None or len(loss.sizes) < 2:
         names = ("loss", "loss_fall", "loss_rise", "conflict", "underrated", "loss_gain")
         return dict.fromkeys(names)
-    improves = fall_test(loss, -scale.sign, scale.reference, terms.alpha)
+    improves = fall_test(loss, -scale.sign, scale.reference, terms.alpha, cautious=False)
     worsens = fall_test(loss, scale.sign, scale.reference, terms.alpha)
     return {
         "loss": loss,
