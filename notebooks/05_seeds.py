@@ -121,7 +121,7 @@ print(sf.variance(np.stack(list(a.values())), metric="accuracy"))
 # %% [markdown]
 # ## Two modes?
 # Sixty made-up runs, a third of which found a better solution. With fewer runs, or modes that overlap, a
-# histogram cannot tell; the loss surface may (`05_landscape`).
+# histogram cannot tell; the loss surface may (`06_landscape`).
 
 # %%
 scores = np.where(np.arange(60) < 20, 0.55, 0.3) + 0.05 * rng.normal(size=60)
