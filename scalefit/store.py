@@ -17,8 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from scalefit import landscape
 from scalefit.alignment import Alignment, AlignmentTable
+from scalefit.alignment.monitor import Watch, WatchTable
 from scalefit.codec import Codec, Custom, needs
+from scalefit.corpora.report import SimilarityReport
+from scalefit.corpora.score import Similarity
 from scalefit.errors import FormatError
 from scalefit.files import write_text
 from scalefit.fitting import Fit, Fits, Solution
@@ -30,7 +34,14 @@ from scalefit.forecasting.outlook import Outlook
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.laws import LAWS, is_built_in
 from scalefit.laws.law import Law
+from scalefit.procedures.aggregate import Aggregates
+from scalefit.procedures.bimodality import Bimodality
+from scalefit.procedures.comparison import Comparison
+from scalefit.procedures.contrast import Contrast
 from scalefit.result import Result, to_json
+from scalefit.scoring.compare import SystemComparison
+from scalefit.seeds.needed import SeedPlan
+from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import Observations
 from scalefit.table.observations import digest as data_digest
 from scalefit.version import __version__
@@ -47,7 +58,28 @@ KINDS: dict[str, type[Result]] = {
     "forecast": Forecast,
     "alignment": Alignment,
     "alignments": AlignmentTable,
+    "watch": Watch,
+    "watches": WatchTable,
+    "variance": Variance,
+    "variance part": VariancePart,
+    "seed plan": SeedPlan,
+    "comparison": Comparison,
+    "contrast": Contrast,
+    "aggregates": Aggregates,
+    "bimodality": Bimodality,
+    "similarity": Similarity,
+    "similarity report": SimilarityReport,
+    "system comparison": SystemComparison,
+    "barrier": landscape.Barrier,
+    "budget": landscape.Budget,
+    "path": landscape.Path,
+    "distances": landscape.Distances,
+    "clusters": landscape.Clusters,
+    "plane": landscape.Plane,
+    "sharpness": landscape.Sharpness,
+    "prediction": landscape.Prediction,
 }
+"""What a file says it holds -> the kind of answer; scores are kept as tables and segment statistics instead."""
 Given = Law | Callable[..., Any] | None
 
 

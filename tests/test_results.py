@@ -18,8 +18,10 @@ import pytest
 
 import scalefit as sf
 from scalefit import landscape
-from scalefit.errors import NoPictureError, UnknownNameError
+from scalefit.errors import FormatError, NoPictureError, UnknownNameError
 from scalefit.result import PICTURES, Result, Results, common_notes, plain, text_table
+from scalefit.store import KINDS as KINDS_KEPT
+from scalefit.store import document
 from scalefit.table import Observations
 from scalefit.views import pictures
 
@@ -274,6 +276,25 @@ def test_a_copy_through_pickle_says_the_same(results, kind):
     again = pickle.loads(pickle.dumps(results[kind]))
     assert again.to_dict() == results[kind].to_dict()
     assert str(again) == str(results[kind])
+
+
+@KINDS
+def test_what_is_saved_is_loaded_and_says_the_same(results, kind, tmp_path):
+    result = results[kind]
+    if kind not in KINDS_KEPT.values():
+        with pytest.raises(FormatError, match=f"a {kind.__name__} is not kept in files"):
+            result.save(tmp_path / "answer.json")
+        return
+    result.save(tmp_path / "answer.json")
+    again = sf.load(tmp_path / "answer.json")
+    assert type(again) is kind
+    assert document(again) == document(result)
+    assert str(again) == str(result)
+    assert {"scalefit", "format", "version", "state", "digest"}.isdisjoint(result.to_dict())
+
+
+def test_all_answers_but_scores_are_kept_in_files():
+    assert set(MADE) - set(KINDS_KEPT.values()) == {sf.Scored}
 
 
 @KINDS

@@ -51,6 +51,24 @@ def test_json_holds_the_fits_that_python_gives(stored, fits):
         assert one["params"] == pytest.approx(fit.params, rel=1e-9)
 
 
+def test_python_loads_what_the_shell_wrote(stored, fits, tmp_path):
+    path = tmp_path / "fits.json"
+    path.write_text(stored, encoding="utf-8")
+    again = sf.load(path)
+    assert [fit.group for fit in again] == [fit.group for fit in fits]
+    assert again.to_dict() == fits.to_dict()
+
+
+def test_what_was_edited_on_its_way_is_refused(scalefit, stored):
+    content = json.loads(stored)
+    content["state"]["fits"][0]["solution"]["theta"][0] *= 2
+    ran = scalefit("tokens", "-", "--target", "12", stdin=json.dumps(content))
+    assert ran.code == 2
+    assert ran.err.startswith(
+        "scalefit: stdin: changed since it was written; what differs: state.fits."
+    )
+
+
 def test_predict_reads_what_fit_wrote(scalefit, stored, fits):
     ran = scalefit("predict", "-", "--tokens", "1e7,30M", "--json", stdin=stored)
     rows = json.loads(ran.out)
