@@ -12,6 +12,11 @@ from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Mask
 
 LEAST_SLOPE = 0.01  # a flat curve may still bend by a hundredth of ln x
+FEW, FEW_TIMES = (
+    3,
+    2.0,
+)  # so few sizes cannot show that a law fails: what they say of the slope is doubted twice as much
+MOST_DECIMALS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,7 @@ class Batch:
     strength : (B, n); the discrepancy's variance along each direction, for a slope of variance 1.
     real : (B, n); False for directions of the padding.
     level : (B, n); the constant curve along each direction.
+    rounding : (B,); variance of ln y that printing with few decimals adds.
     seed_var, freedom : (B,); variance of ln y between runs of one size, and its degrees of freedom (0: not known).
     """
 
@@ -41,6 +47,7 @@ class Batch:
     strength: Floats
     real: Mask
     level: Floats
+    rounding: Floats
     seed_var: Floats
     freedom: Floats
 
@@ -72,6 +79,7 @@ def batch_of(curves: Sequence[Series]) -> Batch:
         strength=strength,
         real=real,
         level=np.einsum("bij,bi->bj", turn, root),
+        rounding=np.array([_rounding(curve.y) for curve in curves]),
         seed_var=spread,
         freedom=freedom,
     )  # fmt: skip
@@ -89,8 +97,18 @@ def _directions(u: Floats, root: Floats) -> tuple[Floats, Floats, Mask]:
 def _end_slope(u: Floats, v: Floats) -> float:
     """Slope of the line through the last half of the points, at least three where there are three."""
     k = max(3, u.size // 2)
+    few = FEW_TIMES if u.size <= FEW else 1.0
     u, v = u[-k:] - u[-k:].mean(), v[-k:]
-    return max(abs(float(u @ v) / float(u @ u)), LEAST_SLOPE)
+    return few * max(abs(float(u @ v) / float(u @ u)), LEAST_SLOPE)
+
+
+def _rounding(y: Floats) -> float:
+    """Variance of ln y from rounding: of a step that all values are multiples of, evenly spread over it."""
+    for decimals in range(MOST_DECIMALS):
+        rounded = np.round(y, decimals)
+        if np.allclose(y, rounded, rtol=1e-12, atol=0):
+            return 10.0 ** (-2 * decimals) / 12 / float(np.mean(y**2))
+    return 0.0
 
 
 def _between_runs(curve: Series) -> tuple[float, float]:

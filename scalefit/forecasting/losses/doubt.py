@@ -25,7 +25,7 @@ class Doubt:
     Attributes
     ----------
     log_noise : (B, S); ln σ of the levels.
-    noise, bend : (B, M); σ² and (τ·slope)².
+    noise, bend : (B, M); σ² with what rounding adds, and (τ·slope)².
     precision : (B, n, M); of each direction.
     level_precision : (B, M); of the level, which is integrated out under a flat prior.
     constant : (B, M); prior and determinants: all of the log likelihood that no residual changes.
@@ -65,7 +65,7 @@ def zoomed(batch: Batch, log_likelihood: Floats, before: Doubt) -> Doubt:
 def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     """Return the grid at these ln σ (B, S); a thin one has two τ."""
     bends, bend_weights = (BENDS[[0, 3]], BEND_WEIGHTS[[0, 3]]) if thin else (BENDS, BEND_WEIGHTS)
-    noise = np.repeat(np.exp(2 * log_noise), bends.size, axis=1)
+    noise = np.repeat(np.exp(2 * log_noise) + batch.rounding[:, None], bends.size, axis=1)
     bend = np.tile((batch.slope[:, None] * bends) ** 2, (1, log_noise.shape[1]))
     variance = noise[:, None] + bend[:, None] * batch.strength[:, :, None]
     real = batch.real[:, :, None]

@@ -24,8 +24,13 @@ from scalefit.types import Floats, Ints
 
 SCOUTS, ROUNDS = 128, 8  # nodes a round, at most so many rounds
 KEPT = 256  # nodes that go on to the full grid of noise and discrepancy
+STARTS = 4  # nodes of the first round from which the top is looked for
+TINY = 1e-12
 FREEDOM = 8  # Student's tails: a proposal must be wider than what it proposes for
 COUNTING, ENOUGH = 10.0, 60.0  # nodes that must count for a move, and to stop
+
+
+Climb = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +81,21 @@ def _clouds(d: int) -> tuple[Floats, Floats]:
     return normal.reshape(ROUNDS, SCOUTS, d), heavy.reshape(ROUNDS, SCOUTS, d)
 
 
-def settle(law: Falling, curves: int, log_likelihood: Callable[[Floats], Floats]) -> Nodes:
-    """Move nodes onto prior × likelihood, given as a function from theta (B, N, d) to (B, N)."""
+def settle(
+    law: Falling,
+    curves: int,
+    log_likelihood: Callable[[Floats], Floats],
+    climb: Climb,
+    rounds: int = ROUNDS,
+) -> Nodes:
+    """Move nodes onto prior × likelihood.
+
+    Parameters
+    ----------
+    log_likelihood : from theta (B, N, d) to (B, N).
+    climb : from starts (B, S, d) to the posterior's top (B, 1, d) and its covariance there (B, d, d).
+    rounds : at most so many; two are the prior and the curvature at the top.
+    """
     normal, heavy = _clouds(len(law.centre))
     theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
     log_likely, log_prior = log_likelihood(theta), law.log_prior(theta)
@@ -86,9 +104,13 @@ def settle(law: Falling, curves: int, log_likelihood: Callable[[Floats], Floats]
     while True:
         log_weight = log_prior + log_likely - log_sum + np.log(len(proposals) + 1)
         effective = _effective(_relative(log_weight))
-        if len(proposals) == ROUNDS - 1 or (len(proposals) > 1 and (effective > ENOUGH).all()):
+        if len(proposals) == rounds - 1 or (len(proposals) > 1 and (effective > ENOUGH).all()):
             return _kept(theta, log_likely, log_weight, effective)
-        new = _proposal(theta, _tempered(log_weight))
+        new = (
+            _proposal(theta, _tempered(log_weight))
+            if proposals
+            else _student_at(*climb(_highest(theta, log_weight)))
+        )
         fresh = new.points(heavy[len(proposals) + 1])
         fresh_prior = law.log_prior(fresh)
         fresh_sum = np.logaddexp(fresh_prior, new.log_density(fresh))
@@ -99,6 +121,12 @@ def settle(law: Falling, curves: int, log_likelihood: Callable[[Floats], Floats]
         log_prior = np.concatenate([log_prior, fresh_prior], axis=1)
         log_likely = np.concatenate([log_likely, log_likelihood(fresh)], axis=1)
         proposals.append(new)
+
+
+def _highest(theta: Floats, log_weight: Floats) -> Floats:
+    """Return the STARTS nodes (B, STARTS, d) that weigh most."""
+    index = np.argpartition(-log_weight, STARTS, axis=1)[:, :STARTS]
+    return np.take_along_axis(theta, index[:, :, None], axis=1)
 
 
 def _relative(log_weight: Floats) -> Floats:
@@ -128,7 +156,11 @@ def _proposal(theta: Floats, weight: Floats) -> Proposal:
     mean = np.matmul(weight[:, None], theta)
     off = theta - mean
     covariance = np.matmul((off * weight[:, :, None]).transpose(0, 2, 1), off)
-    root = np.linalg.cholesky(covariance + 1e-9 * np.eye(theta.shape[2]))
+    return _student_at(mean, covariance)
+
+
+def _student_at(mean: Floats, covariance: Floats) -> Proposal:
+    root = np.linalg.cholesky(covariance + TINY * np.eye(mean.shape[2]))
     log_scale = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1, keepdims=True)
     return Proposal(mean, root, log_scale)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from scalefit.forecasting.losses.doubt import (
     residual_likelihood,
     zoomed,
 )
-from scalefit.forecasting.losses.nodes import Nodes, settle
+from scalefit.forecasting.losses.modes import climb
+from scalefit.forecasting.losses.nodes import ROUNDS, Nodes, settle
 from scalefit.forecasting.losses.shapes import FALLING, Falling
 from scalefit.types import Floats
 
-TRUST = 0.7  # power of the evidence that weighs laws: none of them is the truth
 THIN = 3
 
 
@@ -55,7 +56,7 @@ class Posterior:
 def posterior_of(batch: Batch, falling: Sequence[Falling] = FALLING) -> Posterior:
     """Integrate over shapes, level, noise, discrepancy and law."""
     coarse = first_grid(batch, thin=True)
-    start = _settled(falling[0], batch, coarse)
+    start = _settled(falling[0], batch, coarse, rounds=2)  # enough to see how loud the noise is
     log_likelihood, *_ = residual_likelihood(batch, coarse, falling[0](start.theta, batch.u))
     doubt = zoomed(batch, log_likelihood + start.log_weight[:, :, None], coarse)
     thin = doubt_at(batch, doubt.log_noise[:, 1::THIN], thin=True)
@@ -65,7 +66,7 @@ def posterior_of(batch: Batch, falling: Sequence[Falling] = FALLING) -> Posterio
         for law, at in zip(falling, nodes, strict=True)
     ]
     mass = [p[0] + at.log_weight[:, :, None] for p, at in zip(parts, nodes, strict=True)]
-    weight, laws = _weighed(np.stack(mass, axis=1), np.array([law.weight for law in falling]))
+    weight, laws = _weighed(np.stack(mass, axis=1))
     return Posterior(
         batch,
         doubt,
@@ -79,12 +80,12 @@ def posterior_of(batch: Batch, falling: Sequence[Falling] = FALLING) -> Posterio
     )
 
 
-def _settled(law: Falling, batch: Batch, doubt: Doubt) -> Nodes:
+def _settled(law: Falling, batch: Batch, doubt: Doubt, rounds: int = ROUNDS) -> Nodes:
     def marginal(theta: Floats) -> Floats:
         log_likelihood, *_ = residual_likelihood(batch, doubt, law(theta, batch.u))
         return _log_sum(log_likelihood)
 
-    return settle(law, batch.slope.size, marginal)
+    return settle(law, batch.slope.size, marginal, partial(climb, law, batch, doubt), rounds)
 
 
 def _log_sum(log_mass: Floats) -> Floats:
@@ -92,15 +93,11 @@ def _log_sum(log_mass: Floats) -> Floats:
     return np.asarray(top[..., 0] + np.log(np.exp(log_mass - top).sum(axis=-1)))
 
 
-def _weighed(log_mass: Floats, prior: Floats) -> tuple[Floats, Floats]:
+def _weighed(log_mass: Floats) -> tuple[Floats, Floats]:
     """Masses (B, L·N, M) and weights of laws (B, L), from log masses (B, L, N, M).
 
-    Within a law mass is exact; between laws the evidence counts by its power TRUST.
+    Laws start alike: the evidence alone decides between them.
     """
     mass = np.exp(log_mass - log_mass.max(axis=(1, 2, 3), keepdims=True))
-    evidence = np.maximum(mass.sum(axis=(2, 3)), 1e-300)
-    laws = prior * (evidence / evidence.sum(axis=1, keepdims=True)) ** TRUST
-    laws /= laws.sum(axis=1, keepdims=True)
-    mass *= (laws / evidence)[:, :, None, None]
-    mass = mass.reshape(len(mass), -1, mass.shape[3])
-    return mass / mass.sum(axis=(1, 2), keepdims=True), laws
+    mass /= mass.sum(axis=(1, 2, 3), keepdims=True)
+    return mass.reshape(len(mass), -1, mass.shape[3]), mass.sum(axis=(2, 3))

@@ -26,13 +26,11 @@ class Falling:
     Attributes
     ----------
     log_ratio : from θ (each (..., 1)) and u (..., n) to h (..., n).
-    weight : prior weight among the laws.
     centre, spread : (d,) each; prior mean and standard deviation of θ, independent and normal.
     """
 
     name: str
     log_ratio: Callable[[Parts, Floats], Floats]
-    weight: float
     centre: tuple[float, ...]
     spread: tuple[float, ...]
 
@@ -106,8 +104,8 @@ def _m4_share(q: Floats, bend: Floats) -> Floats:
 
 
 FALLING = (
-    Falling("power", _power, 2.0, (np.log(0.3), 0.5), (0.8, 2.0)),
-    Falling("bansal", _bansal, 2.0, (np.log(0.3), 0.0), (0.9, 2.5)),
-    Falling("rectified", _rectified, 0.25, (np.log(0.5), 0.0, -0.5), (0.7, 2.0, 2.0)),
-    Falling("m4", _m4, 0.25, (np.log(0.4), 0.0, -1.0, -0.5), (0.8, 0.8, 2.0, 2.0)),
+    Falling("power", _power, (np.log(0.3), 0.5), (0.8, 2.0)),
+    Falling("bansal", _bansal, (np.log(0.3), 0.0), (0.9, 2.5)),
+    Falling("rectified", _rectified, (np.log(0.5), 0.0, -0.5), (0.7, 2.0, 2.0)),
+    Falling("m4", _m4, (np.log(0.4), 0.0, -1.0, -0.5), (0.8, 0.8, 2.0, 2.0)),
 )

@@ -1,12 +1,15 @@
 """The integrals against brute force."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 
 from scalefit.forecasting.losses.batch import batch_of
 from scalefit.forecasting.losses.bend import covariance
 from scalefit.forecasting.losses.doubt import first_grid, residual_likelihood
+from scalefit.forecasting.losses.modes import climb
 from scalefit.forecasting.losses.nodes import settle
 from scalefit.forecasting.losses.posterior import posterior_of
 from scalefit.forecasting.losses.predictive import quantiles
@@ -72,7 +75,7 @@ def test_nodes_integrate_like_a_dense_grid():
         log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
         return np.logaddexp.reduce(log_likelihood, axis=2)
 
-    nodes = settle(POWER, 1, marginal)
+    nodes = settle(POWER, 1, marginal, partial(climb, POWER, batch, grid))
     mass = nodes.log_weight + marginal(nodes.theta)
     a, f = np.linspace(-3.2, 0.8, 401), np.linspace(-9, 9, 401)
     dense = np.stack(np.meshgrid(a, f, indexing="ij"), axis=-1).reshape(1, -1, 2)
@@ -115,3 +118,43 @@ def test_laws_with_a_flat_phase_gain_where_the_data_have_one():
     posterior = posterior_of(batch_of([series_of(x, flat_then_falling)]))
     weight = dict(zip(posterior.names, posterior.laws[0], strict=True))
     assert weight["rectified"] + weight["m4"] > 0.4
+
+
+@pytest.mark.parametrize("law", FALLING, ids=lambda law: law.name)
+def test_the_top_is_a_top_and_its_curvature_is_right(law):
+    """Against Nelder–Mead from there, and second differences of the log posterior."""
+    batch = batch_of([noisy(12, noise=0.002)])
+    grid = first_grid(batch)
+
+    def total(theta):
+        log_likelihood, *_ = residual_likelihood(batch, grid, law(theta[None, None], batch.u))
+        return float(
+            np.logaddexp.reduce(log_likelihood[0, 0]) + law.log_prior(theta[None, None])[0, 0]
+        )
+
+    starts = law.from_prior(np.random.default_rng(3).normal(size=(6, len(law.centre))))[None]
+    top, covariance = climb(law, batch, grid, starts)
+    best = optimize.minimize(lambda t: -total(t), top[0, 0], method="Nelder-Mead").x
+    assert total(best) - total(top[0, 0]) < 0.1
+    assert (np.linalg.eigvalsh(covariance[0]) > 0).all()
+    direction = np.linalg.eigh(covariance[0])[1][:, 0]  # the best known one
+    step = 0.5 * np.sqrt(direction @ covariance[0] @ direction)
+    bend = [total(top[0, 0] + s * step * direction) for s in (-1, 0, 1)]
+    curvature = -(bend[0] - 2 * bend[1] + bend[2]) / step**2
+    assert 0.3 < curvature * (direction @ covariance[0] @ direction) < 2.0
+
+
+def test_precise_data_are_integrated_with_many_nodes():
+    """Nodes that drift from the prior find one or two of a thousand here."""
+    x = np.geomspace(1e5, 1e9, 10)
+    y = 0.4 + 2e3 / (2e3 + x**0.7)
+    noise = np.exp(0.001 * np.random.default_rng(0).normal(size=10))
+    posterior = posterior_of(batch_of([series_of(x, y * noise)]))
+    assert (posterior.effective[0] > 10).all()
+
+
+def test_few_decimals_are_noise():
+    x = np.geomspace(1e6, 1e9, 6)
+    coarse, fine = (batch_of([series_of(x, np.round(2 + x**-0.2, d))]) for d in (1, 12))
+    assert coarse.rounding[0] == pytest.approx(0.1**2 / 12 / 2.06**2, rel=0.05)
+    assert fine.rounding[0] == 0

@@ -1,0 +1,339 @@
+"""Do forecasts hold? Coverage, interval score and error on public curves whose ends are held back.
+
+    python benchmarks/forecasts.py             # losses; writes its section of docs/forecasts.md, some minutes
+    python benchmarks/forecasts.py --quick     # every eighth curve, to standard output
+
+Each curve is cut at its 4 smallest sizes, at half and at four fifths of its sizes, and where a factor of ten is held
+back; all held-out points are scored. Errors are of ln y, scores and widths are relative to y. "Default" is the single
+power law with the interval that assumes it, `sf.predict(sf.fit(…, "power"), kind="run", given="law")`: what was printed
+before there was a mixture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import forecast_data
+import numpy as np
+import pandas as pd
+from forecast_data import Curve, Family
+from scipy.optimize import isotonic_regression
+
+import scalefit as sf
+from scalefit.errors import ScalefitError
+from scalefit.forecasting.baselines import BASELINES
+from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.predictive import PROBABILITIES, Predictive
+from scalefit.forecasting.reach import Reach
+from scalefit.forecasting.series import Series
+
+OUT = Path(__file__).parents[1] / "docs" / "forecasts.md"
+SECTION = "## Losses and errors"
+DISTANCES = ["≤ 2×", "2–10×", "> 10×"]
+EDGES = [0, 2.001, 10.001, np.inf]
+DEFAULT, OURS = "power", "mixture"
+SINGLE = ("power", "bansal", "rectified", "m4")
+MOST = 24  # curves of a family, evenly spaced
+STEPS = (0.35, 0.7, 1.4, 2.3, 4.0)  # targets: how many end slopes below the last value, in ln y
+SHARES = (0.25, 0.5, 0.75, 1.0)  # targets that were reached: shares of the way to the last point
+Method = Callable[[Sequence[Series], Sequence[np.ndarray]], list[Predictive]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A curve of a family, cut after its k smallest sizes."""
+
+    family: Family
+    curve: Curve
+    k: int
+
+    @property
+    def series(self) -> Series:
+        """What is shown."""
+        head = self.curve.first(self.k)
+        return Series(head.x, head.y, head.runs, head.spread, 0.0, self.family.top)
+
+    @property
+    def held(self) -> np.ndarray:
+        """Sizes held out."""
+        return self.curve.x[self.k :]
+
+
+def cases(families: Iterable[Family], every: int = 1) -> list[Case]:
+    """Return every cut of at most about MOST curves a family."""
+    out = []
+    for family in families:
+        step = every * max(1, len(family.curves) // MOST)
+        for curve in family.curves[::step]:
+            if (curve.y > 0).all():
+                out += [Case(family, curve, k) for k in cuts(curve)]
+    return out
+
+
+def cuts(curve: Curve) -> list[int]:
+    n, decade = len(curve.x), int((curve.x <= curve.x[-1] / 9.99).sum())
+    least = min(4, n - 1)
+    return sorted(k for k in {least, -(-n // 2), -(-4 * n // 5), decade} if least <= k < n)
+
+
+def single(law: str) -> Method:
+    """One law fitted, with the interval that assumes it."""
+
+    def one(series: Series, at: np.ndarray) -> Predictive:
+        table = {"pretrain_tokens": series.x, "cross_entropy": series.y}
+        try:
+            fit = sf.fit(table, "cross_entropy", law)
+            band = sf.predict(fit, kind="run", given="law", pretrain_tokens=at)
+        except ScalefitError:  # fewer sizes than parameters, or no trend at all
+            return Predictive(at, PROBABILITIES, np.full((PROBABILITIES.size, at.size), np.nan))
+        values = np.array([band.low, band.estimate, band.high])
+        return Predictive(at, np.array([0.025, 0.5, 0.975]), values)
+
+    return lambda curves, at: [one(c, x) for c, x in zip(curves, at, strict=True)]
+
+
+def baseline(name: str) -> Method:
+    return lambda curves, at: [BASELINES[name](c, x) for c, x in zip(curves, at, strict=True)]
+
+
+def scored(chosen: Sequence[Case], method: Method) -> pd.DataFrame:
+    """One row a held-out point."""
+    said = method([c.series for c in chosen], [c.held for c in chosen])
+    rows = []
+    for case, p in zip(chosen, said, strict=True):
+        y = case.curve.y[case.k :]
+        (low, high), (near, far) = p.interval(0.95), p.interval(0.8)
+        part = {
+            "family": case.family.name,
+            "times": case.held / case.curve.x[case.k - 1],
+            "error": np.log(np.maximum(p.median, 1e-9) / y),
+            "in95": np.where(np.isnan(low), np.nan, (low <= y) & (y <= high)),
+            "in80": np.where(np.isnan(low), np.nan, (near <= y) & (y <= far)),
+            "winkler": winkler(y, low, high, 0.05) / y,
+            "width": (high - low) / y,
+        }
+        rows.append(pd.DataFrame(part))
+    points = pd.concat(rows, ignore_index=True)
+    return points.assign(distance=pd.cut(points.times, EDGES, labels=DISTANCES))
+
+
+def winkler(y: np.ndarray, low: np.ndarray, high: np.ndarray, miss: float) -> np.ndarray:
+    """Interval score: the length, and what a miss costs."""
+    outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
+    return np.asarray(high - low + 2 / miss * outside)
+
+
+def summary(points: pd.DataFrame, only: pd.Series | None = None) -> pd.DataFrame:
+    """One row a family and distance, of the points that ``only`` keeps."""
+    kept = points if only is None else points[only]
+    by = kept.assign(square=kept.error**2).groupby(["family", "distance"], observed=True)
+    table = by[["in95", "in80", "winkler", "width", "square"]].mean()
+    return table.assign(rmsle=np.sqrt(table.square), points=by.size())
+
+
+def overall(ours: pd.DataFrame, default: pd.DataFrame, plain: dict[str, pd.DataFrame]) -> str:
+    """Return the mean over families, beside the default and the baseline that is best in each family.
+
+    Ratios rest on the points that the default answers: it refuses three sizes and curves without a trend.
+    """
+    answered = default.error.notna()
+    table, same, other = summary(ours), summary(ours, answered), summary(default, answered)
+    rows = [
+        "| | 95 % holds | 80 % holds | worst family, 95 % | score ÷ default | error ÷ default |"
+    ]
+    rows.append("|---" * 6 + "|")
+    for distance in DISTANCES:
+        t, a, b = (v.xs(distance, level=1) for v in (table, same, other))
+        worst = t.in95.idxmin()
+        cells = [f"{t.in95.mean():.3f}", f"{t.in80.mean():.3f}", f"{t.in95.min():.2f} ({worst})"]
+        cells += [f"{geometric(a[c] / b[c]):.2f}" for c in ("winkler", "rmsle")]
+        rows.append(f"| {distance} | " + " | ".join(cells) + " |")
+    baselines = pd.concat({n: by_family(t) for n, t in plain.items()}, axis=1)
+    ratio = by_family(ours) / baselines.min(axis=1)
+    each = ", ".join(f"{name} {value:.2f}" for name, value in ratio.items())
+    line = (
+        "Error against the best of the four baselines, chosen afterwards in each family: "
+        f"{geometric(ratio):.2f} in the mean (geometric); {each}."
+    )
+    return "\n".join([*rows, "", line])
+
+
+def by_family(points: pd.DataFrame) -> pd.Series:
+    """Root mean squared error, distances alike."""
+    return summary(points).rmsle.groupby(level=0).mean()
+
+
+def geometric(ratio: pd.Series) -> float:
+    return float(np.exp(np.log(ratio.replace(0, np.nan).dropna()).mean()))
+
+
+def per_family(ours: pd.DataFrame, others: dict[str, pd.DataFrame]) -> str:
+    """One line a family and distance."""
+    names = list(others)
+    head = ["family", "distance", "points", "95 %", "80 %", "score", "width", "error", *names]
+    rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for (family, distance), row in ours.iterrows():
+        cells = [f"{row.points:.0f}", f"{row.in95:.2f}", f"{row.in80:.2f}"]
+        cells += [f"{row[c]:.3f}" for c in ("winkler", "width", "rmsle")]
+        errors = [others[n].rmsle.get((family, distance), np.nan) for n in names]
+        cells += ["–" if np.isnan(e) else f"{e:.3f}" for e in errors]
+        rows.append(f"| {family} | {distance} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A question of tokens: when is ``value`` reached, and what is known of it."""
+
+    case: Case
+    value: float
+    known: bool  # chosen because it was reached: a biased judge, but the one people ask for
+    log_times: float  # ln(size / largest shown); where the data end, if it was not reached
+    reached: bool
+    end: float  # ln(last size of the data / largest shown)
+
+
+def targets(chosen: Sequence[Case]) -> list[Target]:
+    out = []
+    for case in chosen:
+        curve, k = case.curve, case.k
+        u, v = np.log(curve.x / curve.x[k - 1]), np.log(curve.y)
+        down = -isotonic_regression(-v).x
+        m = max(3, -(-k // 2))
+        slope = max(-np.polyfit(u[k - m : k], v[k - m : k], 1)[0], 0.02)
+        fixed = [(v[k - 1] - step * slope, False) for step in STEPS]
+        gap = down[k - 1] - down[-1]
+        known = [(down[k - 1] - s * gap, True) for s in SHARES if gap > 0.05 * np.std(v)]
+        for value, is_known in fixed + known:
+            when = crossing(u, down, k, value)
+            if when is None or when > 0.05:
+                reached = when is not None
+                at = u[-1] if when is None else when
+                out.append(Target(case, float(np.exp(value)), is_known, at, reached, u[-1]))
+    return out
+
+
+def crossing(u: np.ndarray, down: np.ndarray, k: int, value: float) -> float | None:
+    """Ln size at which the falling curve first meets the value, 0 if it was met before; None if it never does."""
+    met = np.flatnonzero(down <= value + 1e-9)
+    if not met.size:
+        return None
+    j = int(met[0])
+    if j < k:
+        return 0.0
+    share = (down[j - 1] - value) / max(down[j - 1] - down[j], 1e-12)
+    return float(u[j - 1] + share * (u[j] - u[j - 1]))
+
+
+def tokens_table(asked: Sequence[Target]) -> str:
+    said = reach_losses([t.case.series for t in asked], [t.value for t in asked])
+    rows = [judged(t, r) for t, r in zip(asked, said, strict=True)]
+    table = pd.DataFrame(rows)
+    known, fixed = table[table.known], table[~table.known]
+    edges = [0, 2, 4, 10, np.inf]
+    by = known.groupby(pd.cut(known.times, edges), observed=True)
+    lines = [
+        "| answer known, at | 50 / 80 / 95 % hold | median error, log10 | 80 % finite | targets |"
+    ]
+    lines.append("|---|---|---|---|---|")
+    for (_, g), name in zip(by, ["≤ 2×", "2–4×", "4–10×", "> 10×"], strict=False):
+        holds = " / ".join(f"{g[c].mean():.2f}" for c in ("in50", "in80", "in95"))
+        lines.append(
+            f"| {name} | {holds} | {g.error.median():.3f} | {g.finite.mean():.2f} | {len(g)} |"
+        )
+    means = fixed.groupby("family")[["in50", "in80", "in95"]].mean().mean()
+    lines += ["", "Fixed targets, reached or not, mean over families: 50 / 80 / 95 % hold "]
+    lines[-1] += " / ".join(f"{v:.2f}" for v in means) + "; " + brier(fixed) + "."
+    return "\n".join(lines)
+
+
+def judged(target: Target, reach: Reach) -> dict[str, object]:
+    """How the answer did; a target that was not reached in the data lies somewhere beyond their end."""
+    out: dict[str, object] = {"family": target.case.family.name, "known": target.known}
+    chance = lambda ln: float(np.interp(ln, np.log(reach.horizons), reach.probability))  # noqa: E731
+    at = chance(target.log_times)
+    for level in (0.5, 0.8, 0.95):
+        low, high = 0.5 - level / 2, 0.5 + level / 2
+        if target.reached:
+            ends = [np.log(reach.quantile(q) / reach.largest) for q in (low, high)]
+            inside = float(ends[0] - 1e-9 <= target.log_times <= ends[1] + 1e-9)
+        else:  # the chance that it lies inside, given that it lies beyond the data
+            inside = float(np.clip((high - max(at, low)) / max(1 - at, 1e-9), 0, 1))
+        out[f"in{100 * level:.0f}"] = inside
+    out["finite"] = bool(np.isfinite(reach.quantile(0.9)))
+    middle = min(np.log(reach.quantile(0.5) / reach.largest), np.log(1000))
+    out["error"] = abs(middle - target.log_times) / np.log(10)
+    out["times"] = float(np.exp(target.log_times))
+    for times in (2, 10, 100):
+        seen = target.end >= np.log(times) - 1e-9
+        out[f"p{times}"] = chance(np.log(times)) if seen else np.nan
+        out[f"hit{times}"] = float(target.reached and target.log_times <= np.log(times))
+    return out
+
+
+def brier(fixed: pd.DataFrame) -> str:
+    """Brier score of the chance to reach a target, families alike; in brackets that of the share reached."""
+    said = []
+    for times in (2, 10, 100):
+        g = fixed[fixed[f"p{times}"].notna()]
+        weight = 1 / g.groupby("family").family.transform("size")
+        hit = g[f"hit{times}"]
+        share = np.average(hit, weights=weight)
+        score = np.average((g[f"p{times}"] - hit) ** 2, weights=weight)
+        base = np.average((share - hit) ** 2, weights=weight)
+        said.append(f"{times}× {score:.3f} ({base:.3f})")
+    return "Brier score of the chance to reach it within " + ", ".join(said)
+
+
+def cost(chosen: Sequence[Case]) -> str:
+    start = time.process_time()
+    forecast_losses([c.series for c in chosen], [c.held for c in chosen])
+    each = (time.process_time() - start) / len(chosen)
+    return f"{1e3 * each:.0f} ms of processor time a cut, in batches."
+
+
+def report(every: int) -> str:
+    chosen = cases(forecast_data.families(forecast_data.LOSSES), every)
+    ours = scored(chosen, lambda c, at: forecast_losses(c, at))
+    plain = {name: scored(chosen, baseline(name)) for name in BASELINES}
+    fits = {name: scored(chosen, single(name)) for name in SINGLE}
+    others = {name: summary(points) for name, points in {**fits, **plain}.items()}
+    parts = [
+        SECTION,
+        f"`python benchmarks/forecasts.py`: {len(chosen)} cuts of {len({id(c.curve) for c in chosen})} curves; "
+        + cost(chosen),
+        overall(ours, fits[DEFAULT], plain),
+        "### Families",
+        "Error is the root of the mean squared error of ln y; the columns after it are the same for single laws and "
+        "baselines. Score is Winkler's, of the 95 % band of a new run.",
+        per_family(summary(ours), others),
+        "### Tokens for a target: losses",
+        tokens_table(targets([c for c in chosen if c.family.metric == forecast_data.LOSS])),
+        "### Tokens for a target: errors",
+        tokens_table(targets([c for c in chosen if c.family.metric == forecast_data.ERROR])),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write(text: str) -> None:
+    """Put the section into the page in place of the one that stands there."""
+    page = OUT.read_text(encoding="utf-8") if OUT.exists() else "# Forecasts on public curves\n\n"
+    before, _, after = page.partition(SECTION)
+    _, mark, rest = after.partition("\n## ")
+    OUT.write_text(before + text + (("\n## " + rest) if mark else ""), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="every eighth curve, nothing written")
+    quick = parser.parse_args().quick
+    text = report(8 if quick else 1)
+    print(text) if quick else write(text)
+
+
+if __name__ == "__main__":
+    main()
