@@ -17,7 +17,7 @@ import numpy as np
 from scalefit.forecasting.losses.batch import Batch
 from scalefit.forecasting.losses.doubt import Doubt, residual_likelihood
 from scalefit.forecasting.losses.shapes import Falling
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 
 STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
 NUDGE = 1e-3  # of a shape, for its derivative
@@ -57,7 +57,7 @@ def _step(spot: Spot, damping: Floats) -> Floats:
     )
 
 
-def _either(first: Floats, a: Spot, b: Spot) -> Spot:
+def _either(first: Mask, a: Spot, b: Spot) -> Spot:
     """Return a where first (B, S), else b."""
     wide, deep = first[..., None], first[..., None, None]
     return Spot(

@@ -160,7 +160,7 @@ def _proposal(theta: Floats, weight: Floats) -> Proposal:
 
 
 def _student_at(mean: Floats, covariance: Floats) -> Proposal:
-    root = np.linalg.cholesky(covariance + TINY * np.eye(mean.shape[2]))
+    root: Floats = np.asarray(np.linalg.cholesky(covariance + TINY * np.eye(mean.shape[2])), float)
     log_scale = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1, keepdims=True)
     return Proposal(mean, root, log_scale)
 
