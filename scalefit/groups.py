@@ -68,6 +68,21 @@ def distinct(rows: Rows, names: Sequence[str]) -> int:
     return int(rows.labels(names).max(initial=-1)) + 1
 
 
+def group_of(where: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what rows chosen by ``where`` have in common: single values, counts as numbers, no ranges.
+
+    Examples
+    --------
+    >>> group_of({"corpus": "fr", "finetune_tokens": "128k", "pretrain_tokens": "<=5e9", "task": ["a", "b"]})
+    {'corpus': 'fr', 'finetune_tokens': 128000.0}
+    """
+    group = {k: v for k, v in (where or {}).items() if isinstance(v, str | int | float)}
+    for name in (*_COUNTED, "finetune_tokens", "parameters"):
+        if isinstance(group.get(name), str):
+            group[name] = parse_count(group[name])
+    return {k: v for k, v in group.items() if v is not None}
+
+
 def group_name(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
     """Return a group's key in words.
 

@@ -11,6 +11,7 @@ from scalefit.errors import FitError
 from scalefit.fitting import Fit, Fits
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
+from scalefit.groups import group_of
 from scalefit.laws.law import Law
 
 AnyLaw = str | Law | Callable[..., Any]
@@ -83,8 +84,7 @@ def fit(
         )
     _no_options(options)
     rows = gather(data, metric, CURVE, _one_input(inputs), where, mapping=mapping, allow=allow)
-    group = {k: v for k, v in (where or {}).items() if isinstance(v, str | int | float)}
-    return mixtures_of([rows], [group])[0]
+    return mixtures_of([rows], [group_of(where)])[0]
 
 
 @overload

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scalefit.doors.curves import Curves, asked, curves_of
+from scalefit.doors.curves import Asked, Curves, asked, curves_of
+from scalefit.doors.flags import Flag, flags
 from scalefit.errors import DomainError, TableError
-from scalefit.forecasting.engines import ends_of
+from scalefit.forecasting.engines import ends_of, engine_for
 from scalefit.forecasting.forecast import Forecast, Question
 from scalefit.forecasting.mixture import Mixture, reaches
 from scalefit.forecasting.outlook import Outlook, Points
+from scalefit.forecasting.predictive import Predictive
 from scalefit.forecasting.reach import FARTHEST
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
+from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
@@ -41,7 +45,8 @@ def forecast(
 
     Each curve is forecast by a mixture of laws and plain guesses that suits the metric's direction and range,
     weighed by what the table's own curves showed when their ends were held back. Intervals are of a new run and
-    hold doubt about the law.
+    hold doubt about the law. Where the loss was measured too, quality is also forecast through it; both ways are
+    shown, combined by what held-out sizes say, and this way is closed where alignment says that the loss misleads.
 
     Parameters
     ----------
@@ -98,8 +103,9 @@ def forecast(
     curves = {name: curves_of(table.where(metric=name), name, what.by) for name in names}
     mixtures = {name: _by_name(c) for name, c in curves.items()}
     tokens = _tokens(mixtures[what.metric], question)
+    second = _second_way(what, mixtures, question)
     outlooks = tuple(
-        _outlook(dict(group), rows, table, curves, mixtures, tokens, question)
+        _outlook(dict(group), rows, table, curves, mixtures, tokens, second, question)
         for group, rows in table.pretrained().groups(what.by)
     )
     return Forecast(question, outlooks, what.by, what.notes)
@@ -191,6 +197,51 @@ def _tokens(mixtures: Mapping[str, Mixture], question: Question) -> dict[str, To
     }
 
 
+@dataclass(frozen=True)
+class _SecondWay:
+    """The way to quality through the loss, and for which groups it is closed."""
+
+    metric: str
+    through: str
+    way: Way | None = None
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+
+    def said(
+        self, name: str, mine: Mapping[str, Mixture], ahead: Mapping[str, Predictive]
+    ) -> tuple[dict[str, Predictive], list[str]]:
+        """Return what this way says of a group and both ways combined, and a note where it is closed."""
+        if self.way is None or not {self.metric, self.through} <= set(ahead):
+            return {}, []
+        flag = self.flags.get(name, Flag())
+        if flag.bars:
+            return {}, [f"no forecast through {self.through}: alignment says {flag.verdict}"]
+        pair = pair_of(mine[self.metric].series, mine[self.through].series)
+        if pair is None or not np.array_equal(ahead[self.metric].x, ahead[self.through].x):
+            return {}, []
+        other = through_loss(pair, ahead[self.through], self.way)
+        return {
+            self.metric: combined(ahead[self.metric], other, self.way.share),
+            f"{self.metric} through {self.through}": other,
+        }, []
+
+
+def _second_way(
+    what: Asked, mixtures: Mapping[str, Mapping[str, Mixture]], question: Question
+) -> _SecondWay:
+    """Learn the way through the loss where sizes were asked for, from the corpora whose loss does not mislead."""
+    closed = _SecondWay(question.metric, question.through)
+    rises = metric_of(question.metric).direction == "+"
+    if not question.at or not rises or question.through not in mixtures:
+        return closed
+    told = flags(what.table, question.metric, what.by)
+    quality, loss = mixtures[question.metric], mixtures[question.through]
+    open_ = [n for n in quality if n in loss and not told.get(n, Flag()).bars]
+    pairs = [pair_of(quality[n].series, loss[n].series) for n in open_]
+    kept = [pair for pair in pairs if pair is not None]
+    way = learn_way(kept, engine_for(question.metric), engine_for(question.through))
+    return replace(closed, way=way, flags=told)
+
+
 def check_target(target: float, metric: str, mixtures: Mapping[str, Mixture]) -> None:
     """Refuse a target on another scale, once for the whole table."""
     values = np.concatenate([m.observations.values for m in mixtures.values()])
@@ -210,19 +261,23 @@ def _outlook(
     curves: Mapping[str, Curves],
     mixtures: Mapping[str, Mapping[str, Mixture]],
     tokens: Mapping[str, TokensFor],
+    second: _SecondWay,
     question: Question,
 ) -> Outlook:
     name = group_name(group)
     baseline = table.baseline_for(group)
     mine = {m: found[name] for m, found in mixtures.items() if name in found}
-    ahead, far = {}, []
+    ahead: dict[str, Predictive] = {}
+    far: list[float] = []
     for m, mixture in mine.items():
         largest = float(mixture.series.x[-1])
         sizes = [x for x in question.at if largest < x <= FARTHEST * largest]
         far += [x for x in question.at if x not in sizes and m == question.metric]
         if sizes:
             ahead[m] = mixture.predictive(np.array(sizes), "run")
-    lost = [c.failures[name] for c in curves.values() if name in c.failures]
+    both, note = second.said(name, mine, ahead)
+    ahead |= both
+    lost = [c.failures[name] for c in curves.values() if name in c.failures] + note
     if far:
         shown = ", ".join(format_count(x) for x in far)
         lost.append(

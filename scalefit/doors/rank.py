@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.alignment import Alignment, align
-from scalefit.alignment.verdicts import Verdict
 from scalefit.corpora.ranking import (
     Ranking,
     Rankings,
@@ -19,6 +17,7 @@ from scalefit.corpora.ranking import (
     standings,
 )
 from scalefit.doors.curves import Curves, asked
+from scalefit.doors.flags import Flag, flags
 from scalefit.doors.forecast import check_target, sizes_of
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.forecasting.backtest import run_backtest
@@ -27,7 +26,6 @@ from scalefit.forecasting.mixture import Mixture, reaches
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.groups import group_name
-from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
@@ -114,7 +112,7 @@ def rank(
     mixtures = curves.mixtures()
     settings = _settings(mixtures, over)
     shared = _shared(curves, name, over)
-    verdicts = _alignment(what.table, name, what.by)
+    verdicts = flags(what.table, name, what.by)
     question = _Question(
         name, None if at is None else sizes_of(at)[0], target, over, cost, level, seed
     )
@@ -171,19 +169,19 @@ def _ranking(
     each: Sequence[Mixture],
     question: _Question,
     shared: float,
-    verdicts: Mapping[str, tuple[str, bool]],
+    verdicts: Mapping[str, Flag],
     notes: Sequence[str],
 ) -> Ranking:
     names = [str(m.group[question.over]) for m in each]
-    said = [verdicts.get(group_name(m.group), ("", False)) for m in each]
+    said = [verdicts.get(group_name(m.group), Flag()) for m in each]
     values, costs = _values(names, each, question, shared)
     ranked = standings(
         names,
         values,
         best_high=question.at is not None and question.rises,
         level=question.level,
-        barred=[barred for _, barred in said],
-        alignment=[word for word, _ in said],
+        barred=[flag.bars for flag in said],
+        alignment=[flag.verdict for flag in said],
         cost=costs,
     )
     about = (
@@ -196,7 +194,7 @@ def _ranking(
         str(question),
         group,
         ranked,
-        _crossings(names, each, question, shared, [barred for _, barred in said]),
+        _crossings(names, each, question, shared, [flag.bars for flag in said]),
         question.level,
         (*about, *notes),
     )
@@ -311,19 +309,3 @@ def _intraclass(errors: Sequence[Floats]) -> float:
     size = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (len(errors) - 1)
     common = max((between - within) / size, 0.0)
     return float(min(common / max(common + within, 1e-12), MOST_SHARED))
-
-
-def _alignment(table: Table, metric: str, columns: Sequence[str]) -> dict[str, tuple[str, bool]]:
-    """Return every group's verdict and whether it bars the corpus; nothing where alignment cannot be judged."""
-    try:
-        judged = align(table, by=columns, quality=metric)
-    except ScalefitError:
-        return {}
-    return {
-        group_name({c: r.group.get(c) for c in columns}): (str(r.headline), _bars(r))
-        for r in judged
-    }
-
-
-def _bars(result: Alignment) -> bool:
-    return result.misaligned or result.verdict in (Verdict.HARMFUL, Verdict.DETERIORATING)

@@ -19,6 +19,7 @@ from scalefit.fitting.points import points_of
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import multiplicities, refit, solve_problem
+from scalefit.groups import group_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.table import Observations
@@ -90,7 +91,7 @@ def fit(
     minimised = Objective(
         objective, delta, usual_residual(rows) if residual == "auto" else residual
     )
-    return fit_observations(rows, chosen, minimised, weights=weights, group=_scalar(where))
+    return fit_observations(rows, chosen, minimised, weights=weights, group=group_of(where))
 
 
 def usual_residual(data: Observations) -> Residual:
@@ -168,7 +169,3 @@ def _law(law: str | Law | Callable[..., Any]) -> Law:
     if callable(law) and not isinstance(law, Law):
         return law_of_function(law)
     return get_law(law)
-
-
-def _scalar(where: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {k: v for k, v in (where or {}).items() if isinstance(v, (str, int, float))}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from scalefit.alignment import Alignment, AlignmentTable
+from scalefit.corpora.ranking import Ranking, Rankings
+from scalefit.corpora.value import Value, Values
 from scalefit.fitting import Fit, Fits
+from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture, Mixtures
 from scalefit.landscape import Clusters, Distances, Plane, Prediction
@@ -11,12 +14,24 @@ from scalefit.procedures.comparison import Comparison
 from scalefit.result import PICTURES
 from scalefit.seeds.result import Variance
 from scalefit.views.alignment import plot_alignment
+from scalefit.views.choices import (
+    plot_backtest,
+    plot_ranking,
+    plot_rankings,
+    plot_value,
+    plot_values,
+)
 from scalefit.views.forecast import plot_forecast
 from scalefit.views.landscape import plot_basins, plot_foresight, plot_paths, plot_plane
 from scalefit.views.plots import plot_fit, plot_fits
 from scalefit.views.seeds import plot_comparison, plot_variance
 
 PICTURES.update({
+    Ranking: plot_ranking,
+    Rankings: plot_rankings,
+    Value: plot_value,
+    Values: plot_values,
+    Backtest: plot_backtest,
     Fit: plot_fit,
     Fits: plot_fits,
     Mixture: plot_fit,

@@ -106,7 +106,7 @@ def test_a_fit_saved_in_python_is_read_too(scalefit, tmp_path, fits):
     sf.save(fits["en", "en-fr", 128000], path)
     ran = scalefit("tokens", path, "--target", "8")
     assert ran.code == 0
-    assert ran.out.startswith("en · en-fr · finetuned on 128k: bleu 8 needs ")
+    assert ran.out.startswith("en · en-fr · finetuned on 128k: BLEU 8: ")
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

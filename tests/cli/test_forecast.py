@@ -10,12 +10,14 @@ import scalefit as sf
 RUNS = Path(__file__).with_name("first_part.csv")
 
 
-def test_the_main_job_prints_a_table_and_saves_the_picture(scalefit, tmp_path):
+def test_the_main_job_says_what_to_choose_prints_a_table_and_saves_the_picture(scalefit, tmp_path):
     path = tmp_path / "forecast.png"
     ran = scalefit("forecast", RUNS, "--target-bleu", "12", "-o", path)
+    lines = ran.out.splitlines()
     assert ran.code == 0
-    assert ran.out.splitlines()[0] == "task en-fr · finetune tokens 128k · largest tokens 2.56M"
-    assert ran.out.splitlines()[-1] == sf.forecast(sf.read(RUNS), 12).verdict
+    assert lines[0] == "Which corpus to choose:"
+    assert lines[1].strip() == sf.rank(RUNS, target=12).only.verdict
+    assert lines[-1] == sf.forecast(RUNS, target=12).verdict
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
@@ -24,38 +26,79 @@ def test_what_is_left_out_is_said(scalefit):
     assert "note: 26 out-of-domain rows are left out; choose them with where domain=out" in ran.err
 
 
-def test_json_holds_verdict_and_both_fits_and_feeds_other_commands(scalefit):
+def test_json_holds_verdict_and_mixtures_and_feeds_other_commands(scalefit):
     ran = scalefit("forecast", RUNS, "--target-bleu", "12", "--json")
     content = json.loads(ran.out)
-    assert content["verdict"].startswith("1 of 2 groups reach BLEU 12")
-    first = content["groups"][0]
-    assert (first["loss"]["metric"], first["quality"]["metric"]) == ("cross_entropy", "bleu")
+    assert "groups reach BLEU 12" in content["verdict"]
+    assert set(content["groups"][0]["curves"]) == {"cross_entropy", "bleu"}
     tokens = scalefit("tokens", "-", "--target", "12", stdin=ran.out)
     assert len(tokens.out.splitlines()) == 2
+    assert "a mixture of laws" in tokens.out
 
 
-@pytest.mark.parametrize("options", [(), ("--target", "12", "--target-bleu", "12")])
-def test_one_target_is_needed(scalefit, options):
-    ran = scalefit("forecast", RUNS, *options)
+def test_sizes_may_be_asked_for_instead_of_a_target(scalefit):
+    ran = scalefit("forecast", RUNS, "--at", "10M,30M")
+    assert ran.code == 0
+    assert "bleu at 30M" in ran.out
+
+
+def test_two_targets_are_one_too_many(scalefit):
+    ran = scalefit("forecast", RUNS, "--target", "12", "--target-bleu", "12")
     assert ran.code == 2
-    assert ran.err == (
-        "scalefit: give one target: --target-bleu 20, or e.g. --target 50 --quality chrf\n"
-    )
+    assert ran.err.startswith("scalefit: give one target: --target-bleu 20, or e.g.")
 
 
 def test_an_impossible_target_is_refused(scalefit):
     ran = scalefit("forecast", RUNS, "--target-bleu", "200")
     assert ran.code == 2
-    assert "scalefit: target is 200; bleu lies between 0 and 100\n" in ran.err
+    assert "target is 200; bleu lies between 0 and 100" in ran.err
 
 
-def test_the_report_is_one_page_with_picture_fits_and_signatures(scalefit, tmp_path):
+def test_a_wrong_suffix_is_refused_before_the_work(scalefit, tmp_path):
+    ran = scalefit("forecast", "nofile.csv", "--target-bleu", "12", "-o", tmp_path / "x.xyz")
+    assert ran.code == 2
+    assert "its suffix must say what to write: .png, .svg, .pdf" in ran.err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json", "html", "md", "tex", "svg"])
+def test_the_suffix_says_what_to_write(scalefit, tmp_path, suffix):
+    path = tmp_path / f"forecast.{suffix}"
+    assert scalefit("forecast", RUNS, "--target-bleu", "12", "-o", path).code == 0
+    assert "12" in path.read_text(encoding="utf-8")
+
+
+def test_a_forecast_is_logged_and_scored(scalefit, tmp_path):
+    log = tmp_path / "forecasts.jsonl"
+    ran = scalefit("forecast", RUNS, "--at", "10M", "--log", log)
+    assert f"logged 4 forecasts in {log}" in ran.err
+    assert sf.forecast_score(RUNS, log).waiting == 4
+
+
+def test_the_report_is_one_page_with_the_choice_first(scalefit, tmp_path):
     path = tmp_path / "report.html"
     ran = scalefit("report", RUNS, "--target", "12", "-o", path)
     page = path.read_text(encoding="utf-8")
     assert (ran.code, ran.out) == (0, "")
     assert "<h1>Transfer scaling: first_part.csv</h1>" in page
     assert page.count("<svg") == 2
+    assert page.index("Which one to choose") < page.index("Forecast of BLEU 12")
     assert "Does each corpus help the task?" in page
-    assert page.count("law:power|") == page.count("law:log|") == 2
-    assert "BLEU: log law" in page
+    assert page.count("sha256:") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rank", RUNS, "--at", "10M"), "P(best)"),
+        (("rank", RUNS, "--target", "12", "--cost", "en=1", "--cost", "fr+en=2"), "cost for 12"),
+        (("value", RUNS), "pretraining on 2.56M gains"),
+        (("plan", RUNS, "--at", "10M", "--enough", "0.99"), "P(right choice)"),
+        (("backtest", RUNS, "--hold-out", "1"), "best baseline"),
+    ],
+)
+def test_the_other_questions_answer_in_words_and_in_json(scalefit, arguments, said):
+    ran = scalefit(*arguments)
+    assert ran.code == 0, ran.err
+    assert said in ran.out
+    content = json.loads(scalefit(*arguments, "--json").out)
+    assert content["verdict"] in ran.out.splitlines()[0]

@@ -79,7 +79,9 @@ def test_bleu_above_100_is_called_impossible(bleu_fit):
 @pytest.mark.parametrize("below", [0.5, 1.0])
 def test_the_log_law_has_no_value_at_or_below_d0(bleu_fit, below):
     at = bleu_fit.params["D0"] * below
-    with pytest.raises(DomainError, match=r"law 'log' has no value at D = .*it has values above D = "):
+    with pytest.raises(
+        DomainError, match=r"law 'log' has no value at D = .*it has values above D = "
+    ):
         sf.predict(bleu_fit, pretrain_tokens=[1e9, at])
 
 
@@ -133,7 +135,9 @@ def test_a_mixture_says_what_carries_it_and_stays_in_range():
     assert sum(mixture.weights.values()) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("size", "said"), [(1e5, "below the smallest"), (1e13, "nothing is known there")])
+@pytest.mark.parametrize(
+    ("size", "said"), [(1e5, "below the smallest"), (1e13, "nothing is known there")]
+)
 def test_a_mixture_answers_between_the_smallest_size_and_a_thousand_times_the_largest(size, said):
     x = np.geomspace(1e6, 1e9, 6)
     mixture = sf.fit({"pretrain_tokens": x, "bleu": np.linspace(5, 20, 6)}, "bleu")

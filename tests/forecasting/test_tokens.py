@@ -112,7 +112,9 @@ def test_the_answer_does_not_depend_on_names(loss_fit):
         name="mine",
         coefficients=(replace(floor, name="rest"), scale),
         reported=("rest", "A", "alpha"),
-        report=lambda *a, **k: {("rest" if n == "E" else n): v for n, v in law.report(*a, **k).items()},
+        report=lambda *a, **k: {
+            ("rest" if n == "E" else n): v for n, v in law.report(*a, **k).items()
+        },
         unreport=lambda rest, A, alpha, **k: law.unreport(rest, A, alpha, **k),
     )
     other = sf.fit(loss_fit.observations, "cross_entropy", renamed)

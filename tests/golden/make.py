@@ -55,7 +55,9 @@ def ahead(fit):
     """Mean curve and a new run, at twice and at ten times the largest size."""
     largest = fit.points.inputs[0].max()
     bands = {
-        kind: sf.predict(fit, pretrain_tokens=[2 * largest, 10 * largest], kind=kind)
+        kind: sf.predict(
+            fit, pretrain_tokens=[2 * largest, 10 * largest], kind=kind, given="law"
+        )
         for kind in ("mean", "run")
     }
     return {
@@ -75,7 +77,7 @@ def log_rmsd(fit):
 
 
 def of_tokens(fit, target):
-    answer = sf.tokens_for(fit, target)
+    answer = sf.tokens_for(fit, target, level=0.95, given="law")
     return {k: getattr(answer, k) for k in ("estimate", "low", "high", "probability")}
 
 
