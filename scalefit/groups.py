@@ -76,11 +76,13 @@ def group_of(where: Mapping[str, Any] | None) -> dict[str, Any]:
     >>> group_of({"corpus": "fr", "finetune_tokens": "128k", "pretrain_tokens": "<=5e9", "task": ["a", "b"]})
     {'corpus': 'fr', 'finetune_tokens': 128000.0}
     """
-    group = {k: v for k, v in (where or {}).items() if isinstance(v, str | int | float)}
-    for name in (*_COUNTED, "finetune_tokens", "parameters"):
-        if isinstance(group.get(name), str):
-            group[name] = parse_count(group[name])
-    return {k: v for k, v in group.items() if v is not None}
+    counts = (*_COUNTED, "finetune_tokens", "parameters")
+    group = {
+        name: parse_count(value) if name in counts and isinstance(value, str) else value
+        for name, value in (where or {}).items()
+        if isinstance(value, str | int | float)
+    }
+    return {name: value for name, value in group.items() if value is not None}
 
 
 def group_name(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:

@@ -21,19 +21,26 @@ from scalefit import landscape
 from scalefit.alignment import Alignment, AlignmentTable
 from scalefit.alignment.monitor import Watch, WatchTable
 from scalefit.codec import Codec, Custom, needs
+from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.corpora.report import SimilarityReport
 from scalefit.corpora.score import Similarity
+from scalefit.corpora.value import Value, Values
 from scalefit.errors import FormatError
 from scalefit.files import write_text
 from scalefit.fitting import Fit, Fits, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
+from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.band import Band
+from scalefit.forecasting.compare import LawComparison
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture, Mixtures
 from scalefit.forecasting.outlook import Outlook
+from scalefit.forecasting.record import ForecastScore
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.laws import LAWS, is_built_in
 from scalefit.laws.law import Law
+from scalefit.planning.allocate import Allocation
+from scalefit.planning.plan import Plan
 from scalefit.procedures.aggregate import Aggregates
 from scalefit.procedures.bimodality import Bimodality
 from scalefit.procedures.comparison import Comparison
@@ -56,6 +63,15 @@ KINDS: dict[str, type[Result]] = {
     "tokens": TokensFor,
     "outlook": Outlook,
     "forecast": Forecast,
+    "backtest": Backtest,
+    "law comparison": LawComparison,
+    "forecast score": ForecastScore,
+    "ranking": Ranking,
+    "rankings": Rankings,
+    "value": Value,
+    "values": Values,
+    "plan": Plan,
+    "allocation": Allocation,
     "alignment": Alignment,
     "alignments": AlignmentTable,
     "watch": Watch,

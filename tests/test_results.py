@@ -6,9 +6,11 @@ import inspect
 import json
 import math
 import numbers
+import pathlib
 import pickle
 import pkgutil
 import re
+import tempfile
 import typing
 
 import matplotlib.pyplot as plt
@@ -96,14 +98,49 @@ def one_fit():
     return sf.fit(table(EVIL), "bleu", "log", where={"corpus": EVIL})
 
 
+def logged():
+    path = pathlib.Path(tempfile.mkdtemp()) / "forecasts.jsonl"
+    sf.forecast(table(EVIL), at=SIZES[-1], where={"pretrain_tokens": "<=300M"}).log(path)
+    return sf.forecast_score(table(EVIL), path)
+
+
+def worth():
+    return {
+        "corpus": ["none"] * 4 + [EVIL] * 4,
+        "pretrain_tokens": [0] * 4 + [1e8] * 4,
+        "finetune_tokens": [1e5, 1e5, 1e6, 1e6] * 2,
+        "finetune_seed": [0, 1] * 4,
+        "bleu": [5.0, 5.1, 12.0, 12.1, 9.0, 9.1, 14.0, 14.1],
+    }
+
+
+def allocated():
+    n, d = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 4)))
+    loss = (1.7 + 400 * n**-0.34 + 400 * d**-0.34) * (1 + 0.002 * np.sin(np.arange(16)))
+    data = {"N": n, "D": d, "loss": loss}
+    law = sf.fit(data, "loss", "chinchilla", inputs={"N": "N", "D": "D"})
+    return sf.allocate(law, [1e20, 1e21], resamples=5)
+
+
 # One small example of every kind; what is not here is found by a test below.
 MADE = {
     sf.Fit: one_fit,
     sf.Fits: lambda: sf.fit_each(table(EVIL, "en"), "bleu", "log"),
     sf.Band: lambda: sf.predict(one_fit(), pretrain_tokens=[1e9, 4e9]),
     sf.TokensFor: lambda: sf.tokens_for(one_fit(), 30.0),
-    sf.Forecast: lambda: sf.forecast(table(EVIL, "en"), 30.0),
-    sf.Outlook: lambda: sf.forecast(table(EVIL, "en"), 30.0)["en"],
+    sf.Mixture: lambda: sf.fit(table(EVIL), "bleu", where={"corpus": EVIL}),
+    sf.Mixtures: lambda: sf.fit_each(table(EVIL, "en"), "bleu"),
+    sf.Forecast: lambda: sf.forecast(table(EVIL, "en"), target=30.0),
+    sf.Outlook: lambda: sf.forecast(table(EVIL, "en"), target=30.0, at="2B")["en"],
+    sf.Backtest: lambda: sf.backtest(table(EVIL, "en"), "bleu", ["ceiling"], hold_out=1),
+    sf.LawComparison: lambda: sf.compare_laws(table(EVIL), "bleu", ["log", "ceiling"]),
+    sf.ForecastScore: logged,
+    sf.Ranking: lambda: sf.rank(table(EVIL, "en", "de"), at="4B").only,
+    sf.Rankings: lambda: sf.rank(table(EVIL, "en", "de"), target=26.0),
+    sf.Value: lambda: sf.value(worth())[0],
+    sf.Values: lambda: sf.value(worth()),
+    sf.Plan: lambda: sf.plan(table(EVIL, "en"), at="4B", enough=0.999),
+    sf.Allocation: allocated,
     sf.AlignmentTable: lambda: sf.align(seeds()),
     sf.Alignment: lambda: sf.align(seeds())[0],
     sf.WatchTable: lambda: sf.monitor(seeds()),
