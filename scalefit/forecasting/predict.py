@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.errors import DomainError
+from scalefit.errors import DomainError, FitError
 from scalefit.fitting import Fit
 from scalefit.fitting.interval import check_level
 from scalefit.forecasting.band import Band
@@ -66,6 +66,7 @@ def predict(
     True
     """
     check_level(level)
+    check_fit(fit)
     columns = dict(fit.observations.columns)
     arrays = _inputs(columns, x, inputs)
     if isinstance(fit, Mixture):
@@ -100,6 +101,15 @@ def _of_law(
         "law" if given else "doubt",
         (*notes, *_carried(fit)),
     )
+
+
+def check_fit(fit: Any) -> None:
+    """Raise where something else stands in a fit's place."""
+    if not isinstance(fit, Fit | Mixture):
+        raise FitError(
+            f"found a {type(fit).__name__}; needed a fit. Try: scalefit.fit(data, metric), or "
+            "scalefit.load(path) for a stored one"
+        )
 
 
 def _of_mixture(

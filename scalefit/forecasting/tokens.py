@@ -15,6 +15,7 @@ from scalefit.forecasting.band import SAYS
 from scalefit.forecasting.doubt import Given, drift, widened
 from scalefit.forecasting.engines import ends_of
 from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.predict import check_fit
 from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
@@ -200,6 +201,7 @@ def tokens_for(
     ('mixture', True)
     """
     check_level(level)
+    check_fit(fit)
     _check_target(fit, target)
     if isinstance(fit, Mixture):
         return _of_mixture(fit, target, level, given, others)

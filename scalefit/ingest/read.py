@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scalefit.errors import FormatError, MissingColumnError
 from scalefit.result import frame_of
@@ -95,6 +96,7 @@ def read(
     Examples
     --------
     >>> from pathlib import Path
+    from typing import Any
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "results.csv")
@@ -104,7 +106,7 @@ def read(
     >>> table.metrics, table.unique("corpus")
     (('bleu',), ['fr'])
     """
-    paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
+    paths = _paths(path)
     kept = Config.of(config, paths)
     mapping, allow = {**kept.mapping, **(mapping or {})}, (*as_names(allow), *kept.allow)
     manifest, pattern = manifest or kept.manifest, pattern or kept.pattern
@@ -148,6 +150,18 @@ def read(
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error
     return Table.of(*made)
+
+
+def _paths(given: Paths) -> list[str]:
+    several: Any = [given] if isinstance(given, str | Path) else given
+    if not isinstance(several, Sequence) or not all(isinstance(p, str | Path) for p in several):
+        raise FormatError(
+            f"found a {type(given).__name__}; needed a path, or a list of them. "
+            "Try: scalefit.as_table for frames"
+        )
+    if not several or not all(map(str, several)):
+        raise FormatError("found no path; needed a file, a folder, a glob or an address")
+    return [str(p) for p in several]
 
 
 def _tokens(given: float | None) -> float | None:

@@ -63,6 +63,8 @@ class Source:
     def of(cls, path: str | Path, names: Names = _COMMON) -> Source:
         """Return the source of a path; ``-`` reads standard input now, bounded."""
         if str(path) == "-":
+            if sys.stdin is None or sys.stdin.closed:
+                raise FormatError("standard input is closed; needed results, or a file's path")
             held = sys.stdin.buffer.read(LIMITS.whole + 1)
             if len(held) > LIMITS.whole:
                 raise FormatError(f"standard input: more than {LIMITS.whole} bytes; give a file")

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from .estimate import Estimate, satterthwaite
 
 Floats = NDArray[np.float64]
+from scalefit.errors import DesignError
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,8 @@ def mean(scores: ArrayLike) -> Estimate:
     x = np.asarray(scores, dtype=float)
     s, n = x.shape[-2:]
     value = x.mean((-2, -1))
+    if s == 1 and n == 1:
+        raise DesignError("one run and one score: there is nothing to test with. Try: more seeds")
     if s == 1:
         return Estimate(value, x.var(-1, ddof=1)[..., 0] / n, np.asarray(n - 1.0))
     q = squares(x)

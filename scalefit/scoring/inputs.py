@@ -10,7 +10,16 @@ from typing import Any
 
 from scalefit.errors import ScoringError
 
-from .text import Hypotheses, Lines, Text, as_text, check_filled, check_lengths, find_systems
+from .text import (
+    Hypotheses,
+    Lines,
+    Text,
+    as_list,
+    as_text,
+    check_filled,
+    check_lengths,
+    find_systems,
+)
 
 _ALLOW = "if they truly are, pass allow_empty=True (--allow-empty)"
 _MARKS = re.compile(r"@@( |$)|\u2581|(^| )##\w")
@@ -90,7 +99,7 @@ def _reference_list(references: Any) -> list[tuple[str, Lines]]:
         return []
     if isinstance(references, str | Path):
         return [("references", references)]
-    items: Sequence[Any] = list(references)
+    items = as_list(references, "references")
     if items and all(isinstance(item, str) for item in items):
         return [("references", items)]
     if not items:

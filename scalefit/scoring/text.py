@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from scalefit.errors import ScoringError
 
@@ -85,7 +85,7 @@ def as_text(lines: Lines, name: str) -> Text:
     """Return lines as they are under ``name``, or the content of the file they name."""
     if isinstance(lines, str | Path):
         return read_lines(lines)
-    kept = tuple(lines)
+    kept = as_list(lines, name)
     if not kept:
         raise ScoringError(f"{name}: no segments; needed one string a segment")
     for number, line in enumerate(kept, 1):
@@ -93,6 +93,20 @@ def as_text(lines: Lines, name: str) -> Text:
             found = f"{type(line).__name__} {line!r:.40}"
             raise ScoringError(f"{name}, segment {number}: found {found}, needed a string")
     return Text(name, kept)
+
+
+def as_list(lines: Any, name: str) -> tuple[Any, ...]:
+    """Return a list's items in their order; what has none, or is none, is refused."""
+    if isinstance(lines, bytes | set | frozenset | Mapping) or not hasattr(lines, "__iter__"):
+        raise ScoringError(
+            f"{name}: found a {type(lines).__name__}; needed a path, or one string a segment"
+        )
+    try:
+        return tuple(lines)
+    except TypeError as error:
+        raise ScoringError(
+            f"{name}: found {error}; needed a path, or one string a segment"
+        ) from error
 
 
 def find_systems(hypotheses: Hypotheses) -> Iterator[tuple[str, Lines]]:
@@ -107,11 +121,11 @@ def find_systems(hypotheses: Hypotheses) -> Iterator[tuple[str, Lines]]:
         yield from hypotheses.items()
     elif isinstance(hypotheses, str | Path):
         yield from ((path, Path(path)) for path in _matches(str(hypotheses)))
-    elif any(isinstance(item, Path) for item in hypotheses):
+    elif any(isinstance(item, Path) for item in as_list(hypotheses, "hypotheses")):
         for item in hypotheses:
             yield from ((path, Path(path)) for path in _matches(str(item)))
     else:
-        yield "hypotheses", [str(line) for line in hypotheses]
+        yield "hypotheses", [str(line) if isinstance(line, Path) else line for line in hypotheses]
 
 
 def _matches(pattern: str) -> list[str]:
