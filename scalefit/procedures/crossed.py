@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scalefit.errors import DesignError
+
 from .estimate import Estimate, satterthwaite
 
 Floats = NDArray[np.float64]
-from scalefit.errors import DesignError
 
 
 @dataclass(frozen=True, eq=False)
