@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
@@ -61,7 +61,7 @@ class Codec:
             return self._once(value, hint, at)
         if kind in (Union, types.UnionType):
             return self._encode_union(value, hint, at)
-        if kind is tuple:
+        if kind in (tuple, Sequence):
             return [
                 self.encode(v, h, f"{at}.{i}")
                 for i, (v, h) in enumerate(zip(value, _of_tuple(hint, len(value)), strict=True))
@@ -133,7 +133,7 @@ class Codec:
             return self._known(stored, hint, at)
         if kind in (Union, types.UnionType):
             return self._decode_union(stored, hint, at)
-        if kind is tuple:
+        if kind in (tuple, Sequence):
             parts = _list(stored, at)
             hints = _of_tuple(hint, len(parts))
             needs(len(hints) == len(parts), at, f"{len(hints)} entries", len(parts))
@@ -345,10 +345,12 @@ def _alternatives(hint: Hint) -> list[Any]:
 
 
 def _of_tuple(hint: Hint, count: int) -> list[Hint]:
-    """Types of the entries of a tuple of this length."""
+    """Types of the entries of a tuple, or of any sequence, of this length."""
     some = get_args(hint)
     if not some:
         return [Any] * count
+    if kind_of(hint) is Sequence:
+        return [some[0]] * count
     return [some[0]] * count if some[-1] is Ellipsis else list(some)
 
 

@@ -45,7 +45,7 @@ class Held:
     high95: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest(Result):
     """Forecasts of held-out sizes, scored.
 

@@ -30,7 +30,7 @@ TIMES = (2.0, 10.0, 100.0)
 SHOWN = 0.05  # a member that carries less is not named in one line
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mixture(Result):
     """A forecast of one curve that no single law owns.
 
