@@ -282,7 +282,10 @@ def test_a_law_that_only_bears_the_name_of_ours_is_not_taken_for_it(tmp_path):
         ('{"scalefit": "fits"}', "a fits in format None; this scalefit"),
         ('{"scalefit": "fit", "version": 1}', "a fit in format 1, which had no digest"),
         ('{"scalefit": "fit", "format": 99}', "in format 99"),
-        ('{"scalefit": "horoscope", "format": 2}', "found a stored 'horoscope'; this scalefit reads fit,"),
+        (
+            '{"scalefit": "horoscope", "format": 2}',
+            "found a stored 'horoscope'; this scalefit reads fit,",
+        ),
         ('{"scalefit": ["fit"], "format": 2}', "found a stored"),
         ('{"scalefit": "fit", "format": 2, "digest": 3}', "needed the digests"),
         ('{"scalefit": "fit", "format": 2, "x": NaN}', "NaN is no JSON"),
