@@ -130,6 +130,8 @@ class House:
         files = [m[home] for m in (self.modules, self.stubs) if home in m]
         for file, node in [(f, n) for f in files for n in f.tree.body]:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+                if any(isinstance(d, ast.Name) and d.id == "overload" for d in node.decorator_list):
+                    continue
                 return node
             if isinstance(node, ast.ImportFrom) and file.named_by(node) != home:
                 for alias in node.names:

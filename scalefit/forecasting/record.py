@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +29,8 @@ class Logged:
     column: str
     x: float
     largest: float
-    probabilities: Sequence[float]
-    values: Sequence[float]
+    probabilities: tuple[float, ...]
+    values: tuple[float, ...]
     made: str
     data: str
 
@@ -56,8 +56,8 @@ def entry(
         column,
         float(said.x[i]),
         float(largest),
-        said.probabilities.tolist(),
-        said.values[:, i].tolist(),
+        tuple(said.probabilities.tolist()),
+        tuple(said.values[:, i].tolist()),
         datetime.now(UTC).isoformat(timespec="seconds"),
         data,
     )
@@ -88,7 +88,9 @@ def read_log(path: str | Path) -> list[Logged]:
             content = json.loads(line)
             assert isinstance(content, dict)
             assert content.get(KEY) == 1
-            logged = Logged(**{name: content[name] for name in names})
+            told = {name: content[name] for name in names}
+            vectors = {name: tuple(map(float, told[name])) for name in ("probabilities", "values")}
+            logged = Logged(**{**told, **vectors})
             assert len(logged.values) == len(logged.probabilities)
             logged.predictive()
         except (ValueError, AssertionError, KeyError, TypeError):
