@@ -17,7 +17,7 @@ from .contrast import Contrast, Question, contrast
 from .multiplicity import holm
 from .per_example import from_example_table
 from .ranking import survival
-from .sides import Group, Side, from_examples, from_table, is_paired
+from .sides import Group, Side, clustered, from_examples, from_table, is_paired
 from .tails import Profile, profile
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
@@ -35,6 +35,7 @@ def compare_procedures(
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] = SIDES,
     example: str | None = None,
+    cluster: str | Sequence[Any] | None = None,
     paired: bool | None = None,
     test: Test = "auto",
     level: float = 0.95,
@@ -61,6 +62,10 @@ def compare_procedures(
     example
         Column that names the test example, where the table's rows are scores of single examples;
         every run needs the same examples, and ``where`` has to leave one condition a side.
+    cluster
+        What examples belong together in (document, prompt): a column of the table, or one name an
+        example for arrays. Examples of one document are alike; taken one by one they reject a
+        true null too often.
     paired
         Whether equal pretraining seeds are the same pretraining run on both sides. None: taken
         from ``pretrain_run``; else yes where only the finetuning differs; no for arrays.
@@ -98,7 +103,7 @@ def compare_procedures(
     direction = known_metric(name).direction or "+"
     asked = Question(test, paired, level, name, direction, draws, seed)
     if table is None:
-        groups = [_examples(a, b)]
+        groups = [_examples(a, b, cluster)]
         results = _contrasts(groups[0], asked, lambda x, y: bool(paired))
         notes = _same_seeds(groups[0], paired)
     else:
@@ -106,7 +111,7 @@ def compare_procedures(
         if example is None:
             groups, notes = from_table(table, name, wanted, by), [ON_THIS_TEST_SET]
         else:
-            groups, notes = [from_example_table(table, name, wanted, example)], []
+            groups, notes = [from_example_table(table, name, wanted, example, _column(cluster))], []
         results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
         notes += failures
     profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]
@@ -138,7 +143,13 @@ def _name(side: Any) -> str:
     return str(side)
 
 
-def _examples(a: Any, b: Any) -> Group:
+def _column(cluster: str | Sequence[Any] | None) -> str | None:
+    if cluster is None or isinstance(cluster, str):
+        return cluster
+    raise DesignError("found a list of clusters beside a table; needed the name of a column")
+
+
+def _examples(a: Any, b: Any, cluster: str | Sequence[Any] | None) -> Group:
     named = _named(a, "a") | _named(b, "b")
     sides = [from_examples(name, scores) for name, scores in named.items()]
     sizes = {s.examples.shape[-1] for s in sides if s.examples is not None}
@@ -147,6 +158,8 @@ def _examples(a: Any, b: Any) -> Group:
             f"the sides were scored on {' and '.join(map(str, sorted(sizes)))} examples; needed "
             "the same examples in the same order"
         )
+    if cluster is not None:
+        sides = [clustered(side, cluster) for side in sides]
     return Group({}, tuple(sides), 1)
 
 

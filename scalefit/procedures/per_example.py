@@ -12,14 +12,18 @@ from scalefit.errors import DesignError
 from scalefit.seeds.design import Seeds, seed_name
 from scalefit.table.core import Table
 
-from .sides import Condition, Group, Side, from_examples
+from .sides import Condition, Group, Side, clustered, from_examples
 
 Scores = Mapping[Any, Mapping[Any, Mapping[Any, float]]]
 """Pretraining seed -> finetuning seed -> example -> score."""
 
 
 def from_example_table(
-    table: Table, metric: str, wanted: Mapping[str, Condition], example: str
+    table: Table,
+    metric: str,
+    wanted: Mapping[str, Condition],
+    example: str,
+    cluster: str | None = None,
 ) -> Group:
     """Return procedures whose runs were scored on the same examples.
 
@@ -27,6 +31,7 @@ def from_example_table(
     ----------
     wanted : name -> column -> value(s), one entry a procedure.
     example : the column that names the test example of each row.
+    cluster : the column that names what examples belong together in (document, prompt).
 
     Raises
     ------
@@ -41,6 +46,11 @@ def from_example_table(
     scores = {name: _scores(name, part, seeds[name], example) for name, part in parts.items()}
     names = _shared(scores)
     sides = tuple(_side(n, scores[n], seeds[n], names) for n in parts)
+    if cluster is not None:
+        belongs: dict[Any, Any] = {}
+        for part in parts.values():
+            belongs.update(zip(part.column(example), part.column(cluster), strict=True))
+        sides = tuple(clustered(side, [belongs[name] for name in names]) for side in sides)
     return Group({}, sides, 1)
 
 

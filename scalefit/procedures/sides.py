@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -179,6 +179,30 @@ def _averaged(name: str, group: Sequence[Cell]) -> Side:
             runs[s] = {0: float(np.mean([np.mean(list(c.runs[s].values())) for c in group]))}
     units = {s: "|".join(cell.units[s] for cell in group) for s in seeds}
     return Side(name, runs, units)
+
+
+def clustered(side: Side, clusters: Sequence[Any]) -> Side:
+    """Let whole clusters of examples (documents, prompts) be what is drawn, not examples.
+
+    A cluster's score is the sum of its examples' over the average number of examples a cluster
+    has, so that the mean over clusters is the mean over examples, whatever their sizes.
+
+    Raises
+    ------
+    DesignError
+        There are no scores per example, not one cluster an example, or fewer than two clusters.
+    """
+    if side.examples is None:
+        raise DesignError(f"{side.name}: cluster= needs scores per example")
+    names, place = np.unique(np.array([str(c) for c in clusters]), return_inverse=True)
+    count = side.examples.shape[-1]
+    if len(place) != count or len(names) < 2:
+        raise DesignError(
+            f"found {len(place)} clusters' names, {len(names)} of them different, for {count} "
+            "examples; needed one name an example, and two clusters or more"
+        )
+    belongs = np.eye(len(names))[place] * len(names) / count
+    return replace(side, examples=side.examples @ belongs)
 
 
 def from_examples(name: str, scores: Any) -> Side:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy import optimize, stats
 
 from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
 from scalefit.result import Result, Row
+from scalefit.types import Floats
 
 from .anova import FINETUNE, PRETRAIN
 from .leverage import leverage
@@ -27,6 +30,7 @@ from .variance import variance
 FALSE_MISFITS = 0.05
 """Share of right laws that fail the fit's test of lack of fit: their intervals come out wide."""
 FINETUNE_CHOICES = (*range(1, 13), 15, 20, 25, 30, 40, 50)
+_SHARES = (np.arange(60) + 0.5) / 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,8 +124,11 @@ def seeds_needed(
 
     Notes
     -----
-    At least two pretraining seeds a side (a procedure is asked about, not a run). The numbers
-    rest on variances that are themselves estimates: the notes give the answer at the upper end.
+    At least two pretraining seeds a side (a procedure is asked about, not a run). Variances of a
+    pilot are themselves estimates: at the estimate itself a promise of .80 comes to .56 from 3 x 2
+    runs. So the plan takes what the variance may be, averaged over its uncertainty, which plans on
+    an upper limit of it (Browne 1995, Statist. Med. 14, 1933-1940): over many pilots the promise
+    holds on average. Variances given as :class:`Spread` are taken as known.
     A forecast is promised 95 % at most: fits test their law, and one right law in twenty fails.
 
     Examples
@@ -133,12 +140,15 @@ def seeds_needed(
     if not isinstance(spread, Spread | VariancePart | Variance):
         spread = _measured(spread, metric, {"where": where, "mapping": mapping, "allow": allow})
     costs = (pretrain_cost, finetune_cost, correlation)
-    start = _spread(spread, costs, high=False)
+    start = _spread(spread, costs)
     asked = _question(difference, half_width, fit, target, factor)
-    plan = _plan(start, asked, power, level, most)
     notes = [_split_note(start)]
     if not isinstance(spread, Spread):
-        notes.append(_at_upper_end(_spread(spread, costs, high=True), asked, power, level, most))
+        asked = replace(
+            asked, pilot=Pilot.of(spread if isinstance(spread, VariancePart) else spread.only)
+        )
+        notes.append(_pilot_note(start, asked, power, level, most))
+    plan = _plan(start, asked, power, level, most)
     return SeedPlan(asked.words, *plan[0], tuple(plan[1]), tuple(notes))
 
 
@@ -153,6 +163,38 @@ def _measured(data: Any, metric: str | None, options: Mapping[str, Any]) -> Vari
 
 
 @dataclass(frozen=True)
+class Pilot:
+    """How well a pilot knows its variances.
+
+    Attributes
+    ----------
+    finetune : finetuning seeds of one pretraining seed.
+    between, within : degrees of freedom between and within pretraining seeds.
+    """
+
+    finetune: float
+    between: float
+    within: float
+
+    @classmethod
+    def of(cls, part: VariancePart) -> Pilot:
+        """Take it from measured components."""
+        return cls(part.finetune, part[PRETRAIN].dof, part[FINETUNE].dof)
+
+    def multiples(self, spread: Spread, finetune: int) -> Floats:
+        """Return what the variance of a seed mean over F finetunings may be, over the estimate.
+
+        Equally likely multiples: the estimate is the truth times chi-squared over its degrees of
+        freedom, by Satterthwaite's rule where F is not the pilot's.
+        """
+        seen = spread.pretrain + spread.finetune / self.finetune
+        other = spread.finetune * (1 / finetune - 1 / self.finetune)
+        spreads = seen**2 / self.between + other**2 / self.within
+        dof = max((seen + other) ** 2 / spreads, 1.0) if spreads > 0 else self.between
+        return np.asarray(dof / stats.chi2.ppf(_SHARES, dof))
+
+
+@dataclass(frozen=True)
 class _Asked:
     """A question with its size; ``error`` is the forecast's, in units of the SD of a size's mean."""
 
@@ -161,6 +203,7 @@ class _Asked:
     words: str
     error: float = 0.0
     dof_per_seed: int = 1
+    pilot: Pilot | None = None
 
     @property
     def sides(self) -> int:
@@ -170,6 +213,26 @@ class _Asked:
     def chance(self, spread: Spread, level: float) -> Chance:
         """Probability of the wanted outcome with P × F seeds."""
         return lambda p, f: self._chance(spread, level, p, f)
+
+    def stretch(self, spread: Spread, finetune: int, power: float, level: float) -> float:
+        """How many times its estimate a pilot's variance is planned on; 1 where it is known.
+
+        A power is averaged over what the variance may be (the seeds of a plan grow with the
+        variance, so it depends on their ratio alone); a width is met or not, so its variance is
+        the upper limit at the wanted probability.
+        """
+        if self.pilot is None:
+            return 1.0
+        multiples = self.pilot.multiples(spread, finetune)
+        if self.kind != "difference":
+            return max(float(np.quantile(multiples, power)), 1.0)
+        z = stats.norm.ppf((1 + level) / 2)
+        shift = (z + stats.norm.ppf(power)) / np.sqrt(multiples)
+
+        def short(root: float) -> float:
+            return power - float(np.mean(stats.norm.sf(z - root * shift)))
+
+        return float(optimize.brentq(short, 0.5, 50.0)) ** 2
 
     def _chance(self, spread: Spread, level: float, p: int, f: int) -> float:
         sd = float(np.sqrt(spread.effective(f)))
@@ -214,8 +277,6 @@ def _positive(size: float) -> float:
 def _spread(
     source: Spread | VariancePart | Variance,
     costs: tuple[float, float, float | None],
-    *,
-    high: bool,
 ) -> Spread:
     if isinstance(source, Spread):
         return source
@@ -227,8 +288,7 @@ def _spread(
             "Needed: two pretraining seeds with two finetuning seeds each, or Spread(pretrain=..., "
             "finetune=...) with variances of your own"
         )
-    values = [max(part[n].high, 0.0) if high else part[n].truncated for n in (PRETRAIN, FINETUNE)]
-    return Spread(values[0], values[1], *costs)
+    return Spread(part[PRETRAIN].truncated, part[FINETUNE].truncated, *costs)
 
 
 Best = tuple[int, int, float, float]
@@ -237,9 +297,10 @@ Best = tuple[int, int, float, float]
 def _plan(
     spread: Spread, asked: _Asked, power: float, level: float, most: int
 ) -> tuple[Best, list[dict[str, Any]]]:
-    chance, rows = asked.chance(spread, level), []
+    rows = []
     for f in FINETUNE_CHOICES:
-        p = _fewest(lambda seeds, f=f: chance(seeds, f), power, most)  # type: ignore[misc]
+        chance = asked.chance(spread.times(asked.stretch(spread, f, power, level)), level)
+        p = _fewest(partial(_with, chance, f), power, most)
         if p is None:
             continue
         cost = spread.cost(p, f, asked.sides)
@@ -252,6 +313,10 @@ def _plan(
         )
     row = min(rows, key=lambda r: (r["cost"], r["finetuning"]))
     return (row["pretraining"], row["finetuning"], row["cost"], row["probability"]), rows
+
+
+def _with(chance: Chance, finetune: int, pretrain: int) -> float:
+    return chance(pretrain, finetune)
 
 
 def _fewest(chance: Callable[[int], float], power: float, most: int) -> int | None:
@@ -271,9 +336,11 @@ def _split_note(spread: Spread) -> str:
     return f"at these costs the best number of finetuning seeds is about {where} (Cochran's rule)"
 
 
-def _at_upper_end(spread: Spread, asked: _Asked, power: float, level: float, most: int) -> str:
+def _pilot_note(spread: Spread, asked: _Asked, power: float, level: float, most: int) -> str:
+    """Say what the pilot's own variances would have asked for."""
+    said = "planned towards the upper ends of the pilot's variances, so that the promise holds on average"
     try:
-        p, f, _, _ = _plan(spread, asked, power, level, most)[0]
+        p, f, _, _ = _plan(spread, replace(asked, pilot=None), power, level, most)[0]
     except DesignError:
-        return f"at the upper ends of the variances' intervals not even {most} seeds suffice"
-    return f"at the upper ends of the variances' intervals it would take {p} × {f}"
+        return said
+    return f"{said} over pilots; were they known, {p} × {f} would do"

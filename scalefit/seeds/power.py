@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -94,6 +94,10 @@ class Spread:
     def effective(self, finetune: int) -> float:
         """Variance of one pretraining seed's mean over F finetuning seeds."""
         return self.pretrain + self.finetune / finetune
+
+    def times(self, factor: float) -> Spread:
+        """Both variances, so many times as large."""
+        return replace(self, pretrain=factor * self.pretrain, finetune=factor * self.finetune)
 
     def paired(self, finetune: int) -> float:
         """Variance of one pair's difference."""
