@@ -1,13 +1,12 @@
 """Judge forecasts of quality on public families, each group left out of all learning.
 
 Run: SCALEFIT_SHARED=FOLDER OMP_NUM_THREADS=1 python benchmarks/forecasts_quality.py --write docs/forecasts.md
-What it prints stands between the marks ``<!-- quality -->`` and ``<!-- end of quality -->`` of that page.
+What it prints takes the place of its section on that page; the other sections stay.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -21,6 +20,7 @@ from quality_study import FOUR, HALF, NEAR, STRIDES, Held, Table, band, prior_of
 from scipy.special import stdtrit
 
 import scalefit as sf
+from scalefit.errors import ScalefitError
 from scalefit.forecasting.quality import Learned, reach_quality
 from scalefit.forecasting.quality.doubt import FREEDOM, Band
 from scalefit.forecasting.quality.learn import learned_from
@@ -35,8 +35,17 @@ FAR = {"≤ 2 ×": 2.001, "2–10 ×": 10.001, "> 10 ×": np.inf}
 REACHED = {"≤ 2 ×": 2.0, "2–4 ×": 4.0, "4–10 ×": 10.0, "> 10 ×": np.inf}
 LEVELS = (0.5, 0.8, 0.95)
 LN = np.log(HORIZONS)
-HEAD = "## Quality: BLEU, chrF, accuracy"
-MARKS = "<!-- quality -->", "<!-- end of quality -->"
+SECTION = "## Quality: BLEU, chrF, accuracy"
+HEAD = (
+    SECTION
+    + """
+
+`python benchmarks/forecasts_quality.py`. Weights, widths and the chance of reaching a target are learned from
+each table's own backtests and shrunk to constants that ship (`benchmarks/learn_priors.py`); here the constants come
+from the other groups of families alone. Where it falls short: a take-off or a plateau that has not begun is not in
+the data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and
+not always wide enough."""
+)
 
 
 class LeftOut:
@@ -103,8 +112,8 @@ def points(t: Table, name: str, cut: Held, learned: Learned) -> pd.DataFrame:
 
 def root_mean_square(frame: pd.DataFrame, of: Sequence[str]) -> pd.DataFrame:
     """Return, a family, the mean over splits and curves of the root mean square error."""
-    squares = frame[["family", "split", "curve"]].join(frame[list(of)] ** 2)
-    of_curve = np.sqrt(squares.groupby(["family", "split", "curve"], observed=True).mean())
+    each = [frame[key] for key in ("family", "split", "curve")]
+    of_curve = np.sqrt((frame[list(of)] ** 2).groupby(each).mean())
     return of_curve.groupby(["family", "split"]).mean().groupby("family").mean()
 
 
@@ -116,10 +125,10 @@ def log_law(cut: Held, most: int) -> pd.DataFrame:
         data = {"pretrain_tokens": c.x, "bleu": scale_of(c).to(c.y)}
         try:
             fit = sf.fit(data, metric="bleu", law="log")
-            given = sf.predict(fit, pretrain_tokens=c.x[-1] * np.exp(h), kind="run")
-        except sf.ScalefitError:
+            given = sf.predict(fit, c.x[-1] * np.exp(h), kind="run", given="law")
+        except ScalefitError:
             continue
-        low, high = np.nan_to_num(given.low, neginf=-1e3), np.nan_to_num(given.high, posinf=1e3)
+        low, high = (np.clip(np.nan_to_num(v), 0, TOP) for v in (given.low, given.high))
         score = winkler(actual, low, high, 0.95)
         error = given.estimate - actual
         rows.append(pd.DataFrame({"curve": i, "h": h, "log-law": error, "its score": score}))
@@ -143,7 +152,9 @@ def _cell(value: object, digits: int) -> str:
 def judge_values(every: Sequence[Table], left_out: LeftOut, most: int) -> list[str]:
     """Return the sections on values."""
     cuts = [(t, name, cut) for t in every for name, cut in t.splits.items()]
-    frame = pd.concat(points(t, name, cut, left_out.learned(t, cut)) for t, name, cut in cuts)
+    frame = pd.concat(
+        (points(t, name, cut, left_out.learned(t, cut)) for t, name, cut in cuts), ignore_index=True
+    )
     out = [
         "### Errors and intervals",
         f"{sum(len(t.curves) for t in every)} curves; held out 1, 2, 3 and the largest fifth of the "
@@ -320,13 +331,11 @@ def _known(known: pd.DataFrame) -> list[str]:
 
 
 def write(page: Path, text: str) -> None:
-    """Put the text between the marks of the page, at its end where it has none."""
-    begin, end = MARKS
-    old = page.read_text("utf-8") if page.exists() else ""
-    body = f"{begin}\n{text}\n{end}"
-    pattern = re.compile(re.escape(begin) + ".*" + re.escape(end), re.DOTALL)
-    new = pattern.sub(lambda _: body, old) if pattern.search(old) else f"{old}\n{body}\n"
-    page.write_text(new, "utf-8")
+    """Put the section into the page in place of the one that stands there."""
+    old = page.read_text("utf-8") if page.exists() else "# Forecasts on public curves\n\n"
+    before, _, after = old.partition(SECTION)
+    _, mark, rest = after.partition("\n## ")
+    page.write_text(before + text + "\n" + (mark + rest if mark else ""), "utf-8")
 
 
 def main() -> None:

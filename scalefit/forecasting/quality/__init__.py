@@ -6,6 +6,8 @@ rest. What those backtests say is a frozen :class:`Learned`, shrunk to priors th
 
     scale < prefixes < members < pooled < backtest < weights, doubt < chance, prior < learn < predict < reach
 
+Beside them stands ``joint``: one law of a grid of pretraining and finetuning sizes.
+
 Examples
 --------
 >>> import numpy as np
@@ -20,8 +22,17 @@ Examples
 True
 """
 
+from scalefit.forecasting.quality.joint import Cells, Joint, fit_joint
 from scalefit.forecasting.quality.learn import Learned, learn_quality
 from scalefit.forecasting.quality.predict import forecast_quality
 from scalefit.forecasting.quality.reach import reach_quality
 
-__all__ = ["Learned", "forecast_quality", "learn_quality", "reach_quality"]
+__all__ = [
+    "Cells",
+    "Joint",
+    "Learned",
+    "fit_joint",
+    "forecast_quality",
+    "learn_quality",
+    "reach_quality",
+]
