@@ -126,9 +126,10 @@ class House:
         return {name: ast.get_docstring(node) for name, node in nodes.items() if node is not None}
 
     def _definition(self, home: str, name: str) -> ast.FunctionDef | ast.ClassDef | None:
-        """Follow a name through the packages that pass it on."""
+        """Follow a name through the packages that pass it on; of overloads the last, which has the body."""
         files = [m[home] for m in (self.modules, self.stubs) if home in m]
-        for file, node in [(f, n) for f in files for n in f.tree.body]:
+        nodes = [(file, node) for file in files for node in reversed(file.tree.body)]
+        for file, node in nodes:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
                 if any(isinstance(d, ast.Name) and d.id == "overload" for d in node.decorator_list):
                     continue

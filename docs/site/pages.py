@@ -109,8 +109,12 @@ def _help(name: str) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write both, where their text has changed, so that an unchanged page is not built again."""
+    """Write both, where their text has changed, so that an unchanged page is not built again; old pages go."""
     for name, text in (("api.rst", api()), ("commands.md", commands())):
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+    listed = [name for names_ in names().values() for name in names_]
+    files = {f"{apart().get(name, name)}.rst" for name in listed}
+    for old in [p for p in (folder / "api").glob("*.rst") if p.name not in files]:
+        old.unlink()

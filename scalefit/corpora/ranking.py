@@ -85,6 +85,18 @@ class Ranking(Result):
     crossings : tuple of Crossing
     level : confidence of intervals.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {
+    ...     "pretrain_tokens": sizes * 2,
+    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
+    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
+    ... }
+    >>> [standing.corpus for standing in sf.rank(table, at="4B")[0].standings]
+    ['fr', 'code']
     """
 
     metric: str
@@ -150,7 +162,21 @@ class Ranking(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rankings(Results[Ranking]):
-    """One ranking a setting; ``rankings["en-fr"]`` is one or some of them."""
+    """One ranking a setting; ``rankings["en-fr"]`` is one or some of them.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {
+    ...     "pretrain_tokens": sizes * 2,
+    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
+    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
+    ... }
+    >>> rankings = sf.rank(table, at="4B")
+    >>> len(rankings), rankings[0].best.corpus
+    (1, 'fr')
+    """
 
     MEMBERS = "rankings"
 

@@ -159,7 +159,21 @@ class Value(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Values(Results[Value]):
-    """What every corpus is worth; ``values["fr"]`` is one or some of them."""
+    """What every corpus is worth; ``values["fr"]`` is one or some of them.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {
+    ...     "corpus": ["none"] * 3 + ["fr"] * 3,
+    ...     "pretrain_tokens": [0] * 3 + [1e8] * 3,
+    ...     "finetune_tokens": [1e5, 1e6, 1e7] * 2,
+    ...     "bleu": [4.0, 12.0, 20.0, 12.1, 18.0, 24.0],
+    ... }
+    >>> values = sf.value(table, "bleu")
+    >>> len(values), len(values["fr"].cells)
+    (1, 3)
+    """
 
     MEMBERS = "values"
 

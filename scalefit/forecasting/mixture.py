@@ -215,6 +215,19 @@ class Mixtures(Results[Mixture]):
     mixtures : one a group, in the table's order.
     failures : group in words -> why it has none.
     notes : what was split or left out.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {
+    ...     "pretrain_tokens": sizes * 2,
+    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
+    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
+    ... }
+    >>> mixtures = sf.fit_each(table, "bleu")
+    >>> len(mixtures), mixtures["fr"].metric
+    (2, 'bleu')
     """
 
     MEMBERS = "mixtures"

@@ -40,8 +40,8 @@ class Outlook(Result):
     >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], "corpus": ["fr"] * 6,
     ...          "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
     >>> outlook = sf.forecast(table, target=20.0)["fr"]
-    >>> outlook.name, outlook.distant
-    ('fr', False)
+    >>> outlook.name, outlook.largest
+    ('fr', 1024000000.0)
     """
 
     group: Mapping[str, Any]

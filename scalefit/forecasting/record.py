@@ -126,6 +126,11 @@ class ForecastScore(Result):
     landed : tuple of Landed
     waiting : how many logged forecasts have no run yet.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> ForecastScore(landed=(), waiting=2).verdict
+    'none of 2 logged forecasts has a run yet'
     """
 
     landed: tuple[Landed, ...]

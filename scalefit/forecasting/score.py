@@ -25,7 +25,7 @@ def interval_score(y: Floats, low: Floats, high: Floats, level: float) -> Floats
     Examples
     --------
     >>> import numpy as np
-    >>> interval_score(np.array([1.0, 5.0]), np.array([0.0, 0.0]), np.array([2.0, 4.0]), 0.8).tolist()
+    >>> interval_score(np.array([1.0, 5.0]), np.array([0.0, 0.0]), np.array([2.0, 4.0]), 0.8).round(6).tolist()
     [2.0, 14.0]
     """
     fine = 2 / (1 - level)

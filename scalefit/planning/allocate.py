@@ -42,6 +42,16 @@ class Allocation(Result):
     exponents : input -> (estimate, low, high) of its growth with the budget, in logs; nan for one budget.
     level : confidence of intervals, from bootstrap refits of the law.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> N, D = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
+    >>> noise = 1 + 0.002 * np.sin(np.arange(25))
+    >>> data = {"N": N, "D": D, "loss": (1.7 + 400 * N**-0.34 + 400 * D**-0.34) * noise}
+    >>> fit = sf.fit(data, "loss", "chinchilla", inputs={"N": "N", "D": "D"})
+    >>> sorted(sf.allocate(fit, [1e20, 1e21]).exponents)
+    ['D', 'N']
     """
 
     metric: str

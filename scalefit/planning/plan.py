@@ -63,6 +63,19 @@ class Plan(Result):
     enough : at which certainty the search stops.
     budget : what may be spent; inf where nothing was said.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+    >>> table = {
+    ...     "pretrain_tokens": sizes * 2,
+    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
+    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
+    ... }
+    >>> plan = sf.plan(table, at="4B")
+    >>> plan.goal, 0 <= plan.certainty <= 1
+    ('best', True)
     """
 
     goal: str
