@@ -55,9 +55,7 @@ def ahead(fit):
     """Mean curve and a new run, at twice and at ten times the largest size."""
     largest = fit.points.inputs[0].max()
     bands = {
-        kind: sf.predict(
-            fit, pretrain_tokens=[2 * largest, 10 * largest], kind=kind, given="law"
-        )
+        kind: sf.predict(fit, pretrain_tokens=[2 * largest, 10 * largest], kind=kind, given="law")
         for kind in ("mean", "run")
     }
     return {
