@@ -199,19 +199,42 @@ def sequence(rng, draws):
 
 
 def single(rng, draws):
-    """One run a size: how often a fall is suspected."""
+    """One run a size: how often a fall is suspected, and with the noise given (`seed_sd=`)."""
+    later = np.triu(np.ones((6, 6)), 1) > 0
     for name in ("flat", "plateau", "log law"):
-        for sd in (0.25, 0.7, 1.5):
+        for sd in (0.25, 0.7, 1.0, 1.5):
             row = [name, sd]
-            for fall in (0.0, 1.0, 3.0):
+            for fall in (0.0, 1.0, 3.0, 3.5):
                 means = TRUTHS[name].copy()
                 means[-1] = means[-1] if fall == 0 else means[:-1].max() - fall
-                y = means + sd * rng.standard_normal((draws, 6))
-                size = np.where(np.triu(np.ones((6, 6)), 1) > 0, y[:, :, None] - y[:, None], np.nan)
-                scatter = residual_sd(X, y)
-                p = [pair_p_values(X, f, s, 0.69).min() for f, s in zip(size, scatter, strict=True)]
-                row.append(np.mean(np.array(p) <= ALPHA))
+                hits = []
+                for y in means + sd * rng.standard_normal((draws, 6)):
+                    size = np.where(later, y[:, None] - y, np.nan)
+                    scatter = float(residual_sd(X, y))
+                    p = pair_p_values(X, size, scatter, max(scatter, 0.69)).min()
+                    hits.append((p <= ALPHA, pair_p_values(X, size, np.nan, sd).min() <= ALPHA))
+                row += list(np.mean(hits, axis=0))
             yield row
+
+
+def harmful(rng, draws):
+    """As good as no pretraining: `harmful`, any alarm and `improving`, with runs named or seeds only."""
+    for runs in (3, 5):
+        for named in (False, True):
+            verdicts = []
+            for _ in range(draws):
+                values = TRUTHS["flat"][:, None] + 0.4 * rng.standard_normal((6, runs))
+                k, p = (i.ravel() for i in np.indices(values.shape))
+                columns = {
+                    "pretrain_tokens": [*SIZES[k], *[0.0] * runs],
+                    "pretrain_seed": [*p, *range(runs)],
+                    "bleu": [*values.ravel(), *(25 + 0.4 * rng.standard_normal(runs))],
+                }
+                if named:
+                    columns["pretrain_run"] = [f"r{i}" for i in range(len(columns["bleu"]))]
+                verdicts.append(sf.align(pd.DataFrame(columns))[0].verdict)
+            shares = [np.mean([v in which for v in verdicts]) for which in _KINDS]
+            yield [runs, "pretrain_run" if named else "pretrain_seed", *map(float, shares)]
 
 
 def law_evidence(rng, draws):
@@ -297,6 +320,8 @@ def _baseline(rng) -> pd.DataFrame:
     return pd.DataFrame({"pretrain_tokens": 0.0, **columns})
 
 
+_KINDS = (("harmful",), ("harmful", "deteriorating", "fluctuating"), ("improving",))
+SINGLE = "|".join(f"{f}: found|with seed_sd" for f in ("no fall", "falls by 1", "by 3", "by 3.5"))
 RATES = "separate: fall|misaligned|checkpoints: fall|misaligned"
 FAMILIES = "separate: one group|24 groups|checkpoints: one group|24 groups"
 ROUGH = "SD grows 4x: fall|misaligned|3 % failed runs: fall|misaligned"
@@ -313,10 +338,11 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Families: 24 groups, Holm, 3 x 3": (family, "groups that fall by 1|any false alarm|power", 0.1),
     "Sample size named by `inconclusive`": (promise, PROMISE, 0.2),
     "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
-    "One run a size: share suspected": (single, "truth|seed SD|no fall|falls by 1|by 3", 0.1),
+    "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.003),
+    "Beside a baseline as good": (harmful, "P|told by|harmful|any alarm|improving", 0.04),
     "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
 }  # fmt: skip
 

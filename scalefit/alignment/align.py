@@ -15,6 +15,7 @@ from scalefit.table.metrics import canonical
 from scalefit.table.runs import CAUTIOUS
 
 from .causes import Siblings, causes_of, span
+from .caveats import disagreements, mixed_schedules
 from .curve import Curve, curve_of, failed_rows
 from .evidence.gather import Evidence, Terms, gather
 from .margin import Scale, scale_of
@@ -159,7 +160,9 @@ def _judge(
         group=key,
         metric=name,
         decision=decision,
-        reason=reason(evidence, decision),
+        reason=reason(evidence, decision)
+        + disagreements(rows, evidence)
+        + mixed_schedules(rows, evidence),
         advice=decision.verdict.advice(evidence) + _needed(size, curve),
         p=min(evidence.p_fall, evidence.p_harm),
         p_misaligned=evidence.p_misaligned if losses is not None else 1.0,

@@ -82,3 +82,30 @@ def test_a_printed_p_and_the_verdict_agree(make_table):
             result.p <= 0.05
             and (result.evidence.p_harm <= 0.05 or result.evidence.fall.upper >= 0.5)
         )
+
+
+def test_metrics_that_disagree_beyond_noise_are_said(make_table, shapes):
+    table = make_table(shapes["falling"], sd=(0.1, 0.1))
+    table["chrf"] = 2 * make_table(shapes["rising"], sd=(0.1, 0.1), seed=1)["bleu"]
+    both = {r.metric: r for r in sf.align(table, quality=("bleu", "chrf"))}
+    assert "chrF rises by" in both["bleu"].reason
+    assert "BLEU falls by" in both["chrf"].reason
+    assert all("metrics disagree" in r.reason for r in both.values())
+
+
+def test_metrics_that_agree_are_not_said_to_disagree(make_table, shapes):
+    said = 0
+    for seed in range(12):
+        table = make_table(shapes["flat_end"], seed=seed)
+        table["chrf"] = 50 + make_table([0.0] * 6, seed=100 + seed)["bleu"]
+        said += "disagree" in sf.align(table)[0].reason
+    assert said <= 1
+
+
+def test_annealed_beside_unannealed_checkpoints_are_said(make_table, shapes):
+    table = make_table(shapes["falling"])
+    last = table["pretrain_tokens"] == table["pretrain_tokens"].max()
+    table["schedule"] = np.where(last, "constant", "annealed")
+    assert "differ in learning-rate schedule (annealed, constant)" in sf.align(table)[0].reason
+    table["schedule"] = "annealed"
+    assert "schedule" not in sf.align(table)[0].reason
