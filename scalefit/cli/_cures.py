@@ -13,6 +13,8 @@ _NAMES = {
     "metrics": "--metric",
     "metric": "--metric",
     "quality": "--quality",
+    "checkpoints": "--checkpoints",
+    "tokenize": "--tokenize",
 }
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
 _CALL = re.compile(r"\bsf\.\w+\(\.\.\., (--[^)]*)\)")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scalefit.cli._cures import in_shell
 from scalefit.errors import FormatError, TableError
 from scalefit.files import writing
 from scalefit.result import cell, columns, plain, to_json
@@ -164,7 +165,7 @@ def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
 def write_notes(notes: Iterable[str]) -> None:
     """Write notes to stderr, one a line, so that stdout stays what was asked for."""
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {in_shell(note)}", file=sys.stderr)
 
 
 def save_picture(picture: Any, path: str) -> None:

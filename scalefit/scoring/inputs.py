@@ -171,6 +171,6 @@ def tokenizer_note(references: Sequence[Text], tokenize: str | None) -> str:
             )
             return (
                 f"{text.name}: looks like {language}, but tokenizer {tokenize or '13a'} splits at spaces "
-                f"and BLEU says little. Try: tokenize={other!r} (--tokenize {other})"
+                f"and BLEU says little. Try: tokenize={other!r}"
             )
     return ""

@@ -60,7 +60,8 @@ def recognise(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     for ours, names in claims.items():
         if len(names) > 1:
             told = " or ".join(map(repr, names))
-            draft.note(f"{told} may be {ours!r}: neither is taken. Try: --map {names[0]}={ours}")
+            cure = f"mapping={{{names[0]!r}: {ours!r}}}"
+            draft.note(f"{told} may be {ours!r}: neither is taken. Try: {cure}")
     return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}
 
 

@@ -29,7 +29,7 @@ def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ())
             draft.frame = draft.frame.rename(columns={name: plain})
             draft.note(f"column {name!r} read as {plain!r}")
     for own, target in recognise(draft, kept).items():
-        _map(draft, own, target, "the only meaning it has here; --map says another")
+        _map(draft, own, target, "the only meaning it has here")
 
 
 def _map(draft: Draft, own: str, target: str, why: str = "") -> None:

@@ -116,8 +116,8 @@ def test_marks_of_subwords_are_noted(mark):
 @pytest.mark.parametrize(
     ("line", "tokenize", "word"),
     [
-        ("今天天气很好。", None, "--tokenize zh"),
-        ("今日はいい天気です。", None, "--tokenize ja-mecab"),
+        ("今天天气很好。", None, "tokenize='zh'"),
+        ("今日はいい天気です。", None, "tokenize='ja-mecab'"),
         ("今天天气很好。", "zh", None),
         ("the cat sat down", None, None),
     ],
