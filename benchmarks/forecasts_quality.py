@@ -44,7 +44,7 @@ HEAD = (
 each table's own backtests and shrunk to constants that ship (`benchmarks/learn_priors.py`); here the constants come
 from the other groups of families alone. Where it falls short: a take-off or a plateau that has not begun is not in
 the data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and
-not always wide enough."""
+not always wide enough. The families, and where each is published: `benchmarks/forecast_data.py`."""
 )
 
 
@@ -342,7 +342,7 @@ def main() -> None:
     """Judge, print, and write where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path)
-    parser.add_argument("--log-law", type=int, default=12, help="curves a family; 0 leaves it out")
+    parser.add_argument("--log-law", type=int, default=6, help="curves a family; 0 leaves it out")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     every = tables()
