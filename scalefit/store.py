@@ -278,6 +278,8 @@ def _check(stored: Mapping[str, Any]) -> None:
         now = digests(content)
     except ValueError as error:
         raise FormatError(f"a number is none of JSON's ({error})") from None
+    except RecursionError:
+        raise FormatError("nested deeper than any answer is") from None
     if dict(told) == now:
         return
     names = dict.fromkeys([*now, *told])

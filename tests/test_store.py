@@ -302,6 +302,15 @@ def test_what_is_no_stored_answer_is_refused_by_name(tmp_path, text, words):
     assert str(told.value).startswith(str(path))
 
 
+@pytest.mark.parametrize("depth", [100, 500, 900, 980, 990, 2000, 50_000])
+def test_however_deep_a_file_is_nested_it_is_refused(tmp_path, depth):
+    path = tmp_path / "deep.json"
+    nested = "[" * depth + "]" * depth
+    path.write_text(f'{{"scalefit": "fit", "format": 2, "digest": {{}}, "x": {nested}}}')
+    with pytest.raises(FormatError):
+        sf.load(path)
+
+
 def test_what_is_no_text_is_refused(tmp_path):
     path = tmp_path / "x.json"
     path.write_bytes(b"\xff\xfe\x00\x80")

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from scalefit.errors import NoPictureError
@@ -93,11 +94,12 @@ def token_axis(axes: Axes, label: str = "pretraining tokens") -> None:
 
 
 def share_legend(figure: Figure, handles: Iterable[Any], *, columns: int = 6) -> None:
-    """Put one legend for the whole picture below it; within somebody else's figure it stands inside."""
+    """Put one legend for the whole picture below it; in a figure without a layout to make room, inside it."""
     handles = list(handles)
+    room = isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
     figure.legend(
         handles=handles,
-        loc="outside lower center" if isinstance(figure, Picture) else "lower center",
+        loc="outside lower center" if room else "lower center",
         ncols=min(columns, max(len(handles), 1)),
         frameon=False,
         fontsize=SMALL + 0.5,
