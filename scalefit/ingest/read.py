@@ -7,10 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from scalefit.errors import FormatError, MissingColumnError
 from scalefit.result import frame_of
 from scalefit.table import Table
 from scalefit.table.build import build
+from scalefit.table.cells import plain_text
 from scalefit.table.metrics import known
 from scalefit.table.recognise import meaning
 
@@ -135,7 +138,7 @@ def read(
     places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]
     for row, place in zip(found.rows, places, strict=True):
         row["source"] = row.get("source") or place
-    frame = frame_of({k: v for k, v in r.items() if k not in HIDDEN} for r in found.rows)
+    frame = _frame([{k: v for k, v in r.items() if k not in HIDDEN} for r in found.rows])
     try:
         made = build(
             frame,
@@ -149,6 +152,18 @@ def read(
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error
     return Table.of(*made)
+
+
+def _frame(rows: list[Row]) -> pd.DataFrame:
+    """Return rows as a frame; halves of characters, which no frame holds, are replaced."""
+    try:
+        return frame_of(rows)
+    except UnicodeEncodeError:
+        return frame_of({_held(k): _held(v) for k, v in row.items()} for row in rows)
+
+
+def _held(cell: Any) -> Any:
+    return plain_text(cell) if isinstance(cell, str) else cell
 
 
 def _paths(given: Paths) -> list[str]:

@@ -5,4 +5,5 @@ KEPT: tuple[tuple[str, int], ...] = (
     ("weights", 4822),
     ("kept", 6002),
     ("reader", 9181),
+    ("wire", 50026),
 )
