@@ -7,6 +7,10 @@ cross-entropy a tenth, from BLEU = C exp(-k L) with k near 0.43 at BLEU 25 (Gord
 The reference noise is the largest seed standard deviation seen in published replicates, 0.69
 BLEU or 4 % of BLEU and 0.031 nats or 1 % of cross-entropy (Gordon et al. 2021, low-resource
 runs with five data seeds). It serves only where a table has one seed a size.
+
+What a difference means to people is read off a public calibration of metric differences against
+human ranking (Kocmi et al. 2024, Navigating the Metrics Maze, arXiv 2401.06760): a logistic curve
+through two of its points for each of BLEU, chrF and COMET-22, and nothing outside 55 to 80 %.
 """
 
 from __future__ import annotations
@@ -15,15 +19,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 
 from scalefit.errors import DesignError
 from scalefit.table.metrics import canonical, metric
 from scalefit.types import Floats
 
-__all__ = ["Scale", "scale_of"]
+__all__ = ["Scale", "agreement", "difference_of", "scale_of"]
 
 _BLEU_SD, _BLEU_SHARE = 0.69, 0.04
 _CE_SD, _CE_SHARE = 0.031, 0.01
+_AGREEMENT = {
+    "bleu": ((0.5, 0.55), (1.4, 0.70)),
+    "chrf": ((0.5, 0.59), (1.0, 0.70)),
+    "comet": ((0.0035, 0.70), (0.005, 0.78)),
+}
+"""Differences, COMET's on 0-1, and the share of human rankings that agree with one so large."""
+_LEAST, _MOST = 0.55, 0.80
 _LOSSES = ("cross_entropy", "cross_entropy_per_byte")
 
 
@@ -37,12 +49,27 @@ class Scale:
     margin : largest fall that does not matter, in the metric's own units.
     reference : largest plausible seed standard deviation, in the metric's own units.
     note : what was scaled and why; empty for BLEU.
+    calibrated : metric whose calibration against people holds for the values divided by `unit`;
+        empty where there is none.
     """
 
     sign: float
     margin: float
     reference: float
     note: str = ""
+    calibrated: str = ""
+    unit: float = 1.0
+
+    def meaning(self, difference: float) -> str:
+        """Say which share of human rankings agrees with a difference; empty where none is known."""
+        if not self.calibrated:
+            return ""
+        share = agreement(self.calibrated, abs(difference) / self.unit)
+        if share < _LEAST:
+            return f"fewer than {_LEAST:.0%} of human rankings agree"
+        if share > _MOST:
+            return f"more than {_MOST:.0%} of human rankings agree"
+        return f"{share:.0%} of human rankings agree"
 
     def digits(self, value: float) -> str:
         """Write a difference of the metric with the digits that its margin calls for."""
@@ -50,13 +77,64 @@ class Scale:
         return f"{value:.{places}f}"
 
 
-def scale_of(name: str, values: Floats, margin: float | Mapping[str, float]) -> Scale:
-    """Return the scale of a metric whose measured values are `values`.
+def _line(name: str) -> tuple[float, float]:
+    """Constant and slope of the logit of agreement over the difference."""
+    (first, low), (second, high) = _AGREEMENT[name]
+    slope = (logit(high) - logit(low)) / (second - first)
+    return float(logit(low) - slope * first), float(slope)
+
+
+def agreement(name: str, difference: float) -> float:
+    """Share of human rankings that agree with a difference of BLEU, chrF or COMET-22 (on 0-1).
+
+    Examples
+    --------
+    >>> round(agreement("bleu", 1.4), 2), round(agreement("bleu", 0.5), 2)
+    (0.7, 0.55)
+    """
+    constant, slope = _line(name)
+    return float(expit(constant + slope * difference))
+
+
+def difference_of(name: str, share: float) -> float:
+    """Difference with which this share of human rankings agrees.
 
     Raises
     ------
     DesignError
-        The metric's direction is unknown, or the margin is not positive.
+        The share lies outside 0.55 to 0.80, where the calibration says nothing.
+
+    Examples
+    --------
+    >>> round(difference_of("comet", 0.7), 4)
+    0.0035
+    """
+    if not _LEAST <= share <= _MOST:
+        raise DesignError(
+            f"margin 'human:{share:g}': the calibration reaches from {_LEAST:g} to {_MOST:g}. "
+            "Try: margin='human:0.7'"
+        )
+    constant, slope = _line(name)
+    return float((logit(share) - constant) / slope)
+
+
+def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float]) -> Scale:
+    """Return the scale of a metric whose measured values are `values`.
+
+    Parameters
+    ----------
+    name
+        Metric.
+    values
+        What was measured of it.
+    margin
+        In BLEU points; by metric in their own units; or ``"human:0.7"``, the difference with
+        which 70 % of human rankings agree, where that is known (else half a BLEU point).
+
+    Raises
+    ------
+    DesignError
+        The metric's direction is unknown, or the margin is not positive or not understood.
     """
     known = metric(name)
     if known.direction is None:
@@ -66,21 +144,38 @@ def scale_of(name: str, values: Floats, margin: float | Mapping[str, float]) -> 
             "or negate a loss-like metric and call it 'ter'"
         )
     factor, why = _factor(known.name, values)
-    given = _given(name, margin)
-    size = float(margin) * factor if isinstance(margin, int | float) else given
-    if size is None:
-        size = 0.5 * factor
+    unit = factor * 100 if known.name == "comet" else 1.0
+    calibrated = known.name if known.name in _AGREEMENT else ""
+    share = _human(margin) if isinstance(margin, str) else None
+    given = _given(name, margin) if isinstance(margin, Mapping) else None
+    points = float(margin) if isinstance(margin, int | float) else 0.5
+    if share is not None and calibrated:
+        given = difference_of(calibrated, share) * unit
+    size = points * factor if given is None else given
     if not (size > 0 and np.isfinite(size)):
         raise DesignError(f"margin is {size:g} for {name!r}; needed a positive number, e.g. 0.5")
     note = "" if factor == 1.0 or given is not None else f"margin {size:g} {name}: {why}"
-    return Scale(
-        1.0 if known.direction == "+" else -1.0, size, _reference(known.name, values, factor), note
+    if share is not None and calibrated:
+        note = f"margin {size:.3g} {name}: {share:.0%} of human rankings agree (Kocmi et al. 2024)"
+    sign = 1.0 if known.direction == "+" else -1.0
+    return Scale(sign, size, _reference(known.name, values, factor), note, calibrated, unit)
+
+
+def _human(margin: str) -> float:
+    """Read ``"human:0.7"``."""
+    word, _, share = margin.partition(":")
+    try:
+        if word.strip() == "human":
+            return float(share)
+    except ValueError:
+        pass
+    raise DesignError(
+        f"margin is {margin!r}; needed a number of BLEU points, a mapping of metrics, or a share of "
+        "human rankings. Try: margin='human:0.7'"
     )
 
 
-def _given(name: str, margin: float | Mapping[str, float]) -> float | None:
-    if isinstance(margin, int | float):
-        return None
+def _given(name: str, margin: Mapping[str, float]) -> float | None:
     margins = {canonical(k): float(v) for k, v in margin.items()}
     return margins.get(canonical(name))
 

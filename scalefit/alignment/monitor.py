@@ -177,7 +177,7 @@ def monitor(
     by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
-    margin: float | Mapping[str, float] = 0.5,
+    margin: float | str | Mapping[str, float] = 0.5,
     level: float = 0.95,
     planned: int | None = None,
     looks_before: int = 0,

@@ -379,10 +379,24 @@ def decide(e: Evidence) -> Decision:
 
 def reason(e: Evidence, decision: Decision) -> str:
     """Say what was seen, in one to four sentences."""
-    said = decision.verdict.reason(e) + _about_loss(e, decision)
+    said = decision.verdict.reason(e) + _about_loss(e, decision) + _meaning(e, decision)
     if decision.strength == "these checkpoints only":
         said += " Holds for these checkpoints; a second pretraining run may differ."
     return said + (_about_single_runs(e) if e.quality.level == "single" else "")
+
+
+def _meaning(e: Evidence, decision: Decision) -> str:
+    """Say what the difference that the verdict speaks of means to people."""
+    if decision.verdict is Verdict.INCONCLUSIVE or decision.verdict is Verdict.SATURATED:
+        return ""
+    y = e.scale.sign * e.quality.means
+    size = float(y[-1] - y[0])
+    if decision.verdict is Verdict.HARMFUL and e.gain is not None:
+        size = e.gain.gain
+    elif decision.verdict.alarm:
+        size = e.fall.estimate
+    means = e.scale.meaning(size)
+    return f" With a difference of {e.scale.digits(abs(size))} {means}." if means else ""
 
 
 def _about_loss(e: Evidence, decision: Decision) -> str:

@@ -46,7 +46,9 @@ def command(
     by: By = None,
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
     loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
-    margin: Annotated[float, typer.Option(help="Fall that does not matter, BLEU points.")] = 0.5,
+    margin: Annotated[
+        str, typer.Option(help="Fall that does not matter: BLEU points, or human:0.7.")
+    ] = "0.5",
     level: Level = 0.95,
     fail_on: FailOn = None,
     adjust: Adjust = "holm",
@@ -82,7 +84,7 @@ def command(
         "by": names(by),
         "quality": names(quality),
         "loss": loss,
-        "margin": margin,
+        "margin": _margin(margin),
         "level": level,
     }
     read = partial(
@@ -102,6 +104,14 @@ def command(
         save_picture(table.plot(), str(plot))
     if fail_on is not None and _alarms(table, fail_on, adjust):
         sys.exit(ALARM)
+
+
+def _margin(given: str) -> float | str:
+    """Return a number where it is one; words are the diagnostic's to understand."""
+    try:
+        return float(given)
+    except ValueError:
+        return given
 
 
 def _show(table: AlignmentTable, *, as_json: bool, evidence: bool) -> None:
