@@ -1,5 +1,6 @@
 """Small files that would take hours or all memory: each is answered at once, by name."""
 
+import gzip
 import json
 import os
 import resource
@@ -41,6 +42,16 @@ def refused(path, words, **options):
 def written(path, text):
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+def test_lines_are_counted_before_rows_are_held(tmp_path, name):
+    line = b"1,20.25\n" if "csv" in name else b'{"bleu": 20.25}\n'
+    head = b"pretrain_tokens,bleu\n" if "csv" in name else b""
+    (tmp_path / name).write_bytes(gzip.compress(head + line * 4_000_000))
+    before = peak()
+    refused(tmp_path / name, "more than 2000000 rows")
+    assert peak() - before < 300
 
 
 def test_a_header_of_a_million_columns(tmp_path):
