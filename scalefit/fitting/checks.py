@@ -134,9 +134,7 @@ def _straight_line_notes(solution: Solution) -> list[str]:
     law, x, y = solution.problem.law, solution.problem.inputs[0], solution.problem.y
     n, p = y.size, len(law.parameters)
     squared = solution.problem.objective.function == "squared"
-    floored = (
-        squared and law.falls and p > 2 and len(law.inputs) == 1 and law.coefficients[0].name == "E"
-    )
+    floored = squared and law.falls and p > 2 and len(law.inputs) == 1 and law.named("floor")
     if not floored or n <= p or (x <= 0).any():
         return []
     t = np.log(x) - np.log(x).mean()
@@ -154,21 +152,26 @@ def _straight_line_notes(solution: Solution) -> list[str]:
 
 def floor_notes(found: Uncertainty) -> list[str]:
     """Say that a floor above 0 is within its error of 0 (Wald, 95 %)."""
-    law = found.best.problem.law
-    if found.dof <= 0 or not law.coefficients or law.coefficients[0].name != "E":
-        return []
     best = found.best
-    if 0 < best.theta[0] < best.t(0.95) * np.sqrt(best.variance(np.eye(best.theta.size)[0])):
-        return ["the floor E cannot be told from 0: no irreducible part is seen in this range"]
+    floor = best.problem.law.named("floor")
+    if found.dof <= 0 or floor is None:
+        return []
+    j = best.problem.law.coordinates.index(floor)
+    if 0 < best.theta[j] < best.t(0.95) * np.sqrt(best.variance(np.eye(best.theta.size)[j])):
+        return [
+            f"the floor {floor} cannot be told from 0: no irreducible part is seen in this range"
+        ]
     return []
 
 
 def _bound_notes(solution: Solution) -> list[str]:
     law, notes = solution.problem.law, []
     at = set(solution.at_bound)
-    amplitude = [c.name for c in law.coefficients if c.name in at and c.name != "E"]
+    floor = law.named("floor")
     x, y = solution.problem.inputs[0], solution.problem.y
-    flat = amplitude or at & {"alpha", "b", "k"}
+    flat = at & {
+        p.name for p in (*law.coefficients, *law.shapes) if p.role in ("scale", "exponent")
+    }
     if flat and law.falls is not None and len(law.inputs) == 1:
         trend = stats.spearmanr(x, y)
         if (trend.statistic > 0) == law.falls:
@@ -178,8 +181,10 @@ def _bound_notes(solution: Solution) -> list[str]:
                 f"the law {law.name!r} only {moves} with {law.inputs[0]}, but {seen}: "
                 "it does not describe them and its parameters are not identified"
             ]
-    if "E" in at:
-        notes.append("the floor E is at its bound 0: no irreducible part is seen in this range")
+    if floor in at:
+        notes.append(
+            f"the floor {floor} is at its bound 0: no irreducible part is seen in this range"
+        )
     if law.name == "log" and "kappa" in at:
         edge = solution.theta[-1] == 0
         notes.append(
@@ -188,7 +193,7 @@ def _bound_notes(solution: Solution) -> list[str]:
             else "D0 is not identified: it sits just below the smallest D; add smaller sizes, or leave the smallest out"
         )
         at = at - {"kappa"}
-    rest = sorted(at - {"E"})
+    rest = sorted(at - {floor})
     if rest:
         notes.append(f"{', '.join(rest)} at a bound: not identified by these data")
     return notes

@@ -20,13 +20,17 @@ from scalefit.fitting.objective import Objective
 from scalefit.fitting.points import Points
 from scalefit.fitting.variance_line import CELLS_FOR_A_SLOPE, VarianceLine, smoothed_variance
 from scalefit.table.runs import CAUTIOUS
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints, Mask
 
 Weighting = Literal["auto", "none", "stderr", "seeds"]
 # How much the logarithm of the variance usually changes over a curve: by 1, which is an SD of 1.6 times as much. A
 # line through a few cells is drawn to no change by as much as its error exceeds that.
 USUAL_CHANGE = 1.0
 DUST = 1e-9
+UNLIKELY = 0.02
+ROUNDED_ALIKE = (
+    0.2  # SD in grains below which the rounding of all seeds of a size is mostly the same
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,7 @@ def cautious(points: Points) -> Points:
 
 
 def untied(points: Points) -> Points:
-    """Return the points with runs of one size that all have the same value taken as one.
+    """Return the points with runs of one size that all have the same value taken as one, unless rounding explains it.
 
     Equal values say nothing of the spread of seeds: a variance of 0 would give their size all the weight, and
     copies of one run would count as many. Taken once, a tie costs a little precision and misleads nobody. Runs of
@@ -69,22 +73,66 @@ def untied(points: Points) -> Points:
     """
     if points.design == "unknown":
         return points
-    groups = points.groups
-    counts = np.bincount(groups)
-    low, high = np.full(counts.size, np.inf), np.full(counts.size, -np.inf)
-    np.minimum.at(low, groups, points.y)
-    np.maximum.at(high, groups, points.y)
-    tied = (counts > 1) & (high - low <= DUST * np.abs(points.y).max())
-    enough = 0 if points.design == "runs" else (counts > 1).sum() / 2
-    if not tied.any() or tied.sum() < enough:
+    cells = _Cells.of(points)
+    tied = (cells.counts > 1) & (cells.ranges <= DUST * np.abs(points.y).max())
+    if points.design == "checkpoints":
+        tied &= tied.sum() >= (cells.counts > 1).sum() / 2
+    else:
+        tied &= ~cells.may_tie(points.grain)
+    if not tied.any():
         return points
-    keep = ~tied[groups]
-    keep[np.unique(groups, return_index=True)[1]] = True
+    keep = ~tied[points.groups]
+    keep[np.unique(points.groups, return_index=True)[1]] = True
     note = (
-        f"at {int(tied.sum())} of {int((counts > 1).sum())} sizes with several runs all have the same value: "
+        f"at {int(tied.sum())} of {int((cells.counts > 1).sum())} sizes with several runs all have the same value: "
         "they count as one run there, and say nothing of the noise"
     )
     return replace(points.only(keep, note), design="runs")
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Runs of equal inputs: how many (K,), their mean, range and variance, and the input itself."""
+
+    counts: Ints
+    means: Floats
+    ranges: Floats
+    variances: Floats
+    size: Floats
+
+    @staticmethod
+    def of(points: Points) -> _Cells:
+        groups = points.groups
+        counts = np.bincount(groups)
+        means = np.bincount(groups, points.y) / counts
+        squares = np.bincount(groups, (points.y - means[groups]) ** 2)
+        low, high = np.full(counts.size, np.inf), np.full(counts.size, -np.inf)
+        np.minimum.at(low, groups, points.y)
+        np.maximum.at(high, groups, points.y)
+        size = np.bincount(groups, points.inputs[0]) / counts
+        return _Cells(counts, means, high - low, squares / np.maximum(counts - 1, 1), size)
+
+    def may_tie(self, grain: float) -> Mask:
+        """Where equal values are what rounding to ``grain`` makes of runs that differ: (K,).
+
+        That needs noise of the grain's size: with much more, seeds do not tie unless they are copies; with much
+        less, all seeds of a size are rounded alike, and their mean is as far off as one of them.
+        """
+        dof = np.maximum(self.counts - 1, 0)
+        pooled = float(np.sum(dof * self.variances)) / max(int(dof.sum()), 1)
+        sd = np.sqrt(max(pooled - grain**2 / 12, 0.0))
+        if grain == 0 or sd <= ROUNDED_ALIKE * grain:
+            return np.zeros(self.counts.size, dtype=bool)
+        return np.array(
+            [_tie_chance(sd / grain, count) > UNLIKELY for count in self.counts.tolist()]
+        )
+
+
+def _tie_chance(sd: float, count: int) -> float:
+    """Chance that so many normal values of this SD are rounded to one whole number."""
+    true, edges = np.linspace(-0.5, 0.5, 21)[:, None], np.arange(-20, 21) - 0.5
+    below = special.ndtr((edges - true) / sd)
+    return float((np.diff(below) ** count).sum(1).mean())
 
 
 def weigh(points: Points, objective: Objective, weighting: Weighting) -> Noise:
@@ -128,16 +176,18 @@ def _from_stderr(points: Points, objective: Objective) -> Noise:
 
 
 def _from_seeds(points: Points, objective: Objective) -> Noise:
-    groups = points.groups
-    counts = np.bincount(groups)
-    means = np.bincount(groups, points.y) / counts
-    dof = counts - 1
-    variances = np.bincount(groups, (points.y - means[groups]) ** 2) / np.maximum(dof, 1)
-    size = np.bincount(groups, points.inputs[0]) / counts
+    cells = _Cells.of(points)
+    # No variance of rounded scores is known to be less than what rounding makes.
+    variances = np.maximum(cells.variances, points.grain**2 / 12)
     line = smoothed_variance(
-        size, means, variances, dof, residual=objective.residual, usual_change=USUAL_CHANGE
+        cells.size,
+        cells.means,
+        variances,
+        cells.counts - 1,
+        residual=objective.residual,
+        usual_change=USUAL_CHANGE,
     )
-    return Noise(np.sqrt(line.variances)[groups], line, "seeds", line.notes)
+    return Noise(np.sqrt(line.variances)[points.groups], line, "seeds", line.notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,10 +215,9 @@ class Spread:
         if self.weights is not None:
             scaled = self.residual**2 / self.weights.at(self.x)
             return self.weights.times(float(scaled.sum() / self.own.sum()))
-        share = self.own * self.dof / self.own.sum()
         squares = self.residual**2 / self.own
         return smoothed_variance(
-            self.x, np.ones(self.x.size), squares, share, usual_change=USUAL_CHANGE
+            self.x, np.ones(self.x.size), squares, self.own, usual_change=USUAL_CHANGE
         )
 
     def reach(self, x: Floats, level: float) -> Floats:

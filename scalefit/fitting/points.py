@@ -30,6 +30,7 @@ class Points:
     counts : how many rows each point averages.
     design : ``unknown`` (no seeds or runs given), ``runs`` (every point its own pretraining run)
         or ``checkpoints`` (some runs give several points).
+    grain : what the values were rounded to, such as 0.1; 0 where they were not.
     """
 
     inputs: tuple[Array, ...]
@@ -40,6 +41,7 @@ class Points:
     counts: NDArray[np.int64]
     design: Design
     notes: tuple[str, ...] = ()
+    grain: float = 0.0
 
     @property
     def groups(self) -> NDArray[np.int64]:
@@ -90,4 +92,14 @@ def points_of(data: Observations) -> Points:
         counts,
         "checkpoints" if len(np.unique(run)) < len(run) else "runs",
         tuple(notes),
+        grain_of(data.values),
     )
+
+
+def grain_of(values: Array) -> float:
+    """Return the power of ten that all values are multiples of, from 1 down to 0.001; 0 where there is none."""
+    for grain in (1.0, 0.1, 0.01, 0.001):
+        steps = values / grain
+        if (np.abs(steps - np.round(steps)) <= 1e-6 * np.maximum(np.abs(steps), 1)).all():
+            return grain
+    return 0.0

@@ -1,10 +1,11 @@
 """Profile, Wald and jackknife behind one interface, against brute force; and which of them a fit gets."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import optimize
 
 import scalefit as sf
@@ -56,25 +57,43 @@ def by_force(fit, quantity, level=0.95):
     return ends
 
 
-def quoted(fit, name, log, theta):
-    with np.errstate(all="ignore"):
-        value = float(fit.law.params(theta)[name])
-        return max(float(np.log(value)), -1e3) if log else min(value, 1e3)
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: power_fit(0.03), lambda: log_fit(0.2), lambda: log_fit(0.4)]
-)
-def test_parameters_have_the_profile_that_a_general_optimiser_finds(make):
-    fit = make()
+def test_parameters_have_the_profile_that_a_general_optimiser_finds():
+    fit = power_fit(0.03)
     for name, interval in fit.intervals().items():
-        if np.isinf([interval.low, interval.high]).any() or interval.low <= 0:
-            continue
-        log = name in ("A", "D0")  # far apart on a plain scale
-        expected = by_force(fit, partial(quoted, fit, name, log))
-        ours = np.array([interval.low, interval.high])
-        ours = np.log(ours) if log else ours
+        # A is far apart on a plain scale
+        scale = (lambda v: np.log(max(v, 1e-9))) if name == "A" else float
+        expected = by_force(fit, lambda t, n=name, f=scale: float(f(fit.law.params(t)[n])))
+        ours = scale(interval.low), scale(interval.high)
         assert ours == pytest.approx(expected, abs=0.02 * (expected[1] - expected[0]))
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.2, 0.4])
+def test_a_bent_region_is_found_to_its_tips(noise):
+    """The log-law's, on 800 × 800 shapes: D0 and beta are known to a factor, and their region is a banana."""
+    fit = log_fit(noise)
+    best = fit.uncertainty.best
+    problem, (b, kappa) = best.problem, best.theta[1:]
+    limit, around = best.rss + best.t(0.95) ** 2 * best.s2, min(0.5, 3 * noise)
+    low, high = np.clip(kappa * (1 + 8 * noise * np.array([-1, 1])), *problem.limits[2])
+    axes = b * np.linspace(1 - around, 1 + around, 800), np.linspace(low, high, 800)
+    B, K = np.meshgrid(*axes, indexing="ij")
+    gram = moment = square = 0.0
+    for x, y, w in zip(X, problem.y, best.weights, strict=True):
+        (phi,) = problem.law.columns((x,), (B, K))
+        gram, moment, square = gram + w * phi**2, moment + w * phi * y, square + w * y**2
+    inside = square - moment**2 / gram <= limit
+    theta = np.stack([moment / gram, B, K], axis=-1)[inside]
+    assert abs(theta[:, 1] / b - 1).max() < 0.99 * around, "all of it is on these shapes"
+    for name in ("D0", "beta"):
+        values, interval = fit.law.params(theta)[name], fit.intervals()[name]
+        expected = [values.min(), values.max()]
+        ours = [interval.low, interval.high]
+        if name == "D0":  # known to a factor
+            expected, ours = np.log(np.maximum([expected, ours], 1.0))
+        if np.isfinite(expected).all():
+            assert ours == pytest.approx(expected, abs=0.03 * (expected[1] - expected[0]))
+        else:
+            assert ours[1] > 100
 
 
 def test_the_curve_has_the_profile_that_a_general_optimiser_finds():
@@ -175,3 +194,23 @@ def test_quality_is_compared_by_its_logarithms_and_loss_by_its_values():
     assert log_fit(0.2).solution.problem.objective == Objective(residual="log")
     assert power_fit(0.03).solution.problem.objective == Objective()
     assert log_fit(0.2, residual="linear").solution.problem.objective == Objective()
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(5, 14), st.sampled_from([0.0, 0.5, 0.9]))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_naming_the_run_never_narrows(seed, size, correlation):
+    """Checkpoints of one run: saying so can only add doubt, at every size and for every parameter."""
+    rng = np.random.default_rng(seed)
+    x, e = np.geomspace(1e7, 1e10, size), rng.normal(size=size)
+    for i in range(1, size):
+        e[i] = correlation * e[i - 1] + np.sqrt(1 - correlation**2) * e[i]
+    data = {"pretrain_tokens": x, "cross_entropy": 1.7 + 400 * x**-0.3 + 0.03 * e}
+    at = (np.geomspace(1e6, 1e12, 7),)
+    plain = sf.fit(data, "cross_entropy")
+    for column in ("pretrain_run", "pretrain_seed"):
+        named = sf.fit({**data, column: [1] * size}, "cross_entropy")
+        (low, high), (named_low, named_high) = plain.band(at), named.band(at)
+        assert (named_high - named_low >= (high - low) * (1 - 1e-9)).all()
+        for name, interval in named.intervals().items():
+            assert interval.width >= plain.intervals()[name].width * (1 - 1e-9)
+        assert any("checkpoints of one run" in note for note in named.notes)
