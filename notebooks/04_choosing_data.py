@@ -64,6 +64,10 @@ sf.plan(table, "bleu", at="10M", where=cell)
 # %%
 both = {"corpus": "fr+en", "task": "en-fr", "domain": "in"}
 law = sf.fit(
-    table, "cross_entropy", "multiplicative", where=both, inputs={"X": "pretrain_tokens", "F": "finetune_tokens"}
+    table,
+    "cross_entropy",
+    "multiplicative",
+    where=both,
+    inputs={"X": "pretrain_tokens", "F": "finetune_tokens"},
 )
 sf.allocate(law, [1e6, 1e7], price={"X": 1.0, "F": 20.0}, resamples=50)

@@ -24,7 +24,9 @@ tested = sf.backtest(table, "bleu", ["log", "ceiling"], fit_smallest=4)
 tested
 
 # %%
-tested.to_frame().query("distance == 'all'")[["forecaster", "error", "to_best_baseline", "inside_95"]]
+tested.to_frame().query("distance == 'all'")[
+    ["forecaster", "error", "to_best_baseline", "inside_95"]
+]
 
 # %% [markdown]
 # Cross-entropy by the power law:

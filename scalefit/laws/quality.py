@@ -21,6 +21,7 @@ ce_to_bleu = Law(
             spacing="log",
             points=65,
             meaning="relative loss of quality per nat",
+            role="exponent",
         ),
     ),
     basis=lambda L, k, L_ref: (np.exp(k * (L_ref - L)),),

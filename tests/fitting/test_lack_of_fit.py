@@ -50,11 +50,11 @@ def runs(rng, spread, wiggle=0.0, units=3):
 
 
 def test_checkpoints_of_runs_that_miss_the_law_together():
-    found = sf.fit(runs(np.random.default_rng(1), 0.01, wiggle=0.1), "cross_entropy")
+    found = sf.fit(runs(np.random.default_rng(1), 0.01, wiggle=0.1), "cross_entropy", "power")
     assert found.misfit.by == "runs"
     assert found.misfit.seen
     assert "all runs leave the curve at the same sizes" in found.verdict
-    true = sf.fit(runs(np.random.default_rng(1), 0.01), "cross_entropy")
+    true = sf.fit(runs(np.random.default_rng(1), 0.01), "cross_entropy", "power")
     at = (np.array([1e11]),)
     (low, high), (narrow_low, narrow_high) = found.band(at), true.band(at)
     assert high - low > 2 * (narrow_high - narrow_low), "the misfit is part of the doubt"
@@ -63,7 +63,7 @@ def test_checkpoints_of_runs_that_miss_the_law_together():
 def test_runs_that_drift_are_no_misfit():
     """Residuals of one run hang together; taken for independent ones, half of these would alarm."""
     rng = np.random.default_rng(2)
-    seen = [sf.fit(runs(rng, 0.02), "cross_entropy").misfit.seen for _ in range(60)]
+    seen = [sf.fit(runs(rng, 0.02), "cross_entropy", "power").misfit.seen for _ in range(60)]
     assert sum(seen) <= 7
 
 
