@@ -348,13 +348,13 @@ def sections_of(text: str) -> dict[str, str]:
 INTRODUCTION = """# Do the intervals hold?
 
 Share of simulated data sets, in percent, whose intervals hold the truth: at 95 % for the exponent, at 95, 80 and 50 %
-for the curve and for the value of a new run at 10 × the largest size; and the width of the 95 % interval over that of the
-Wald-t interval (scatter about the curve, n − p degrees of freedom; what `lmfit` and `curve_fit` give). Settings are the
-defaults: logarithms of a quality are compared, values of cross-entropy.
+for the curve and for the value of a new run at 10 × the largest size; and the width of the 95 % interval over that of
+the Wald-t interval (scatter about the curve, n − p degrees of freedom; what `lmfit` and `curve_fit` give). Settings are
+the defaults: logarithms of a quality are compared, values of cross-entropy.
 
 Made by `python benchmarks/simulate_intervals.py`; with `--only "TITLE"` one table is made again. Noise as Gordon's
-five-seed translation runs show: 0.031 nats or 1 % of cross-entropy, 0.69 points or 4 % of BLEU. Truth: E 1.7, A 400, α 0.3 over
-10⁷–10¹⁰ tokens; D0 10⁴, s 20, β 1.2 over 10⁶–10¹⁰."""
+five-seed translation runs show: 0.031 nats or 1 % of cross-entropy, 0.69 points or 4 % of BLEU. Truth: E 1.7, A 400,
+α 0.3 over 10⁷–10¹⁰ tokens; D0 10⁴, s 20, β 1.2 over 10⁶–10¹⁰."""
 FOOTNOTES = (
     "\\* the ratio of medians, where some intervals are half-infinite (the exponent β of the log-law when D0 → 0).",
     "Checkpoints: 80 % of the noise is shared by all checkpoints of a run, or neighbours have the correlation that is "

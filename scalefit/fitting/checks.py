@@ -169,9 +169,7 @@ def _bound_notes(solution: Solution) -> list[str]:
     at = set(solution.at_bound)
     floor = law.named("floor")
     x, y = solution.problem.inputs[0], solution.problem.y
-    flat = at & {
-        p.name for p in (*law.coefficients, *law.shapes) if p.role in ("scale", "exponent")
-    }
+    flat = at & {law.named("scale"), law.named("exponent")}
     if flat and law.falls is not None and len(law.inputs) == 1:
         trend = stats.spearmanr(x, y)
         if (trend.statistic > 0) == law.falls:
