@@ -20,7 +20,7 @@ MAPPING = {"tokens": "pretrain_tokens", "loss": "cross_entropy"}
 DOORS = {
     "fit": lambda data, **o: sf.fit(data, "bleu", "log", **o),
     "fit_each": lambda data, **o: sf.fit_each(data, "bleu", "log", **o),
-    "forecast": lambda data, **o: sf.forecast(data, 28.0, **o),
+    "forecast": lambda data, **o: sf.forecast(data, target=28.0, **o),
     "align": sf.align,
     "monitor": sf.monitor,
     "variance": lambda data, **o: sf.variance(data, metric="bleu", **o),

@@ -55,7 +55,7 @@ def test_the_page_begins_with_the_corpora_that_are_misaligned():
     assert alignment_section(sf.align(table([20, 23, 25, 26, 27]))).lead == ""
     lead = alignment_section(sf.align(table([20, 23, 25, 26, 20]))).lead
     assert lead == "misaligned: bleu"
-    page = sf.forecast(table([20, 23, 25, 26, 20]), 30)
+    page = sf.forecast(table([20, 23, 25, 26, 20]), target=30)
     made = forecast_report(page, more=[Section("Alignment", lead=lead)])
     assert made.summary == (page.verdict, lead)
 
