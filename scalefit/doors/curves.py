@@ -14,6 +14,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
+from scalefit.table.apart import columns_asked
 
 LEAST = 2
 CURVE = LAWS["power"]  # any law of one input: gathering asks it for its input alone
@@ -104,7 +105,7 @@ def in_domain(
     table: Table, by: Sequence[str] | None, where: Mapping[str, Any] | None
 ) -> tuple[Table, tuple[str, ...]]:
     """Keep the in-domain rows where both domains are there and nobody asked for either."""
-    asked = "domain" in (*(by or ()), *(where or {}))
+    asked = "domain" in (*(columns_asked(by) or ()), *(where or {}))
     if asked or not table.has("domain") or set(table.unique("domain")) != {"in", "out"}:
         return table, ()
     left = len(table.where(domain="out"))

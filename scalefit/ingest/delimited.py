@@ -66,12 +66,15 @@ def rows(source: Source) -> Iterator[Row]:
             return
         except csv.Error as error:
             raise source.wrong(counter.line, f"no valid CSV: {error}") from error
-        if not any(cell.strip() for cell in cells):
+        joined = "".join(cells)
+        if not joined.strip():
             continue
-        place = counter.line if "\n" not in "".join(cells) else place
+        place = counter.line if "\n" not in joined else place
         if len(cells) != len(names):
             raise _ragged(source, place, len(cells), len(names))
-        yield {**dict(zip(names, cells, strict=True)), "@place": source.at(place)}
+        row = dict(zip(names, cells, strict=True))
+        row["@place"] = source.at(place)
+        yield row
 
 
 def cells_of(line: str, mark: str) -> list[str]:

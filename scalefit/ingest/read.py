@@ -138,7 +138,7 @@ def read(
     places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]
     for row, place in zip(found.rows, places, strict=True):
         row["source"] = row.get("source") or place
-    frame = _frame([{k: v for k, v in r.items() if k not in HIDDEN} for r in found.rows])
+    frame = _frame(found.rows)
     try:
         made = build(
             frame,
@@ -155,11 +155,14 @@ def read(
 
 
 def _frame(rows: list[Row]) -> pd.DataFrame:
-    """Return rows as a frame; halves of characters, which no frame holds, are replaced."""
+    """Return rows as a frame of cells as they are; halves of characters, which none holds, are replaced."""
+    shapes = dict.fromkeys(map(tuple, rows))
+    names = dict.fromkeys(n for shape in shapes for n in shape if n not in HIDDEN)
     try:
-        return frame_of(rows)
+        return frame_of(rows, list(names), as_is=True)
     except UnicodeEncodeError:
-        return frame_of({_held(k): _held(v) for k, v in row.items()} for row in rows)
+        held = [{_held(k): _held(v) for k, v in row.items()} for row in rows]
+        return frame_of(held, list(dict.fromkeys(map(_held, names))), as_is=True)
 
 
 def _held(cell: Any) -> Any:
@@ -193,7 +196,7 @@ def _manifest(source: Source | None) -> manifests.Manifest | None:
 
 def _narrow(name: str, rows: Sequence[Row]) -> None:
     """Refuse rows of so many different columns that their table would not fit into memory."""
-    names = {name for row in rows for name in row}
+    names = {name for shape in set(map(tuple, rows)) for name in shape}
     if len(names) > LIMITS.columns or len(names) * len(rows) > 2 * LIMITS.cells:
         raise FormatError(
             f"{name}: {len(rows)} rows with {len(names)} different columns in all; needed rows that "
@@ -203,11 +206,13 @@ def _narrow(name: str, rows: Sequence[Row]) -> None:
 
 def _one_shape(rows: Sequence[Row]) -> None:
     """Refuse long and wide rows in one call."""
+    shapes: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        shapes.setdefault(tuple(row), row)
     long: Callable[[Row], bool] = lambda row: "metric" in row and "value" in row  # noqa: E731
     first = long(rows[0])
-    for row in rows:
-        wide = any(known(str(name)) for name in row)
-        if long(row) != first and (wide or not first):
+    for shape, row in shapes.items():
+        if long(row) != first and (not first or any(known(str(name)) for name in shape)):
             raise FormatError(
                 f"{row.get('@place') or row.get('source')}: long rows (metric, value) and wide ones (a "
                 "column a metric) in one call. Try: read them apart, and join the tables' frames"

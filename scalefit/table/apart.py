@@ -58,9 +58,7 @@ def grouping(
         Rows of one run differ in a column, and kept apart they leave no curve.
     """
     rows = table.pretrained()
-    asked = [by] if isinstance(by, str) else by
-    if not (asked is None or all(isinstance(name, str) for name in _several(asked))):
-        raise TableError(f"found by={by!r}; needed names of columns, e.g. by=['corpus', 'task']")
+    asked = columns_asked(by)
     if asked is not None:
         asked = [n if n in KNOWN else column_of(table.columns, n) for n in asked]
     columns = list(group_columns(rows, asked, used=used))
@@ -72,8 +70,14 @@ def grouping(
     return Grouping(tuple(columns), tuple(notes))
 
 
-def _several(names: Any) -> Iterable[Any]:
-    return names if isinstance(names, Iterable) else [names]
+def columns_asked(by: Any) -> list[str] | None:
+    """Return the columns that a user groups by as a list; None stays None."""
+    if by is None:
+        return None
+    names = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
+    if not all(isinstance(name, str) for name in names):
+        raise TableError(f"found by={by!r}; needed names of columns, e.g. by=['corpus', 'task']")
+    return names
 
 
 def _added(rows: Table, name: str) -> str:

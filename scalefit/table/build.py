@@ -13,6 +13,7 @@ from scalefit.errors import MissingColumnError, TableError
 from . import checks, consistency
 from .cells import (
     count_cell,
+    distinct,
     guess,
     is_missing,
     is_text,
@@ -132,10 +133,12 @@ def _type_columns(draft: Draft) -> None:
 
 
 def _to_numbers(draft: Draft, name: str, *, count: bool) -> None:
-    if name == "value" and is_text(draft.frame[name]):
-        _without_errors(draft)
     series = draft.frame[name]
     found, bad = numbers(series, count_cell if count else number_cell)
+    if name == "value" and bad.any() and is_text(series):
+        _without_errors(draft)
+        series = draft.frame[name]
+        found, bad = numbers(series, number_cell)
     needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
     hint = "a decimal point instead of the comma" if not count else ""
     draft.blame(bad, name, lambda i: repr(series.iloc[i]), needed, hint)
@@ -144,11 +147,12 @@ def _to_numbers(draft: Draft, name: str, *, count: bool) -> None:
 
 def _without_errors(draft: Draft) -> None:
     """Take the value out of cells such as ``21.3 ± 0.4``: whose spread that is, no cell says."""
-    values = list(draft.frame["value"])
-    told = [_PLUS_MINUS.fullmatch(v) if isinstance(v, str) else None for v in values]
+    cells, codes = distinct(draft.frame["value"])
+    told = [_PLUS_MINUS.fullmatch(v) if isinstance(v, str) else None for v in cells]
     if any(told):
-        draft.put("value", [m[1] if m else v for m, v in zip(told, values, strict=True)])
-        rows = np.array([m is not None for m in told])
+        plain = np.array([m[1] if m else v for m, v in zip(told, cells, strict=True)], dtype=object)
+        draft.put("value", plain[codes])
+        rows = np.array([m is not None for m in told])[codes]
         draft.note(
             f"{rows.sum()} values stand with a ±, which is left out (a deviation over seeds and a "
             f"standard error look alike; a column 'stderr' says it): {draft.some(rows)}"

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scalefit.types import Floats, Ints, Mask
 from scalefit.units import parse_count
 
 from .columns import MISSING
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _UNHELD = re.compile("[\0\ud800-\udfff]")
 _WHOLE = 2**53
 _TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
@@ -35,11 +34,25 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
+def distinct(series: pd.Series[Any]) -> tuple[list[Any], Ints]:
+    """Return cells, and which of them each row has: distinct ones where all are texts.
+
+    What a text means is worked out once, however often it stands there; a table of a million rows
+    has few tasks and seeds. Of mixed cells each stands for itself, for 1, 1.0 and True are equal.
+    """
+    cells = series.to_numpy(dtype=object)
+    if pd.api.types.infer_dtype(cells, skipna=True) != "string":
+        return list(cells), np.arange(len(cells))
+    codes, texts = pd.factorize(cells)
+    return [*texts, None], np.asarray(codes, dtype=np.int64)  # -1, what is missing, is the last
+
+
 def missing(series: pd.Series[Any]) -> Mask:
     """Return where a column has nothing."""
     if not is_text(series):
         return np.asarray(series.isna(), dtype=bool)
-    return np.array([is_missing(v) for v in series], dtype=bool)
+    cells, codes = distinct(series)
+    return np.array([is_missing(v) for v in cells], dtype=bool)[codes]
 
 
 def numbers(series: pd.Series[Any], parse: Callable[[str], float | None]) -> tuple[Floats, Mask]:
@@ -49,10 +62,13 @@ def numbers(series: pd.Series[Any], parse: Callable[[str], float | None]) -> tup
     if not is_text(series):
         found = series.to_numpy(dtype=float, na_value=np.nan)
         return found, np.zeros(len(series), dtype=bool)
-    gone = missing(series)
-    values = [np.nan if m else _number(v, parse) for v, m in zip(series, gone, strict=True)]
+    cells, codes = distinct(series)
+    values = [_number(v, parse) for v in cells]
+    values = [
+        np.nan if v is None and is_missing(c) else v for v, c in zip(values, cells, strict=True)
+    ]
     bad = np.array([v is None for v in values], dtype=bool)
-    return np.array([np.nan if v is None else v for v in values], dtype=float), bad
+    return np.array([np.nan if v is None else v for v in values], dtype=float)[codes], bad[codes]
 
 
 def _number(value: Any, parse: Callable[[str], float | None]) -> float | None:
@@ -79,9 +95,11 @@ def number_cell(text: str) -> float | None:
     return np.inf if value != value else value
 
 
-def texts(series: pd.Series[Any]) -> list[str | None]:
+def texts(series: pd.Series[Any]) -> NDArray[Any]:
     """Return a column as stripped texts; 3.0 becomes ``3``, and missing cells None."""
-    return [None if is_missing(v) else _as_text(v) for v in series]
+    cells, codes = distinct(series)
+    told = [None if is_missing(v) else _as_text(v) for v in cells]
+    return np.array([*told, None], dtype=object)[:-1][codes]
 
 
 def _as_text(value: Any) -> str:
@@ -106,12 +124,13 @@ def guess(series: pd.Series[Any]) -> pd.Series[Any]:
         if held and (series.dtype.kind not in "iu" or np.abs(found).max(initial=0) <= _WHOLE):
             return pd.Series(found, index=series.index)
         return pd.Series(texts(series), index=series.index, dtype=object)
-    if any(isinstance(v, list | dict | tuple | set) for v in series):
+    cells, _ = distinct(series)
+    if any(isinstance(v, list | dict | tuple | set) for v in cells):
         held_as = [None if is_missing(v) else plain_text(str(v)) for v in series]
         return pd.Series(held_as, index=series.index, dtype=object)
     found, bad = numbers(series, _number_or_truth)
     held = not (bad.any() or np.isinf(found).any() or np.isnan(found).all())
-    if held and not any(map(_too_whole, series)):
+    if held and not any(map(_too_whole, cells)):
         return pd.Series(found, index=series.index)
     return pd.Series(texts(series), index=series.index, dtype=object)
 

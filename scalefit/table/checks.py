@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from scalefit.groups import spelling
+from scalefit.types import Floats, Mask
 
-from .cells import Floats, Mask
 from .columns import COUNTS
 from .draft import Draft
 from .metrics import METRICS, Metric, canonical, metric
@@ -39,9 +40,15 @@ def check(draft: Draft) -> None:
         if draft.has(name):
             _count(draft, name)
     _stderr(draft)
-    for name in draft.frame["metric"].unique():
-        _metric_range(draft, metric(str(name)))
-    _fractions(draft)
+    for known, mine in by_metric(draft):
+        _metric_range(draft, known, mine)
+        _fractions(draft, known, mine)
+
+
+def by_metric(draft: Draft) -> list[tuple[Metric, Mask]]:
+    """Return every metric with its rows."""
+    codes, names = pd.factorize(draft.frame["metric"])
+    return [(metric(str(name)), codes == k) for k, name in enumerate(names)]
 
 
 def rows_of(draft: Draft, name: str) -> Mask:
@@ -115,8 +122,7 @@ def _stderr(draft: Draft) -> None:
         draft.blame(wrong, "stderr", lambda i: _seen(values[i]), "a finite number, 0 or more")
 
 
-def _metric_range(draft: Draft, known: Metric) -> None:
-    mine = rows_of(draft, known.name)
+def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
     values = _clipped(draft, known, mine)
     infinite = mine & np.isinf(values)
     draft.blame(infinite, "value", lambda i: f"{known.name} {_seen(values[i])}", "a finite number")
@@ -151,16 +157,13 @@ def _range_hint(known: Metric) -> str:
     return "look at the file's columns, or allow='range'"
 
 
-def _fractions(draft: Draft) -> None:
+def _fractions(draft: Draft, known: Metric, mine: Mask) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
-    for name in draft.frame["metric"].unique():
-        mine = rows_of(draft, name)
-        suspect = metric(str(name)).percent and 0 < np.max(values[mine]) <= 1
-        if suspect and "fractions" not in draft.allow:
-            draft.blame(
-                mine,
-                "value",
-                lambda i: f"{name} {values[i]:g}",  # noqa: B023 - called at once
-                f"0 to 100: no {name} here is above 1, so these look like fractions",
-                "multiply by 100, or allow='fractions' where they are truly that low",
-            )
+    if known.percent and 0 < np.max(values[mine]) <= 1 and "fractions" not in draft.allow:
+        draft.blame(
+            mine,
+            "value",
+            lambda i: f"{known.name} {values[i]:g}",
+            f"0 to 100: no {known.name} here is above 1, so these look like fractions",
+            "multiply by 100, or allow='fractions' where they are truly that low",
+        )

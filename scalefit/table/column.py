@@ -41,7 +41,7 @@ class Column:
             return self.series.to_numpy(dtype=float, na_value=np.nan)
         if self.series.dtype == object:
             return np.asarray(self.series.to_numpy(), dtype=object)
-        return np.array([*texts(self.series), None], dtype=object)[:-1]
+        return texts(self.series)
 
     @cached_property
     def there(self) -> Mask:
@@ -50,12 +50,8 @@ class Column:
 
     @cached_property
     def _coded(self) -> tuple[Ints, list[Any]]:
-        codes, distinct = pd.factorize(self.values)
-        levels = [self._plain(value) for value in distinct]
-        order = sorted(range(len(levels)), key=lambda i: rank(levels[i]))
-        place = np.empty(len(levels) + 1, dtype=np.int64)
-        place[[*order, -1]] = [*range(1, len(levels) + 1), 0]
-        return place[codes], [None, *(levels[i] for i in order)]
+        codes, distinct = pd.factorize(self.values, sort=True)
+        return np.asarray(codes + 1, dtype=np.int64), [None, *map(self._plain, distinct)]
 
     @property
     def codes(self) -> Ints:
@@ -78,13 +74,6 @@ class Column:
     def meets(self, wanted: Any, rows: Ints) -> Mask:
         """Return which of the rows meet a condition, see :func:`scalefit.groups.met`."""
         return met(self.levels, wanted, number=self.is_number)[self.codes[rows]]
-
-
-def rank(value: Any) -> tuple[int, float, str]:
-    """Return a sort key over None, numbers and texts, in that order."""
-    if value is None:
-        return (0, 0.0, "")
-    return (1, float(value), "") if isinstance(value, int | float) else (2, 0.0, str(value))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from .cells import Mask, is_missing
-from .checks import ENTROPIES, rows_of
+from scalefit.types import Floats, Ints, Mask
+
+from .checks import ENTROPIES, by_metric, rows_of
+from .column import Columns
 from .columns import KNOWN, MEASURED, SEEDS
 from .draft import Draft
 from .metrics import METRICS, metric
@@ -21,22 +23,20 @@ _SETTING = ("metric", "task", "eval_set", "domain")
 def check(draft: Draft) -> None:
     """Check the rows against each other; drop copies with a note."""
     _drop_duplicates(draft)
-    _conflicts(draft)
+    columns = Columns(draft.frame)  # what tells rows apart is worked out once for all rules
+    _conflicts(draft, columns)
     _one_per_metric(draft, "signature", "signatures", "score all outputs with one signature")
     _one_per_metric(draft, "tokenizer", "tokenizers", "compare cross_entropy_per_byte instead")
     _one_per_metric(draft, "unit", "units", "convert to one unit")
-    _mixed_scales(draft)
+    _mixed_scales(draft, columns)
     _precision(draft)
     _repetition(draft)
-    _monotone(draft)
+    _monotone(draft, columns)
 
 
-def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+def _codes(columns: Columns, names: Iterable[str]) -> Ints:
     """Return a group number for every row; missing cells count as equal."""
-    there = [c for c in columns if c in frame.columns]
-    if not there:
-        return np.zeros(len(frame), dtype=int)
-    return frame.groupby(there, dropna=False, sort=False).ngroup().to_numpy()
+    return columns.labels(list(names), np.arange(len(columns.frame)))
 
 
 def _drop_duplicates(draft: Draft) -> None:
@@ -49,11 +49,11 @@ def _drop_duplicates(draft: Draft) -> None:
         draft.keep(~again)
 
 
-def _conflicts(draft: Draft) -> None:
+def _conflicts(draft: Draft, columns: Columns) -> None:
     known = [c for c in draft.frame.columns if c in KNOWN and c not in MEASURED and c != "unit"]
     extras = [c for c in draft.frame.columns if c not in KNOWN]
-    codes = _codes(draft.frame, known)
-    full = _codes(draft.frame, [*known, *extras])
+    codes = _codes(columns, known)
+    full = _codes(columns, [*known, *extras])
     alike, same = np.bincount(codes)[codes] > 1, np.bincount(full)[full] > 1
     seeded = _seeded(draft.frame)
     _note_rows(draft, alike & ~same, f"differ from another only in {listed(extras)}")
@@ -96,16 +96,14 @@ def _blame_group(draft: Draft, rows: np.ndarray) -> None:
 def _one_per_metric(draft: Draft, column: str, name: str, hint: str) -> None:
     if not draft.has(column):
         return
-    for _, part in draft.frame.groupby(list(_there(draft, _SETTING)), dropna=False, sort=False):
-        found = part.drop_duplicates(column)[[column, "metric"]].dropna(subset=[column])
-        if column == "tokenizer" and part["metric"].iloc[0] not in ("cross_entropy", "perplexity"):
-            continue
-        if len(found) > 1:
-            _blame_mix(draft, found, column, name, hint)
-
-
-def _there(draft: Draft, columns: Sequence[str]) -> list[str]:
-    return [c for c in columns if draft.has(c)]
+    there = draft.frame[[c for c in dict.fromkeys((*_SETTING, column)) if draft.has(c)]]
+    kinds = there[there[column].notna()].drop_duplicates()
+    if column == "tokenizer":
+        kinds = kinds[kinds["metric"].isin(("cross_entropy", "perplexity"))]
+    setting = [c for c in _SETTING if draft.has(c)]
+    several = kinds[kinds.duplicated(setting, keep=False)]
+    for _, found in several.groupby(setting, dropna=False, sort=False):
+        _blame_mix(draft, found, column, name, hint)
 
 
 def _blame_mix(draft: Draft, found: pd.DataFrame, column: str, name: str, hint: str) -> None:
@@ -121,20 +119,23 @@ def _blame_mix(draft: Draft, found: pd.DataFrame, column: str, name: str, hint: 
     )
 
 
-def _mixed_scales(draft: Draft) -> None:
+def _mixed_scales(draft: Draft, columns: Columns) -> None:
     """Find fractions beside percentages: within a cell of seeds, or within COMET."""
     values = draft.frame["value"].to_numpy(dtype=float)
-    percent = np.array([metric(m).percent for m in draft.frame["metric"]])
+    names = draft.frame["metric"]
+    percent = names.isin([m for m in names.unique() if metric(str(m)).percent]).to_numpy()
     comet = rows_of(draft, "comet") | rows_of(draft, "comet_qe")
     small = percent & (values > 0) & (values <= 1)
     if "units" in draft.allow or not (small.any() or comet.any()):
         return
     skipped = {*MEASURED, *SEEDS, "pretrain_run", "unit"}
-    codes = _codes(draft.frame, [c for c in draft.frame.columns if c not in skipped])
+    codes = _codes(columns, [c for c in draft.frame.columns if c not in skipped])
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
     scale = np.divide(biggest[codes], 100 * values, out=np.zeros(len(values)), where=values != 0)
-    beside = small & (scale > 2 / 3) & (scale < 3 / 2) & ~_same_tool(draft, codes, biggest)
+    beside = small & (scale > 2 / 3) & (scale < 3 / 2)
+    if beside.any():
+        beside &= ~_same_tool(draft, columns, codes, biggest)
     large = comet & (np.abs(values) > 5)
     if large.any() and (comet & ~large).sum() > 0:
         beside |= comet & ~large & (np.abs(values) <= 1.2)
@@ -150,15 +151,15 @@ def _mixed_scales(draft: Draft) -> None:
     )
 
 
-def _same_tool(draft: Draft, codes: np.ndarray, biggest: np.ndarray) -> Mask:
+def _same_tool(draft: Draft, columns: Columns, codes: Ints, biggest: Floats) -> Mask:
     """Return the rows whose signature the largest value of their cell has too: one tool, one unit."""
     if not draft.has("signature"):
         return np.zeros(len(draft.frame), dtype=bool)
-    signed = np.array([None if is_missing(s) else str(s) for s in draft.frame["signature"]])
-    largest = np.full(len(biggest), None, dtype=object)
+    signed = columns.named["signature"].codes
     top = draft.frame["value"].to_numpy(dtype=float) == biggest[codes]
+    largest = np.zeros(len(biggest), dtype=np.int64)
     largest[codes[top]] = signed[top]
-    return np.array([a is not None and a == b for a, b in zip(signed, largest[codes], strict=True)])
+    return np.asarray((signed > 0) & (signed == largest[codes]))
 
 
 def _precision(draft: Draft) -> None:
@@ -166,11 +167,10 @@ def _precision(draft: Draft) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
     with np.errstate(over="ignore"):  # of values near the largest float
         coarse = (values != 0) & (np.round(values, 1) == values)
-    for name in draft.frame["metric"].unique():
-        mine = rows_of(draft, name)
-        if metric(str(name)).percent and (coarse & mine).sum() > 0.5 * mine.sum():
+    for known, mine in by_metric(draft):
+        if known.percent and (coarse & mine).sum() > 0.5 * mine.sum():
             draft.note(
-                f"low precision: {(coarse & mine).sum()} of {mine.sum()} {name} values have one "
+                f"low precision: {(coarse & mine).sum()} of {mine.sum()} {known.name} values have one "
                 "decimal or none, so each may be off by 0.05 (sacrebleu -w 4 prints more)"
             )
 
@@ -191,24 +191,22 @@ def _repetition(draft: Draft) -> None:
         )
 
 
-def _monotone(draft: Draft) -> None:
+def _monotone(draft: Draft, columns: Columns) -> None:
     """Note cross-entropy curves that rise from one checkpoint to the next of the same run."""
     if not (draft.has("pretrain_run") and draft.has("pretrain_tokens")):
         return
-    rows = draft.frame[draft.frame["metric"].isin(ENTROPIES) & draft.frame["pretrain_run"].notna()]
+    named = draft.frame["metric"].isin(ENTROPIES) & draft.frame["pretrain_run"].notna()
+    rows = draft.frame[named]
     skipped = {*MEASURED, "pretrain_tokens", "unit", "corpus", "unique_tokens", "run", "step"}
     keys = [c for c in rows.columns if c in KNOWN and c not in skipped]
-    curves = rising = 0
-    worst, place = 0.0, ""
-    for _, curve in rows.groupby(keys, dropna=False, sort=False):
-        curve = curve.sort_values("pretrain_tokens")
-        rise = np.diff(curve["value"].to_numpy(dtype=float), prepend=np.inf)
-        curves += len(curve) > 1
-        rising += bool((rise > 0).any())
-        if rise.max(initial=0.0) > worst:
-            worst, place = float(rise.max()), draft.labels[int(curve.index[int(rise.argmax())])]
-    if rising:
+    curve = columns.labels(keys, np.flatnonzero(named))
+    order = np.lexsort((rows["pretrain_tokens"].to_numpy(dtype=float), curve))
+    curve, values = curve[order], rows["value"].to_numpy(dtype=float)[order]
+    rise = np.where(np.diff(curve, prepend=-1) == 0, np.diff(values, prepend=np.inf), -np.inf)
+    if (rise > 0).any():
+        rising, curves = len(np.unique(curve[rise > 0])), int((np.bincount(curve) > 1).sum())
+        place = draft.labels[int(rows.index[order[int(rise.argmax())]])]
         draft.note(
             f"non-monotone checkpoints: {rising} of {curves} cross-entropy curves rise somewhere, "
-            f"at most by {worst:.3g} {METRICS['cross_entropy'].unit} ({place})"
+            f"at most by {rise.max():.3g} {METRICS['cross_entropy'].unit} ({place})"
         )

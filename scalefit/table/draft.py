@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import Mask
+from scalefit.types import Mask
+
 from .problems import Problem
 
 
@@ -60,9 +61,11 @@ class Draft:
 
     def put(self, column: str, values: Iterable[Any]) -> None:
         """Set a column; texts keep None for missing."""
-        found = list(values) if not isinstance(values, np.ndarray) else values
-        kind = None if isinstance(found, np.ndarray) else object
-        self.frame[column] = pd.Series(found, index=self.frame.index, dtype=kind)
+        cells = values if isinstance(values, np.ndarray) else list(values)
+        number = isinstance(cells, np.ndarray) and cells.dtype != object
+        self.frame[column] = pd.Series(
+            cells, index=self.frame.index, dtype=None if number else object
+        )
 
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""

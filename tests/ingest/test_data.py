@@ -136,7 +136,7 @@ def test_a_metric_that_the_user_names_counts(name):
 def test_numbers_where_numbers_are_needed():
     fit = sf.fit(COLUMNS, "bleu", "log", mapping=MAPPING, where={"corpus": "fr"})
     assert sf.predict(fit, 1e9).estimate == sf.predict(fit, pretrain_tokens="1B").estimate
-    with pytest.raises(DomainError, match="found target='15'; needed a number"):
+    with pytest.raises(DomainError, match="target is '15'"):
         sf.tokens_for(fit, "15")
     with pytest.raises(DesignError, match="found a Fit; needed the spread over seeds first"):
         sf.seeds_needed(fit, target=20)

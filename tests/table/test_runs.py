@@ -46,7 +46,7 @@ def test_a_forecast_tells_the_users_own_corpora_apart():
         for name, base, slope in (("a", 1.0, 2.0), ("b", 3.0, 1.5), ("c", -4.0, 3.0))
         for size in SIZES
     ]
-    forecast = sf.forecast(pd.DataFrame(rows), 24.0)
+    forecast = sf.forecast(pd.DataFrame(rows), target=24.0)
     assert [o.group["Mixture"] for o in forecast] == ["a", "b", "c"]
 
 
