@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalefit.errors import FitError, ScalefitError
-from scalefit.fitting.gather import gather
+from scalefit.fitting.gather import gather_group
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series
 from scalefit.groups import group_name
@@ -73,7 +73,8 @@ def asked(
     )
     table, notes = in_domain(whole, by, where)
     name = table.metric(metric)
-    apart = grouping(table.where(metric=name), by, used=used)
+    both = [name, *(m for m in map(table.spelled, beside) if m in table.metrics and m != name)]
+    apart = grouping(table.where(metric=both), by, used=used)
     return Asked(table, name, apart.columns, (*table.notes, *notes, *apart.notes))
 
 
@@ -84,9 +85,8 @@ def curves_of(
     rows, groups, failures = [], [], {}
     for key, part in table.where(metric=metric).groups(by):
         group = dict(key)
-        present = {k: v for k, v in group.items() if part.has(k)}
         try:
-            one = gather(part, metric, CURVE, {CURVE.inputs[0]: column}, present)
+            one = gather_group(part, metric, {CURVE.inputs[0]: column}, CURVE)
             sizes = len(series_from(one))
             if sizes < LEAST:
                 raise FitError(

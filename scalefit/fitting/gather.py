@@ -42,7 +42,12 @@ def gather(
     name = table.metric(metric)
     rows = table.where(metric=name)
     _refuse_mixtures(rows, columns.values(), where or {})
-    return _without_baseline(cut(rows, name, columns), law)
+    return gather_group(rows, name, columns, law)
+
+
+def gather_group(rows: Table, metric: str, columns: Mapping[str, str], law: Law) -> Observations:
+    """Cut the law's inputs (law input -> column) out of rows that :func:`scalefit.table.grouping` has set apart."""
+    return _without_baseline(cut(rows, metric, columns), law)
 
 
 def input_columns(law: Law, inputs: Mapping[str, str] | None) -> dict[str, str]:
