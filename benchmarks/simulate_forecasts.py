@@ -240,7 +240,7 @@ def main() -> None:
     text = "\n\n".join(
         [
             "# Simulations of forecasts: losses",
-            f"`python benchmarks/simulate_forecasts.py` prints this page; {options.curves} curves a row. Triples are "
+            f"`python benchmarks/simulate_forecasts.py --curves {options.curves}` prints this page. Triples are "
             "for 2×, 10× and 100× the largest size; widths and errors are of ln y. Noise is of one run.",
             "## Do bands of a new run hold?",
             table_of(rows),
