@@ -54,11 +54,14 @@ def descend(problem: Problem, start: Start, weights: Array | None) -> tuple[Spot
         gradient = _free(here, problem.limits)
         step = _damped(here.hessian, gradient, damping)
         gain = -0.5 * sum(s * g for s, g in zip(step, gradient, strict=True))
+        # The promised gain ends it, not the size of a step: along a valley where parameters trade places steps stay
+        # long for ever, while the objective has long stopped to move.
         done = not gain > TOLERANCE * here.total or gain <= FLOOR * problem.size
         if done or damping > HOPELESS or steps == MAX_STEPS:
             return Spot(here.theta, here.total, gradient, here.hessian), steps
         there = _spot(problem, [t + s for t, s in zip(here.theta, step, strict=True)], weights)
         if there.total <= here.total:
+            # Equal counts as better: at rounding's level a strict test would raise the damping until it is hopeless.
             here, damping = there, max(damping * EASIER, 1e-14)
         else:
             damping *= HARDER
@@ -82,6 +85,8 @@ def _free(spot: Spot, limits: list[tuple[float, float]]) -> list[float]:
 
 def _damped(hessian: Rows, gradient: list[float], damping: float) -> list[float]:
     """Solve (H + λ·diag H)·step = −gradient by LDLᵀ; an infinite pivot keeps what has no gradient or curvature."""
+    # Damping is relative to the diagonal, so that a parameter's unit does not matter; a plain λ·I would hold the
+    # exponent still while the amplitude, a thousand times its size, moves.
     rows, step = [row[i:] for i, row in enumerate(hessian)], [-g for g in gradient]
     for row, g in zip(rows, gradient, strict=True):
         row[0] = row[0] * (1 + damping) if g else inf

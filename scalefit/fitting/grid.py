@@ -93,6 +93,7 @@ def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> St
 
 def _reach(line: Array, at: int) -> int:
     """How many cells on each side can be used."""
+    # The same on both sides: a polynomial through cells of one side only has its minimum anywhere.
     reach = min(REACH, at, line.size - 1 - at)
     while reach and not math.isfinite(sum(line[at - reach : at + reach + 1].tolist())):
         reach -= 1

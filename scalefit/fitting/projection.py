@@ -101,6 +101,8 @@ def bounded_solve(
     low, high = np.array(limits[:k]).T.reshape(2, k, *[1] * rss.ndim)
     inside = ((best >= low) & (best <= high)).all(0)
     feasible = np.where(inside, rss, np.inf)
+    # A bound can only raise a cell's minimum: cells that are worse even without bounds need no face tried, and of a
+    # large grid a few dozen remain.
     hopeful = (rss <= feasible.min(0)) & ~inside
     if hopeful.any():
         chosen = [
@@ -158,6 +160,8 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array
     for i in range(k):
         row, pivot = left[i], left[i][0]
         if i:
+            # A pivot that lost 14 digits is rounding: the column is a sum of those before it, and its coefficient
+            # would be anything.
             regular.append(pivot > 1e-14 * products[i][0])
         for j in range(1, k - i + 1):
             factor = row[j] / pivot
