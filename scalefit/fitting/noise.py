@@ -27,7 +27,7 @@ Weighting = Literal["auto", "none", "stderr", "seeds"]
 # line through a few cells is drawn to no change by as much as its error exceeds that.
 USUAL_CHANGE = 1.0
 DUST = 1e-9
-UNLIKELY = 0.02
+UNLIKELY = 0.15
 ROUNDED_ALIKE = (
     0.2  # SD in grains below which the rounding of all seeds of a size is mostly the same
 )

@@ -129,7 +129,7 @@ def smoothed_variance(
         if np.isfinite(usual_change):
             # A slope that is clear of its error says itself that this curve changes more than others do.
             usual = usual_change / float(np.ptp(log_x[used]))
-            b0, b1, error = _gamma_line(*cells, max(usual, np.sqrt(max(b1**2 - error**2, 0.0))))
+            b0, b1, error = _gamma_line(*cells, max(usual, np.sqrt(max(b1**2 - 2 * error**2, 0.0))))
     line = np.exp(b0 + b1 * log_x)
     centre = float(np.average(log_x[used], weights=nu[used]))
     return VarianceLine(b0, b1, error, float(nu.sum()), _frozen(line), notes, centre)

@@ -236,7 +236,9 @@ def uncertainty_of(
             "the law holds, and no interval is given; measure more sizes, or take a law with fewer parameters"
         )
         return Uncertainty(free, noise), [note] if n > sizes else []
-    best = replace(free, s2=free.rss / (n - p), dof=float(n - p))
+    # Weights from seeds are known no better than the variances behind them.
+    dof = n - p if noise.line is None else min(n - p, noise.line.dof)
+    best = replace(free, s2=free.rss / (n - p), dof=float(dof))
     runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
     spread = _spread(solution, best, noise, runs - 1.0 if runs > 1 else best.dof)
     out = Uncertainty(best, noise, spread)
