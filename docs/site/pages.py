@@ -44,7 +44,7 @@ def names() -> dict[str, list[str]]:
         value = getattr(sf, name)
         if inspect.ismodule(value):
             topics[MODULES.get(name, f"sf.{name}")] += [
-                f"scalefit.{name}.{inner}" for inner in public(value)
+                f"{value.__name__}.{inner}" for inner in public(value)
             ]
         else:
             topics[_topic(value)].append(f"scalefit.{name}")
