@@ -14,12 +14,12 @@ from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
 from scalefit.procedures.estimate import one_sample, welch
 from scalefit.procedures.stochastic import superiority
-from scalefit.seeds import intervals
-from scalefit.seeds.anova import PRETRAIN, factorial, nested_squares
+from scalefit.seeds import intervals, needed
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
 from scalefit.seeds.design import Cell
 from scalefit.seeds.needed import seeds_needed
 from scalefit.seeds.pool import nested_cells
-from scalefit.seeds.power import Spread
+from scalefit.seeds.power import Spread, welch_power
 
 SEED = 20261122
 DESIGNS = ((3, 2), (3, 5), (5, 5), (10, 5), (25, 5))
@@ -189,6 +189,31 @@ def power(runs):
     other_plans(rng, runs)
 
 
+def pilots(runs):
+    """Average power over pilots of plans on their variances, as they are and stretched; wanted .80."""
+    rng, rows, truth = np.random.default_rng(SEED), [], Spread(0.72, 0.28)
+    asked = needed._question(1.0, None, None, None, 2.0)
+    power_of = np.array(
+        [0, 0, *(welch_power(truth.effective(2) ** -0.5, p) for p in range(2, 120))]
+    )
+    for p, f in ((3, 2), (5, 3), (10, 3)):
+        pilot = replace(asked, pilot=needed.Pilot(f, p - 1, p * (f - 1)))
+        got = []
+        for _ in range(runs // 40):
+            y = rng.normal(0, 0.72**0.5, (p, 1)) + rng.normal(0, 0.28**0.5, (p, f))
+            squares = nested(y)
+            parts = (max(float(squares.estimate(n)), 0.0) for n in (PRETRAIN, FINETUNE))
+            spread = Spread(*parts)
+            seeds = (
+                2 * spread.effective(2) * q.stretch(spread, 2, 0.8, 0.95) * (1.96 + 0.8416) ** 2 + 1
+                for q in (asked, pilot)
+            )
+            got.append([power_of[min(max(int(np.ceil(n)), 2), 119)] for n in seeds])
+        rows.append((f"{p} × {f}", *(f"{share:.3f}" for share in np.mean(got, axis=0))))
+    head = ("pilot, P × F", "planned on its estimate", "planned as sf.seeds_needed does")
+    table("Power delivered on average over pilots (promised: .80)", head, rows)
+
+
 def other_plans(rng, runs):
     """Plans for pairs on shared checkpoints, and for the width of an interval."""
     rows = []
@@ -278,11 +303,14 @@ def _bootstrap(rng, scores):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("components", "levels", "power", "others", "forecasts"))
+    parser.add_argument(
+        "--only", choices=("components", "levels", "power", "pilots", "others", "forecasts")
+    )
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
     jobs = {"components": (components, 20_000), "levels": (levels, 2_000),
-            "power": (power, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
+            "power": (power, 20_000),
+            "pilots": (pilots, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
             job(runs // part)
