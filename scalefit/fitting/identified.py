@@ -5,6 +5,7 @@ A parameter is identified where its 95 % interval is much smaller than what it w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from scalefit.fitting.solve import Solution
 from scalefit.laws.law import Law
 from scalefit.types import Floats
 
+Ends = tuple[float, float]
 LEVEL = 0.95
 MUCH = 0.5  # of the range that a coordinate was allowed: an interval as long says no more than the range did
 EDGE = 1e-6
@@ -88,6 +90,19 @@ def _moved(law: Law, theta: Floats, j: int, allowed: Floats) -> set[str]:
     with np.errstate(all="ignore"):
         before, after = law.params(theta), law.params(elsewhere)
     return {n for n in before if not np.isclose(float(after[n]), float(before[n]), rtol=1e-9)}
+
+
+def within_reach(solution: Solution, ends: Mapping[str, Ends]) -> dict[str, Ends]:
+    """Return intervals of quoted parameters without values that none of them can take: a scale is never below 0.
+
+    Wald's, the jackknife's and widened intervals know no bounds; where a parameter cannot be negative, neither is the
+    low end of its interval.
+    """
+    edges = _edges(solution.problem.law, solution.theta, _allowed(solution))
+    return {
+        name: (max(low, 0.0) if edges[name][0] >= 0 else low, high)
+        for name, (low, high) in ends.items()
+    }
 
 
 def _edges(law: Law, theta: Floats, allowed: Floats) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.fitting.identified import Identified, identify
+from scalefit.fitting.identified import Identified, identify, within_reach
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
 from scalefit.fitting.lack_of_fit import LackOfFit
@@ -118,7 +118,7 @@ class Fit(Result):
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""
-        ends = self.uncertainty.parameters(level)
+        ends = within_reach(self.solution, self.uncertainty.parameters(level))
         return {
             name: Interval(self.params[name], low, high, level, self.uncertainty.method)
             for name, (low, high) in ends.items()
