@@ -110,7 +110,8 @@ def seeds_needed(
     difference : tell a difference of this size between two procedures from 0.
     half_width : bring a procedure's mean to ± this, at ``level``.
     fit, target : bring the tokens at which the fitted curve reaches ``target`` within a
-        ``factor`` (up and down); seeds are for each size of the fit.
+        ``factor`` (up and down), the law taken for the truth: no seeds buy off doubt about it;
+        seeds are for each size of the fit.
     power : probability that the answer comes out so.
     pretrain_cost, finetune_cost : of one seed, in any unit; for ``fit``, of one size.
     correlation : of the two sides' pretraining-seed effects where both sides finetune the same
@@ -259,7 +260,8 @@ def _question(
         )
     if fit is not None and target is not None:
         error, sizes = leverage(fit, target)
-        words = f"for tokens to {fit.metric} {target:g} within a factor {factor:g}, {sizes} sizes"
+        words = f"for tokens to {fit.metric} {target:g} within a factor {factor:g}, given the law, "
+        words += f"{sizes} sizes"
         return _Asked("forecast", _positive(np.log10(factor)), words, error, sizes)
     if difference is not None:
         size = _positive(abs(difference))

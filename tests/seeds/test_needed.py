@@ -123,9 +123,8 @@ def test_token_forecast_comes_out_as_narrow_as_planned():
     assert few.pretrain < plan.pretrain
     narrow = []
     for _ in range(25):
-        found = sf.tokens_for(
-            sf.fit(runs(plan.pretrain, 0.05), metric="cross_entropy", law="power"), target
-        )
+        law = sf.fit(runs(plan.pretrain, 0.05), metric="cross_entropy", law="power")
+        found = sf.tokens_for(law, target, level=0.95, given="law")
         narrow.append(found.low > 0 and found.high <= found.low * 1.5**2)
     assert np.mean(narrow) == pytest.approx(plan.power, abs=0.15)  # standard error .06
     with pytest.raises(DesignError, match=r"give a probability of 0\.95"):
