@@ -288,6 +288,8 @@ def brier(fixed: pd.DataFrame) -> str:
     said = []
     for times in (2, 10, 100):
         g = fixed[fixed[f"p{times}"].notna()]
+        if g.empty:  # no curve goes on so far
+            continue
         weight = 1 / g.groupby("family").family.transform("size")
         hit = g[f"hit{times}"]
         share = np.average(hit, weights=weight)
