@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
 
@@ -100,9 +101,12 @@ class House:
         )
 
     def depth(self, folder: str) -> int:
-        """Length of the longest chain of imports among a folder's files."""
+        """Length of the longest chain of imports among a folder's files; late ones, which may close circles, aside."""
         inside = {n for n, m in self.modules.items() if folder in n.split(".") and not m.is_package}
-        return _longest({n: self.graph[n] & inside for n in inside})
+        late = {(name, used) for name, _, used in self.late_imports}
+        return _longest(
+            {n: {u for u in self.graph[n] & inside if (n, u) not in late} for n in inside}
+        )
 
     @cached_property
     def twice(self) -> dict[str, list[str]]:
@@ -203,16 +207,11 @@ def _called(node: ast.Call) -> str:
 
 
 def _longest(graph: Mapping[str, set[str]]) -> int:
-    """Nodes on the longest chain; an edge that closes a circle is not followed."""
-    known: dict[str, int] = {}
-
-    def height(node: str, above: frozenset[str]) -> int:
-        if node not in known:
-            below = [height(n, above | {node}) for n in graph[node] if n not in above]
-            known[node] = 1 + max(below, default=0)
-        return known[node]
-
-    return max((height(node, frozenset({node})) for node in graph), default=0)
+    """Nodes on the longest chain of a graph without circles."""
+    height: dict[str, int] = {}
+    for node in TopologicalSorter(graph).static_order():
+        height[node] = 1 + max((height[n] for n in graph[node]), default=0)
+    return max(height.values(), default=0)
 
 
 def house_of(files: Mapping[str, str]) -> House:
