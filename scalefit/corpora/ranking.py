@@ -32,8 +32,8 @@ class Standing:
     ----------
     corpus : its name.
     p_best : probability that it is the best of those that may be recommended.
-    expected_loss : what choosing it costs on average against the best one: in the metric's units, in tokens, or in
-        the unit of cost. A corpus that never reaches a target counts as twice what is in sight.
+    expected_loss : what choosing it costs on average against the best one: in the metric's units, or as the factor of
+        tokens or cost (geometric mean; what is never reached counts as twice what is in sight).
     estimate, low, high : its value (or tokens), drawn towards the others; ends at ``level`` of the ranking.
     cost : what it costs in the unit given, or nan.
     alignment : verdict on its alignment, or "".
@@ -137,7 +137,7 @@ class Ranking(Result):
                 **self.group,
                 "corpus": s.corpus,
                 "p_best": s.p_best,
-                "expected_loss_tokens" if self.in_tokens else "expected_loss": s.expected_loss,
+                "expected_factor" if self.by_target else "expected_loss": s.expected_loss,
                 unit: s.estimate,
                 **dict(zip(ends, (s.low, s.high), strict=True)),
                 **({"cost": s.cost} if priced else {}),
@@ -150,6 +150,11 @@ class Ranking(Result):
     def in_tokens(self) -> bool:
         """Whether what is ranked is a number of tokens."""
         return self.question.startswith("tokens")
+
+    @property
+    def by_target(self) -> bool:
+        """Whether what is ranked is what a target takes, in tokens or cost."""
+        return " for " in self.question
 
     def _said(self, standing: Standing) -> str:
         show = format_count if self.in_tokens else short
@@ -280,18 +285,24 @@ def standings(
     barred: Sequence[bool],
     alignment: Sequence[str],
     cost: Sequence[float] | None = None,
+    sight: float | None = None,
 ) -> tuple[Standing, ...]:
-    """Rank corpora by draws (C, draws) of their values; those barred come last and cannot be the best."""
+    """Rank corpora by draws (C, draws) of their values; those barred come last and cannot be the best.
+
+    With ``sight``, values are what a target takes, losses are factors, and beyond it no number is named.
+    """
     allowed = np.flatnonzero(~np.asarray(barred))
-    signed = values if best_high else -values
+    signed = values if best_high else -(values if sight is None else np.log(values))
     loss = np.full(values.shape[0], np.nan)
     p = np.zeros(values.shape[0])
     if allowed.size:
         top = signed[allowed].max(axis=0)
         loss = (top - signed).mean(axis=1)
+        loss = loss if sight is None else np.exp(loss)
         winner = allowed[signed[allowed].argmax(axis=0)]
         p = np.bincount(winner, minlength=values.shape[0]) / values.shape[1]
-    low, middle, high = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=1)
+    ends = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=1)
+    low, middle, high = ends if sight is None else np.where(ends > sight, np.inf, ends)
     costs = cost if cost is not None else [float("nan")] * len(corpora)
     made = [
         Standing(

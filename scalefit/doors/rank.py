@@ -174,7 +174,7 @@ def _ranking(
 ) -> Ranking:
     names = [str(m.group[question.over]) for m in each]
     said = [verdicts.get(group_name(m.group), Flag()) for m in each]
-    values, costs = _values(names, each, question, shared)
+    values, costs, sight = _values(names, each, question, shared)
     ranked = standings(
         names,
         values,
@@ -183,6 +183,7 @@ def _ranking(
         barred=[flag.bars for flag in said],
         alignment=[flag.verdict for flag in said],
         cost=costs,
+        sight=sight,
     )
     about = (
         [f"errors of corpora in one setting go together: correlation {shared:.2f} in backtests"]
@@ -202,25 +203,26 @@ def _ranking(
 
 def _values(
     names: Sequence[str], each: Sequence[Mixture], question: _Question, shared: float
-) -> tuple[Floats, list[float] | None]:
-    """Draws (C, draws) of what is ranked, and what each corpus costs where that is known beforehand."""
+) -> tuple[Floats, list[float] | None, float | None]:
+    """Draws (C, draws) of what is ranked, what each corpus costs, and how far a target's tokens or cost can be seen."""
     if question.at is not None:
         said = [m.predictive(np.array([question.at]), "mean") for m in each]
         drawn = draws_of(said, shared, question.seed)[:, :, 0]
         at = question.at
         costs = None if question.cost is None else [_cost(question.cost, n, at) for n in names]
-        return drawn_together(drawn, shared), costs
+        return drawn_together(drawn, shared), costs, None
     assert question.target is not None
     met = reaches(each, question.target)
     drawn = draws_of([_sizes_met(reach) for reach in met], shared, question.seed)[:, :, 0]
     tokens = np.exp(drawn)
+    sight = max(reach.largest for reach in met) * FARTHEST
     if question.cost is None:
-        return tokens, None
+        return tokens, None, sight
     paid = [
         [_cost(question.cost, n, float(t)) for t in row]
         for n, row in zip(names, tokens, strict=True)
     ]
-    return np.array(paid), None
+    return np.array(paid), None, max(_cost(question.cost, n, sight) for n in names)
 
 
 def _sizes_met(reach: Reach) -> Predictive:

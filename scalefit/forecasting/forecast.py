@@ -91,9 +91,8 @@ class Forecast(Results[Outlook]):
             return f"{self.reached}; measure larger sizes, or lower the target"
         first = min(near, key=lambda o: _price(o)[1])
         high = _price(first)[2]
-        alike = [
-            o.name for o in near if o is not first and _rivals(o, first) and _price(o)[0] <= high
-        ]
+        rivals = [o for o in near if o is not first and _rivals(o, first)]
+        alike = [str(o.group.get("corpus") or o.name) for o in rivals if _price(o)[0] <= high]
         line = f"{self.reached}; fewest tokens: {first.name or 'the only group'}, {first.needs}"
         if not alike:
             return line

@@ -23,7 +23,7 @@ from scalefit.types import Floats
 from scalefit.units import format_count
 
 TIMES = (2.0, 10.0, 100.0)
-STEPS = 161
+STEPS = 121
 SURELY = 0.002  # below and above, the probability is looked at on the coarse grid only
 ONE_SIDE = 0.8  # level at which a band is turned into a standard deviation a side
 
