@@ -43,10 +43,11 @@ SHARES = (0.25, 0.5, 0.75, 1.0)  # targets that were reached: shares of the way 
 SAYS = (
     "Two choices were made with these families in sight: laws start with equal weights, and the slope is doubted "
     "twice as much where three sizes are all. Priors of shapes, noise and discrepancy are those of an earlier "
-    "study that held some of them. Three limits: a fall that has not begun when the data end (finetuning losses "
-    "cut in their flat phase) is seen by the width, not by the centre; errors near chance are best forecast by "
-    "their last value, and no constant is in the mixture, for it costs losses their far forecasts; where a metric "
-    "turns up (checkpoints of small models) bands are too narrow."
+    "study that held some of them. Limits: a fall that has not begun when the data end (finetuning losses cut in "
+    "their flat phase) is seen by the width, not by the centre; a sudden drop at the last sizes (the lab) is "
+    "carried on too far; where a metric turns up (checkpoints of small models) bands are too narrow; a straight "
+    "stretch of a factor of two (Gordon, 5 seeds) is best continued by a line. Where a single law refuses a cut, "
+    "its column rests on the others."
 )
 Method = Callable[[Sequence[Series], Sequence[np.ndarray]], list[Predictive]]
 
