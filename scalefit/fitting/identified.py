@@ -96,11 +96,11 @@ def within_reach(solution: Solution, ends: Mapping[str, Ends]) -> dict[str, Ends
     """Return intervals of quoted parameters without values that none of them can take: a scale is never below 0.
 
     Wald's, the jackknife's and widened intervals know no bounds; where a parameter cannot be negative, neither is the
-    low end of its interval.
+    low end of its interval. An infinite end says that there is no interval, and stays.
     """
     edges = _edges(solution.problem.law, solution.theta, _allowed(solution))
     return {
-        name: (max(low, 0.0) if edges[name][0] >= 0 else low, high)
+        name: (max(low, 0.0) if edges[name][0] >= 0 and np.isfinite(low) else low, high)
         for name, (low, high) in ends.items()
     }
 

@@ -243,7 +243,7 @@ def _of_law(
     def met(sizes: Floats) -> Floats:
         return _met(fit, _arrays(fit, sizes, solved, others), target, rises, given)
 
-    grid, probability = _refined(_grid(fit, seen), met)
+    grid, probability = _refined(_grid(fit, seen), met, _crossing(fit, target, seen))
     largest = float(np.max(seen))
     reach = Reach(largest, grid / largest, np.maximum.accumulate(probability))
     return TokensFor(
@@ -265,13 +265,25 @@ def _grid(fit: Fit, seen: Floats) -> Floats:
     return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
 
 
-def _refined(grid: Floats, met: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+def _crossing(fit: Fit, target: float, seen: Floats) -> list[float]:
+    """Return where the curve itself meets the target, in closed form where the law has one: the median, exactly."""
+    if fit.law.inverse is None or len(fit.law.inputs) != 1:
+        return []
+    with np.errstate(all="ignore"):
+        x = float(fit.law.inverse(np.float64(target), *fit.solution.theta, **fit.law.constants))
+    low, high = float(np.min(seen)), float(np.max(seen)) * FARTHEST
+    return [x] if np.isfinite(x) and low < x < high else []
+
+
+def _refined(
+    grid: Floats, met: Callable[[Floats], Floats], also: Sequence[float]
+) -> tuple[Floats, Floats]:
     """Return sizes and probabilities, closer together where the probability moves: a sharp answer keeps its width."""
     coarse = met(grid)
     low = int(np.searchsorted(np.maximum.accumulate(coarse), SURELY))
     high = int(np.searchsorted(np.maximum.accumulate(coarse), 1 - SURELY))
     ends = grid[max(low - 1, 0)], grid[min(high, grid.size - 1)]
-    sizes = np.unique([*grid, *np.geomspace(*ends, STEPS)])
+    sizes = np.unique([*grid, *np.geomspace(*ends, STEPS), *also])
     return sizes, met(sizes)
 
 

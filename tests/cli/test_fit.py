@@ -34,7 +34,7 @@ def test_groups_are_made_of_what_varies(scalefit):
     assert title[-5:] == ["en-fr", "·", "finetune", "tokens", "128k"]
     assert head[:4] == ["corpus", "D0", "s", "beta"]
     assert [row[0] for row in rows] == ["en", "fr+en"]
-    assert "note: all points are checkpoints of one run" in ran.err
+    assert "all points are checkpoints of one run" in ran.err
 
 
 def test_one_group_shows_its_whole_fit(scalefit):

@@ -20,7 +20,7 @@ def test_the_curve_meets_the_target_there(loss_fit, bleu_fit):
     for fit, target in ((loss_fit, 2.5), (loss_fit, 1.9), (bleu_fit, 24.0), (bleu_fit, 40.0)):
         tokens = given(fit, target)
         assert tokens.reachable
-        assert fit.value(tokens.estimate)[0] == pytest.approx(target, rel=1e-3)
+        assert fit.value(tokens.estimate)[0] == pytest.approx(target, rel=1e-6)
         assert tokens.low < tokens.estimate < tokens.high
 
 
