@@ -68,6 +68,9 @@ def test_directions_and_the_unknown_metric():
         "cross_entropy_per_byte",
         "perplexity",
         "ter",
+        "wer",
+        "cer",
+        "metricx",
         "error",
     }
     assert metric("fluency").direction is None

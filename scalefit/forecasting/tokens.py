@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from scalefit.errors import DomainError
@@ -23,7 +24,7 @@ from scalefit.types import Floats
 from scalefit.units import format_count
 
 TIMES = (2.0, 10.0, 100.0)
-STEPS = 121
+STEPS = 101
 SURELY = 0.002  # below and above, the probability is looked at on the coarse grid only
 ONE_SIDE = 0.8  # level at which a band is turned into a standard deviation a side
 
@@ -243,7 +244,12 @@ def _of_law(
     def met(sizes: Floats) -> Floats:
         return _met(fit, _arrays(fit, sizes, solved, others), target, rises, given)
 
-    grid, probability = _refined(_grid(fit, seen), met, _crossing(fit, target, seen))
+    def curve(sizes: Floats) -> Floats:
+        with np.errstate(all="ignore"):
+            return fit.law.value(_arrays(fit, sizes, solved, others), fit.solution.theta)
+
+    grid = _grid(fit, seen)
+    grid, probability = _refined(grid, met, _crossing(curve, target, grid))
     largest = float(np.max(seen))
     reach = Reach(largest, grid / largest, np.maximum.accumulate(probability))
     return TokensFor(
@@ -265,14 +271,15 @@ def _grid(fit: Fit, seen: Floats) -> Floats:
     return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
 
 
-def _crossing(fit: Fit, target: float, seen: Floats) -> list[float]:
-    """Return where the curve itself meets the target, in closed form where the law has one: the median, exactly."""
-    if fit.law.inverse is None or len(fit.law.inputs) != 1:
+def _crossing(curve: Callable[[Floats], Floats], target: float, grid: Floats) -> list[float]:
+    """Return where the curve itself first meets the target, if it does: the median, exactly."""
+    gap = curve(grid) - target
+    cross = np.flatnonzero(np.diff(np.sign(gap)) != 0)
+    if not (cross.size and np.isfinite(gap[cross[0] : cross[0] + 2]).all()):
         return []
-    with np.errstate(all="ignore"):
-        x = float(fit.law.inverse(np.float64(target), *fit.solution.theta, **fit.law.constants))
-    low, high = float(np.min(seen)), float(np.max(seen)) * FARTHEST
-    return [x] if np.isfinite(x) and low < x < high else []
+    low, high = np.log(grid[cross[0] : cross[0] + 2])
+    root = brentq(lambda u: float(curve(np.exp([u]))[0]) - target, low, high)
+    return [float(np.exp(root))]
 
 
 def _refined(
@@ -337,8 +344,12 @@ def _direction(
     with np.errstate(all="ignore"):
         first, last = fit.law.value(_arrays(fit, ends, solved, others), fit.solution.theta)
     wanted = metric_of(fit.metric).direction
-    if fit.law.falls is None and wanted is None:
-        return bool(target > last)
+    if (
+        fit.law.falls is None
+        and wanted is None
+        and not min(first, last) <= target <= max(first, last)
+    ):
+        return bool(target > last)  # nobody says which way is better: the target does
     rises = fit.law.falls is False or (fit.law.falls is None and last >= first)
     if wanted is not None and rises != (wanted == "+") and "direction" not in allow:
         raise DomainError(
