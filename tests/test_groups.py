@@ -86,7 +86,7 @@ def test_did_you_mean():
 
 @given(st.data())
 def test_the_case_of_a_metric_changes_nothing(data):
-    """Case A10, for metrics that the registry knows and for the user's own."""
+    """For metrics that the registry knows and for the user's own."""
     name = data.draw(st.sampled_from(["bleu", "cross_entropy", "fluency", "My Score"]))
     spelled = "".join(data.draw(st.sampled_from([c.upper(), c.lower()])) for c in name)
     mine = as_table({"pretrain_tokens": SIZES, name: [1.0, 2.0, 3.0, 4.0, 5.0]}, metrics=[name])

@@ -107,7 +107,6 @@ def test_a_target_lies_on_the_metric_s_scale(target):
 
 
 def test_comet_on_0_to_1_asked_for_85_is_an_error_and_not_unreachable():
-    """Case A19."""
     data = {"pretrain_tokens": SIZES, "comet": [0.5, 0.55, 0.6, 0.63, 0.66, 0.68]}
     with pytest.raises(DomainError, match="scale"):
         sf.forecast(data, "comet", target=85.0)
@@ -115,7 +114,6 @@ def test_comet_on_0_to_1_asked_for_85_is_an_error_and_not_unreachable():
 
 @pytest.mark.parametrize("metric", ["bleu", "BLEU", "Bleu", "sacreBLEU"])
 def test_a_metric_counts_however_it_is_spelled(metric):
-    """Case A10."""
     forecast = sf.forecast(table(), metric, target=40.0, through="Cross-Entropy")
     assert forecast.to_dict() == sf.forecast(table(), target=40.0).to_dict()
 

@@ -234,7 +234,7 @@ def test_copies_do_not_shrink_the_intervals(sizes, losses):
 
 
 def test_equal_scores_of_runs_that_nothing_names_are_runs():
-    """Case A14: scores of one decimal tie, and a tie is no copy."""
+    """Scores of one decimal tie, and a tie is no copy."""
     ties = {"pretrain_tokens": [1e6] * 4, "bleu": [20.5, 20.5, 20.5, 20.9]}
     assert list(sf.as_table(ties).column("value")) == [20.5, 20.5, 20.5, 20.9]
     named = sf.as_table({**ties, "pretrain_seed": [1, 1, 2, 3]})

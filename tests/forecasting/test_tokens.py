@@ -55,7 +55,6 @@ def test_chances_come_first_and_rise_with_distance(loss_fit):
 
 
 def test_no_number_lies_beyond_a_thousand_times_the_largest_size(loss_fit, bleu_fit):
-    """Case A19."""
     for fit, target in ((loss_fit, 1.5), (bleu_fit, 95.0)):
         for level in (0.5, 0.8, 0.95):
             tokens = sf.tokens_for(fit, target, level=level)
@@ -80,7 +79,7 @@ def test_the_chance_of_room_agrees_with_the_floor_s_interval(loss_fit):
 
 
 def test_whether_a_law_without_a_ceiling_reaches_a_target_is_unknown(bleu_fit):
-    """Issue: it said probability 1."""
+    """It said probability 1."""
     tokens = given(bleu_fit, 60.0)
     assert np.isnan(tokens.probability)
     assert any("ask a law with a ceiling, or the mixture" in n for n in tokens.notes)
@@ -94,7 +93,6 @@ def test_a_target_met_below_the_smallest_size_is_said_so(bleu_fit):
 
 @pytest.mark.parametrize(("metric", "law"), [("bleu", "power"), ("cross_entropy", "log")])
 def test_a_law_of_the_wrong_direction_is_refused(metric, law):
-    """Case A20."""
     x = np.geomspace(1e6, 1e9, 8)
     values = 30 + np.cos(np.arange(8)) if metric == "bleu" else 3 + 0.1 * np.cos(np.arange(8))
     fit = sf.fit({"pretrain_tokens": x, metric: values}, metric, law)
@@ -104,7 +102,7 @@ def test_a_law_of_the_wrong_direction_is_refused(metric, law):
 
 
 def test_the_answer_does_not_depend_on_names(loss_fit):
-    """Case A11: a floor that is not called E is a floor."""
+    """A floor that is not called E is a floor."""
     law = sf.LAWS["power"]
     floor, scale = law.coefficients
     renamed = replace(

@@ -116,7 +116,6 @@ def test_a_missing_file_is_named():
 
 
 def test_a_law_needs_the_columns_it_is_given_and_no_others(tmp_path):
-    """Case B3."""
     path = tmp_path / "models.csv"
     pd.DataFrame({"num_params": SIZES, "perplexity": [90, 75, 66, 61, 58]}).to_csv(
         path, index=False
@@ -128,7 +127,6 @@ def test_a_law_needs_the_columns_it_is_given_and_no_others(tmp_path):
 
 @pytest.mark.parametrize("name", ["wer", "WER", "my own metric"])
 def test_a_metric_that_the_user_names_counts(name):
-    """Case B4."""
     data = {"pretrain_tokens": SIZES, name: [30.0, 22.0, 17.0, 14.0, 12.0]}
     assert sf.fit(data, name, "power").points.y.size == 5
 

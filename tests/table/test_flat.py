@@ -1,4 +1,4 @@
-"""Frames as pandas users hold them (case B12)."""
+"""Frames as pandas users hold them."""
 
 import numpy as np
 import pandas as pd

@@ -15,7 +15,7 @@ DEEP = {1: [10.11, 14.13, 18.15, 22.17, 26.19], 6: [4.12, 12.14, 20.16, 28.18, 3
 
 
 def layered(**more):
-    """Case A2: two depths at five sizes, one seed number a size."""
+    """Two depths at five sizes, one seed number a size."""
     rows = [
         {"pretrain_tokens": size, "pretrain_seed": 1, "Layers": layers, "bleu": bleu, **more}
         for layers, scores in DEEP.items()
@@ -122,7 +122,7 @@ def seeded(**more):
 
 
 def test_names_of_some_runs_only_merge_nothing():
-    """Case A12: fifteen runs stay fifteen, and the interval is what it is without the column."""
+    """Fifteen runs stay fifteen, and the interval is what it is without the column."""
     runs = [f"r{i}" if i < 4 else None for i in range(15)]
     plain = sf.fit(seeded(), "cross_entropy", "power")
     fit = sf.fit(seeded(pretrain_run=runs), "cross_entropy", "power")
@@ -190,7 +190,6 @@ def test_the_order_of_rows_changes_no_label(order):
     ],
 )
 def test_a_row_is_a_copy_where_a_seed_run_or_source_says_so(columns, kept):
-    """Case A14."""
     table = as_table({"pretrain_tokens": [1e6] * 4, "bleu": [20.5, 20.5, 20.5, 20.9], **columns})
     assert len(table) == kept
 

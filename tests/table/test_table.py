@@ -153,7 +153,6 @@ def test_the_baseline_belongs_to_every_corpus_of_its_task(table):
 
 @pytest.mark.parametrize("size", ["4M", "<=4M", "1M..4M", (1e6, None), [4e6]])
 def test_the_baseline_survives_filters_on_corpus_and_size(table, size):
-    """Case A22."""
     found = table.where(corpus="code", pretrain_tokens=size)
     assert set(found.unique("corpus")) == {"code", "none"}
     assert list(found.baseline_for({"corpus": "code", "task": "en-fr"}).column("value")) == [6, 7]
