@@ -24,6 +24,7 @@ from .doors.forecast import forecast_score as forecast_score
 from .doors.plan import plan as plan
 from .doors.rank import rank as rank
 from .doors.value import value as value
+from .fitting import Card as Card
 from .fitting import Fit as Fit
 from .fitting import FitFailure as FitFailure
 from .fitting import Fits as Fits

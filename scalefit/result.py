@@ -104,6 +104,14 @@ class Result:
         """Return the rows as a DataFrame of numbers and labels."""
         return frame_of(self.rows())
 
+    def to_markdown(self) -> str:
+        """Return the rows, as people read them, as a table in Markdown."""
+        return markdown_table(self.shown())
+
+    def to_latex(self) -> str:
+        """Return the rows, as people read them, as a LaTeX ``tabular``."""
+        return str(frame_of(self.shown()).to_latex(index=False, escape=True))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data for strict JSON; see :func:`plain`."""
         content = {"verdict": self.verdict, **self.told(), "notes": self.notes}
@@ -417,6 +425,22 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     more = len(rows) - LINES
     return [*lines, f"… and {more} more rows"] if more > 0 else lines
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    r"""Return rows as a table in Markdown.
+
+    Examples
+    --------
+    >>> print(markdown_table([{"corpus": "fr", "tokens": 3e6}]), end="")
+    | corpus | tokens |
+    | --- | --- |
+    | fr | 3M |
+    """
+    names = columns(rows)
+    head = [name.replace("_", " ") for name in names]
+    cells = [[cell(row.get(n), n).replace("|", "\\|") for n in names] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(names), *cells])
 
 
 def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", limit: int = 60) -> str:

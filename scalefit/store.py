@@ -27,7 +27,7 @@ from scalefit.corpora.score import Similarity
 from scalefit.corpora.value import Value, Values
 from scalefit.errors import FormatError
 from scalefit.files import write_text
-from scalefit.fitting import Fit, Fits, Solution
+from scalefit.fitting import Card, Fit, Fits, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.band import Band
@@ -57,6 +57,7 @@ FORMAT = 2
 KINDS: dict[str, type[Result]] = {
     "fit": Fit,
     "fits": Fits,
+    "card": Card,
     "mixture": Mixture,
     "mixtures": Mixtures,
     "band": Band,

@@ -10,7 +10,7 @@ from typing import Any
 from scalefit.cli._cures import in_shell
 from scalefit.errors import FormatError, TableError
 from scalefit.files import writing
-from scalefit.result import cell, columns, plain, to_json
+from scalefit.result import plain, to_json
 
 Row = Mapping[str, Any]
 
@@ -132,18 +132,11 @@ def save_result(result: Any, path: str) -> None:
         ".html": lambda: f"<!doctype html><meta charset='utf-8'>{result._repr_html_()}\n",
         ".csv": lambda: frame().to_csv(index=False),
         ".tsv": lambda: frame().to_csv(index=False, sep="\t"),
-        ".md": lambda: markdown(result.rows()),
-        ".tex": lambda: frame().to_latex(index=False),
+        ".md": result.to_markdown,
+        ".tex": result.to_latex,
     }
     write_text(path, texts[suffix]())
     print(f"wrote {path}", file=sys.stderr)
-
-
-def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a table in Markdown."""
-    names = columns(rows)
-    lines = [names, ["---"] * len(names), *([cell(r.get(n), n) for n in names] for r in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def write_json(value: Any) -> None:

@@ -1,5 +1,6 @@
 """From a law and observations to a frozen fit."""
 
+from scalefit.fitting.card import Card
 from scalefit.fitting.fit import bootstrap, fit, fit_observations
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.many import FitFailure, Fits, fit_each
@@ -8,6 +9,7 @@ from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, solve
 
 __all__ = [
+    "Card",
     "Fit",
     "FitFailure",
     "Fits",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.fitting.card import Card
 from scalefit.fitting.identified import Identified, identify, within_reach
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
@@ -20,6 +21,7 @@ from scalefit.fitting.solve import Draws, Solution
 from scalefit.laws.law import Law
 from scalefit.result import Result, Row
 from scalefit.table import Observations
+from scalefit.table import metric as metric_of
 from scalefit.units import short
 from scalefit.version import __version__
 
@@ -216,6 +218,42 @@ class Fit(Result):
             "points": self.points.y.size,
             "signature": self.signature,
         }
+
+    def card(self, *, held_out: float | None = None) -> Card:
+        """Return the law card: all that somebody else needs to use this fit, as JSON or Markdown.
+
+        Parameters
+        ----------
+        held_out : float, optional
+            Error on held-out sizes, e.g. ``sf.backtest(table, "bleu", ["log"]).error("log")``.
+
+        Examples
+        --------
+        >>> import scalefit as sf
+        >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
+        >>> print(sf.fit(table, "bleu", "log").card(held_out=0.4).to_markdown().splitlines()[8])
+        - **points**: 5
+        """
+        known = metric_of(self.metric)
+        seen = zip(self.observations.columns.items(), self.points.inputs, strict=True)
+        return Card(
+            verdict=self.verdict,
+            law=self.law.name,
+            formula=self.law.formula,
+            source=self.law.source,
+            metric=self.metric,
+            unit=known.unit,
+            inputs={n: (c, float(x.min()), float(x.max())) for (n, c), x in seen},
+            parameters=tuple(self.rows()),
+            minimised=str(self.solution.problem.objective),
+            weights=self.uncertainty.noise.label,
+            points=self.points.y.size,
+            data=self.observations.digest,
+            exclusions=tuple(self.notes),
+            held_out=held_out,
+            made_by=__version__,
+            group=dict(self.group),
+        )
 
     def to_lmfit(self) -> lmfit.model.ModelResult:
         """Return an ``lmfit.ModelResult`` at this optimum, for ``conf_interval``, ``emcee`` and the rest."""
