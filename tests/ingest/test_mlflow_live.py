@@ -139,7 +139,7 @@ def test_every_door_gives_the_last_values(door):
     assert table.where(corpus="fr").unique("finetune_seed") == [1, 2]
     assert any("1 runs that failed or were killed left out (crashed)" in n for n in table.notes)
     assert any("1 runs that are not over" in n and "still going" in n for n in table.notes)
-    assert any("1 rows without a value left out" in n for n in table.notes)
+    assert any("is no number: the run diverged" in n for n in table.notes)
 
 
 def test_every_door_gives_all_values(door):

@@ -134,6 +134,7 @@ def test_any_bytes_give_a_checkpoint_or_our_error(tmp_path, data):
             found.read(name)
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 @pytest.mark.parametrize(
     "kind", ["sparse", "quantised", "expanded", "meta", "float8", "empty message"]
 )
