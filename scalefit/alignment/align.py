@@ -13,6 +13,7 @@ from scalefit.ingest import table_of
 from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical
 from scalefit.table.runs import CAUTIOUS
+from scalefit.types import Renames
 
 from .causes import Siblings, causes_of, span
 from .caveats import disagreements, mixed_schedules
@@ -36,7 +37,7 @@ def align(
     level: float = 0.95,
     seed_sd: float | Mapping[str, float] | None = None,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> AlignmentTable:
     """Judge whether quality grows with pretraining, group by group.

@@ -13,6 +13,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
+from scalefit.types import Renames
 
 from .curve import Curve, curve_of
 from .evidence.conflict import Conflict, conflict
@@ -182,7 +183,7 @@ def monitor(
     planned: int | None = None,
     looks_before: int = 0,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> WatchTable:
     """Test after every new pretraining size, with one false-alarm rate for the whole sequence.

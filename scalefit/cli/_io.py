@@ -52,6 +52,7 @@ def read_table(
     *,
     where: Sequence[str] | None = None,
     rename: Sequence[str] | None = None,
+    config: Path | None = None,
     allow: str | None = None,
     metrics: Sequence[str] = (),
     needs: Collection[str] = ("pretrain_tokens",),
@@ -61,7 +62,14 @@ def read_table(
     from scalefit.ingest import table_of
 
     mapping = pairs(rename, "--map") or None
-    table = table_of(path, mapping=mapping, allow=names(allow) or (), metrics=metrics, needs=needs)
+    table = table_of(
+        path,
+        mapping=mapping,
+        config=config,
+        allow=names(allow) or (),
+        metrics=metrics,
+        needs=needs,
+    )
     for text in where or ():
         table = table.where(**dict([condition(text)]))
     return table

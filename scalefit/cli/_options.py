@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ Where = Annotated[
 Rename = Annotated[
     list[str] | None,
     typer.Option("--map", help="Rename a column: THEIRS=OURS, e.g. tokens=pretrain_tokens."),
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="scalefit.toml; default: the one beside the data.")
 ]
 Allow = Annotated[
     str | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import Allow, AsJson, By, Level, Rename, Results, Where
+from ._options import Allow, AsJson, By, Config, Level, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit import Table
@@ -42,6 +42,7 @@ def command(
     results: Results,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     by: By = None,
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
@@ -92,6 +93,7 @@ def command(
         results,
         where=where,
         rename=rename,
+        config=config,
         allow=allow,
         metrics=[*(names(quality) or ()), loss],
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, By, File, Metric, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, By, Config, File, Metric, Rename, Results, Where
 
 
 def command(
@@ -33,6 +33,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     output: File = None,
     as_json: AsJson = False,
@@ -43,7 +44,9 @@ def command(
 
     _io.check_suffix(output)
     tested = sf.backtest(
-        _io.read_table(results, where=where, rename=rename, allow=allow, metrics=[metric]),
+        _io.read_table(
+            results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
+        ),
         metric,
         _io.names(laws),
         hold_out=hold_out,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, Level, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, Config, Level, Rename, Results, Where
 
 
 def command(
@@ -21,6 +21,7 @@ def command(
     column: Annotated[str, typer.Option(help="Column in which plain names stand.")] = "corpus",
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     example: Annotated[
         str | None,
@@ -46,7 +47,9 @@ def command(
     import scalefit as sf
     from scalefit.cli import _io
 
-    table = _io.read_table(results, where=where, rename=rename, allow=allow, metrics=[metric])
+    table = _io.read_table(
+        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
+    )
     found = sf.compare_procedures(
         table,
         a=_side(a),

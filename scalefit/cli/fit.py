@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, By, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, By, Config, Rename, Results, Where
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fits
@@ -23,6 +23,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     inputs: Annotated[
         list[str] | None,
@@ -51,6 +52,7 @@ def command(
         results,
         where=where,
         rename=rename,
+        config=config,
         allow=allow,
         metrics=[metric],
         needs=(columns or {"x": "pretrain_tokens"}).values(),

@@ -10,6 +10,7 @@ from scalefit.cli._options import (
     Allow,
     AsJson,
     By,
+    Config,
     File,
     Level80,
     Metric,
@@ -39,6 +40,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     level: Level80 = 0.8,
     log: Annotated[
@@ -56,7 +58,7 @@ def command(
     _io.check_suffix(output)
     metric, target = _question(metric, target, target_bleu)
     table = _io.read_table(
-        results, where=where, rename=rename, allow=allow, metrics=[metric, through]
+        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric, through]
     )
     sizes = _io.numbers(at, "--at")
     forecast = sf.forecast(

@@ -9,7 +9,7 @@ import typer
 
 from scalefit.errors import FormatError
 
-from ._options import AsJson, Rename
+from ._options import AsJson, Config, Rename
 
 if TYPE_CHECKING:
     from scalefit.scoring.outputs import Outputs
@@ -46,9 +46,6 @@ TokensPerStep = Annotated[
     str | None,
     typer.Option(help="Tokens of one batch of pretraining, e.g. 2M: pretrain_tokens is step × it."),
 ]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="scalefit.toml; default: the one beside the data.")
-]
 Hyp = Annotated[
     list[str] | None,
     typer.Option("--hyp", help="SET=FILE: hypotheses in each run's folder, to be scored."),
@@ -74,7 +71,7 @@ def command(
     allow: Allow = None,
     checkpoints: Checkpoints = None,
     tokens_per_step: TokensPerStep = None,
-    config: ConfigFile = None,
+    config: Config = None,
     hyp: Hyp = None,
     ref: Ref = None,
     src: Src = None,

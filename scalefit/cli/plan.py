@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, By, File, Metric, Over, Rename, Results, Where
+from scalefit.cli._options import (
+    Allow,
+    AsJson,
+    By,
+    Config,
+    File,
+    Metric,
+    Over,
+    Rename,
+    Results,
+    Where,
+)
 
 
 def command(
@@ -32,6 +43,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     output: File = None,
     as_json: AsJson = False,
@@ -42,7 +54,9 @@ def command(
 
     _io.check_suffix(output)
     planned = sf.plan(
-        _io.read_table(results, where=where, rename=rename, allow=allow, metrics=[metric]),
+        _io.read_table(
+            results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
+        ),
         metric,
         goal=goal,
         at=at,

@@ -10,6 +10,7 @@ from scalefit.cli._options import (
     Allow,
     AsJson,
     By,
+    Config,
     File,
     Level80,
     Metric,
@@ -39,6 +40,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     level: Level80 = 0.8,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
@@ -51,7 +53,9 @@ def command(
 
     _io.check_suffix(output)
     ranking = sf.rank(
-        _io.read_table(results, where=where, rename=rename, allow=allow, metrics=[metric]),
+        _io.read_table(
+            results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
+        ),
         metric,
         at=at,
         target=target,

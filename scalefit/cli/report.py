@@ -10,6 +10,7 @@ import typer
 from scalefit.cli._options import (
     Allow,
     By,
+    Config,
     Level80,
     Metric,
     Output,
@@ -39,6 +40,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     level: Level80 = 0.8,
 ) -> None:
@@ -49,7 +51,7 @@ def command(
     from scalefit.views import forecast_report, render
 
     table = _io.read_table(
-        results, where=where, rename=rename, allow=allow, metrics=[metric, through]
+        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric, through]
     )
     asked = _io.names(by)
     forecast = sf.forecast(

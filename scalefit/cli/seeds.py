@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, Level, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, Config, Level, Rename, Results, Where
 
 
 def command(
@@ -14,6 +14,7 @@ def command(
     metric: Annotated[str, typer.Option(help="Metric to look at, e.g. bleu.")],
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     design: Annotated[
         Literal["nested", "crossed"],
@@ -39,7 +40,9 @@ def command(
     import scalefit as sf
     from scalefit.cli import _io
 
-    table = _io.read_table(results, where=where, rename=rename, allow=allow, metrics=[metric])
+    table = _io.read_table(
+        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
+    )
     found = sf.variance(table, metric=metric, design=design, level=level)
     if difference is None and half_width is None:
         _io.write_result(found, as_json=as_json)

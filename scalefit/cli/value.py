@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from scalefit.cli._options import Allow, AsJson, By, File, Level80, Metric, Rename, Results, Where
+from scalefit.cli._options import (
+    Allow,
+    AsJson,
+    By,
+    Config,
+    File,
+    Level80,
+    Metric,
+    Rename,
+    Results,
+    Where,
+)
 
 
 def command(
@@ -11,6 +22,7 @@ def command(
     by: By = None,
     where: Where = None,
     rename: Rename = None,
+    config: Config = None,
     allow: Allow = None,
     level: Level80 = 0.8,
     output: File = None,
@@ -21,6 +33,8 @@ def command(
     from scalefit.cli import _io
 
     _io.check_suffix(output)
-    table = _io.read_table(results, where=where, rename=rename, allow=allow, metrics=[metric])
+    table = _io.read_table(
+        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
+    )
     valued = sf.value(table, metric, by=_io.names(by), level=level)
     _io.deliver(valued, as_json=as_json, output=output)

@@ -16,6 +16,7 @@ from scalefit.errors import DesignError
 from scalefit.ingest import table_of
 from scalefit.result import Result, Row
 from scalefit.table import metric
+from scalefit.types import Renames
 
 from .score import Similarity
 
@@ -95,7 +96,7 @@ def similarity_report(
     quality: str = "bleu",
     *,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> SimilarityReport:
     """Relate scores to the measured value of corpora.

@@ -20,6 +20,7 @@ from scalefit.forecasting.forecasters import (
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.table import metric as metric_of
+from scalefit.types import Renames
 
 FALLING, RISING = ("power", "bansal", "rectified", "m4"), ("log", "ceiling", "logistic")
 
@@ -33,7 +34,7 @@ def backtest(
     fit_smallest: int | None = None,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     objective: Objective | None = None,
 ) -> Backtest:
@@ -93,7 +94,7 @@ def compare_laws(
     laws: Sequence[str | Law] | None = None,
     *,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     objective: Objective | None = None,
 ) -> LawComparison:

@@ -15,6 +15,7 @@ from scalefit.ingest import table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
 from scalefit.table.apart import columns_asked
+from scalefit.types import Renames
 
 LEAST = 2
 CURVE = LAWS["power"]  # any law of one input: gathering asks it for its input alone
@@ -62,7 +63,7 @@ def asked(
     *,
     where: Mapping[str, Any] | None,
     by: Sequence[str] | None,
-    mapping: Mapping[str, str] | None,
+    mapping: Renames | None,
     allow: Sequence[str],
     beside: Sequence[str] = (),
     used: Sequence[str] = ("pretrain_tokens",),

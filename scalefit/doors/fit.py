@@ -13,6 +13,7 @@ from scalefit.fitting.gather import gather
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.groups import group_of
 from scalefit.laws.law import Law
+from scalefit.types import Renames
 
 AnyLaw = str | Law | Callable[..., Any]
 
@@ -28,7 +29,7 @@ def fit(
     *,
     inputs: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     **options: Any,
 ) -> Fit | Mixture:
@@ -99,7 +100,7 @@ def fit_each(
     by: Sequence[str] | None = None,
     inputs: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     **options: Any,
 ) -> Fits | Mixtures:

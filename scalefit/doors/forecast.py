@@ -25,6 +25,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
+from scalefit.types import Renames
 from scalefit.units import format_count, parse_count
 
 
@@ -38,7 +39,7 @@ def forecast(
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Forecast:
     """Say for every group of a table how a metric goes on, and what a target takes.
@@ -115,7 +116,7 @@ def forecast_score(
     data: Any,
     log: str | Path,
     *,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> ForecastScore:
     """Say how logged forecasts did: error, inside or not, calibration over all that have landed.

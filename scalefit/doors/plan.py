@@ -19,7 +19,7 @@ from scalefit.forecasting.reach import FARTHEST
 from scalefit.forecasting.series import Series
 from scalefit.planning.plan import Plan, Step
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
 Goal = Literal["best", "tokens"]
@@ -41,7 +41,7 @@ def plan(
     enough: float = 0.95,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     seed: int = 0,
 ) -> Plan:

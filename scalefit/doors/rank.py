@@ -27,7 +27,7 @@ from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.groups import group_name
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
 Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
@@ -46,7 +46,7 @@ def rank(
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     seed: int = 0,
 ) -> Rankings:

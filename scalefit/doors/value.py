@@ -17,7 +17,7 @@ from scalefit.forecasting.series import series_of
 from scalefit.groups import group_name
 from scalefit.table import Table, cut
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Renames
 
 ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
 SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
@@ -30,7 +30,7 @@ def value(
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     seed: int = 0,
 ) -> Values:

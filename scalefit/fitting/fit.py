@@ -24,6 +24,7 @@ from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
+from scalefit.types import Renames
 
 
 def fit(
@@ -33,7 +34,7 @@ def fit(
     *,
     inputs: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     objective: Function = "squared",
     delta: float | None = None,

@@ -12,6 +12,7 @@ from scalefit.errors import FitError
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations, Table, cut, digest, grouping
+from scalefit.types import Renames
 
 
 def gather(
@@ -21,7 +22,7 @@ def gather(
     inputs: Mapping[str, str] | None,
     where: Mapping[str, Any] | None,
     *,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Observations:
     """Cut the law's inputs and one metric out of a path, a table, a frame or a mapping of columns.

@@ -16,6 +16,7 @@ from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.result import Results, Row, common_notes
 from scalefit.table import grouping
+from scalefit.types import Renames
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def fit_each(
     *,
     by: Sequence[str] | None = None,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     progress: bool | None = None,
     **options: Any,

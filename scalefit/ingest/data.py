@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import pandas as pd
 
 from scalefit.errors import TableError
 from scalefit.table import Observations, Table, as_table, cut
+from scalefit.table.core import as_frame
+from scalefit.types import Renames
 
+from .config import Config
 from .read import read
 
 PRETRAINING = ("pretrain_tokens",)
@@ -17,11 +22,12 @@ PRETRAINING = ("pretrain_tokens",)
 def table_of(
     data: Any,
     *,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     where: Mapping[str, Any] | None = None,
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
     needs: Collection[str] = PRETRAINING,
+    config: str | Path | None = None,
 ) -> Table:
     """Return what a user has as a checked table, cut to the rows asked for.
 
@@ -29,8 +35,8 @@ def table_of(
     ----------
     data : path, DataFrame, Table or mapping of columns
         Results, long or wide. A path is read, see :func:`scalefit.read`.
-    mapping : mapping, optional
-        Own name -> canonical name, for columns and metrics.
+    mapping : mapping or path, optional
+        Own name -> canonical name, for columns and metrics; or a ``scalefit.toml`` that keeps them.
     where : mapping, optional
         Column -> condition, see :meth:`scalefit.Table.where`.
     allow : sequence of str
@@ -39,6 +45,8 @@ def table_of(
         Metrics asked for: a column of that name is one, though the registry does not know it.
     needs : collection of str
         Columns that the question needs; without ``pretrain_tokens`` among them the data may lack it.
+    config : path, optional
+        A ``scalefit.toml`` beside a mapping, which comes first; for files, by default the one beside them.
 
     Raises
     ------
@@ -53,23 +61,24 @@ def table_of(
     >>> len(table_of(data, where={"pretrain_tokens": ">=4M"}))
     2
     """
-    for name, value, needed in (
-        ("where", where, "column -> condition, e.g. where={'corpus': 'fr'}"),
-        ("mapping", mapping, "own name -> ours, e.g. mapping={'loss': 'cross_entropy'}"),
-    ):
-        if value is not None and not isinstance(value, Mapping):
-            raise TableError(f"found {name}={value!r}; needed a mapping {needed}")
-    for metric in metrics:
-        if not isinstance(metric, str):
-            raise TableError(f"found the metric {metric!r}; needed its name, e.g. 'bleu'")
+    if isinstance(mapping, str | Path) and str(mapping).endswith(".toml"):
+        mapping, config = None, mapping
+    _check(where, mapping, metrics)
+    renames = cast("Mapping[str, str] | None", mapping)
     free = () if "pretrain_tokens" in needs else ("no_pretrain_tokens",)
     allowed = (*([allow] if isinstance(allow, str) else allow), *free)
     if isinstance(data, str) and not data.strip():
         raise TableError("found an empty path; needed a file, a folder, or the results themselves")
     if _is_path(data):
-        table = read(data, mapping=mapping, allow=allowed, metrics=metrics, inputs=needs)
+        table = read(
+            data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs, config=config
+        )
     else:
-        table = as_table(data, mapping=mapping, allow=allowed, metrics=metrics, inputs=needs)
+        if config is not None:
+            kept, data = Config.of(config, ()), data if isinstance(data, Table) else as_frame(data)
+            renames = kept.fitting({**kept.mapping, **(renames or {})}, [_names(data)])
+            allowed = (*allowed, *kept.allow)
+        table = as_table(data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs)
     return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})
 
 
@@ -79,7 +88,7 @@ def observations(
     inputs: Mapping[str, str],
     where: Mapping[str, Any] | None = None,
     *,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Observations:
     """Cut the vectors of one metric out of results.
@@ -110,6 +119,30 @@ def observations(
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=needs)
     name = table.metric(metric)
     return cut(table.where(metric=name), name, inputs)
+
+
+def _check(where: object, mapping: object, metrics: Sequence[object]) -> None:
+    for name, value, needed in (
+        ("where", where, "column -> condition, e.g. where={'corpus': 'fr'}"),
+        (
+            "mapping",
+            mapping,
+            "own name -> ours, e.g. mapping={'loss': 'cross_entropy'}, or a .toml",
+        ),
+    ):
+        if value is not None and not isinstance(value, Mapping):
+            raise TableError(f"found {name}={value!r}; needed a mapping {needed}")
+    for metric in metrics:
+        if not isinstance(metric, str):
+            raise TableError(f"found the metric {metric!r}; needed its name, e.g. 'bleu'")
+
+
+def _names(data: Table | pd.DataFrame) -> dict[str, None]:
+    """Return all that a mapping may rename: columns, levels of the axes, metrics of a long table."""
+    frame = data.frame if isinstance(data, Table) else data
+    metrics = frame["metric"].unique() if "metric" in frame.columns else ()
+    every = (*frame.columns, *frame.columns.names, *frame.index.names, *metrics)
+    return dict.fromkeys(map(str, every))
 
 
 def _is_path(data: Any) -> bool:

@@ -15,6 +15,7 @@ from scalefit.fitting.interval import Interval
 from scalefit.ingest import table_of
 from scalefit.result import Results, Row
 from scalefit.seeds.design import cells
+from scalefit.types import Renames
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], float]
@@ -151,7 +152,7 @@ def aggregate_tasks(
     where: Mapping[str, Any] | None = None,
     statistics: Sequence[str] = ("IQM", "mean", "median"),
     level: float = 0.95,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Aggregates:
     """Aggregate each procedure over tasks (and evaluation sets), with intervals over seeds.

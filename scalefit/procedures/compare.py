@@ -11,6 +11,7 @@ from scalefit.ingest import table_of
 from scalefit.seeds.variance import SIDES
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
+from scalefit.types import Renames
 
 from .comparison import Comparison
 from .contrast import Contrast, Question, contrast
@@ -42,7 +43,7 @@ def compare_procedures(
     failed_beyond: float | None = None,
     draws: int = 1000,
     seed: int = 0,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Comparison:
     """Compare procedures (corpora, models, recipes), not single runs.

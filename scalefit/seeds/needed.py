@@ -13,7 +13,7 @@ from scipy import optimize, stats
 from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
 from scalefit.result import Result, Row
-from scalefit.types import Floats
+from scalefit.types import Floats, Renames
 
 from .anova import FINETUNE, PRETRAIN
 from .leverage import leverage
@@ -86,7 +86,7 @@ def seeds_needed(
     *,
     metric: str | None = None,
     where: Mapping[str, Any] | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
     difference: float | None = None,
     half_width: float | None = None,

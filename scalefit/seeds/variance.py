@@ -14,7 +14,7 @@ from scalefit.fitting.interval import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
-from scalefit.types import Floats
+from scalefit.types import Floats, Renames
 
 from . import intervals
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
@@ -40,7 +40,7 @@ def variance(
     method: Method = "auto",
     factors: Sequence[str] | None = None,
     level: float = 0.95,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Variance:
     """Variance components of a metric over pretraining and finetuning seeds.

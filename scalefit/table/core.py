@@ -20,6 +20,7 @@ from scalefit.types import Ints
 from . import select
 from .build import build
 from .column import Column, Columns
+from .frames import as_pandas
 from .metrics import canonical
 from .shape import to_wide
 from .write import write
@@ -230,7 +231,7 @@ class Table:
 
 
 def as_table(
-    data: Table | pd.DataFrame | Mapping[str, Any],
+    data: Any,
     *,
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
@@ -241,8 +242,8 @@ def as_table(
 
     Parameters
     ----------
-    data : Table, DataFrame or mapping of columns
-        What the user has.
+    data : Table, frame or mapping of columns
+        What the user has; frames of pandas, polars, pyarrow and whatever else narwhals knows.
     mapping, allow, metrics, inputs
         See :meth:`Table.from_frame`.
 
@@ -257,14 +258,31 @@ def as_table(
             return data
         again = Table.from_frame(data.frame, mapping=mapping, allow=allow)
         return replace(again, notes=tuple(dict.fromkeys((*data.notes, *again.notes))))
-    if isinstance(data, Mapping):
-        data = _frame(data)
-    if not isinstance(data, pd.DataFrame):
+    return Table.from_frame(
+        as_frame(data), mapping=mapping, allow=allow, metrics=metrics, inputs=inputs
+    )
+
+
+def as_frame(data: Any) -> pd.DataFrame:
+    """Return a frame of any library, or a mapping of columns, as a frame of pandas.
+
+    Raises
+    ------
+    TableError
+        It is neither.
+
+    Examples
+    --------
+    >>> as_frame({"pretrain_tokens": [1e6], "bleu": [21.5]}).shape
+    (1, 2)
+    """
+    frame = _frame(data) if isinstance(data, Mapping) else as_pandas(data)
+    if frame is None:
         raise TableError(
             f"found {_told(data)}; needed a Table, a DataFrame, a mapping of columns or the path of a "
             "file. Try: scalefit.read(path) for files, pandas.DataFrame(rows) for rows"
         )
-    return Table.from_frame(data, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
+    return frame
 
 
 def _told(data: Any) -> str:

@@ -9,12 +9,16 @@ from scalefit.errors import DesignError, DomainError, FormatError, ScalefitError
 from scalefit.ingest import table_of
 
 SIZES = [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8]
-COLUMNS = {
+COLUMNS = {  # of few digits: other libraries' spreadsheets keep no more
     "corpus": ["fr"] * 10 + ["en"] * 10,
     "tokens": np.tile(np.repeat(SIZES, 2), 2),
     "pretrain_seed": [1, 2] * 10,
-    "BLEU": 10.0 + 2.0 * np.log10(np.tile(np.repeat(SIZES, 2), 2)) + np.tile([0.02, -0.02], 10),
-    "loss": 3.0 - 0.1 * np.log10(np.tile(np.repeat(SIZES, 2), 2)) + np.tile([0.01, -0.01], 10),
+    "BLEU": (10 + 2 * np.log10(np.tile(np.repeat(SIZES, 2), 2)) + np.tile([0.02, -0.02], 10)).round(
+        5
+    ),
+    "loss": (
+        3 - 0.1 * np.log10(np.tile(np.repeat(SIZES, 2), 2)) + np.tile([0.01, -0.01], 10)
+    ).round(5),
 }
 MAPPING = {"tokens": "pretrain_tokens", "loss": "cross_entropy"}
 DOORS = {
@@ -35,10 +39,17 @@ DOORS = {
 def forms(tmp_path):
     frame = pd.DataFrame(COLUMNS)
     frame.to_csv(tmp_path / "results.csv", index=False)
+    frame.to_excel(tmp_path / "results.xlsx", index=False)
+    polars = pytest.importorskip("polars")
     return {
         "path": tmp_path / "results.csv",
         "text": str(tmp_path / "results.csv"),
         "frame": frame,
+        "index": frame.set_index(["corpus", "tokens"]),
+        "excel": tmp_path / "results.xlsx",
+        "polars": polars.DataFrame(COLUMNS),
+        "lazy": polars.LazyFrame(COLUMNS),
+        "pyarrow": polars.DataFrame(COLUMNS).to_arrow(),
         "mapping": COLUMNS,
         "table": sf.Table.from_frame(frame, mapping=MAPPING),
     }
