@@ -31,8 +31,8 @@ def refuse(law: Law, points: Points) -> None:
             f"at least {p + 2} are needed for an interval: measure more sizes, or take a law with fewer parameters"
         )
     for name, x in zip(law.inputs, points.inputs, strict=True):
-        outside = {"positive": x <= 0, "zero": x < 0, "any": x != x}[law.takes]
-        if law.anchor is not None and outside.any():
+        outside = {"positive": x <= 0, "zero": x < 0, "any": x != x, "share": x < 0}[law.takes]
+        if (law.anchor is not None or law.takes == "share") and outside.any():
             at = int(np.flatnonzero(outside)[0])
             raise FitError(
                 f"input {name} is {x[at]:g} at point {at}, and law {law.name!r} has no value there; leave the point out"
@@ -47,6 +47,8 @@ def refuse(law: Law, points: Points) -> None:
             f"{n} points lie at only {sizes} distinct sizes, too few for the {p} parameters of law "
             f"{law.name!r}; repeated runs measure noise, only further sizes measure the curve"
         )
+    if law.takes == "share":
+        law.check_shares(points.inputs)
     _refuse_proportional(law, points)
     largest = float(np.abs(points.y).max())
     if not 1e-100 < largest < 1e100:
@@ -60,7 +62,7 @@ def refuse(law: Law, points: Points) -> None:
 
 
 def _refuse_proportional(law: Law, points: Points) -> None:
-    if _together(points) > 1 - 1e-9:
+    if law.takes != "share" and _together(points) > 1 - 1e-9:
         a, b = law.inputs
         raise FitError(
             f"{a} and {b} vary together (the logarithms are proportional), so their effects cannot be told "
@@ -89,7 +91,7 @@ def design_notes(law: Law, points: Points) -> list[str]:
         notes.append(
             f"{law.formula} is {law.source or 'not separable'}: its optimum is the best of those starts, not verified"
         )
-    if _together(points) > 0.99:
+    if law.takes != "share" and _together(points) > 0.99:
         names = " and ".join(law.inputs)
         notes.append(
             f"{names} almost vary together (correlation of logarithms {_together(points):.5f}): "
@@ -99,7 +101,8 @@ def design_notes(law: Law, points: Points) -> list[str]:
     if below and law.separable and all(c.lower >= 0 for c in law.coefficients):
         notes.append(f"{below} values below 0, where the law {law.name!r} cannot go")
     for name, x in zip(law.inputs, points.inputs, strict=True):
-        if (x > 0).all() and law.name != "ce_to_bleu" and np.log10(x.max() / x.min()) < 1:
+        sizes = law.takes in ("positive", "zero") and (x > 0).all()
+        if sizes and np.log10(x.max() / x.min()) < 1:
             notes.append(
                 f"{name} spans {x.max() / x.min():.3g}×: under one decade a floor and an exponent hardly differ"
             )

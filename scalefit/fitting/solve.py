@@ -152,11 +152,16 @@ def _contained(problem: Problem, weights: Array | None) -> list[Start]:
     its own special case. These starts make that impossible; laws of two shapes have grids fine enough without.
     """
     law, starts = problem.law, []
+    optima: dict[tuple[str, tuple[str, ...]], dict[str, float]] = {}  # one law may lie in it twice
     for special in law.special:
         names = special.inputs or law.inputs
-        reads = tuple(problem.inputs[law.inputs.index(name)] for name in names)
-        inner = make_problem(LAWS[special.law], reads, problem.y, problem.objective, problem.scale)
-        theta = law.theta(special.embed(**solve_problem(inner, weights).params))
+        if (special.law, names) not in optima:
+            reads = tuple(problem.inputs[law.inputs.index(name)] for name in names)
+            inner = make_problem(
+                LAWS[special.law], reads, problem.y, problem.objective, problem.scale
+            )
+            optima[special.law, names] = solve_problem(inner, weights).params
+        theta = law.theta(special.embed(**optima[special.law, names]))
         row = np.nan_to_num(theta, posinf=1e300, neginf=-1e300).tolist()
         starts.append(Start(row, row, inf))
     return starts

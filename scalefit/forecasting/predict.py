@@ -180,6 +180,8 @@ def check_domain(fit: Fit, inputs: tuple[Floats, ...]) -> Floats:
     DomainError
         The law has no finite value there, such as the log-law at or below D0.
     """
+    if fit.law.takes == "share":
+        fit.law.check_shares(inputs)
     with np.errstate(all="ignore"):
         value = fit.law.value(inputs, fit.solution.theta)
     bad = ~np.isfinite(value) | np.any([~np.isfinite(x) for x in inputs], axis=0)

@@ -8,17 +8,30 @@ from typing import Any
 from scalefit.errors import LawError
 from scalefit.laws.bansal import bansal
 from scalefit.laws.broken import broken
+from scalefit.laws.broken_twice import broken_twice
 from scalefit.laws.ceiling import ceiling
 from scalefit.laws.chinchilla import chinchilla, multiplicative
+from scalefit.laws.cross_lingual import cross_lingual
+from scalefit.laws.data_constrained import data_constrained
+from scalefit.laws.effective_data import effective_data
+from scalefit.laws.kaplan import kaplan
 from scalefit.laws.law import Law
+from scalefit.laws.log_accuracy import log_accuracy
 from scalefit.laws.log_law import log_law
 from scalefit.laws.logistic import logistic
+from scalefit.laws.loss_to_error import loss_to_error
+from scalefit.laws.loss_to_loss import loss_to_loss
 from scalefit.laws.m4 import m4
+from scalefit.laws.mixture import mixture, mixture_of
 from scalefit.laws.parts import Coefficient, Shape, Special
 from scalefit.laws.power import power, pure_power
 from scalefit.laws.quality import ce_to_bleu
 from scalefit.laws.rectified import rectified
+from scalefit.laws.repeated_mixture import repeated_mixture
+from scalefit.laws.sigmoid import sigmoid
 from scalefit.laws.skaling import skaling
+from scalefit.laws.transfer_gap import transfer_gap
+from scalefit.laws.two_powers import two_powers
 
 __all__ = ["LAWS", "Coefficient", "Law", "Shape", "Special", "get_law"]
 
@@ -32,12 +45,25 @@ LAWS: dict[str, Law] = {
         rectified,
         m4,
         broken,
+        broken_twice,
+        two_powers,
         ceiling,
         logistic,
         chinchilla,
         skaling,
+        kaplan,
+        data_constrained,
+        cross_lingual,
         multiplicative,
+        transfer_gap,
+        effective_data,
+        mixture,
+        repeated_mixture,
         ce_to_bleu,
+        loss_to_error,
+        sigmoid,
+        loss_to_loss,
+        log_accuracy,
     )
 }
 
@@ -52,6 +78,8 @@ def get_law(law: str | Law) -> Law:
     """
     if isinstance(law, Law):
         return law
+    if law.startswith("mixture") and law[7:].isdecimal():
+        return mixture_of(int(law[7:]))
     if law not in LAWS:
         raise LawError(
             f"no law is called {law!r}; there are {', '.join(sorted(LAWS))}, or give a Law(...)"
@@ -61,8 +89,11 @@ def get_law(law: str | Law) -> Law:
 
 def is_built_in(law: Law) -> bool:
     """Whether a law is one of the catalogue, at whatever constants."""
-    ours = LAWS.get(law.name)
-    return ours is not None and replace(law, constants=ours.constants) == ours
+    try:
+        ours = get_law(law.name)
+    except LawError:
+        return False
+    return replace(law, constants=ours.constants) == ours
 
 
 def at(name: str, constants: Mapping[str, float]) -> Law:

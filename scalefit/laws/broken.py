@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,37 +15,42 @@ from scalefit.laws.parts import Coefficient, Shape, Special
 HALF, HALVINGS = 100.0, 60  # e^±100 times the reference, halved to the last digit
 
 
-def _bend(x: Any, d: Any, f: Any, x_ref: float) -> Any:
-    """Return f·ln(1 + (x/x_d)^(1/f)): 0 before the break, ln(x/x_d) after it, round over a width f in ln x."""
-    return f * np.logaddexp(0.0, (np.log(x / x_ref) - d) / f)
+def bend(z: Any, d: Any, f: Any) -> Any:
+    """Return f·ln(1 + e^((z − d)/f)): 0 before the break at d, z − d after it, round over a width f."""
+    return f * np.logaddexp(0.0, (z - d) / f)
 
 
 def _basis(x: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> tuple[Any, Any]:
-    return 1.0, np.exp(-c0 * np.log(x / x_ref) - c1 * _bend(x, d, f, x_ref))
+    z = np.log(x / x_ref)
+    return 1.0, np.exp(-c0 * z - c1 * bend(z, d, f))
 
 
 def _slopes(phi: Any, x: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> tuple[Any, ...]:
     z = np.log(x / x_ref)
-    past, bend = expit((z - d) / f), _bend(x, d, f, x_ref)
-    by = (-z, -bend, c1 * past, -c1 * (bend / f - past * (z - d) / f))
+    past, bent = expit((z - d) / f), bend(z, d, f)
+    by = (-z, -bent, c1 * past, -c1 * (bent / f - past * (z - d) / f))
     return tuple((0.0, phi[1] * each) for each in by)
 
 
-def _breaks(x: Any, x_ref: float) -> tuple[float, float]:
+def breaks(x: Any, x_ref: float) -> tuple[float, float]:
     """Within the data: a break beyond them cannot be seen."""
     low, high = float(np.log(np.min(x) / x_ref)), float(np.log(np.max(x) / x_ref))
     return low, high if high > low else low + 1.0
 
 
-def _inverse(y: Any, E: Any, b: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> Any:
+def crossing(exponent: Callable[[Any], Any], goal: Any) -> Any:
     """Halve an interval of ln x: no closed form exists, and while the curve falls there is one crossing."""
-    goal = np.log(b / (np.asarray(y, dtype=float) - E))
     low, high = np.full_like(goal, -HALF), np.full_like(goal, HALF)
     for _ in range(HALVINGS):
         z = (low + high) / 2
-        below = c0 * z + c1 * _bend(x_ref * np.exp(z), d, f, x_ref) < goal
+        below = exponent(z) < goal
         low, high = np.where(below, z, low), np.where(below, high, z)
-    return x_ref * np.exp((low + high) / 2)
+    return (low + high) / 2
+
+
+def _inverse(y: Any, E: Any, b: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> Any:
+    goal = np.log(b / (np.asarray(y, dtype=float) - E))
+    return x_ref * np.exp(crossing(lambda z: c0 * z + c1 * bend(z, d, f), goal))
 
 
 broken = Law(
@@ -64,7 +70,7 @@ broken = Law(
             role="exponent",
         ),
         Shape("c1", (-2.0, 5.0), points=15, meaning="how much steeper it is after the break"),
-        Shape("d", _breaks, points=9, meaning="ln of the break, from the reference input"),
+        Shape("d", breaks, points=9, meaning="ln of the break, from the reference input"),
         Shape("f", (0.05, 3.0), "log", points=3, meaning="width of the break in ln x"),
     ),
     basis=_basis,

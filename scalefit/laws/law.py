@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import lmfit
 
 Columns = tuple[Any, ...]
+SHARE_SLACK = 0.005  # shares printed with two digits
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class Law:
     domain : callable, optional
         ``domain(*theta, **constants)``: the lowest and highest first input at which the law has a value;
         ends excluded. Without it, all above 0.
-    takes : {"positive", "zero", "any"}
-        Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve.
+    takes : {"positive", "zero", "any", "share"}
+        Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve;
+        ``"share"`` says that they are shares of a whole and sum to one.
     special : tuple of Special
         The laws that this one contains, as quoted parameters that turn it into them: it never fits worse.
 
@@ -92,7 +94,7 @@ class Law:
     inverse: Callable[..., Any] | None = None
     falls: bool | None = None
     domain: Callable[..., Span] | None = None
-    takes: Literal["positive", "zero", "any"] = "positive"
+    takes: Literal["positive", "zero", "any", "share"] = "positive"
     special: tuple[Special, ...] = ()
     source: str = ""
 
@@ -145,6 +147,29 @@ class Law:
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters as people quote them."""
         return self.reported or self.coordinates
+
+    def check_shares(self, inputs: tuple[Array, ...]) -> None:
+        """Raise where the shares that a mixing law takes are below 0 or do not sum to one.
+
+        Raises
+        ------
+        LawError
+            Naming the first such point and its sum.
+        """
+        total = np.sum(inputs, axis=0)
+        wrong = (np.abs(total - 1) > SHARE_SLACK) | (np.min(inputs, axis=0) < 0)
+        if not wrong.any():
+            return
+        at = int(np.flatnonzero(wrong)[0])
+        shown = ", ".join(
+            f"{name} = {float(x[at]):.4g}" for name, x in zip(self.inputs, inputs, strict=True)
+        )
+        percent = "; per cent? divide by 100" if abs(total[at] - 100) < 1 else ""
+        raise LawError(
+            f"law {self.name!r} takes shares of a whole; found {shown}, which sum to {float(total[at]):.4g} "
+            f"at point {at}; needed shares from 0 that sum to 1. Try: divide each row by its sum, or add "
+            f"the source that is missing{percent}"
+        )
 
     def anchored(self, inputs: tuple[Array, ...]) -> Law:
         """Return the law with every constant set, from the data where none was given."""

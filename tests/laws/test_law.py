@@ -98,7 +98,7 @@ def test_a_function_that_gives_no_numbers_is_no_law():
 
 def test_unknown_law_lists_those_there_are():
     with pytest.raises(
-        LawError, match="no law is called 'powr'; there are bansal, broken, ce_to_bleu"
+        LawError, match="no law is called 'powr'; there are bansal, broken, broken_twice"
     ):
         get_law("powr")
     assert get_law("power") is get_law(LAWS["power"])
@@ -173,3 +173,52 @@ def test_rectified_has_a_value_at_no_examples_at_all():
     fit = sf.fit({"D": sizes, "loss": values}, "loss", "rectified", inputs={"D": "D"})
     assert fit.points.y.size == 6
     assert fit.params == pytest.approx(truth, rel=1e-5)
+
+
+def test_a_mixing_law_of_any_number_of_sources():
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(4), 40)
+    truth = {"c": 1.2, "k": 0.8, "t1": -1.5, "t2": 0.7, "t3": 2.0}
+    loss = get_law("mixture4")(*shares.T, **truth)
+    data = {f"s{j}": shares[:, j] for j in range(4)} | {
+        "loss": loss + 1e-4 * rng.standard_normal(40)
+    }
+    fit = sf.fit(data, "loss", "mixture4", inputs={f"r{j + 1}": f"s{j}" for j in range(4)})
+    assert fit.params == pytest.approx(truth, rel=0.02)
+    assert sf.predict(fit, r1=0.1, r2=0.2, r3=0.3, r4=0.4).estimate[0] == pytest.approx(
+        get_law("mixture4")(0.1, 0.2, 0.3, 0.4, **truth), rel=1e-3
+    )
+    with pytest.raises(
+        LawError, match=r"which sum to 1\.2 at point 0; needed shares from 0 that sum to 1"
+    ):
+        sf.predict(fit, r1=0.3, r2=0.2, r3=0.3, r4=0.4)
+    with pytest.raises(LawError, match="a mixing law of 9 sources; needed 2 to 6"):
+        get_law("mixture9")
+
+
+def test_shares_that_do_not_sum_to_one_are_no_mixture():
+    data = {"a": [10.0, 50, 80, 30], "b": [90.0, 50, 20, 70], "loss": [2.1, 2.0, 2.2, 2.05]}
+    pair = {"r1": "a", "r2": "b"}
+    with pytest.raises(LawError, match=r"sum to 100 at point 0; .*per cent. divide by 100"):
+        sf.fit(data, "loss", "mixture2", inputs=pair)
+    part = {**data, "a": [0.1, 0.5, 0.8, 0.3], "b": [0.2, 0.5, 0.2, 0.7]}
+    with pytest.raises(LawError, match=r"r1 = 0.1, r2 = 0.2, which sum to 0.3 at point 0"):
+        sf.fit(part, "loss", "mixture2", inputs=pair)
+
+
+def test_breaks_are_quoted_in_their_order():
+    law = LAWS["broken_twice"].anchored((X,))
+    theta = np.array([0.5, 1.0, 0.2, 0.3, -0.1, 2.0, -2.0, 0.3, 0.4])
+    quoted = law.params(theta)
+    assert quoted["x_1"] < quoted["x_2"]
+    assert (quoted["c1"], quoted["f1"]) == (-0.1, 0.4)
+    np.testing.assert_allclose(law.value((X,), law.theta(quoted)), law.value((X,), theta))
+
+
+def test_pretraining_that_hurts_is_said_where_data_transferred_are_fitted():
+    sizes, models = (a.ravel() for a in np.meshgrid(np.geomspace(1e5, 1e8, 5), [1e6, 1e7, 1e8]))
+    worth = LAWS["effective_data"](sizes, models, k=1.9e4, alpha=0.18, beta=0.38)
+    worth = np.where((sizes == 1e8) & (models == 1e6), -2e6, worth)
+    data = {"F": sizes, "N": models, "worth": worth}
+    fit = sf.fit(data, "worth", "effective_data", inputs={"F": "F", "N": "N"})
+    assert any("1 values below 0, where the law 'effective_data' cannot go" in n for n in fit.notes)

@@ -1,0 +1,118 @@
+"""A power law with two smooth breaks: three slopes over a floor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from scalefit.laws._scale import geometric_mean
+from scalefit.laws.broken import bend, breaks, crossing
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape, Special
+
+AWAY, WIDTH = (8.0, 60.0), 0.4  # where searches for the second break begin, seen from the first
+
+
+def _exponent(z: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any) -> Any:
+    return c0 * z + c1 * bend(z, d1, f1) + c2 * bend(z, d2, f2)
+
+
+def _basis(x: Any, *shapes: Any, x_ref: float) -> tuple[Any, Any]:
+    return 1.0, np.exp(-_exponent(np.log(x / x_ref), *shapes))
+
+
+def _slopes(
+    phi: Any, x: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any, x_ref: float
+) -> tuple[Any, ...]:
+    z = np.log(x / x_ref)
+    by: list[Any] = [-z, -bend(z, d1, f1), -bend(z, d2, f2)]
+    past = [(c, d, f, expit((z - d) / f)) for c, d, f in ((c1, d1, f1), (c2, d2, f2))]
+    by += [c * p for c, _, _, p in past]
+    by += [-c * (bend(z, d, f) / f - p * (z - d) / f) for c, d, f, p in past]
+    return tuple((0.0, phi[1] * each) for each in by)
+
+
+def _inverse(y: Any, E: Any, b: Any, *shapes: Any, x_ref: float) -> Any:
+    goal = np.log(b / (np.asarray(y, dtype=float) - E))
+    return x_ref * np.exp(crossing(lambda z: _exponent(z, *shapes), goal))
+
+
+def _report(
+    E: Any, b: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any, x_ref: float
+) -> dict[str, Any]:
+    """Quote the breaks in their order: which one a search calls the first is chance."""
+    turned = np.asarray(d1) > np.asarray(d2)
+    c1, c2 = np.where(turned, c2, c1), np.where(turned, c1, c2)
+    f1, f2 = np.where(turned, f2, f1), np.where(turned, f1, f2)
+    d1, d2 = np.minimum(d1, d2), np.maximum(d1, d2)
+    quoted = {"E": E, "B": b * x_ref**c0, "c0": c0, "c1": c1, "x_1": x_ref * np.exp(d1), "f1": f1}
+    return {**quoted, "c2": c2, "x_2": x_ref * np.exp(d2), "f2": f2}
+
+
+def _unreport(
+    E: Any, B: Any, c0: Any, c1: Any, x_1: Any, f1: Any, c2: Any, x_2: Any, f2: Any, x_ref: float
+) -> tuple[Any, ...]:
+    d1, d2 = (np.log(np.asarray(x) / x_ref) for x in (x_1, x_2))
+    return E, B * x_ref**-c0, c0, c1, c2, d1, d2, f1, f2
+
+
+def _flat_later(factor: float) -> Special:
+    """Return the law of one break, with a second that changes nothing ``factor`` times further on.
+
+    At the first break itself the two would be one: a start there never finds the second.
+    """
+    return Special(
+        "broken",
+        lambda E, B, c0, c1, x_d, f: {
+            **{"E": E, "B": B, "c0": c0, "c1": c1, "x_1": x_d, "f1": f},
+            **{"c2": 0.0, "x_2": x_d * factor, "f2": WIDTH},
+        },
+    )
+
+
+def _flat_before(factor: float) -> Special:
+    """Return the same with the flat break ``factor`` times before."""
+    return Special(
+        "broken",
+        lambda E, B, c0, c1, x_d, f: {
+            **{"E": E, "B": B, "c0": c0, "c1": 0.0, "x_1": x_d / factor, "f1": WIDTH},
+            **{"c2": c1, "x_2": x_d, "f2": f},
+        },
+    )
+
+
+broken_twice = Law(
+    name="broken_twice",
+    formula="E + B·x^−c0·(1 + (x/x_1)^(1/f1))^(−c1·f1)·(1 + (x/x_2)^(1/f2))^(−c2·f2)",
+    coefficients=(
+        Coefficient("E", 0.0, meaning="irreducible loss", role="floor"),
+        Coefficient("b", 0.0, meaning="B in units of the reference input", role="scale"),
+    ),
+    shapes=(
+        Shape(
+            "c0",
+            (0.0, 5.0),
+            "square",
+            points=3,
+            meaning="exponent before the breaks",
+            role="exponent",
+        ),
+        Shape("c1", (-2.0, 5.0), points=4, meaning="how much steeper it is after the first break"),
+        Shape("c2", (-2.0, 5.0), points=4, meaning="how much steeper it is after the second break"),
+        Shape("d1", breaks, points=4, meaning="ln of the first break, from the reference input"),
+        Shape("d2", breaks, points=4, meaning="ln of the second break, from the reference input"),
+        Shape("f1", (0.05, 3.0), "log", points=2, meaning="width of the first break in ln x"),
+        Shape("f2", (0.05, 3.0), "log", points=2, meaning="width of the second break in ln x"),
+    ),
+    basis=_basis,
+    slopes=_slopes,
+    anchor=lambda x: {"x_ref": geometric_mean(x)},
+    reported=("E", "B", "c0", "c1", "x_1", "f1", "c2", "x_2", "f2"),
+    report=_report,
+    unreport=_unreport,
+    inverse=_inverse,
+    special=(*map(_flat_later, AWAY), *map(_flat_before, AWAY)),
+    source="Caballero et al. 2023, arXiv 2210.14891, equation of the broken neural scaling law, two breaks",
+)

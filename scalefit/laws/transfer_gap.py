@@ -1,0 +1,73 @@
+"""The transfer gap: what no amount of pretraining takes away, only finetuning data do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalefit.laws._scale import decay, fall, geometric_mean
+from scalefit.laws.law import Law
+from scalefit.laws.parts import Coefficient, Shape, Special
+
+
+def _basis(P: Any, F: Any, alpha: Any, beta: Any, P_ref: float, F_ref: float) -> tuple[Any, ...]:
+    tuned = decay(F, beta, F_ref)
+    return 1.0, decay(P, alpha, P_ref) * tuned, tuned
+
+
+def _slopes(
+    phi: Any, P: Any, F: Any, alpha: Any, beta: Any, P_ref: float, F_ref: float
+) -> tuple[Any, ...]:
+    return (
+        (0.0, fall(phi[1], P, P_ref), 0.0),
+        (0.0, fall(phi[1], F, F_ref), fall(phi[2], F, F_ref)),
+    )
+
+
+transfer_gap = Law(
+    name="transfer_gap",
+    formula="(A·P^−α + G)·F^−β + E",
+    inputs=("P", "F"),
+    coefficients=(
+        Coefficient("E", 0.0, meaning="irreducible loss", role="floor"),
+        Coefficient("a", 0.0, meaning="the pretraining part at the reference sizes", role="scale"),
+        Coefficient("g", 0.0, meaning="the gap at the reference finetuning size"),
+    ),
+    shapes=(
+        Shape(
+            "alpha",
+            (0.0, 5.0),
+            "square",
+            points=33,
+            meaning="exponent of pretraining size",
+            role="exponent",
+        ),
+        Shape("beta", (0.0, 5.0), "square", points=33, meaning="exponent of finetuning size"),
+    ),
+    basis=_basis,
+    slopes=_slopes,
+    anchor=lambda P, F: {"P_ref": geometric_mean(P), "F_ref": geometric_mean(F)},
+    reported=("A", "alpha", "G", "beta", "E"),
+    report=lambda E, a, g, alpha, beta, P_ref, F_ref: {
+        "A": a * P_ref**alpha * F_ref**beta,
+        "alpha": alpha,
+        "G": g * F_ref**beta,
+        "beta": beta,
+        "E": E,
+    },
+    unreport=lambda A, alpha, G, beta, E, P_ref, F_ref: (
+        E,
+        A * P_ref**-alpha * F_ref**-beta,
+        G * F_ref**-beta,
+        alpha,
+        beta,
+    ),
+    falls=True,
+    special=(
+        Special(
+            "multiplicative",
+            lambda A, alpha, beta, E: {"A": A, "alpha": alpha, "G": 0.0, "beta": beta, "E": E},
+            inputs=("P", "F"),
+        ),
+    ),
+    source="Mikami et al. 2021, arXiv 2108.11018, full equation; the floor of Barnett 2024, arXiv 2408.16947",
+)
