@@ -17,6 +17,8 @@ from .corpora.value import Value as Value
 from .corpora.value import Values as Values
 from .doors.backtest import backtest as backtest
 from .doors.backtest import compare_laws as compare_laws
+from .doors.chain import Step as Step
+from .doors.chain import chain as chain
 from .doors.fit import fit as fit
 from .doors.fit import fit_each as fit_each
 from .doors.forecast import forecast as forecast
@@ -33,6 +35,7 @@ from .fitting import Objective as Objective
 from .fitting import bootstrap as bootstrap
 from .forecasting.backtest import Backtest as Backtest
 from .forecasting.band import Band as Band
+from .forecasting.chain import Chain as Chain
 from .forecasting.compare import LawComparison as LawComparison
 from .forecasting.forecast import Forecast as Forecast
 from .forecasting.mixture import Mixture as Mixture

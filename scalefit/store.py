@@ -31,6 +31,7 @@ from scalefit.fitting import Card, Fit, Fits, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.band import Band
+from scalefit.forecasting.chain import Chain
 from scalefit.forecasting.compare import LawComparison
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture, Mixtures
@@ -65,6 +66,7 @@ KINDS: dict[str, type[Result]] = {
     "outlook": Outlook,
     "forecast": Forecast,
     "backtest": Backtest,
+    "chain": Chain,
     "law comparison": LawComparison,
     "forecast score": ForecastScore,
     "ranking": Ranking,

@@ -123,6 +123,14 @@ def allocated():
 
 
 # One small example of every kind; what is not here is found by a test below.
+def chained():
+    sizes = np.geomspace(1e7, 1e10, 8)
+    loss = 1.8 + 90 * sizes**-0.25 + 0.01 * np.cos(np.arange(8))
+    data = {"D": sizes, "loss": loss, EVIL: 30 * np.exp(-0.5 * loss) + 0.01 * np.sin(np.arange(8))}
+    steps = [sf.Step("loss", "power"), sf.Step(EVIL, "ce_to_bleu")]
+    return sf.chain(data, steps, inputs={"x": "D"}, direct="ceiling", hold_out=1)
+
+
 MADE = {
     sf.Fit: one_fit,
     sf.Card: lambda: one_fit().card(held_out=0.5),
@@ -134,6 +142,7 @@ MADE = {
     sf.Forecast: lambda: sf.forecast(table(EVIL, "en"), target=30.0),
     sf.Outlook: lambda: sf.forecast(table(EVIL, "en"), target=30.0, at="2B")["en"],
     sf.Backtest: lambda: sf.backtest(table(EVIL, "en"), "bleu", ["ceiling"], hold_out=1),
+    sf.Chain: chained,
     sf.LawComparison: lambda: sf.compare_laws(table(EVIL), "bleu", ["log", "ceiling"]),
     sf.ForecastScore: logged,
     sf.Ranking: lambda: sf.rank(table(EVIL, "en", "de"), at="4B").only,

@@ -8,6 +8,7 @@ from typing import Any
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.fitting import Objective, fit_observations
+from scalefit.fitting.gather import gather
 from scalefit.forecasting.backtest import Backtest, run_backtest
 from scalefit.forecasting.baselines import BASELINES
 from scalefit.forecasting.compare import LawComparison, aicc, nested_tests
@@ -17,8 +18,10 @@ from scalefit.forecasting.forecasters import (
     law_forecaster,
     mixture_forecaster,
 )
+from scalefit.forecasting.rows import backtest_rows, law_of_rows, nearest_run
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
+from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
 
@@ -30,6 +33,8 @@ def backtest(
     metric: str,
     laws: Sequence[str | Law] | None = None,
     *,
+    inputs: Mapping[str, str] | None = None,
+    along: str | None = None,
     hold_out: int | None = None,
     fit_smallest: int | None = None,
     where: Mapping[str, Any] | None = None,
@@ -46,6 +51,10 @@ def backtest(
     metric : str
     laws : sequence of str or Law, optional
         Single laws to set beside the mixture; by default those that suit the metric's direction.
+    inputs : mapping, optional
+        Law input -> column, for laws of several inputs: all rows are then one surface, the baseline is the nearest run.
+    along : str, optional
+        The column whose largest values are held out; by default the first of ``inputs``.
     hold_out : int, optional
         Hold out this many largest sizes, once. Without it and ``fit_smallest``: one to five of them, in turn.
     fit_smallest : int, optional
@@ -69,11 +78,21 @@ def backtest(
     >>> tested.error("ceiling") < tested.error("last value")
     True
     """
-    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    name, curves = what.metric, what.curves()
+    minimised = objective or Objective()
+    if inputs is not None and (len(inputs) > 1 or along is not None):
+        if laws is None or fit_smallest is not None or by is not None:
+            raise DesignError(
+                "a surface over several inputs takes no by= and no fit_smallest=, and its laws by name: "
+                "sf.backtest(data, metric, ['chinchilla'], inputs={'N': …, 'D': …}, along=…)"
+            )
+        first = get_law(laws[0])
+        rows = gather(data, metric, first, inputs, where, mapping=mapping, allow=allow)
+        return _of_rows(rows, [get_law(law) for law in laws], along, minimised, hold_out)
+    used = tuple((inputs or {"x": "pretrain_tokens"}).values())
+    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)
+    name, curves = what.metric, what.curves(used[0])
     falls = metric_of(name).direction == "-"
     chosen = laws if laws is not None else (FALLING if falls else RISING)
-    minimised = objective or Objective()
     forecasters: list[Forecaster] = [mixture_forecaster(name)]
     forecasters += [law_forecaster(law, name, minimised) for law in chosen]
     forecasters += [baseline_forecaster(base) for base in BASELINES]
@@ -86,6 +105,28 @@ def backtest(
         hold_out=hold_out,
         fit_smallest=fit_smallest,
     )
+
+
+def _of_rows(
+    rows: Observations,
+    laws: Sequence[Law],
+    along: str | None,
+    objective: Objective,
+    hold_out: int | None,
+) -> Backtest:
+    """Backtest laws of the same inputs on the rows of one group."""
+    for law in laws:
+        if set(law.inputs) != set(rows.columns):
+            raise DesignError(
+                f"law {law.name!r} takes {', '.join(law.inputs)}, but the rows have {', '.join(rows.columns)}; compare "
+                "laws of the same inputs"
+            )
+    name = next((n for n, c in rows.columns.items() if along in (n, c, None)), None)
+    if name is None:
+        raise DesignError(f"along={along!r} is none of {', '.join(rows.columns.values())}")
+    ways = [law_of_rows(law, rows, objective) for law in laws]
+    falls = metric_of(rows.metric).direction == "-"
+    return backtest_rows(rows, [*ways, nearest_run(rows)], name, relative=falls, hold_out=hold_out)
 
 
 def compare_laws(

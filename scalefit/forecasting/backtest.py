@@ -20,6 +20,8 @@ from scalefit.types import Floats
 LEAST = 4  # sizes that a curve keeps: below, no law has a residual to judge itself by
 DISTANCES = (2.0, 10.0, np.inf)
 ORIGINS = 5
+NEAREST = "nearest run"  # the baseline where a curve has several inputs
+GUESSES = (*BASELINES, NEAREST)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Backtest(Result):
     @property
     def best_baseline(self) -> str:
         """The baseline with the least error, chosen afterwards."""
-        return min((n for n in self.forecasters if n in BASELINES), key=self.error)
+        return min((n for n in self.forecasters if n in GUESSES), key=self.error)
 
     @property
     def verdict(self) -> str:
@@ -123,7 +125,7 @@ class Backtest(Result):
         if not inside:
             return None
         error, count = self._errors(name, ends)
-        base = min(self._errors(b, ends)[0] for b in self.forecasters if b in BASELINES)
+        base = min(self._errors(b, ends)[0] for b in self.forecasters if b in GUESSES)
         return {
             "forecaster": name,
             "distance": label,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from scalefit.errors import ScalefitError
 from scalefit.fitting import Fit, Objective, fit_observations
-from scalefit.forecasting.predictive import Predictive
+from scalefit.forecasting.predictive import Kind, Predictive
 from scalefit.forecasting.series import Series
 from scalefit.laws.law import Law
 from scalefit.table import Observations, digest
@@ -39,12 +41,20 @@ def forecast_by_law(
         fit = fit_series(curve, law, metric, objective)
     except ScalefitError:
         return None
+    said = said_by(fit, (at,))
+    if said is None:
+        return None
+    within = np.clip(np.nan_to_num(said.values, nan=np.inf), curve.bottom, curve.top)
+    return replace(said, values=within)
+
+
+def said_by(fit: Fit, at: tuple[Floats, ...], kind: Kind = "run") -> Predictive | None:
+    """Return a fit's band at the inputs (each (Q,)) as quantiles; None where the law has no value there."""
     with np.errstate(all="ignore"):
-        values = {0.5: fit.value(at)}
+        values = {0.5: fit.value(*at)}
         for level in LEVELS:
-            values[0.5 - level / 2], values[0.5 + level / 2] = fit.band((at,), level, "run")
-    table = np.stack([values[p] for p in sorted(values)])
+            values[0.5 - level / 2], values[0.5 + level / 2] = fit.band(at, level, kind)
     if not np.isfinite(values[0.5]).all():
         return None
-    within = np.clip(np.nan_to_num(table, nan=np.inf), curve.bottom, curve.top)
-    return Predictive(at, np.array(sorted(values)), within, {law.name: 1.0})
+    table = np.stack([values[p] for p in sorted(values)])
+    return Predictive(at[0], np.array(sorted(values)), table, {fit.law.name: 1.0})

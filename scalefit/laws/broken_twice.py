@@ -99,8 +99,10 @@ broken_twice = Law(
             meaning="exponent before the breaks",
             role="exponent",
         ),
-        Shape("c1", (-2.0, 5.0), points=4, meaning="how much steeper it is after the first break"),
-        Shape("c2", (-2.0, 5.0), points=4, meaning="how much steeper it is after the second break"),
+        Shape("c1", (-2.0, 12.0), points=4, meaning="how much steeper it is after the first break"),
+        Shape(
+            "c2", (-2.0, 12.0), points=4, meaning="how much steeper it is after the second break"
+        ),
         Shape("d1", breaks, points=4, meaning="ln of the first break, from the reference input"),
         Shape("d2", breaks, points=4, meaning="ln of the second break, from the reference input"),
         Shape("f1", (0.05, 3.0), "log", points=2, meaning="width of the first break in ln x"),

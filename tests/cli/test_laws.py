@@ -11,7 +11,9 @@ from scalefit.laws import LAWS
 def test_laws_are_listed_with_their_formula(scalefit):
     ran = scalefit("laws")
     assert ran.code == 0
-    starts = (law.formula[:16].rstrip() for law in LAWS.values())  # long ones go on in the next line
+    starts = (
+        law.formula[:16].rstrip() for law in LAWS.values()
+    )  # long ones go on in the next line
     assert all(law.name in ran.out for law in LAWS.values())
     assert all(start in ran.out for start in starts)
 

@@ -166,3 +166,46 @@ def test_nmt_of_bansal_2022_at_512m_held_out(bansal):
             abs(held_out(bansal, model, law) - actual) for law in ("bansal", "power", "pure_power")
         ]
         assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ("deen", {"alpha_N": 0.1222, "N_c": 2.59e8, "alpha_D": 0.4204, "D_c": 1.78e8}),
+        ("zhen", {"alpha_N": 0.1214, "N_c": 3.86e8, "alpha_D": 0.4142, "D_c": 1.84e8}),
+        ("ruen", {"alpha_N": 0.1093, "N_c": 2.44e9, "alpha_D": 0.3805, "D_c": 5.07e8}),
+    ],
+)
+def test_kaplan_joint_law_of_translation_losses_of_gordon_2021(shared, pair, expected):
+    """Dev cross-entropy over parameters and bytes, more than 5 MB."""
+    rows = [r for r in read(shared / "gordon_mt" / "gordon_bpe_bleu.csv") if r["Lang"] == pair]
+    rows = [r for r in rows if float(r["data_bytes"]) > 5e6]
+    data = {
+        "N": numbers(rows, "params"),
+        "D": numbers(rows, "data_bytes"),
+        "ce": numbers(rows, "ent_dev"),
+    }
+    fit = sf.fit(data, "ce", "kaplan", inputs=PAIR)
+    assert fit.params == pytest.approx(expected, rel=3e-3)
+    assert fit.solution.converged
+
+
+ADDITION = (
+    (160, 2.13809046), (192, 2.11813418), (256, 2.08955508), (320, 2.06988398), (384, 2.05404987),
+    (448, 2.03837089), (480, 2.02814281), (512, 2.00496872), (544, 1.95576149), (576, 1.86313841),
+    (608, 1.70891537), (640, 1.50637664), (672, 1.29754721), (736, 0.96559684), (800, 0.75856477),
+    (864, 0.64768338), (928, 0.55695445),
+)  # fmt: skip
+
+
+def test_one_break_foretells_four_digit_addition_of_caballero_2023_figure_4():
+    """arXiv 2210.14891: 14 sizes fitted, the last 3 held out; the values that their released code lists."""
+    x, y = np.array(ADDITION).T
+    fit = solve(LAWS["broken"], (x[:14],), y[:14], objective=LOG)
+    assert fit.converged
+    assert not fit.at_bound
+    missed = np.log(fit.problem.law.value((x,), fit.theta) / y)
+    assert np.sqrt(np.mean(missed[:14] ** 2)) == pytest.approx(6.0e-4, rel=0.01)
+    assert np.sqrt(np.mean(missed[14:] ** 2)) == pytest.approx(0.0111, rel=0.02)
+    plain = solve(LAWS["power"], (x[:14],), y[:14], objective=LOG)
+    assert np.abs(np.log(plain.problem.law.value((x[14:],), plain.theta) / y[14:])).min() > 0.3
