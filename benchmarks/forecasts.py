@@ -26,7 +26,7 @@ from scipy.optimize import isotonic_regression
 import scalefit as sf
 from scalefit.errors import ScalefitError
 from scalefit.forecasting.baselines import BASELINES
-from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.losses import LawShares, forecast_losses, learn_losses, reach_losses
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.reach import Reach
 from scalefit.forecasting.series import Series
@@ -49,22 +49,29 @@ SAYS = (
     "stretch of a factor of two (Gordon, 5 seeds) is best continued by a line. Where a single law refuses a cut, "
     "its column rests on the others."
 )
-Method = Callable[[Sequence[Series], Sequence[np.ndarray]], list[Predictive]]
+Method = Callable[[Series, np.ndarray], Predictive]
+Pool = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A curve of a family, cut after its k smallest sizes."""
+    """A curve of a family, cut after its k smallest sizes by one of the rules."""
 
     family: Family
     curve: Curve
     k: int
+    rule: int
 
     @property
     def series(self) -> Series:
         """What is shown."""
         head = self.curve.first(self.k)
         return Series(head.x, head.y, head.runs, head.spread, 0.0, self.family.top)
+
+    @property
+    def pool(self) -> Pool:
+        """Curves that are forecast together: of one table, cut alike."""
+        return (self.family.name, self.curve.table, self.rule)
 
     @property
     def held(self) -> np.ndarray:
@@ -79,14 +86,42 @@ def cases(families: Iterable[Family], every: int = 1) -> list[Case]:
         step = every * max(1, len(family.curves) // MOST)
         for curve in family.curves[::step]:
             if (curve.y > 0).all():
-                out += [Case(family, curve, k) for k in cuts(curve)]
+                out += [Case(family, curve, k, rule) for k, rule in cuts(curve).items()]
     return out
 
 
-def cuts(curve: Curve) -> list[int]:
+def cuts(curve: Curve) -> dict[int, int]:
+    """How many sizes are shown -> the first rule that says so."""
     n, decade = len(curve.x), int((curve.x <= curve.x[-1] / 9.99).sum())
     least = min(4, n - 1)
-    return sorted(k for k in {least, -(-n // 2), -(-4 * n // 5), decade} if least <= k < n)
+    rules = [least, -(-n // 2), -(-4 * n // 5), decade]
+    return {k: rules.index(k) for k in sorted(set(rules)) if least <= k < n}
+
+
+def taught(chosen: Sequence[Case]) -> dict[Pool, LawShares | None]:
+    """Return what each table teaches when all of its curves are cut by the same rule."""
+    return {key: learn_losses([c.series for c in part]) for key, part in pools(chosen).items()}
+
+
+def pools(chosen: Sequence[Case]) -> dict[Pool, list[Case]]:
+    by: dict[Pool, list[Case]] = {}
+    for case in chosen:
+        by.setdefault(case.pool, []).append(case)
+    return by
+
+
+def ours(chosen: Sequence[Case], learned: dict[Pool, LawShares | None]) -> list[Predictive]:
+    """Return the mixture's forecasts, in order."""
+    said = {
+        id(case): p
+        for key, part in pools(chosen).items()
+        for case, p in zip(
+            part,
+            forecast_losses([c.series for c in part], [c.held for c in part], learned[key]),
+            strict=True,
+        )
+    }
+    return [said[id(case)] for case in chosen]
 
 
 def single(law: str) -> Method:
@@ -102,16 +137,16 @@ def single(law: str) -> Method:
         values = np.array([band.low, band.estimate, band.high])
         return Predictive(at, np.array([0.025, 0.5, 0.975]), values)
 
-    return lambda curves, at: [one(c, x) for c, x in zip(curves, at, strict=True)]
+    return one
 
 
-def baseline(name: str) -> Method:
-    return lambda curves, at: [BASELINES[name](c, x) for c, x in zip(curves, at, strict=True)]
+def each(chosen: Sequence[Case], method: Method) -> pd.DataFrame:
+    """One row a held-out point, of what the method says of each curve alone."""
+    return scored(chosen, [method(c.series, c.held) for c in chosen])
 
 
-def scored(chosen: Sequence[Case], method: Method) -> pd.DataFrame:
+def scored(chosen: Sequence[Case], said: Sequence[Predictive]) -> pd.DataFrame:
     """One row a held-out point."""
-    said = method([c.series for c in chosen], [c.held for c in chosen])
     rows = []
     for case, p in zip(chosen, said, strict=True):
         y = case.curve.y[case.k :]
@@ -238,9 +273,19 @@ def crossing(u: np.ndarray, down: np.ndarray, k: int, value: float) -> float | N
     return float(u[j - 1] + share * (u[j] - u[j - 1]))
 
 
-def tokens_table(asked: Sequence[Target]) -> str:
-    said = reach_losses([t.case.series for t in asked], [t.value for t in asked])
-    rows = [judged(t, r) for t, r in zip(asked, said, strict=True)]
+def tokens_table(asked: Sequence[Target], learned: dict[Pool, LawShares | None]) -> str:
+    by: dict[Pool, list[Target]] = {}
+    for target in asked:
+        by.setdefault(target.case.pool, []).append(target)
+    rows = [
+        judged(t, reach)
+        for key, part in by.items()
+        for t, reach in zip(
+            part,
+            reach_losses([t.case.series for t in part], [t.value for t in part], learned[key]),
+            strict=True,
+        )
+    ]
     table = pd.DataFrame(rows)
     known, fixed = table[table.known], table[~table.known]
     edges = [0, 2, 4, 10, np.inf]
@@ -303,30 +348,35 @@ def brier(fixed: pd.DataFrame) -> str:
 def cost(chosen: Sequence[Case]) -> str:
     start = time.process_time()
     forecast_losses([c.series for c in chosen], [c.held for c in chosen])
-    each = (time.process_time() - start) / len(chosen)
-    return f"{1e3 * each:.0f} ms of processor time a cut, in batches."
+    mean = (time.process_time() - start) / len(chosen)
+    return f"{1e3 * mean:.0f} ms of processor time a cut, in batches."
 
 
 def report(every: int) -> str:
     chosen = cases(forecast_data.families(forecast_data.LOSSES), every)
-    ours = scored(chosen, lambda c, at: forecast_losses(c, at))
-    plain = {name: scored(chosen, baseline(name)) for name in BASELINES}
-    fits = {name: scored(chosen, single(name)) for name in SINGLE}
+    learned = taught(chosen)
+    mixed = scored(chosen, ours(chosen, learned))
+    plain = {name: each(chosen, method) for name, method in BASELINES.items()}
+    fits = {name: each(chosen, single(name)) for name in SINGLE}
     others = {name: summary(points) for name, points in {**fits, **plain}.items()}
     parts = [
         SECTION,
         f"`python benchmarks/forecasts.py`: {len(chosen)} cuts of {len({id(c.curve) for c in chosen})} curves; "
         + cost(chosen),
-        overall(ours, fits[DEFAULT], plain),
+        overall(mixed, fits[DEFAULT], plain),
         SAYS,
         "### Families",
         "Error is the root of the mean squared error of ln y; the columns after it are the same for single laws and "
         "baselines. Score is Winkler's, of the 95 % band of a new run.",
-        per_family(summary(ours), others),
+        per_family(summary(mixed), others),
         "### Tokens for a target: losses",
-        tokens_table(targets([c for c in chosen if c.family.metric == forecast_data.LOSS])),
+        tokens_table(
+            targets([c for c in chosen if c.family.metric == forecast_data.LOSS]), learned
+        ),
         "### Tokens for a target: errors",
-        tokens_table(targets([c for c in chosen if c.family.metric == forecast_data.ERROR])),
+        tokens_table(
+            targets([c for c in chosen if c.family.metric == forecast_data.ERROR]), learned
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -171,7 +171,7 @@ def alone(design: Design, curves: int) -> tuple[np.ndarray, np.ndarray]:
     weights[0] = 1.0
     kept = doubt.BEND_WEIGHTS, engine.posterior_of
     doubt.BEND_WEIGHTS = weights
-    engine.posterior_of = lambda batch: posterior_of(batch, (law,))
+    engine.posterior_of = lambda batch, shares=None: posterior_of(batch, (law,), shares)
     table, _ = simulated([design], curves)
     doubt.BEND_WEIGHTS, engine.posterior_of = kept
     return table.error[0], table.width95[0]

@@ -9,6 +9,7 @@ from typing import Any
 from scalefit.errors import FitError, ScalefitError
 from scalefit.fitting.gather import gather_group
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
+from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.forecasting.series import Series
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
@@ -33,9 +34,9 @@ class Curves:
         """Return their means over runs."""
         return [series_from(rows) for rows in self.rows]
 
-    def mixtures(self) -> list[Mixture]:
-        """Weigh laws and guesses for all of them, each learning from the others."""
-        return mixtures_of(self.rows, self.groups)
+    def mixtures(self, pool: Pool = AUTO) -> list[Mixture]:
+        """Weigh laws and guesses for all of them, each learning from the others of its pool."""
+        return mixtures_of(self.rows, self.groups, pool)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from scalefit.errors import FitError
 from scalefit.fitting import Fit, Fits
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
+from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.groups import group_of
 from scalefit.laws.law import Law
 from scalefit.types import Renames
@@ -102,6 +103,7 @@ def fit_each(
     where: Mapping[str, Any] | None = None,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
+    pool: Pool = AUTO,
     **options: Any,
 ) -> Fits | Mixtures:
     """Fit the curve of every group: by a named law, or by mixtures that learn from each other.
@@ -113,6 +115,8 @@ def fit_each(
     by : sequence of str, optional
         Columns whose values make the groups; by default corpus, task and finetuning size, and others where they
         vary.
+    pool : {"auto", "none"} or columns
+        Which curves of the mixture learn from each other: all of them, none, or those that agree in these columns.
 
     Returns
     -------
@@ -141,7 +145,7 @@ def fit_each(
     column = (_one_input(inputs) or {CURVE.inputs[0]: "pretrain_tokens"})[CURVE.inputs[0]]
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=(column,))
     curves = what.curves(column)
-    return Mixtures(tuple(curves.mixtures()), curves.failures, what.notes)
+    return Mixtures(tuple(curves.mixtures(pool)), curves.failures, what.notes)
 
 
 def _no_options(options: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from scalefit.forecasting.engines import ends_of, engine_for
 from scalefit.forecasting.forecast import Forecast, Question
 from scalefit.forecasting.mixture import Mixture, reaches
 from scalefit.forecasting.outlook import Outlook, Points
+from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.forecasting.predictive import Predictive
 from scalefit.forecasting.reach import FARTHEST
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
@@ -39,6 +40,7 @@ def forecast(
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
+    pool: Pool = AUTO,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Forecast:
@@ -66,6 +68,8 @@ def forecast(
         Columns that make the groups; by default corpus, task and finetuning size, and others where they vary.
     level : float
         Confidence of the intervals.
+    pool : {"auto", "none"} or columns
+        Which curves learn from each other: all of the table, none, or those that agree in these columns.
     mapping : mapping, optional
         Own name -> canonical name, for columns and metrics.
     allow : sequence of str
@@ -102,7 +106,7 @@ def forecast(
     table = what.table.where(metric=names)
     question = Question(what.metric, beside, target, sizes_of(at), level)
     curves = {name: curves_of(table.where(metric=name), name, what.by) for name in names}
-    mixtures = {name: _by_name(c) for name, c in curves.items()}
+    mixtures = {name: _by_name(c, pool) for name, c in curves.items()}
     tokens = _tokens(mixtures[what.metric], question)
     second = _second_way(what, mixtures, question)
     outlooks = tuple(
@@ -179,8 +183,8 @@ def sizes_of(at: float | str | Sequence[float | str]) -> tuple[float, ...]:
     return tuple(float(x) for x in numbers if x is not None)
 
 
-def _by_name(curves: Curves) -> dict[str, Mixture]:
-    return {group_name(m.group): m for m in curves.mixtures()}
+def _by_name(curves: Curves, pool: Pool) -> dict[str, Mixture]:
+    return {group_name(m.group): m for m in curves.mixtures(pool)}
 
 
 def _tokens(mixtures: Mapping[str, Mixture], question: Question) -> dict[str, TokensFor]:

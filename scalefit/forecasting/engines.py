@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scalefit.errors import DomainError
-from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.losses import LawShares, forecast_losses, learn_losses, reach_losses
 from scalefit.forecasting.predictive import Kind, Predictive
 from scalefit.forecasting.quality import Learned, forecast_quality, learn_quality, reach_quality
 from scalefit.forecasting.reach import Reach
@@ -41,24 +41,25 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Losses:
-    """Exact Bayes over laws with a discrepancy that bends with the residuals; learns nothing from siblings."""
+    """Exact Bayes over laws with a discrepancy that bends with the residuals; siblings share the laws' weights."""
 
     name: str = "losses"
 
-    def learn(self, curves: Sequence[Series]) -> None:
-        """Return nothing: siblings as short as the curve itself were measured to hurt."""
+    def learn(self, curves: Sequence[Series]) -> LawShares | None:
+        """Return what the evidences of the table's curves say of the laws together."""
+        return learn_losses(curves)
 
     def forecast(
-        self, curves: Sequence[Series], at: Sequence[Floats], learned: None, kind: Kind
+        self, curves: Sequence[Series], at: Sequence[Floats], learned: LawShares | None, kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes."""
-        return forecast_losses(curves, at, kind=kind)
+        return forecast_losses(curves, at, learned, kind=kind)
 
     def reach(
-        self, curves: Sequence[Series], targets: Sequence[float], learned: None
+        self, curves: Sequence[Series], targets: Sequence[float], learned: LawShares | None
     ) -> list[Reach]:
         """Return when each curve falls to its target."""
-        return reach_losses(curves, targets)
+        return reach_losses(curves, targets, learned)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.engines import ends_of, engine_for
 from scalefit.forecasting.inrange import joined, measured
+from scalefit.forecasting.losses import LawShares
+from scalefit.forecasting.pool import Pool, pools_of
 from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive
 from scalefit.forecasting.quality import Learned
 from scalefit.forecasting.reach import FARTHEST, Reach
@@ -40,8 +42,8 @@ class Mixture(Result):
         The rows behind the curve, of one metric over one input.
     series : Series
         Means over independent runs at ascending sizes.
-    learned : Learned or None
-        What the table's curves taught together; None where the engine learns nothing from siblings.
+    learned : Learned, LawShares or None
+        What the curves of its pool taught together; None where a loss has no siblings there.
     ahead : Predictive
         A new run at sizes up to 1000 times the largest.
     group : mapping
@@ -63,7 +65,7 @@ class Mixture(Result):
 
     observations: Observations
     series: Series
-    learned: Learned | None
+    learned: Learned | LawShares | None
     ahead: Predictive
     group: Mapping[str, Any] = field(default_factory=dict)
     siblings: int = 0
@@ -273,8 +275,10 @@ def series_from(observations: Observations) -> Series:
     return series_of(points.inputs[0], points.y, bottom=bottom, top=top)
 
 
-def mixtures_of(rows: Sequence[Observations], groups: Sequence[Mapping[str, Any]]) -> list[Mixture]:
-    """Weigh laws and guesses for the curves of one table and one metric, learning from all of them.
+def mixtures_of(
+    rows: Sequence[Observations], groups: Sequence[Mapping[str, Any]], pool: Pool = "auto"
+) -> list[Mixture]:
+    """Weigh laws and guesses for the curves of one table and one metric, each pool learning from its own curves.
 
     Raises
     ------
@@ -282,24 +286,35 @@ def mixtures_of(rows: Sequence[Observations], groups: Sequence[Mapping[str, Any]
         The metric's direction is unknown.
     FitError
         A curve has too few sizes to say anything; the message says what to measure.
+    TableError
+        ``pool`` names a column that does not make the groups.
     """
     if not rows:
         return []
     engine = engine_for(rows[0].metric)
     curves = [series_from(one) for one in rows]
-    learned = engine.learn(curves)
-    ahead = engine.forecast(curves, [c.x[-1] * AHEAD for c in curves], learned, "run")
-    siblings = len(curves) - 1 if learned is not None else 0
-    return [
-        Mixture(one, c, learned, p, dict(g), siblings, (*one.notes, *p.notes))
-        for one, c, p, g in zip(rows, curves, ahead, groups, strict=True)
-    ]
+    out: dict[int, Mixture] = {}
+    for members in pools_of(groups, pool):
+        some = [curves[i] for i in members]
+        learned = engine.learn(some)
+        ahead = engine.forecast(some, [c.x[-1] * AHEAD for c in some], learned, "run")
+        for i, said in zip(members, ahead, strict=True):
+            notes = (*rows[i].notes, *said.notes)
+            siblings = len(members) - 1
+            out[i] = Mixture(rows[i], curves[i], learned, said, dict(groups[i]), siblings, notes)
+    return [out[i] for i in range(len(rows))]
 
 
 def reaches(mixtures: Sequence[Mixture], target: float) -> list[Reach]:
     """Return when each curve of one table and metric reaches ``target``, measured sizes included."""
-    first = mixtures[0]
-    curves = [m.series for m in mixtures]
-    later = engine_for(first.metric).reach(curves, [target] * len(curves), first.learned)
-    pairs = zip(curves, later, strict=True)
-    return [joined(curve, target, beyond, rises=first.rises) for curve, beyond in pairs]
+    engine = engine_for(mixtures[0].metric)
+    by_pool: dict[int, list[int]] = {}
+    for i, mixture in enumerate(mixtures):
+        by_pool.setdefault(id(mixture.learned), []).append(i)
+    out: dict[int, Reach] = {}
+    for members in by_pool.values():
+        curves = [mixtures[i].series for i in members]
+        later = engine.reach(curves, [target] * len(curves), mixtures[members[0]].learned)
+        for i, curve, beyond in zip(members, curves, later, strict=True):
+            out[i] = joined(curve, target, beyond, rises=mixtures[i].rises)
+    return [out[i] for i in range(len(mixtures))]

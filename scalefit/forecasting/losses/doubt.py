@@ -9,9 +9,9 @@ import numpy as np
 from scalefit.forecasting.losses.batch import Batch
 from scalefit.types import Floats
 
-# Half and more of the weight says that the law is right: a law that the data prove must be trusted.
+# Three quarters of the weight say that the law is right: a law that the data prove must be trusted.
 BENDS = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # τ: sd of the slope's error over the end slope
-BEND_WEIGHTS = np.array([0.6, 0.05, 0.1, 0.1, 0.1, 0.05])
+BEND_WEIGHTS = np.array([0.75, 0.03, 0.06, 0.06, 0.06, 0.04])
 USUAL_NOISE, NOISE_SPREAD = 0.015, 1.3  # σ relative, median and sd of its logarithm
 LEVELS = 12
 FAINTEST, LOUDEST = 3e-4, 0.35

@@ -11,6 +11,7 @@ from scalefit.errors import DomainError
 from scalefit.forecasting.losses.batch import batch_of
 from scalefit.forecasting.losses.posterior import Posterior, posterior_of
 from scalefit.forecasting.losses.predictive import Kind, chance_below, quantiles
+from scalefit.forecasting.losses.shared import LawShares, asked, shared_laws
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.reach import HORIZONS, Reach, reach_of
 from scalefit.forecasting.series import Series
@@ -22,8 +23,32 @@ LEAST_SIZES, FEW_SIZES = 2, 4
 FEW_NODES, CARRIES = 10.0, 0.1
 
 
+def learn_losses(curves: Sequence[Series]) -> LawShares | None:
+    """Return how much each law weighs in this table before a curve is seen; None where no curve has a sibling.
+
+    Parameters
+    ----------
+    curves : sequence of Series
+        The curves of one table and metric.
+
+    Raises
+    ------
+    DomainError
+        As in :func:`forecast_losses`.
+    """
+    if len(curves) < 2:
+        return None
+    some = [curves[i] for i in asked(len(curves))]
+    evidence = [_posterior([some[i] for i in chunk]).log_evidence for chunk in _chunks(some)]
+    return LawShares(tuple(shared_laws(np.concatenate(evidence)).tolist()), len(some))
+
+
 def forecast_losses(
-    curves: Sequence[Series], at: Sequence[Floats], *, kind: Kind = "run"
+    curves: Sequence[Series],
+    at: Sequence[Floats],
+    learned: LawShares | None = None,
+    *,
+    kind: Kind = "run",
 ) -> list[Predictive]:
     """Forecast falling curves: a mixture of laws that may be wrong, integrated and not fitted.
 
@@ -33,6 +58,8 @@ def forecast_losses(
         Means of a metric that falls with size and has 0 as its natural end.
     at : sequence of (Q,) float64
         Sizes to forecast, for each curve.
+    learned : LawShares, optional
+        What the curves' table says of the laws; without it they start alike.
     kind : {"run", "mean"}
         Distribution of what one new run will show, or of the mean over runs.
 
@@ -64,7 +91,7 @@ def forecast_losses(
     """
     out: dict[int, Predictive] = {}
     for chunk in _chunks(curves):
-        posterior = posterior_of(batch_of([_readable(curves[i]) for i in chunk]))
+        posterior = _posterior([curves[i] for i in chunk], learned)
         values = _wide(posterior, [np.log(at[i] / curves[i].x[-1]) for i in chunk], kind)
         for row, i in enumerate(chunk):
             within = np.clip(values[row, :, : at[i].size], curves[i].bottom, curves[i].top)
@@ -75,13 +102,17 @@ def forecast_losses(
 
 
 def reach_losses(
-    curves: Sequence[Series], targets: Sequence[float], *, kind: Kind = "mean"
+    curves: Sequence[Series],
+    targets: Sequence[float],
+    learned: LawShares | None = None,
+    *,
+    kind: Kind = "mean",
 ) -> list[Reach]:
     """Return when each curve falls to its target: a probability at each of the horizons.
 
     Parameters
     ----------
-    curves, kind
+    curves, learned, kind
         As in :func:`forecast_losses`.
     targets : sequence of float
         One a curve, above 0.
@@ -104,7 +135,7 @@ def reach_losses(
     """
     out: dict[int, Reach] = {}
     for chunk in _chunks(curves):
-        posterior = posterior_of(batch_of([_readable(curves[i]) for i in chunk]))
+        posterior = _posterior([curves[i] for i in chunk], learned)
         bar = np.log([max(float(targets[i]), np.finfo(float).tiny) for i in chunk])
         parts = np.array_split(np.log(HORIZONS), -(-HORIZONS.size // WIDE))
         uq = [np.broadcast_to(part, (len(chunk), part.size)) for part in parts]
@@ -112,6 +143,11 @@ def reach_losses(
         for row, i in enumerate(chunk):
             out[i] = reach_of(float(curves[i].x[-1]), chance[row])
     return [out[i] for i in range(len(curves))]
+
+
+def _posterior(curves: Sequence[Series], learned: LawShares | None = None) -> Posterior:
+    shares = None if learned is None else np.array(learned.shares)
+    return posterior_of(batch_of([_readable(curve) for curve in curves]), shares=shares)
 
 
 def _chunks(curves: Sequence[Series]) -> Iterator[list[int]]:

@@ -20,6 +20,10 @@ from scalefit.forecasting.losses.shapes import Falling
 from scalefit.types import Floats, Mask
 
 STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
+GAIN, PATIENCE = (
+    0.05,
+    4,
+)  # steps that lift no curve's top by so much, in a row, before climbing ends
 NUDGE = 1e-3  # of a shape, for its derivative
 LONGEST = 2.0  # step in any shape: the prior's width, about
 
@@ -38,11 +42,17 @@ def climb(law: Falling, batch: Batch, doubt: Doubt, starts: Floats) -> tuple[Flo
     """Climb from starts (B, S, d); return the highest place (B, 1, d) and the covariance (B, d, d) there."""
     here = _spot(law, batch, doubt, starts)
     damping = np.full(here.total.shape, DAMPING)
+    idle = 0
     for _ in range(STEPS):
+        top = here.total.max(axis=1)
         there = _spot(law, batch, doubt, here.theta + _step(here, damping))
         better = there.total > here.total
         here = _either(better, there, here)
         damping *= np.where(better, EASIER, HARDER)
+        # Only the highest place counts, and only as the centre of a proposal that is weighed afterwards.
+        idle = idle + 1 if (here.total.max(axis=1) < top + GAIN).all() else 0
+        if idle == PATIENCE:
+            break
     row, best = np.arange(len(starts)), here.total.argmax(axis=1)
     return here.theta[row, best][:, None], np.linalg.inv(here.curvature[row, best])
 

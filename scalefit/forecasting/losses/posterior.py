@@ -19,9 +19,13 @@ from scalefit.forecasting.losses.doubt import (
 from scalefit.forecasting.losses.modes import climb
 from scalefit.forecasting.losses.nodes import ROUNDS, Nodes, settle
 from scalefit.forecasting.losses.shapes import FALLING, Falling
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 
 THIN = 3
+# Laws of as many parameters as there are sizes pass through every point, and then their evidence is that of their
+# priors: two flat points and a drop look like the start of a long fall. So with four sizes a part of the weight stays
+# with the first law, which the sizes outnumber.
+CROWDED, SPARED = 4, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,7 @@ class Posterior:
     weight : (B, L·N, M); posterior mass of each node with each pair, 1 in all.
     level, residual : (B, L·N, M) and (B, L·N, n).
     laws : (B, L); weight of each law.
+    log_evidence : (B, L); log of what the data alone say of each law, up to a constant of the curve.
     effective : (B, L); how many nodes of each law count.
     """
 
@@ -45,6 +50,7 @@ class Posterior:
     level: Floats
     residual: Floats
     laws: Floats
+    log_evidence: Floats
     effective: Floats
 
     @property
@@ -53,8 +59,10 @@ class Posterior:
         return tuple(law.name for law in self.falling)
 
 
-def posterior_of(batch: Batch, falling: Sequence[Falling] = FALLING) -> Posterior:
-    """Integrate over shapes, level, noise, discrepancy and law."""
+def posterior_of(
+    batch: Batch, falling: Sequence[Falling] = FALLING, shares: Floats | None = None
+) -> Posterior:
+    """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,), else alike."""
     coarse = first_grid(batch, thin=True)
     start = _settled(falling[0], batch, coarse, rounds=2)  # enough to see how loud the noise is
     log_likelihood, *_ = residual_likelihood(batch, coarse, falling[0](start.theta, batch.u))
@@ -66,16 +74,18 @@ def posterior_of(batch: Batch, falling: Sequence[Falling] = FALLING) -> Posterio
         for law, at in zip(falling, nodes, strict=True)
     ]
     mass = [p[0] + at.log_weight[:, :, None] for p, at in zip(parts, nodes, strict=True)]
-    weight, laws = _weighed(np.stack(mass, axis=1))
+    within, log_evidence = _normalised(np.stack(mass, axis=1))
+    laws = _law_weights(log_evidence, shares, batch.real.sum(axis=1) == CROWDED)
     return Posterior(
         batch,
         doubt,
         tuple(falling),
         tuple(at.theta for at in nodes),
-        weight,
+        (within * laws[:, :, None, None]).reshape(len(laws), -1, within.shape[3]),
         np.concatenate([p[1] for p in parts], axis=1),
         np.concatenate([p[2] for p in parts], axis=1),
         laws,
+        log_evidence,
         np.stack([at.effective for at in nodes], axis=1),
     )
 
@@ -93,11 +103,21 @@ def _log_sum(log_mass: Floats) -> Floats:
     return np.asarray(top[..., 0] + np.log(np.exp(log_mass - top).sum(axis=-1)))
 
 
-def _weighed(log_mass: Floats) -> tuple[Floats, Floats]:
-    """Masses (B, L·N, M) and weights of laws (B, L), from log masses (B, L, N, M).
+def _normalised(log_mass: Floats) -> tuple[Floats, Floats]:
+    """Masses within each law (B, L, N, M), 1 in all, and log evidence (B, L), from log masses.
 
-    Laws start alike: the evidence alone decides between them.
+    Law by law, so that no law's evidence underflows beside another's.
     """
-    mass = np.exp(log_mass - log_mass.max(axis=(1, 2, 3), keepdims=True))
-    mass /= mass.sum(axis=(1, 2, 3), keepdims=True)
-    return mass.reshape(len(mass), -1, mass.shape[3]), mass.sum(axis=(2, 3))
+    top = log_mass.max(axis=(2, 3), keepdims=True)
+    mass = np.exp(log_mass - top)
+    total = mass.sum(axis=(2, 3), keepdims=True)
+    return mass / total, (top + np.log(total))[:, :, 0, 0]
+
+
+def _law_weights(log_evidence: Floats, shares: Floats | None, crowded: Mask) -> Floats:
+    """Weights of laws (B, L): what they start with times their evidence."""
+    weight = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
+    weight = weight if shares is None else weight * shares
+    weight /= weight.sum(axis=1, keepdims=True)
+    spared = np.where(crowded, SPARED, 0.0)[:, None]
+    return np.asarray((1 - spared) * weight + spared * (np.arange(weight.shape[1]) == 0))

@@ -15,7 +15,7 @@ import numpy as np
 from scalefit.types import Floats
 
 Parts = tuple[Floats, ...]
-NEWTON_STEPS = 4
+NEWTON_STEPS = 3
 LOWEST = 1e-9  # share of a floor: below it the law has none
 
 
@@ -89,12 +89,15 @@ def _m4(theta: Parts, u: Floats) -> Floats:
 
 
 def _m4_share(q: Floats, bend: Floats) -> Floats:
-    """Return w that solves ln w − α·ln(1 − w) = q, to 2e-5.
+    """Return w that solves ln w − α·ln(1 − w) = q, to 3e-5.
 
-    In z = logit w the left side is min(z, 0) + α·max(z, 0) + (α − 1)·ln(1 + e^−|z|): nearly two straight lines, so
-    Newton from the asymptotes needs few steps.
+    In z = logit w the left side is min(z, 0) + α·max(z, 0) + (α − 1)·ln(1 + e^−|z|): convex for α > 1, concave
+    below, and nearly two straight lines. Its two asymptotes and its tangent at 0 bound it from one side, so Newton
+    from the nearest of the three needs few steps and never oversteps.
     """
-    z = np.where(q < 0, q, q / bend)
+    tangent = (q - (bend - 1) * np.log(2.0)) / (0.5 * (1 + bend))
+    asymptote = np.where(q < 0, q, q / bend)
+    z = np.where(bend > 1, np.minimum(asymptote, tangent), np.maximum(asymptote, tangent))
     for _ in range(NEWTON_STEPS):
         small = np.exp(-np.abs(z))
         gap = np.minimum(z, 0) + bend * np.maximum(z, 0) + (bend - 1) * np.log(1 + small) - q
