@@ -50,7 +50,8 @@ def fit(
     metric : str
         The metric to describe.
     law : str, Law or function
-        A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``.
+        A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``;
+        of several inputs, ``f(N, D, a, b)``, with ``inputs={"N": …, "D": …}``.
     inputs : mapping, optional
         Law input → column; ``pretrain_tokens`` for a law of one input.
     where : mapping, optional
@@ -87,7 +88,7 @@ def fit(
     >>> {name: round(value, 2) for name, value in fit(table, "cross_entropy", "power").params.items()}
     {'E': 2.04, 'A': 121.65, 'alpha': 0.3}
     """
-    chosen = _law(law)
+    chosen = _law(law, inputs)
     rows = gather(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
     minimised = Objective(
         objective, delta, usual_residual(rows) if residual == "auto" else residual
@@ -166,7 +167,7 @@ def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
     return replace(fitted, draws=refit(fitted.solution, multiplicities(units, resamples, seed)))
 
 
-def _law(law: str | Law | Callable[..., Any]) -> Law:
+def _law(law: str | Law | Callable[..., Any], inputs: Mapping[str, str] | None) -> Law:
     if callable(law) and not isinstance(law, Law):
-        return law_of_function(law)
+        return law_of_function(law, tuple(inputs or ()))
     return get_law(law)

@@ -6,7 +6,7 @@ The library is loaded on first use only: it takes longer to import than many a f
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +110,10 @@ def result_of(fit: Fit) -> lmfit.model.ModelResult:
     return model.fit(fit.points.y, params, weights=weights, **inputs)
 
 
-def law_of_function(function: Callable[..., Any]) -> Law:
+def law_of_function(function: Callable[..., Any], inputs: Sequence[str] | None = None) -> Law:
     """Make a law of a bare function ``f(x, a, b)``: started by lmfit from many points.
+
+    ``inputs`` names the arguments that are inputs, where there are more than the first.
 
     Raises
     ------
@@ -121,10 +123,10 @@ def law_of_function(function: Callable[..., Any]) -> Law:
     import lmfit
 
     try:
-        model = lmfit.Model(function)
+        model = lmfit.Model(function, independent_vars=list(inputs) if inputs else None)
     except (ValueError, TypeError) as error:
         raise LawError(f"{function!r} cannot serve as a law: {error}; write f(x, a, b)") from None
-    inputs, names = tuple(model.independent_vars), tuple(model.param_names)
+    taken, names = tuple(model.independent_vars), tuple(model.param_names)
     if not names:
         raise LawError(f"{function!r} has no parameters after its input; write f(x, a, b)")
     hints = inspect.signature(function).parameters
@@ -134,8 +136,8 @@ def law_of_function(function: Callable[..., Any]) -> Law:
     ]
     return Law(
         name=getattr(function, "__name__", "function").strip("<>"),
-        formula=f"{getattr(function, '__name__', 'f')}({', '.join((*inputs, *names))})",
-        inputs=inputs,
+        formula=f"{getattr(function, '__name__', 'f')}({', '.join((*taken, *names))})",
+        inputs=taken,
         coefficients=tuple(Coefficient(name) for name in names),
         function=function,
         starts=partial(_multistart, model, np.array(defaults, dtype=float)),

@@ -185,7 +185,7 @@ def tokens_for(
     allow : sequence of str
         ``"direction"`` lets a law answer that moves away from better values.
     **others
-        The other inputs of a law of several, held fixed: ``N=1e9``.
+        The other inputs of a law of several, held fixed: ``N=1e9``. Of shares, their proportions are.
 
     Raises
     ------
@@ -237,6 +237,7 @@ def _of_law(
     allow: Sequence[str],
     others: dict[str, float],
 ) -> TokensFor:
+    _refuse_losses(fit)
     solved = _solved_input(fit, others)
     rises = _direction(fit, target, solved, others, allow)
     seen = fit.points.inputs[solved]
@@ -268,6 +269,10 @@ def _of_law(
 def _grid(fit: Fit, seen: Floats) -> Floats:
     """Sizes from the smallest measured one to 1000 times the largest, where the law has values."""
     start = max(float(np.min(seen)), fit.law.reach(fit.solution.theta)[0] * 1.0001)
+    if fit.law.takes == "share":  # a share ends at the whole
+        return np.geomspace(max(start, 1e-3), 1.0, STEPS)
+    if fit.law.takes == "zero" and start <= 0:
+        start = float(np.min(seen[seen > 0]))
     return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
 
 
@@ -350,7 +355,8 @@ def _direction(
         and not min(first, last) <= target <= max(first, last)
     ):
         return bool(target > last)  # nobody says which way is better: the target does
-    rises = fit.law.falls is False or (fit.law.falls is None and last >= first)
+    known = fit.law.falls if solved == 0 else None  # a law speaks of its first input
+    rises = known is False or (known is None and last >= first)
     if wanted is not None and rises != (wanted == "+") and "direction" not in allow:
         raise DomainError(
             f"law {fit.law.name!r} {'rises' if rises else 'falls'}, but more {fit.metric} is "
@@ -358,6 +364,17 @@ def _direction(
             f"{'rises (log, ceiling)' if wanted == '+' else 'falls (power)'}, or allow='direction'"
         )
     return bool(rises)
+
+
+def _refuse_losses(fit: Fit) -> None:
+    """Say where to ask instead: a loss is no size that one could buy more of."""
+    if fit.law.takes == "any":
+        column = fit.observations.columns[fit.law.inputs[0]]
+        raise DomainError(
+            f"law {fit.law.name!r} reads {fit.metric} off {column}, which nobody sets; needed a law of sizes. Try: "
+            f"sf.chain(data, [sf.Step({column!r}, 'power'), sf.Step({fit.metric!r}, {fit.law.name!r})]), or "
+            "law.inverse for the loss itself"
+        )
 
 
 def _solved_input(fit: Fit, others: dict[str, float]) -> int:
@@ -374,10 +391,12 @@ def _solved_input(fit: Fit, others: dict[str, float]) -> int:
 
 def _arrays(fit: Fit, x: Floats, solved: int, others: dict[str, float]) -> tuple[Floats, ...]:
     columns = fit.observations.columns
-    return tuple(
-        x if i == solved else np.full_like(x, others.get(name, others.get(columns[name], np.nan)))
-        for i, name in enumerate(fit.law.inputs)
-    )
+    held = [others.get(name, others.get(columns[name], np.nan)) for name in fit.law.inputs]
+    if fit.law.takes == "share":
+        # The rest of the whole is split as the others were given: their proportions stay.
+        rest = sum(v for i, v in enumerate(held) if i != solved)
+        return tuple(x if i == solved else (1 - x) * v / rest for i, v in enumerate(held))
+    return tuple(x if i == solved else np.full_like(x, v) for i, v in enumerate(held))
 
 
 def _notes(fit: Fit, target: float, given: Given | None) -> list[str]:

@@ -35,6 +35,7 @@ from scalefit.views.style import (
     tidy,
     token_axis,
 )
+from scalefit.views.surfaces import plot_surface
 
 OVERLAY = "corpus"
 
@@ -61,7 +62,7 @@ def plot_fit(
     Parameters
     ----------
     fit : Fit
-        A fitted law of one input.
+        A fitted law; over two inputs contours are drawn, over more (or with ``slices=True``) slices.
     ax : Axes, optional
         Where to draw; by default a picture of its own.
     target : float, optional
@@ -79,6 +80,9 @@ def plot_fit(
     >>> figure.axes[0].get_ylabel()
     'BLEU'
     """
+    if isinstance(fit, Fit) and len(fit.law.inputs) > 1:
+        surface: Picture = plot_surface(fit, ax=ax, title=title, **options)
+        return surface
     return plot_curve(curve_of_one(fit, target=target, **options), title=title, ax=ax)
 
 

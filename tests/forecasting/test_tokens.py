@@ -10,6 +10,8 @@ import pytest
 import scalefit as sf
 from scalefit.errors import DomainError
 
+SCATTER = np.array([0.13, -0.13, 0.64, 0.1, -0.54, 0.36, 1.3, -1.86])
+
 
 def given(fit, target, **options):
     """Take the law for the truth."""
@@ -191,3 +193,73 @@ def test_nan_probability_is_null():
     assert not tokens.reachable
     assert "out of sight" in tokens.verdict
     assert tokens.to_dict()["probability"] is None
+
+
+def mixed():
+    """Four sources' worth of noise about c + k·e^(t·r) of three sources."""
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet(np.ones(3), 30).T
+    loss = sf.LAWS["mixture"](*shares, c=1.5, k=1.0, t1=-1.2, t2=0.4)
+    data = {
+        "a": shares[0],
+        "b": shares[1],
+        "c": shares[2],
+        "loss": loss + 0.003 * rng.standard_normal(30),
+    }
+    return sf.fit(data, "loss", "mixture", inputs={"r1": "a", "r2": "b", "r3": "c"})
+
+
+def test_a_share_is_solved_for_while_the_others_keep_their_proportions():
+    tokens = sf.tokens_for(mixed(), 2.0, r2=1.0, r3=1.0, given="law", allow=["direction"])
+    x = np.linspace(0, 1, 100_001)
+    curve = sf.LAWS["mixture"](x, (1 - x) / 2, (1 - x) / 2, c=1.5, k=1.0, t1=-1.2, t2=0.4)
+    assert tokens.column == "a"
+    assert tokens.estimate == pytest.approx(x[np.argmin(abs(curve - 2.0))], rel=0.03)
+    beyond = sf.tokens_for(mixed(), 1.6, r2=1.0, r3=1.0, given="law", allow=["direction"])
+    assert not beyond.reachable
+
+
+def test_a_loss_is_not_solved_for():
+    loss = np.linspace(2, 4, 8)
+    fit = sf.fit(
+        {"L": loss, "bleu": 80 * np.exp(-0.5 * loss) + 0.01 * SCATTER},
+        "bleu",
+        "ce_to_bleu",
+        inputs={"L": "L"},
+    )
+    with pytest.raises(
+        DomainError,
+        match=r"reads bleu off L, which nobody sets; needed a law of sizes. Try: sf.chain",
+    ):
+        sf.tokens_for(fit, 30.0)
+
+
+def test_each_of_three_inputs_is_solved_for():
+    N, D, U = (
+        a.ravel()
+        for a in np.meshgrid(np.geomspace(1e8, 1e10, 4), np.geomspace(1e9, 1e12, 6), [2e9, 4e10])
+    )
+    truth = {
+        "E": 1.87,
+        "A": 521.0,
+        "B": 1488.0,
+        "alpha": 0.353,
+        "beta": 0.353,
+        "R_N": 5.3,
+        "R_D": 15.4,
+    }
+    loss = sf.LAWS["data_constrained"](N, D, U, **truth)
+    noise = 1e-4 * np.resize(SCATTER, loss.size)
+    fit = sf.fit(
+        {"N": N, "D": D, "U": U, "loss": loss + noise},
+        "loss",
+        "data_constrained",
+        inputs={"N": "N", "D": "D", "U": "U"},
+    )
+    at = {"N": 3e9, "D": 3e11, "U": 2e10}
+    target = float(fit.value(*at.values())[0])
+    for name, value in at.items():
+        held = {k: v for k, v in at.items() if k != name}
+        assert sf.tokens_for(fit, target, given="law", **held).estimate == pytest.approx(
+            value, rel=0.02
+        )

@@ -222,3 +222,18 @@ def test_pretraining_that_hurts_is_said_where_data_transferred_are_fitted():
     data = {"F": sizes, "N": models, "worth": worth}
     fit = sf.fit(data, "worth", "effective_data", inputs={"F": "F", "N": "N"})
     assert any("1 values below 0, where the law 'effective_data' cannot go" in n for n in fit.notes)
+
+
+def test_a_bare_function_of_several_inputs():
+    def plane(N, D, E=1.0, a=1.0, b=1.0):
+        return E + a * (N / 1e8) ** -0.3 + b * (D / 1e10) ** -0.3
+
+    N, D = (v.ravel() for v in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 4)))
+    noise = 1e-3 * np.resize([1.0, -1, 0.5, -0.5, 0.2], 16)
+    data = {"N": N, "D": D, "loss": plane(N, D, 1.7, 0.6, 0.9) + noise}
+    fit = sf.fit(data, "loss", plane, inputs={"N": "N", "D": "D"})
+    assert fit.law.inputs == ("N", "D")
+    assert fit.params == pytest.approx({"E": 1.7, "a": 0.6, "b": 0.9}, rel=0.01)
+    assert sf.predict(fit, N=1e8, D=1e10).estimate[0] == pytest.approx(3.2, abs=0.01)
+    with pytest.raises(LawError, match="cannot serve as a law"):
+        sf.fit(data, "loss", plane, inputs={"N": "N", "steps": "D"})
