@@ -19,7 +19,7 @@ from .causes import Siblings, causes_of, span
 from .caveats import disagreements, mixed_schedules
 from .curve import Curve, curve_of, failed_rows
 from .evidence.gather import Evidence, Terms, gather
-from .margin import Scale, scale_of
+from .margin import DEFAULT_MARGIN, Scale, scale_of
 from .quality import QUALITY, asked, pretrained, quality_metrics
 from .result import Alignment, AlignmentTable
 from .sample_size import SampleSize, seeds_needed
@@ -33,7 +33,7 @@ def align(
     by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
-    margin: float | str | Mapping[str, float] = 0.5,
+    margin: float | str | Mapping[str, float] = DEFAULT_MARGIN,
     level: float = 0.95,
     seed_sd: float | Mapping[str, float] | None = None,
     where: Mapping[str, Any] | None = None,
@@ -58,9 +58,10 @@ def align(
     loss
         The loss that is thought to tell quality.
     margin
-        Largest fall that does not matter, in BLEU points; scaled for other metrics and noted. A
-        mapping gives metrics their own margins in their own units; ``"human:0.7"`` takes the
-        difference of BLEU, chrF or COMET with which 70 % of human rankings agree.
+        Largest fall that does not matter. ``"human:0.7"``: the difference of BLEU, chrF or COMET
+        with which 70 % of human rankings agree, half a BLEU point where no such share is known. A
+        number is in BLEU points, scaled for other metrics and noted. A mapping gives metrics their
+        own margins in their own units.
     level
         Confidence: one less the false-alarm rate of a group and metric.
     seed_sd

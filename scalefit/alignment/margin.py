@@ -9,8 +9,9 @@ BLEU or 4 % of BLEU and 0.031 nats or 1 % of cross-entropy (Gordon et al. 2021, 
 runs with five data seeds). It serves only where a table has one seed a size.
 
 What a difference means to people is read off a public calibration of metric differences against
-human ranking (Kocmi et al. 2024, Navigating the Metrics Maze, arXiv 2401.06760): a logistic curve
-through two of its points for each of BLEU, chrF and COMET-22, and nothing outside 55 to 80 %.
+human ranking (Kocmi et al. 2024, Navigating the Metrics Maze, arXiv 2401.06760, whose constants
+are those of github.com/kocmitom/MT-Thresholds): share = top / (1 + exp(-slope * difference)) for
+BLEU, chrF, COMET-22 and CometKiwi-22, and nothing outside 55 to 80 %.
 """
 
 from __future__ import annotations
@@ -25,16 +26,20 @@ from scalefit.errors import DesignError
 from scalefit.table.metrics import canonical, metric
 from scalefit.types import Floats
 
-__all__ = ["Scale", "agreement", "difference_of", "scale_of"]
+__all__ = ["DEFAULT_MARGIN", "Scale", "agreement", "difference_of", "scale_of"]
+
+DEFAULT_MARGIN = "human:0.7"
+"""A fall that three people in ten would not see is no reason to reject a corpus."""
 
 _BLEU_SD, _BLEU_SHARE = 0.69, 0.04
 _CE_SD, _CE_SHARE = 0.031, 0.01
 _AGREEMENT = {
-    "bleu": ((0.5, 0.55), (1.4, 0.70)),
-    "chrf": ((0.5, 0.59), (1.0, 0.70)),
-    "comet": ((0.0035, 0.70), (0.005, 0.78)),
+    "bleu": (0.8833, 0.9664),
+    "chrf": (0.9300, 1.1143),
+    "comet": (0.9622, 2.8359),
+    "comet_qe": (0.9888, 2.7193),
 }
-"""Differences, COMET's on 0-1, and the share of human rankings that agree with one so large."""
+"""Share of human rankings that agree with a huge difference, and slope per point of 100."""
 _LEAST, _MOST = 0.55, 0.80
 _LOSSES = ("cross_entropy", "cross_entropy_per_byte")
 
@@ -77,27 +82,20 @@ class Scale:
         return f"{value:.{places}f}"
 
 
-def _line(name: str) -> tuple[float, float]:
-    """Constant and slope of the logit of agreement over the difference."""
-    (first, low), (second, high) = _AGREEMENT[name]
-    slope = (logit(high) - logit(low)) / (second - first)
-    return float(logit(low) - slope * first), float(slope)
-
-
 def agreement(name: str, difference: float) -> float:
-    """Share of human rankings that agree with a difference of BLEU, chrF or COMET-22 (on 0-1).
+    """Share of human rankings that agree with a difference of a metric, in points of 100.
 
     Examples
     --------
     >>> round(agreement("bleu", 1.4), 2), round(agreement("bleu", 0.5), 2)
     (0.7, 0.55)
     """
-    constant, slope = _line(name)
-    return float(expit(constant + slope * difference))
+    top, slope = _AGREEMENT[name]
+    return float(top * expit(slope * difference))
 
 
 def difference_of(name: str, share: float) -> float:
-    """Difference with which this share of human rankings agrees.
+    """Difference with which this share of human rankings agrees, in points of 100.
 
     Raises
     ------
@@ -106,16 +104,16 @@ def difference_of(name: str, share: float) -> float:
 
     Examples
     --------
-    >>> round(difference_of("comet", 0.7), 4)
-    0.0035
+    >>> round(difference_of("comet", 0.7), 2)
+    0.35
     """
     if not _LEAST <= share <= _MOST:
         raise DesignError(
             f"margin 'human:{share:g}': the calibration reaches from {_LEAST:g} to {_MOST:g}. "
             "Try: margin='human:0.7'"
         )
-    constant, slope = _line(name)
-    return float((logit(share) - constant) / slope)
+    top, slope = _AGREEMENT[name]
+    return float(logit(share / top) / slope)
 
 
 def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float]) -> Scale:
@@ -144,7 +142,7 @@ def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float
             "or negate a loss-like metric and call it 'ter'"
         )
     factor, why = _factor(known.name, values)
-    unit = factor * 100 if known.name == "comet" else 1.0
+    unit = factor if known.name in _AGREEMENT else 1.0
     calibrated = known.name if known.name in _AGREEMENT else ""
     share = _human(margin) if isinstance(margin, str) else None
     given = _given(name, margin) if isinstance(margin, Mapping) else None

@@ -19,7 +19,7 @@ from .curve import Curve, curve_of
 from .evidence.conflict import Conflict, conflict
 from .evidence.fall import FallTest, fall_test
 from .evidence.piece import tokens
-from .margin import Scale, scale_of
+from .margin import DEFAULT_MARGIN, Scale, scale_of
 from .quality import QUALITY, asked, quality_metrics
 from .sequential import nominal_level, spent
 
@@ -178,7 +178,7 @@ def monitor(
     by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
     loss: str = "cross_entropy",
-    margin: float | str | Mapping[str, float] = 0.5,
+    margin: float | str | Mapping[str, float] = DEFAULT_MARGIN,
     level: float = 0.95,
     planned: int | None = None,
     looks_before: int = 0,

@@ -49,7 +49,7 @@ def command(
     loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
     margin: Annotated[
         str, typer.Option(help="Fall that does not matter: BLEU points, or human:0.7.")
-    ] = "0.5",
+    ] = "human:0.7",
     level: Level = 0.95,
     fail_on: FailOn = None,
     adjust: Adjust = "holm",

@@ -30,7 +30,8 @@ def test_verdicts_with_seeds(make_table, shapes, shape, verdict, flag):
         ((20, 23, 25, 26, 26.5, 22), "deteriorating", "suspected"),
         ((20, 24, 22, 25, 21, 24), "inconclusive", ""),
         ((20, 24, 26, 26.2, 26.1, 26.3), "saturated", ""),
-        ((20, 23, 25, 25.4, 26.5, 25.5), "inconclusive", ""),
+        ((20, 23, 25, 25.4, 26.5, 25.5), "saturated", ""),
+        ((20, 23, 25, 25.4, 27.5, 25.5), "inconclusive", ""),
     ],
 )
 def test_one_seed_answers_but_never_confirms(make_table, means, verdict, flag):
@@ -97,8 +98,9 @@ def test_comet_gives_one_verdict_on_both_its_scales(make_table, shapes):
     fraction = sf.align(table.assign(comet=table["comet"] / 100))
     assert fraction[0].verdict == percent[0].verdict == "deteriorating"
     assert fraction[0].p == pytest.approx(percent[0].p, rel=1e-3)
-    assert fraction[0].evidence.scale.margin == pytest.approx(0.005)
-    assert any("0-1" in note for note in fraction.notes)
+    assert fraction[0].evidence.scale.margin == pytest.approx(0.0035, rel=0.02)
+    assert percent[0].evidence.scale.margin == pytest.approx(0.35, rel=0.02)
+    assert any("70% of human rankings agree" in note for note in fraction.notes)
 
 
 def test_margins_of_their_own(make_table, shapes):
@@ -179,7 +181,7 @@ def test_no_failed_runs_among_ordinary_ones(make_table, shapes):
 
 
 def test_inconclusive_names_the_seeds_that_would_decide(make_table):
-    found = sf.align(make_table([25.0] * 6, sd=(0.4, 0.2)))[0]
+    found = sf.align(make_table([25.0] * 6, sd=(0.4, 0.2)), margin=0.5)[0]
     assert found.verdict == "inconclusive"
     assert found.size.seeds > 3
     assert f"{found.size.seeds} pretraining seeds per size" in found.advice

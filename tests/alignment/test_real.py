@@ -63,7 +63,9 @@ def test_the_lab_flags_the_corpus_that_was_built_to_mislead_and_no_other(lab):
     assert {verdicts["unpaired", m] for m in ("bleu", "chrf")} == {"harmful"}
     helpful = {v for (corpus, _), v in verdicts.items() if corpus != "unpaired"}
     assert helpful <= {"aligned", "improving", "inconclusive"}
-    assert {verdicts[c, "bleu"] for c in ("en", "de", "code")} == {"improving"}
+    assert {verdicts[c, "bleu"] for c in ("en", "de", "code")} == {"aligned"}
+    narrow = {r.group["corpus"]: r.verdict for r in sf.align(lab, quality="bleu", margin=0.5)}
+    assert {narrow[c] for c in ("en", "de", "code")} == {"improving"}
     assert all(verdicts[c, m] == "aligned" for c in ("fr+en", "fr") for m in ("bleu", "chrf"))
     assert {r.evidence.quality.design for r in found} == {"shared"}
 

@@ -33,7 +33,7 @@ def test_healthy_growth_of_any_shape_is_no_open_question(make_table, runs, finet
 
 
 def test_a_noisy_rise_is_improving_and_quotes_the_fall_that_may_be(make_table):
-    result = sf.align(make_table([20, 22, 24, 25, 25.2, 25.4], sd=(0.9, 0.5)))[0]
+    result = sf.align(make_table([20, 22, 24, 25, 25.2, 25.4], sd=(0.9, 0.5)), margin=0.5)[0]
     assert (result.verdict, result.strength) == ("improving", "confirmed")
     assert result.evidence.fall.upper > 0.5
     assert result.evidence.scale.digits(result.evidence.fall.upper) in result.reason
@@ -80,7 +80,10 @@ def test_a_printed_p_and_the_verdict_agree(make_table):
         result = sf.align(table)[0]
         assert result.verdict.alarm == (
             result.p <= 0.05
-            and (result.evidence.p_harm <= 0.05 or result.evidence.fall.upper >= 0.5)
+            and (
+                result.evidence.p_harm <= 0.05
+                or result.evidence.fall.upper >= result.evidence.scale.margin
+            )
         )
 
 
