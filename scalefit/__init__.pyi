@@ -24,6 +24,8 @@ from .doors.fit import fit_each as fit_each
 from .doors.forecast import forecast as forecast
 from .doors.forecast import forecast_score as forecast_score
 from .doors.plan import plan as plan
+from .doors.published import Refit as Refit
+from .doors.published import refit_published as refit_published
 from .doors.rank import rank as rank
 from .doors.value import value as value
 from .fitting import Card as Card
@@ -52,6 +54,8 @@ from .laws import LAWS as LAWS
 from .laws import Coefficient as Coefficient
 from .laws import Law as Law
 from .laws import Shape as Shape
+from .laws.published import PublishedFit as PublishedFit
+from .laws.published import published as published
 from .planning.allocate import Allocation as Allocation
 from .planning.allocate import allocate as allocate
 from .planning.plan import Plan as Plan

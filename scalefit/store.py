@@ -25,6 +25,7 @@ from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.corpora.report import SimilarityReport
 from scalefit.corpora.score import Similarity
 from scalefit.corpora.value import Value, Values
+from scalefit.doors.published import Refit
 from scalefit.errors import FormatError
 from scalefit.files import write_text
 from scalefit.fitting import Card, Fit, Fits, Solution
@@ -67,6 +68,7 @@ KINDS: dict[str, type[Result]] = {
     "forecast": Forecast,
     "backtest": Backtest,
     "chain": Chain,
+    "refit": Refit,
     "law comparison": LawComparison,
     "forecast score": ForecastScore,
     "ranking": Ranking,

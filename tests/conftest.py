@@ -29,6 +29,30 @@ def shared():
 
 
 @pytest.fixture(scope="session")
+def gadre_tasks():
+    """Names of the 17 tasks whose mean Gadre et al. 2024 forecast."""
+    return (
+        "bigbench_operators",
+        "pubmed_qa_labeled",
+        "hellaswag_zeroshot",
+        "boolq",
+        "arc_easy",
+        "coqa",
+        "bigbench_dyck_languages",
+        "lambada_openai",
+        "bigbench_novel_concepts",
+        "winograd",
+        "bigbench_cs_algorithms",
+        "commonsense_qa",
+        "bigbench_qa_wikidata",
+        "hellaswag",
+        "copa",
+        "squad",
+        "piqa",
+    )
+
+
+@pytest.fixture(scope="session")
 def product():
     """A user's law that is a straight line behind a logarithm: ln y = c + m·ln x."""
     return Law(

@@ -123,6 +123,13 @@ def allocated():
 
 
 # One small example of every kind; what is not here is found by a test below.
+def refitted():
+    sizes = np.meshgrid(np.geomspace(1e8, 1e10, 4), np.geomspace(1e9, 1e11, 4))
+    N, D = (a.ravel() for a in sizes)
+    loss = sf.published()["besiroglu-2024"](N, D) + 0.004 * np.cos(np.arange(16))
+    return {"N": N, "D": D, EVIL: loss}, EVIL
+
+
 def chained():
     sizes = np.geomspace(1e7, 1e10, 8)
     loss = 1.8 + 90 * sizes**-0.25 + 0.01 * np.cos(np.arange(8))
@@ -143,6 +150,9 @@ MADE = {
     sf.Outlook: lambda: sf.forecast(table(EVIL, "en"), target=30.0, at="2B")["en"],
     sf.Backtest: lambda: sf.backtest(table(EVIL, "en"), "bleu", ["ceiling"], hold_out=1),
     sf.Chain: chained,
+    sf.Refit: lambda: sf.refit_published(
+        "besiroglu-2024", *refitted(), inputs={"N": "N", "D": "D"}
+    ),
     sf.LawComparison: lambda: sf.compare_laws(table(EVIL), "bleu", ["log", "ceiling"]),
     sf.ForecastScore: logged,
     sf.Ranking: lambda: sf.rank(table(EVIL, "en", "de"), at="4B").only,

@@ -10,25 +10,6 @@ from scalefit.laws import Coefficient, Law, Shape
 
 D = np.geomspace(1e7, 1e10, 10)
 STEPS = [sf.Step("loss", "power"), sf.Step("error", "loss_to_error")]
-TASKS = (
-    "bigbench_operators",
-    "pubmed_qa_labeled",
-    "hellaswag_zeroshot",
-    "boolq",
-    "arc_easy",
-    "coqa",
-    "bigbench_dyck_languages",
-    "lambada_openai",
-    "bigbench_novel_concepts",
-    "winograd",
-    "bigbench_cs_algorithms",
-    "commonsense_qa",
-    "bigbench_qa_wikidata",
-    "hellaswag",
-    "copa",
-    "squad",
-    "piqa",
-)
 
 
 def data(noise=0.0, seed=0, sizes=D):
@@ -127,7 +108,7 @@ ONE_EXPONENT = Law(
 @pytest.mark.parametrize(
     ("corpus", "percent"), [("c4_original", 0.14), ("rpj", 0.05), ("rw_original", 2.94)]
 )
-def test_the_two_stage_ladder_of_gadre_2024_table_2(shared, corpus, percent):
+def test_the_two_stage_ladder_of_gadre_2024_table_2(shared, gadre_tasks, corpus, percent):
     """Mean error of 17 tasks at 6.9B, from five small runs for the loss and one of 1.4B besides for the error."""
     runs = pd.read_csv(shared / "gadre" / "gadre_104_models.csv").query("train_dataset == @corpus")
     plain, longest = (
@@ -140,7 +121,7 @@ def test_the_two_stage_ladder_of_gadre_2024_table_2(shared, corpus, percent):
             "N": runs.N,
             "D": runs.D,
             "c4": runs.loss_c4_val,
-            "error": 1 - runs[[f"acc_{task}" for task in TASKS]].mean(axis=1),
+            "error": 1 - runs[[f"acc_{task}" for task in gadre_tasks]].mean(axis=1),
             "for_loss": ladder.astype(int),
             "for_error": (ladder | (plain & (runs.N < 2e9))).astype(int),
         }
@@ -157,7 +138,7 @@ def test_the_two_stage_ladder_of_gadre_2024_table_2(shared, corpus, percent):
     assert band.low[0] <= largest.error <= band.high[0]
 
 
-def test_on_all_runs_of_gadre_the_backtest_says_whether_the_chain_is_worth_it(shared):
+def test_on_all_runs_of_gadre_the_backtest_says_whether_the_chain_is_worth_it(shared, gadre_tasks):
     runs = pd.read_csv(shared / "gadre" / "gadre_104_models.csv").query(
         "train_dataset == 'rw_original'"
     )
@@ -166,7 +147,7 @@ def test_on_all_runs_of_gadre_the_backtest_says_whether_the_chain_is_worth_it(sh
             "N": runs.N,
             "D": runs.D,
             "c4": runs.loss_c4_val,
-            "error": 1 - runs[[f"acc_{task}" for task in TASKS]].mean(axis=1),
+            "error": 1 - runs[[f"acc_{task}" for task in gadre_tasks]].mean(axis=1),
         }
     )
     steps = [sf.Step("c4", "chinchilla"), sf.Step("error", "loss_to_error")]
