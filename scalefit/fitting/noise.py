@@ -39,7 +39,8 @@ class Noise:
 
     Attributes
     ----------
-    scale : (n,) divides the residuals; None weighs all points alike.
+    scale : (n,) divides the residuals, its geometric mean 1, so that they and a robust objective's δ keep
+        their unit; None weighs all points alike.
     line : the smoothed variance behind the weights, or None.
     label : how the weights were chosen.
     """
@@ -172,7 +173,7 @@ def _from_stderr(points: Points, objective: Objective) -> Noise:
     middle = float(np.median(scale))
     if not middle > 0:
         return Noise(None, None, "none", ("standard errors are 0, so none are used as weights",))
-    return Noise(np.maximum(scale, middle / 10), None, "stderr")
+    return Noise(_relative(np.maximum(scale, middle / 10)), None, "stderr")
 
 
 def _from_seeds(points: Points, objective: Objective) -> Noise:
@@ -187,7 +188,12 @@ def _from_seeds(points: Points, objective: Objective) -> Noise:
         residual=objective.residual,
         usual_change=USUAL_CHANGE,
     )
-    return Noise(np.sqrt(line.variances)[points.groups], line, "seeds", line.notes)
+    return Noise(_relative(np.sqrt(line.variances)[points.groups]), line, "seeds", line.notes)
+
+
+def _relative(scale: Floats) -> Floats:
+    """Scale over its geometric mean."""
+    return np.asarray(scale / np.exp(np.log(scale).mean()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,16 +105,19 @@ class Problem:
 
         Intervals then know one objective only. The pseudo-values ŷ = f + g·ψ(r) / mean ψ' have the gradient of the
         real objective at ``theta``, and a scatter that yields the M-estimator's variance. A clipped outlier pulls
-        as far as Huber lets it, and no further; without the mean ψ' a loss that clips much would look precise.
-        Source: Huber and Ronchetti 2009, Robust Statistics, section 7.10.
+        as far as Huber lets it, and no further; without the mean ψ' a loss that clips much would look precise, and
+        without K = 1 + p/n · var ψ' / (mean ψ')² so would one that clips much in few points.
+        Source: Huber and Ronchetti 2009, Robust Statistics, section 7.6 (their K) and 7.10.
         """
         value = self.law.value(self.inputs, theta)
         r = self.residual(value)
         unit = np.ones_like(value) if self.scale is None else self.scale
         if self.objective.residual == "log":
             unit = unit * value
-        bend = max(float(np.mean(self.objective.bend(r))), 1e-12)
-        pseudo = value + unit * self.objective.slope(r) / bend
+        bends = self.objective.bend(r)
+        bend = max(float(bends.mean()), 1e-12)
+        few = 1 + theta.size / r.size * float(bends.var()) / bend**2
+        pseudo = value + few * unit * self.objective.slope(r) / bend
         if self.law.link == "log":
             pseudo = value * np.exp((pseudo - value) / value)
             unit = unit / value

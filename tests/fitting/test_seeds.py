@@ -200,3 +200,14 @@ def test_two_pretraining_runs_never_pinch_the_band_where_their_curves_cross():
     low, high = fit.band((np.geomspace(1e6, 1e8, 41),))
     assert fit.uncertainty.method == "jackknife-t"
     assert np.min(high - low) > 0.1 * np.max(high - low)
+
+
+@pytest.mark.parametrize("weights", ["none", "seeds"])
+def test_delta_is_in_units_of_the_residual_whatever_the_weights(weights):
+    """Far beyond the scatter Huber's function is squares; δ was once counted in standard deviations of seeds."""
+    data = table(3, rng=np.random.default_rng(5))
+    squares = fit(data, weights=weights)
+    huber = fit(data, weights=weights, objective="huber", delta=0.3)
+    assert huber.params == pytest.approx(squares.params, rel=1e-4)
+    ours, plain = huber.intervals()["alpha"], squares.intervals()["alpha"]
+    assert (ours.low, ours.high) == pytest.approx((plain.low, plain.high), rel=1e-2)

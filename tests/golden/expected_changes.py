@@ -30,6 +30,7 @@ LANDED: dict[str, str] = {
     "align/*128000 bleu/strength": "`improving` is confirmed by several runs, where `inconclusive` was open",
     "align/* en-de 32000 bleu/verdict": "falls count from 1.4 BLEU, which seven people in ten see",
     "align/* en-de 32000 bleu/strength": "falls count from 1.4 BLEU, which seven people in ten see",
+    "fits/*/objective": "weights are relative: the objective stays in the unit of the residuals",
     "rectified/rectified": "the search finds the optimum where the exponent is small: log-RMSD .0115880 → .0115873",
     "seeds/needed/lab, difference 1": "plans from a pilot are made towards the upper ends of its variances",
 }

@@ -259,7 +259,8 @@ def uncertainty_of(
 
 def _spread(solution: Solution, best: Optimum, noise: Noise, dof: float) -> Spread:
     """Take from the optimum what tells how far a new run lies from the curve."""
-    problem, root = best.problem, np.sqrt(best.weights)
+    # The values themselves: a robust objective's pseudo-values are clipped, and a new run is not.
+    problem, root = solution.problem, np.sqrt(best.weights)
     value, jac = best.linked(problem.inputs)
     residual = problem.target - value
     # One unit for both: the logarithm's where logarithms are compared, else the value's.
