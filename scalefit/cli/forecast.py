@@ -24,8 +24,8 @@ from scalefit.cli._options import (
 from scalefit.errors import DomainError
 
 if TYPE_CHECKING:
+    from scalefit.corpora.ranking import Rankings
     from scalefit.forecasting.forecast import Forecast
-    from scalefit.table import Table
 
 
 def command(
@@ -51,8 +51,8 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Say for every group which corpus to choose, how the metric goes on, and what a target takes."""
-    import scalefit as sf
     from scalefit.cli import _io
+    from scalefit.doors.overview import overview
     from scalefit.store import document
 
     _io.check_suffix(output)
@@ -60,14 +60,20 @@ def command(
     table = _io.read_table(
         results, where=where, rename=rename, config=config, allow=allow, metrics=[metric, through]
     )
-    sizes = _io.numbers(at, "--at")
-    forecast = sf.forecast(
-        table, metric, target=target, at=sizes, through=through, by=_io.names(by), level=level
+    seen = overview(
+        table,
+        metric,
+        target=target,
+        at=_io.numbers(at, "--at"),
+        through=through,
+        by=_io.names(by),
+        level=level,
     )
+    forecast = seen.forecast
     if as_json:
         _io.write_json(document(forecast))
     else:
-        _show(forecast, table, sizes)
+        _show(forecast, seen.ranking)
     if log is not None:
         typer.echo(f"logged {forecast.log(log)} forecasts in {log}", err=True)
     if output is not None:
@@ -83,37 +89,17 @@ def _question(
     return ("bleu", target_bleu) if target_bleu is not None else (metric, target)
 
 
-def _show(forecast: Forecast, table: Table, sizes: list[float]) -> None:
+def _show(forecast: Forecast, ranking: Rankings | None) -> None:
     """Write what to choose, then the table, then the verdict; notes go to stderr."""
     from scalefit.cli import _io
 
-    for line in _choices(forecast, table, sizes):
-        typer.echo(line)
+    if ranking is not None:
+        typer.echo("Which corpus to choose:")
+        for one in ranking:
+            typer.echo(f"  {one.verdict}")
+        typer.echo("")
     _io.write_rows(forecast.shown(), as_json=False)
     level = f"{forecast.question.level:.0%}"
     typer.echo(f"\nEach metric: not pretrained → at the largest size measured; {level} intervals.")
     typer.echo(forecast.verdict)
     _io.write_notes(forecast.notes)
-
-
-def _choices(forecast: Forecast, table: Table, sizes: list[float]) -> list[str]:
-    """Return which corpus to choose in each setting; nothing where there is no choice."""
-    import scalefit as sf
-    from scalefit.errors import ScalefitError
-
-    question = forecast.question
-    if question.target is None and not sizes:
-        return []
-    at = sizes[0] if question.target is None else None
-    try:
-        ranking = sf.rank(
-            table,
-            question.metric,
-            at=at,
-            target=question.target,
-            by=forecast.by,
-            level=question.level,
-        )
-    except ScalefitError:
-        return []
-    return ["Which corpus to choose:", *(f"  {r.verdict}" for r in ranking), ""]

@@ -90,7 +90,7 @@ def backtest(
         return _of_rows(rows, [get_law(law) for law in laws], along, minimised, hold_out)
     used = tuple((inputs or {"x": "pretrain_tokens"}).values())
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)
-    name, curves = what.metric, what.curves(used[0])
+    name, curves = what.metric, what.curves_over(used[0])
     falls = metric_of(name).direction == "-"
     chosen = laws if laws is not None else (FALLING if falls else RISING)
     forecasters: list[Forecaster] = [mixture_forecaster(name)]
@@ -165,7 +165,7 @@ def compare_laws(
     'power'
     """
     what = asked(data, metric, where=where, by=None, mapping=mapping, allow=allow)
-    name, curves = what.metric, what.curves()
+    name, curves = what.metric, what.curves
     if len(curves.rows) != 1:
         groups = ", ".join(str(dict(g)) for g in curves.groups[:3])
         why = next(iter(curves.failures.values()), f"there are {len(curves.rows)} curves: {groups}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from scalefit.alignment import AlignmentTable, align
 from scalefit.errors import FitError, ScalefitError
 from scalefit.fitting.gather import gather_group
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
@@ -47,15 +49,32 @@ class Asked:
     metric: str
     by: tuple[str, ...]
     notes: tuple[str, ...]
+    loss: str = "cross_entropy"
 
     @property
     def rows(self) -> Table:
         """The rows of the metric."""
         return self.table.where(metric=self.metric)
 
-    def curves(self, column: str = "pretrain_tokens") -> Curves:
-        """Return the curve of every group."""
+    @cached_property
+    def curves(self) -> Curves:
+        """The curve of every group over pretraining sizes."""
+        return self.curves_over("pretrain_tokens")
+
+    def curves_over(self, column: str) -> Curves:
+        """Return the curve of every group over any column of sizes."""
         return curves_of(self.rows, self.metric, self.by, column)
+
+    @cached_property
+    def judged(self) -> AlignmentTable | None:
+        """Whether the loss misleads, group by group; None where that cannot be judged.
+
+        Forecasts, rankings and the report all ask; this is where the one answer is.
+        """
+        try:
+            return align(self.table, by=self.by, quality=self.metric, loss=self.loss)
+        except ScalefitError:
+            return None
 
 
 def asked(
@@ -77,7 +96,8 @@ def asked(
     name = table.metric(metric)
     both = [name, *(m for m in map(table.spelled, beside) if m in table.metrics and m != name)]
     apart = grouping(table.where(metric=both), by, used=used)
-    return Asked(table, name, apart.columns, (*table.notes, *notes, *apart.notes))
+    said = (*table.notes, *notes, *apart.notes)
+    return Asked(table, name, apart.columns, said, *beside[:1])
 
 
 def curves_of(

@@ -144,7 +144,7 @@ def fit_each(
     _no_options(options)
     column = (_one_input(inputs) or {CURVE.inputs[0]: "pretrain_tokens"})[CURVE.inputs[0]]
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=(column,))
-    curves = what.curves(column)
+    curves = what.curves_over(column)
     return Mixtures(tuple(curves.mixtures(pool)), curves.failures, what.notes)
 
 

@@ -1,15 +1,13 @@
-"""Does cross-entropy mislead here? Asked once, for ranking and for forecasts through the loss."""
+"""Does cross-entropy mislead here? What ranking and forecasts through the loss make of the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scalefit.alignment import Alignment, align
+from scalefit.alignment import Alignment
 from scalefit.alignment.verdicts import Verdict
-from scalefit.errors import ScalefitError
+from scalefit.doors.curves import Asked
 from scalefit.groups import group_name
-from scalefit.table import Table
 
 BARRING = (Verdict.HARMFUL, Verdict.DETERIORATING)
 
@@ -22,17 +20,13 @@ class Flag:
     bars: bool = False
 
 
-def flags(table: Table, metric: str, by: Sequence[str]) -> dict[str, Flag]:
+def flags(what: Asked) -> dict[str, Flag]:
     """Return every group's flag by its name; nothing where alignment cannot be judged."""
-    try:
-        judged = align(table, by=by, quality=metric)
-    except ScalefitError:
-        return {}
     return {
-        group_name({column: one.group.get(column) for column in by}): Flag(
+        group_name({column: one.group.get(column) for column in what.by}): Flag(
             str(one.headline), _bars(one)
         )
-        for one in judged
+        for one in what.judged or ()
     }
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from scalefit.doors.curves import Asked, Curves, asked, curves_of
 from scalefit.doors.flags import Flag, flags
 from scalefit.errors import DomainError, TableError
-from scalefit.forecasting.engines import ends_of, engine_for
+from scalefit.forecasting.engines import check_target, engine_for
 from scalefit.forecasting.forecast import Forecast, Question
-from scalefit.forecasting.mixture import Mixture, reaches
+from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.outlook import Outlook, Points
 from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.forecasting.predictive import Predictive
@@ -101,11 +101,25 @@ def forecast(
     True
     """
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,))
-    beside = what.table.spelled(through)
-    names = [n for n in dict.fromkeys((what.metric, beside)) if n in what.table.metrics]
+    return forecast_of(what, target, sizes_of(at), level, pool)
+
+
+def forecast_of(
+    what: Asked,
+    target: float | None = None,
+    at: tuple[float, ...] = (),
+    level: float = 0.8,
+    pool: Pool = AUTO,
+) -> Forecast:
+    """Return the forecast of every group of what was asked."""
+    loss = what.table.spelled(what.loss)
+    names = [n for n in dict.fromkeys((what.metric, loss)) if n in what.table.metrics]
     table = what.table.where(metric=names)
-    question = Question(what.metric, beside, target, sizes_of(at), level)
-    curves = {name: curves_of(table.where(metric=name), name, what.by) for name in names}
+    question = Question(what.metric, loss, target, at, level)
+    curves = {
+        name: what.curves if name == what.metric else curves_of(table, name, what.by)
+        for name in names
+    }
     mixtures = {name: _by_name(c, pool) for name, c in curves.items()}
     tokens = _tokens(mixtures[what.metric], question)
     second = _second_way(what, mixtures, question)
@@ -192,7 +206,7 @@ def _tokens(mixtures: Mapping[str, Mixture], question: Question) -> dict[str, To
     target, level = question.target, question.level
     if target is None or not mixtures:
         return {}
-    check_target(target, question.metric, mixtures)
+    check_target(target, question.metric, values_of(mixtures.values()))
     each = list(mixtures.values())
     return {
         name: TokensFor(
@@ -238,25 +252,13 @@ def _second_way(
     rises = metric_of(question.metric).direction == "+"
     if not question.at or not rises or question.through not in mixtures:
         return closed
-    told = flags(what.table, question.metric, what.by)
+    told = flags(what)
     quality, loss = mixtures[question.metric], mixtures[question.through]
     open_ = [n for n in quality if n in loss and not told.get(n, Flag()).bars]
     pairs = [pair_of(quality[n].series, loss[n].series) for n in open_]
     kept = [pair for pair in pairs if pair is not None]
     way = learn_way(kept, engine_for(question.metric), engine_for(question.through))
     return replace(closed, way=way, flags=told)
-
-
-def check_target(target: float, metric: str, mixtures: Mapping[str, Mixture]) -> None:
-    """Refuse a target on another scale, once for the whole table."""
-    values = np.concatenate([m.observations.values for m in mixtures.values()])
-    bottom, top = ends_of(metric, values)
-    known = metric_of(metric)
-    if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):
-        raise DomainError(
-            f"target is {target:g}; {metric} lies between {bottom:.4g} and {top:.4g} (measured: "
-            f"{np.min(values):.4g} to {np.max(values):.4g}); give the target on that scale"
-        )
 
 
 def _outlook(

@@ -10,11 +10,11 @@ import numpy as np
 
 from scalefit.corpora.ranking import drawn_together, draws_of
 from scalefit.doors.curves import asked
-from scalefit.doors.forecast import check_target, sizes_of
+from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
-from scalefit.forecasting.engines import Engine, engine_for
+from scalefit.forecasting.engines import Engine, check_target, engine_for
 from scalefit.forecasting.inrange import joined, noise_of
-from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.reach import FARTHEST
 from scalefit.forecasting.series import Series
 from scalefit.planning.plan import Plan, Step
@@ -92,7 +92,7 @@ def plan(
     True
     """
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    name, mixtures = what.metric, what.curves().mixtures()
+    name, mixtures = what.metric, what.curves.mixtures()
     _one_setting(mixtures, over, goal)
     curves = [m.series for m in mixtures]
     engine, rises = engine_for(name), metric_of(name).direction != "-"
@@ -101,7 +101,7 @@ def plan(
             raise DomainError(
                 "goal='tokens' needs a target: the value that the tokens are asked for"
             )
-        check_target(target, name, {str(i): m for i, m in enumerate(mixtures)})
+        check_target(target, name, values_of(mixtures))
         state, question = _certainty_of_tokens(engine, target, rises), f"tokens for {target:g}"
     else:
         size = sizes_of(at)[0] if at is not None else 10 * max(float(c.x[-1]) for c in curves)

@@ -16,13 +16,14 @@ from scalefit.corpora.ranking import (
     draws_of,
     standings,
 )
-from scalefit.doors.curves import Curves, asked
+from scalefit.doors.curves import Asked, asked
 from scalefit.doors.flags import Flag, flags
-from scalefit.doors.forecast import check_target, sizes_of
+from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.forecasting.backtest import run_backtest
+from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import mixture_forecaster
-from scalefit.forecasting.mixture import Mixture, reaches
+from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.groups import group_name
@@ -102,25 +103,25 @@ def rank(
             "say what they are ranked by: at='1B' (a pretraining size) or target=30 (tokens for it)"
         )
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    name = what.metric
+    question = RankedBy(None if at is None else sizes_of(at)[0], target, over, cost, level, seed)
+    return rank_of(what, what.curves.mixtures(), question)
+
+
+def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Rankings:
+    """Rank by the forecasts of all curves that have one."""
+    name, over = what.metric, question.over
     if over not in what.by:
         raise DesignError(
             f"groups are made by {', '.join(what.by) or 'nothing'}, not by {over!r}: nothing to rank; name another "
             "column with over=, or give the table one"
         )
-    curves = what.curves()
-    mixtures = curves.mixtures()
-    settings = _settings(mixtures, over)
-    shared = _shared(curves, name, over)
-    verdicts = flags(what.table, name, what.by)
-    question = _Question(
-        name, None if at is None else sizes_of(at)[0], target, over, cost, level, seed
-    )
-    if target is not None:
-        check_target(target, name, {str(i): m for i, m in enumerate(mixtures)})
-    failures = dict(curves.failures)
+    if question.target is not None:
+        check_target(question.target, name, values_of(mixtures))
+    shared = _shared(mixtures, over)
+    verdicts = flags(what)
+    failures = dict(what.curves.failures)
     rankings = []
-    for group, each in settings:
+    for group, each in _settings(mixtures, over):
         if len(each) < 2:
             failures[group_name(group)] = (
                 f"only {each[0].group[over]} has a forecast: nothing to rank"
@@ -134,20 +135,15 @@ def rank(
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What is ranked by what."""
+class RankedBy:
+    """What is ranked by what: at a size, or by the tokens of a target."""
 
-    metric: str
     at: float | None
     target: float | None
-    over: str
-    cost: Cost
-    level: float
-    seed: int
-
-    @property
-    def rises(self) -> bool:
-        return metric_of(self.metric).direction != "-"
+    over: str = "corpus"
+    cost: Cost = None
+    level: float = 0.8
+    seed: int = 0
 
     def __str__(self) -> str:
         if self.at is not None:
@@ -167,18 +163,19 @@ def _settings(mixtures: Sequence[Mixture], over: str) -> list[tuple[dict[str, An
 def _ranking(
     group: dict[str, Any],
     each: Sequence[Mixture],
-    question: _Question,
+    question: RankedBy,
     shared: float,
     verdicts: Mapping[str, Flag],
     notes: Sequence[str],
 ) -> Ranking:
     names = [str(m.group[question.over]) for m in each]
     said = [verdicts.get(group_name(m.group), Flag()) for m in each]
+    rises = metric_of(each[0].metric).direction != "-"
     values, costs, sight = _values(names, each, question, shared)
     ranked = standings(
         names,
         values,
-        best_high=question.at is not None and question.rises,
+        best_high=question.at is not None and rises,
         level=question.level,
         barred=[flag.bars for flag in said],
         alignment=[flag.verdict for flag in said],
@@ -191,7 +188,7 @@ def _ranking(
         else []
     )
     return Ranking(
-        question.metric,
+        each[0].metric,
         str(question),
         group,
         ranked,
@@ -202,7 +199,7 @@ def _ranking(
 
 
 def _values(
-    names: Sequence[str], each: Sequence[Mixture], question: _Question, shared: float
+    names: Sequence[str], each: Sequence[Mixture], question: RankedBy, shared: float
 ) -> tuple[Floats, list[float] | None, float | None]:
     """Draws (C, draws) of what is ranked, what each corpus costs, and how far a target's tokens or cost can be seen."""
     if question.at is not None:
@@ -253,7 +250,7 @@ def _cost(cost: Cost, name: str, tokens: float) -> float:
 def _crossings(
     names: Sequence[str],
     each: Sequence[Mixture],
-    question: _Question,
+    question: RankedBy,
     shared: float,
     barred: Sequence[bool],
 ) -> tuple[Any, ...]:
@@ -264,29 +261,30 @@ def _crossings(
         return ()
     sizes = np.geomspace(low, high, CROSSINGS)
     kept = [i for i in range(len(each)) if not barred[i]]
+    rises = metric_of(each[0].metric).direction != "-"
     drawn = draws_of([each[i].predictive(sizes, "mean") for i in kept], shared, question.seed + 1)
     out = []
     for a in range(len(kept)):
         for b in range(a + 1, len(kept)):
             pair = (names[kept[a]], names[kept[b]])
-            out.append(crossing(pair, drawn[a], drawn[b], sizes, question.rises, question.level))
+            out.append(crossing(pair, drawn[a], drawn[b], sizes, rises, question.level))
     return tuple(c for c in out if c is not None and c.never < 0.5)
 
 
-def _shared(curves: Curves, metric: str, over: str) -> float:
+def _shared(mixtures: Sequence[Mixture], over: str) -> float:
     """Return the correlation of forecast errors within a setting, from the table's own backtest.
 
     A test set that is easier than thought, or a plateau that all corpora reach, moves their curves together; in a
     difference it cancels.
     """
-    series = curves.series()
+    groups = [m.group for m in mixtures]
     try:
         tested = run_backtest(
-            series,
-            [mixture_forecaster(metric)],
-            metric=metric,
+            [m.series for m in mixtures],
+            [mixture_forecaster(mixtures[0].metric)],
+            metric=mixtures[0].metric,
             relative=False,
-            groups=curves.groups,
+            groups=groups,
             hold_out=1,
         )
     except ScalefitError:
@@ -294,7 +292,7 @@ def _shared(curves: Curves, metric: str, over: str) -> float:
     inside: dict[str, list[float]] = {}
     for h in tested.held:
         sd = max((h.high80 - h.low80) / 2.563, 1e-12)
-        setting = group_name({k: v for k, v in curves.groups[h.curve].items() if k != over})
+        setting = group_name({k: v for k, v in groups[h.curve].items() if k != over})
         inside.setdefault(setting, []).append((h.y - h.median) / sd)
     return _intraclass([np.array(z) for z in inside.values() if len(z) > 1])
 

@@ -107,6 +107,23 @@ def engine_for(metric: str) -> Engine:
     return Losses() if direction == "-" else Quality()
 
 
+def check_target(target: float, metric: str, values: Floats) -> None:
+    """Refuse a target on another scale than the metric's.
+
+    Raises
+    ------
+    DomainError
+        The target lies where the metric never is; the message says where it was measured.
+    """
+    bottom, top = ends_of(metric, values)
+    known = metric_of(metric)
+    if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):
+        raise DomainError(
+            f"target is {target:g}; {metric} lies between {bottom:.4g} and {top:.4g} (measured: "
+            f"{np.min(values):.4g} to {np.max(values):.4g}); give the target on that scale"
+        )
+
+
 def ends_of(metric: str, y: Floats) -> tuple[float, float]:
     """Return the range in which forecasts of a metric lie.
 

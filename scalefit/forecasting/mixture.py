@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -303,6 +303,11 @@ def mixtures_of(
             siblings = len(members) - 1
             out[i] = Mixture(rows[i], curves[i], learned, said, dict(groups[i]), siblings, notes)
     return [out[i] for i in range(len(rows))]
+
+
+def values_of(mixtures: Iterable[Mixture]) -> Floats:
+    """Return all values measured of the curves of one metric."""
+    return np.concatenate([m.observations.values for m in mixtures])
 
 
 def reaches(mixtures: Sequence[Mixture], target: float) -> list[Reach]:

@@ -14,7 +14,7 @@ from scalefit.fitting import Fit
 from scalefit.fitting.interval import check_level
 from scalefit.forecasting.band import SAYS
 from scalefit.forecasting.doubt import Given, drift, widened
-from scalefit.forecasting.engines import ends_of
+from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import check_fit
 from scalefit.forecasting.reach import FARTHEST, Reach
@@ -203,7 +203,9 @@ def tokens_for(
     """
     check_level(level)
     check_fit(fit)
-    _check_target(fit, target)
+    if isinstance(target, bool) or not isinstance(target, int | float | np.number):
+        raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
+    check_target(target, fit.metric, fit.observations.values)
     if isinstance(fit, Mixture):
         return _of_mixture(fit, target, level, given, others)
     return _of_law(fit, target, level, given, allow, others)
@@ -325,19 +327,6 @@ def _met(
         sd = np.where(margin > 0, worse, better) / stdtrit(dof, 0.5 + ONE_SIDE / 2)
         p = stdtr(dof, margin / np.maximum(sd, 1e-12 * (np.abs(estimate) + 1e-12)))
     return np.where(np.isfinite(p), p, 0.5)
-
-
-def _check_target(fit: Fit | Mixture, target: float) -> None:
-    if isinstance(target, bool) or not isinstance(target, int | float | np.number):
-        raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
-    known = metric_of(fit.metric)
-    values = fit.observations.values
-    bottom, top = ends_of(fit.metric, values)
-    if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):
-        raise DomainError(
-            f"target is {target:g}; {fit.metric} lies between {bottom:.4g} and {top:.4g} "
-            f"(measured: {np.min(values):.4g} to {np.max(values):.4g}); give the target on that scale"
-        )
 
 
 def _direction(

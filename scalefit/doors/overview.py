@@ -1,0 +1,58 @@
+"""The forecast, what to choose and whether each corpus helps: all from one pass over a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scalefit.alignment import AlignmentTable
+from scalefit.corpora.ranking import Rankings
+from scalefit.doors.curves import Asked, asked
+from scalefit.doors.forecast import forecast_of, sizes_of
+from scalefit.doors.rank import RankedBy, rank_of
+from scalefit.errors import ScalefitError
+from scalefit.forecasting.forecast import Forecast
+from scalefit.table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Overview:
+    """What was asked, its forecast, and the corpora ranked; no ranking where there is nothing to choose."""
+
+    what: Asked
+    forecast: Forecast
+    ranking: Rankings | None
+
+    @property
+    def judged(self) -> AlignmentTable | None:
+        """Whether each corpus helps; None where that cannot be told."""
+        return self.what.judged
+
+
+def overview(
+    table: Table,
+    metric: str,
+    *,
+    target: float | None,
+    at: str | Sequence[float],
+    through: str,
+    by: Sequence[str] | None,
+    level: float,
+) -> Overview:
+    """Forecast every curve once, and rank them by the target, or else at the first size asked for."""
+    what = asked(table, metric, where=None, by=by, mapping=None, allow=(), beside=(through,))
+    sizes = sizes_of(at)
+    forecast = forecast_of(what, target, sizes, level)
+    return Overview(what, forecast, _ranking(what, forecast, sizes))
+
+
+def _ranking(what: Asked, forecast: Forecast, sizes: tuple[float, ...]) -> Rankings | None:
+    question = forecast.question
+    if question.target is None and not sizes:
+        return None
+    at = sizes[0] if question.target is None else None
+    curves = [o.curves[what.metric] for o in forecast if what.metric in o.curves]
+    try:
+        return rank_of(what, curves, RankedBy(at, question.target, level=question.level))
+    except ScalefitError:
+        return None
