@@ -29,9 +29,12 @@ from .doors.published import refit_published as refit_published
 from .doors.rank import rank as rank
 from .doors.value import value as value
 from .fitting import Card as Card
+from .fitting import Contour as Contour
 from .fitting import Fit as Fit
 from .fitting import FitFailure as FitFailure
 from .fitting import Fits as Fits
+from .fitting import Goodness as Goodness
+from .fitting import Influence as Influence
 from .fitting import Interval as Interval
 from .fitting import Objective as Objective
 from .fitting import bootstrap as bootstrap

@@ -92,9 +92,13 @@ class Result:
         """Return the rows as people read them; by default the numbers themselves."""
         return self.rows()
 
+    def beneath(self) -> tuple[str, ...]:
+        """Return lines that stand below the table, in text and HTML alike."""
+        return ()
+
     def lines(self) -> list[str]:
         """Return what stands between the verdict and the notes in a text."""
-        return text_table(self.shown())
+        return [*text_table(self.shown()), *self.beneath()]
 
     def told(self) -> Mapping[str, Any]:
         """Return what :meth:`to_dict` says besides verdict and notes: the fields."""
@@ -125,7 +129,8 @@ class Result:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return html_verdict(self.heading) + html_table(self.shown()) + html_notes(self.notes)
+        table = html_table(self.shown()) + html_lines(self.beneath())
+        return html_verdict(self.heading) + table + html_notes(self.notes)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the answer, on ``ax`` where one is given; see the ``plot_…`` of this kind in :mod:`scalefit.views`.
@@ -466,7 +471,14 @@ def html_notes(notes: Sequence[str]) -> str:
         return ""
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     opened = " open" if len(notes) <= 3 else ""
-    return f"<details{opened}><summary>{len(notes)} notes</summary><ul>{items}</ul></details>"
+    word = "note" if len(notes) == 1 else "notes"
+    return f"<details{opened}><summary>{len(notes)} {word}</summary><ul>{items}</ul></details>"
+
+
+def html_lines(lines: Sequence[str]) -> str:
+    """Return what stands below a table: a line each, set like code, for most are numbers."""
+    said = "<br>".join(f"<code>{html.escape(line)}</code>" for line in lines)
+    return f"<p>{said}</p>" if said else ""
 
 
 def html_verdict(text: str) -> str:

@@ -28,7 +28,7 @@ from scalefit.corpora.value import Value, Values
 from scalefit.doors.published import Refit
 from scalefit.errors import FormatError
 from scalefit.files import write_text
-from scalefit.fitting import Card, Fit, Fits, Solution
+from scalefit.fitting import Card, Contour, Fit, Fits, Influence, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.band import Band
@@ -60,6 +60,8 @@ KINDS: dict[str, type[Result]] = {
     "fit": Fit,
     "fits": Fits,
     "card": Card,
+    "influence": Influence,
+    "contour": Contour,
     "mixture": Mixture,
     "mixtures": Mixtures,
     "band": Band,

@@ -141,6 +141,8 @@ def chained():
 MADE = {
     sf.Fit: one_fit,
     sf.Card: lambda: one_fit().card(held_out=0.5),
+    sf.Influence: lambda: one_fit().influence(),
+    sf.Contour: lambda: sf.fit(table("en"), "bleu", "ceiling").contour("a", "b", points=5),
     sf.Fits: lambda: sf.fit_each(table(EVIL, "en"), "bleu", "log"),
     sf.Band: lambda: sf.predict(one_fit(), pretrain_tokens=[1e9, 4e9]),
     sf.TokensFor: lambda: sf.tokens_for(one_fit(), 30.0),

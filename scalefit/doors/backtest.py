@@ -11,7 +11,7 @@ from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.backtest import Backtest, run_backtest
 from scalefit.forecasting.baselines import BASELINES
-from scalefit.forecasting.compare import LawComparison, aicc, nested_tests
+from scalefit.forecasting.compare import LawComparison, nested_tests
 from scalefit.forecasting.forecasters import (
     Forecaster,
     baseline_forecaster,
@@ -182,7 +182,7 @@ def compare_laws(
             failures[law.name] = str(error)
     if not fits:
         raise FitError(f"no law could be fitted: {next(iter(failures.values()))}")
-    ranked = tuple(sorted(fits, key=aicc))
+    ranked = tuple(sorted(fits, key=lambda fit: fit.goodness.aicc))
     try:
         tested = backtest(what.rows, name, chosen, objective=minimised)
     except DesignError:

@@ -1,7 +1,10 @@
 """From a law and observations to a frozen fit."""
 
 from scalefit.fitting.card import Card
+from scalefit.fitting.contour import Contour
 from scalefit.fitting.fit import bootstrap, fit, fit_observations
+from scalefit.fitting.goodness import Goodness
+from scalefit.fitting.influence import Influence
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.many import FitFailure, Fits, fit_each
 from scalefit.fitting.objective import Objective
@@ -10,9 +13,12 @@ from scalefit.fitting.solve import Solution, solve
 
 __all__ = [
     "Card",
+    "Contour",
     "Fit",
     "FitFailure",
     "Fits",
+    "Goodness",
+    "Influence",
     "Interval",
     "Objective",
     "Solution",

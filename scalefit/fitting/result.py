@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.errors import DomainError
 from scalefit.fitting.card import Card
+from scalefit.fitting.contour import Contour, contour_of
+from scalefit.fitting.goodness import Goodness, goodness_of
 from scalefit.fitting.identified import Identified, identify, within_reach
+from scalefit.fitting.influence import Influence, influence_of
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
+from scalefit.fitting.intervals.wald import correlation
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution
+from scalefit.groups import group_name
+from scalefit.laws.equation import count_or_number, in_numbers
 from scalefit.laws.law import Law
 from scalefit.result import Result, Row
 from scalefit.table import Observations
@@ -56,7 +63,9 @@ class Fit(Result):
     >>> round(fit.params["E"], 2), fit.law.name
     (2.04, 'power')
     >>> list(fit.to_frame().columns)
-    ['parameter', 'estimate', 'low', 'high', 'identified']
+    ['parameter', 'estimate', 'stderr', 'low', 'high', 'identified']
+    >>> fit.equation
+    'cross_entropy = 2.036 + 121.7·x^−0.2988'
     """
 
     law: Law
@@ -102,11 +111,71 @@ class Fit(Result):
         """Value minus curve at each point: (n,)."""
         return self.points.y - self.solution.fitted
 
+    @cached_property
+    def goodness(self) -> Goodness:
+        """R², typical error, AICc, and what the largest size is missed by when it is held out."""
+        return goodness_of(self.solution, self.points)
+
     @property
     def typical_error(self) -> float:
         """Root mean square of the residuals with n − p degrees of freedom; nan without any."""
-        dof = self.points.y.size - len(self.law.parameters)
-        return float(np.sqrt(np.sum(self.residuals**2) / dof)) if dof > 0 else float("nan")
+        return self.goodness.typical_error
+
+    @property
+    def equation(self) -> str:
+        """The formula with its numbers in it: ``cross_entropy = 2.04 + 121.7·x^−0.2988``."""
+        said = in_numbers(self.law, {**self.derived, **self.params})
+        return f"{self.metric} = {said}" if said else ""
+
+    @property
+    def correlation(self) -> dict[str, dict[str, float]]:
+        """Linearised correlation of the estimates, by name and name; nan for what the data do not see."""
+        return correlation(self.uncertainty.best)
+
+    def influence(self) -> Influence:
+        """Fit again without each point, or without each pretraining run where one gives several points.
+
+        Examples
+        --------
+        >>> import scalefit as sf
+        >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
+        >>> sf.fit(table, "bleu", "log").influence().to_frame()["distance"].round(2).max() > 1
+        True
+        """
+        runs = self.points.design == "checkpoints" and int(self.points.run.max()) > 0
+        return influence_of(self.solution, self.points, self.metric, runs=runs, group=self.group)
+
+    def contour(self, first: str, second: str, *, level: float = 0.95, points: int = 41) -> Contour:
+        """Profile two quoted parameters together, over a little more than their intervals.
+
+        Parameters
+        ----------
+        first, second : str
+            Names of two parameters.
+        level : float
+            Confidence of the intervals that the grid reaches across.
+        points : int
+            Cells along each side.
+
+        Raises
+        ------
+        DomainError
+            No such parameters, the data do not fix one of them, or too few of the others for a profile to be found.
+        """
+        loose = sorted(self.not_identified - {first, second})
+        if len(loose) > 1:
+            raise DomainError(
+                f"{' and '.join(loose)} are not identified, so that no profile over them can be trusted. "
+                "Try a law with fewer parameters"
+            )
+        ends = self.intervals(level)
+        spans = {
+            n: (ends[n].low, ends[n].high) if n in ends else (np.nan, np.nan)
+            for n in (first, second)
+        }
+        return contour_of(
+            self.uncertainty.best, spans, points, metric=self.metric, group=self.group
+        )
 
     @cached_property
     def identified(self) -> Identified:
@@ -156,7 +225,7 @@ class Fit(Result):
     def verdict(self) -> str:
         """What came out, in one line."""
         x = ", ".join(self.observations.columns.values())
-        name = " · ".join(f"{k} {v}" for k, v in self.group.items() if v is not None)
+        name = group_name(self.group)
         head = f"{name}: " if name else ""
         state = self.identified.line if self.solution.converged else "optimum not verified"
         missed = f"; {self.misfit.line}" if self.misfit.seen else ""
@@ -169,11 +238,12 @@ class Fit(Result):
 
     def rows(self, level: float = 0.95) -> list[Row]:
         """Return the parameters, one row each: estimate, ends of its interval, whether the data fix it."""
-        lost = self.not_identified
+        lost, errors = self.not_identified, self.uncertainty.stderr
         return [
             {
                 "parameter": name,
                 "estimate": interval.estimate,
+                "stderr": errors.get(name, float("nan")),
                 "low": interval.low,
                 "high": interval.high,
                 "identified": name not in lost,
@@ -183,22 +253,42 @@ class Fit(Result):
 
     def shown(self, level: float = 0.95) -> list[Row]:
         """Return the parameters for people: a number that the data do not fix is not shown."""
+
+        def said(row: Row, name: str) -> str:
+            return count_or_number(self.law, str(row["parameter"]), row[name])
+
         return [
             {
                 "parameter": row["parameter"],
-                "estimate": short(row["estimate"]) if row["identified"] else "not identified",
-                f"{level:.0%} interval": f"[{short(row['low'])}, {short(row['high'])}]",
+                "estimate": said(row, "estimate") if row["identified"] else "not identified",
+                "standard error": said(row, "stderr") if row["identified"] else "–",
+                f"{level:.0%} interval": f"[{said(row, 'low')}, {said(row, 'high')}]",
             }
             for row in self.rows(level)
         ]
 
-    def lines(self) -> list[str]:
-        """Return parameters, reference and signature."""
-        lines = super().lines()
+    def beneath(self) -> tuple[str, ...]:
+        """Return the equation, how good it is, what is derived from the parameters, and the signature."""
+        told = (self.equation, self.goodness.line, *self._derived(), self.signature)
+        return tuple(line for line in told if line)
+
+    def _derived(self) -> list[str]:
+        """Say what follows from the parameters: the slope at the reference, and what the paper quotes instead."""
+        numbers = dict(self.derived)
+        lines: list[str] = []
         if self.law.reference:
-            at, slope = self.law.constants[self.law.reference], self.derived.get("slope", np.nan)
-            lines.append(f"at {self.law.reference} = {at:.4g}; slope there {slope:.4g}")
-        return [*lines, self.signature]
+            at = count_or_number(
+                self.law, self.law.reference, self.law.constants[self.law.reference]
+            )
+            slope = short(numbers.pop("slope", float("nan")))
+            lines.append(f"at {self.law.reference} = {at}; slope there {slope}")
+        if self.not_identified:
+            said = f"{', '.join(numbers)}: not identified"
+        else:
+            said = ", ".join(f"{k} {short(v)}" for k, v in numbers.items())
+        if numbers:
+            lines.append(f"derived: {said}")
+        return lines
 
     def told(self) -> dict[str, Any]:
         """Return law, estimates, intervals and objective; the vectors are kept by :meth:`save`."""
@@ -215,6 +305,8 @@ class Fit(Result):
             "minimised": objective,
             "weights": self.uncertainty.noise.label,
             "lack_of_fit": self.lack_of_fit,
+            "goodness": self.goodness,
+            "equation": self.equation,
             "points": self.points.y.size,
             "signature": self.signature,
         }

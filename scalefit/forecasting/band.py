@@ -8,7 +8,7 @@ from scalefit.fitting.interval import Interval
 from scalefit.forecasting.predictive import Kind
 from scalefit.result import Result, Row
 from scalefit.types import Floats
-from scalefit.units import format_count
+from scalefit.units import format_count, short
 
 SAYS = {
     "mixture": "a mixture of laws, doubt about the law included",
@@ -38,7 +38,7 @@ class Band(Result):
     >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
     >>> band = sf.predict(sf.fit(table, "cross_entropy", "power"), ["2B", "4B"])
     >>> bool((band.low < band.estimate).all()), list(band.to_frame().columns)
-    (True, ['x', 'estimate', 'low', 'high'])
+    (True, ['x', 'estimate', 'low', 'high', 'level', 'kind'])
     """
 
     metric: str
@@ -68,20 +68,27 @@ class Band(Result):
         return f"{self.metric} of {what} at {at}{more}: {self[-1]}, {self.level:.0%}; {SAYS[self.given]}"
 
     def rows(self) -> list[Row]:
-        """One row a point: inputs, estimate, low, high."""
+        """One row a point: inputs, estimate, low, high, and what the interval is of."""
         return [
             {
                 **{name: float(x[i]) for name, x in self.inputs.items()},
                 "estimate": float(self.estimate[i]),
                 "low": float(self.low[i]),
                 "high": float(self.high[i]),
+                "level": self.level,
+                "kind": self.kind,
             }
             for i in range(len(self))
         ]
 
     def shown(self) -> list[Row]:
-        """One row a point, inputs as counts."""
+        """One row a point: inputs as counts, the interval in one cell under its level and kind."""
+        what = "mean" if self.kind == "mean" else "new run"
         return [
-            {**row, **{name: format_count(row[name]) for name in self.inputs}}
-            for row in self.rows()
+            {
+                **{name: format_count(float(x[i])) for name, x in self.inputs.items()},
+                self.metric: self[i].estimate,
+                f"{self.level:.0%} interval, {what}": f"[{short(self[i].low)}, {short(self[i].high)}]",
+            }
+            for i in range(len(self))
         ]

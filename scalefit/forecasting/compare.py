@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import f as f_distribution
 
 from scalefit.fitting import Fit
+from scalefit.fitting.goodness import sum_of_squares
 from scalefit.forecasting.backtest import Backtest
 from scalefit.laws import LAWS
 from scalefit.result import Result, Row
@@ -83,7 +84,7 @@ class LawComparison(Result):
         first = self.best.law.name
         line = f"{self.metric}: {first} has the least AICc of {len(self.fits)} laws"
         if len(self.fits) > 1:
-            line += f" (next {self.fits[1].law.name}, + {aicc(self.fits[1]) - aicc(self.best):.3g})"
+            line += f" (next {self.fits[1].law.name}, + {self.fits[1].goodness.aicc - self.best.goodness.aicc:.3g})"
         if self.backtest is None:
             return f"{line}; no size to spare for held-out errors"
         out = min(self.backtest.forecasters, key=self.backtest.error)
@@ -91,7 +92,7 @@ class LawComparison(Result):
 
     def rows(self) -> list[Row]:
         """Return one row a law: parameters, AICc and its weight, typical and held-out error."""
-        criteria = np.array([aicc(fit) for fit in self.fits])
+        criteria = np.array([fit.goodness.aicc for fit in self.fits])
         with np.errstate(invalid="ignore"):
             share = np.exp(-(criteria - np.min(criteria)) / 2)
         share = np.where(np.isfinite(share), share, 0.0)
@@ -112,20 +113,6 @@ class LawComparison(Result):
         return tested.error(law) if tested and law in tested.forecasters else float("nan")
 
 
-def aicc(fit: Fit) -> float:
-    """Akaike's criterion for few points, up to a constant that all laws share; inf without points to spare.
-
-    Notes
-    -----
-    n·ln(SSE/n) + 2k + 2k(k+1)/(n−k−1), k counting the scatter too. Source: Hurvich and Tsai 1989, Biometrika 76(2).
-    """
-    n, k = fit.points.y.size, len(fit.law.parameters) + 1
-    if n - k - 1 <= 0:
-        return float("inf")
-    sse = _misfit(fit)
-    return float(n * np.log(max(sse, 1e-300) / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
-
-
 def nested_tests(fits: Sequence[Fit]) -> list[Nested]:
     """Return an F test for every pair of these fits of which one law contains the other."""
     by = {fit.law.name: fit for fit in fits}
@@ -143,14 +130,8 @@ def nested_tests(fits: Sequence[Fit]) -> list[Nested]:
 def _p(inner: Fit, outer: Fit) -> float:
     n, more = outer.points.y.size, len(outer.law.parameters) - len(inner.law.parameters)
     rest = n - len(outer.law.parameters)
-    small = _misfit(outer)
+    small = sum_of_squares(outer.solution)
     if more <= 0 or rest <= 0 or small <= 0:
         return float("nan")
-    ratio = max(_misfit(inner) - small, 0.0) / more / (small / rest)
+    ratio = max(sum_of_squares(inner.solution) - small, 0.0) / more / (small / rest)
     return float(f_distribution.sf(ratio, more, rest))
-
-
-def _misfit(fit: Fit) -> float:
-    """Sum of squares of the scaled residuals, which all laws of one comparison share."""
-    problem = fit.solution.problem
-    return float(np.sum(problem.residual(fit.solution.fitted) ** 2))

@@ -20,6 +20,7 @@ from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive
 from scalefit.forecasting.quality import Learned
 from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.forecasting.series import Series, series_of
+from scalefit.groups import group_name
 from scalefit.laws import LAWS
 from scalefit.result import Result, Results, Row
 from scalefit.table import Observations
@@ -171,7 +172,7 @@ class Mixture(Result):
     @property
     def verdict(self) -> str:
         """What carries the forecast, and what it says at ten times the largest size."""
-        name = " · ".join(str(v) for v in self.group.values() if v is not None)
+        name = group_name(self.group)
         head = f"{name}: " if name else ""
         x = float(self.series.x[-1]) * 10
         at = self.predictive(np.array([x]))

@@ -86,6 +86,7 @@ broken = Law(
         "f": f,
     },
     inverse=_inverse,
+    sizes=("x_d",),
     unreport=lambda E, B, c0, c1, x_d, f, x_ref: (
         E,
         B * x_ref**-c0,

@@ -57,6 +57,10 @@ class Law:
     takes : {"positive", "zero", "any", "share"}
         Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve;
         ``"share"`` says that they are shares of a whole and sum to one.
+    sizes : tuple of str
+        Quoted parameters in the unit of the first input: they are written as counts.
+    limit : str
+        The formula where quoted parameters have gone to infinity, in derived numbers.
     special : tuple of Special
         The laws that this one contains, as quoted parameters that turn it into them: it never fits worse.
 
@@ -96,6 +100,8 @@ class Law:
     domain: Callable[..., Span] | None = None
     takes: Literal["positive", "zero", "any", "share"] = "positive"
     special: tuple[Special, ...] = ()
+    sizes: tuple[str, ...] = ()
+    limit: str = ""
     source: str = ""
 
     def __post_init__(self) -> None:

@@ -111,5 +111,7 @@ log_law = Law(
     inverse=_inverse,
     falls=False,
     domain=_domain,
+    sizes=("D0",),
+    limit="s·(D/D_ref)^slope",
     source="Isik et al. 2024, arXiv 2402.04177, the log-law equation of downstream translation quality",
 )

@@ -56,5 +56,6 @@ logistic = Law(
     report=lambda lo, hi, k, m, x_ref: {"lo": lo, "hi": hi, "k": k, "x_mid": x_ref * np.exp(m)},
     unreport=lambda lo, hi, k, x_mid, x_ref: (lo, hi, k, np.log(np.asarray(x_mid) / x_ref)),
     inverse=_inverse,
+    sizes=("x_mid",),
     source="Lourie et al. 2025, sigmoidal trend of downstream quality; the logistic equation in ln x",
 )

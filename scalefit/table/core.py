@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from scalefit.errors import TableError
 from scalefit.groups import meant, spelling
-from scalefit.result import html_notes
+from scalefit.result import html_notes, html_table, html_verdict, text_table
 from scalefit.types import Ints
 
 from . import select
 from .build import build
 from .column import Column, Columns
+from .coverage import coverage
 from .frames import as_pandas
 from .metrics import canonical
 from .shape import to_wide
@@ -105,12 +106,21 @@ class Table:
         return select.summary(self.columns, self.rows, self.notes)
 
     def __repr__(self) -> str:
-        """Return the summary and the first rows."""
-        return f"{self}\n{self.frame.head(10).to_string()}"
+        """Return the summary, and how many runs there are of each group at each size."""
+        covered = text_table(coverage(self))
+        return "\n".join([str(self), *(f"  {line}" for line in (covered or self._head()))])
 
     def _repr_html_(self) -> str:
-        body = self.frame.head(20).to_html(index=False, na_rep="", notebook=True)
-        return f"<p><strong>{self}</strong></p>{body}{html_notes(self.notes)}"
+        covered = coverage(self)
+        body = (
+            html_table(covered, caption="runs (pretraining × finetuning seeds) by size")
+            if covered
+            else self.frame.head(20).to_html(index=False, na_rep="", notebook=True)
+        )
+        return html_verdict(str(self)) + body + html_notes(self.notes)
+
+    def _head(self) -> list[str]:
+        return self.frame.head(10).to_string().splitlines()
 
     @property
     def metrics(self) -> tuple[str, ...]:

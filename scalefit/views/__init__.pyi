@@ -3,6 +3,10 @@ from .alignment_section import alignment_section as alignment_section
 from .curves import Curve as Curve
 from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon
+from .diagnostics import plot_contour as plot_contour
+from .diagnostics import plot_forest as plot_forest
+from .diagnostics import plot_influence as plot_influence
+from .diagnostics import plot_residuals as plot_residuals
 from .forecast import plot_forecast as plot_forecast
 from .forecast_report import forecast_report as forecast_report
 from .landscape import plot_basins as plot_basins

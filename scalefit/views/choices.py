@@ -30,7 +30,7 @@ from scalefit.views.style import (
 HARM_HELP = LinearSegmentedColormap.from_list("harm-help", [COLOURS[1], "#ffffff", COLOURS[0]])
 
 
-def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture:
+def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw every corpus' estimate with its interval, its P(best) beside it; barred ones are hollow.
 
     Parameters
@@ -41,7 +41,7 @@ def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture:
     """
     figure, axes = canvas(6.4, 1.3 + 0.36 * len(ranking.standings), ax)
     _standings(axes, ranking)
-    return figure  # type: ignore[no-any-return]
+    return figure if ax is None else axes
 
 
 def plot_rankings(rankings: Rankings, *, ax: Axes | None = None) -> Picture:
@@ -86,7 +86,7 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
     axes.set_title(f"{title}, {ranking.level:.0%} intervals", fontsize=NORMAL, loc="left")
 
 
-def plot_value(value: Value, *, ax: Axes | None = None) -> Picture:
+def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw the map of pretraining × finetuning size: gain by colour, in words where it is sure.
 
     Parameters
@@ -97,7 +97,7 @@ def plot_value(value: Value, *, ax: Axes | None = None) -> Picture:
     """
     figure, axes = canvas(6.4, 3.6, ax)
     _map(axes, value, _reach([value]))
-    return figure  # type: ignore[no-any-return]
+    return figure if ax is None else axes
 
 
 def plot_values(values: Values, *, ax: Axes | None = None) -> Picture:

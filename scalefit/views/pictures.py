@@ -5,7 +5,7 @@ from __future__ import annotations
 from scalefit.alignment import Alignment, AlignmentTable
 from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.corpora.value import Value, Values
-from scalefit.fitting import Fit, Fits
+from scalefit.fitting import Contour, Fit, Fits, Influence
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture, Mixtures
@@ -21,6 +21,7 @@ from scalefit.views.choices import (
     plot_value,
     plot_values,
 )
+from scalefit.views.diagnostics import plot_contour, plot_each, plot_influence, plot_one
 from scalefit.views.forecast import plot_forecast
 from scalefit.views.landscape import plot_basins, plot_foresight, plot_paths, plot_plane
 from scalefit.views.plots import plot_fit, plot_fits
@@ -32,8 +33,10 @@ PICTURES.update({
     Value: plot_value,
     Values: plot_values,
     Backtest: plot_backtest,
-    Fit: plot_fit,
-    Fits: plot_fits,
+    Fit: plot_one,
+    Fits: plot_each,
+    Influence: plot_influence,
+    Contour: plot_contour,
     Mixture: plot_fit,
     Mixtures: plot_fits,
     Forecast: plot_forecast,

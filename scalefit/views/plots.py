@@ -56,7 +56,7 @@ def plot_fit(
     target: float | None = None,
     title: str = "",
     **options: Any,
-) -> Picture:
+) -> Picture | Axes:
     """Draw one fit: seeds as points, the curve, both bands, the extrapolated zone, the target.
 
     Parameters
@@ -142,7 +142,7 @@ def panels_of(
     return [Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()]
 
 
-def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Picture:
+def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Picture | Axes:
     """Draw one curve, on a picture of its own where no axes are given."""
     figure, axes = canvas(ax=ax)
     draw_curve(axes, curve, run=True)
@@ -154,7 +154,7 @@ def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Pict
         share_legend(figure, _legend_of_one(curve), columns=3)
     else:
         axes.legend(handles=_legend_of_one(curve), frameon=False, fontsize=SMALL)
-    return figure  # type: ignore[no-any-return]
+    return figure if ax is None else axes
 
 
 def plot_many(

@@ -22,7 +22,7 @@ from scalefit.views.style import (
 )
 
 
-def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture:
+def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw each component's standard deviation with its interval, domains side by side."""
     names = list(dict.fromkeys(c.name for part in found for c in part.components))
     figure, axes = canvas(6.4, 1.3 + 0.45 * len(names) * max(1, len(found.parts) * 0.6), ax)
@@ -45,7 +45,7 @@ def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture:
     if len(found.parts) > 1:
         share_legend(figure, handles) if ax is None else axes.legend(handles=handles)
     axes.tick_params(axis="y", labelsize=SMALL + 0.5)
-    return figure  # type: ignore[no-any-return]
+    return figure if ax is None else axes
 
 
 def _components(
@@ -61,7 +61,7 @@ def _components(
         axes.plot([c.sd], [y], "o", color=colour, markersize=5.5, markerfacecolor=face)
 
 
-def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture:
+def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw every difference with its interval; what is not resolved is hollow."""
     labels = [_title(c) for c in found]
     figure, axes = canvas(6.4, 1.3 + 0.36 * len(labels), ax)
@@ -84,7 +84,7 @@ def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture:
         word, (1, 0), (0, 4), xycoords="axes fraction", textcoords="offset points",
         ha="right", va="bottom", fontsize=SMALL, color=QUIET,
     )  # fmt: skip
-    return figure  # type: ignore[no-any-return]
+    return figure if ax is None else axes
 
 
 def _title(c: Contrast) -> str:

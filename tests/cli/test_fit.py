@@ -39,7 +39,7 @@ def test_groups_are_made_of_what_varies(scalefit):
 
 def test_one_group_shows_its_whole_fit(scalefit):
     ran = scalefit(*ONE)
-    assert ran.out.startswith("corpus fr+en · task en-fr · finetune_tokens 128000: bleu = log law")
+    assert ran.out.startswith("fr+en · en-fr · finetuned on 128k: bleu = log law")
     assert "law:log|residual:log|objective:squared" in ran.out
 
 

@@ -42,7 +42,7 @@ def test_inputs_of_two_broadcast(pair_fit):
     band = sf.predict(pair_fit, parameters=1e9, D=[1e10, 1e12])
     expected = 1.7 + 400 * 1e9**-0.34 + 2000 * np.array([1e10, 1e12]) ** -0.37
     np.testing.assert_allclose(band.estimate, expected, atol=0.01)
-    assert list(band.rows()[0]) == ["N", "D", "estimate", "low", "high"]
+    assert list(band.rows()[0]) == ["N", "D", "estimate", "low", "high", "level", "kind"]
 
 
 def test_intervals_widen_with_the_level(loss_fit):
@@ -105,7 +105,7 @@ def test_inputs_are_named_in_errors(loss_fit, pair_fit):
 def test_a_band_as_data(loss_fit):
     band = sf.predict(loss_fit, pretrain_tokens=[1e8, 1e10])
     frame = band.to_frame()
-    assert list(frame.columns) == ["x", "estimate", "low", "high"]
+    assert list(frame.columns) == ["x", "estimate", "low", "high", "level", "kind"]
     stored = json.loads(json.dumps(band.to_dict(), allow_nan=False))
     assert stored["high"][1] == band.high[1]
     assert stored["kind"] == "mean"

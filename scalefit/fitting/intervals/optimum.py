@@ -86,6 +86,15 @@ class Optimum:
         known = ((along[..., seen] / self._axes[1][seen]) ** 2).sum(-1)
         return np.asarray(np.where(lost, np.inf, self.s2 * known))
 
+    def covariance(self, gradients: Floats) -> Floats:
+        """Linearised covariance (Q, Q) of what has ``gradients`` (Q, p) by theta; nan along unseen directions."""
+        along = (gradients / self._axes[0]) @ self._axes[2]
+        with np.errstate(all="ignore"):
+            scaled = along / self._axes[1]
+        lost = ~np.isfinite(self.variance(gradients))
+        scaled[lost] = np.nan
+        return np.asarray(self.s2 * scaled @ scaled.T)
+
     @cached_property
     def _axes(self) -> tuple[Floats, Floats, Floats]:
         """Sizes of the Jacobian's columns (p,), singular values (p,) and directions (p, p) of the rest."""

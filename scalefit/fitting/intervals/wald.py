@@ -53,6 +53,17 @@ def standard_errors(best: Optimum) -> dict[str, float]:
     return {k: np.inf if np.isnan(error) else error for k, error in errors.items()}
 
 
+def correlation(best: Optimum) -> dict[str, dict[str, float]]:
+    """Linearised correlation of the quoted parameters' estimates; nan for what the data do not see."""
+    gradients = gradients_of(best)
+    with np.errstate(all="ignore"):
+        covariance = best.covariance(np.stack(list(gradients.values())))
+        size = np.sqrt(np.diag(covariance))
+        table = covariance / size / size[:, None]
+    rows = zip(gradients, table.tolist(), strict=True)
+    return {name: dict(zip(gradients, row, strict=True)) for name, row in rows}
+
+
 def gradients_of(best: Optimum) -> dict[str, Floats]:
     """Return the derivative (p,) of every quoted parameter by theta, by central differences."""
     law = best.problem.law

@@ -1,0 +1,269 @@
+"""Two parameters at a time: how far both may move together before the law leaves the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from scalefit.errors import DomainError
+from scalefit.fitting.intervals.optimum import Optimum
+from scalefit.fitting.intervals.wald import correlation
+from scalefit.result import Result, Row
+from scalefit.types import Floats
+from scalefit.units import short
+
+STEPS, SWEEPS, DAMPING = 12, 2, 1e-3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contour(Result):
+    """The least misfit with two parameters held, on a grid of both.
+
+    Attributes
+    ----------
+    metric : name of the metric.
+    names : the two parameters.
+    first, second : (A,) and (B,) their values on the grid.
+    rise : (B, A) what the sum of squares grows by where both are held there and all others are free, in units of
+        the scatter's variance; inf where the law cannot take these values.
+    best : their estimates.
+    dof : degrees of freedom of the scatter.
+    correlation : of the two estimates, linearised; nan where the data do not see one of them.
+    group : what the rows have in common.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> sizes, losses = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]
+    >>> fit = sf.fit({"pretrain_tokens": sizes, "cross_entropy": losses}, "cross_entropy", "power")
+    >>> contour = fit.contour("alpha", "E", points=9)
+    >>> contour.rise.shape, contour.verdict
+    ((9, 9), 'alpha and E trade against each other (correlation 0.99): read them together')
+    """
+
+    metric: str
+    names: tuple[str, str]
+    first: Floats
+    second: Floats
+    rise: Floats
+    best: tuple[float, float]
+    dof: float
+    correlation: float
+    group: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def confidence(self) -> Floats:
+        """Level of the region whose edge runs through each cell: (B, A), by the F distribution of both parameters."""
+        with np.errstate(invalid="ignore"):
+            return np.where(
+                np.isfinite(self.rise), special.fdtr(2, self.dof, self.rise / 2), 1.0
+            ).astype(float)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the two can be read one by one."""
+        a, b = self.names
+        if np.isnan(self.correlation):
+            return f"{a} and {b}: the data do not see both"
+        said = f"correlation {short(round(self.correlation, 2))}"
+        if abs(self.correlation) > 0.9:
+            return f"{a} and {b} trade against each other ({said}): read them together"
+        return f"{a} and {b}: {said}"
+
+    def rows(self) -> list[Row]:
+        """Return one row a cell: both parameters, the rise of the misfit, and the level of the region there."""
+        a, b = np.meshgrid(self.first, self.second)
+        cells = (a.ravel(), b.ravel(), self.rise.ravel(), self.confidence.ravel())
+        names = (*self.names, "rise", "confidence")
+        return [dict(zip(names, map(float, row), strict=True)) for row in zip(*cells, strict=True)]
+
+
+def contour_of(
+    best: Optimum,
+    spans: Mapping[str, tuple[float, float]],
+    points: int,
+    *,
+    metric: str,
+    group: Mapping[str, Any],
+) -> Contour:
+    """Profile the sum of squares over a grid of two quoted parameters, ``name -> (low, high)``.
+
+    Raises
+    ------
+    DomainError
+        A parameter is unknown, the same one is asked for twice, or its interval has no end to draw to.
+    """
+    center = {k: float(v) for k, v in best.problem.law.params(best.theta).items()}
+    _check(spans, center, best.dof)
+    names = tuple(spans)
+    first, second = (_ticks(*spans[name], center[name], points) for name in names)
+    a, b = np.meshgrid(first, second)
+    with np.errstate(all="ignore"):
+        rss = _profiled(best, center, {names[0]: a, names[1]: b})
+    return Contour(
+        metric=metric,
+        names=(names[0], names[1]),
+        first=first,
+        second=second,
+        rise=np.maximum(rss - best.rss, 0.0) / max(best.s2, 1e-300),
+        best=(center[names[0]], center[names[1]]),
+        dof=best.dof,
+        correlation=correlation(best)[names[0]][names[1]],
+        group=dict(group),
+    )
+
+
+def _check(
+    spans: Mapping[str, tuple[float, float]], center: Mapping[str, float], dof: float
+) -> None:
+    unknown = [name for name in spans if name not in center]
+    if unknown or len(spans) != 2:
+        asked = ", ".join(map(repr, spans))
+        raise DomainError(
+            f"found parameters {asked}; needed two different ones of {', '.join(center)}"
+        )
+    ends = [v for name, span in spans.items() for v in (*span, center[name])]
+    if dof <= 0 or not np.isfinite(ends).all():
+        open_ = [n for n, span in spans.items() if not np.isfinite([*span, center[n]]).all()]
+        raise DomainError(
+            f"the interval of {' and '.join(open_) or 'both parameters'} has no end to draw to: the data do not "
+            "fix it. Try another pair, or a law with fewer parameters"
+        )
+
+
+def _ticks(low: float, high: float, center: float, points: int) -> Floats:
+    """Values a little beyond the interval, in equal ratios where it spans decades."""
+    if low > 0 and high > 20 * low:
+        return np.geomspace(low / 1.3, high * 1.3, points)
+    room = 0.25 * max(high - low, 1e-9 * max(abs(center), 1.0))
+    return np.linspace(low - room, high + room, points)
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The cells of a grid (C,), flat: two quoted parameters held in each, the others free."""
+
+    best: Optimum
+    held: Mapping[str, Floats]
+    free: tuple[str, ...]
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Bounds (F,) of the free parameters, as far as they are the solver's own coordinates."""
+        problem = self.best.problem
+        limits = dict(zip(problem.law.coordinates, problem.limits, strict=True))
+        pairs = [limits.get(name, (-np.inf, np.inf)) for name in self.free]
+        low, high = np.array(pairs, dtype=float).reshape(len(pairs), 2).T
+        return low, high
+
+    def residuals(self, w: Floats) -> Floats:
+        """Weighted residuals (C, n) at free parameters w (C, F), on the link scale; inf where the law takes none."""
+        params = {**{name: w[:, j] for j, name in enumerate(self.free)}, **self.held}
+        return _curve(self.best, params) - self.best.problem.target * np.sqrt(self.best.weights)
+
+    def slopes(self, w: Floats, residual: Floats, scale: Floats) -> Floats:
+        """Slope (C, n, F) of the residuals by the free parameters in units of their size, one-sided."""
+        step = 1e-6
+        columns = [
+            (self.residuals(w + step * one * scale) - residual) / step
+            for one in np.eye(len(self.free))
+        ]
+        return np.nan_to_num(np.stack(columns, axis=-1), nan=0.0, posinf=0.0, neginf=0.0)
+
+    def descended(self, w: Floats) -> tuple[Floats, Floats]:
+        """Levenberg and Marquardt's steps of all cells at once, from w (C, F): where they end, and the cost (C,).
+
+        A cell takes a step only if that is better, so that a bad one costs a step and no answer.
+        """
+        low, high = self.bounds
+        residual, damping = self.residuals(w), np.full(w.shape[:1], DAMPING)
+        cost = (residual**2).sum(-1)
+        for _ in range(STEPS if self.free else 0):
+            # A parameter that is 0 has no size of its own to be moved by.
+            scale = np.where(np.abs(w) > 1e-3, np.abs(w), 0.1)
+            slopes = self.slopes(w, residual, scale)
+            pull = (slopes.swapaxes(-1, -2) @ np.nan_to_num(residual)[..., None])[..., 0]
+            # What leans on its bound stands still; its column would bend the others' step.
+            stuck = ((w <= low) & (pull > 0)) | ((w >= high) & (pull < 0))
+            step = _step(np.where(stuck[:, None], 0.0, slopes), np.where(stuck, 0.0, pull), damping)
+            there = np.clip(w - step * scale, low, high)
+            moved = self.residuals(there)
+            better = (moved**2).sum(-1) < cost
+            w = np.where(better[:, None], there, w)
+            residual = np.where(better[:, None], moved, residual)
+            cost = np.where(better, (moved**2).sum(-1), cost)
+            damping = np.where(better, damping / 5, damping * 4)
+        return w, np.where(np.isfinite(cost), cost, np.inf)
+
+
+def _profiled(best: Optimum, center: Mapping[str, float], held: Mapping[str, Floats]) -> Floats:
+    """Least sum of squares (B, A) with two quoted parameters held at values (B, A), the others free.
+
+    Every cell starts from where a linear law would have the others, then from its neighbours' answers: a valley
+    that bends away from the tangent is followed cell by cell.
+    """
+    shape = next(iter(held.values())).shape
+    free = tuple(name for name in best.problem.law.parameters if name not in held)
+    cells = _Held(best, {name: values.ravel() for name, values in held.items()}, free)
+    w = np.clip(_linear_guess(cells, center), *cells.bounds)
+    lost = np.isinf(cells.residuals(w)).any(axis=-1)
+    middle = np.array([center[name] for name in free])
+    w, cost = cells.descended(np.where(np.atleast_1d(lost)[:, None], middle, w))
+    for axis, way in ((0, 1), (0, -1), (1, 1), (1, -1)) * SWEEPS if free else ():
+        near = np.roll(w.reshape(*shape, -1), way, axis=axis).reshape(w.shape)
+        other, there = cells.descended(near)
+        w, cost = np.where((there < cost)[:, None], other, w), np.minimum(cost, there)
+    return cost.reshape(shape)
+
+
+def _linear_guess(cells: _Held, center: Mapping[str, float]) -> Floats:
+    """Where the free parameters (C, F) would be if the law were a plane at the optimum."""
+    middle = np.array([center[name] for name in cells.free])
+    moved = np.stack([values - center[name] for name, values in cells.held.items()], axis=-1)
+    jac = _quoted_slopes(cells.best, center, [*cells.free, *cells.held])
+    if not np.isfinite(jac).all():
+        return np.broadcast_to(middle, (len(moved), middle.size)).copy()
+    inner, outer = jac[:, : middle.size], jac[:, middle.size :]
+    size = np.maximum(np.linalg.norm(inner, axis=0), 1e-300)
+    turn = -np.linalg.lstsq(inner / size, outer, rcond=None)[0] / size[:, None]
+    return np.asarray(middle + moved @ turn.T)
+
+
+def _quoted_slopes(best: Optimum, center: Mapping[str, float], names: list[str]) -> Floats:
+    """Slope (n, p) of the weighted curve by quoted parameters, by central differences."""
+    columns = []
+    for name in names:
+        step = 1e-5 * max(abs(center[name]), 1e-6)
+        up, down = (
+            _curve(best, {k: np.array([v + side * step * (k == name)]) for k, v in center.items()})
+            for side in (1, -1)
+        )
+        columns.append((up - down)[0] / (2 * step))
+    return np.stack(columns, axis=-1)
+
+
+def _step(slopes: Floats, pull: Floats, damping: Floats) -> Floats:
+    """Solve the damped normal equations of every cell: (C, F)."""
+    normal = slopes.swapaxes(-1, -2) @ slopes
+    ridge = damping[:, None] * np.einsum("cii->ci", normal)
+    damped = normal + np.where(ridge > 0, ridge, 1.0)[..., None] * np.eye(pull.shape[-1])
+    return np.asarray(np.linalg.solve(damped, pull[..., None])[..., 0])
+
+
+def _curve(best: Optimum, params: Mapping[str, Floats]) -> Floats:
+    """Weighted curve (C, n) on the link scale at quoted parameters, each (C,); inf outside of their bounds."""
+    problem = best.problem
+    theta = problem.law.theta(params)
+    value = problem.law.value(problem.inputs, theta)
+    linked = np.log(value) if problem.law.link == "log" else value
+    low, high = problem.bounds
+    slack = 1e-9 * np.maximum(np.abs(theta), 1e-12)
+    inside = np.logical_and(theta >= low - slack, theta <= high + slack).all(axis=-1, keepdims=True)
+    return np.asarray(
+        np.where(inside & np.isfinite(linked), linked, np.inf) * np.sqrt(best.weights)
+    )
