@@ -23,9 +23,9 @@ from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Floats, Ints, Mask
 
 Weighting = Literal["auto", "none", "stderr", "seeds"]
-# How much the logarithm of the variance usually changes over a curve: by 1, which is an SD of 1.6 times as much. A
+# How much the logarithm of the variance usually changes over a curve: by 2, which is an SD of 2.7 times as much. A
 # line through a few cells is drawn to no change by as much as its error exceeds that.
-USUAL_CHANGE = 1.0
+USUAL_CHANGE = 2.0
 DUST = 1e-9
 UNLIKELY = 0.15
 ROUNDED_ALIKE = (
