@@ -41,13 +41,15 @@ MOST = 24  # curves of a family, evenly spaced
 STEPS = (0.35, 0.7, 1.4, 2.3, 4.0)  # targets: how many end slopes below the last value, in ln y
 SHARES = (0.25, 0.5, 0.75, 1.0)  # targets that were reached: shares of the way to the last point
 SAYS = (
-    "Two choices were made with these families in sight: laws start with equal weights, and the slope is doubted "
-    "twice as much where three sizes are all. Priors of shapes, noise and discrepancy are those of an earlier "
-    "study that held some of them. Limits: a fall that has not begun when the data end (finetuning losses cut in "
-    "their flat phase) is seen by the width, not by the centre; a sudden drop at the last sizes (the lab) is "
-    "carried on too far; where a metric turns up (checkpoints of small models) bands are too narrow; a straight "
-    "stretch of a factor of two (Gordon, 5 seeds) is best continued by a line. Where a single law refuses a cut, "
-    "its column rests on the others."
+    "Curves of one table, cut alike, share the weights of the laws. Choices made with these families in sight: the "
+    "slope is doubted twice as much where three sizes are all, with four sizes a fifth stays with the power law, and "
+    "the tails of the bands (t, 5 degrees of freedom) with the weight of no discrepancy (three quarters). Priors of "
+    "shapes, noise and discrepancy are those of an earlier study that held some of them. Limits: two flat sizes and a "
+    "drop read as the start of a long fall (the lab cut at four sizes), and elsewhere are one (finetuning losses); "
+    "a fall that has not begun when the data end is seen by the width, not by the centre; where a metric turns up "
+    "(checkpoints of small models) it is seen late; three sizes of a curve that steepens get too short a band; a "
+    "straight stretch of a factor of two (Gordon, 5 seeds) is best continued by a line. Where a single law refuses a "
+    "cut, its column rests on the others."
 )
 Method = Callable[[Series, np.ndarray], Predictive]
 Pool = tuple[str, str, int]

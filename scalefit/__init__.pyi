@@ -23,6 +23,7 @@ from .doors.fit import fit as fit
 from .doors.fit import fit_each as fit_each
 from .doors.forecast import forecast as forecast
 from .doors.forecast import forecast_score as forecast_score
+from .doors.joint import fit_joint as fit_joint
 from .doors.plan import plan as plan
 from .doors.published import Refit as Refit
 from .doors.published import refit_published as refit_published
@@ -49,6 +50,7 @@ from .forecasting.outlook import Outlook as Outlook
 from .forecasting.predict import predict as predict
 from .forecasting.reach import Reach as Reach
 from .forecasting.record import ForecastScore as ForecastScore
+from .forecasting.surface import Surface as Surface
 from .forecasting.tokens import TokensFor as TokensFor
 from .forecasting.tokens import tokens_for as tokens_for
 from .ingest import observations as observations

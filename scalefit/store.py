@@ -38,6 +38,7 @@ from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture, Mixtures
 from scalefit.forecasting.outlook import Outlook
 from scalefit.forecasting.record import ForecastScore
+from scalefit.forecasting.surface import Surface
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.laws import LAWS, is_built_in
 from scalefit.laws.law import Law
@@ -64,6 +65,7 @@ KINDS: dict[str, type[Result]] = {
     "contour": Contour,
     "mixture": Mixture,
     "mixtures": Mixtures,
+    "surface": Surface,
     "band": Band,
     "tokens": TokensFor,
     "outlook": Outlook,

@@ -114,6 +114,17 @@ def worth():
     }
 
 
+def both_sizes():
+    p, f = (v.ravel() for v in np.meshgrid([0, 1e6, 4e6, 16e6, 64e6], [1e4, 4e4, 16e4]))
+    bleu = 40 - 20 * (1 + f / 1e4) ** -0.5 - 10 * (1 + p / 1e6) ** -0.5
+    return {
+        "corpus": np.where(p > 0, EVIL, "none"),
+        "pretrain_tokens": p,
+        "finetune_tokens": f,
+        "bleu": bleu,
+    }
+
+
 def allocated():
     n, d = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 4)))
     loss = (1.7 + 400 * n**-0.34 + 400 * d**-0.34) * (1 + 0.002 * np.sin(np.arange(16)))
@@ -148,6 +159,7 @@ MADE = {
     sf.TokensFor: lambda: sf.tokens_for(one_fit(), 30.0),
     sf.Mixture: lambda: sf.fit(table(EVIL), "bleu", where={"corpus": EVIL}),
     sf.Mixtures: lambda: sf.fit_each(table(EVIL, "en"), "bleu"),
+    sf.Surface: lambda: sf.fit_joint(both_sizes(), "bleu"),
     sf.Forecast: lambda: sf.forecast(table(EVIL, "en"), target=30.0),
     sf.Outlook: lambda: sf.forecast(table(EVIL, "en"), target=30.0, at="2B")["en"],
     sf.Backtest: lambda: sf.backtest(table(EVIL, "en"), "bleu", ["ceiling"], hold_out=1),

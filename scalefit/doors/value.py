@@ -127,9 +127,9 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
             "model from scratch at the same sizes"
         )
     points = points_of(cut(part, part.metrics[0], SIZES))
-    cells, inner = _cells(points.inputs[0], points.inputs[1], points.y)
+    cells, inner = cells_of(points.inputs[0], points.inputs[1], points.y)
     f, y = base.column("finetune_tokens"), base.column("value")
-    below, outer = _cells(np.zeros_like(f), f, y)
+    below, outer = cells_of(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
     kept = tuple(c for c in cells if c.finetune in there)
     if not kept:
@@ -139,7 +139,7 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     return _Draft(group, kept, tuple(below), (inner[0] + outer[0], inner[1] + outer[1]))
 
 
-def _cells(pretrain: Floats, finetune: Floats, y: Floats) -> tuple[list[Cell], tuple[float, int]]:
+def cells_of(pretrain: Floats, finetune: Floats, y: Floats) -> tuple[list[Cell], tuple[float, int]]:
     """Return the mean of every pair of sizes, and the sum of squares within them with its degrees of freedom."""
     pairs, at, runs = np.unique(
         np.column_stack([pretrain, finetune]), axis=0, return_inverse=True, return_counts=True

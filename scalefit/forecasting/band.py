@@ -14,6 +14,7 @@ SAYS = {
     "mixture": "a mixture of laws, doubt about the law included",
     "doubt": "one law, doubt about it included",
     "law": "one law, taken for the truth",
+    "joint": "one law of both sizes, doubt about it included",
 }
 
 

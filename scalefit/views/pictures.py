@@ -9,6 +9,7 @@ from scalefit.fitting import Contour, Fit, Fits, Influence
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture, Mixtures
+from scalefit.forecasting.surface import Surface
 from scalefit.landscape import Clusters, Distances, Plane, Prediction
 from scalefit.procedures.comparison import Comparison
 from scalefit.result import PICTURES
@@ -26,6 +27,7 @@ from scalefit.views.forecast import plot_forecast
 from scalefit.views.landscape import plot_basins, plot_foresight, plot_paths, plot_plane
 from scalefit.views.plots import plot_fit, plot_fits
 from scalefit.views.seeds import plot_comparison, plot_variance
+from scalefit.views.surface import plot_surface
 
 PICTURES.update({
     Ranking: plot_ranking,
@@ -39,6 +41,7 @@ PICTURES.update({
     Contour: plot_contour,
     Mixture: plot_fit,
     Mixtures: plot_fits,
+    Surface: plot_surface,
     Forecast: plot_forecast,
     Alignment: plot_alignment,
     AlignmentTable: plot_alignment,

@@ -19,6 +19,10 @@ DAMPING, DAMPING_SCALE = 0.2, 1.0  # pull to the last value, complete after some
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 LEAST = 1e-6
 TAKE_OFF = 1.5  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
+YOUNG, SLOW = (
+    6,
+    0.5,
+)  # sizes of a curve that may still be waiting for its rise, and the slope that says it is not
 BOUNDS = (-8.0, 4.0)
 
 
@@ -79,9 +83,17 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Ban
     """Return the band of each row."""
     centre, parts = centre_and_parts(rows, weights, scatter)
     below = np.sqrt(parts @ np.exp(factors) + LEAST)
-    # A rise that has not begun is not in the data: leave room for it.
-    above = np.where(rows.slope <= 0, np.maximum(below, TAKE_OFF * rows.h), below)
-    return Band(centre, below, above)
+    return Band(centre, below, np.maximum(below, _room(rows)))
+
+
+def _room(rows: Rows) -> Floats:
+    """Return how far up a rise may go that has not begun, and so is not in the data.
+
+    Long curves get room where they do not rise at all, short ones the less the faster they rise: the first sizes
+    of finetuning show a hundredth of what comes.
+    """
+    waits = np.clip(1 - rows.slope / SLOW, 0.0, 1.0)
+    return TAKE_OFF * rows.h * np.where(rows.n <= YOUNG, waits, rows.slope <= 0)
 
 
 def usual(noise: Floats) -> float:

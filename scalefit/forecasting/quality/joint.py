@@ -23,7 +23,7 @@ from scalefit.errors import FitError
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.quality.doubt import FREEDOM
 from scalefit.forecasting.quality.scale import TOP, Scale, scale_of
-from scalefit.forecasting.reach import HORIZONS, Reach, reach_of
+from scalefit.forecasting.reach import FARTHEST, Reach
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 
@@ -38,6 +38,7 @@ GAIN = 0.8  # of the law's rise beyond the grid, before backtests say more or le
 RISE = 0.5  # of that rise in doubt
 MEMORY = 2.0  # e-folds of size over which cells fade
 BELIEF = 4.0  # held-out cells that these are worth
+ASKED = 361  # sizes at which a target is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +94,13 @@ class Joint:
         return Predictive(sizes[:, 0], PROBABILITIES, scale.back(percent), {"joint law": 1.0})
 
     def reach(self, target: float, finetune: float) -> Reach:
-        """Return the chance that ``target`` is reached at ``finetune`` by more pretraining."""
+        """Return the chance that ``target`` is reached at ``finetune``, from the smallest pretraining size on."""
         largest = float(self.cells.sizes[:, 0].max())
-        centre, sd = self._band(_pairs(largest * HORIZONS, np.array(finetune)))
+        sizes = np.geomspace(float(self.smallest[0]), FARTHEST * largest, ASKED)
+        centre, sd = self._band(_pairs(sizes, np.array(finetune)))
         goal = float(_scale(self.cells).to(np.array(target)))
-        return reach_of(largest, stdtr(FREEDOM, (centre - goal) / sd))
+        chance = stdtr(FREEDOM, (centre - goal) / sd)
+        return Reach(largest, sizes / largest, np.maximum.accumulate(chance))
 
     def _band(self, sizes: Floats) -> tuple[Floats, Floats]:
         """Return centre and scale of the t distribution at each question, in per cent: (Q,) each."""

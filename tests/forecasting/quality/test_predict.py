@@ -127,6 +127,20 @@ def test_few_sizes_are_wide_and_say_so():
     assert width[3] > 1.2 * width[6]
 
 
+def test_the_first_sizes_of_finetuning_leave_room_for_the_rise_that_comes():
+    """Four sizes that gain next to nothing; the faster they rise, the less of the upper end is room."""
+    x = np.array([10.0, 30.0, 100.0, 300.0])
+    steps = np.array([0.0, 0.1, 0.2, 0.3]) / np.log(3)
+    uppers = []
+    for slope in (0.0, 0.2, 0.4):  # of an e-fold, about
+        late = curve(x, 5 + slope * 10 * steps)
+        (p,) = forecast_quality([late], np.array([3e5]), learn_quality([late]))
+        low, high = p.interval(0.95)
+        uppers.append(high[0] - p.median[0])
+        assert high[0] - p.median[0] >= p.median[0] - low[0]
+    assert uppers[0] > 25
+
+
 def test_a_curve_without_a_rise_leaves_room_for_one_and_says_so():
     one = [curve([1e6, 1e7, 1e8, 1e9], [10.0, 9.9, 10.0, 9.8])]
     p = forecast_quality(one, np.array([1e10]), learn_quality(one))[0]

@@ -1,0 +1,234 @@
+"""Quality over pretraining and finetuning sizes at once: a law of all cells, asked at any pair of sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scalefit.errors import DomainError, FitError
+from scalefit.fitting.interval import check_level
+from scalefit.forecasting.band import Band
+from scalefit.forecasting.quality import (
+    Cells,
+    Joint,
+    fit_joint,
+    forecast_quality,
+    learn_quality,
+)
+from scalefit.forecasting.reach import FARTHEST
+from scalefit.forecasting.series import Series
+from scalefit.forecasting.tokens import TokensFor
+from scalefit.result import Result, Row
+from scalefit.types import Floats
+from scalefit.units import format_count
+
+LEAST = 3  # pretraining sizes above 0 that a row must keep to be forecast by itself
+GIVEN = "joint"
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """A cell of the largest pretraining size, forecast without that size.
+
+    Attributes
+    ----------
+    pretrain, finetune, value : the cell.
+    jointly : what the law of the other cells said.
+    separately : what the finetuning size's own curve said, learning from the other rows.
+    """
+
+    pretrain: float
+    finetune: float
+    value: float
+    jointly: float
+    separately: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Surface(Result):
+    """One law of quality in both sizes, for all cells of a grid.
+
+    Attributes
+    ----------
+    metric : str
+    joint : Joint
+        The law, and the cells behind it.
+    group : mapping
+        What the cells have in common.
+    held : tuple of HeldBack
+        The largest pretraining size held back once, jointly and a row at a time; empty where rows are too short.
+    notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> p, f = (v.ravel() for v in np.meshgrid([0, 1e6, 4e6, 16e6, 64e6], [1e4, 4e4, 16e4]))
+    >>> bleu = 40 - 20 * (1 + f / 1e4) ** -0.5 - 10 * (1 + p / 1e6) ** -0.5
+    >>> surface = sf.fit_joint({"pretrain_tokens": p, "finetune_tokens": f, "bleu": bleu}, "bleu")
+    >>> surface.predict(64e6, 8e4).estimate.round().tolist()
+    [32.0]
+    >>> surface.tokens_for(31.0, finetune=8e4).reachable
+    True
+    """
+
+    metric: str
+    joint: Joint
+    group: Mapping[str, Any] = field(default_factory=dict)
+    held: tuple[HeldBack, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest pretraining and finetuning size."""
+        pretrain, finetune = self.joint.cells.sizes.max(axis=0)
+        return float(pretrain), float(finetune)
+
+    def predict(
+        self, pretrain: Floats | float, finetune: Floats | float, *, level: float = 0.8
+    ) -> Band:
+        """Return what a new run shows at pairs of sizes, which broadcast.
+
+        Raises
+        ------
+        DomainError
+            A size is negative, or more than 1000 times beyond the largest measured one.
+        """
+        check_level(level)
+        p, f = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(pretrain, float)), np.atleast_1d(np.asarray(finetune, float))
+        )
+        for name, sizes, most in zip(
+            ("pretraining", "finetuning"), (p, f), self.largest, strict=True
+        ):
+            outside = ~((sizes >= 0) & (sizes <= FARTHEST * most))
+            if outside.any():
+                raise DomainError(
+                    f"{name} size {sizes[outside][0]:g}: the law answers from 0 to {FARTHEST:g}× the largest "
+                    f"measured ({format_count(most)})"
+                )
+        said = self.joint.predict(p, f)
+        low, high = said.interval(level)
+        inputs = {"pretrain_tokens": p, "finetune_tokens": f}
+        return Band(
+            self.metric, inputs, said.median, low, high, level, "run", "held-out cells", GIVEN
+        )
+
+    def tokens_for(self, target: float, finetune: float, *, level: float = 0.8) -> TokensFor:
+        """Return how much pretraining a target takes at a finetuning size, measured or not.
+
+        Raises
+        ------
+        DomainError
+            The target lies outside the metric's range.
+        """
+        check_level(level)
+        cells = self.joint.cells
+        if not cells.bottom <= target <= cells.top:
+            raise DomainError(
+                f"target is {target:g}; {self.metric} lies between {cells.bottom:g} and {cells.top:g}"
+            )
+        reach = self.joint.reach(target, finetune)
+        smallest = float(self.joint.smallest[0])
+        return TokensFor(
+            self.metric, float(target), "pretrain_tokens", reach, level, GIVEN, smallest,
+            (f"at {format_count(finetune)} finetuning tokens",),
+        )  # fmt: skip
+
+    def errors(self) -> tuple[float, float]:
+        """Root mean squared error of the cells held back, jointly and separately; nan where there are none."""
+        if not self.held:
+            return float("nan"), float("nan")
+        joint, apart = (
+            np.sqrt(np.mean([(said - h.value) ** 2 for h, said in pairs]))
+            for pairs in (
+                [(h, h.jointly) for h in self.held],
+                [(h, h.separately) for h in self.held],
+            )
+        )
+        return float(joint), float(apart)
+
+    @property
+    def verdict(self) -> str:
+        """How many cells, what the grid's corner promises, and what the law was worth when its end was held back."""
+        p, f = self.largest
+        corner = self.predict(10 * p, f)
+        low, high = float(corner.low[0]), float(corner.high[0])
+        name = " · ".join(str(v) for v in self.group.values() if v is not None)
+        line = (
+            f"{f'{name}: ' if name else ''}{self.metric} over both sizes, {self.joint.cells.quality.size} cells; at "
+            f"{format_count(10 * p)} pretraining and {format_count(f)} finetuning tokens a new run gives "
+            f"{float(corner.estimate[0]):.4g} [{low:.4g}, {high:.4g}] (80 %)"
+        )
+        jointly, separately = self.errors()
+        if np.isnan(jointly):
+            return line
+        return (
+            f"{line}; its largest pretraining size held back: error {jointly:.3g} jointly, {separately:.3g} a row "
+            "at a time"
+        )
+
+    def rows(self) -> list[Row]:
+        """Return one row a cell: measured, and what the law says there."""
+        sizes, values = self.joint.cells.sizes, self.joint.cells.quality
+        said = self.joint.predict(sizes[:, 0], sizes[:, 1])
+        return [
+            {
+                "pretrain_tokens": float(p),
+                "finetune_tokens": float(f),
+                self.metric: float(y),
+                "law": float(middle),
+            }
+            for (p, f), y, middle in zip(sizes, values, said.median, strict=True)
+        ]
+
+
+def surface_of(
+    metric: str, cells: Cells, group: Mapping[str, Any], notes: tuple[str, ...]
+) -> Surface:
+    """Fit the joint law to cells, and hold its largest pretraining size back to see what it is worth.
+
+    Raises
+    ------
+    FitError
+        Cells or sizes are too few.
+    """
+    return Surface(metric, fit_joint(cells), group, _held_back(cells), notes)
+
+
+def _held_back(cells: Cells) -> tuple[HeldBack, ...]:
+    last = float(cells.sizes[:, 0].max())
+    inner = cells.sizes[:, 0] < last
+    part = Cells(cells.sizes[inner], cells.quality[inner], cells.top, cells.bottom)
+    out = [(f, y) for (p, f), y in zip(cells.sizes, cells.quality, strict=True) if p == last]
+    rows = {f: row for f, _ in out if len(row := _row(part, f)) >= LEAST}
+    try:
+        joint = fit_joint(part)
+    except FitError:
+        return ()
+    if not rows:
+        return ()
+    learned = learn_quality(list(rows.values()))
+    apart = forecast_quality(list(rows.values()), np.array([last]), learned)
+    separately = {f: float(p.median[0]) for f, p in zip(rows, apart, strict=True)}
+    return tuple(
+        HeldBack(
+            last,
+            float(f),
+            float(y),
+            float(joint.predict(np.array(last), f).median[0]),
+            separately[f],
+        )
+        for f, y in out
+        if f in rows
+    )
+
+
+def _row(cells: Cells, finetune: float) -> Series:
+    """Return the curve over pretraining at one finetuning size; a size of 0 has no logarithm."""
+    at = (cells.sizes[:, 1] == finetune) & (cells.sizes[:, 0] > 0)
+    order = np.argsort(cells.sizes[at, 0])
+    x, y = cells.sizes[at, 0][order], cells.quality[at][order]
+    return Series(x, y, np.ones(x.size, dtype=np.int64), float("nan"), cells.bottom, cells.top)
