@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from scipy.special import ndtr, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row
@@ -22,7 +22,6 @@ from scalefit.types import Floats
 from scalefit.units import format_count, short
 
 DRAWS = 2000
-FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
 SURE = 0.9
 
 
@@ -233,14 +232,15 @@ def value_of(
     rises : bool
         Whether more of the metric is better.
     noise, dof : float
-        Standard deviation of one run, and the degrees of freedom behind it; dof 0 where it is a guess from the curves.
+        Standard deviation of one run, and the degrees of freedom behind it.
     level : float
         Confidence of intervals.
     """
     sign = 1.0 if rises else -1.0
     base = {c.finetune: c for c in baseline}
     rng = np.random.default_rng(seed)
-    drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), sign, noise, rng)
+    sds = noise * np.sqrt(dof / rng.chisquare(dof, DRAWS))
+    drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), sign, sds, rng)
     worths = [_worth(c, base[c.finetune], drawn, sign, noise, dof, level) for c in cells]
     return Value(
         metric,
@@ -248,7 +248,7 @@ def value_of(
         tuple(worths),
         noise,
         _fades(worths, noise),
-        _exchange(cells, sign, noise, level, rng),
+        _exchange(cells, sign, sds, level, rng),
         level,
     )
 
@@ -257,20 +257,20 @@ class _Drawn:
     """The baseline over finetuning sizes, drawn many times and made to rise: what effective data are read off."""
 
     def __init__(
-        self, cells: Sequence[Cell], sign: float, noise: float, rng: np.random.Generator
+        self, cells: Sequence[Cell], sign: float, sds: Floats, rng: np.random.Generator
     ) -> None:
         self.u = np.log([c.finetune for c in cells])
         means = sign * np.array([c.mean for c in cells])
-        sd = noise / np.sqrt([c.runs for c in cells])
+        sd = sds[:, None] / np.sqrt([c.runs for c in cells])
         raw = means + sd * rng.standard_normal((DRAWS, means.size))
         self.curves = np.array([isotonic_regression(row).x for row in raw])
-        self.rng = rng
+        self.sds, self.rng = sds, rng
 
-    def effective(self, cell: Cell, sign: float, noise: float) -> Floats:
+    def effective(self, cell: Cell, sign: float) -> Floats:
         """Draw the finetuning tokens that a cell's pretraining replaces: (DRAWS,); inf beyond the largest baseline."""
         if self.u.size < 2:
             return np.full(DRAWS, np.nan)
-        q = sign * cell.mean + noise / np.sqrt(cell.runs) * self.rng.standard_normal(DRAWS)
+        q = sign * cell.mean + self.sds / np.sqrt(cell.runs) * self.rng.standard_normal(DRAWS)
         same = np.array([_inverted(self.u, y, v) for y, v in zip(self.curves, q, strict=True)])
         with np.errstate(over="ignore"):
             more = np.exp(same) - cell.finetune
@@ -295,9 +295,9 @@ def _worth(
 ) -> Worth:
     gain = sign * (cell.mean - base.mean)
     sd = noise * np.sqrt(1 / cell.runs + 1 / base.runs)
-    reach = float(stdtrit(dof if dof > 0 else FEW, 0.5 + level / 2)) * sd
-    below = [_cdf(x, gain, sd, dof) for x in (-noise, noise)]
-    draws = drawn.effective(cell, sign, noise)
+    reach = float(stdtrit(dof, 0.5 + level / 2)) * sd
+    below = [float(stdtr(dof, (x - gain) / max(sd, 1e-12))) for x in (-noise, noise)]
+    draws = drawn.effective(cell, sign)
     low, middle, high = _quantiles(draws, level)
     return Worth(
         cell.pretrain,
@@ -313,11 +313,6 @@ def _worth(
         below[1] - below[0],
         below[0],
     )
-
-
-def _cdf(x: float, centre: float, sd: float, dof: float) -> float:
-    z = (x - centre) / max(sd, 1e-12)
-    return float(stdtr(dof, z) if dof > 0 else ndtr(z))
 
 
 def _quantiles(draws: Floats, level: float) -> tuple[float, float, float]:
@@ -350,7 +345,7 @@ def _fades(worths: Sequence[Worth], noise: float) -> float:
 
 
 def _exchange(
-    cells: Sequence[Cell], sign: float, noise: float, level: float, rng: np.random.Generator
+    cells: Sequence[Cell], sign: float, sds: Floats, level: float, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Return ∂q/∂D_p ÷ ∂q/∂D_f at the largest cell of a grid, from a plane in both logarithms through its corner."""
     lost = (float("nan"),) * 3
@@ -362,7 +357,7 @@ def _exchange(
     design = np.array([[1.0, np.log(c.pretrain), np.log(c.finetune)] for c in corner])
     if np.linalg.matrix_rank(design) < 3:
         return lost
-    sd = noise / np.sqrt([c.runs for c in corner])
+    sd = sds[:, None] / np.sqrt([c.runs for c in corner])
     y = sign * np.array([c.mean for c in corner])
     drawn = y + sd * rng.standard_normal((DRAWS, y.size))
     slopes = drawn @ np.linalg.pinv(design).T

@@ -20,6 +20,7 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 
 ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
+FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
 SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
 
 
@@ -170,7 +171,7 @@ def _noise(drafts: Sequence[_Draft]) -> list[tuple[float, float]]:
         if free:
             out.append((float(np.sqrt(own / free)), float(free)))
         elif bends:
-            out.append((float(np.sqrt(np.median(bends))), 0.0))
+            out.append((float(np.sqrt(np.median(bends))), FEW))
         else:
             raise DesignError(
                 "no cell has two runs and no curve three sizes, so nothing tells noise from gain; finetune once more "
