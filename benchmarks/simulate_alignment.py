@@ -24,6 +24,7 @@ from scalefit.alignment.evidence.heldout import held_out
 from scalefit.alignment.evidence.misfit import misfits
 from scalefit.alignment.falls import confirmed, falls, passes
 from scalefit.alignment.noise import estimate
+from scalefit.alignment.quality_laws import laws_each
 from scalefit.alignment.sample_size import seeds_needed
 from scalefit.alignment.sequential import nominal_level, spent
 from scalefit.alignment.single_run import pair_p_values, residual_sd
@@ -249,10 +250,10 @@ def law_evidence(rng, draws):
         for values in draw(rng, truth, 3, 3, draws):
             curve = _curve(values)
             noise = fall_test(curve, 1.0, 0.69, ALPHA).noise
-            tried = misfits(curve, 1.0, noise)
-            bend = find_break(curve, 1.0, noise, tried[0].law, ALPHA)
-            laws = tuple(misfit.law for misfit in tried)
-            ahead = held_out(curve, 1.0, noise, laws, 1 - ALPHA)
+            (fitted,) = laws_each([curve], 1.0)
+            tried = misfits(curve, 1.0, noise, fitted)
+            bend = find_break(curve, 1.0, noise, tried[0].fit, ALPHA)
+            ahead = held_out(curve, 1.0, noise, fitted, 1 - ALPHA)
             rows.append([tried[0].p <= ALPHA, bend.p <= ALPHA, ahead.inside.mean(), ahead.short])
         yield [name, *np.mean(rows, axis=0)]
 

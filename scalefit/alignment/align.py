@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from .curve import Curve, curve_of, failed_rows
 from .evidence.gather import Evidence, Terms, gather
 from .margin import DEFAULT_MARGIN, Scale, scale_of
 from .quality import QUALITY, asked, pretrained, quality_metrics
+from .quality_laws import CurveLaws, laws_each
 from .result import Alignment, AlignmentTable
 from .sample_size import SampleSize, seeds_needed
 from .verdicts import SCOPES, Decision, Verdict, decide, reason
@@ -125,6 +126,29 @@ def _worst_first(result: Alignment) -> tuple[int, int, float]:
     return flags[result.flag], result.verdict.rank, result.p
 
 
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One metric in one group: its curve, its loss, and the curve without failed runs where some failed."""
+
+    key: dict[str, Any]
+    rows: Table
+    name: str
+    curve: Curve | None
+    losses: Curve | None
+    failed: int = 0
+    less: Curve | None = None
+
+    @property
+    def long(self) -> bool:
+        return self.curve is not None and len(self.curve.sizes) > 1
+
+    @property
+    def judged(self) -> list[Curve]:
+        """The curves that evidence is gathered about."""
+        some = (self.curve, self.less) if self.long else ()
+        return [c for c in some if c is not None and len(c.sizes) > 1]
+
+
 def _judge_groups(
     whole: Table,
     groups: list[tuple[dict[str, Any], Table]],
@@ -133,58 +157,72 @@ def _judge_groups(
     terms: Terms,
 ) -> list[Alignment]:
     """Judge one metric in every group, then look across groups for causes."""
-    drafts = []
-    for key, rows in groups:
-        if name in rows.metrics:
-            drafts.append((key, rows, _judge(whole, key, rows, name, loss, terms)))
+    cases = [
+        _case(whole, key, rows, name, loss, terms.scale.sign)
+        for key, rows in groups
+        if name in rows.metrics
+    ]
+    # The laws of all curves are fitted together, before any is judged: one by one they were half the time.
+    curves = [curve for case in cases for curve in case.judged]
+    laws = dict(zip(curves, laws_each(curves, terms.scale.sign), strict=True))
+    drafts = [(case.key, case.rows, _judge(case, loss, terms, laws)) for case in cases]
     return [_with_causes(whole, key, rows, result, drafts) for key, rows, result in drafts]
 
 
-def _judge(
-    whole: Table, key: dict[str, Any], rows: Table, name: str, loss: str, terms: Terms
-) -> Alignment:
+def _case(
+    whole: Table, key: dict[str, Any], rows: Table, name: str, loss: str, sign: float
+) -> _Case:
     baseline = whole.baseline_for(key)
     curve = curve_of(rows, name, baseline)
     losses = None if loss == name else curve_of(rows, loss, baseline)
-    if curve is None or len(curve.sizes) < 2:
-        return _too_small(key, name, 0 if curve is None else len(curve.sizes), terms.alpha)
+    case = _Case(key, rows, name, curve, losses)
+    if curve is None or not case.long:
+        return case
+    bad = failed_rows(curve, sign)
+    if not len(bad):
+        return case
+    keep = np.ones(len(rows.where(metric=name)), dtype=bool)
+    keep[bad] = False
+    return replace(case, failed=len(bad), less=curve_of(rows, name, baseline, keep))
+
+
+def _judge(case: _Case, loss: str, terms: Terms, laws: Mapping[Curve, CurveLaws]) -> Alignment:
+    curve, losses = case.curve, case.losses
+    if curve is None or not case.long:
+        return _too_small(
+            case.key, case.name, 0 if curve is None else len(curve.sizes), terms.alpha
+        )
     loss_scale = None if losses is None else scale_of(loss, losses.score, 0.5)
-    evidence = gather(curve, losses, terms, loss_scale)
+    evidence = gather(curve, losses, terms, loss_scale, laws[curve])
     decision = decide(evidence)
-    bad = failed_rows(curve, terms.scale.sign)
-    again = None
-    if len(bad):
-        keep = np.ones(len(rows.where(metric=name)), dtype=bool)
-        keep[bad] = False
-        less = curve_of(rows, name, baseline, keep)
-        again = _decide_again(less, losses, terms, loss_scale)
     size = _size(evidence, decision)
     return Alignment(
-        group=key,
-        metric=name,
+        group=case.key,
+        metric=case.name,
         decision=decision,
         reason=reason(evidence, decision)
-        + disagreements(rows, evidence)
-        + mixed_schedules(rows, evidence),
+        + disagreements(case.rows, evidence)
+        + mixed_schedules(case.rows, evidence),
         advice=decision.verdict.advice(evidence) + _needed(size, curve),
         p=min(evidence.p_fall, evidence.p_harm),
         p_misaligned=evidence.p_misaligned if losses is not None else 1.0,
         size=size,
-        failed=len(bad),
-        again=again,
+        failed=case.failed,
+        again=_decide_again(case, terms, loss_scale, laws) if case.failed else None,
         evidence=evidence,
         level=round(1 - terms.alpha, 12),
-        notes=(*curve.notes, *_design_notes(curve), *_blind(rows, name)),
+        notes=(*curve.notes, *_design_notes(curve), *_blind(case.rows, case.name)),
     )
 
 
 def _decide_again(
-    curve: Curve | None, losses: Curve | None, terms: Terms, loss_scale: Scale | None
+    case: _Case, terms: Terms, loss_scale: Scale | None, laws: Mapping[Curve, CurveLaws]
 ) -> Decision:
     """Verdict without the failed runs."""
-    if curve is None or len(curve.sizes) < 2:
+    less = case.less
+    if less is None or len(less.sizes) < 2:
         return Decision(Verdict.INCONCLUSIVE, "", "open", SCOPES["single"])
-    return decide(gather(curve, losses, terms, loss_scale))
+    return decide(gather(less, case.losses, terms, loss_scale, laws[less]))
 
 
 def _size(evidence: Evidence, decision: Decision) -> SampleSize | None:

@@ -10,17 +10,26 @@ distributions and intervals, where thousands of copies are projected by one matr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
-from scalefit.fitting.solve import solve
+from scalefit.alignment.curve import Curve
+from scalefit.errors import FitError
+from scalefit.fitting.problem import make_problem
+from scalefit.fitting.solve import SQUARED
+from scalefit.fitting.stack import Solved, solve_each
 from scalefit.laws import get_law
 from scalefit.types import Floats
 
-__all__ = ["LawFit", "fit_law", "laws_for", "shapes"]
+__all__ = ["CurveLaws", "LawFit", "Sought", "fit_laws", "laws_each", "shapes"]
+
+
+FEWEST = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +66,64 @@ def laws_for(oriented: Floats) -> tuple[str, ...]:
     return ("log", "ceiling") if (oriented > 0).all() else ("ceiling",)
 
 
-def fit_law(name: str, sizes: Floats, y: Floats, weights: Floats | None = None) -> LawFit:
-    """Fit one law to oriented means `y` (K,) by least squares."""
-    solution = solve(get_law(name), (sizes,), y, weights=weights)
-    used = np.ones_like(y) if weights is None else weights
+@dataclass(frozen=True, eq=False)
+class CurveLaws:
+    """The laws of one curve: fitted to all of its sizes, and to those that are not held out; empty where too few.
 
-    rss = float((used * (y - solution.fitted) ** 2).sum())
-    constants = solution.problem.law.constants
-    return LawFit(name, solution.fitted, rss, solution.theta, constants)
+    Attributes
+    ----------
+    whole : fits to all sizes, from three on.
+    kept : number of smaller sizes, the largest third left out.
+    smaller : fits to these, from four on.
+    """
+
+    whole: tuple[LawFit, ...]
+    kept: int
+    smaller: tuple[LawFit, ...]
+
+
+def laws_each(curves: Sequence[Curve], sign: float) -> list[CurveLaws]:
+    """Fit the laws of every oriented curve, all together."""
+    asked = [_sought(curve, sign) for curve in curves]
+    fits = iter(fit_laws([one for whole, _, smaller in asked for one in (*whole, *smaller)]))
+    return [
+        CurveLaws(tuple(islice(fits, len(whole))), kept, tuple(islice(fits, len(smaller))))
+        for whole, kept, smaller in asked
+    ]
+
+
+def _sought(curve: Curve, sign: float) -> tuple[list[Sought], int, list[Sought]]:
+    """Return what is to be fitted to a curve: to all sizes, and to the smaller ones."""
+    y, weights = sign * curve.means, curve.runs.astype(float)
+    kept = len(y) - max(1, len(y) // 3)
+    laws = laws_for(y) if len(y) >= FEWEST else ()
+    whole = [Sought(law, curve.sizes, y, weights) for law in laws]
+    smaller = [Sought(s.law, s.sizes[:kept], s.y[:kept], s.weights[:kept]) for s in whole]
+    return whole, kept, smaller if kept > FEWEST else []
+
+
+class Sought(NamedTuple):
+    """A law to be fitted to oriented means (K,) at sizes (K,) by weighted least squares."""
+
+    law: str
+    sizes: Floats
+    y: Floats
+    weights: Floats
+
+
+def fit_laws(sought: Sequence[Sought]) -> list[LawFit]:
+    """Fit all of them, those of one law in one array program: a table asks for over a hundred."""
+    problems = [make_problem(get_law(one.law), (one.sizes,), one.y, SQUARED) for one in sought]
+    solved = solve_each(problems, [one.weights for one in sought])
+    return [_law_fit(one, solution) for one, solution in zip(sought, solved, strict=True)]
+
+
+def _law_fit(sought: Sought, solution: Solved) -> LawFit:
+    if isinstance(solution, FitError):
+        raise solution
+    fitted = solution.fitted
+    rss = float((sought.weights * (sought.y - fitted) ** 2).sum())
+    return LawFit(sought.law, fitted, rss, solution.theta, solution.problem.law.constants)
 
 
 @lru_cache(maxsize=128)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isnan, sqrt
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from scalefit.fitting.problem import Problem
 
 Array = NDArray[np.float64]
 Rows = list[list[float]]
+Expansion = tuple[Array, Array, Array]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
 
@@ -105,6 +106,51 @@ def _damped(hessian: Rows, gradient: list[float], damping: float) -> list[float]
     return step
 
 
+class Many(Protocol):
+    """Starts that descend together: a row each, of one problem under many weights or of many problems."""
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of theta, (p,) or (B, p) each."""
+
+    @property
+    def size(self) -> Array | float:
+        """What each row's objective is small against."""
+
+    def expand(self, theta: Array) -> Expansion:
+        """Objective (B,), gradient (B, p) and approximate Hessian (B, p, p) at theta (B, p)."""
+
+    def only(self, keep: NDArray[np.bool_]) -> Many:
+        """Return the rows that still move."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reweighted:
+    """One problem under many rows of weights (B, n)."""
+
+    problem: Problem
+    weights: Array
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """The problem's."""
+        return self.problem.bounds
+
+    @property
+    def size(self) -> float:
+        """The problem's."""
+        return self.problem.size
+
+    def expand(self, theta: Array) -> Expansion:
+        """Return objective, gradient and Hessian under each row of weights."""
+        problem = self.problem
+        return problem.expansion(*problem.law.jacobian(problem.inputs, theta), self.weights)
+
+    def only(self, keep: NDArray[np.bool_]) -> Reweighted:
+        """Return the rows of weights that still move."""
+        return Reweighted(self.problem, self.weights[keep])
+
+
 @dataclass(eq=False)
 class _State:
     """Rows still moving: where they are, objective and its first two derivatives there, damping."""
@@ -120,45 +166,70 @@ class _State:
         return _State(*(row[keep] for row in rows))
 
 
-def polish(problem: Problem, start: Array, weights: Array, *, tolerance: float = 1e-10) -> Array:
-    """Where every row of ``start`` (B, p) leads under its row of weights (B, n): (B, p)."""
-    lower, upper = problem.bounds
+def polish(
+    many: Many, start: Array, *, tolerance: float = 1e-10
+) -> tuple[Array, NDArray[np.int64]]:
+    """Where every row of ``start`` (B, p) leads: (B, p), and the steps taken (B,)."""
     with np.errstate(all="ignore"):
-        state = _evaluate(problem, np.minimum(np.maximum(start, lower), upper), weights)
+        state = _evaluate(many, start)
         state.total[np.isnan(state.total)] = np.inf
-        out, alive, floor = np.empty(start.shape), np.arange(len(start)), FLOOR * problem.size
+        out, alive = np.empty(start.shape), np.arange(len(start))
+        steps = np.zeros(len(start), dtype=np.int64)
         for _ in range(MAX_STEPS):
-            step, gain = _step(state, lower, upper)
-            going = (gain > tolerance * state.total + floor) & (state.damping < HOPELESS)
+            steps[alive] += 1
+            step, gain = _step(state, *many.bounds)
+            going = gain > tolerance * state.total + FLOOR * many.size
+            going &= state.damping < HOPELESS
             if not going.all():
+                # Most rows are there after ten steps, a few in narrow valleys take a hundred: without this each of
+                # them would carry all others along.
                 out[alive[~going]] = state.theta[~going]
                 alive, state, step = alive[going], state.only(going), step[going]
-                weights = weights[going]
+                many = many.only(going)
             if not alive.size:
                 break
-            moved = np.minimum(np.maximum(state.theta + step, lower), upper)
-            state = _accept(state, _evaluate(problem, moved, weights))
+            state = _accept(state, _evaluate(many, state.theta + step))
         out[alive] = state.theta
-    return out
+    return out, steps
 
 
-def _evaluate(problem: Problem, theta: Array, weights: Array) -> _State:
-    found = problem.expansion(*problem.law.jacobian(problem.inputs, theta), weights)
-    return _State(theta, *found, np.full(len(theta), DAMPING))
+def slopes(many: Many, theta: Array) -> tuple[Array, Array]:
+    """Objective (B,) and the largest free gradient (B,) at theta, as :attr:`Spot.slope` measures it."""
+    with np.errstate(all="ignore"):
+        state = _evaluate(many, theta)
+        gradient = np.where(_held(state, *many.bounds), 0.0, state.gradient)
+        curvature = np.diagonal(state.hessian, axis1=-2, axis2=-1)
+        scaled = np.abs(gradient) / np.sqrt(np.maximum(curvature, TINY))
+        return state.total, scaled.max(-1) / np.sqrt(state.total + TINY)
+
+
+def _evaluate(many: Many, theta: Array) -> _State:
+    """Expand at theta, brought back within the bounds."""
+    lower, upper = many.bounds
+    inside = np.minimum(np.maximum(theta, lower), upper)
+    return _State(inside, *many.expand(inside), np.full(len(theta), DAMPING))
+
+
+def _held(state: _State, lower: Array, upper: Array) -> NDArray[np.bool_]:
+    """Which parameters sit at a bound and are pushed against it."""
+    low, high = state.theta <= lower, state.theta >= upper
+    return (low & (state.gradient > 0)) | (high & (state.gradient < 0))
 
 
 def _step(state: _State, lower: Array, upper: Array) -> tuple[Array, Array]:
     """Damped step (B, p), and the decrease it promises (B,)."""
     gradient, hessian = state.gradient, state.hessian.copy()
-    low, high = state.theta <= lower, state.theta >= upper
-    if (low | high).any():
-        free = ~((low & (gradient > 0)) | (high & (gradient < 0)))
+    held = _held(state, lower, upper)
+    if held.any():
+        free = ~held
         gradient = gradient * free
         hessian *= free[:, :, None] & free[:, None]
     rows, p = gradient.shape
     diagonal = hessian.reshape(rows, p * p)[:, :: p + 1]
     diagonal *= 1 + state.damping[:, None]
-    diagonal += TINY
+    diagonal += (
+        TINY  # a held parameter's row is 0: its step shall be 0, not an error of a singular matrix
+    )
     step: Array = np.linalg.solve(hessian, -gradient[..., None])[..., 0].astype(float, copy=False)
     return step, -0.5 * (step * gradient).sum(-1)
 

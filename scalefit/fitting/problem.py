@@ -53,7 +53,7 @@ class Problem:
         """Return the derivative (..., p, n) of the fitted side of the residual."""
         if self.objective.residual == "log":
             jacobian = jacobian / value[..., None, :]
-        return jacobian if self.scale is None else jacobian / self.scale
+        return jacobian if self.scale is None else jacobian / self.scale[..., None, :]
 
     def total(self, value: Array, weights: Array | None) -> Array:
         """Objective of fitted values (..., n): shape (...)."""

@@ -5,14 +5,16 @@ No start is ever needed. Refits are one array program over a matrix of weights, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import FitError
-from scalefit.fitting.descent import Spot, descend, polish
+from scalefit.fitting.descent import Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
 from scalefit.fitting.objective import Objective
 from scalefit.fitting.problem import Problem, make_problem
@@ -107,28 +109,43 @@ def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
     """
     with np.errstate(all="ignore"):
         starts = starting_points(problem, weights)
-        if not starts:
-            raise FitError(
-                f"law {problem.law.name!r} has no finite value anywhere in the ranges of its parameters at these "
-                "inputs; check its domain and the units of inputs and values"
-            )
         ends = [descend(problem, start, weights) for start in starts]
-    ranked = sorted((spot for spot, _ in ends), key=lambda spot: spot.total)
+        return best_of(problem, [End(s.theta, s.total, s.slope, steps) for s, steps in ends])
+
+
+class End(NamedTuple):
+    """Where one start led: theta (p), objective, scaled gradient, and the steps taken."""
+
+    theta: list[float]
+    total: float
+    slope: float
+    steps: int
+
+
+def best_of(problem: Problem, ends: Sequence[End]) -> Solution:
+    """Return the best end as the solution; the next best basin is its rival."""
+    ranked = sorted(ends, key=lambda end: end.total)
     best = ranked[0]
-    rival = next((spot for spot in ranked[1:] if _apart(spot, best)), None)
+    rival = next((end for end in ranked[1:] if _apart(end, best)), None)
     return Solution(
         problem=problem,
         theta=np.array(best.theta),
         objective=best.total,
         gradient=best.slope,
-        steps=sum(steps for _, steps in ends),
+        steps=sum(end.steps for end in ends),
         rival=None if rival is None else np.array(rival.theta),
         gap=inf if rival is None else rival.total / max(best.total, 1e-300) - 1,
     )
 
 
 def starting_points(problem: Problem, weights: Array | None = None) -> list[Start]:
-    """Return the minimum of each basin of the grid, at most :data:`BASINS`, best first."""
+    """Return the minimum of each basin of the grid, at most :data:`BASINS`, best first.
+
+    Raises
+    ------
+    FitError
+        The law has no finite value at these inputs, whatever its parameters.
+    """
     law = problem.law
     if not law.separable:
         assert law.starts is not None
@@ -142,7 +159,14 @@ def starting_points(problem: Problem, weights: Array | None = None) -> list[Star
     if minima.size > 1:
         minima = minima[np.argsort(found.cost[minima], kind="stable")][:BASINS]
     starts = [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
-    return starts + (_contained(problem, weights) if len(law.shapes) > FINE else [])
+    if len(law.shapes) > FINE:
+        starts += _contained(problem, weights)
+    if not starts:
+        raise FitError(
+            f"law {law.name!r} has no finite value anywhere in the ranges of its parameters at these inputs; check "
+            "its domain and the units of inputs and values"
+        )
+    return starts
 
 
 def _contained(problem: Problem, weights: Array | None) -> list[Start]:
@@ -177,10 +201,10 @@ def _local_minima(cost: Array) -> NDArray[np.intp]:
     return low.reshape(-1).nonzero()[0]
 
 
-def _apart(spot: Spot, best: Spot) -> bool:
+def _apart(end: End, best: End) -> bool:
     """Whether a basin is another one, and not the best one reached again."""
-    pairs = zip(spot.theta, best.theta, strict=True)
-    return spot.total < inf and any(abs(t - b) > 1e-3 * (abs(b) + 1e-6) for t, b in pairs)
+    pairs = zip(end.theta, best.theta, strict=True)
+    return end.total < inf and any(abs(t - b) > 1e-3 * (abs(b) + 1e-6) for t, b in pairs)
 
 
 def _condition(problem: Problem, theta: Array) -> float:
@@ -250,7 +274,7 @@ def _refit_block(solution: Solution, grid: Grid | None, weights: Array) -> Array
         better = found.cost[best, rows] < problem.total(solution.fitted, weights)
         there = np.concatenate([found.coefficients[:, best, rows], grid.cells[:, best]])
         start = np.where(better[:, None], there.T, start)
-    return polish(problem, start, weights)
+    return polish(Reweighted(problem, weights), start)[0]
 
 
 def leave_out(solution: Solution, clusters: NDArray[np.int64]) -> Draws:

@@ -203,7 +203,7 @@ class Law:
         return self.basis(*inputs, *shapes, **self.constants)
 
     def value(self, inputs: tuple[Array, ...], theta: Array) -> Array:
-        """Value at ``inputs`` (each of shape (n,)) for ``theta`` of shape (..., p): shape (..., n)."""
+        """Value at ``inputs`` (each of shape (n,) or (..., n)) for ``theta`` of shape (..., p): shape (..., n)."""
         split = _split(theta)
         if self.function is not None:
             return np.asarray(self.function(*inputs, *split, **self.constants), dtype=float)
@@ -212,7 +212,7 @@ class Law:
 
     def _at_points(self, total: Any, inputs: tuple[Array, ...], theta: Array) -> Array:
         """Value at every point, also of a law whose columns do not depend on the inputs."""
-        value, shape = self.unlinked(total), (*theta.shape[:-1], inputs[0].size)
+        value, shape = self.unlinked(total), (*theta.shape[:-1], inputs[0].shape[-1])
         return value if value.shape == shape else np.broadcast_to(value, shape).copy()
 
     def unlinked(self, total: Any) -> Array:
@@ -226,7 +226,7 @@ class Law:
         k, split = len(self.coefficients), _split(theta)
         columns = self.columns(inputs, split[k:])
         slopes = self.slopes(columns, *inputs, *split[k:], **self.constants)
-        out = np.empty((*theta.shape, inputs[0].size))
+        out = np.empty((*theta.shape, inputs[0].shape[-1]))
         for j, phi in enumerate(columns):
             out[..., j, :] = phi
         for m, row in enumerate(slopes, start=k):

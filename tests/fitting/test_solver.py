@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 import scalefit as sf
 from scalefit.fitting import Objective, solve
-from scalefit.fitting.descent import descend, polish
+from scalefit.fitting.descent import Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.projection import project
@@ -135,7 +135,7 @@ def test_one_start_and_many_follow_the_same_rules(objective, weighted):
     problem = problem_of("power", objective=objective)
     starts = np.array([[1.0, 2.0, 0.5], [0.0, 1.0, 0.1], [2.0, 0.5, 1.0]])
     weights = np.random.default_rng(2).uniform(0.5, 2, size=20) if weighted else np.ones(20)
-    many = polish(problem, starts, np.tile(weights, (3, 1)), tolerance=1e-13)
+    many, _ = polish(Reweighted(problem, np.tile(weights, (3, 1))), starts, tolerance=1e-13)
     with np.errstate(all="ignore"):
         begin = [Start(s, s, np.inf) for s in starts.tolist()]
         ends = [descend(problem, s, weights if weighted else None)[0] for s in begin]

@@ -15,7 +15,7 @@ from scipy import stats
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
-from scalefit.alignment.quality_laws import fit_law, shapes
+from scalefit.alignment.quality_laws import LawFit, shapes
 from scalefit.types import Floats
 
 from .piece import Piece, tokens
@@ -58,17 +58,19 @@ class Break(Piece):
         )
 
 
-def find_break(curve: Curve, sign: float, noise: RunNoise, law: str, alpha: float) -> Break | None:
+def find_break(
+    curve: Curve, sign: float, noise: RunNoise, law: LawFit, alpha: float
+) -> Break | None:
     """Look for a downward break; None with fewer than five sizes or without a noise estimate."""
     y, root = sign * curve.means, np.sqrt(curve.runs)
     if len(y) < 5 or not noise.known:
         return None
     places = np.linspace(curve.x[1], curve.x[-1], _STEPS, endpoint=False)
-    laws, bends = _columns(law, curve.x, places, root)
+    laws, bends = _columns(law.law, curve.x, places, root)
     gain = _gains(root * y, laws, bends)
     variance = noise.sd**2
     statistic = gain.max() / variance
-    null = _null(fit_law(law, curve.sizes, y, root**2).fitted * root, laws, bends, noise)
+    null = _null(law.fitted * root, laws, bends, noise)
     near = places[gain >= gain.max() - variance * float(stats.t.ppf(1 - alpha / 2, noise.nu)) ** 2]
     best = places[int(np.argmax(gain))]
     return Break(

@@ -9,6 +9,7 @@ import numpy as np
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
+from scalefit.alignment.quality_laws import CurveLaws
 
 from .breakpoint import Break, find_break
 from .conflict import Conflict, conflict
@@ -163,14 +164,15 @@ class Evidence:
         }
 
 
-def gather(quality: Curve, loss: Curve | None, terms: Terms, loss_scale: Scale | None) -> Evidence:
-    """Gather the evidence about a curve of at least two sizes."""
+def gather(
+    quality: Curve, loss: Curve | None, terms: Terms, loss_scale: Scale | None, laws: CurveLaws
+) -> Evidence:
+    """Gather the evidence about a curve of at least two sizes, whose laws are fitted."""
     scale, sign, alpha = terms.scale, terms.scale.sign, terms.alpha
     share = 1 - HARM_SHARE if len(quality.baseline) else 1.0
     fall = fall_test(quality, sign, scale.reference, alpha * share, terms.seed_sd)
     rise = fall_test(quality, -sign, scale.reference, alpha, terms.seed_sd)
-    tried = misfits(quality, sign, fall.noise)
-    laws = tuple(misfit.law for misfit in tried)
+    tried = misfits(quality, sign, fall.noise, laws)
     return Evidence(
         quality=quality,
         scale=scale,
@@ -180,7 +182,7 @@ def gather(quality: Curve, loss: Curve | None, terms: Terms, loss_scale: Scale |
         trend=trend_of(quality, sign, fall.noise),
         gain=gain_over_baseline(quality, sign, fall.noise, alpha * HARM_SHARE),
         misfits=tried,
-        bend=find_break(quality, sign, fall.noise, laws[0], alpha) if laws else None,
+        bend=find_break(quality, sign, fall.noise, tried[0].fit, alpha) if tried else None,
         ahead=held_out(quality, sign, fall.noise, laws, 1 - alpha),
         relation=relate(quality, loss, sign) if loss is not None else None,
         **_beside_loss(quality, fall, rise, loss, loss_scale, terms),

@@ -17,7 +17,7 @@ from scipy import stats
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
-from scalefit.alignment.quality_laws import fit_law, shapes
+from scalefit.alignment.quality_laws import CurveLaws, shapes
 from scalefit.types import Floats, Mask
 
 from .piece import Piece
@@ -70,20 +70,17 @@ class HeldOut(Piece):
 
 
 def held_out(
-    curve: Curve, sign: float, noise: RunNoise, laws: tuple[str, ...], level: float
+    curve: Curve, sign: float, noise: RunNoise, laws: CurveLaws, level: float
 ) -> HeldOut | None:
     """Predict the largest third of the sizes from the others; None below five sizes."""
-    y = sign * curve.means
-    kept = len(y) - max(1, len(y) // 3)
-    if kept < 4 or not laws or not noise.known:
+    if not laws.smaller or not noise.known:
         return None
-    weights = curve.runs[:kept].astype(float)
-    fits = [fit_law(law, curve.sizes[:kept], y[:kept], weights) for law in laws]
-    best = min(fits, key=lambda fit: fit.rss)
+    y, kept = sign * curve.means, laws.kept
+    best = min(laws.smaller, key=lambda fit: fit.rss)
     predicted = best.at(curve.sizes[kept:])
     reach = float(stats.t.ppf((1 + level) / 2, noise.nu))
     budget = best.rss + (reach * noise.sd) ** 2
-    ends = [_profile(law, curve, y[:kept], budget) for law in laws]
+    ends = [_profile(fit.law, curve, y[:kept], budget) for fit in laws.smaller]
     low = np.minimum(np.min([e[0] for e in ends], axis=0), predicted)
     high = np.maximum(np.max([e[1] for e in ends], axis=0), predicted)
     luck = reach * noise.sd / np.sqrt(curve.runs[kept:])

@@ -16,7 +16,7 @@ from scipy import stats
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
-from scalefit.alignment.quality_laws import LawFit, fit_law, laws_for
+from scalefit.alignment.quality_laws import CurveLaws, LawFit
 from scalefit.types import Floats
 
 from .piece import Piece
@@ -55,18 +55,13 @@ class Misfit(Piece):
         return {"law": self.law, "p": self.p, "worst": self.worst, "at": self.at}
 
 
-def misfits(curve: Curve, sign: float, noise: RunNoise) -> tuple[Misfit, ...]:
-    """Test every law that can be tried on the oriented curve, best first; empty below three sizes."""
-    y = sign * curve.means
-    if len(y) < 3:
-        return ()
-    tried = [_misfit(name, curve, y, noise) for name in laws_for(y)]
+def misfits(curve: Curve, sign: float, noise: RunNoise, laws: CurveLaws) -> tuple[Misfit, ...]:
+    """Test every law that was fitted to the oriented curve, best first; empty below three sizes."""
+    tried = [_misfit(fit, curve, sign * curve.means, noise) for fit in laws.whole]
     return tuple(sorted(tried, key=lambda misfit: misfit.fit.rss))
 
 
-def _misfit(name: str, curve: Curve, y: Floats, noise: RunNoise) -> Misfit:
-    weights = curve.runs.astype(float)
-    fit = fit_law(name, curve.sizes, y, weights)
+def _misfit(fit: LawFit, curve: Curve, y: Floats, noise: RunNoise) -> Misfit:
     spare = len(y) - fit.parameters
     worst = int(np.argmax(np.abs(y - fit.fitted)))
     p = float("nan")
@@ -74,7 +69,7 @@ def _misfit(name: str, curve: Curve, y: Floats, noise: RunNoise) -> Misfit:
         p = float(stats.f.sf(fit.rss / spare / noise.sd**2, spare, noise.nu))
     plain = float(((y - fit.fitted) ** 2).sum())
     return Misfit(
-        law=name,
+        law=fit.law,
         p=p,
         worst=float(np.abs(y - fit.fitted)[worst]),
         at=float(curve.sizes[worst]),

@@ -1,0 +1,191 @@
+"""Many curves of one law as one array program: what a call of numpy costs is paid once a step, not once a curve.
+
+Curves of unequal length are filled up with copies of their last point that weigh nothing. Each curve keeps its own
+bounds and constants (the log-law's D_ref differs from group to group), so both are columns here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from scalefit.errors import FitError
+from scalefit.fitting.descent import TOLERANCE, Expansion, polish, slopes
+from scalefit.fitting.grid import Start
+from scalefit.fitting.problem import Problem
+from scalefit.fitting.solve import CELLS, End, Solution, best_of, solve_problem, starting_points
+from scalefit.laws.law import Law
+from scalefit.types import Floats, Mask
+
+Solved = Solution | FitError
+Answer = TypeVar("Answer")
+STARTS = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """One row a start: problems of one law and one objective, each with its points, bounds and weights.
+
+    Attributes
+    ----------
+    problem : the problems as one, its vectors (B, n) and its law's constants (B, 1).
+    weights : (B, n), 0 at points that only fill a row up.
+    bounds : lower and upper bounds of theta, each (B, p).
+    size : (B,), weighted sum of squares of each row's values.
+    """
+
+    problem: Problem
+    weights: Floats
+    bounds: tuple[Floats, Floats]
+    size: Floats
+
+    def expand(self, theta: Floats) -> Expansion:
+        """Return objective, gradient and approximate Hessian of each row at its theta (B, p)."""
+        problem = self.problem
+        return problem.expansion(*problem.law.jacobian(problem.inputs, theta), self.weights)
+
+    def only(self, keep: Mask) -> Stack:
+        """Return the rows that still move."""
+        problem, (low, high) = self.problem, self.bounds
+        constants = {k: v[keep] for k, v in _columns(problem.law).items()}
+        less = replace(
+            problem,
+            law=replace(problem.law, constants=constants),
+            inputs=tuple(x[keep] for x in problem.inputs),
+            y=problem.y[keep],
+            scale=None if problem.scale is None else problem.scale[keep],
+        )
+        return Stack(less, self.weights[keep], (low[keep], high[keep]), self.size[keep])
+
+
+def _columns(law: Law) -> dict[str, Any]:
+    """Constants of a stacked law, (B, 1) each."""
+    return dict(law.constants)
+
+
+def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Stack:
+    """Lay problems of one law and one objective into one stack, a row each."""
+    first, longest = problems[0], max(problem.y.size for problem in problems)
+
+    def rows(vectors: Sequence[Floats], mode: Any = "edge") -> Floats:
+        return np.stack([np.pad(v, (0, longest - v.size), mode=mode) for v in vectors])
+
+    columns = {
+        name: np.array([[problem.law.constants[name]] for problem in problems])
+        for name in first.law.constants
+    }
+    scaled = any(problem.scale is not None for problem in problems)
+    ones = [np.ones_like(problem.y) for problem in problems]
+    whole = Problem(
+        replace(first.law, constants=cast(dict[str, float], columns)),
+        tuple(rows([p.inputs[i] for p in problems]) for i in range(len(first.inputs))),
+        rows([p.y for p in problems]),
+        first.objective,
+        rows([o if p.scale is None else p.scale for p, o in zip(problems, ones, strict=True)])
+        if scaled
+        else None,
+    )
+    used = [o if w is None else w for w, o in zip(weights, ones, strict=True)]
+    low, high = (np.array([p.bounds[side] for p in problems]) for side in (0, 1))
+    return Stack(whole, rows(used, "constant"), (low, high), np.array([p.size for p in problems]))
+
+
+def solve_each(
+    problems: Sequence[Problem], weights: Sequence[Floats | None] | None = None
+) -> list[Solved]:
+    """Solve many problems, those of one law together; what cannot be solved is an error in its place.
+
+    The optimum is the one of :func:`scalefit.fitting.solve.solve_problem` to nine digits of the objective.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+    weights : sequence of (n,) or None, optional
+        Weights of each problem's points.
+    """
+    weights = [None] * len(problems) if weights is None else weights
+    out: list[Solved | None] = [None] * len(problems)
+    alike: dict[Any, list[int]] = {}
+    for i, problem in enumerate(problems):
+        alike.setdefault(_kind(problem), []).append(i)
+    for members in alike.values():
+        step = max(1, CELLS // (max(problems[i].y.size for i in members) * STARTS))
+        for first in range(0, len(members), step):
+            part = members[first : first + step]
+            solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part])
+            for i, one in zip(part, solved, strict=True):
+                out[i] = one
+    return cast(list[Solved], out)
+
+
+def _kind(problem: Problem) -> Any:
+    """Return what problems of one stack share; their bounds and constants are their own."""
+    law = problem.law
+    parts = (law.basis, law.slopes, law.function, law.link, tuple(sorted(law.constants)))
+    return law.name, *parts, problem.objective
+
+
+def _solve_alike(problems: list[Problem], weights: list[Floats | None]) -> list[Solved]:
+    """Solve problems of one kind: starts one by one, the descent of all starts together."""
+    both = [*zip(problems, weights, strict=True)]
+    with np.errstate(all="ignore"):
+        starts = [_or_error(starting_points, *pair) for pair in both]
+        rows = [(i, s) for i, some in enumerate(starts) for s in _list(some)]
+        if len(rows) < 2:
+            return [_or_error(solve_problem, *pair) for pair in both]
+        whose = [i for i, _ in rows]
+        stack = stacked([problems[i] for i in whose], [weights[i] for i in whose])
+        theta = _begun(stack, [start for _, start in rows])
+        if not _pointwise(stack, [problems[i] for i in whose], theta):
+            return [_or_error(solve_problem, *pair) for pair in both]
+        theta, steps = polish(stack, theta, tolerance=TOLERANCE)
+        total, slope = slopes(stack, theta)
+    ends: list[list[End]] = [[] for _ in problems]
+    for row, i in enumerate(whose):
+        here = float(total[row]) if total[row] < np.inf else np.inf
+        ends[i].append(End(theta[row].tolist(), here, float(slope[row]), int(steps[row])))
+    return [
+        some if isinstance(some, FitError) else best_of(problem, mine)
+        for problem, some, mine in zip(problems, starts, ends, strict=True)
+    ]
+
+
+def _or_error(
+    work: Callable[[Problem, Floats | None], Answer], problem: Problem, weights: Floats | None
+) -> Answer | FitError:
+    try:
+        return work(problem, weights)
+    except FitError as error:
+        return error
+
+
+def _list(some: list[Start] | FitError) -> list[Start]:
+    return [] if isinstance(some, FitError) else some
+
+
+def _begun(stack: Stack, starts: Sequence[Start]) -> Floats:
+    """Theta (B, p) at which each descent begins: read between the cells, or the cell where that is better."""
+    between, cells = (np.array([s[part] for s in starts], dtype=float) for part in (0, 1))
+    total = stack.expand(np.clip(between, *stack.bounds))[0]
+    worse = ~(total <= np.array([s.cost for s in starts]))
+    return np.where(worse[:, None], cells, between)
+
+
+def _pointwise(stack: Stack, problems: Sequence[Problem], theta: Floats) -> bool:
+    """Whether the law says the same in the stack as alone.
+
+    A law of somebody's own may look at all of its inputs at once (``x / x.max()``): then it sees other curves'
+    sizes here, and its problems are solved one by one.
+    """
+    inside = np.clip(theta, *stack.bounds)
+    together = stack.problem.law.jacobian(stack.problem.inputs, inside)
+    for row, problem in enumerate(problems):
+        n = problem.y.size
+        alone = problem.law.jacobian(problem.inputs, inside[row])
+        for a, b in zip(together, alone, strict=True):
+            if not np.allclose(a[row][..., :n], b, rtol=1e-9, atol=0.0, equal_nan=True):
+                return False
+    return True
