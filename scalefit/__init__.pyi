@@ -72,6 +72,9 @@ from .procedures.bimodality import bimodality as bimodality
 from .procedures.compare import compare_procedures as compare_procedures
 from .procedures.comparison import Comparison as Comparison
 from .procedures.contrast import Contrast as Contrast
+from .procedures.over_sizes import SeedCurve as SeedCurve
+from .procedures.over_sizes import SeedCurves as SeedCurves
+from .procedures.over_sizes import seed_curves as seed_curves
 from .result import Result as Result
 from .result import Results as Results
 from .scoring.compare import SystemComparison as SystemComparison

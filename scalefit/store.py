@@ -48,6 +48,7 @@ from scalefit.procedures.aggregate import Aggregates
 from scalefit.procedures.bimodality import Bimodality
 from scalefit.procedures.comparison import Comparison
 from scalefit.procedures.contrast import Contrast
+from scalefit.procedures.over_sizes import SeedCurve, SeedCurves
 from scalefit.result import Result, to_json
 from scalefit.scoring.compare import SystemComparison
 from scalefit.seeds.needed import SeedPlan
@@ -92,6 +93,8 @@ KINDS: dict[str, type[Result]] = {
     "contrast": Contrast,
     "aggregates": Aggregates,
     "bimodality": Bimodality,
+    "seed curve": SeedCurve,
+    "seed curves": SeedCurves,
     "similarity": Similarity,
     "similarity report": SimilarityReport,
     "system comparison": SystemComparison,

@@ -134,6 +134,17 @@ def allocated():
 
 
 # One small example of every kind; what is not here is found by a test below.
+def over_sizes():
+    sizes, seeds, domains = (
+        v.ravel() for v in np.meshgrid([1e6, 1e7, 1e8], range(4), ["in", "out"])
+    )
+    score = (
+        0.2 + 0.1 * np.log10(sizes / 1e6) + 0.05 * np.cos(np.arange(24)) + 0.2 * (domains == "in")
+    )
+    named = {"pretrain_tokens": sizes, "pretrain_seed": seeds, "domain": domains}
+    return {**named, EVIL: score}
+
+
 def refitted():
     sizes = np.meshgrid(np.geomspace(1e8, 1e10, 4), np.geomspace(1e9, 1e11, 4))
     N, D = (a.ravel() for a in sizes)
@@ -182,6 +193,8 @@ MADE = {
     sf.Variance: lambda: sf.variance(runs(), metric="bleu"),
     sf.VariancePart: lambda: sf.variance(runs(), metric="bleu")["in"],
     sf.SeedPlan: lambda: sf.seeds_needed(sf.Spread(pretrain=0.5, finetune=0.2), difference=1.0),
+    sf.SeedCurves: lambda: sf.seed_curves(over_sizes(), EVIL, success=0.5),
+    sf.SeedCurve: lambda: sf.seed_curves(over_sizes(), EVIL, success=0.5)[0],
     sf.Comparison: lambda: sf.compare_procedures(runs(), a=EVIL, b="en", metric="bleu"),
     sf.Contrast: lambda: sf.compare_procedures(runs(), a=EVIL, b="en", metric="bleu")["in"],
     sf.Aggregates: lambda: sf.aggregate_tasks(tasks(), metric="bleu"),

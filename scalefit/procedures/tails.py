@@ -100,14 +100,15 @@ def failure_probability(failed: Sequence[NDArray[np.bool_]], level: float = 0.95
     """
     flags = np.concatenate(failed)
     n, rate = len(flags), float(flags.mean())
-    size = n / _design_effect(failed)
+    size = n / design_effect(failed)
     hits, tail = rate * size, (1 - level) / 2
     low = float(stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
     high = float(stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
     return Interval(rate, low, high, level, f"Clopper–Pearson, {size:.3g} effective of {n} runs")
 
 
-def _design_effect(failed: Sequence[NDArray[np.bool_]]) -> float:
+def design_effect(failed: Sequence[NDArray[np.bool_]]) -> float:
+    """Return how many runs count as one: those of one pretraining seed fail together (Kish 1965, §5.4)."""
     sizes = np.array([len(g) for g in failed], dtype=float)
     if len(failed) < 2 or sizes.max() < 2:
         return 1.0

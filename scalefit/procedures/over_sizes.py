@@ -1,0 +1,398 @@
+"""``sf.seed_curves``: a distribution over seeds at every size, and what of it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from scalefit.errors import DesignError
+from scalefit.fitting.interval import Interval, check_level
+from scalefit.groups import group_name
+from scalefit.ingest import table_of
+from scalefit.result import Result, Results, Row
+from scalefit.seeds.design import Cell, cells, telling
+from scalefit.table.metrics import metric as known_metric
+from scalefit.types import Floats, Renames
+from scalefit.units import format_count
+
+from .success import Success, success_law
+from .tails import FAILED_MADS, design_effect, failure_probability, quantile
+from .two_modes import Modes, two_modes
+
+QUANTILES = (0.1, 0.5, 0.9)
+LEAST_SIZES, LEAST_RUNS, NAMED = 2, 8, 6
+SAYS = {
+    "mixture shift": "a mixture shifts: more runs make it, those that do are as good as before",
+    "everything shifts": "everything shifts: all runs move together",
+    "both": "both: more runs make it, and all runs move",
+    "no change": "no change with size is seen",
+}
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The runs of one size.
+
+    Attributes
+    ----------
+    size : the size; ``runs``, ``seeds`` how many runs and pretraining seeds.
+    mean : over runs.
+    quantiles : probability -> quantile over runs, with its distribution-free interval.
+    success : chance that a run makes it, or None where success is not defined.
+    given_success : mean of the runs that did, or None.
+    """
+
+    size: float
+    runs: int
+    seeds: int
+    mean: float
+    quantiles: Mapping[float, Interval]
+    success: Interval | None
+    given_success: float | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SeedCurve(Result):
+    """A distribution over seeds at every size, under one condition.
+
+    Attributes
+    ----------
+    metric, column : what was measured, and what the sizes are.
+    group : the condition, such as the domain.
+    rungs : one a size, ascending.
+    modes : whether the runs fall into two modes, and what moves with size.
+    threshold : a run beyond it made it; None where membership of the better mode decides, or nothing does.
+    success : chance of success over size; None where nothing defines it.
+    trend : mean given success at the middle of ln x, and its change per factor ten, each with its interval.
+    level : of all intervals.
+    notes : outlying runs by name, and what to know.
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> rng = np.random.default_rng(0)
+    >>> sizes = np.repeat([1e6, 1e7, 1e8, 1e9], 10)
+    >>> made = rng.random(40) < np.repeat([0.1, 0.3, 0.7, 0.9], 10)
+    >>> runs = {"pretrain_tokens": sizes, "pretrain_seed": np.tile(range(10), 4),
+    ...         "accuracy": 0.3 + 0.4 * made + 0.02 * rng.standard_normal(40)}
+    >>> curve = sf.seed_curves(runs, "accuracy")[0]
+    >>> curve.story, curve.modes.modes
+    ('mixture shift', 2)
+    """
+
+    metric: str
+    column: str
+    group: Mapping[str, Any]
+    rungs: tuple[Rung, ...]
+    modes: Modes
+    threshold: float | None
+    success: Success | None
+    trend: tuple[Interval, Interval] | None
+    level: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def story(self) -> str:
+        """What moves with size: ``mixture shift``, ``everything shifts``, ``both`` or ``no change``."""
+        return self.modes.story
+
+    @property
+    def verdict(self) -> str:
+        """What moves with size, and how sure two modes are."""
+        head = f"{group_name(self.group)}: " if self.group else ""
+        modes = "one mode" if self.modes.modes == 1 else self._two()
+        chance = ""
+        if self.success is not None:
+            first, last = (r.success for r in (self.rungs[0], self.rungs[-1]))
+            assert first is not None
+            assert last is not None
+            chance = f"; P(success) {first.estimate:.2g} at {format_count(self.rungs[0].size)}"
+            chance += f", {last.estimate:.2g} at {format_count(self.rungs[-1].size)}"
+        return f"{head}{self.metric}: {SAYS[self.story]} ({modes}){chance}"
+
+    def _two(self) -> str:
+        low, high = self.modes.centres
+        return (
+            f"two modes about {low:.3g} and {high:.3g}, criterion better by {self.modes.gain:.0f}"
+        )
+
+    def chance(self, sizes: Sequence[float] | Floats) -> list[Interval]:
+        """Return the chance that a run makes it at sizes, with intervals.
+
+        Raises
+        ------
+        DesignError
+            Nothing says what success is.
+        """
+        if self.success is None:
+            raise DesignError(
+                "nothing says which runs made it: the runs have one mode. Try: success=0.5, a value of the metric"
+            )
+        p, low, high = self.success.at(np.asarray(sizes, dtype=float), self.level)
+        return [
+            Interval(float(p[i]), float(low[i]), float(high[i]), self.level, "logistic in ln x")
+            for i in range(p.size)
+        ]
+
+    def rows(self) -> list[Row]:
+        """Return one row a size: runs, mean, quantiles, chance of success, each with low and high."""
+        out = []
+        for rung in self.rungs:
+            row: Row = {
+                **self.group,
+                self.column: rung.size,
+                "runs": rung.runs,
+                "seeds": rung.seeds,
+                "mean": rung.mean,
+            }
+            for q, i in rung.quantiles.items():
+                name = f"q{100 * q:.0f}"
+                row |= {name: i.estimate, f"{name}_low": i.low, f"{name}_high": i.high}
+            s = rung.success
+            row |= {"success": None if s is None else s.estimate}
+            row |= {
+                "success_low": None if s is None else s.low,
+                "success_high": None if s is None else s.high,
+            }
+            out.append({**row, "given_success": rung.given_success})
+        return out
+
+    def told(self) -> Row:
+        """Return the story, the modes and the rows."""
+        return {
+            "story": self.story,
+            "modes": self.modes.modes,
+            "gain": self.modes.gain,
+            "centres": self.modes.centres,
+            "half": None if self.success is None else self.success.half,
+            "group": self.group,
+            "sizes": self.rows(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SeedCurves(Results[SeedCurve]):
+    """Distributions over seeds, one curve a condition: in and out of domain side by side.
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> runs = {"pretrain_tokens": np.repeat([1e6, 1e7, 1e8], 4), "pretrain_seed": list(range(4)) * 3,
+    ...         "bleu": [9.0, 9.4, 9.1, 9.3, 12.2, 12.0, 12.5, 12.1, 15.0, 15.4, 15.2, 15.1]}
+    >>> sf.seed_curves(runs, "bleu").only.story
+    'everything shifts'
+    """
+
+    MEMBERS = "curves"
+
+    curves: tuple[SeedCurve, ...]
+    about_data: tuple[str, ...] = ()
+
+    def labels(self, member: SeedCurve) -> Mapping[str, Any]:
+        """Return by what a curve is found: its condition."""
+        return member.group
+
+    @property
+    def only(self) -> SeedCurve:
+        """The curve, where there is one."""
+        if len(self.curves) != 1:
+            raise DesignError(f"{len(self.curves)} curves; choose one: curves[0], or curves['out']")
+        return self.curves[0]
+
+    @property
+    def verdict(self) -> str:
+        """Each curve's own line."""
+        return "; ".join(curve.verdict for curve in self.curves)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Of the curves, then about the data."""
+        return tuple(dict.fromkeys((*(n for c in self for n in c.notes), *self.about_data)))
+
+    def rows(self) -> list[Row]:
+        """Return the rows of all curves."""
+        return [row for curve in self.curves for row in curve.rows()]
+
+
+def seed_curves(
+    data: Any,
+    metric: str,
+    *,
+    success: float | None = None,
+    column: str = "pretrain_tokens",
+    where: Mapping[str, Any] | None = None,
+    level: float = 0.95,
+    mapping: Renames | None = None,
+    allow: Sequence[str] = (),
+) -> SeedCurves:
+    """Describe the distribution over seeds at every size, and what of it moves with size.
+
+    Parameters
+    ----------
+    data, metric, where, mapping, allow
+        As in :func:`scalefit.fit`; every other condition (domain, task, corpus) gets a curve of its own.
+    success : float, optional
+        A run at this value or better made it. Without it the better of two modes says so, where there are two.
+    column : str
+        What the sizes are.
+    level : float
+        Of all intervals.
+
+    Returns
+    -------
+    SeedCurves
+
+    Raises
+    ------
+    DesignError
+        No condition has two sizes and eight runs.
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> rng = np.random.default_rng(0)
+    >>> runs = {"pretrain_tokens": np.repeat([1e6, 1e7, 1e8], 6), "pretrain_seed": list(range(6)) * 3,
+    ...         "accuracy": np.repeat([0.3, 0.5, 0.7], 6) + 0.1 * rng.standard_normal(18)}
+    >>> curve = sf.seed_curves(runs, "accuracy", success=0.5).only
+    >>> [round(i.estimate, 2) for i in curve.chance([1e6, 1e8])]
+    [0.09, 0.83]
+    """
+    check_level(level)
+    table = table_of(
+        data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=[column]
+    )
+    name = table.spelled(metric)
+    found, notes = cells(table, name)
+    groups: dict[tuple[tuple[str, Any], ...], list[Cell]] = {}
+    for cell in found:
+        if cell.key.get(column):
+            rest = tuple((c, v) for c, v in cell.key.items() if c != column)
+            groups.setdefault(rest, []).append(cell)
+    keep = telling([dict(g) for g in groups], [c for c, _ in next(iter(groups), ())])
+    curves, silent = [], []
+    for rest, inside in groups.items():
+        label = {c: v for c, v in rest if c in keep}
+        try:
+            curves.append(_curve(name, column, label, inside, success, level))
+        except DesignError as error:
+            silent.append(f"{group_name(label) or 'all'}: {error}")
+    if not curves:
+        raise DesignError(silent[0].partition(": ")[2] if silent else f"no rows have {column}")
+    return SeedCurves(tuple(curves), (*notes, *silent))
+
+
+def _curve(
+    metric: str,
+    column: str,
+    label: Mapping[str, Any],
+    inside: Sequence[Cell],
+    threshold: float | None,
+    level: float,
+) -> SeedCurve:
+    inside = sorted(inside, key=lambda cell: float(cell.key[column]))
+    groups = [[np.array(list(g.values())) for g in cell.runs.values()] for cell in inside]
+    y = np.concatenate([run for size in groups for run in size])
+    counts = [sum(run.size for run in size) for size in groups]
+    x = np.repeat([float(cell.key[column]) for cell in inside], counts)
+    if len(inside) < LEAST_SIZES or y.size < LEAST_RUNS:
+        raise DesignError(
+            f"{len(inside)} sizes and {y.size} runs; a distribution over sizes needs {LEAST_SIZES} sizes and "
+            f"{LEAST_RUNS} runs at least, and tells modes apart from about ten runs a size"
+        )
+    sign = -1.0 if known_metric(metric).direction == "-" else 1.0
+    modes = two_modes(y, x)
+    made = _made(y, threshold, modes, sign)
+    chances = (
+        [None] * len(inside) if made is None else [_chance(m, level) for m in _cut(made, groups)]
+    )
+    rungs = []
+    for cell, size, chance in zip(inside, groups, chances, strict=True):
+        runs = np.concatenate(size)
+        good = None if made is None else runs[made[x == float(cell.key[column])] >= 0.5]
+        rungs.append(
+            Rung(
+                float(cell.key[column]),
+                runs.size,
+                cell.pretrain,
+                float(np.mean([r.mean() for r in size])),
+                {q: quantile(runs, q, level) for q in QUANTILES},
+                chance,
+                float(good.mean()) if good is not None and good.size else None,
+            )
+        )
+    law = None
+    if made is not None:
+        law = success_law(
+            made, x, max(1.0, design_effect([m >= 0.5 for s in _cut(made, groups) for m in s]))
+        )
+    trend = None if made is None else _trend(x[made >= 0.5], y[made >= 0.5], level)
+    notes = (*_outliers(inside, column, sign), *_few(counts))
+    return SeedCurve(
+        metric, column, label, tuple(rungs), modes, threshold, law, trend, level, notes
+    )
+
+
+def _made(y: Floats, threshold: float | None, modes: Modes, sign: float) -> Floats | None:
+    """Return 1 for runs that made it, 0 for others; None where nothing tells."""
+    if threshold is not None:
+        return np.asarray(sign * y >= sign * threshold, dtype=float)
+    if modes.modes == 1:
+        return None
+    return np.asarray((modes.upper if sign > 0 else 1 - modes.upper) >= 0.5, dtype=float)
+
+
+def _cut(values: Floats, groups: Sequence[Sequence[Floats]]) -> list[list[Floats]]:
+    """Cut a vector over all runs into sizes and pretraining seeds."""
+    flat = iter(np.split(values, np.cumsum([run.size for size in groups for run in size])[:-1]))
+    return [[next(flat) for _ in size] for size in groups]
+
+
+def _chance(made: Sequence[Floats], level: float) -> Interval:
+    return failure_probability([m >= 0.5 for m in made], level)
+
+
+def _trend(x: Floats, y: Floats, level: float) -> tuple[Interval, Interval] | None:
+    """Return the mean of runs that made it at the middle of ln x, and its change per factor ten."""
+    if np.unique(x).size < 2 or y.size < 4:
+        return None
+    u = np.log10(x) - np.log10(x).mean()
+    slope = float(u @ y / (u @ u))
+    dof = y.size - 2
+    sd = float(np.sqrt(np.sum((y - y.mean() - slope * u) ** 2) / dof))
+    far = float(stats.t.ppf(0.5 + level / 2, dof)) * sd
+    ends = [(float(y.mean()), far / np.sqrt(y.size)), (slope, far / np.sqrt(float(u @ u)))]
+    first, second = (Interval(v, v - d, v + d, level, "least squares in ln x") for v, d in ends)
+    return first, second
+
+
+def _outliers(inside: Sequence[Cell], column: str, sign: float) -> list[str]:
+    """Name runs far beyond the others of their size; they stay in."""
+    out = []
+    for cell in inside:
+        runs = [(p, f, v) for p, g in cell.runs.items() for f, v in g.items()]
+        values = np.array([v for _, _, v in runs])
+        mad = float(stats.median_abs_deviation(values, scale="normal")) if values.size >= 6 else 0.0
+        if mad == 0:
+            continue
+        middle = float(np.median(values))
+        for p, f, v in runs:
+            if abs(v - middle) > FAILED_MADS * mad:
+                side = "worse" if sign * (v - middle) < 0 else "better"
+                out.append(
+                    f"{column} {format_count(float(cell.key[column]))}: pretraining seed {p}, finetuning seed {f} "
+                    f"shows {v:.4g}, far {side} than the others ({middle:.4g}); kept"
+                )
+    rest = [f"{len(out) - NAMED} further outlying runs"] if len(out) > NAMED else []
+    return out[:NAMED] + rest
+
+
+def _few(counts: Sequence[int]) -> list[str]:
+    if np.median(counts) >= 10:
+        return []
+    return [
+        f"{int(np.median(counts))} runs a size: the story is told right from about ten, see the simulations"
+    ]

@@ -1,0 +1,204 @@
+"""Scores over sizes and seeds as one mode that moves, or as two whose shares move.
+
+A mean over runs of which some have made it and others have not follows no law: it moves because shares do. So the
+same runs are described in several ways, and the Bayesian information criterion chooses:
+
+one mode: its mean a polynomial in ln x up to one value a size, and one standard deviation or one a size;
+two modes: two normal distributions; the upper one's share is constant or logistic in ln x, and both modes stay where
+they are or move together by a polynomial in ln x.
+
+Source: Zhao et al. 2025, arXiv 2502.17356 (random scaling of emergent capabilities), for the idea of two parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit
+
+from scalefit.types import Floats, Ints
+
+Story = Literal["mixture shift", "everything shifts", "both", "no change"]
+STEPS, TOLERANCE = 80, 1e-6
+FLOOR = (
+    0.05  # of the scores' spread: the least standard deviation of a mode, so that one run is none
+)
+APART = 2.0  # Ashman's D: less, and two normal distributions have one peak
+LEAST_RUNS = 3.0
+DEGREE = 2  # of the polynomial by which both modes move together
+MARGIN = 8.0  # of the criterion, by which two modes must be better: found by benchmarks/simulate_distributions.py
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """Which description the runs support.
+
+    Attributes
+    ----------
+    story : what moves with size.
+    modes : 1 or 2.
+    gain : how much better the criterion finds two modes than one; below 0 they are worse.
+    upper : (n,) probability that each run is of the upper mode; 1 where there is one mode.
+    centres, sds : of the modes, the lower one first, at the middle of ln x.
+    """
+
+    story: Story
+    modes: int
+    gain: float
+    upper: Floats
+    centres: Floats
+    sds: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Scores (n,), the size of each by number, and ln x of the sizes, centred and scaled."""
+
+    y: Floats
+    at: Ints
+    z: Floats
+
+    @property
+    def place(self) -> Floats:
+        return self.z[self.at]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A mixture's likelihood, parameters and memberships."""
+
+    likelihood: float
+    parameters: int
+    upper: Floats
+    centres: Floats
+    sds: Floats
+    sharing: bool
+    moving: bool
+
+    def criterion(self, n: int) -> float:
+        return -2 * self.likelihood + self.parameters * float(np.log(n))
+
+
+def two_modes(y: Floats, x: Floats) -> Modes:
+    """Describe scores ``y`` (n,) at sizes ``x`` (n,) > 0, at least two sizes and eight runs."""
+    sizes, at = np.unique(np.log(x), return_inverse=True)
+    spread = max(float(np.ptp(sizes)), 1e-12)
+    runs = _Runs(y, at.reshape(-1), 2 * (sizes - sizes.mean()) / spread)
+    one, moves = _one_mode(runs)
+    found = [
+        _mixture(runs, sharing, moving) for sharing, moving in product((False, True), repeat=2)
+    ]
+    real = [f for f in found if f is not None and _two_peaks(f)]
+    best = min(real, key=lambda f: f.criterion(y.size), default=None)
+    gain = -np.inf if best is None else one - best.criterion(y.size)
+    if best is None or gain < MARGIN:
+        story: Story = "everything shifts" if moves else "no change"
+        return Modes(
+            story, 1, float(gain), np.ones(y.size), np.array([y.mean()]), np.array([y.std()])
+        )
+    told: dict[tuple[bool, bool], Story] = {
+        (True, False): "mixture shift",
+        (False, True): "everything shifts",
+        (True, True): "both",
+        (False, False): "no change",
+    }
+    return Modes(
+        told[best.sharing, best.moving], 2, float(gain), best.upper, best.centres, best.sds
+    )
+
+
+def _one_mode(runs: _Runs) -> tuple[float, bool]:
+    """Return the criterion of the best one-mode description, and whether its mean moves."""
+    n, k = runs.y.size, runs.z.size
+    counts = np.bincount(runs.at)
+    floor = (FLOOR * max(float(runs.y.std()), 1e-12)) ** 2
+    criteria = {}
+    for degree in sorted({0, 1, min(DEGREE, k - 1), k - 1}):
+        # As free as the shift of two modes, or freer: else a bend of the mean would pass for a second mode.
+        design = runs.place[:, None] ** np.arange(degree + 1)
+        rest = runs.y - design @ np.linalg.lstsq(design, runs.y, rcond=None)[0]
+        squares = np.bincount(runs.at, rest**2).astype(float)
+        each = np.maximum(squares / counts, floor)
+        common = np.full(k, max(float(squares.sum()) / n, floor))
+        for variances, more in ((each, k), (common, 1)):
+            cost = _normal(counts, variances, squares) + (degree + 1 + more) * float(np.log(n))
+            criteria[degree, more] = cost
+    best = min(criteria.values())
+    still = min(cost for (degree, _), cost in criteria.items() if degree == 0)
+    return best, best < still
+
+
+def _normal(counts: Ints, variances: Floats, squares: Floats) -> float:
+    """Return −2 × the likelihood of a normal distribution a size."""
+    return float((counts * np.log(2 * np.pi * variances) + squares / variances).sum())
+
+
+def _two_peaks(f: _Fitted) -> bool:
+    share = f.upper.sum()
+    away = abs(f.centres[1] - f.centres[0]) / np.sqrt(np.mean(f.sds**2))
+    return bool(away > APART and min(share, f.upper.size - share) >= LEAST_RUNS)
+
+
+def _mixture(runs: _Runs, sharing: bool, moving: bool) -> _Fitted | None:
+    """Fit one of the two-mode descriptions from several splits; the most likely end."""
+    medians = np.array([np.median(runs.y[runs.at == k]) for k in range(runs.z.size)])
+    ends = []
+    for values in (runs.y, runs.y - medians[runs.at]) if moving else (runs.y,):
+        for cut in np.quantile(values, (0.2, 0.5, 0.8)):
+            ends.append(_expectation(runs, np.where(values > cut, 0.98, 0.02), sharing, moving))
+    sound = [end for end in ends if end is not None]
+    return max(sound, key=lambda f: f.likelihood, default=None)
+
+
+def _expectation(runs: _Runs, upper: Floats, sharing: bool, moving: bool) -> _Fitted | None:
+    """Run EM from memberships of the upper mode."""
+    shift = runs.place[:, None] ** np.arange(1, (DEGREE if moving else 0) + 1)
+    n, floor = runs.y.size, FLOOR * max(float(runs.y.std()), 1e-12)
+    sds, logit, last = np.full(2, max(float(runs.y.std()) / 2, floor)), np.zeros(2), -np.inf
+    for _ in range(STEPS):
+        if not 1e-6 * n < upper.sum() < (1 - 1e-6) * n:
+            return None
+        centres, moved = _means(runs.y, shift, upper, sds)
+        rest = runs.y - moved
+        off = (rest[:, None] - centres) ** 2
+        both = np.column_stack([1 - upper, upper])
+        sds = np.maximum(np.sqrt((both * off).sum(0) / both.sum(0)), floor)
+        logit = _share(runs, upper, logit, sharing)
+        share = np.clip(expit(logit[0] + logit[1] * runs.place), 1e-9, 1 - 1e-9)
+        dense = -0.5 * off / sds**2 - np.log(sds) + np.log(np.column_stack([1 - share, share]))
+        top = np.logaddexp(dense[:, 0], dense[:, 1])
+        upper, likelihood = np.exp(dense[:, 1] - top), float(top.sum() - n / 2 * np.log(2 * np.pi))
+        if likelihood - last < TOLERANCE * n:
+            break
+        last = likelihood
+    if centres[0] > centres[1]:
+        centres, sds, upper = centres[::-1], sds[::-1], 1 - upper
+    count = 5 + int(sharing) + shift.shape[1]
+    return _Fitted(likelihood, count, upper, centres, sds, sharing, moving)
+
+
+def _means(y: Floats, shift: Floats, upper: Floats, sds: Floats) -> tuple[Floats, Floats]:
+    """Weighted least squares of both centres and the common shift."""
+    n, p = shift.shape
+    design = np.zeros((2 * n, 2 + p))
+    design[:n, 0] = design[n:, 1] = 1.0
+    design[:n, 2:] = design[n:, 2:] = shift
+    weights = np.concatenate([(1 - upper) / sds[0] ** 2, upper / sds[1] ** 2])
+    normal = design.T @ (design * weights[:, None]) + 1e-12 * np.eye(2 + p)
+    best = np.linalg.solve(normal, design.T @ (weights * np.concatenate([y, y])))
+    return best[:2], np.asarray(shift @ best[2:])
+
+
+def _share(runs: _Runs, upper: Floats, logit: Floats, sharing: bool) -> Floats:
+    """One Newton step of the logistic share; where it is constant, its best value."""
+    if not sharing:
+        share = float(upper.mean())
+        return np.array([np.log(share / (1 - share)), 0.0])
+    design = np.column_stack([np.ones(runs.y.size), runs.place])
+    p = expit(design @ logit)
+    curve = design.T @ (design * np.maximum(p * (1 - p), 1e-6)[:, None]) + 1e-6 * np.eye(2)
+    step = np.linalg.solve(curve, design.T @ (upper - p))
+    return np.asarray(np.clip(logit + np.clip(step, -2, 2), -30, 30))
