@@ -28,6 +28,8 @@ from .doors.plan import plan as plan
 from .doors.published import Refit as Refit
 from .doors.published import refit_published as refit_published
 from .doors.rank import rank as rank
+from .doors.stream import Streamed as Streamed
+from .doors.stream import stream as stream
 from .doors.value import value as value
 from .fitting import Card as Card
 from .fitting import Contour as Contour

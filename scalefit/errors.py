@@ -12,6 +12,7 @@
     ├── DesignError (ValueError)           the seeds or cells cannot support the question
     ├── ScoringError (ValueError)          hypotheses, references or sources do not fit together
     ├── LandscapeError (ValueError)        checkpoints cannot be compared
+    ├── ExecutorError (RuntimeError)       workers died, or cannot do what they are given
     ├── UnknownNameError (KeyError)        a collection of results holds nothing of this name
     ├── NoPictureError (TypeError)         there is no picture of this kind of result
     └── MissingDependencyError (ImportError)  an optional extra is not installed
@@ -64,6 +65,10 @@ class ScoringError(ScalefitError, ValueError):
 
 class LandscapeError(ScalefitError, ValueError):
     """Checkpoints cannot be compared."""
+
+
+class ExecutorError(ScalefitError, RuntimeError):
+    """Workers died, or cannot do what they are given."""
 
 
 class UnknownNameError(ScalefitError, KeyError):

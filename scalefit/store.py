@@ -26,6 +26,7 @@ from scalefit.corpora.report import SimilarityReport
 from scalefit.corpora.score import Similarity
 from scalefit.corpora.value import Value, Values
 from scalefit.doors.published import Refit
+from scalefit.doors.stream import Streamed
 from scalefit.errors import FormatError
 from scalefit.files import write_text
 from scalefit.fitting import Card, Contour, Fit, Fits, Influence, Solution
@@ -70,6 +71,7 @@ KINDS: dict[str, type[Result]] = {
     "band": Band,
     "tokens": TokensFor,
     "outlook": Outlook,
+    "stream": Streamed,
     "forecast": Forecast,
     "backtest": Backtest,
     "chain": Chain,

@@ -171,6 +171,7 @@ MADE = {
     sf.Mixture: lambda: sf.fit(table(EVIL), "bleu", where={"corpus": EVIL}),
     sf.Mixtures: lambda: sf.fit_each(table(EVIL, "en"), "bleu"),
     sf.Surface: lambda: sf.fit_joint(both_sizes(), "bleu"),
+    sf.Streamed: lambda: sf.Streamed("fits", (2, 1), (0, 1), ("a note",)),
     sf.Forecast: lambda: sf.forecast(table(EVIL, "en"), target=30.0),
     sf.Outlook: lambda: sf.forecast(table(EVIL, "en"), target=30.0, at="2B")["en"],
     sf.Backtest: lambda: sf.backtest(table(EVIL, "en"), "bleu", ["ceiling"], hold_out=1),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from scalefit.errors import DesignError
+from scalefit.executors import Each, Workers, packs, working
 from scalefit.ingest import table_of
 from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical
@@ -28,6 +30,8 @@ from .verdicts import SCOPES, Decision, Verdict, decide, reason
 
 __all__ = ["align"]
 
+TOGETHER = 64  # groups that are judged together, whoever does it: the last bits depend on it
+
 
 def align(
     data: Any,
@@ -40,6 +44,7 @@ def align(
     where: Mapping[str, Any] | None = None,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
+    executor: Workers = None,
 ) -> AlignmentTable:
     """Judge whether quality grows with pretraining, group by group.
 
@@ -70,6 +75,8 @@ def align(
         of metrics). Used only for groups with one run a size.
     where, mapping, allow
         As in :func:`scalefit.fit`.
+    executor
+        Where the groups are judged, see ``docs/scale.md``; the verdicts are the same wherever that is.
 
     Returns
     -------
@@ -102,12 +109,13 @@ def align(
     if not groups:
         raise DesignError("no row has pretrain_tokens above 0, so there is no curve to judge")
     results, scaled = [], dict[str, None]()
-    for name in metrics:
-        values = whole.where(metric=name).column("value")
-        scale = scale_of(name, values, margin)
-        scaled.update({scale.note: None} if scale.note else {})
-        terms = Terms(scale, round(1 - level, 12), _known_sd(name, seed_sd))
-        results += _judge_groups(whole, groups, name, whole.spelled(loss), terms)
+    with working(executor) as each:
+        for name in metrics:
+            values = whole.where(metric=name).column("value")
+            scale = scale_of(name, values, margin)
+            scaled.update({scale.note: None} if scale.note else {})
+            terms = Terms(scale, round(1 - level, 12), _known_sd(name, seed_sd))
+            results += _judge_groups(whole, groups, name, whole.spelled(loss), terms, each)
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
         level=level,
@@ -155,24 +163,33 @@ def _judge_groups(
     name: str,
     loss: str,
     terms: Terms,
+    each: Each,
 ) -> list[Alignment]:
     """Judge one metric in every group, then look across groups for causes."""
-    cases = [
-        _case(whole, key, rows, name, loss, terms.scale.sign)
-        for key, rows in groups
-        if name in rows.metrics
-    ]
-    # The laws of all curves are fitted together, before any is judged: one by one they were half the time.
-    curves = [curve for case in cases for curve in case.judged]
-    laws = dict(zip(curves, laws_each(curves, terms.scale.sign), strict=True))
-    drafts = [(case.key, case.rows, _judge(case, loss, terms, laws)) for case in cases]
+    there = [(key, rows) for key, rows in groups if name in rows.metrics]
+    asked = ((key, rows, whole.baseline_for(key)) for key, rows in there)
+    judged = each(partial(_judged, name, loss, terms), packs(asked, TOGETHER))
+    results = (one for some in judged for one in some)
+    drafts = [(*group, result) for group, result in zip(there, results, strict=True)]
     return [_with_causes(whole, key, rows, result, drafts) for key, rows, result in drafts]
 
 
+def _judged(
+    name: str,
+    loss: str,
+    terms: Terms,
+    groups: Sequence[tuple[dict[str, Any], Table, Table | None]],
+) -> list[Alignment]:
+    cases = [_case(*group, name, loss, terms.scale.sign) for group in groups]
+    # The laws of all curves are fitted together, before any is judged: one by one they were half the time.
+    curves = [curve for case in cases for curve in case.judged]
+    laws = dict(zip(curves, laws_each(curves, terms.scale.sign), strict=True))
+    return [_judge(case, loss, terms, laws) for case in cases]
+
+
 def _case(
-    whole: Table, key: dict[str, Any], rows: Table, name: str, loss: str, sign: float
+    key: dict[str, Any], rows: Table, baseline: Table | None, name: str, loss: str, sign: float
 ) -> _Case:
-    baseline = whole.baseline_for(key)
     curve = curve_of(rows, name, baseline)
     losses = None if loss == name else curve_of(rows, loss, baseline)
     case = _Case(key, rows, name, curve, losses)

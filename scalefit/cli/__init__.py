@@ -28,6 +28,7 @@ from . import (
     score,
     seeds,
     similarity,
+    stream,
     tokens,
     value,
 )
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "score": score.command,
     "seeds": seeds.command,
     "similarity": similarity.command,
+    "stream": stream.command,
     "tokens": tokens.command,
     "value": value.command,
 }

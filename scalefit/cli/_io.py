@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.cli._cures import in_shell
-from scalefit.errors import FormatError, TableError
+from scalefit.errors import ExecutorError, FormatError, TableError
 from scalefit.files import writing
 from scalefit.result import plain, to_json
 
@@ -73,6 +73,13 @@ def read_table(
     for text in where or ():
         table = table.where(**dict([condition(text)]))
     return table
+
+
+def workers(jobs: int | None, scheduler: str | None) -> int | str | None:
+    """Return where work is done, as ``executor=`` takes it."""
+    if jobs is not None and scheduler is not None:
+        raise ExecutorError("give --jobs for this machine, or --scheduler for a cluster")
+    return scheduler if jobs is None else jobs
 
 
 def numbers(option: str, flag: str) -> list[float]:

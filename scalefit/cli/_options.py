@@ -25,6 +25,12 @@ Rename = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", help="scalefit.toml; default: the one beside the data.")
 ]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", help="Processes of this machine; default: this one.", min=1)
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Or a dask scheduler's address: tcp://host:8786.")
+]
 Allow = Annotated[
     str | None,
     typer.Option("--allow", help="Checks to switch off, comma-separated, e.g. range,fractions."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import Allow, AsJson, By, Config, Level, Rename, Results, Where
+from ._options import Allow, AsJson, By, Config, Jobs, Level, Rename, Results, Scheduler, Where
 
 if TYPE_CHECKING:
     from scalefit import Table
@@ -67,13 +67,15 @@ def command(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show all evidence, not only the table.")
     ] = False,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell corpora that help from corpora of which only cross-entropy says so."""
     import scalefit
     from scalefit.errors import DesignError
 
-    from ._io import names, read_table, save_picture
+    from ._io import names, read_table, save_picture, workers
 
     if fail_on is not None and fail_on not in _STOPS:
         raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
@@ -100,7 +102,7 @@ def command(
     if follow:
         _follow(read, {**options, "planned": planned}, every, looks, fail_on)
         return
-    table = scalefit.align(read(), **options)
+    table = scalefit.align(read(), **options, executor=workers(jobs, scheduler))
     _show(table, as_json=as_json, evidence=evidence)
     if plot is not None:
         save_picture(table.plot(), str(plot))

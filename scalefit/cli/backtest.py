@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, By, Config, File, Metric, Rename, Results, Where
+from scalefit.cli._options import (
+    Allow,
+    AsJson,
+    By,
+    Config,
+    File,
+    Jobs,
+    Metric,
+    Rename,
+    Results,
+    Scheduler,
+    Where,
+)
 
 
 def command(
@@ -35,6 +47,8 @@ def command(
     rename: Rename = None,
     config: Config = None,
     allow: Allow = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     output: File = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,5 +66,6 @@ def command(
         hold_out=hold_out,
         fit_smallest=fit_smallest,
         by=_io.names(by),
+        executor=_io.workers(jobs, scheduler),
     )
     _io.deliver(tested, as_json=as_json, output=output)

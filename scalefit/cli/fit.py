@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, By, Config, Rename, Results, Where
+from scalefit.cli._options import Allow, AsJson, By, Config, Jobs, Rename, Results, Scheduler, Where
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fits
@@ -37,6 +37,8 @@ def command(
         Literal["auto", "linear", "log"] | None,
         typer.Option(help="Compare values or logarithms; auto: logarithms of a quality."),
     ] = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit a law to every group of a results file.
@@ -59,6 +61,7 @@ def command(
     )
     given: dict[str, Any] = {"objective": objective, "delta": delta, "residual": residual}
     options = {name: value for name, value in given.items() if value is not None}
+    options["executor"] = _io.workers(jobs, scheduler)
     if law is None:
         _deliver(sf.fit_each(table, metric, by=_io.names(by), inputs=columns, **options), as_json)
         return

@@ -12,10 +12,12 @@ from scalefit.cli._options import (
     By,
     Config,
     File,
+    Jobs,
     Level80,
     Metric,
     Rename,
     Results,
+    Scheduler,
     Target,
     TargetBleu,
     Through,
@@ -47,6 +49,8 @@ def command(
         str | None,
         typer.Option("--log", help="Append the forecast to this file, to be scored later."),
     ] = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     output: File = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +72,7 @@ def command(
         through=through,
         by=_io.names(by),
         level=level,
+        executor=_io.workers(jobs, scheduler),
     )
     forecast = seen.forecast
     if as_json:

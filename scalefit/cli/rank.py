@@ -12,11 +12,13 @@ from scalefit.cli._options import (
     By,
     Config,
     File,
+    Jobs,
     Level80,
     Metric,
     Over,
     Rename,
     Results,
+    Scheduler,
     Where,
 )
 
@@ -44,6 +46,8 @@ def command(
     allow: Allow = None,
     level: Level80 = 0.8,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     output: File = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +68,7 @@ def command(
         by=_io.names(by),
         level=level,
         seed=seed,
+        executor=_io.workers(jobs, scheduler),
     )
     _io.deliver(ranking, as_json=as_json, output=output)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, FitError, ScalefitError
+from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.backtest import Backtest, run_backtest
@@ -42,6 +43,7 @@ def backtest(
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
     objective: Objective | None = None,
+    executor: Workers = None,
 ) -> Backtest:
     """Hold back the largest sizes of every curve, and score what the mixture, laws and baselines say of them.
 
@@ -63,6 +65,8 @@ def backtest(
         As in :func:`scalefit.forecast`.
     objective : Objective, optional
         What single laws minimise.
+    executor : number of processes, executor or address of a scheduler, optional
+        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
     Raises
     ------
@@ -96,15 +100,17 @@ def backtest(
     forecasters: list[Forecaster] = [mixture_forecaster(name)]
     forecasters += [law_forecaster(law, name, minimised) for law in chosen]
     forecasters += [baseline_forecaster(base) for base in BASELINES]
-    return run_backtest(
-        curves.series(),
-        forecasters,
-        metric=name,
-        relative=falls,
-        groups=curves.groups,
-        hold_out=hold_out,
-        fit_smallest=fit_smallest,
-    )
+    with working(executor) as each:
+        return run_backtest(
+            curves.series(),
+            forecasters,
+            metric=name,
+            relative=falls,
+            groups=curves.groups,
+            hold_out=hold_out,
+            fit_smallest=fit_smallest,
+            each=each,
+        )
 
 
 def _of_rows(

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from scalefit.alignment import AlignmentTable, align
-from scalefit.errors import FitError, ScalefitError
+from scalefit.errors import ExecutorError, FitError, ScalefitError
+from scalefit.executors import Each, here
 from scalefit.fitting.gather import gather_group
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.pool import AUTO, Pool
@@ -36,20 +37,21 @@ class Curves:
         """Return their means over runs."""
         return [series_from(rows) for rows in self.rows]
 
-    def mixtures(self, pool: Pool = AUTO) -> list[Mixture]:
+    def mixtures(self, pool: Pool = AUTO, each: Each = here) -> list[Mixture]:
         """Weigh laws and guesses for all of them, each learning from the others of its pool."""
-        return mixtures_of(self.rows, self.groups, pool)
+        return mixtures_of(self.rows, self.groups, pool, each)
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What a door was asked about: the table, the metric as it spells it, what makes the groups, and notes."""
+    """What a door was asked about: table, metric as it spells it, what makes the groups, notes; and who works."""
 
     table: Table
     metric: str
     by: tuple[str, ...]
     notes: tuple[str, ...]
     loss: str = "cross_entropy"
+    each: Each = here
 
     @property
     def rows(self) -> Table:
@@ -72,7 +74,11 @@ class Asked:
         Forecasts, rankings and the report all ask; this is where the one answer is.
         """
         try:
-            return align(self.table, by=self.by, quality=self.metric, loss=self.loss)
+            return align(
+                self.table, by=self.by, quality=self.metric, loss=self.loss, executor=self.each
+            )
+        except ExecutorError:
+            raise
         except ScalefitError:
             return None
 
@@ -97,7 +103,8 @@ def asked(
     both = [name, *(m for m in map(table.spelled, beside) if m in table.metrics and m != name)]
     apart = grouping(table.where(metric=both), by, used=used)
     said = (*table.notes, *notes, *apart.notes)
-    return Asked(table, name, apart.columns, said, *beside[:1])
+    loss = beside[0] if beside else "cross_entropy"
+    return Asked(table, name, apart.columns, said, loss)
 
 
 def curves_of(

@@ -8,6 +8,7 @@ from typing import Any, overload
 from scalefit import fitting
 from scalefit.doors.curves import CURVE, asked
 from scalefit.errors import FitError
+from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
@@ -104,6 +105,7 @@ def fit_each(
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
     pool: Pool = AUTO,
+    executor: Workers = None,
     **options: Any,
 ) -> Fits | Mixtures:
     """Fit the curve of every group: by a named law, or by mixtures that learn from each other.
@@ -117,6 +119,8 @@ def fit_each(
         vary.
     pool : {"auto", "none"} or columns
         Which curves of the mixture learn from each other: all of them, none, or those that agree in these columns.
+    executor : number of processes, executor or address of a scheduler, optional
+        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
     Returns
     -------
@@ -139,13 +143,22 @@ def fit_each(
         if inputs is not None:
             options["inputs"] = inputs
         return fitting.fit_each(
-            data, metric, law, by=by, where=where, mapping=mapping, allow=allow, **options
+            data,
+            metric,
+            law,
+            by=by,
+            where=where,
+            mapping=mapping,
+            allow=allow,
+            executor=executor,
+            **options,
         )
     _no_options(options)
     column = (_one_input(inputs) or {CURVE.inputs[0]: "pretrain_tokens"})[CURVE.inputs[0]]
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=(column,))
     curves = what.curves_over(column)
-    return Mixtures(tuple(curves.mixtures(pool)), curves.failures, what.notes)
+    with working(executor) as each:
+        return Mixtures(tuple(curves.mixtures(pool, each)), curves.failures, what.notes)
 
 
 def _no_options(options: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from scalefit.doors.curves import Asked, Curves, asked, curves_of
 from scalefit.doors.flags import Flag, flags
 from scalefit.errors import DomainError, TableError
+from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.engines import check_target, engine_for
 from scalefit.forecasting.forecast import Forecast, Question
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
@@ -43,6 +44,7 @@ def forecast(
     pool: Pool = AUTO,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
+    executor: Workers = None,
 ) -> Forecast:
     """Say for every group of a table how a metric goes on, and what a target takes.
 
@@ -74,6 +76,8 @@ def forecast(
         Own name -> canonical name, for columns and metrics.
     allow : sequence of str
         Checks of the table to switch off.
+    executor : number of processes, executor or address of a scheduler, optional
+        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
     Returns
     -------
@@ -101,7 +105,8 @@ def forecast(
     True
     """
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,))
-    return forecast_of(what, target, sizes_of(at), level, pool)
+    with working(executor) as each:
+        return forecast_of(replace(what, each=each), target, sizes_of(at), level, pool)
 
 
 def forecast_of(
@@ -120,7 +125,7 @@ def forecast_of(
         name: what.curves if name == what.metric else curves_of(table, name, what.by)
         for name in names
     }
-    mixtures = {name: _by_name(c, pool) for name, c in curves.items()}
+    mixtures = {name: _by_name(c, pool, what.each) for name, c in curves.items()}
     tokens = _tokens(mixtures[what.metric], question)
     second = _second_way(what, mixtures, question)
     outlooks = tuple(
@@ -197,8 +202,8 @@ def sizes_of(at: float | str | Sequence[float | str]) -> tuple[float, ...]:
     return tuple(float(x) for x in numbers if x is not None)
 
 
-def _by_name(curves: Curves, pool: Pool) -> dict[str, Mixture]:
-    return {group_name(m.group): m for m in curves.mixtures(pool)}
+def _by_name(curves: Curves, pool: Pool, each: Each) -> dict[str, Mixture]:
+    return {group_name(m.group): m for m in curves.mixtures(pool, each)}
 
 
 def _tokens(mixtures: Mapping[str, Mixture], question: Question) -> dict[str, TokensFor]:

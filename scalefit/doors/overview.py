@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scalefit.alignment import AlignmentTable
 from scalefit.corpora.ranking import Rankings
 from scalefit.doors.curves import Asked, asked
 from scalefit.doors.forecast import forecast_of, sizes_of
 from scalefit.doors.rank import RankedBy, rank_of
-from scalefit.errors import ScalefitError
+from scalefit.errors import ExecutorError, ScalefitError
+from scalefit.executors import Workers, working
 from scalefit.forecasting.forecast import Forecast
 from scalefit.table import Table
 
@@ -38,12 +39,16 @@ def overview(
     through: str,
     by: Sequence[str] | None,
     level: float,
+    executor: Workers = None,
 ) -> Overview:
     """Forecast every curve once, and rank them by the target, or else at the first size asked for."""
     what = asked(table, metric, where=None, by=by, mapping=None, allow=(), beside=(through,))
     sizes = sizes_of(at)
-    forecast = forecast_of(what, target, sizes, level)
-    return Overview(what, forecast, _ranking(what, forecast, sizes))
+    with working(executor) as each:
+        what = replace(what, each=each)
+        forecast = forecast_of(what, target, sizes, level)
+        ranking = _ranking(what, forecast, sizes)
+    return Overview(what, forecast, ranking)
 
 
 def _ranking(what: Asked, forecast: Forecast, sizes: tuple[float, ...]) -> Rankings | None:
@@ -54,5 +59,7 @@ def _ranking(what: Asked, forecast: Forecast, sizes: tuple[float, ...]) -> Ranki
     curves = [o.curves[what.metric] for o in forecast if what.metric in o.curves]
     try:
         return rank_of(what, curves, RankedBy(at, question.target, level=question.level))
+    except ExecutorError:
+        raise
     except ScalefitError:
         return None

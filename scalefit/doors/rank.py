@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from scalefit.corpora.ranking import (
 from scalefit.doors.curves import Asked, asked
 from scalefit.doors.flags import Flag, flags
 from scalefit.doors.forecast import sizes_of
-from scalefit.errors import DesignError, DomainError, ScalefitError
+from scalefit.errors import DesignError, DomainError, ExecutorError, ScalefitError
+from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.backtest import run_backtest
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import mixture_forecaster
@@ -50,6 +51,7 @@ def rank(
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
     seed: int = 0,
+    executor: Workers = None,
 ) -> Rankings:
     """Rank corpora (or any procedure) at a size nobody has run, or by the tokens that a target takes.
 
@@ -71,6 +73,8 @@ def rank(
         Confidence of intervals.
     seed : int
         Of the draws.
+    executor : number of processes, executor or address of a scheduler, optional
+        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
     Returns
     -------
@@ -104,7 +108,8 @@ def rank(
         )
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     question = RankedBy(None if at is None else sizes_of(at)[0], target, over, cost, level, seed)
-    return rank_of(what, what.curves.mixtures(), question)
+    with working(executor) as each:
+        return rank_of(replace(what, each=each), what.curves.mixtures(each=each), question)
 
 
 def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Rankings:
@@ -117,7 +122,7 @@ def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Ran
         )
     if question.target is not None:
         check_target(question.target, name, values_of(mixtures))
-    shared = _shared(mixtures, over)
+    shared = _shared(mixtures, over, what.each)
     verdicts = flags(what)
     failures = dict(what.curves.failures)
     rankings = []
@@ -271,7 +276,7 @@ def _crossings(
     return tuple(c for c in out if c is not None and c.never < 0.5)
 
 
-def _shared(mixtures: Sequence[Mixture], over: str) -> float:
+def _shared(mixtures: Sequence[Mixture], over: str, each: Each) -> float:
     """Return the correlation of forecast errors within a setting, from the table's own backtest.
 
     A test set that is easier than thought, or a plateau that all corpora reach, moves their curves together; in a
@@ -286,7 +291,10 @@ def _shared(mixtures: Sequence[Mixture], over: str) -> float:
             relative=False,
             groups=groups,
             hold_out=1,
+            each=each,
         )
+    except ExecutorError:
+        raise
     except ScalefitError:
         return 0.0
     inside: dict[str, list[float]] = {}

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from scalefit.errors import ScalefitError
+from scalefit.executors import Workers, packs, working
 from scalefit.fitting.fit import fit
 from scalefit.fitting.result import Fit
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.result import Results, Row, common_notes
-from scalefit.table import grouping
+from scalefit.table import Table, grouping
 from scalefit.types import Renames
+
+TOGETHER = 16  # groups that travel together: their fits take longer than their journey
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ def fit_each(
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
     progress: bool | None = None,
+    executor: Workers = None,
     **options: Any,
 ) -> Fits:
     """Fit ``law`` to every group of ``by``, with a progress bar on long work.
@@ -145,6 +150,8 @@ def fit_each(
         others where they vary. What tells rows of one run apart splits the groups further.
     progress : bool, optional
         Force the bar on or off; by default it shows from 50 groups on.
+    executor : number of processes, executor or address of a scheduler, optional
+        Where the groups are fitted, see ``docs/scale.md``; the fits are the same wherever that is.
     **options
         Passed to :func:`scalefit.fit`.
 
@@ -167,13 +174,31 @@ def fit_each(
     table = table.where(metric=name)
     apart = grouping(table, by, used=used)
     groups = table.groups(apart.columns)
-    fits, failures = [], []
     quiet = len(groups) < 50 if progress is None else not progress
-    for key, rows in tqdm(groups, desc=f"fit {metric}", disable=quiet):
+    fitted: list[Fit | FitFailure] = []
+    with (
+        working(executor) as each,
+        tqdm(desc=f"fit {metric}", total=len(groups), disable=quiet) as bar,
+    ):
+        for some in each(partial(_fitted, name, law, options), packs(groups, TOGETHER)):
+            fitted += some
+            bar.update(len(some))
+    failures = tuple(one for one in fitted if isinstance(one, FitFailure))
+    fits = tuple(one for one in fitted if isinstance(one, Fit))
+    return Fits(apart.columns, fits, failures, apart.notes)
+
+
+def _fitted(
+    metric: str,
+    law: str | Law | Callable[..., Any],
+    options: Mapping[str, Any],
+    groups: Sequence[tuple[Mapping[str, Any], Table]],
+) -> list[Fit | FitFailure]:
+    """Fit each of some groups; one that cannot be fitted costs the others nothing."""
+    done: list[Fit | FitFailure] = []
+    for key, rows in groups:
         try:
-            fitted = fit(rows, name, law, **options)
+            done.append(replace(fit(rows, metric, law, **options), group=dict(key)))
         except ScalefitError as error:
-            failures.append(FitFailure(key, str(error)))
-            continue
-        fits.append(replace(fitted, group=dict(key)))
-    return Fits(apart.columns, tuple(fits), tuple(failures), apart.notes)
+            done.append(FitFailure(key, str(error)))
+    return done

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from scalefit.errors import DesignError
+from scalefit.executors import Each, here
 from scalefit.forecasting.baselines import BASELINES
 from scalefit.forecasting.forecasters import Forecaster
+from scalefit.forecasting.predictive import Predictive
 from scalefit.forecasting.score import interval_score
 from scalefit.forecasting.series import Series
 from scalefit.result import Result, Row
@@ -170,6 +173,7 @@ def run_backtest(
     groups: Sequence[Mapping[str, Any]],
     hold_out: int | None = None,
     fit_smallest: int | None = None,
+    each: Each = here,
 ) -> Backtest:
     """Hold back the ends of curves and let every forecaster say what comes.
 
@@ -183,6 +187,8 @@ def run_backtest(
         Hold out this many largest sizes, once; without it and ``fit_smallest``, 1 … 5 of them, in turn.
     fit_smallest : int, optional
         Keep this many smallest sizes, once, and hold out the rest (Isik et al.: four).
+    each : Each
+        Where every forecaster at every origin does its work.
 
     Raises
     ------
@@ -191,15 +197,18 @@ def run_backtest(
     """
     held: list[Held] = []
     refused: dict[str, int] = {}
-    for kept in _origins(curves, hold_out, fit_smallest):
-        short = [curves[i].head(k) for i, k in kept]
-        at = [curves[i].x[k:] for i, k in kept]
-        for forecaster in forecasters:
-            for (i, k), x, said in zip(kept, at, forecaster.forecast(short, at), strict=True):
-                if said is None:
-                    refused[forecaster.name] = refused.get(forecaster.name, 0) + x.size
-                    continue
-                held.extend(_held(forecaster.name, i, curves[i], k, said))
+    asked = [
+        (forecaster, kept)
+        for kept in _origins(curves, hold_out, fit_smallest)
+        for forecaster in forecasters
+    ]
+    for (forecaster, kept), every in zip(asked, each(partial(_say, curves), asked), strict=True):
+        for (i, k), said in zip(kept, every, strict=True):
+            if said is None:
+                beyond = len(curves[i]) - k
+                refused[forecaster.name] = refused.get(forecaster.name, 0) + beyond
+                continue
+            held.extend(_held(forecaster.name, i, curves[i], k, said))
     if not held:
         longest = max((len(c) for c in curves), default=0)
         raise DesignError(
@@ -207,6 +216,16 @@ def run_backtest(
             "measure more sizes, or ask for fewer with hold_out=1"
         )
     return Backtest(metric, relative, tuple(held), tuple(groups), refused)
+
+
+def _say(
+    curves: Sequence[Series], asked: tuple[Forecaster, list[tuple[int, int]]]
+) -> list[Predictive | None]:
+    """Return what a forecaster says of curves that are cut after so many sizes."""
+    forecaster, kept = asked
+    return forecaster.forecast(
+        [curves[i].head(k) for i, k in kept], [curves[i].x[k:] for i, k in kept]
+    )
 
 
 def _origins(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from scalefit.fitting import Objective
 from scalefit.forecasting.baselines import BASELINES
@@ -29,29 +30,31 @@ class Forecaster:
 
 def mixture_forecaster(metric: str) -> Forecaster:
     """Return the mixture that suits the metric; it learns from the curves it is given, and from nothing later."""
-    engine = engine_for(metric)
-
-    def forecast(curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
-        return [*engine.forecast(curves, at, engine.learn(curves), "run")]
-
-    return Forecaster(MIXTURE, forecast)
+    return Forecaster(MIXTURE, partial(_by_mixture, metric))
 
 
 def baseline_forecaster(name: str) -> Forecaster:
     """Return a baseline by its name."""
-    return Forecaster(
-        name, lambda curves, at: [BASELINES[name](c, x) for c, x in zip(curves, at, strict=True)]
-    )
+    return Forecaster(name, partial(_by_baseline, name))
 
 
 def law_forecaster(law: str | Law, metric: str, objective: Objective) -> Forecaster:
     """Return a single law, fitted to each curve alone, with its own band of a new run."""
     chosen = get_law(law)
+    return Forecaster(chosen.name, partial(_by_law, chosen, metric, objective))
 
-    def forecast(curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
-        return [
-            forecast_by_law(chosen, metric, objective, c, x)
-            for c, x in zip(curves, at, strict=True)
-        ]
 
-    return Forecaster(chosen.name, forecast)
+# Functions with a name travel to other processes; closures do not.
+def _by_mixture(metric: str, curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
+    engine = engine_for(metric)
+    return [*engine.forecast(curves, at, engine.learn(curves), "run")]
+
+
+def _by_baseline(name: str, curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
+    return [BASELINES[name](c, x) for c, x in zip(curves, at, strict=True)]
+
+
+def _by_law(
+    law: Law, metric: str, objective: Objective, curves: Sequence[Series], at: Sequence[Floats]
+) -> Forecasts:
+    return [forecast_by_law(law, metric, objective, c, x) for c, x in zip(curves, at, strict=True)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from scalefit.errors import DomainError, ScalefitError
+from scalefit.executors import Each, here, packs
 from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.engines import ends_of, engine_for
@@ -30,6 +32,7 @@ from scalefit.units import format_count
 
 AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])
 TIMES = (2.0, 10.0, 100.0)
+TOGETHER = 32  # curves that are forecast together, whoever does it: the last bits depend on it
 SHOWN = 0.05  # a member that carries less is not named in one line
 
 
@@ -277,9 +280,14 @@ def series_from(observations: Observations) -> Series:
 
 
 def mixtures_of(
-    rows: Sequence[Observations], groups: Sequence[Mapping[str, Any]], pool: Pool = "auto"
+    rows: Sequence[Observations],
+    groups: Sequence[Mapping[str, Any]],
+    pool: Pool = "auto",
+    each: Each = here,
 ) -> list[Mixture]:
     """Weigh laws and guesses for the curves of one table and one metric, each pool learning from its own curves.
+
+    What a pool teaches is learned here; then ``each`` forecasts its curves, some at a time.
 
     Raises
     ------
@@ -298,8 +306,8 @@ def mixtures_of(
     for members in pools_of(groups, pool):
         some = [curves[i] for i in members]
         learned = engine.learn(some)
-        ahead = engine.forecast(some, [c.x[-1] * AHEAD for c in some], learned, "run")
-        for i, said in zip(members, ahead, strict=True):
+        ahead = each(partial(_ahead, rows[0].metric, learned), packs(some, TOGETHER))
+        for i, said in zip(members, chain.from_iterable(ahead), strict=True):
             notes = (*rows[i].notes, *said.notes)
             siblings = len(members) - 1
             out[i] = Mixture(rows[i], curves[i], learned, said, dict(groups[i]), siblings, notes)
@@ -309,6 +317,10 @@ def mixtures_of(
 def values_of(mixtures: Iterable[Mixture]) -> Floats:
     """Return all values measured of the curves of one metric."""
     return np.concatenate([m.observations.values for m in mixtures])
+
+
+def _ahead(metric: str, learned: Any, curves: Sequence[Series]) -> list[Predictive]:
+    return engine_for(metric).forecast(curves, [c.x[-1] * AHEAD for c in curves], learned, "run")
 
 
 def reaches(mixtures: Sequence[Mixture], target: float) -> list[Reach]:

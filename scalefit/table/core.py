@@ -97,6 +97,10 @@ class Table:
         frame = self.columns.frame
         return frame if len(frame) == len(self) else frame.iloc[self.rows].reset_index(drop=True)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process with the rows that it has, not with all it was cut from."""
+        return Table.of, (self.frame, self.notes)
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.rows)

@@ -46,6 +46,7 @@ def test_a_public_grid_of_images_says_where_pretraining_fades(shared):
     small = [c for c in full.cells if c.finetune <= 10_000]
     large = [c for c in full.cells if c.finetune == 100_000]
     assert {c.state for c in small} == {"helps"}
-    assert "harms" not in {c.state for c in full.cells} and {c.state for c in large} == {"unsure"}
+    assert "harms" not in {c.state for c in full.cells}
+    assert {c.state for c in large} == {"unsure"}
     assert 10_000 < full.fades < 100_000
     assert all(0 < c.effective < 10 * c.finetune for c in small)
