@@ -92,13 +92,17 @@ class Result:
         """Return the rows as people read them; by default the numbers themselves."""
         return self.rows()
 
+    def above(self) -> tuple[str, ...]:
+        """Return lines that stand between the verdict and the table, in text and HTML alike."""
+        return ()
+
     def beneath(self) -> tuple[str, ...]:
         """Return lines that stand below the table, in text and HTML alike."""
         return ()
 
     def lines(self) -> list[str]:
         """Return what stands between the verdict and the notes in a text."""
-        return [*text_table(self.shown()), *self.beneath()]
+        return [*self.above(), *text_table(self.shown()), *self.beneath()]
 
     def told(self) -> Mapping[str, Any]:
         """Return what :meth:`to_dict` says besides verdict and notes: the fields."""
@@ -129,7 +133,8 @@ class Result:
         return str(self)
 
     def _repr_html_(self) -> str:
-        table = html_table(self.shown()) + html_lines(self.beneath())
+        above = "".join(f"<p>{html.escape(line)}</p>" for line in self.above())
+        table = above + html_table(self.shown()) + html_lines(self.beneath())
         return html_verdict(self.heading) + table + html_notes(self.notes)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:

@@ -15,6 +15,7 @@ from . import (
     align,
     backtest,
     compare,
+    doctor,
     fit,
     forecast,
     ingest,
@@ -33,11 +34,13 @@ from . import (
     value,
 )
 from ._guard import guarded
+from ._quiet import can_be_quiet
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "align": align.command,
     "backtest": backtest.command,
     "compare": compare.command,
+    "doctor": doctor.command,
     "fit": fit.command,
     "forecast": forecast.command,
     "ingest": ingest.command,
@@ -60,7 +63,7 @@ app = typer.Typer(
     name="scalefit",
     help="Transfer scaling laws: fit, forecast, and flag misaligned pretraining data.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -84,7 +87,7 @@ def _root(
 
 
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name)(can_be_quiet(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

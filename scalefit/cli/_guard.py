@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from scalefit.cli._cures import in_shell
+from scalefit.cli._quiet import aside
 from scalefit.errors import ScalefitError, ScalefitWarning
 
 BAD_INPUT = 2
@@ -49,7 +50,7 @@ def warnings_on_one_line() -> Iterator[None]:
 
         def show(message: Any, category: Any, *rest: Any, **more: Any) -> None:
             if issubclass(category, ScalefitWarning):
-                print(f"scalefit: note: {one_line(message)}", file=sys.stderr)
+                aside(f"scalefit: note: {one_line(message)}")
             else:
                 usual(message, category, *rest, **more)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.cli._cures import in_shell
+from scalefit.cli._quiet import aside
 from scalefit.errors import ExecutorError, FormatError, TableError
 from scalefit.files import writing
 from scalefit.result import plain, to_json
@@ -106,20 +107,26 @@ def names(option: str | None) -> list[str] | None:
 
 
 PICTURES = (".png", ".svg", ".pdf")
+DRAWN = (*PICTURES, ".eps", ".jpg", ".jpeg", ".pgf", ".ps", ".svgz", ".tif", ".tiff", ".webp")
 TABLES = (".csv", ".tsv", ".md", ".tex")
 
 
-def check_suffix(path: str | None) -> None:
-    """Refuse a file whose suffix says nothing, before any work is done.
+def check_suffix(
+    path: str | None, known: Sequence[str] = (*PICTURES, *TABLES, ".json", ".html")
+) -> None:
+    """Refuse a file whose suffix says nothing, or which cannot be written, before any work is done.
 
     Raises
     ------
     FormatError
-        The message lists the suffixes there are.
+        The message lists the suffixes there are, or names the folder that is not.
     """
-    known = (*PICTURES, *TABLES, ".json", ".html")
-    if path is not None and Path(path).suffix.lower() not in known:
+    if path is None:
+        return
+    if Path(path).suffix.lower() not in known:
         raise FormatError(f"{path}: its suffix must say what to write: {', '.join(known)}")
+    if not Path(path).absolute().parent.is_dir():
+        raise FormatError(f"{path}: there is no folder {Path(path).parent}; make it first")
 
 
 def deliver(result: Any, *, as_json: bool, output: str | None) -> None:
@@ -127,9 +134,23 @@ def deliver(result: Any, *, as_json: bool, output: str | None) -> None:
     if as_json:
         write_json(result)
     else:
-        print(result)
+        show(result)
     if output is not None:
         save_result(result, output)
+
+
+def show(result: Any) -> None:
+    """Write a result for people: its line, its table as wide as the terminal, what stands below; notes to stderr."""
+    from scalefit.result import Result
+
+    if type(result).lines is not Result.lines:  # it has a text of its own
+        print(result)
+        return
+    print("\n".join([result.heading, *result.above()]))
+    write_rows(result.shown(), as_json=False)
+    for line in result.beneath():
+        print(line)
+    write_notes(result.notes)
 
 
 def save_result(result: Any, path: str) -> None:
@@ -151,7 +172,7 @@ def save_result(result: Any, path: str) -> None:
         ".tex": result.to_latex,
     }
     write_text(path, texts[suffix]())
-    print(f"wrote {path}", file=sys.stderr)
+    aside(f"wrote {path}")
 
 
 def write_json(value: Any) -> None:
@@ -173,7 +194,7 @@ def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
 def write_notes(notes: Iterable[str]) -> None:
     """Write notes to stderr, one a line, so that stdout stays what was asked for."""
     for note in notes:
-        print(f"note: {in_shell(note)}", file=sys.stderr)
+        aside(f"note: {in_shell(note)}")
 
 
 def save_picture(picture: Any, path: str) -> None:
@@ -190,7 +211,7 @@ def save_picture(picture: Any, path: str) -> None:
         raise FormatError(f"{path}: no picture format {suffix!r}; there are {', '.join(known)}")
     with writing(path) as half:
         picture.savefig(half, dpi=150)
-    print(f"wrote {path}", file=sys.stderr)
+    aside(f"wrote {path}")
 
 
 def write_result(result: Any, *, as_json: bool) -> None:

@@ -75,12 +75,13 @@ def command(
     import scalefit
     from scalefit.errors import DesignError
 
-    from ._io import names, read_table, save_picture, workers
+    from ._io import DRAWN, check_suffix, names, read_table, save_picture, workers
 
     if fail_on is not None and fail_on not in _STOPS:
         raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
     if follow and results == "-":
         raise DesignError("--follow reads a file again and again, and stdin only once; give a path")
+    check_suffix(None if plot is None else str(plot), known=DRAWN)
     if adjust not in ("holm", "bh", "none"):
         raise DesignError(f"--adjust {adjust}: needed holm, bh or none")
     options: dict[str, Any] = {

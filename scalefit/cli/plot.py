@@ -34,6 +34,7 @@ def command(
 
     if output is None and not as_json:
         raise FormatError("nothing to write: needed -o PICTURE, e.g. -o curves.png, or --json")
+    _io.check_suffix(output, known=_io.DRAWN)
     asked: dict[str, Any] = {"target": target, "reach": reach, "level": level}
     found = _fits.read_fits(fits)
     one = curve_of_one(found[0], **asked) if len(found) == 1 else None

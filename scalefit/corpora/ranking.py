@@ -160,9 +160,9 @@ class Ranking(Result):
         show = format_count if self.in_tokens else short
         return f"{show(standing.estimate)} [{show(standing.low)}, {show(standing.high)}]"
 
-    def lines(self) -> list[str]:
-        """Return the table, then the crossings."""
-        return [*super().lines(), *(str(c) for c in self.crossings)]
+    def beneath(self) -> tuple[str, ...]:
+        """Return the crossings."""
+        return tuple(str(c) for c in self.crossings)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -206,10 +206,9 @@ class Rankings(Results[Ranking]):
         """Return one row a setting and corpus."""
         return [row for ranking in self for row in ranking.rows()]
 
-    def lines(self) -> list[str]:
-        """Return the verdict of every setting, then the table."""
-        verdicts = [ranking.verdict for ranking in self] if len(self) > 1 else []
-        return [*verdicts, *super().lines()]
+    def above(self) -> tuple[str, ...]:
+        """Return the verdict of every setting, where there are several."""
+        return tuple(ranking.verdict for ranking in self) if len(self) > 1 else ()
 
 
 def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = DRAWS) -> Floats:

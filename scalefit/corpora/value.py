@@ -205,10 +205,9 @@ class Values(Results[Value]):
         """Return one row a cell of every group."""
         return [row for value in self for row in value.rows()]
 
-    def lines(self) -> list[str]:
-        """Return the verdict of every group, then the table."""
-        verdicts = [value.verdict for value in self] if len(self) > 1 else []
-        return [*verdicts, *super().lines()]
+    def above(self) -> tuple[str, ...]:
+        """Return the verdict of every group, where there are several."""
+        return tuple(value.verdict for value in self) if len(self) > 1 else ()
 
 
 def value_of(

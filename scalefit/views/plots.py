@@ -198,8 +198,9 @@ def draw_curve(
     """
     style = look(index)
     axes.plot(
-        curve.x, curve.y, ls="", ms=4.5, mfc="white", mew=1.2, zorder=3, gid="points", **style
-    )
+        curve.x, curve.y, ls="", ms=4.5, mfc="white", mew=1.2, zorder=3, gid="points",
+        label=curve.label or "run", **style,
+    )  # fmt: skip
     if run and curve.run is not None:
         _band(axes, curve.run, style["color"], 0.10, "run")
     if curve.mean is None:

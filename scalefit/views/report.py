@@ -1,4 +1,4 @@
-"""A report as one HTML file: sentences, pictures as inline SVG, tables, notes."""
+"""A report as one HTML file: sentences, pictures as inline SVG, tables that sort and filter, notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from scalefit.result import cell, columns
 from scalefit.version import __version__
-from scalefit.views.tables import is_numeric
+from scalefit.views.tables import is_number, is_numeric
 
 Row = Mapping[str, Any]
 
@@ -47,5 +47,8 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(cell=cell, columns=columns, numeric=is_numeric)
-    return environment.get_template("report.html").render(report=report, version=__version__)
+    environment.filters.update(cell=cell, columns=columns, numeric=is_numeric, is_number=is_number)
+    script, _, _ = PackageLoader("scalefit.views").get_source(environment, "report.js")
+    return environment.get_template("report.html").render(
+        report=report, version=__version__, script=script
+    )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from scalefit.errors import NoPictureError
-from scalefit.units import format_count
+from scalefit.units import format_count, short
 
 # Okabe and Ito's palette, without yellow (too pale on white) and black (kept for text); then Tol's wine.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
@@ -33,12 +36,38 @@ class Picture(Figure):
 
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scalefit"}):
             text = self._drawn("svg", metadata={"Date": None}).decode("utf-8")
-        return text[text.index("<svg") :]
+        return told(text[text.index("<svg") :], self.axes)
 
     def _drawn(self, kind: str, **options: Any) -> bytes:
         buffer = io.BytesIO()
         self.savefig(buffer, format=kind, **options)
         return buffer.getvalue()
+
+
+_MARKS = re.compile(r'<g id="points">.*?</g>\s*</g>', re.DOTALL)
+_MARK = re.compile(r"<use ([^>]*)/>")
+
+
+def told(svg: str, axes: Iterable[Axes]) -> str:
+    """Return an SVG whose marks of runs tell their values where a pointer rests on them.
+
+    Marks are drawn in the order of their line's data; a line that lost some (not a number, out of sight) stays mute.
+    """
+    lines = [line for each in axes for line in each.lines if line.get_gid() == "points"]
+    groups = iter(lines)
+
+    def group(match: re.Match[str]) -> str:
+        line = next(groups, None)
+        pairs = [] if line is None else np.column_stack(line.get_data()).tolist()
+        if line is None or len(_MARK.findall(match[0])) != len(pairs):
+            return match[0]
+        name = "" if str(line.get_label()).startswith("_") else f"{line.get_label()}: "
+        texts = iter(f"{name}{short(y)} at {format_count(x)}" for x, y in pairs)
+        return _MARK.sub(
+            lambda mark: f"<use {mark[1]}><title>{html.escape(next(texts))}</title></use>", match[0]
+        )
+
+    return _MARKS.sub(group, svg)
 
 
 def picture(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> Any:

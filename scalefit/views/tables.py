@@ -9,7 +9,7 @@ from typing import Any, Literal
 from scalefit.result import cell, columns
 
 Row = Mapping[str, Any]
-PIPED = 160
+PIPED, LONG = 160, 26
 KEYS = (
     "corpus",
     "task",
@@ -24,15 +24,19 @@ KEYS = (
 
 def is_numeric(rows: Iterable[Row], name: str) -> bool:
     """Whether a column holds numbers, so that it is set to the right."""
-    found = [row.get(name) for row in rows]
-    return any(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
+    return any(is_number(row.get(name)) for row in rows)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a cell is a number; yes and no are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     """Print rows as a table that fits the terminal.
 
-    Keys that are the same in all rows go into the title; in a narrow terminal an interval
-    stands below its estimate.
+    Keys that are the same in all rows go into the title; in a narrow terminal long texts go below the table,
+    and an interval stands below its estimate.
     """
     rows, screen = list(rows), console()
     if not rows:
@@ -42,9 +46,51 @@ def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     title = " · ".join(filter(None, (title, shared)))
     if title:
         screen.print(title, soft_wrap=True)
-    table = rich_table(rows)
-    wanted = screen.measure(table, options=screen.options.update(max_width=10_000)).maximum
-    screen.print(rich_table(rows, narrow=True) if wanted > screen.width else table)
+    table, beneath = rich_table(rows), []
+    if not _fits(table, screen):
+        left = long_texts(rows)
+        table = rich_table(rows, narrow=True)
+        while left and not _fits(table, screen):
+            rows, more = put_beneath(rows, left.pop())
+            beneath += more
+            table = rich_table(rows, narrow=True)
+    screen.print(table)
+    for line in beneath:
+        screen.print(line, soft_wrap=True)
+
+
+def _fits(table: Any, screen: Any) -> bool:
+    wide = screen.options.update(max_width=10_000)
+    return bool(screen.measure(table, options=wide).maximum <= screen.width)
+
+
+def long_texts(rows: Sequence[Row]) -> list[str]:
+    """Return columns of long texts, the longest last; an interval is no text, it may stand on a line of its own."""
+    lengths = {
+        name: max(len(cell(row.get(name), name)) for row in rows)
+        for name in columns(rows)[1:]
+        if not any(" [" in cell(row.get(name), name) for row in rows)
+    }
+    return sorted((n for n, length in lengths.items() if length > LONG), key=lambda n: lengths[n])
+
+
+def put_beneath(rows: Sequence[Row], name: str) -> tuple[list[Row], list[str]]:
+    """Take a column out of rows: what it says becomes lines, each once for all rows that it is true of.
+
+    Examples
+    --------
+    >>> rows = [{"corpus": "fr", "advice": "Go on."}, {"corpus": "en", "advice": "Go on."}]
+    >>> put_beneath(rows, "advice")
+    ([{'corpus': 'fr'}, {'corpus': 'en'}], ['fr, en: Go on.'])
+    """
+    first = columns(rows)[0]
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        said.setdefault(cell(row.get(name), name), []).append(cell(row.get(first), first))
+    kept: list[Row] = [{k: v for k, v in row.items() if k != name} for row in rows]
+    return kept, [
+        f"{', '.join(who)}: {text}" for text, who in said.items() if text not in ("", "–")
+    ]
 
 
 def console() -> Any:
@@ -62,7 +108,8 @@ def rich_table(rows: Iterable[Row], *, narrow: bool = False) -> Any:
     from rich.table import Table
 
     rows = list(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    padding = (0, 1, 0, 0) if narrow else (0, 1)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
     for name in columns(rows):
         side: Literal["left", "right"] = "right" if is_numeric(rows, name) else "left"
         table.add_column(name.replace("_", " "), justify=side, overflow="fold")

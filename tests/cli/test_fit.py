@@ -139,7 +139,7 @@ def test_plot_needs_somewhere_to_draw(scalefit, stored):
 def test_plot_knows_its_formats(scalefit, stored, tmp_path):
     ran = scalefit("plot", "-", "-o", tmp_path / "curve.doc", stdin=stored)
     assert ran.code == 2
-    assert "curve.doc: no picture format 'doc'; there are " in ran.err
+    assert "curve.doc: its suffix must say what to write: .png, .svg" in ran.err
 
 
 ERRORS = {

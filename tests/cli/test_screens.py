@@ -1,0 +1,114 @@
+"""What people see in a terminal: narrow tables, single laws, what is installed, and silence where it is asked for."""
+
+import json
+
+import pytest
+
+from scalefit.views.tables import terminal_table
+
+FOUR = "pretrain_tokens,corpus,bleu\n" + "".join(
+    f"{size},{corpus},{bleu}\n"
+    for corpus, more in (("fr", 0), ("en", -2))
+    for size, bleu in ((1e6, 5 + more), (4e6, 9.1 + more), (16e6, 12.9 + more), (64e6, 17.0 + more))
+)
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text(FOUR, encoding="utf-8")
+    return path
+
+
+def test_at_80_columns_each_corpus_is_one_line_and_advice_stands_below(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    advice = "Go on; the law may be used for forecasts, and nothing here speaks against it."
+    rows = [
+        {"corpus": c, "verdict": "aligned", "fall": 0.1, "advice": advice} for c in ("fr", "en")
+    ]
+    terminal_table(rows)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert [line.split()[0] for line in lines[2:4]] == ["fr", "en"]
+    assert lines[4:] == [f"fr, en: {advice}"]
+    assert max(map(len, lines[:4])) <= 80
+
+
+def test_a_wide_terminal_keeps_long_texts_in_the_table(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    terminal_table([{"corpus": "fr", "advice": "x" * 60}, {"corpus": "en", "advice": "y" * 60}])
+    assert "fr: " not in capsys.readouterr().out
+
+
+def test_one_law_is_told_whole(scalefit):
+    told = scalefit("laws", "log").out
+    assert "log: s·(ln(D/D0)" in told
+    assert "2402.04177" in told
+    assert "quality at D_ref" in told
+    assert json.loads(scalefit("laws", "log", "--json").out)["parameters"] == "D0, s, beta"
+    assert scalefit("laws", "lgo").code == 2
+
+
+def test_doctor_says_what_is_here_and_how_to_get_the_rest(scalefit, monkeypatch):
+    from scalefit.cli import doctor
+
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "openpyxl" else real(n))
+    ran = scalefit("doctor")
+    assert ran.code == 0
+    assert "numpy" in ran.out
+    assert "not here: openpyxl (Excel tables). pip install 'transfer-scalefit[excel]'" in ran.out
+    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "numpy" else real(n))
+    assert scalefit("doctor").code == 1
+    parts = {
+        row["part"]: row["version"] for row in json.loads(scalefit("doctor", "--json").out)["parts"]
+    }
+    assert parts["numpy"] is None
+
+
+@pytest.mark.parametrize("flag", ["-q", "--quiet"])
+def test_quiet_leaves_the_answer_alone(scalefit, results, tmp_path, flag):
+    loud = scalefit("rank", results, "--at", "100M", "-o", tmp_path / "a.csv")
+    still = scalefit("rank", results, "--at", "100M", "-o", tmp_path / "b.csv", flag)
+    assert "note: " in loud.err
+    assert "wrote " in loud.err
+    assert still.err == ""
+    assert still.out == loud.out
+    assert (
+        "note: " in scalefit("rank", results, "--at", "100M").err
+    )  # the next command speaks again
+
+
+def test_errors_are_not_silenced(scalefit):
+    assert "nowhere.csv" in scalefit("rank", "nowhere.csv", "-q").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rank", "--at", "1B", "-o", "a.doc"),
+        ("report", "-o", "a.png"),
+        ("align", "--plot", "a.csv"),
+        ("value", "-o", "nowhere/a.png"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_before_the_work(scalefit, arguments, monkeypatch):
+    def work(*_, **__):
+        raise AssertionError("the table was read")
+
+    monkeypatch.setattr("scalefit.cli._io.read_table", work)
+    command, *rest = arguments
+    ran = scalefit(command, "results.csv", *rest)
+    assert ran.code == 2
+    assert "its suffix must say" in ran.err or "there is no folder nowhere" in ran.err
+
+
+def test_progress_is_silent_where_nobody_looks(capsys):
+    from scalefit.cli._progress import doing
+
+    with doing("much work"):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+def test_completion_can_be_installed(scalefit):
+    assert "--install-completion" in scalefit("--help").out
