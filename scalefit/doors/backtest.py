@@ -14,7 +14,9 @@ from scalefit.forecasting.backtest import Backtest, run_backtest
 from scalefit.forecasting.baselines import BASELINES
 from scalefit.forecasting.compare import LawComparison, nested_tests
 from scalefit.forecasting.forecasters import (
+    ALONE,
     Forecaster,
+    alone_forecaster,
     baseline_forecaster,
     law_forecaster,
     mixture_forecaster,
@@ -52,7 +54,8 @@ def backtest(
     data : path, Table, DataFrame or mapping of columns
     metric : str
     laws : sequence of str or Law, optional
-        Single laws to set beside the mixture; by default those that suit the metric's direction.
+        Single laws to set beside the mixture; by default those that suit the metric's direction. ``"alone"`` among
+        them is the mixture of each curve by itself: what learning from the table's other curves buys.
     inputs : mapping, optional
         Law input -> column, for laws of several inputs: all rows are then one surface, the baseline is the nearest run.
     along : str, optional
@@ -98,7 +101,10 @@ def backtest(
     falls = metric_of(name).direction == "-"
     chosen = laws if laws is not None else (FALLING if falls else RISING)
     forecasters: list[Forecaster] = [mixture_forecaster(name)]
-    forecasters += [law_forecaster(law, name, minimised) for law in chosen]
+    forecasters += [
+        alone_forecaster(name) if law == ALONE else law_forecaster(law, name, minimised)
+        for law in chosen
+    ]
     forecasters += [baseline_forecaster(base) for base in BASELINES]
     with working(executor) as each:
         return run_backtest(

@@ -16,7 +16,7 @@ from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.types import Floats
 
-MIXTURE = "mixture"
+MIXTURE, ALONE = "mixture", "alone"
 Forecasts = list[Predictive | None]
 
 
@@ -31,6 +31,19 @@ class Forecaster:
 def mixture_forecaster(metric: str) -> Forecaster:
     """Return the mixture that suits the metric; it learns from the curves it is given, and from nothing later."""
     return Forecaster(MIXTURE, partial(_by_mixture, metric))
+
+
+def alone_forecaster(metric: str) -> Forecaster:
+    """Return the mixture of each curve by itself: beside the mixture it says what sharing a table buys."""
+    engine = engine_for(metric)
+
+    def forecast(curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
+        return [
+            engine.forecast([c], [x], engine.learn([c]), "run")[0]
+            for c, x in zip(curves, at, strict=True)
+        ]
+
+    return Forecaster(ALONE, forecast)
 
 
 def baseline_forecaster(name: str) -> Forecaster:

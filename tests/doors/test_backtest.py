@@ -59,6 +59,17 @@ def test_origins_see_only_what_lies_before_them():
     assert [h.median for h in before.held] == [h.median for h in after.held]
 
 
+def test_alone_is_the_mixture_without_siblings():
+    data = table(3)
+    tested = sf.backtest(data, "cross_entropy", laws=["alone"], hold_out=1)
+    said = {(h.forecaster, h.curve): h.median for h in tested.held}
+    for i in range(3):
+        one = sf.backtest(data, "cross_entropy", laws=[], hold_out=1, where={"corpus": f"c{i}"})
+        (by_itself,) = [h.median for h in one.held if h.forecaster == "mixture"]
+        assert said["alone", i] == pytest.approx(by_itself, rel=1e-9)
+    assert any(said["alone", i] != said["mixture", i] for i in range(3))
+
+
 def test_a_law_that_cannot_be_fitted_is_counted():
     tested = sf.backtest(table(), "cross_entropy", laws=["m4"], fit_smallest=4)
     assert tested.refused["m4"] == 16
