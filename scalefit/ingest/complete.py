@@ -97,12 +97,14 @@ def _same(own: object, told: object) -> bool:
 
 def ask_for_pretraining(rows: list[Row], known: bool) -> None:
     """Raise where rows lack the pretraining size, and say how to give it."""
+    if known:
+        return
     lacking = [
         str(r.get("source", r.get("@place", "?")))
         for r in rows
         if is_missing(r.get("pretrain_tokens"))
     ]
-    if known or not lacking:
+    if not lacking:
         return
     shown = ", ".join(dict.fromkeys(lacking[: SHOWN * 20]))
     raise MissingColumnError(

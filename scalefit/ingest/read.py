@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from .delimited import CSV
 from .find import beside
 from .limits import LIMITS
 from .names import Names
-from .nested import opened
+from .nested import COLUMN, opened
 from .reader import Row
 from .registry import required
 from .source import Source
@@ -131,10 +131,13 @@ def read(
         ask_for_pretraining(
             found.rows, "pretrain_tokens" in renamed or "no_pretrain_tokens" in allow
         )
-    found.rows[:] = [opened(row) for row in found.rows]
+    shapes = _shapes(found.rows)
+    if any(COLUMN in shape for shape in shapes):
+        found.rows[:] = [opened(row) for row in found.rows]
+        shapes = _shapes(found.rows)
     mapping = kept.fitting(mapping, found.rows)
-    _one_shape(found.rows)
-    _narrow(paths[0], found.rows)
+    _one_shape(shapes)
+    _narrow(paths[0], shapes, len(found.rows))
     places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]
     for row, place in zip(found.rows, places, strict=True):
         row["source"] = row.get("source") or place
@@ -194,25 +197,30 @@ def _manifest(source: Source | None) -> manifests.Manifest | None:
     return manifests.load(source, reader.extract(source).rows)
 
 
-def _narrow(name: str, rows: Sequence[Row]) -> None:
+def _shapes(rows: Sequence[Row]) -> dict[tuple[str, ...], Row]:
+    """Return the columns that rows come with, each set of them with its first row."""
+    shapes: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        shapes.setdefault(tuple(row), row)
+    return shapes
+
+
+def _narrow(name: str, shapes: Mapping[tuple[str, ...], Row], rows: int) -> None:
     """Refuse rows of so many different columns that their table would not fit into memory."""
-    names = {name for shape in set(map(tuple, rows)) for name in shape}
-    if len(names) > LIMITS.columns or len(names) * len(rows) > 2 * LIMITS.cells:
+    names = {name for shape in shapes for name in shape}
+    if len(names) > LIMITS.columns or len(names) * rows > 2 * LIMITS.cells:
         raise FormatError(
-            f"{name}: {len(rows)} rows with {len(names)} different columns in all; needed rows that "
+            f"{name}: {rows} rows with {len(names)} different columns in all; needed rows that "
             "share their columns. Try: read it in parts"
         )
 
 
-def _one_shape(rows: Sequence[Row]) -> None:
+def _one_shape(shapes: Mapping[tuple[str, ...], Row]) -> None:
     """Refuse long and wide rows in one call."""
-    shapes: dict[tuple[str, ...], Row] = {}
-    for row in rows:
-        shapes.setdefault(tuple(row), row)
-    long: Callable[[Row], bool] = lambda row: "metric" in row and "value" in row  # noqa: E731
-    first = long(rows[0])
-    for shape, row in shapes.items():
-        if long(row) != first and (not first or any(known(str(name)) for name in shape)):
+    long = [{"metric", "value"} <= set(shape) for shape in shapes]
+    first = long[0]
+    for is_long, (shape, row) in zip(long, shapes.items(), strict=True):
+        if is_long != first and (not first or any(known(str(name)) for name in shape)):
             raise FormatError(
                 f"{row.get('@place') or row.get('source')}: long rows (metric, value) and wide ones (a "
                 "column a metric) in one call. Try: read them apart, and join the tables' frames"

@@ -27,15 +27,24 @@ class Rows(list[Row]):
         """Add a row, or raise."""
         self.cells += len(row)
         if len(self) >= LIMITS.rows or self.cells > LIMITS.cells:
-            raise TooMuchError(
-                f"more than {LIMITS.rows} rows or {LIMITS.cells} cells. Try: read it in parts"
-            )
+            self._check(len(self) + 1)
         super().append(row)
 
     def extend(self, rows: Iterable[Row]) -> None:
         """Add rows, or raise."""
+        if isinstance(rows, list):  # in memory already: counted and taken at once
+            self.cells += sum(map(len, rows))
+            self._check(len(self) + len(rows))
+            super().extend(rows)
+            return
         for row in rows:
             self.append(row)
+
+    def _check(self, rows: int) -> None:
+        if rows > LIMITS.rows or self.cells > LIMITS.cells:
+            raise TooMuchError(
+                f"more than {LIMITS.rows} rows or {LIMITS.cells} cells. Try: read it in parts"
+            )
 
     def __iadd__(self, rows: Iterable[Row]) -> Self:  # type: ignore[override,misc]
         """Add rows, or raise."""
