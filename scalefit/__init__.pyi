@@ -77,6 +77,7 @@ from .procedures.contrast import Contrast as Contrast
 from .procedures.over_sizes import SeedCurve as SeedCurve
 from .procedures.over_sizes import SeedCurves as SeedCurves
 from .procedures.over_sizes import seed_curves as seed_curves
+from .procedures.robustness import robustness as robustness
 from .result import Result as Result
 from .result import Results as Results
 from .scoring.compare import SystemComparison as SystemComparison

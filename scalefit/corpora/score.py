@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from scalefit.result import Result, Row
 
 from . import measures
+from .overlap import Overlap, overlap
 from .text import Text, lines_of
 
 __all__ = ["SCORES", "Score", "Similarity", "similarity"]
@@ -48,6 +49,7 @@ class Similarity(Result):
     source, target : score name -> number, for each side of the task.
     language_share : Isik et al.'s score where the shares of the languages were given, else None.
     used : lines used of corpus, source and target.
+    overlap : how much of the test set lies in the corpus, where one was given.
 
     Examples
     --------
@@ -61,13 +63,15 @@ class Similarity(Result):
     target: Mapping[str, float]
     language_share: float | None
     used: tuple[int, int, int]
+    overlap: Overlap | None = None
 
     @property
     def verdict(self) -> str:
-        """How near the corpus is by the first score, and how many there are."""
+        """How near the corpus is by the first score, how many there are, and how much of the test set it holds."""
         name = next(iter(self.source))
         ends = f"source {self.source[name]:.3f}, target {self.target[name]:.3f}"
-        return f"{len(self.source)} scores of a corpus against a task; {name}: {ends}"
+        held = "" if self.overlap is None else f"; {self.overlap.line}"
+        return f"{len(self.source)} scores of a corpus against a task; {name}: {ends}{held}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -97,6 +101,7 @@ class Similarity(Result):
             "target": self.target,
             "language_share": self.language_share,
             "lines": used,
+            "overlap": self.overlap,
         }
 
 
@@ -111,6 +116,7 @@ def similarity(
     shares: tuple[float, float] | None = None,
     scores: Mapping[str, Score] | None = None,
     most: int = MOST,
+    test: Text | None = None,
 ) -> Similarity:
     """Score how near a corpus is to the two sides of a task, before anything is trained.
 
@@ -124,6 +130,8 @@ def similarity(
         Further scores by name: functions of corpus lines and task lines.
     most
         Lines used of each text, spread evenly over it.
+    test
+        The test set, either side or both: the whole corpus is searched for its lines and runs of eight words.
 
     Examples
     --------
@@ -141,4 +149,5 @@ def similarity(
         target={name: float(score(texts[0], texts[2])) for name, score in used.items()},
         language_share=None if shares is None else measures.language_share(*shares),
         used=(len(texts[0]), len(texts[1]), len(texts[2])),
+        overlap=None if test is None else overlap(corpus, test),
     )

@@ -11,10 +11,11 @@ from scalefit.ingest import table_of
 from scalefit.seeds.variance import SIDES
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
-from scalefit.types import Renames
+from scalefit.types import Floats, Renames
 
 from .comparison import Comparison
 from .contrast import Contrast, Question, contrast
+from .functional import functional_of, pseudo_values
 from .multiplicity import holm
 from .per_example import from_example_table
 from .ranking import survival
@@ -41,6 +42,7 @@ def compare_procedures(
     test: Test = "auto",
     level: float = 0.95,
     failed_beyond: float | None = None,
+    functional: str | Callable[[Floats], float] | None = None,
     draws: int = 1000,
     seed: int = 0,
     mapping: Renames | None = None,
@@ -75,6 +77,9 @@ def compare_procedures(
         pretraining seeds. "multibootstrap": the published method, with a note on its level.
     level : of intervals, and 1 − the level of tests.
     failed_beyond : a run beyond it counts as failed; default 5 MAD from the median.
+    functional
+        What of the runs is compared, with a table: their mean (None), ``"worst of 3"``, ``"above 20"`` (the chance of
+        it), ``"spread"`` (ln of the standard deviation) or a function of the runs (n,).
     draws, seed : of the multi-bootstrap.
 
     Returns
@@ -102,7 +107,12 @@ def compare_procedures(
         table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked_for)
     name = metric or "accuracy" if table is None else _metric(table, metric)
     direction = known_metric(name).direction or "+"
-    asked = Question(test, paired, level, name, direction, draws, seed)
+    chosen = None if functional in (None, "mean") else functional_of(functional, direction)
+    if chosen is not None and (table is None or example is not None):
+        raise DesignError(
+            "functional= compares runs; needed a table of runs, not scores per example"
+        )
+    asked = Question(test, paired, level, name, direction, draws, seed, chosen)
     if table is None:
         groups = [_examples(a, b, cluster)]
         results = _contrasts(groups[0], asked, lambda x, y: bool(paired))
@@ -202,9 +212,23 @@ def _all(
 
 def _contrasts(group: Group, asked: Question, pair: Pair) -> list[Contrast]:
     first, *others = group.sides
-    found = [contrast(first, s, asked, group.label, pair(first, s)) for s in others]
+    found = [_one(first, s, asked, group.label, pair(first, s)) for s in others]
     adjusted = holm([c.p for c in found])
     return [replace(c, p_adjusted=float(p)) for c, p in zip(found, adjusted, strict=True)]
+
+
+def _one(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool) -> Contrast:
+    """Compare two sides by their means, or by what was asked for."""
+    chosen = asked.functional
+    if chosen is None:
+        return contrast(a, b, asked, label, pair)
+    told = replace(
+        asked,
+        metric=f"{chosen.name} of {asked.metric}",
+        direction=chosen.improves or asked.direction,
+    )
+    found = contrast(pseudo_values(a, chosen), pseudo_values(b, chosen), told, label, pair)
+    return replace(found, superiority=None)  # a pseudo-value is no run
 
 
 def _profiles(

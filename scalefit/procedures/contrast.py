@@ -15,6 +15,7 @@ from scalefit.result import Result, Row
 
 from . import crossed
 from .estimate import Estimate, paired, welch
+from .functional import Functional
 from .multibootstrap import multibootstrap, warning
 from .sides import Side
 from .stochastic import Superiority, superiority
@@ -159,6 +160,7 @@ class Question:
     direction: str = "+"
     draws: int = 1000
     seed: int = 0
+    functional: Functional | None = None
 
 
 def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool) -> Contrast:
