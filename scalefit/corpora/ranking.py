@@ -211,7 +211,9 @@ class Rankings(Results[Ranking]):
         return tuple(ranking.verdict for ranking in self) if len(self) > 1 else ()
 
 
-def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = DRAWS) -> Floats:
+def draws_of(
+    said: Sequence[Predictive], shared: float, seed: int, bend: float = np.inf, draws: int = DRAWS
+) -> Floats:
     """Draw values of several corpora at the sizes of their predictives: (C, draws, Q).
 
     Parameters
@@ -222,19 +224,25 @@ def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = 
         Correlation of the corpora's forecast errors, 0 to 1.
     seed : int
         One seed gives the same draws everywhere.
+    bend : float
+        Over how much of ln size an error changes: with infinity a curve that ends high is high all along.
 
     Notes
     -----
-    A corpus' error is one place in its distribution for all sizes: a curve that ends high is high all along.
+    Errors are smooth in ln size, a Gaussian process with the squared exponential kernel. A curve that is measured at
+    both ends may be too high at one and too low at the other: were its errors one number, crossings would be too sure.
     """
-    rng = np.random.default_rng(seed)
-    common = rng.standard_normal(draws)
-    out = np.empty((len(said), draws, said[0].x.size))
+    rng, u = np.random.default_rng(seed), np.log(said[0].x)
+    kernel = np.exp(-0.5 * ((u[:, None] - u) / bend) ** 2)
+    values, vectors = np.linalg.eigh(kernel)
+    path = vectors * np.sqrt(np.maximum(values, 0.0))
+    common = rng.standard_normal((draws, u.size)) @ path.T
+    out = np.empty((len(said), draws, u.size))
     for i, one in enumerate(said):
-        own = rng.standard_normal(draws)
+        own = rng.standard_normal((draws, u.size)) @ path.T
         place = ndtr(np.sqrt(shared) * common + np.sqrt(1 - shared) * own)
-        for q in range(one.x.size):
-            out[i, :, q] = np.interp(place, one.probabilities, one.values[:, q])
+        for q in range(u.size):
+            out[i, :, q] = np.interp(place[:, q], one.probabilities, one.values[:, q])
     return out
 
 

@@ -267,7 +267,10 @@ def _crossings(
     sizes = np.geomspace(low, high, CROSSINGS)
     kept = [i for i in range(len(each)) if not barred[i]]
     rises = metric_of(each[0].metric).direction != "-"
-    drawn = draws_of([each[i].predictive(sizes, "mean") for i in kept], shared, question.seed + 1)
+    said = [each[i].predictive(sizes, "mean") for i in kept]
+    # Both ends of what is measured may be off either way; sizes of which no two are shared count as a factor of two.
+    bend = float(np.log(max(high / FARTHEST / low, 2.0)))
+    drawn = draws_of(said, shared, question.seed + 1, bend)
     out = []
     for a in range(len(kept)):
         for b in range(a + 1, len(kept)):
