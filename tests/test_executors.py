@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 import scalefit as sf
 from scalefit import executors
+from scalefit.cli import main
 from scalefit.errors import DomainError, ExecutorError, MissingDependencyError
 from scalefit.executors import AHEAD, packs, working
 
@@ -119,6 +121,18 @@ def test_joblib(usual):
         parallel = joblib.Parallel(2, backend=backend, return_as="generator")
         assert said(DOORS["fit_each"](executor=parallel)) == usual["fit_each"]
     joblib.externals.loky.get_reusable_executor().shutdown(kill_workers=True)
+
+
+def test_scores_are_counted_anywhere(processes):
+    systems = {f"s{i}": ["the cat sat on the mat", f"a dog {'ran ' * i}off"] for i in range(20)}
+
+    def scores(**options):
+        options = {"cache": False, "progress": False, **options}
+        return sf.score(systems, systems["s3"], None, ["bleu", "chrf"], **options)
+
+    here = scores()
+    for executor in (processes, Shuffled()):
+        pd.testing.assert_frame_equal(scores(executor=executor).frame, here.frame, check_exact=True)
 
 
 def test_nothing_but_a_window_is_held():
@@ -283,6 +297,36 @@ def test_a_cluster_of_two_processes_of_which_one_is_killed(usual, monkeypatch):
         assert said(sf.fit_each(LONG, "bleu", "log", executor=client)) == here
         killer.join()
         assert pids != list(client.run(os.getpid).values())
+
+
+@pytest.mark.slow
+def test_scheduler_and_workers_by_the_command_line(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "PATIENCE", 60.0)
+
+    def shell(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main(["align", str(tmp_path / "results.csv"), "--json", *arguments])
+        assert end.value.code in (0, None)
+        return capsys.readouterr().out
+
+    DATA.write(tmp_path / "results.csv")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    dask, address = [sys.executable, "-m", "dask"], f"tcp://127.0.0.1:{port}"
+    commands = (
+        ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        ["worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard",
+         "--local-directory", str(tmp_path)],
+    )  # fmt: skip
+    running = [subprocess.Popen([*dask, *c], stderr=subprocess.DEVNULL) for c in commands]
+    try:
+        assert shell("--scheduler", address) == shell()
+    finally:
+        for one in reversed(running):
+            one.terminate()
+            one.wait(timeout=30)
 
 
 SCRIPT = """

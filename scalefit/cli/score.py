@@ -11,7 +11,7 @@ import typer
 
 from scalefit.errors import ScoringError
 
-from ._options import AsJson
+from ._options import AsJson, Scheduler
 
 if TYPE_CHECKING:
     from scalefit.scoring.score import Scored
@@ -74,6 +74,7 @@ def command(
     cache: CacheFile = None,
     no_cache: NoCache = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     allow_empty: Empty = False,
     columns: Columns = None,
     manifest: ManifestFile = None,
@@ -114,6 +115,7 @@ def command(
         resamples=resamples,
         cache=False if no_cache else cache,
         workers=workers or os.cpu_count() or 1,
+        executor=scheduler,
         allow_empty=allow_empty,
     )
     _write(found, segments, output, baseline, as_json=as_json)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scalefit.executors import Workers, packs, processes, working
 
 from .cache import Cache, pack, unpack
 from .sacre import SacreSpec, Scorer, digest
@@ -20,6 +20,8 @@ from .text import Text
 
 WORTH_PROCESSES = 10_000
 """Segments that take longer to count than processes to start."""
+
+TOGETHER = 8  # texts that travel together, for the references' n-grams are counted once a journey
 
 Array: TypeAlias = NDArray[Any]
 References: TypeAlias = tuple[tuple[str, ...], ...]
@@ -51,7 +53,13 @@ def tasks(
 
 
 def extract(
-    work: Sequence[Task], references: References, cache: Cache, *, workers: int, progress: bool
+    work: Sequence[Task],
+    references: References,
+    cache: Cache,
+    *,
+    workers: int,
+    progress: bool,
+    executor: Workers = None,
 ) -> Iterator[tuple[Task, Array]]:
     """Yield every task's statistics: first what is known, then the rest as it is counted.
 
@@ -67,6 +75,8 @@ def extract(
         Processes to count in; 1 counts in this one.
     progress : bool
         Whether to show a bar where it takes more than two seconds.
+    executor
+        Where to count instead, see :func:`scalefit.executors.working`.
     """
     from tqdm.auto import tqdm
 
@@ -78,6 +88,8 @@ def extract(
     done = len(work) - len(missing)
     lines = sum(len(task.lines) for task in missing)
     counted = _in_processes if workers > 1 and lines >= WORTH_PROCESSES else _here
+    if executor is not None:
+        counted = partial(_elsewhere, executor)
     with tqdm(
         total=len(work), initial=done, desc="scoring", unit="text", delay=2, disable=not progress
     ) as bar:
@@ -110,13 +122,7 @@ def _here(
 def _in_processes(
     work: Sequence[Task], references: References, workers: int
 ) -> Iterator[tuple[Task, Array]]:
-    pool = ProcessPoolExecutor(
-        min(workers, len(work)),
-        # Not forked: this process may run torch's threads, which a fork would leave locked.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(references,),
-    )
+    pool = processes(min(workers, len(work)), initializer=_start_worker, initargs=(references,))
     try:
         futures: dict[Future[Array], Task] = {
             pool.submit(_count_in_worker, task.spec, task.lines): task for task in work
@@ -125,6 +131,19 @@ def _in_processes(
             yield futures.pop(future), future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _elsewhere(
+    executor: Workers, work: Sequence[Task], references: References, workers: int
+) -> Iterator[tuple[Task, Array]]:
+    with working(executor) as each:
+        counted = each(partial(_counted, references), packs(work, TOGETHER))
+        for some, arrays in zip(packs(work, TOGETHER), counted, strict=True):
+            yield from zip(some, arrays, strict=True)
+
+
+def _counted(references: References, work: Sequence[Task]) -> list[Array]:
+    return [statistics for _, statistics in _here(work, references, 1)]
 
 
 def _count(
@@ -141,15 +160,6 @@ _worker: dict[str, Any] = {}
 
 def _start_worker(references: References) -> None:
     _worker.update(references=references, scorers={})
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: Any) -> None:
-    """End with the parent, even where that was killed and could not say so."""
-    parent.join()
-    os._exit(1)
 
 
 def _count_in_worker(spec: SacreSpec, lines: tuple[str, ...]) -> Array:

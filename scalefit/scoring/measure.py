@@ -80,7 +80,14 @@ def _by_sacrebleu(
     first = tuple(lines[:1] for lines in references)
     heads = {name: Scorer(how.spec(name), first) for name in wanted if name in METRICS}
     work = tasks(heads, references, inputs.systems)
-    counted = extract(work, references, cache, workers=how.workers, progress=how.progress)
+    counted = extract(
+        work,
+        references,
+        cache,
+        workers=how.workers,
+        progress=how.progress,
+        executor=how.executor,
+    )
     arrays = {(task.spec.metric, task.system): array for task, array in counted}
     systems = tuple(inputs.systems)
     for name, head in heads.items():

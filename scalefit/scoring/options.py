@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scalefit.errors import ScoringError
+from scalefit.executors import Workers
 
 from .bootstrap import SEED
 from .sacre import SacreSpec
@@ -74,6 +75,8 @@ class Scoring:
     workers : int
         Processes that count n-grams. A script that asks for several needs the usual
         ``if __name__ == "__main__":``.
+    executor : executor or address of a scheduler, optional
+        Where n-grams are counted instead, see ``docs/scale.md``; COMET runs here.
     allow_empty : bool
         Whether empty lines are scored rather than refused.
     allow : sequence of str
@@ -89,6 +92,7 @@ class Scoring:
     seed: int = SEED
     cache: str | Path | bool | None = None
     workers: int = 1
+    executor: Workers = None
     allow_empty: bool = False
     allow: Sequence[str] = ()
     progress: bool = True

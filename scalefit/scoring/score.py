@@ -108,7 +108,7 @@ def score(
         The same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-s{finetune_seed}``.
     **scoring
         Any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``,
-        ``cache``, ``workers``, ``allow_empty``, ``allow``, ``progress``.
+        ``cache``, ``workers``, ``executor``, ``allow_empty``, ``allow``, ``progress``.
 
     Returns
     -------
