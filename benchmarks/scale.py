@@ -68,7 +68,9 @@ def growth(counts: list[int], points: list[int]) -> None:
     )
     print("|---|" + "---:|" * len(counts) * len(points))
     tables = [(c, sf.as_table(curves(c, p))) for c in counts for p in points]
+    small = sf.as_table(curves(2))
     for name, door in DOORS.items():
+        door(small)
         cells = [per_curve(lambda: door(t), c, time.process_time) for c, t in tables]  # noqa: B023
         print(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
 
@@ -84,7 +86,7 @@ def resamples(counts: list[int]) -> None:
 
 def workers(counts: list[int], count: int) -> None:
     """Print wall-clock seconds against workers, and what a task costs that does nothing."""
-    table = sf.as_table(curves(count))
+    table, small = sf.as_table(curves(count)), sf.as_table(curves(200))
     print(
         f"| seconds for {count} curves | here | "
         + " | ".join(f"{n} workers" for n in counts)
@@ -95,7 +97,7 @@ def workers(counts: list[int], count: int) -> None:
         cells = []
         for executor in (None, *counts):
             with working(executor) as each:
-                list(each(abs, [1] * 4))  # workers start, and that is counted apart
+                door(small, executor=each)  # workers start and load their libraries; counted apart
                 cells.append(per_curve(lambda: door(table, executor=each), 1000, time.perf_counter))  # noqa: B023
         print(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
     for n in counts:

@@ -13,6 +13,10 @@ NEW = 0o666
 """Mode of a new file, before the process's umask takes its part."""
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the few lines begin that Git-LFS leaves in the place of a file which was not fetched."""
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """Give a path to write to; what was written there takes the place of ``path`` at the end.

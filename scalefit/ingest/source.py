@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from scalefit.errors import FormatError
+from scalefit.files import LFS_POINTER
 
 from .limits import LIMITS
 from .names import Names
 
 HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
-_POINTER = b"version https://git-lfs.github.com/spec/"
 _COMMON = Names()
 _BOMS = {
     b"\xff\xfe\0\0": "UTF-32",
@@ -200,7 +200,7 @@ class Source:
     @property
     def is_pointer(self) -> bool:
         """Whether Git-LFS left a few lines of text in the place of the file."""
-        return self.is_file and self.head.startswith(_POINTER)
+        return self.is_file and self.head.startswith(LFS_POINTER)
 
     def at(self, line: int) -> str:
         """Return the place of a line, for messages and the ``source`` column."""

@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError, MissingDependencyError
+from scalefit.files import LFS_POINTER
 
 from .entries import Entries, checked_shape, entries_of, merged
 from .safetensors_file import open_safetensors
@@ -48,6 +49,11 @@ def open_weights(path: Path) -> Entries:
             f"{path.name}: weights are read from {', '.join(READERS)} or a folder that holds one; "
             "other pickles are not opened, since they could run code: save as safetensors"
         )
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise LandscapeError(
+                f"{path.name}: is a Git-LFS pointer, not the weights themselves. Try: git lfs pull"
+            )
     return opener(path)
 
 

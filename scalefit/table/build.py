@@ -30,7 +30,9 @@ from .rename import rename
 from .shape import to_long
 
 _PLUS_MINUS = re.compile(
-    r"\s*\$?\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*\$?\s*(?:±|\+/-|\\pm)\s*\$?\s*[\d.]+\s*\$?\s*", re.I
+    r"\s*[*$]*\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*[*$]*\s*"
+    r"(?:(?:±|\+/-|\\pm)\s*\$?\s*[\d.]+|\(\s*(?:±\s*)?[\d.]+\s*\))\s*[*$]*\s*",
+    re.I,
 )
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
@@ -154,7 +156,7 @@ def _without_errors(draft: Draft) -> None:
         draft.put("value", plain[codes])
         rows = np.array([m is not None for m in told])[codes]
         draft.note(
-            f"{rows.sum()} values stand with a ±, which is left out (a deviation over seeds and a "
+            f"{rows.sum()} values stand with a ± or a bracket, which is left out (a deviation over seeds and a "
             f"standard error look alike; a column 'stderr' says it): {draft.some(rows)}"
         )
 

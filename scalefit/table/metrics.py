@@ -116,6 +116,13 @@ _FAMILY = re.compile(
 )
 """Metrics of several models (``metricx-24-hybrid-xl``): each keeps its name, all share what is known."""
 
+_AVERAGED = re.compile(
+    r"(?:macro|micro|weighted)[-_ ]*(?:avg[-_ ]*)?(f1|accuracy)(?:[-_ ]score)?|"
+    r"(f1|accuracy)[-_ ]*(?:macro|micro|weighted)",
+    re.I,
+)
+"""One metric averaged over classes in several ways: each keeps its name."""
+
 
 def _squeezed(name: str) -> str:
     return re.sub(r"[_\s-]+", "", name.strip().lower()).replace("++", "pp")
@@ -147,7 +154,10 @@ def canonical(name: str) -> str:
     """Return the registry's spelling of a metric (``chrF2`` is ``chrf``), or the name as it is."""
     text = name.strip()
     squeezed = _squeezed(text)
-    return _SPELLINGS.get(squeezed) or _PLAIN.get(squeezed) or text
+    for short in (squeezed, squeezed.removesuffix("score")):
+        if name := _SPELLINGS.get(short) or _PLAIN.get(short):
+            return name
+    return text
 
 
 def known(name: str) -> Metric | None:
@@ -161,10 +171,10 @@ def known(name: str) -> Metric | None:
     text = canonical(name)
     if text in METRICS:
         return METRICS[text]
-    family = _FAMILY.fullmatch(text)
+    family = _FAMILY.fullmatch(text) or _AVERAGED.fullmatch(text)
     if family is None:
         return None
-    found = METRICS[family[1].lower()]
+    found = METRICS[canonical(next(filter(None, family.groups())))]
     return Metric(text, found.direction, found.lower, found.upper, found.unit, text)
 
 

@@ -1,7 +1,7 @@
 """What people call their measured numbers: which metric, on which evaluation set.
 
 One understanding for logs and tables. A known metric with a split as prefix (``eval_bleu``), suffix
-(``bleu_val``) or folder (``BLEU/val``, ``inference_eval/de-en/bleu``) is an evaluation, whatever
+(``bleu_val``) or folder (``BLEU/val``, ``inference_eval/de-en/bleu``, ``newstest2014.bleu``) is an evaluation, whatever
 its case.
 """
 
@@ -103,6 +103,9 @@ def _path(name: str) -> tuple[list[str], str]:
     """Return the folders of a name and its last part; a split that comes last is a folder."""
     parts = [part.strip() for part in name.split("/")] if len(name) <= LONGEST else [""]
     *folders, word = parts
+    place, point, last = word.rpartition("." if "." in word else ":")
+    if point and place and known(last) and not known(word):
+        folders, word = [*folders, place], last  # newstest2014.bleu
     if folders and word.lower() in _SETS:
         return [*folders[:-1], word], folders[-1]
     return folders, word

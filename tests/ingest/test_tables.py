@@ -176,3 +176,21 @@ def test_a_file_name_that_is_no_text(tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.csv"))
     path.write_text("pretrain_tokens,bleu\n1,20.25\n")
     assert read(path).column("source")[0].endswith("a\ufffd.csv:2")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["20.1 ± 0.3", "20.1 (0.3)", "20.1(.3)", "20.1 (± 0.3)", "$20.1 \\pm 0.3$", "**20.1** (0.3)"],
+)
+def test_what_papers_put_behind_a_value_is_left_out_and_said(cell, tmp_path):
+    (tmp_path / "a.csv").write_text(f"pretrain_tokens,bleu\n1M,{cell}\n4M,22.5\n")
+    table = read(tmp_path / "a.csv")
+    assert list(table.column("value")) == [20.1, 22.5]
+    assert any("± or a bracket, which is left out" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("cell", ["20.1 (n=3)", "(0.3)", "20.1 0.3", "20.1 (0.3) (0.4)"])
+def test_what_could_be_anything_is_asked_for(cell, tmp_path):
+    (tmp_path / "a.csv").write_text(f"pretrain_tokens,bleu\n1M,{cell}\n")
+    with pytest.raises(TableError, match="needed a number"):
+        read(tmp_path / "a.csv")

@@ -179,3 +179,12 @@ def test_a_damaged_evaluation_is_as_good_as_none(tmp_path):
 def test_arrays_that_hold_no_numbers(value):
     with pytest.raises(LandscapeError, match="needed floats"):
         load({"w": value}).read("w")
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.npz", "w.pt", "w.bin"])
+def test_a_pointer_of_git_lfs_is_called_by_name(name, tmp_path):
+    (tmp_path / name).write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 9\n"
+    )
+    with pytest.raises(LandscapeError, match="is a Git-LFS pointer"):
+        load(tmp_path / name)

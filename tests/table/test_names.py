@@ -85,3 +85,32 @@ def test_any_text_has_an_answer(name):
 )
 def test_the_users_names_are_judged_by_the_users_mapping(mapping, name, meant):
     assert Names(mapping).split(name) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("BLEU_score", (None, "bleu")),
+        ("valid_bleu_score", ("valid", "bleu")),
+        ("comet-score", (None, "comet")),
+        ("eval_accuracy_score", ("eval", "accuracy")),
+        ("bertscore", (None, "bertscore")),
+        ("newstest2014.bleu", ("newstest2014", "bleu")),
+        ("wmt22:chrF", ("wmt22", "chrf")),
+        ("dev.bleu", ("dev", "bleu")),
+        ("train.bleu", None),
+        ("best.bleu", None),
+        ("macro_f1", (None, "macro_f1")),
+        ("eval_f1_macro", ("eval", "f1_macro")),
+    ],
+)
+def test_names_of_scores_sets_and_averages(name, told):
+    assert column(name) == told
+
+
+def test_averages_over_classes_are_told_apart_and_known():
+    from scalefit.table.metrics import metric
+
+    assert metric("macro_f1") != metric("micro_f1")
+    assert metric("micro-F1").direction == metric("f1").direction == "+"
+    assert metric("weighted accuracy").upper == metric("accuracy").upper
