@@ -22,6 +22,7 @@ from scalefit.fitting.intervals.wald import correlation
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.points import Points
+from scalefit.fitting.posterior import posterior_draws
 from scalefit.fitting.solve import Draws, Solution
 from scalefit.groups import group_name
 from scalefit.laws.equation import count_or_number, in_numbers
@@ -346,6 +347,32 @@ class Fit(Result):
             made_by=__version__,
             group=dict(self.group),
         )
+
+    def posterior(self, draws: int = 1000, seed: int = 0) -> dict[str, Array]:
+        """Return draws from the posterior under flat priors, one chain a parameter: (1, draws), as ArviZ reads them.
+
+        Parameters
+        ----------
+        draws : int
+            How many; they are independent, so all count.
+        seed : int
+            One seed gives the same draws on every platform.
+
+        Raises
+        ------
+        DomainError
+            The law is not separable, or has no more points than parameters.
+
+        Examples
+        --------
+        >>> import scalefit as sf
+        >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
+        >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
+        >>> drawn = sf.fit(table, "cross_entropy", "power").posterior(draws=200)
+        >>> {name: v.shape for name, v in drawn.items()}
+        {'E': (1, 200), 'A': (1, 200), 'alpha': (1, 200)}
+        """
+        return posterior_draws(self.solution, self.uncertainty, draws, seed)
 
     def to_lmfit(self) -> lmfit.model.ModelResult:
         """Return an ``lmfit.ModelResult`` at this optimum, for ``conf_interval``, ``emcee`` and the rest."""

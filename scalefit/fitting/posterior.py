@@ -1,0 +1,113 @@
+"""Draws from a fit's posterior: shapes on a fine grid, coefficients exactly, no chains and nothing to tune.
+
+Under normal noise of unknown size, and priors that are flat in shapes and coefficients and 1/σ in the noise, the
+coefficients integrate out: the posterior of the shapes is |X'X|^(−1/2) · RSS^(−(n − k)/2), and given the shapes the
+coefficients have a multivariate t distribution. What lies outside a bound is drawn again.
+
+Source: Gelman et al. 2013, Bayesian Data Analysis, section 14.2 (regression) and 10.1 (grids).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from scalefit.errors import DomainError
+from scalefit.fitting.intervals.uncertainty import Uncertainty
+from scalefit.fitting.problem import Problem
+from scalefit.fitting.solve import Solution
+from scalefit.types import Floats
+
+CELLS = 4000
+WIDE = 0.999  # the grid spans the fit's interval of every shape at this level
+TRIES = 50
+
+
+def posterior_draws(
+    solution: Solution, uncertainty: Uncertainty, draws: int, seed: int
+) -> dict[str, Floats]:
+    """Return draws of the quoted parameters, each (1, draws): one chain, as ArviZ reads them.
+
+    Raises
+    ------
+    DomainError
+        The law is not separable, or there are no more points than parameters.
+    """
+    problem, law = solution.problem, solution.problem.law
+    n, k = problem.y.size, len(law.coefficients)
+    if not law.separable or law.link == "log" or n <= k + len(law.shapes):
+        raise DomainError(
+            f"law {law.name!r} with {n} points: draws need a separable law behind no link and more points than "
+            "parameters. Try: fit.to_lmfit().emcee()"
+        )
+    rng = np.random.default_rng(seed)
+    grid, width = _grid(solution, uncertainty)
+    fitted = [_given(problem, cell) for cell in grid]
+    weight = np.array(
+        [-0.5 * logdet - (n - k) / 2 * np.log(max(rss, 1e-300)) for *_, logdet, rss in fitted]
+    )
+    chance = np.exp(weight - weight.max())
+    theta = _drawn(problem, grid, width, chance / chance.sum(), rng, draws)
+    quoted = law.params(theta)
+    return {name: np.broadcast_to(v, (1, draws)).astype(float) for name, v in quoted.items()}
+
+
+def _grid(solution: Solution, uncertainty: Uncertainty) -> tuple[Floats, Floats]:
+    """Return cells (G, m) over the shapes, and each cell's width (m,)."""
+    law = solution.problem.law
+    k, m = len(law.coefficients), len(law.shapes)
+    if m == 0:
+        return np.empty((1, 0)), np.empty(0)
+    lower, upper = (b[k:] for b in solution.problem.bounds)
+    low, high = (np.asarray(v)[k:] for v in uncertainty.at(WIDE).coordinates())
+    low, high = (
+        np.maximum(np.nan_to_num(low, neginf=-1e300), lower),
+        np.minimum(np.nan_to_num(high, posinf=1e300), upper),
+    )
+    points = max(3, int(CELLS ** (1 / m)))
+    width = (high - low) / points
+    axes = [a + w * (np.arange(points) + 0.5) for a, w in zip(low, width, strict=True)]
+    return np.array(list(itertools.product(*axes))), width
+
+
+def _given(problem: Problem, shapes: Floats) -> tuple[Floats, Floats, float, float]:
+    """Return the best coefficients, the inverse of X'X, ln det X'X and the sum of squares at these shapes."""
+    columns = problem.law.columns(problem.inputs, tuple(shapes.tolist()))
+    weight = np.sqrt(problem.projection_weights)
+    X = np.column_stack([np.broadcast_to(c, problem.y.shape) * weight for c in columns])
+    inverse = np.linalg.pinv(X.T @ X)
+    best = inverse @ (X.T @ (problem.y * weight))
+    rest = problem.y * weight - X @ best
+    return best, inverse, float(np.linalg.slogdet(X.T @ X)[1]), float(rest @ rest)
+
+
+def _drawn(
+    problem: Problem,
+    grid: Floats,
+    width: Floats,
+    chance: Floats,
+    rng: np.random.Generator,
+    draws: int,
+) -> Floats:
+    """Draw cells, places within them, and coefficients there; again where a bound is crossed."""
+    law = problem.law
+    k, n = len(law.coefficients), problem.y.size
+    low, high = problem.bounds
+    out: list[Floats] = []
+    for _ in range(TRIES * draws):
+        shapes = grid[rng.choice(chance.size, p=chance)] + width * (rng.random(width.size) - 0.5)
+        best, inverse, _, rss = _given(problem, shapes)
+        scale = np.sqrt(rss / rng.chisquare(n - k))
+        c = best + scale * (
+            np.linalg.cholesky(inverse + 1e-300 * np.eye(k)) @ rng.standard_normal(k)
+        )
+        theta = np.concatenate([c, shapes])
+        if ((theta >= low) & (theta <= high)).all():
+            out.append(theta)
+            if len(out) == draws:
+                return np.array(out)
+    raise DomainError(
+        f"only {len(out)} of {TRIES * draws} draws lie within the bounds of law {law.name!r}: its optimum sits at one. "
+        "Take a law with fewer parameters"
+    )
