@@ -155,8 +155,9 @@ def canonical(name: str) -> str:
     text = name.strip()
     squeezed = _squeezed(text)
     for short in (squeezed, squeezed.removesuffix("score")):
-        if name := _SPELLINGS.get(short) or _PLAIN.get(short):
-            return name
+        meant = _SPELLINGS.get(short) or _PLAIN.get(short)
+        if meant is not None:
+            return meant
     return text
 
 
