@@ -20,11 +20,11 @@ import scalefit as sf
 from scalefit.alignment.curve import Curve, curve_of
 from scalefit.alignment.evidence.breakpoint import find_break
 from scalefit.alignment.evidence.fall import fall_test
+from scalefit.alignment.evidence.gather import laws_each
 from scalefit.alignment.evidence.heldout import held_out
 from scalefit.alignment.evidence.misfit import misfits
 from scalefit.alignment.falls import confirmed, falls, passes
 from scalefit.alignment.noise import estimate
-from scalefit.alignment.quality_laws import laws_each
 from scalefit.alignment.sample_size import seeds_needed
 from scalefit.alignment.sequential import nominal_level, spent
 from scalefit.alignment.single_run import pair_p_values, residual_sd

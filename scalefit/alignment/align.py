@@ -20,10 +20,10 @@ from scalefit.types import Renames
 from .causes import Siblings, causes_of, span
 from .caveats import disagreements, mixed_schedules
 from .curve import Curve, curve_of, failed_rows
-from .evidence.gather import Evidence, Terms, gather
+from .evidence.gather import Evidence, Terms, gather, laws_each
 from .margin import DEFAULT_MARGIN, Scale, scale_of
 from .quality import QUALITY, asked, pretrained, quality_metrics
-from .quality_laws import CurveLaws, laws_each
+from .quality_laws import CurveLaws
 from .result import Alignment, AlignmentTable
 from .sample_size import SampleSize, seeds_needed
 from .verdicts import SCOPES, Decision, Verdict, decide, reason

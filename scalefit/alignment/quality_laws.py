@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from scalefit.alignment.curve import Curve
 from scalefit.errors import FitError
 from scalefit.fitting.problem import make_problem
 from scalefit.fitting.solve import SQUARED
@@ -26,10 +24,7 @@ from scalefit.fitting.stack import Solved, solve_each
 from scalefit.laws import get_law
 from scalefit.types import Floats
 
-__all__ = ["CurveLaws", "LawFit", "Sought", "fit_laws", "laws_each", "shapes"]
-
-
-FEWEST = 3
+__all__ = ["CurveLaws", "LawFit", "Sought", "fit_laws", "laws_for", "shapes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,26 +75,6 @@ class CurveLaws:
     whole: tuple[LawFit, ...]
     kept: int
     smaller: tuple[LawFit, ...]
-
-
-def laws_each(curves: Sequence[Curve], sign: float) -> list[CurveLaws]:
-    """Fit the laws of every oriented curve, all together."""
-    asked = [_sought(curve, sign) for curve in curves]
-    fits = iter(fit_laws([one for whole, _, smaller in asked for one in (*whole, *smaller)]))
-    return [
-        CurveLaws(tuple(islice(fits, len(whole))), kept, tuple(islice(fits, len(smaller))))
-        for whole, kept, smaller in asked
-    ]
-
-
-def _sought(curve: Curve, sign: float) -> tuple[list[Sought], int, list[Sought]]:
-    """Return what is to be fitted to a curve: to all sizes, and to the smaller ones."""
-    y, weights = sign * curve.means, curve.runs.astype(float)
-    kept = len(y) - max(1, len(y) // 3)
-    laws = laws_for(y) if len(y) >= FEWEST else ()
-    whole = [Sought(law, curve.sizes, y, weights) for law in laws]
-    smaller = [Sought(s.law, s.sizes[:kept], s.y[:kept], s.weights[:kept]) for s in whole]
-    return whole, kept, smaller if kept > FEWEST else []
 
 
 class Sought(NamedTuple):

@@ -7,7 +7,7 @@ from scalefit.fitting.goodness import Goodness
 from scalefit.fitting.influence import Influence
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.many import FitFailure, Fits, fit_each
-from scalefit.fitting.objective import Objective
+from scalefit.fitting.problem import Objective
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, solve
 

@@ -14,9 +14,8 @@ from scalefit.fitting.intervals.uncertainty import uncertainty_of
 from scalefit.fitting.lack_of_fit import lack_of_fit
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.fitting.noise import Weighting, cautious, untied, weigh
-from scalefit.fitting.objective import Function, Objective, Residual
 from scalefit.fitting.points import points_of
-from scalefit.fitting.problem import make_problem
+from scalefit.fitting.problem import Function, Objective, Residual, make_problem
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import multiplicities, refit, solve_problem
 from scalefit.groups import group_of

@@ -16,8 +16,8 @@ import numpy as np
 from scipy import special
 
 from scalefit.errors import FitError
-from scalefit.fitting.objective import Objective
 from scalefit.fitting.points import Points
+from scalefit.fitting.problem import Objective
 from scalefit.fitting.variance_line import CELLS_FOR_A_SLOPE, VarianceLine, smoothed_variance
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Floats, Ints, Mask

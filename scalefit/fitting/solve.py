@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scalefit.errors import FitError
 from scalefit.fitting.descent import Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
-from scalefit.fitting.objective import Objective
-from scalefit.fitting.problem import Problem, make_problem
+from scalefit.fitting.problem import Objective, Problem, make_problem
 from scalefit.fitting.projection import project
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law

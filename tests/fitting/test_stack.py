@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from scalefit.errors import FitError
-from scalefit.fitting.objective import Objective
-from scalefit.fitting.problem import make_problem
+from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.solve import solve_problem
 from scalefit.fitting.stack import solve_each
 from scalefit.laws import LAWS, Coefficient, Law

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
-from scalefit.alignment.quality_laws import CurveLaws
+from scalefit.alignment.quality_laws import CurveLaws, Sought, fit_laws, laws_for
 
 from .breakpoint import Break, find_break
 from .conflict import Conflict, conflict
@@ -21,8 +23,9 @@ from .relation import Relation, relate
 from .trend import Trend, trend_of
 from .underrated import Underrated, underrated
 
-__all__ = ["HARM_SHARE", "Evidence", "Terms", "gather"]
+__all__ = ["HARM_SHARE", "Evidence", "Terms", "gather", "laws_each"]
 
+FEWEST = 3  # sizes that a law is fitted to
 HARM_SHARE = 0.1
 """Share of alpha kept for "below the baseline" where a baseline was measured."""
 
@@ -162,6 +165,26 @@ class Evidence:
             "lack_of_fit": [misfit.to_dict() for misfit in self.misfits],
             **{name: None if p is None else p.to_dict() for name, p in named.items()},
         }
+
+
+def laws_each(curves: Sequence[Curve], sign: float) -> list[CurveLaws]:
+    """Fit the laws of every oriented curve, all together."""
+    asked = [_sought(curve, sign) for curve in curves]
+    fits = iter(fit_laws([one for whole, _, smaller in asked for one in (*whole, *smaller)]))
+    return [
+        CurveLaws(tuple(islice(fits, len(whole))), kept, tuple(islice(fits, len(smaller))))
+        for whole, kept, smaller in asked
+    ]
+
+
+def _sought(curve: Curve, sign: float) -> tuple[list[Sought], int, list[Sought]]:
+    """Return what is to be fitted to a curve: to all sizes, and to the smaller ones."""
+    y, weights = sign * curve.means, curve.runs.astype(float)
+    kept = len(y) - max(1, len(y) // 3)
+    laws = laws_for(y) if len(y) >= FEWEST else ()
+    whole = [Sought(law, curve.sizes, y, weights) for law in laws]
+    smaller = [Sought(s.law, s.sizes[:kept], s.y[:kept], s.weights[:kept]) for s in whole]
+    return whole, kept, smaller if kept > FEWEST else []
 
 
 def gather(

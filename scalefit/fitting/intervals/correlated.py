@@ -20,7 +20,6 @@ import numpy as np
 from scipy import signal, special
 
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
-from scalefit.fitting.intervals.wald import gradients_of
 from scalefit.types import Floats
 
 # Even steps of Fisher's z: one run tells least about strong correlations, which matter most.
@@ -151,7 +150,7 @@ class Drifting:
     def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Low and high of quoted parameters, all unless named."""
         center = self.optimum.problem.law.params(self.optimum.theta)
-        slopes = gradients_of(self.optimum)
+        slopes = self.optimum.gradients
         out = {}
         for name, (low, high) in self.inner.parameters(names).items():
             factor, middle = float(self._factor(slopes[name][None])[0]), float(center[name])

@@ -73,6 +73,16 @@ class Optimum:
         value, jac = self.problem.law.jacobian(inputs, self.theta)
         return (np.log(value), jac / value) if self.problem.law.link == "log" else (value, jac)
 
+    @cached_property
+    def gradients(self) -> dict[str, Floats]:
+        """Derivative (p,) of every quoted parameter by theta, by central differences."""
+        law = self.problem.law
+        step = 1e-6 * np.maximum(np.abs(self.theta), 1e-3)
+        with np.errstate(all="ignore"):
+            up, down = (law.params(self.theta + side * np.diag(step)) for side in (1, -1))
+            slopes = {k: (np.asarray(up[k]) - np.asarray(down[k])) / (2 * step) for k in up}
+        return {k: np.broadcast_to(slope, step.shape) for k, slope in slopes.items()}
+
     def variance(self, gradients: Floats) -> Floats:
         """Linearised variance of what has ``gradients`` (..., p) by theta: (...).
 

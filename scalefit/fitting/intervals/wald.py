@@ -49,26 +49,16 @@ class Wald:
 def standard_errors(best: Optimum) -> dict[str, float]:
     """Linearised standard errors of the quoted parameters; inf for what the data do not see."""
     with np.errstate(all="ignore"):
-        errors = {k: float(np.sqrt(best.variance(g))) for k, g in gradients_of(best).items()}
+        errors = {k: float(np.sqrt(best.variance(g))) for k, g in best.gradients.items()}
     return {k: np.inf if np.isnan(error) else error for k, error in errors.items()}
 
 
 def correlation(best: Optimum) -> dict[str, dict[str, float]]:
     """Linearised correlation of the quoted parameters' estimates; nan for what the data do not see."""
-    gradients = gradients_of(best)
+    gradients = best.gradients
     with np.errstate(all="ignore"):
         covariance = best.covariance(np.stack(list(gradients.values())))
         size = np.sqrt(np.diag(covariance))
         table = covariance / size / size[:, None]
     rows = zip(gradients, table.tolist(), strict=True)
     return {name: dict(zip(gradients, row, strict=True)) for name, row in rows}
-
-
-def gradients_of(best: Optimum) -> dict[str, Floats]:
-    """Return the derivative (p,) of every quoted parameter by theta, by central differences."""
-    law = best.problem.law
-    step = 1e-6 * np.maximum(np.abs(best.theta), 1e-3)
-    with np.errstate(all="ignore"):
-        up, down = (law.params(best.theta + side * np.diag(step)) for side in (1, -1))
-        slopes = {k: (np.asarray(up[k]) - np.asarray(down[k])) / (2 * step) for k in up}
-    return {k: np.broadcast_to(slope, step.shape) for k, slope in slopes.items()}
