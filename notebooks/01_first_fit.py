@@ -86,6 +86,22 @@ sf.predict(fit, "10M", given="law")
 fit.plot(target=12.0)
 
 # %% [markdown]
+# Which point carries it, and do its parameters stand alone? Each question has a picture.
+
+# %%
+fit.plot(kind="influence")
+
+# %% [markdown]
+# ## Turn the knobs
+# The explorer answers anew whenever curve, law, level, target or budget is turned; a pointer that rests on a run is
+# told where it is from. Its controls may be set from code as well.
+
+# %%
+explorer = sf.explore(table, "bleu", **cell)
+explorer.law.value, explorer.target.value, explorer.budget.value = "log", "12", "10M"
+explorer
+
+# %% [markdown]
 # ## Was it worth anything? Hold out the largest size
 # Every forecaster sees the smaller sizes only.
 

@@ -103,5 +103,7 @@ from .table import metrics as metrics
 from .views import plot_alignment as plot_alignment
 from .views import plot_fit as plot_fit
 from .views import plot_fits as plot_fits
+from .views.explorer import Explorer as Explorer
+from .views.explorer import explore as explore
 
 __version__: str

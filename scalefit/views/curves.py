@@ -52,6 +52,8 @@ class Curve:
         Mean value without pretraining.
     goal : Goal or None
         A target to be marked.
+    tells : tuple of str
+        What each point tells beside its value, such as its file and line; empty where nothing is known.
     """
 
     x: Floats
@@ -65,6 +67,7 @@ class Curve:
     run: Ribbon | None = None
     baseline: float | None = None
     goal: Goal | None = None
+    tells: tuple[str, ...] = ()
 
     @property
     def largest(self) -> float:

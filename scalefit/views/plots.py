@@ -27,6 +27,7 @@ from scalefit.views.style import (
     QUIET,
     SHADE,
     SMALL,
+    TELLS,
     Picture,
     canvas,
     look,
@@ -197,10 +198,12 @@ def draw_curve(
     A band that is wider than ``room`` would hide its neighbours: only its edges are drawn.
     """
     style = look(index)
-    axes.plot(
+    (points,) = axes.plot(
         curve.x, curve.y, ls="", ms=4.5, mfc="white", mew=1.2, zorder=3, gid="points",
         label=curve.label or "run", **style,
     )  # fmt: skip
+    if curve.tells:
+        TELLS[points] = curve.tells
     if run and curve.run is not None:
         _band(axes, curve.run, style["color"], 0.10, "run")
     if curve.mean is None:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,6 +45,8 @@ class Picture(Figure):
         return buffer.getvalue()
 
 
+TELLS: WeakKeyDictionary[Any, tuple[str, ...]] = WeakKeyDictionary()
+"""A line of marks -> what each of them tells beside its value."""
 _MARKS = re.compile(r'<g id="points">.*?</g>\s*</g>', re.DOTALL)
 _MARK = re.compile(r"<use ([^>]*)/>")
 
@@ -62,7 +65,11 @@ def told(svg: str, axes: Iterable[Axes]) -> str:
         if line is None or len(_MARK.findall(match[0])) != len(pairs):
             return match[0]
         name = "" if str(line.get_label()).startswith("_") else f"{line.get_label()}: "
-        texts = iter(f"{name}{short(y)} at {format_count(x)}" for x, y in pairs)
+        more = [f", {tell}" if tell else "" for tell in TELLS.get(line, ("",) * len(pairs))]
+        texts = iter(
+            f"{name}{short(y)} at {format_count(x)}{tell}"
+            for (x, y), tell in zip(pairs, more, strict=True)
+        )
         return _MARK.sub(
             lambda mark: f"<use {mark[1]}><title>{html.escape(next(texts))}</title></use>", match[0]
         )

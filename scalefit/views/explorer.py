@@ -1,0 +1,187 @@
+"""The explorer: turn law, target, budget and level, and see at once what a table's curve then says."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from scalefit.doors.fit import fit as fit_curve
+from scalefit.errors import MissingDependencyError, ScalefitError
+from scalefit.fitting import Fit
+from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.predict import predict
+from scalefit.forecasting.tokens import tokens_for
+from scalefit.groups import group_name
+from scalefit.ingest import table_of
+from scalefit.laws import LAWS
+from scalefit.table import Table, grouping
+from scalefit.views.curves import Curve
+from scalefit.views.plots import curve_of_one, plot_curve
+from scalefit.views.style import Picture
+
+MIXTURE = "mixture"
+_ORIGIN = {
+    "source": "{}",
+    "pretrain_run": "run {}",
+    "pretrain_seed": "pretraining seed {:g}",
+    "finetune_seed": "finetuning seed {:g}",
+}
+"""What a run tells of where it is from: column -> words."""
+
+
+def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
+    """Show a table's curves with controls for corpus, law, target, budget and level; for Jupyter.
+
+    Parameters
+    ----------
+    data : path, DataFrame, Table or mapping of columns
+    metric : str
+        What is explored.
+    **where
+        Conditions on columns, as in :meth:`scalefit.Table.where`.
+
+    Returns
+    -------
+    Explorer
+        It shows itself at the end of a cell. A pointer that rests on a run is told its value, file and line.
+
+    Raises
+    ------
+    MissingDependencyError
+        ipywidgets is not here.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
+    >>> explorer = sf.explore(table)
+    >>> explorer.law.value, explorer.target.value = "log", "20"
+    >>> explorer.answer.value.count("<p>")
+    2
+    """
+    return Explorer(table_of(data, where=where, metrics=[metric]), metric)
+
+
+@dataclass(eq=False)
+class Explorer:
+    """Controls and what they change: each is a widget of ipywidgets, whose ``value`` may be set from code.
+
+    Attributes
+    ----------
+    curve, law, level : what is fitted, by which law (or the mixture), and the confidence of its intervals.
+    target, budget : a value to be reached, and tokens that can be spent (``"10M"``); either may be empty.
+    answer, picture : what came out, as HTML.
+    """
+
+    table: Table
+    metric: str
+    curve: Any = field(init=False)
+    law: Any = field(init=False)
+    level: Any = field(init=False)
+    target: Any = field(init=False)
+    budget: Any = field(init=False)
+    answer: Any = field(init=False)
+    picture: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        widgets = _widgets()
+        self.metric = self.table.metric(self.metric)
+        self.table = self.table.where(metric=self.metric)
+        names = grouping(self.table).columns
+        self._groups = {group_name(key): rows for key, rows in self.table.groups(names)}
+        laws = [MIXTURE, *(name for name, law in LAWS.items() if len(law.inputs) == 1)]
+        self.curve = widgets.Dropdown(options=list(self._groups), description="curve")
+        self.law = widgets.Dropdown(options=laws, description="law")
+        self.level = widgets.FloatSlider(value=0.8, min=0.5, max=0.99, step=0.01, description="level",
+                                         continuous_update=False)  # fmt: skip
+        self.target = widgets.Text(
+            description="target", placeholder=f"{self.metric}", continuous_update=False
+        )
+        self.budget = widgets.Text(description="budget", placeholder="10M", continuous_update=False)
+        self.answer, self.picture = widgets.HTML(), widgets.HTML()
+        self._fitted = lru_cache(maxsize=32)(self._fit)
+        for control in self.controls:
+            control.observe(self._show, names="value")
+        left = widgets.VBox([*self.controls, self.answer], layout=widgets.Layout(width="22em"))
+        self._box = widgets.HBox([left, self.picture])
+        self._show()
+
+    @property
+    def controls(self) -> tuple[Any, ...]:
+        """What may be turned."""
+        return self.curve, self.law, self.level, self.target, self.budget
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show the controls where there are widgets; elsewhere, as on a page of docs, what they say now."""
+        shown: dict[str, Any] = self._box._repr_mimebundle_()
+        return {**shown, "text/html": self.answer.value + self.picture.value}
+
+    def _fit(self, curve: str, law: str) -> Fit | Mixture:
+        rows = self._groups[curve]
+        fitted: Fit | Mixture = (
+            fit_curve(rows, self.metric)
+            if law == MIXTURE
+            else fit_curve(rows, self.metric, law=law)
+        )
+        return fitted
+
+    def _show(self, _: Any = None) -> None:
+        """Answer anew; a question without an answer says why and leaves no old picture standing."""
+        try:
+            fitted = self._fitted(self.curve.value, self.law.value)
+            target = _number(self.target.value)
+            lines = [fitted.verdict, *self._told(fitted, target)]
+            drawn = curve_of_one(fitted, target=target, level=self.level.value)
+            drawn = replace(drawn, label=self.curve.value, tells=self._sources(drawn))
+            picture = plot_curve(drawn)
+            self.picture.value = picture.to_svg() if isinstance(picture, Picture) else ""
+        except ScalefitError as error:
+            lines, self.picture.value = [str(error)], ""
+        self.answer.value = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+
+    def _told(self, fitted: Fit | Mixture, target: float | None) -> list[str]:
+        lines = []
+        if target is not None:
+            lines.append(tokens_for(fitted, target, level=self.level.value).verdict)
+        if self.budget.value.strip():
+            said = predict(fitted, self.budget.value.strip(), level=self.level.value, kind="run")
+            lines.append(said.verdict)
+        return lines
+
+    def _sources(self, curve: Curve) -> tuple[str, ...]:
+        """Return where each drawn run is from, as far as the table knows: its file, its run and its seeds."""
+        rows = self._groups[self.curve.value]
+        known = [name for name in _ORIGIN if rows.has(name)]
+        columns = [rows.column(name) for name in ("pretrain_tokens", "value", *known)]
+        places: dict[tuple[float, float], list[str]] = {}
+        for size, value, *origin in zip(*columns, strict=True):
+            told = [
+                _ORIGIN[n].format(v)
+                for n, v in zip(known, origin, strict=True)
+                if v == v and v is not None
+            ]
+            places.setdefault((float(size), float(value)), []).append(", ".join(told))
+        drawn = np.column_stack([curve.x, curve.y]).tolist()
+        return tuple("; ".join(places.get((x, y), ())) for x, y in drawn)
+
+
+def _number(text: str) -> float | None:
+    """Return a target as a number; None where nothing, or nothing finished, is written."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _widgets() -> Any:
+    try:
+        import ipywidgets
+    except ImportError:
+        raise MissingDependencyError(
+            "sf.explore needs ipywidgets. Try: pip install 'transfer-scalefit[notebook]'"
+        ) from None
+    return ipywidgets
