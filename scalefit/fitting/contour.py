@@ -42,7 +42,7 @@ class Contour(Result):
     >>> fit = sf.fit({"pretrain_tokens": sizes, "cross_entropy": losses}, "cross_entropy", "power")
     >>> contour = fit.contour("alpha", "E", points=9)
     >>> contour.rise.shape, contour.verdict
-    ((9, 9), 'alpha and E trade against each other (correlation 0.99): read them together')
+    ((9, 9), 'alpha and E trade against each other (correlation 0.95): read them together')
     """
 
     metric: str

@@ -36,8 +36,8 @@ class Influence(Result):
     >>> import scalefit as sf
     >>> sizes, bleu = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], [5.0, 9.1, 12.9, 17.0, 21.1, 32.0]
     >>> influence = sf.fit({"pretrain_tokens": sizes, "bleu": bleu}, "bleu", "log").influence()
-    >>> influence.heaviest, round(float(influence.without[5]), 1)
-    (5, 25.5)
+    >>> influence.left_out.tolist(), round(float(influence.without[5]), 1)
+    ([0, 1, 2, 3, 4, 5], 25.0)
     """
 
     metric: str

@@ -66,7 +66,7 @@ class Fit(Result):
     >>> list(fit.to_frame().columns)
     ['parameter', 'estimate', 'stderr', 'low', 'high', 'identified']
     >>> fit.equation
-    'cross_entropy = 2.036 + 121.7·x^−0.2988'
+    'cross_entropy = 2.043 + 121.6·x^−0.2971'
     """
 
     law: Law
@@ -124,7 +124,7 @@ class Fit(Result):
 
     @property
     def equation(self) -> str:
-        """The formula with its numbers in it: ``cross_entropy = 2.04 + 121.7·x^−0.2988``."""
+        """The formula with its numbers in it: ``cross_entropy = 2.043 + 121.6·x^−0.2971``."""
         said = in_numbers(self.law, {**self.derived, **self.params})
         return f"{self.metric} = {said}" if said else ""
 
@@ -140,8 +140,8 @@ class Fit(Result):
         --------
         >>> import scalefit as sf
         >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
-        >>> sf.fit(table, "bleu", "log").influence().to_frame()["distance"].round(2).max() > 1
-        True
+        >>> sf.fit(table, "bleu", "log").influence().heaviest
+        0
         """
         runs = self.points.design == "checkpoints" and int(self.points.run.max()) > 0
         return influence_of(self.solution, self.points, self.metric, runs=runs, group=self.group)

@@ -75,6 +75,15 @@ class Explorer:
     curve, law, level : what is fitted, by which law (or the mixture), and the confidence of its intervals.
     target, budget : a value to be reached, and tokens that can be spent (``"10M"``); either may be empty.
     answer, picture : what came out, as HTML.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
+    >>> explorer = sf.explore(table)
+    >>> explorer.budget.value = "1B"
+    >>> "one new run at x 1B" in explorer.answer.value
+    True
     """
 
     table: Table
