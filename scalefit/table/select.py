@@ -85,6 +85,8 @@ def _nothing(columns: Columns, rows: Ints, conditions: Mapping[str, Any], name: 
     asked = ", ".join(f"{k}={v!r}" for k, v in conditions.items())
     wanted = conditions[name]
     hint = did_you_mean(wanted, map(str, there)) if isinstance(wanted, str) else ""
+    if name == "pretrain_tokens":
+        hint += ". Try: one of these sizes; for a size that nobody has run, sf.rank(data, at=…) compares forecasts"
     return f"no row has {asked}: column {name!r} holds {shown or 'nothing'}{hint}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import scalefit as sf
-from scalefit.errors import DesignError
+from scalefit.errors import DesignError, TableError
 
 RNG = np.random.default_rng(0)
 
@@ -230,3 +230,21 @@ def test_different_examples_are_refused():
         sf.compare_procedures(a={1: X[0], 2: X[1, :50]}, b=X)
     with pytest.raises(DesignError, match="missing"):
         sf.compare_procedures(a=np.where(X > 0.99, np.nan, X) * np.nan, b=X)
+
+
+def test_a_size_that_nobody_has_run_is_a_question_for_a_forecast():
+    runs = {"corpus": ["a"] * 3 + ["b"] * 3, "pretrain_tokens": [1e6] * 6,
+            "pretrain_seed": [1, 2, 3] * 2, "bleu": [20.1, 20.4, 19.8, 23.0, 22.6, 23.3]}  # fmt: skip
+    with pytest.raises(TableError, match=r"holds 1000000.*sf\.rank\(data, at=…\)"):
+        sf.compare_procedures(runs, a="a", b="b", metric="bleu", where={"pretrain_tokens": 1e9})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_seeds_without_spread_are_never_certain(seed):
+    """Equal scores on both sides say nothing of chance: no p of 0, and the missing spread is said."""
+    values = np.random.default_rng(seed).uniform(10, 30, 2).round(1)
+    runs = {"corpus": ["a"] * 3 + ["b"] * 3, "pretrain_tokens": [1e6] * 6,
+            "pretrain_seed": [1, 2, 3] * 2, "bleu": np.repeat(values, 3)}  # fmt: skip
+    comparison = sf.compare_procedures(runs, a="a", b="b", metric="bleu")
+    assert not comparison.only.p < 0.05
+    assert any("spread" in note or "same" in note for note in comparison.notes)
