@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pages
 import pytest
+import readme
 
 import scalefit as sf
 from scalefit.cli import COMMANDS
@@ -74,3 +75,25 @@ def test_pages_are_written_only_where_they_changed_and_old_ones_go(tmp_path):
     pages.write(tmp_path)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("*.*")} == first
     assert len(first) == 2
+
+
+def ours():
+    rows = (DOCS / "about" / "peers.md").read_text(encoding="utf-8").splitlines()
+    cells = [row.split("|") for row in rows if row.startswith("| ")]
+    return [(row[1].strip(), row[2].strip()) for row in cells[1:]]
+
+
+@pytest.mark.parametrize(("what", "said"), ours())
+def test_each_yes_beside_our_peers_names_what_is_there(what, said):
+    assert said.startswith(("yes", "[yes]")), what
+    for name in re.findall(r"`(.*?)`", said):
+        value = sf
+        for part in name.split("."):
+            assert hasattr(value, part) or part in getattr(value, "__dataclass_fields__", {})
+            value = getattr(value, part)
+
+
+def test_the_readmes_table_is_what_its_command_writes():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- table -->\n{readme.table()}\n<!-- /table -->" in text
+    assert (DOCS / "forecast.png").stat().st_size < 400_000
