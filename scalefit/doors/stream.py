@@ -26,9 +26,20 @@ from scalefit.ingest.parts import Files, Key, keys_of, part_of
 from scalefit.result import Result, Row, frame_of
 from scalefit.version import __version__
 
+
+def _aligned(data: Any, metric: str, **options: Any) -> Any:
+    return align(data, quality=metric, **options)
+
+
+def _fitted(data: Any, metric: str, law: Any = None, **options: Any) -> Any:
+    """Fit without a bar a part: the one over all parts is enough."""
+    quiet = {} if law is None else {"progress": False}
+    return fit_each(data, metric, law, **quiet, **options)
+
+
 DOORS: Mapping[str, Callable[..., Any]] = {
-    "align": lambda data, metric, **options: align(data, quality=metric, **options),
-    "fit_each": fit_each,
+    "align": _aligned,
+    "fit_each": _fitted,
     "forecast": forecast,
 }
 TOGETHER = 256  # groups of a part

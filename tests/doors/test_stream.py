@@ -188,6 +188,12 @@ def test_too_many_rows_for_all(files, tmp_path, monkeypatch):
         ask(files, tmp_path / "out")
 
 
+def test_no_bar_but_the_one_over_all_parts(files, tmp_path, capsys):
+    frame(60).to_parquet(files)
+    ask(files, tmp_path / "out", size=100)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_command(files, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["stream", str(files), "--metric", "bleu", "--by", "corpus,task", "--law", "log",
