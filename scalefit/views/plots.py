@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ from scalefit.views.style import (
 from scalefit.views.surfaces import plot_surface
 
 OVERLAY = "corpus"
+FEW = 3
+"""Curves in one panel whose bands can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,61 @@ def plot_many(
 
 def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     low, high = _limits(panel.curves)
+    crowded = len(panel.curves) > FEW
     for curve in panel.curves:
-        draw_curve(axes, curve, index=labels.index(curve.label), room=high - low)
+        shown = _ahead_only(curve) if crowded else curve
+        draw_curve(axes, shown, index=labels.index(curve.label), room=high - low)
     finish(axes, panel.curves)
+    if crowded:
+        _name_ends(axes, panel.curves, labels)
     axes.set_title(panel.title, fontsize=NORMAL, color=INK, loc="left")
     axes.set_ylabel(panel.label, fontsize=SMALL, color=INK)
     axes.xaxis.label.set_fontsize(SMALL)
+
+
+def _ahead_only(curve: Curve) -> Curve:
+    """Return a curve whose band begins at its largest size: where many lie on one another, only that tells anything."""
+    if curve.mean is None:
+        return curve
+    m, inside = curve.mean, curve.mean.x < curve.largest
+    low, high = (np.where(inside, m.estimate, side) for side in (m.low, m.high))
+    return replace(curve, mean=Ribbon(m.x, m.estimate, low, high))
+
+
+def _name_ends(axes: Axes, curves: Sequence[Curve], labels: Sequence[str]) -> None:
+    """Write each curve's name where it ends, apart from one another: no eye must go to the legend and back."""
+    ends = [(float(c.mean.estimate[-1]), c.label) for c in curves if c.mean is not None and c.label]
+    low, high = axes.get_ylim()
+    places = apart([y for y, _ in sorted(ends)], 0.075 * (high - low))
+    for y, (_, label) in zip(places, sorted(ends), strict=True):
+        axes.annotate(
+            label, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=SMALL - 1,
+            color=look(labels.index(label))["color"], annotation_clip=False, gid="name",
+        )  # fmt: skip
+
+
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Move ascending places as little as need be, so that none is nearer to the next than a gap.
+
+    Examples
+    --------
+    >>> apart([1.0, 1.0, 5.0], 1.0)
+    [0.5, 1.5, 5.0]
+    """
+    clusters: list[list[float]] = []
+    for place in places:
+        clusters.append([place])
+        while len(clusters) > 1 and _top(clusters[-2], gap) + gap > _bottom(clusters[-1], gap):
+            clusters[-2:] = [clusters[-2] + clusters[-1]]
+    return [_bottom(c, gap) + i * gap for c in clusters for i in range(len(c))]
+
+
+def _bottom(cluster: Sequence[float], gap: float) -> float:
+    return sum(cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
+
+
+def _top(cluster: Sequence[float], gap: float) -> float:
+    return _bottom(cluster, gap) + gap * (len(cluster) - 1)
 
 
 def draw_curve(

@@ -159,3 +159,28 @@ def test_svg_is_one_element_with_its_text_and_the_same_every_time():
 
 def test_a_picture_shows_itself_in_a_notebook():
     assert plot_curve(curve())._repr_png_().startswith(b"\x89PNG")
+
+
+def test_many_curves_in_a_panel_are_named_where_they_end_and_banded_only_ahead():
+    names = ["fr", "en", "de", "code", "ro"]
+    curves = tuple(
+        curve(label=name, mean=Ribbon(GRID, LINE + i, LINE + i - 1, LINE + i + 1))
+        for i, name in enumerate(names)
+    )
+    figure = plot_many([Panel("en-fr", "BLEU", curves)])
+    said = [text for text in figure.axes[0].texts if text.get_gid() == "name"]
+    assert [text.get_text() for text in said] == names
+    assert [text.get_color() for text in said] == list(COLOURS[:5])
+    heights = [text.xy[1] for text in said]
+    assert np.diff(heights).min() >= 0.074 * np.ptp(figure.axes[0].get_ylim())
+    for band in drawn(figure, "mean"):
+        corners = band.get_paths()[0].vertices
+        assert np.ptp(corners[np.isclose(corners[:, 0], 1e6), 1]) == pytest.approx(0)
+        assert np.ptp(corners[np.isclose(corners[:, 0], 1e8), 1]) == pytest.approx(2)
+
+
+def test_few_curves_keep_their_whole_bands_and_the_legend_alone():
+    figure = plot_many([Panel("en-fr", "BLEU", (curve(label="fr"), curve(label="en")))])
+    assert [t for t in figure.axes[0].texts if t.get_gid() == "name"] == []
+    corners = drawn(figure, "mean")[0].get_paths()[0].vertices
+    assert np.ptp(corners[np.isclose(corners[:, 0], 1e5), 1]) == pytest.approx(2)
