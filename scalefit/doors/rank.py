@@ -34,6 +34,7 @@ from scalefit.units import format_count
 
 Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
 MOST_SHARED = 0.9
+STIFF = 3.0  # errors of a curve bend over so many times its measured range: then crossings hold (benchmarks/choices.py)
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
 
@@ -268,8 +269,8 @@ def _crossings(
     kept = [i for i in range(len(each)) if not barred[i]]
     rises = metric_of(each[0].metric).direction != "-"
     said = [each[i].predictive(sizes, "mean") for i in kept]
-    # Both ends of what is measured may be off either way; sizes of which no two are shared count as a factor of two.
-    bend = float(np.log(max(high / FARTHEST / low, 2.0)))
+    # Sizes of which no two are shared count as a factor of two.
+    bend = STIFF * float(np.log(max(high / FARTHEST / low, 2.0)))
     drawn = draws_of(said, shared, question.seed + 1, bend)
     out = []
     for a in range(len(kept)):
