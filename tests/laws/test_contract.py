@@ -1,5 +1,6 @@
 """One contract for every law. A new law is one entry in CASES."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -462,6 +463,12 @@ def test_grids_reach_from_bound_to_bound(name, law):
         assert (grid[0], grid[-1]) == pytest.approx((low, high))
         assert (np.diff(grid) > 0).all()
         assert len(grid) == shape.points
+
+
+def test_a_grid_has_four_thousand_cells_at_most(law):
+    """What a fit without a start costs: one matrix product over the cells."""
+    cells = math.prod(shape.points for shape in law.shapes)
+    assert cells <= 4000
 
 
 def test_constants_do_not_leak_from_one_data_set_to_the_next(name):
