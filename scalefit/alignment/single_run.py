@@ -40,8 +40,11 @@ _RATES = tuple(
 )
 
 
-def _bases(x: Floats) -> list[Floats]:
-    """Orthonormal bases (K, p) of the smooth curves; at least one residual is left over."""
+@lru_cache(maxsize=128)
+def _bases(places: tuple[float, ...]) -> list[Floats]:
+    """Orthonormal bases (K, p) of the smooth curves over x = ln D; at least one residual is left over."""
+    # Groups of one table were measured at the same sizes, and each is asked about falls and rises of two metrics.
+    x = np.array(places)
     unit = (x - x.min()) / max(float(np.ptp(x)), 1e-12)
     one = np.ones_like(unit)
     if len(x) < 5:
@@ -62,7 +65,7 @@ def residual_sd(x: Floats, y: Floats) -> Floats:
     """Scatter of y (..., K) around the best smooth curve over x = ln D (K,)."""
     if len(x) >= _LONG:
         return _local_sd(x, y)
-    bases = _bases(x)
+    bases = _bases(tuple(x.tolist()))
     if not bases:
         return np.full(y.shape[:-1], np.nan)
     centred = y - y.mean(axis=-1, keepdims=True)
