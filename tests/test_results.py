@@ -247,7 +247,7 @@ def test_every_kind_of_result_is_here_and_has_a_public_name():
     assert [kind.__qualname__ for kind in kinds if kind not in public] == []
 
 
-VALUES = {sf.Table, Observations, sf.SegmentStatistics}  # what a user makes answers of
+VALUES = {sf.Explorer, sf.Table, Observations, sf.SegmentStatistics}  # what a user makes answers of
 
 
 @pytest.mark.parametrize("name", sorted(sf.__all__))
