@@ -106,6 +106,26 @@ DOORS = {
     "compare_procedures": lambda data: sf.compare_procedures(
         data, a={"pretrain_seed": 1}, b={"pretrain_seed": 2}, metric="bleu"
     ),
+    "aggregate_tasks": lambda data: sf.aggregate_tasks(data, metric="bleu"),
+    "backtest": lambda data: sf.backtest(data, "bleu", ["log"]),
+    "compare_laws": lambda data: sf.compare_laws(data, "bleu", ["log", "ceiling"]),
+    "chain": lambda data: sf.chain(
+        data, [sf.Step("cross_entropy", "power"), sf.Step("bleu", "ce_to_bleu")]
+    ),
+    "explore": sf.explore,
+    "fit_joint": sf.fit_joint,
+    "monitor": sf.monitor,
+    "observations": lambda data: sf.observations(data, "bleu", {"D": "pretrain_tokens"}),
+    "plan": lambda data: sf.plan(data, "bleu", at=1e9),
+    "refit_published": lambda data: sf.refit_published(
+        "kaplan-2020-data", data, "cross_entropy", inputs={"D": "pretrain_tokens"}
+    ),
+    "robustness": lambda data: sf.robustness(
+        data, a={"pretrain_seed": 1}, b={"pretrain_seed": 2}, metric="bleu"
+    ),
+    "seed_curves": lambda data: sf.seed_curves(data, "bleu"),
+    "seeds_needed": lambda data: sf.seeds_needed(data, metric="bleu"),
+    "value": sf.value,
     "read": sf.read,
     "score": lambda data: sf.score(data, data, None, ["bleu"], cache=False, progress=False),
 }

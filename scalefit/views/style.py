@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import warnings
 from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -41,7 +42,10 @@ class Picture(Figure):
 
     def _drawn(self, kind: str, **options: Any) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format=kind, **options)
+        with warnings.catch_warnings():
+            # A corpus may be named in any script; an SVG keeps the text, a PNG shows a box.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            self.savefig(buffer, format=kind, **options)
         return buffer.getvalue()
 
 

@@ -68,6 +68,6 @@ class Jackknife:
 def jackknife_error(values: Floats) -> Floats:
     """Return the standard error from leave-one-out values along the first axis."""
     units = len(values)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         spread = np.sum((values - values.mean(0)) ** 2, axis=0)
     return np.asarray(np.sqrt((units - 1) / units * spread))
