@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from scalefit.cli._options import AsJson, Jobs, Rename, Scheduler
+from scalefit.cli._options import AsJson, Config, Jobs, Rename, Scheduler
 
 
 def command(
@@ -23,6 +23,7 @@ def command(
     target: Annotated[float | None, typer.Option(help="Of forecast.")] = None,
     size: Annotated[int, typer.Option(help="Groups of a part.", min=1)] = 256,
     rename: Rename = None,
+    config: Config = None,
     allow: Annotated[
         str | None, typer.Option("--allow", help="Checks to switch off, comma-separated.")
     ] = None,
@@ -43,6 +44,7 @@ def command(
         door=door,
         size=size,
         mapping=_io.pairs(rename, "--map"),
+        config=config,
         executor=_io.workers(jobs, scheduler),
         **{name: value for name, value in given.items() if value is not None},
     )

@@ -22,6 +22,7 @@ from scalefit.errors import ExecutorError, FormatError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.files import write_text, writing
 from scalefit.groups import group_name
+from scalefit.ingest.config import Config, as_names
 from scalefit.ingest.parts import Files, Key, keys_of, part_of
 from scalefit.result import Result, Row, frame_of
 from scalefit.version import __version__
@@ -108,6 +109,7 @@ def stream(
     door: str = "fit_each",
     size: int = TOGETHER,
     mapping: Mapping[str, str] | None = None,
+    config: str | Path | None = None,
     executor: Workers = None,
     progress: bool | None = None,
     **options: Any,
@@ -129,6 +131,8 @@ def stream(
         Groups of a part. Mixtures of a quality learn from the curves of their part.
     mapping : mapping, optional
         Own name -> canonical name.
+    config : path, optional
+        A ``scalefit.toml`` with such names; by default the one beside the data.
     executor : number of processes, executor or address of a scheduler, optional
         Where the parts are answered, see ``docs/scale.md``; the answers are the same wherever that is.
     progress : bool, optional
@@ -163,8 +167,12 @@ def stream(
         raise FormatError(f"there is no door {door!r} to stream through; needed {', '.join(DOORS)}")
     if size < 1:
         raise FormatError(f"size={size}; needed at least one group a part")
-    renames, folder = dict(mapping or {}), Path(output)
-    files = Files.of(data, by, renames)
+    folder, given = Path(output), dict(mapping or {})
+    kept = Config.of(config, [str(data)] if isinstance(data, str | Path) else list(map(str, data)))
+    files = Files.of(data, by, {**kept.mapping, **given})
+    renames = {n: ours for n, ours in kept.mapping.items() if n in files.names} | given
+    if kept.allow:
+        options["allow"] = (*kept.allow, *as_names(options.get("allow", ())))
     question = {"door": door, "metric": metric, "by": list(by), "size": size, "mapping": renames,
                 "options": options, "files": files.told, "version": __version__}  # fmt: skip
     parts = _parts(files, folder, question)

@@ -61,7 +61,7 @@ class Files:
         own = {
             **{ours: name for name in names if (ours := meaning(name))},
             **{name: name for name in names},
-            **{ours: theirs for theirs, ours in mapping.items()},
+            **{ours: theirs for theirs, ours in mapping.items() if theirs in names},
         }
         for name in by:
             if own.get(name) not in names:
@@ -69,6 +69,11 @@ class Files:
                     f"{paths[0]} has no column {name!r} (columns: {', '.join(names)})"
                 )
         return cls(files, tuple(own[name] for name in by), own.get(SIZE))
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, in the user's words."""
+        return list(self.dataset.schema.names)
 
     @property
     def told(self) -> list[list[Any]]:

@@ -45,7 +45,7 @@ def kept(tmp_path):
 def test_every_command_that_reads_results_takes_it():
     reads = {name for name, c in COMMANDS.items() if "rename" in inspect.signature(c).parameters}
     takes = {name for name, c in COMMANDS.items() if "config" in inspect.signature(c).parameters}
-    assert reads == takes == {*SHELL, "ingest"}
+    assert reads == takes == {*SHELL, "ingest", "stream"}  # these two read in their own ways
 
 
 @pytest.mark.parametrize("command", SHELL)
@@ -60,6 +60,15 @@ def test_a_command_reads_it_where_it_is_named(command, kept, tmp_path, monkeypat
     with pytest.raises(SystemExit):
         main([command, str(tmp_path / "results.csv"), *SHELL[command], "--config", str(kept)])
     assert (asked["data"], asked["config"]) == (str(tmp_path / "results.csv"), kept)
+
+
+def test_files_that_are_read_by_part_are_read_by_it(kept, tmp_path, capsys):
+    results, out = str(tmp_path / "results.csv"), str(tmp_path / "fits")
+    asked = ["stream", results, "--metric", "bleu", "--law", "log", "--by", "corpus", "-o", out]
+    with pytest.raises(SystemExit) as end:
+        main([*asked, "--config", str(kept)])
+    assert not end.value.code
+    assert "2 groups" in capsys.readouterr().out
 
 
 def test_the_shells_own_words_come_first(kept, tmp_path, capsys):
