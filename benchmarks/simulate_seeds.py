@@ -280,7 +280,7 @@ def forecasts(runs):
             sf.fit(table_of(plan.pretrain, sd), metric="cross_entropy", law="power")
             for _ in range(runs)
         ]
-        found = [sf.tokens_for(f, target) for f in fits]
+        found = [sf.tokens_for(f, target, level=0.95, given="law") for f in fits]
         narrow = [t.low > 0 and t.high <= t.low * factor**2 for t in found]
         held = [t.low <= truth <= t.high for t in found]
         rows.append((sd, factor, plan.pretrain, f"{plan.power:.3f}", share(narrow), share(held)))
