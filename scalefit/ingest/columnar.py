@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -88,7 +89,8 @@ def _bounded(source: Source, data: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    # zipfile's RuntimeErrors: a version it does not know, a password.
+    except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError, OSError) as error:
         raise source.wrong(None, f"cannot be read as Excel: {error}") from error
     if size > LIMITS.excel:
         raise source.wrong(

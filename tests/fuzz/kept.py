@@ -6,4 +6,5 @@ KEPT: tuple[tuple[str, int], ...] = (
     ("kept", 6002),
     ("reader", 9181),
     ("wire", 50026),
+    ("reader", 64467),
 )
