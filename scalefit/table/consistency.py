@@ -132,7 +132,10 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
     codes = _codes(columns, [c for c in draft.frame.columns if c not in skipped])
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
-    scale = np.divide(biggest[codes], 100 * values, out=np.zeros(len(values)), where=values != 0)
+    with np.errstate(over="ignore"):  # a value next to 0 beside a large one is no hundredth of it
+        scale = np.divide(
+            biggest[codes] / 100, values, out=np.zeros(len(values)), where=values != 0
+        )
     beside = small & (scale > 2 / 3) & (scale < 3 / 2)
     if beside.any():
         beside &= ~_same_tool(draft, columns, codes, biggest)

@@ -7,4 +7,5 @@ KEPT: tuple[tuple[str, int], ...] = (
     ("reader", 9181),
     ("wire", 50026),
     ("reader", 64467),
+    ("reader", 10972),
 )
