@@ -11,7 +11,7 @@ import numpy as np
 from scalefit.errors import FitError
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
-from scalefit.table import Observations, Table, cut, digest, grouping
+from scalefit.table import Observations, Table, cut, grouping
 from scalefit.types import Renames
 
 
@@ -97,19 +97,4 @@ def _without_baseline(data: Observations, law: Law) -> Observations:
             keep &= ~zero
     if keep.all():
         return data
-    inputs = {name: v[keep] for name, v in data.inputs.items()}
-    values = data.values[keep]
-    return replace(
-        data,
-        inputs=inputs,
-        values=values,
-        stderr=None if data.stderr is None else data.stderr[keep],
-        clusters=_relabel(data.clusters, keep),
-        blocks=_relabel(data.blocks, keep),
-        notes=tuple(notes),
-        digest=digest(inputs, values),
-    )
-
-
-def _relabel(labels: Any, keep: Any) -> Any:
-    return None if labels is None else np.unique(labels[keep], return_inverse=True)[1].reshape(-1)
+    return replace(data.only(keep), notes=tuple(notes))

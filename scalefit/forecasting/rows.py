@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from scalefit.forecasting.backtest import NEAREST, ORIGINS, Backtest, Held
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.single import said_by
 from scalefit.laws.law import Law
-from scalefit.table import Observations, digest
+from scalefit.table import Observations
 from scalefit.types import Floats, Mask
 
 Said = Predictive | None
@@ -28,27 +27,12 @@ class RowForecaster:
     forecast: Callable[[Mask, Mask], Said]
 
 
-def kept(data: Observations, keep: Mask) -> Observations:
-    """Return some of the rows."""
-    inputs = {name: x[keep] for name, x in data.inputs.items()}
-    values = data.values[keep]
-    return replace(
-        data,
-        inputs=inputs,
-        values=values,
-        stderr=None if data.stderr is None else data.stderr[keep],
-        clusters=_relabelled(data.clusters, keep),
-        blocks=_relabelled(data.blocks, keep),
-        digest=digest(inputs, values),
-    )
-
-
 def law_of_rows(law: Law, data: Observations, objective: Objective) -> RowForecaster:
     """Return a law that is fitted to the rows it may see."""
 
     def forecast(seen: Mask, asked: Mask) -> Said:
         try:
-            fit = fit_observations(kept(data, seen), law, objective)
+            fit = fit_observations(data.only(seen), law, objective)
         except ScalefitError:
             return None
         return said_by(fit, tuple(x[asked] for x in data.inputs.values()))
@@ -140,9 +124,3 @@ def _place(x: Floats) -> Floats:
 
 def _distances(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1)))
-
-
-def _relabelled(labels: Any, keep: Mask) -> Any:
-    if labels is None:
-        return None
-    return np.unique(np.asarray(labels)[keep], return_inverse=True)[1].reshape(-1)

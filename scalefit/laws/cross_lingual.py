@@ -65,14 +65,7 @@ cross_lingual = Law(
     special=(
         Special(
             "chinchilla",
-            lambda E, A, B, alpha, beta: {
-                "E": E,
-                "A": A,
-                "B": B,
-                "alpha": alpha,
-                "beta": beta,
-                "gamma": 0.0,
-            },
+            lambda **same: {**same, "gamma": 0.0},
             inputs=("N", "D"),
         ),
     ),

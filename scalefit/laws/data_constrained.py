@@ -118,15 +118,7 @@ data_constrained = Law(
     special=(
         Special(
             "chinchilla",
-            lambda E, A, B, alpha, beta: {
-                "E": E,
-                "A": A,
-                "B": B,
-                "alpha": alpha,
-                "beta": beta,
-                "R_N": np.inf,
-                "R_D": np.inf,
-            },
+            lambda **same: {**same, "R_N": np.inf, "R_D": np.inf},
             inputs=("N", "D"),
         ),
     ),

@@ -71,18 +71,6 @@ skaling = Law(
     report=_report,
     unreport=_unreport,
     falls=True,
-    special=(
-        Special(
-            "chinchilla",
-            lambda E, A, B, alpha, beta: {
-                "E": E,
-                "A": A,
-                "B": B,
-                "alpha": alpha,
-                "beta": beta,
-                "k": 1.0,
-            },
-        ),
-    ),
+    special=(Special("chinchilla", lambda **same: {**same, "k": 1.0}),),
     source="Videau et al. 2026, Skaling equation, as implemented in simple-scaling-laws",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -59,6 +59,20 @@ class Observations:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.values)
+
+    def only(self, keep: NDArray[np.bool_]) -> Observations:
+        """Return some of the rows, (n,); runs and blocks are numbered anew, the notes stay."""
+        inputs = {name: x[keep] for name, x in self.inputs.items()}
+        values = self.values[keep]
+        return replace(
+            self,
+            inputs=inputs,
+            values=values,
+            stderr=None if self.stderr is None else self.stderr[keep],
+            clusters=_relabelled(self.clusters, keep),
+            blocks=_relabelled(self.blocks, keep),
+            digest=digest(inputs, values),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by fields, whose read-only views are none that pickle knows."""
@@ -132,6 +146,12 @@ def _stderr(table: Table, there: NDArray[np.bool_], notes: list[str]) -> Floats 
     if known.any():
         notes.append(f"{int((~known).sum())} rows lack a standard error: none is used")
     return None
+
+
+def _relabelled(
+    labels: NDArray[np.int64] | None, keep: NDArray[np.bool_]
+) -> NDArray[np.int64] | None:
+    return None if labels is None else np.unique(labels[keep], return_inverse=True)[1].reshape(-1)
 
 
 def digest(inputs: Mapping[str, Floats], values: Floats) -> str:
