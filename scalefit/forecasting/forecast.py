@@ -67,7 +67,8 @@ class Forecast(Results[Outlook]):
     @property
     def notes(self) -> tuple[str, ...]:
         """About the data, then about the groups."""
-        return (*self.about_data, *common_notes((o.name, o.notes) for o in self))
+        own = common_notes((o.name, o.notes) for o in self)
+        return tuple(dict.fromkeys((*self.about_data, *own)))  # curves repeat what their table says
 
     @property
     def reached(self) -> str:
