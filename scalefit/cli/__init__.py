@@ -1,7 +1,7 @@
-"""The command line: one command a file, each reads, calls one public function, and writes.
+"""The command line: each command reads, calls one public function, and writes; commands of one kind share a file.
 
-To add a command: write ``cli/name.py`` with a function ``command``, then add one import and one
-line to ``COMMANDS``. Import heavy things inside the function, so that ``scalefit --help`` is quick.
+To add a command: write its function beside its kind, and add one line to ``COMMANDS``. Import heavy things inside
+the function, so that ``scalefit --help`` is quick. Options that others have too are in ``_options.py``.
 """
 
 from __future__ import annotations
@@ -11,52 +11,31 @@ from typing import Any
 
 import typer
 
-from . import (
-    align,
-    backtest,
-    compare,
-    doctor,
-    fit,
-    forecast,
-    ingest,
-    landscape,
-    laws,
-    plan,
-    plot,
-    predict,
-    rank,
-    report,
-    score,
-    seeds,
-    similarity,
-    stream,
-    tokens,
-    value,
-)
-from ._guard import guarded
-from ._quiet import can_be_quiet
+from . import about, align, choose, fit, forecast, ingest, landscape, score, seeds, stored
+from ._options import spread
+from ._stderr import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "align": align.command,
-    "backtest": backtest.command,
-    "compare": compare.command,
-    "doctor": doctor.command,
-    "fit": fit.command,
-    "forecast": forecast.command,
-    "ingest": ingest.command,
-    "landscape": landscape.command,
-    "laws": laws.command,
-    "plan": plan.command,
-    "plot": plot.command,
-    "predict": predict.command,
-    "rank": rank.command,
-    "report": report.command,
-    "score": score.command,
-    "seeds": seeds.command,
-    "similarity": similarity.command,
-    "stream": stream.command,
-    "tokens": tokens.command,
-    "value": value.command,
+    "align": align.align,
+    "backtest": forecast.backtest,
+    "compare": seeds.compare,
+    "doctor": about.doctor,
+    "fit": fit.fit,
+    "forecast": forecast.forecast,
+    "ingest": ingest.ingest,
+    "landscape": landscape.landscape,
+    "laws": about.laws,
+    "plan": choose.plan,
+    "plot": stored.plot,
+    "predict": stored.predict,
+    "rank": choose.rank,
+    "report": forecast.report,
+    "score": score.score,
+    "seeds": seeds.seeds,
+    "similarity": align.similarity,
+    "stream": fit.stream,
+    "tokens": stored.tokens,
+    "value": choose.value,
 }
 
 app = typer.Typer(
@@ -87,7 +66,7 @@ def _root(
 
 
 for _name, _command in COMMANDS.items():
-    app.command(_name)(can_be_quiet(_command))
+    app.command(_name)(spread(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

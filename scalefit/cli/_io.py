@@ -1,17 +1,20 @@
-"""Reading and writing for all commands: a path or ``-`` in, a table or JSON out."""
+"""What all commands read and write: text, pairs, numbers and stored fits in; tables, JSON and files out."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scalefit.cli._cures import in_shell
-from scalefit.cli._quiet import aside
-from scalefit.errors import ExecutorError, FormatError, TableError
+from scalefit.cli._stderr import aside, write_notes
+from scalefit.errors import FitError, FormatError, TableError
 from scalefit.files import writing
 from scalefit.result import plain, to_json
+
+if TYPE_CHECKING:
+    from scalefit.fitting import Fit, Fits
+    from scalefit.forecasting.mixture import Mixture
 
 Row = Mapping[str, Any]
 
@@ -46,41 +49,6 @@ def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
             raise TableError(f"{flag} {option}: needed NAME=VALUE, e.g. {flag} task=en-fr")
         found[name.strip()] = value.strip()
     return found
-
-
-def read_table(
-    path: str,
-    *,
-    where: Sequence[str] | None = None,
-    rename: Sequence[str] | None = None,
-    config: Path | None = None,
-    allow: str | None = None,
-    metrics: Sequence[str] = (),
-    needs: Collection[str] = ("pretrain_tokens",),
-) -> Any:
-    """Read results from a path or ``-``, rename columns, keep the rows asked for."""
-    from scalefit.groups import condition
-    from scalefit.ingest import table_of
-
-    mapping = pairs(rename, "--map") or None
-    table = table_of(
-        path,
-        mapping=mapping,
-        config=config,
-        allow=names(allow) or (),
-        metrics=metrics,
-        needs=needs,
-    )
-    for text in where or ():
-        table = table.where(**dict([condition(text)]))
-    return table
-
-
-def workers(jobs: int | None, scheduler: str | None) -> int | str | None:
-    """Return where work is done, as ``executor=`` takes it."""
-    if jobs is not None and scheduler is not None:
-        raise ExecutorError("give --jobs for this machine, or --scheduler for a cluster")
-    return scheduler if jobs is None else jobs
 
 
 def numbers(option: str, flag: str) -> list[float]:
@@ -129,16 +97,6 @@ def check_suffix(
         raise FormatError(f"{path}: there is no folder {Path(path).parent}; make it first")
 
 
-def deliver(result: Any, *, as_json: bool, output: str | None) -> None:
-    """Write a result to the terminal, and to a file whose suffix says how: picture, table, JSON or page."""
-    if as_json:
-        write_json(result)
-    else:
-        show(result)
-    if output is not None:
-        save_result(result, output)
-
-
 def show(result: Any) -> None:
     """Write a result for people: its line, its table as wide as the terminal, what stands below; notes to stderr."""
     from scalefit.result import Result
@@ -153,18 +111,31 @@ def show(result: Any) -> None:
     write_notes(result.notes)
 
 
-def save_result(result: Any, path: str) -> None:
+def check_table(path: Path | None) -> None:
+    """Refuse a table that cannot be written, before anything is read."""
+    from scalefit.table.write import WRITERS
+
+    check_suffix(None if path is None else str(path), known=[f".{kind}" for kind in WRITERS])
+
+
+def document_of(result: Any) -> Any:
+    """Return what ``sf.load`` and the commands after a pipe read."""
+    from scalefit.store import document
+
+    return document(result)
+
+
+def save_result(result: Any, path: str, *, stored: bool = False) -> None:
     """Write a result to a file as its suffix says."""
     from scalefit.files import write_text
 
-    check_suffix(path)
     suffix = Path(path).suffix.lower()
     if suffix in PICTURES:
         save_picture(result.plot(), path)
         return
     frame = result.to_frame
     texts: dict[str, Callable[[], str]] = {
-        ".json": lambda: to_json(plain(result)) + "\n",
+        ".json": lambda: to_json(plain(document_of(result) if stored else result)) + "\n",
         ".html": lambda: f"<!doctype html><meta charset='utf-8'>{result._repr_html_()}\n",
         ".csv": lambda: frame().to_csv(index=False),
         ".tsv": lambda: frame().to_csv(index=False, sep="\t"),
@@ -191,12 +162,6 @@ def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
     terminal_table(rows, title=title)
 
 
-def write_notes(notes: Iterable[str]) -> None:
-    """Write notes to stderr, one a line, so that stdout stays what was asked for."""
-    for note in notes:
-        aside(f"note: {in_shell(note)}")
-
-
 def save_picture(picture: Any, path: str) -> None:
     """Save a picture in the format of its suffix.
 
@@ -214,9 +179,37 @@ def save_picture(picture: Any, path: str) -> None:
     aside(f"wrote {path}")
 
 
-def write_result(result: Any, *, as_json: bool) -> None:
-    """Write one of our results: its text, or the JSON of its ``to_dict``."""
-    if as_json:
-        write_json(result)
-    else:
-        print(result)
+def refuse_same_failure(many: Fits) -> None:
+    """Raise where no group has a fit and all for the same reason: then the question was wrong."""
+    reasons = {failure.reason for failure in many.failures}
+    if not len(many) and len(reasons) == 1:
+        raise FitError(reasons.pop())
+
+
+def read_fits(path: str) -> list[Fit | Mixture]:
+    """Read the fits and mixtures that ``scalefit fit --json``, ``forecast --json`` or ``sf.save`` wrote.
+
+    Raises
+    ------
+    FormatError
+        Not JSON, not stored fits, or none among them.
+    """
+    from scalefit.fitting import Fit, Fits
+    from scalefit.forecasting.forecast import Forecast
+    from scalefit.forecasting.mixture import Mixture, Mixtures
+    from scalefit.store import loads
+
+    name = "stdin" if path == "-" else path
+    answer = loads(read_text(path), name=name)
+    if isinstance(answer, Fit | Mixture):
+        return [answer]
+    fits: list[Fit | Mixture] = []
+    if isinstance(answer, Fits | Mixtures):
+        fits = list(answer)
+    elif isinstance(answer, Forecast):
+        fits = [outlook.quality for outlook in answer if outlook.quality is not None]
+    if not fits:
+        notes = answer.notes if isinstance(answer, Fits | Mixtures | Forecast) else ()
+        why = notes[0] if notes else "needed the output of scalefit fit --json"
+        raise FormatError(f"{name} holds no fit: {why}")
+    return fits

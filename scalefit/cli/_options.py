@@ -1,11 +1,23 @@
-"""Arguments and options that several commands share, spelled once."""
+"""Arguments and options that several commands share, spelled once.
+
+Options that belong together are one value (:class:`Source`, :class:`Answer`, :class:`Work`): a command that takes
+``source: Source`` has all of them, for :func:`spread` puts them into its signature one by one. A value is made, and
+what is wrong in it refused, before the command begins its work.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from scalefit.cli import _io
+from scalefit.cli._stderr import doing, quietly
+from scalefit.errors import ExecutorError
 
 Results = Annotated[str, typer.Argument(help="Results file in any known format, or - for stdin.")]
 Fits = Annotated[str, typer.Argument(help="JSON of `scalefit fit --json`, or - for stdin.")]
@@ -35,35 +47,142 @@ Allow = Annotated[
     str | None,
     typer.Option("--allow", help="Checks to switch off, comma-separated, e.g. range,fractions."),
 ]
-Level = Annotated[float, typer.Option(help="Confidence level of intervals.", min=0.5, max=0.999)]
+Level = Annotated[
+    float, typer.Option("--level", help="Confidence of intervals.", min=0.5, max=0.999)
+]
 By = Annotated[
     str | None,
     typer.Option("--by", help="Columns that make a group, comma-separated; default: what varies."),
 ]
-Output = Annotated[str, typer.Option("--output", "-o", help="File to write.")]
 At = Annotated[
     list[str] | None,
     typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),
 ]
 Metric = Annotated[str, typer.Option(help="Metric, e.g. bleu, chrf, comet, cross_entropy.")]
 Over = Annotated[str, typer.Option(help="Column of what is chosen from.")]
-Level80 = Annotated[
-    float, typer.Option("--level", help="Confidence of intervals.", min=0.5, max=0.999)
-]
 File = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
-        help="File to write; its suffix says what: .png .svg .pdf, .csv .tsv .json, .html.",
+        help="File to write; its suffix says what: .png .svg .pdf, .csv .tsv .md .tex, .json, .html.",
     ),
 ]
 Through = Annotated[str, typer.Option(help="Loss metric shown beside the quality.")]
 Target = Annotated[float | None, typer.Option(help="Value of the metric to be reached.")]
-TargetBleu = Annotated[
-    float | None, typer.Option(help="BLEU to be reached; short for --target with --metric bleu.")
-]
 Given = Annotated[
     bool,
     typer.Option("--given-law", help="Take a single law for the truth: leave doubt about it out."),
 ]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No notes, no progress: the answer alone.")
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A results file, and which of its rows are read under which names."""
+
+    results: Results
+    where: Where = None
+    rename: Rename = None
+    config: Config = None
+    allow: Allow = None
+
+    def __post_init__(self) -> None:
+        _io.pairs(self.rename, "--map")
+
+    def table(self, *metrics: str, needs: Collection[str] = ("pretrain_tokens",)) -> Any:
+        """Read the rows that are asked for."""
+        from scalefit.groups import condition
+        from scalefit.ingest import table_of
+
+        kept = [condition(text) for text in self.where or ()]
+        with doing(f"reading {self.results}"):
+            table = table_of(
+                self.results,
+                mapping=_io.pairs(self.rename, "--map") or None,
+                config=self.config,
+                allow=_io.names(self.allow) or (),
+                metrics=metrics,
+                needs=needs,
+            )
+            for one in kept:
+                table = table.where(**dict([one]))
+        return table
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where an answer goes: to the terminal, as a table or as JSON, and into a file."""
+
+    output: File = None
+    as_json: AsJson = False
+
+    def __post_init__(self) -> None:
+        _io.check_suffix(self.output)
+
+    def write(self, result: Any, *, stored: bool = False) -> None:
+        """Write a result to the terminal, and to a file; as JSON it is what ``sf.load`` reads, where it is stored."""
+        if self.as_json:
+            _io.write_json(_io.document_of(result) if stored else result)
+        else:
+            _io.show(result)
+        self.save(result, stored=stored)
+
+    def save(self, result: Any, *, stored: bool = False) -> None:
+        """Write a result to the file, if one was named."""
+        if self.output is not None:
+            _io.save_result(result, self.output, stored=stored)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Who does the work."""
+
+    jobs: Jobs = None
+    scheduler: Scheduler = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.scheduler is not None:
+            raise ExecutorError("give --jobs for this machine, or --scheduler for a cluster")
+
+    @property
+    def executor(self) -> int | str | None:
+        """Where work is done, as ``executor=`` takes it."""
+        return self.scheduler if self.jobs is None else self.jobs
+
+
+def spread(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command with the options of its values one by one in its signature, and ``-q``."""
+    own = inspect.signature(command, eval_str=True).parameters
+    values: dict[str, Any] = {n: p.annotation for n, p in own.items() if is_dataclass(p.annotation)}
+
+    def run(**given: Any) -> Any:
+        with quietly(given.pop("quiet")):
+            for name, kind in values.items():
+                given[name] = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
+            return command(**given)
+
+    options = [one for p in own.values() for one in _options(p)]
+    options.append(_option("quiet", Quiet, False))
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in options}
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    kind = parameter.annotation
+    if not is_dataclass(kind):
+        return [_option(parameter.name, kind, parameter.default)]
+    hints = get_type_hints(kind, include_extras=True)
+    needed = inspect.Parameter.empty
+    return [
+        _option(f.name, hints[f.name], needed if f.default is MISSING else f.default)
+        for f in fields(kind)
+    ]
+
+
+def _option(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

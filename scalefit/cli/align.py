@@ -1,4 +1,4 @@
-"""``scalefit align``: tell corpora that help from those of which only cross-entropy says so."""
+"""Whether a corpus helps: ``scalefit align``, and before anything is trained ``scalefit similarity``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import Allow, AsJson, By, Config, Jobs, Level, Rename, Results, Scheduler, Where
+from scalefit.cli import _io
+from scalefit.cli._options import Answer, AsJson, By, Level, Source, Work
+from scalefit.cli._stderr import doing, write_notes
+from scalefit.errors import DesignError
 
 if TYPE_CHECKING:
     from scalefit import Table
@@ -25,25 +28,11 @@ _STOPS = {
     "deteriorating": ("deteriorating", "harmful"),
     "any": ("misaligned", "suspected", "deteriorating", "fluctuating", "harmful"),
 }
-
-FailOn = Annotated[
-    str | None,
-    typer.Option(
-        "--fail-on",
-        help=f"Exit with {ALARM} on: misaligned, suspected, deteriorating or any.",
-    ),
-]
-Adjust = Annotated[
-    str, typer.Option(help="Which alarms count for --fail-on over many groups: holm, bh or none.")
-]
+_ADJUSTED = ("holm", "bh", "none")
 
 
-def command(
-    results: Results,
-    where: Where = None,
-    rename: Rename = None,
-    config: Config = None,
-    allow: Allow = None,
+def align(
+    source: Source,
     by: By = None,
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
     loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
@@ -51,8 +40,13 @@ def command(
         str, typer.Option(help="Fall that does not matter: BLEU points, or human:0.7.")
     ] = "human:0.7",
     level: Level = 0.95,
-    fail_on: FailOn = None,
-    adjust: Adjust = "holm",
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", help=f"Exit with {ALARM} on: {', '.join(_STOPS)}."),
+    ] = None,
+    adjust: Annotated[
+        str, typer.Option(help="Which alarms count for --fail-on over many groups: holm, bh, none.")
+    ] = "holm",
     follow: Annotated[
         bool, typer.Option("--follow", help="Watch the file; sequential test as sizes arrive.")
     ] = False,
@@ -67,69 +61,65 @@ def command(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show all evidence, not only the table.")
     ] = False,
-    jobs: Jobs = None,
-    scheduler: Scheduler = None,
-    as_json: AsJson = False,
+    work: Work = Work(),  # noqa: B008 - a frozen value
+    answer: Answer = Answer(),  # noqa: B008
 ) -> None:
     """Tell corpora that help from corpora of which only cross-entropy says so."""
-    import scalefit
-    from scalefit.errors import DesignError
-
-    from ._io import DRAWN, check_suffix, names, read_table, save_picture, workers
+    import scalefit as sf
 
     if fail_on is not None and fail_on not in _STOPS:
         raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
-    if follow and results == "-":
+    if adjust not in _ADJUSTED:
+        raise DesignError(f"--adjust {adjust}: needed one of {', '.join(_ADJUSTED)}")
+    if follow and source.results == "-":
         raise DesignError("--follow reads a file again and again, and stdin only once; give a path")
-    check_suffix(None if plot is None else str(plot), known=DRAWN)
-    if adjust not in ("holm", "bh", "none"):
-        raise DesignError(f"--adjust {adjust}: needed holm, bh or none")
+    _io.check_suffix(None if plot is None else str(plot), known=_io.DRAWN)
+    metrics = _io.names(quality) or []
     options: dict[str, Any] = {
-        "by": names(by),
-        "quality": names(quality),
+        "by": _io.names(by),
+        "quality": metrics,
         "loss": loss,
         "margin": _margin(margin),
         "level": level,
     }
-    read = partial(
-        read_table,
-        results,
-        where=where,
-        rename=rename,
-        config=config,
-        allow=allow,
-        metrics=[*(names(quality) or ()), loss],
-    )
+    read = partial(source.table, *metrics, loss)
     if follow:
         _follow(read, {**options, "planned": planned}, every, looks, fail_on)
         return
-    table = scalefit.align(read(), **options, executor=workers(jobs, scheduler))
-    _show(table, as_json=as_json, evidence=evidence)
+    table = read()
+    with doing("asking whether each corpus helps"):
+        judged = sf.align(table, **options, executor=work.executor)
+    if answer.as_json:
+        _io.write_json(judged)
+    else:
+        _show(judged, evidence=evidence)
+    answer.save(judged)
     if plot is not None:
-        save_picture(table.plot(), str(plot))
-    if fail_on is not None and _alarms(table, fail_on, adjust):
+        _io.save_picture(judged.plot(), str(plot))
+    if fail_on is not None and _alarms(judged, fail_on, adjust):
         sys.exit(ALARM)
 
 
 def _margin(given: str) -> float | str:
-    """Return a number where it is one; words are the diagnostic's to understand."""
+    """Return a number where it is one, else the words; what is neither is refused before anything is read."""
+    import numpy as np
+
+    from scalefit.alignment.margin import scale_of
+
     try:
-        return float(given)
+        margin: float | str = float(given)
     except ValueError:
-        return given
+        margin = given
+    scale_of("bleu", np.array([20.0]), margin)
+    return margin
 
 
-def _show(table: AlignmentTable, *, as_json: bool, evidence: bool) -> None:
-    from ._io import write_json, write_rows
-
-    if as_json:
-        write_json(table)
-    elif evidence or len(table) == 1:
+def _show(table: AlignmentTable, *, evidence: bool) -> None:
+    if evidence or len(table) == 1:
         print(table)
-    else:
-        write_rows([_short(row) for row in table.shown()], as_json=False, title=table.verdict)
-        for note in table.notes:
-            print(f"note: {note}")
+        return
+    _io.write_rows([_short(row) for row in table.shown()], as_json=False, title=table.verdict)
+    write_notes(table.notes)
 
 
 def _short(row: dict[str, object]) -> dict[str, object]:
@@ -138,8 +128,8 @@ def _short(row: dict[str, object]) -> dict[str, object]:
 
 
 def _alarms(table: AlignmentTable, fail_on: str, adjust: str) -> bool:
-    found = {*table.flags(adjust), *table.verdicts(adjust)}
-    return bool(found & set(_STOPS[fail_on]))
+    raised = {*table.flags(adjust), *table.verdicts(adjust)}
+    return bool(raised & set(_STOPS[fail_on]))
 
 
 def _follow(
@@ -150,11 +140,11 @@ def _follow(
     fail_on: str | None,
 ) -> None:
     """Read the file again and again; print what changed; stop on the alarm that is asked for."""
-    import scalefit
+    import scalefit as sf
 
     shown, readings = "", 0
     while True:
-        watch = scalefit.monitor(read(), **options)
+        watch = sf.monitor(read(), **options)
         if str(watch) != shown:
             shown = str(watch)
             print(shown, flush=True)
@@ -164,3 +154,31 @@ def _follow(
         if looks is not None and readings >= looks:
             return
         time.sleep(every)
+
+
+Share = Annotated[float | None, typer.Option(help="Share of that language in the corpus, 0 to 1.")]
+
+
+def similarity(
+    corpus: Annotated[str, typer.Argument(help="Pretraining text, one segment a line.")],
+    source: Annotated[str, typer.Argument(help="Source side of the finetuning set.")],
+    target: Annotated[str, typer.Argument(help="Target side of the finetuning set.")],
+    source_share: Share = None,
+    target_share: Share = None,
+    lines: Annotated[int, typer.Option(help="Lines used of each text at most.", min=1)] = 20_000,
+    as_json: AsJson = False,
+) -> None:
+    """Score how near a corpus is to a task; context beside `align`, never its substitute."""
+    import scalefit as sf
+
+    if (source_share is None) != (target_share is None):
+        raise DesignError("give --source-share and --target-share together, or neither")
+    known = source_share is not None and target_share is not None
+    shares = (float(source_share or 0), float(target_share or 0)) if known else None
+    with doing("comparing texts"):
+        near = sf.similarity(corpus, source, target, shares=shares, most=lines)
+    if as_json:
+        _io.write_json(near)
+        return
+    _io.write_rows(near.shown(), as_json=False, title="Similarity")
+    print(near.notes[0])

@@ -1,103 +1,86 @@
-"""``scalefit forecast``: the main job in one command."""
+"""The main job, on a terminal and as a page, and its trial: ``scalefit forecast``, ``report`` and ``backtest``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scalefit.cli import _io
 from scalefit.cli._options import (
-    Allow,
-    AsJson,
+    Answer,
     By,
-    Config,
-    File,
-    Jobs,
-    Level80,
+    Level,
     Metric,
-    Rename,
-    Results,
-    Scheduler,
+    Source,
     Target,
-    TargetBleu,
     Through,
-    Where,
+    Work,
 )
+from scalefit.cli._stderr import aside, doing, write_notes
 from scalefit.errors import DomainError
 
 if TYPE_CHECKING:
     from scalefit.corpora.ranking import Rankings
     from scalefit.forecasting.forecast import Forecast
+    from scalefit.table import Table
+    from scalefit.views import Section
 
 
-def command(
-    results: Results,
+def forecast(
+    source: Source,
     metric: Metric = "bleu",
     target: Target = None,
-    target_bleu: TargetBleu = None,
+    target_bleu: Annotated[
+        float | None,
+        typer.Option(help="BLEU to be reached; short for --target with --metric bleu."),
+    ] = None,
     at: Annotated[
         str, typer.Option("--at", help="Pretraining sizes to be forecast, e.g. 1B,3B.")
     ] = "",
     through: Through = "cross_entropy",
     by: By = None,
-    where: Where = None,
-    rename: Rename = None,
-    config: Config = None,
-    allow: Allow = None,
-    level: Level80 = 0.8,
+    level: Level = 0.8,
     log: Annotated[
         str | None,
         typer.Option("--log", help="Append the forecast to this file, to be scored later."),
     ] = None,
-    jobs: Jobs = None,
-    scheduler: Scheduler = None,
-    output: File = None,
-    as_json: AsJson = False,
+    work: Work = Work(),  # noqa: B008 - a frozen value
+    answer: Answer = Answer(),  # noqa: B008
 ) -> None:
     """Say for every group which corpus to choose, how the metric goes on, and what a target takes."""
-    from scalefit.cli import _io
     from scalefit.doors.overview import overview
-    from scalefit.store import document
 
-    _io.check_suffix(output)
-    metric, target = _question(metric, target, target_bleu)
-    table = _io.read_table(
-        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric, through]
-    )
-    seen = overview(
-        table,
-        metric,
-        target=target,
-        at=_io.numbers(at, "--at"),
-        through=through,
-        by=_io.names(by),
-        level=level,
-        executor=_io.workers(jobs, scheduler),
-    )
-    forecast = seen.forecast
-    if as_json:
-        _io.write_json(document(forecast))
-    else:
-        _show(forecast, seen.ranking)
-    if log is not None:
-        typer.echo(f"logged {forecast.log(log)} forecasts in {log}", err=True)
-    if output is not None:
-        _io.save_result(forecast, output)
-
-
-def _question(
-    metric: str, target: float | None, target_bleu: float | None
-) -> tuple[str, float | None]:
-    """Return the metric and its target."""
     if target is not None and target_bleu is not None:
         raise DomainError("give one target: --target-bleu 20, or e.g. --metric chrf --target 50")
-    return ("bleu", target_bleu) if target_bleu is not None else (metric, target)
+    if target_bleu is not None:
+        metric, target = "bleu", target_bleu
+    sizes = _io.numbers(at, "--at")
+    table = source.table(metric, through)
+    with doing("forecasting every curve, ranking corpora"):
+        seen = overview(
+            table,
+            metric,
+            target=target,
+            at=sizes,
+            through=through,
+            by=_io.names(by),
+            level=level,
+            executor=work.executor,
+        )
+    if answer.as_json:
+        _io.write_json(_io.document_of(seen.forecast))
+    else:
+        _show(seen.forecast, seen.ranking)
+    if log is not None:
+        aside(f"logged {seen.forecast.log(log)} forecasts in {log}")
+    with doing("writing"):
+        answer.save(seen.forecast)
 
 
 def _show(forecast: Forecast, ranking: Rankings | None) -> None:
     """Write what to choose, then the table, then the verdict; notes go to stderr."""
-    from scalefit.cli import _io
-
     if ranking is not None:
         typer.echo("Which corpus to choose:")
         for one in ranking:
@@ -107,4 +90,122 @@ def _show(forecast: Forecast, ranking: Rankings | None) -> None:
     level = f"{forecast.question.level:.0%}"
     typer.echo(f"\nEach metric: not pretrained → at the largest size measured; {level} intervals.")
     typer.echo(forecast.verdict)
-    _io.write_notes(forecast.notes)
+    write_notes(forecast.notes)
+
+
+def report(
+    source: Source,
+    output: Annotated[str, typer.Option("--output", "-o", help="Page to write, .html.")],
+    target: Target = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            help="Pretraining size to be forecast; corpora are compared there where there is no target.",
+        ),
+    ] = None,
+    metric: Metric = "bleu",
+    through: Through = "cross_entropy",
+    by: By = None,
+    level: Level = 0.8,
+) -> None:
+    """Write one HTML file: what to choose, what comes, what a target takes, whether each corpus helps."""
+    _io.check_suffix(output, known=(".html",))
+    sizes = _io.numbers(at or "", "--at")
+    from scalefit.doors.overview import overview
+    from scalefit.files import write_text
+    from scalefit.views import alignment_section, forecast_report, render
+
+    table = source.table(metric, through)
+    with doing("forecasting every curve, ranking corpora"):
+        seen = overview(
+            table,
+            metric,
+            target=target,
+            at=sizes,
+            through=through,
+            by=_io.names(by),
+            level=level,
+        )
+    with doing("which run would tell most"):
+        planned = _next(table, metric, sizes[0] if sizes else None, seen.ranking)
+    name = "stdin" if source.results == "-" else Path(source.results).name
+    with doing("drawing"):
+        more = [*planned, alignment_section(seen.judged)]
+        page = forecast_report(
+            seen.forecast, title=f"Transfer scaling: {name}", ranking=seen.ranking, more=more
+        )
+        write_text(output, render(page))
+    aside(f"wrote {output}")
+
+
+def _next(table: Table, metric: str, at: float | None, ranking: Rankings | None) -> list[Section]:
+    """Say which run would tell most about the choice that is least sure; nothing where there is none."""
+    import scalefit as sf
+    from scalefit.errors import ScalefitError
+    from scalefit.groups import group_name
+    from scalefit.views import Section
+
+    if ranking is None or not len(ranking):
+        return []
+    doubtful = min(ranking, key=lambda r: max(s.p_best for s in r.standings))
+    where = {name: value for name, value in doubtful.group.items() if value is not None}
+    try:
+        plan = sf.plan(table, metric, at=at, where=where)
+    except ScalefitError:
+        return []
+    said = f"The choice that is least sure: {group_name(doubtful.group) or 'the only one'}."
+    return [
+        Section(
+            "What to run next",
+            text=(said, plan.verdict),
+            rows=tuple(plan.shown()),
+            lead=plan.verdict,
+        )
+    ]
+
+
+def backtest(
+    source: Source,
+    metric: Metric = "bleu",
+    laws: Annotated[
+        str | None,
+        typer.Option(
+            help="Single laws beside the mixture, comma-separated; default: those that suit."
+        ),
+    ] = None,
+    hold_out: Annotated[
+        int | None,
+        typer.Option(
+            help="Hold out this many largest sizes, once; default: 1 to 5 in turn.", min=1
+        ),
+    ] = None,
+    fit_smallest: Annotated[
+        int | None,
+        typer.Option(
+            help="Fit this many smallest sizes, hold out the rest; 4 is Isik's protocol.", min=2
+        ),
+    ] = None,
+    by: By = None,
+    work: Work = Work(),  # noqa: B008
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Hold back the largest sizes of every curve, and score what mixture, laws and baselines say of them."""
+    import scalefit as sf
+    from scalefit.laws import get_law
+
+    names = _io.names(laws)
+    for name in names or ():
+        get_law(name)  # an unknown one is refused before anything is read
+    table = source.table(metric)
+    with doing("holding back, forecasting, scoring"):
+        tested = sf.backtest(
+            table,
+            metric,
+            names,
+            hold_out=hold_out,
+            fit_smallest=fit_smallest,
+            by=_io.names(by),
+            executor=work.executor,
+        )
+    answer.write(tested)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from scalefit.cli import _io
+from scalefit.cli._options import AsJson, Config, Rename
+from scalefit.cli._stderr import doing, write_notes
 from scalefit.errors import FormatError
-
-from ._options import AsJson, Config, Rename
 
 if TYPE_CHECKING:
     from scalefit.scoring.outputs import Outputs
@@ -61,7 +62,7 @@ Metric = Annotated[
 Model = Annotated[str | None, typer.Option("--comet-model", help="COMET model: name or path.")]
 
 
-def command(
+def ingest(
     paths: Inputs,
     output: Output = None,
     format: Format = None,
@@ -86,27 +87,27 @@ def command(
     """
     from scalefit.ingest import FORMATS, read
 
-    from ._io import numbers, pairs
-
     if format == "list":
         print("\n".join(f"{name}: {reader.title}" for name, reader in FORMATS.items()))
         return
-    outputs = _outputs(
-        pairs(hyp, "--hyp"), pairs(ref, "--ref"), pairs(src, "--src"), metric, comet_model
-    )
-    per_step = next(iter(numbers(tokens_per_step or "", "--tokens-per-step")), None)
-    table = read(
-        paths[0] if len(paths) == 1 else paths,
-        format=format,
-        mapping=pairs(rename, "--map") or None,
-        allow=allow or (),
-        manifest=manifest,
-        pattern=pattern,
-        checkpoints=checkpoints,
-        tokens_per_step=per_step,
-        config=config,
-        outputs=outputs,
-    )
+    _io.check_table(output)
+    named = (_io.pairs(hyp, "--hyp"), _io.pairs(ref, "--ref"), _io.pairs(src, "--src"))
+    outputs = _outputs(*named, metrics=metric, model=comet_model)
+    per_step = next(iter(_io.numbers(tokens_per_step or "", "--tokens-per-step")), None)
+    mapping = _io.pairs(rename, "--map") or None
+    with doing(f"reading {paths[0]}" + (f" and {len(paths) - 1} more" if paths[1:] else "")):
+        table = read(
+            paths[0] if len(paths) == 1 else paths,
+            format=format,
+            mapping=mapping,
+            allow=allow or (),
+            manifest=manifest,
+            pattern=pattern,
+            checkpoints=checkpoints,
+            tokens_per_step=per_step,
+            config=config,
+            outputs=outputs,
+        )
     _show(table, output, as_json=as_json)
 
 
@@ -126,17 +127,15 @@ def _outputs(
 def _show(table: Table, output: Path | None, *, as_json: bool) -> None:
     from scalefit.table.columns import KNOWN
 
-    from ._io import write_json, write_notes, write_rows
-
     if output is not None:
         table.write(output)
     if as_json:
-        write_json(table.frame.to_dict("records"))
+        _io.write_json(table.frame.to_dict("records"))
     elif output is None:
         names = [n for n in KNOWN if n in table.frame.columns and n not in _LONG]
         shown = table.frame[names]
         rows: list[dict[str, Any]] = shown.head(20).to_dict("records")  # type: ignore[assignment]
-        write_rows(rows, as_json=False, title=str(table))
+        _io.write_rows(rows, as_json=False, title=str(table))
     else:
         print(f"{table}, written to {output}")
     write_notes(table.notes)

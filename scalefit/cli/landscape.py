@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from scalefit.cli._io import save_picture, write_json
+from scalefit.cli import _io
 from scalefit.cli._options import AsJson
+from scalefit.cli._stderr import aside
 from scalefit.errors import LandscapeError
 
 Checkpoints = Annotated[
@@ -47,7 +48,7 @@ Picture = Annotated[
 Dry = Annotated[bool, typer.Option("--budget", help="Only count the evaluations, and stop.")]
 
 
-def command(
+def landscape(
     checkpoints: Checkpoints,
     loss: LossOption = None,
     model: Model = None,
@@ -72,20 +73,21 @@ def command(
 
     scalefit landscape runs/* --model runs/1 --data dev.jsonl --scores scores.csv
     """
-    from scalefit import landscape
+    import scalefit as sf
     from scalefit.landscape.checkpoint import short_names
 
     if loss and model:
         raise LandscapeError("found --loss and --model; needed one of them")
+    _io.check_suffix(plot, known=_io.DRAWN)
     table = _scores(scores, short_names(checkpoints)) if scores else {}
     groups = table.get("group")
-    cost = landscape.budget(groups or len(checkpoints), points)
-    print(f"scalefit: {cost}", file=sys.stderr)
+    cost = sf.landscape.budget(groups or len(checkpoints), points)
+    aside(f"scalefit: {cost}")
     if only_budget:
         return
-    found = landscape.distances(
+    found = sf.landscape.distances(
         checkpoints,
-        _hugging_face(model, data, device, dtype) or _own(loss),
+        _hugging_face(model, data, device, dtype) or (_imported(loss) if loss else None),
         points=points,
         groups=groups,
         kind=kind,
@@ -96,7 +98,7 @@ def command(
     if plot:
         from scalefit.views import plot_paths
 
-        save_picture(plot_paths(found, table.get("ood")), plot)
+        _io.save_picture(plot_paths(found, table.get("ood")), plot)
     parts = {"distances": found, "basins": basins, "foresight": foresight}
     _write({name: part for name, part in parts.items() if part is not None}, as_json)
 
@@ -110,11 +112,6 @@ def _hugging_face(model: str | None, data: str | None, device: str, dtype: str) 
 
         return hf_loss(model, data, device=device, dtype=dtype)
     return None
-
-
-def _own(loss: str | None) -> Any:
-    """Return the loss that was named, or None."""
-    return _imported(loss) if loss else None
 
 
 def _imported(name: str) -> Any:
@@ -177,7 +174,7 @@ def _foresight(found: Any, table: dict[str, list[Any]]) -> Any:
 
 def _write(parts: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        write_json({name: part.to_dict() for name, part in parts.items()})
+        _io.write_json({name: part.to_dict() for name, part in parts.items()})
         return
     rows = sorted(parts["distances"].rows(), key=lambda row: -row[parts["distances"].kind])
     print(parts["distances"])

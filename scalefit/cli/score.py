@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from scalefit.cli import _io
+from scalefit.cli._options import AsJson, Scheduler
+from scalefit.cli._stderr import write_notes
 from scalefit.errors import ScoringError
-
-from ._options import AsJson, Scheduler
 
 if TYPE_CHECKING:
     from scalefit.scoring.score import Scored
@@ -58,7 +59,7 @@ Baseline = Annotated[
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Table to write.")]
 
 
-def command(
+def score(
     hyp: Hyp,
     ref: Ref = None,
     src: Src = None,
@@ -92,8 +93,7 @@ def command(
     from scalefit.scoring.options import Comet
     from scalefit.scoring.score import score_systems
 
-    from ._io import pairs
-
+    _io.check_table(output)
     metrics, files = _sorted_out([*metric, *(more or [])], hyp)
     comet = Comet(
         comet_model or Comet.model,
@@ -102,13 +102,13 @@ def command(
         precision=comet_precision,
         local_files_only=True if offline else None,
     )
-    found = score_systems(
+    scored = score_systems(
         files,
         ref,
         src,
         metrics,
         comet=comet,
-        columns=pairs(columns, "--set"),
+        columns=_io.pairs(columns, "--set"),
         manifest=manifest,
         pattern=pattern,
         tokenize=tokenize,
@@ -118,7 +118,7 @@ def command(
         executor=scheduler,
         allow_empty=allow_empty,
     )
-    _write(found, segments, output, baseline, as_json=as_json)
+    _write(scored, segments, output, baseline, as_json=as_json)
 
 
 def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], list[Path]]:
@@ -137,29 +137,27 @@ def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], li
 
 
 def _write(
-    found: Scored, segments: Path | None, output: Path | None, baseline: str | None, as_json: bool
+    scored: Scored, segments: Path | None, output: Path | None, baseline: str | None, as_json: bool
 ) -> None:
     from scalefit.scoring.compare import compare_systems
 
-    from ._io import write_json, write_notes, write_rows
-
     if segments is not None:
         segments.mkdir(parents=True, exist_ok=True)
-        for name, statistics in found.statistics.items():
+        for name, statistics in scored.statistics.items():
             statistics.save(segments / f"{name}.npz")
     if output is not None:
-        found.table.write(output)
-    compared = [compare_systems(one, baseline) for one in found.statistics.values() if baseline]
-    rows: list[dict[str, Any]] = found.table.frame.to_dict("records")  # type: ignore[assignment]
+        scored.table.write(output)
+    compared = [compare_systems(one, baseline) for one in scored.statistics.values() if baseline]
+    rows: list[dict[str, Any]] = scored.table.frame.to_dict("records")  # type: ignore[assignment]
     if as_json:
-        write_json({"scores": rows, "compared": [one.to_dict() for one in compared]})
+        _io.write_json({"scores": rows, "compared": [one.to_dict() for one in compared]})
     else:
         shown = [{k: v for k, v in row.items() if k not in _LONG} for row in rows]
         title = f"{len(rows)} scores" + (f", written to {output}" if output else "")
-        write_rows(shown, as_json=False, title=title)
+        _io.write_rows(shown, as_json=False, title=title)
         for one in compared:
             print(one)
-    write_notes(f"{name}: {one.signature}" for name, one in found.statistics.items())
-    write_notes(found.table.notes)
-    if found.problems:
+    write_notes(f"{name}: {one.signature}" for name, one in scored.statistics.items())
+    write_notes(scored.table.notes)
+    if scored.problems:
         raise typer.Exit(PARTLY)

@@ -1,21 +1,20 @@
-"""``scalefit seeds``: where the spread over seeds comes from, and how many seeds are needed."""
+"""What seeds do: ``scalefit seeds`` splits the spread and counts seeds, ``scalefit compare`` compares procedures."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from scalefit.cli._options import Allow, AsJson, Config, Level, Rename, Results, Where
+from scalefit.cli import _io
+from scalefit.cli._options import Answer, Level, Source
+from scalefit.cli._stderr import doing
+from scalefit.errors import DesignError
 
 
-def command(
-    results: Results,
+def seeds(
+    source: Source,
     metric: Annotated[str, typer.Option(help="Metric to look at, e.g. bleu.")],
-    where: Where = None,
-    rename: Rename = None,
-    config: Config = None,
-    allow: Allow = None,
     design: Annotated[
         Literal["nested", "crossed"],
         typer.Option(help="crossed: equal finetuning seeds have something in common."),
@@ -31,22 +30,22 @@ def command(
         float, typer.Option(help="Cost of a finetuning run; a pretraining run costs 1.", min=0)
     ] = 0.01,
     level: Level = 0.95,
-    as_json: AsJson = False,
+    answer: Answer = Answer(),  # noqa: B008 - a frozen value
 ) -> None:
     """Split the spread of a metric into pretraining seed, finetuning seed and test set.
 
     With --difference or --half-width: the cheapest number of seeds for it, in each domain.
     """
     import scalefit as sf
-    from scalefit.cli import _io
 
-    table = _io.read_table(
-        results, where=where, rename=rename, config=config, allow=allow, metrics=[metric]
-    )
-    found = sf.variance(table, metric=metric, design=design, level=level)
+    table = source.table(metric)
+    with doing("splitting the spread"):
+        split = sf.variance(table, metric=metric, design=design, level=level)
     if difference is None and half_width is None:
-        _io.write_result(found, as_json=as_json)
+        answer.write(split)
         return
+    if answer.output is not None:
+        raise DesignError("-o writes the spread; the number of seeds is printed, or --json")
     plans = {
         part.name: sf.seeds_needed(
             part,
@@ -56,14 +55,66 @@ def command(
             level=level,
             finetune_cost=finetune_cost,
         )
-        for part in found
+        for part in split
     }
-    if as_json:
+    if answer.as_json:
         _io.write_json({name: plan.to_dict() for name, plan in plans.items()})
         return
     for name, plan in plans.items():
-        _show(name, plan)
+        typer.echo(f"{name}: {plan}")
 
 
-def _show(name: str, plan: Any) -> None:
-    typer.echo(f"{name}: {plan}")
+def compare(
+    source: Source,
+    metric: Annotated[str, typer.Option(help="Metric to compare, e.g. bleu.")],
+    a: Annotated[
+        str, typer.Option("--a", help="Reference: a corpus, or COLUMN=VALUE[,COLUMN=VALUE].")
+    ],
+    b: Annotated[
+        list[str], typer.Option("--b", help="Compared with it, written likewise; may be repeated.")
+    ],
+    column: Annotated[str, typer.Option(help="Column in which plain names stand.")] = "corpus",
+    example: Annotated[
+        str | None,
+        typer.Option(help="Column that names the test example, where rows are single examples."),
+    ] = None,
+    paired: Annotated[
+        bool | None,
+        typer.Option(help="Equal pretraining seeds are one pretraining run; default: looked up."),
+    ] = None,
+    failed_beyond: Annotated[
+        float | None, typer.Option(help="A run beyond this failed; default: 5 MAD.")
+    ] = None,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Show each procedure's runs: spread, worst, failed.")
+    ] = False,
+    level: Level = 0.95,
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Compare procedures over seeds: difference, interval, p-value (Holm's for several), P(B > A).
+
+    Says how many seeds the answer rests on, and whether the ranking survives out of domain.
+    """
+    import scalefit as sf
+
+    one, others = _side(a), [_side(text) for text in b]
+    table = source.table(metric)
+    with doing("comparing procedures"):
+        compared = sf.compare_procedures(
+            table,
+            a=one,
+            b=others,
+            metric=metric,
+            column=column,
+            example=example,
+            paired=paired,
+            failed_beyond=failed_beyond,
+            level=level,
+        )
+    answer.write(compared)
+    if runs and not answer.as_json:
+        _io.write_rows(compared.profile_rows(), as_json=False, title="Runs")
+
+
+def _side(text: str) -> str | dict[str, str]:
+    return _io.pairs(text.split(","), "--a or --b") if "=" in text else text

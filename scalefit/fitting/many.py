@@ -174,7 +174,7 @@ def fit_each(
     table = table.where(metric=name)
     apart = grouping(table, by, used=used)
     groups = table.groups(apart.columns)
-    quiet = len(groups) < 50 if progress is None else not progress
+    quiet = (len(groups) < 50 or None) if progress is None else not progress  # None: no terminal
     fitted: list[Fit | FitFailure] = []
     with (
         working(executor) as each,

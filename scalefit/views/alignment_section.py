@@ -11,8 +11,11 @@ TITLE = "Does each corpus help the task?"
 HIDDEN = ("flag (BH)", "p")
 
 
-def alignment_section(table: AlignmentTable) -> Section:
-    """Return the verdicts, worst first, with the picture of the worst."""
+def alignment_section(table: AlignmentTable | None) -> Section:
+    """Return the verdicts, worst first, with the picture of the worst; that nothing can be told, where there are none."""
+    if table is None:
+        said = "Nothing tells: alignment needs a quality metric and pretraining sizes above 0."
+        return Section(TITLE, text=(said,))
     drawn = any(result.evidence is not None for result in table)
     shown = [{k: v for k, v in row.items() if k not in HIDDEN} for row in table.shown()]
     shared, rows = without_shared(shown)

@@ -4,12 +4,12 @@ import warnings
 
 import pytest
 
-from scalefit.cli import _guard
+from scalefit.cli import _stderr
 from scalefit.errors import FitError, MissingColumnError, ScalefitWarning, TableError
 
 
 def stop_with(error, capsys):
-    with pytest.raises(SystemExit) as stopped, _guard.guarded():
+    with pytest.raises(SystemExit) as stopped, _stderr.guarded():
         raise error
     return stopped.value.code, capsys.readouterr().err
 
@@ -34,16 +34,16 @@ def test_a_reader_that_went_away_is_no_error(capsys):
 
 
 def test_a_bug_is_not_hidden():
-    with pytest.raises(ZeroDivisionError), _guard.guarded():
+    with pytest.raises(ZeroDivisionError), _stderr.guarded():
         _ = 1 / 0
 
 
 def test_our_warnings_are_one_line(capsys):
-    with _guard.guarded():
+    with _stderr.guarded():
         warnings.warn("β moves from .37\nto .45", ScalefitWarning, stacklevel=1)
     assert capsys.readouterr().err == "scalefit: note: β moves from .37; to .45\n"
 
 
 def test_warnings_of_others_stay_as_they_are():
-    with pytest.warns(UserWarning, match="theirs"), _guard.guarded():
+    with pytest.warns(UserWarning, match="theirs"), _stderr.guarded():
         warnings.warn("theirs", UserWarning, stacklevel=1)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from scalefit.cli import COMMANDS
 from scalefit.views.tables import terminal_table
 
 FOUR = "pretrain_tokens,corpus,bleu\n" + "".join(
@@ -49,15 +50,15 @@ def test_one_law_is_told_whole(scalefit):
 
 
 def test_doctor_says_what_is_here_and_how_to_get_the_rest(scalefit, monkeypatch):
-    from scalefit.cli import doctor
+    from scalefit.cli import about
 
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "openpyxl" else real(n))
+    real = about._version
+    monkeypatch.setattr(about, "_version", lambda n: None if n == "openpyxl" else real(n))
     ran = scalefit("doctor")
     assert ran.code == 0
     assert "numpy" in ran.out
     assert "not here: openpyxl (Excel tables). pip install 'transfer-scalefit[excel]'" in ran.out
-    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "numpy" else real(n))
+    monkeypatch.setattr(about, "_version", lambda n: None if n == "numpy" else real(n))
     assert scalefit("doctor").code == 1
     parts = {
         row["part"]: row["version"] for row in json.loads(scalefit("doctor", "--json").out)["parts"]
@@ -79,31 +80,64 @@ def test_quiet_leaves_the_answer_alone(scalefit, results, tmp_path, flag):
 
 
 def test_errors_are_not_silenced(scalefit):
-    assert "nowhere.csv" in scalefit("rank", "nowhere.csv", "-q").err
+    assert "nowhere.csv" in scalefit("value", "nowhere.csv", "-q").err
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ("rank", "--at", "1B", "-o", "a.doc"),
-        ("report", "-o", "a.png"),
-        ("align", "--plot", "a.csv"),
-        ("value", "-o", "nowhere/a.png"),
+        ("rank nowhere.csv --at 1B -o a.doc", "its suffix must say"),
+        ("report nowhere.csv -o a.png", "its suffix must say"),
+        ("align nowhere.csv --plot a.csv", "its suffix must say"),
+        ("ingest nowhere.csv -o a.doc", "its suffix must say"),
+        ("score --hyp nowhere.de --ref nowhere.ref -o a.doc", "its suffix must say"),
+        ("landscape nowhere.npz --plot a.csv", "its suffix must say"),
+        ("plot nowhere.json -o a.csv", "its suffix must say"),
+        ("value nowhere.csv -o nowhere/a.png", "there is no folder nowhere"),
+        ("fit nowhere.csv --metric bleu --law lgo", "no law is called 'lgo'"),
+        ("backtest nowhere.csv --laws lgo", "no law is called 'lgo'"),
+        ("rank nowhere.csv", "say what they are ranked by"),
+        ("rank nowhere.csv --at many", "--at: 'many' is no number"),
+        ("rank nowhere.csv --at 1B --cost fr=dear", "--cost: 'dear' is no number"),
+        ("forecast nowhere.csv --at many", "--at: 'many' is no number"),
+        ("forecast nowhere.csv --target 1 --target-bleu 2", "give one target"),
+        ("report nowhere.csv --at many -o a.html", "--at: 'many' is no number"),
+        ("plan nowhere.csv --goal tokens", "--target 30"),
+        ("align nowhere.csv --margin much", "margin is 'much'"),
+        ("align nowhere.csv --adjust some", "needed one of holm"),
+        ("compare nowhere.csv --metric bleu --a fr=,x --b en", "needed NAME=VALUE"),
+        ("value nowhere.csv --map tokens", "--map tokens: needed NAME=VALUE"),
+        ("value nowhere.csv --where task", "task"),
+        ("fit nowhere.csv --metric bleu --jobs 2 --scheduler tcp://h:1", "give --jobs"),
     ],
 )
-def test_files_that_cannot_be_written_are_refused_before_the_work(scalefit, arguments, monkeypatch):
-    def work(*_, **__):
-        raise AssertionError("the table was read")
+def test_what_cannot_be_done_is_refused_before_anything_is_read(scalefit, arguments, said):
+    ran = scalefit(*arguments.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert "No such file" not in ran.err
 
-    monkeypatch.setattr("scalefit.cli._io.read_table", work)
-    command, *rest = arguments
-    ran = scalefit(command, "results.csv", *rest)
-    assert ran.code == 2
-    assert "its suffix must say" in ran.err or "there is no folder nowhere" in ran.err
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_each_command_has_json_or_writes_a_file_alone(scalefit, name):
+    told = scalefit(name, "--help").out
+    assert "--json" in told or name == "report"
+    assert "--quiet" in told
+
+
+@pytest.mark.parametrize("kind", ["csv", "tex", "png", "json", "html"])
+def test_answers_are_written_as_their_suffix_says(scalefit, results, tmp_path, kind):
+    file = tmp_path / f"a.{kind}"
+    ran = scalefit("fit", results, "--metric", "bleu", "--law", "log", "-o", file, "-q")
+    assert ran.code == 0
+    begin = {"csv": b"corpus", "tex": b"\\begin", "png": b"\x89PNG", "json": b"{", "html": b"<!"}
+    assert file.read_bytes().startswith(begin[kind])
+    if kind == "json":
+        assert scalefit("predict", file, "--tokens", "1B").code == 0
 
 
 def test_progress_is_silent_where_nobody_looks(capsys):
-    from scalefit.cli._progress import doing
+    from scalefit.cli._stderr import doing
 
     with doing("much work"):
         pass

@@ -1,14 +1,19 @@
-"""``scalefit doctor``: what is installed, what is not, and what would install it."""
+"""What the package tells of itself: ``scalefit laws`` and ``scalefit doctor``."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 import shutil
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scalefit.cli._io import write_json, write_rows
 from scalefit.cli._options import AsJson
+
+if TYPE_CHECKING:
+    from scalefit.laws import Law
 
 NAME = "transfer-scalefit"
 NEEDED = ("numpy", "scipy", "pandas", "matplotlib", "lmfit", "sacrebleu", "typer", "rich")
@@ -24,10 +29,61 @@ OPTIONAL = {
 }
 
 
-def command(as_json: AsJson = False) -> None:
+def laws(
+    law: Annotated[
+        str | None, typer.Argument(help="Name of a law, to be told all of it.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the laws: name, formula, inputs. With a name: that law's parameters, bounds and source."""
+    from scalefit.laws import LAWS, get_law
+
+    if law is not None:
+        chosen = get_law(law)
+        write_json(_row(chosen)) if as_json else _tell(chosen)
+        return
+    rows = [_row(each) for each in LAWS.values()]
+    if not as_json:
+        rows = [{k: row[k] for k in ("law", "formula", "inputs")} for row in rows]
+    write_rows(rows, as_json=as_json)
+    if not as_json:
+        typer.echo("\nscalefit laws NAME tells its parameters and where it comes from.")
+
+
+def _row(law: Law) -> dict[str, str]:
+    return {
+        "law": law.name,
+        "formula": law.formula,
+        "inputs": ", ".join(law.inputs),
+        "parameters": ", ".join(law.parameters),
+        "source": law.source,
+    }
+
+
+def _tell(law: Law) -> None:
+    """Write one law: what it says, of what, its parameters with their roles, what it contains, its source."""
+    typer.echo(f"{law.name}: {law.formula}")
+    about = {
+        "inputs": ", ".join(law.inputs),
+        "quoted": ", ".join(law.parameters),
+        "holds at": law.reference or "",
+        "runs": {True: "only falls", False: "only rises", None: ""}[law.falls],
+        "contains": ", ".join(special.law for special in law.special),
+        "source": law.source,
+    }
+    for name, text in about.items():
+        if text:
+            typer.echo(f"  {name}: {text}")
+    typer.echo("")
+    told = [(c.name, c.role, c.meaning) for c in law.coefficients]
+    told += [(s.name, s.role, s.meaning) for s in law.shapes]
+    rows = [{"parameter": n, "role": r or "–", "meaning": m or "–"} for n, r, m in told]
+    write_rows(rows, as_json=False)
+
+
+def doctor(as_json: AsJson = False) -> None:
     """Say which versions are here, which optional parts are missing, and what to install for them."""
     from scalefit import __version__
-    from scalefit.cli._io import write_json, write_rows
 
     rows = [*map(_needed, NEEDED), *(_optional(*item) for item in OPTIONAL.items())]
     if as_json:

@@ -1,0 +1,134 @@
+"""Commands that help to choose: ``scalefit rank``, ``scalefit value`` and ``scalefit plan``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from scalefit.cli import _io
+from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
+from scalefit.cli._stderr import doing
+from scalefit.errors import DomainError
+
+At = Annotated[
+    str | None, typer.Option("--at", help="Pretraining size at which they are compared: 1B.")
+]
+
+
+def _size(at: str | None) -> float | None:
+    return None if at is None else _io.numbers(at, "--at")[0]
+
+
+def rank(
+    source: Source,
+    metric: Metric = "bleu",
+    at: At = None,
+    target: Annotated[
+        float | None, typer.Option(help="Or a value to be reached with the fewest tokens.")
+    ] = None,
+    over: Over = "corpus",
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cost", help="Cost of a token: NUMBER for all, or CORPUS=NUMBER; may be repeated."
+        ),
+    ] = None,
+    by: By = None,
+    level: Level = 0.8,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    work: Work = Work(),  # noqa: B008 - a frozen value
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Rank corpora at a size nobody has run, or by the tokens a target takes; misaligned ones last."""
+    import scalefit as sf
+
+    if (at is None) == (target is None):
+        raise DomainError("say what they are ranked by: --at 1B (a size) or --target 30 (tokens)")
+    size, costs = _size(at), _cost(cost)
+    table = source.table(metric)
+    with doing("forecasting every curve, ranking"):
+        ranking = sf.rank(
+            table,
+            metric,
+            at=size,
+            target=target,
+            over=over,
+            cost=costs,
+            by=_io.names(by),
+            level=level,
+            seed=seed,
+            executor=work.executor,
+        )
+    answer.write(ranking)
+
+
+def _cost(options: list[str] | None) -> float | dict[str, float] | None:
+    """Turn ``["2"]`` into 2.0 and ``["fr=2", "en=1"]`` into a mapping."""
+    if not options:
+        return None
+    if len(options) == 1 and "=" not in options[0]:
+        return _io.numbers(options[0], "--cost")[0]
+    return {k: _io.numbers(v, "--cost")[0] for k, v in _io.pairs(options, "--cost").items()}
+
+
+def value(
+    source: Source,
+    metric: Metric = "bleu",
+    by: By = None,
+    level: Level = 0.8,
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Say what pretraining is worth: gain, the finetuning data it replaces, where it fades or harms."""
+    import scalefit as sf
+
+    table = source.table(metric)
+    with doing("what pretraining is worth"):
+        valued = sf.value(table, metric, by=_io.names(by), level=level)
+    answer.write(valued)
+
+
+def plan(
+    source: Source,
+    metric: Metric = "bleu",
+    goal: Annotated[
+        Literal["best", "tokens"],
+        typer.Option(help="Raise P(right choice), or narrow the tokens for a target."),
+    ] = "best",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", help="Size at which the choice is made; default: 10 times the largest."
+        ),
+    ] = None,
+    target: Target = None,
+    over: Over = "corpus",
+    budget: Annotated[float, typer.Option(help="What one run may cost at most.")] = float("inf"),
+    cost: Annotated[float | None, typer.Option(help="Cost of a token; default 1.")] = None,
+    enough: Annotated[
+        float, typer.Option(help="Certainty at which the choice is made.", min=0.5, max=0.999)
+    ] = 0.95,
+    by: By = None,
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Say which run (whose curve, at which size) shrinks the decision's doubt most per cost."""
+    import scalefit as sf
+
+    if goal == "tokens" and target is None:
+        raise DomainError("--goal tokens needs the value that tokens are asked for: --target 30")
+    size = _size(at)
+    table = source.table(metric)
+    with doing("trying every next run"):
+        planned = sf.plan(
+            table,
+            metric,
+            goal=goal,
+            at=size,
+            target=target,
+            over=over,
+            budget=budget,
+            cost=cost,
+            enough=enough,
+            by=_io.names(by),
+        )
+    answer.write(planned)
