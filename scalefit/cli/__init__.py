@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "fit": fit.fit,
     "forecast": forecast.forecast,
     "ingest": ingest.ingest,
+    "joint": fit.joint,
     "landscape": landscape.landscape,
     "laws": about.laws,
     "plan": choose.plan,

@@ -79,6 +79,12 @@ DRAWN = (*PICTURES, ".eps", ".jpg", ".jpeg", ".pgf", ".ps", ".svgz", ".tif", ".t
 TABLES = (".csv", ".tsv", ".md", ".tex")
 
 
+def pool(option: str) -> str | list[str]:
+    """Return which curves learn from each other, as ``pool=`` takes it."""
+    given = names(option) or []
+    return given[0] if len(given) == 1 else given
+
+
 def check_suffix(
     path: str | None, known: Sequence[str] = (*PICTURES, *TABLES, ".json", ".html")
 ) -> None:

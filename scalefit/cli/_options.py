@@ -54,6 +54,13 @@ By = Annotated[
     str | None,
     typer.Option("--by", help="Columns that make a group, comma-separated; default: what varies."),
 ]
+Pool = Annotated[
+    str,
+    typer.Option(
+        "--pool",
+        help="Curves that learn from each other: auto (all), none, or those that agree in COLUMN[,COLUMN].",
+    ),
+]
 At = Annotated[
     list[str] | None,
     typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),

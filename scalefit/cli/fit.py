@@ -1,4 +1,5 @@
-"""A law or the mixture for every group: ``scalefit fit``, and ``scalefit stream`` where memory is too small."""
+"""A law or the mixture for every group: ``scalefit fit``, ``scalefit stream`` where memory is too small; both sizes
+at once: ``scalefit joint``."""
 
 from __future__ import annotations
 
@@ -7,13 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from scalefit.cli import _io
-from scalefit.cli._options import Allow, Answer, AsJson, By, Config, Rename, Source, Work
+from scalefit.cli._options import (
+    Allow,
+    Answer,
+    AsJson,
+    By,
+    Config,
+    Level,
+    Metric,
+    Pool,
+    Rename,
+    Source,
+    Target,
+    Work,
+)
 from scalefit.cli._stderr import doing, write_notes
-from scalefit.errors import FitError
+from scalefit.errors import DomainError, FitError
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fits
+    from scalefit.forecasting.band import Band
     from scalefit.forecasting.mixture import Mixtures
+    from scalefit.forecasting.surface import Surface
+    from scalefit.forecasting.tokens import TokensFor
 
 
 def fit(
@@ -36,6 +53,7 @@ def fit(
         Literal["auto", "linear", "log"] | None,
         typer.Option(help="Compare values or logarithms; auto: logarithms of a quality."),
     ] = None,
+    pool: Pool = "auto",
     work: Work = Work(),  # noqa: B008 - a frozen value
     answer: Answer = Answer(),  # noqa: B008
 ) -> None:
@@ -54,6 +72,8 @@ def fit(
     options |= {"by": _io.names(by), "inputs": columns, "executor": work.executor}
     if law is not None:
         options["progress"] = False  # one line of ours tells it
+    else:
+        options["pool"] = _io.pool(pool)
     table = source.table(metric, needs=(columns or {"x": "pretrain_tokens"}).values())
     with doing("fitting every curve"):
         many = sf.fit_each(table, metric, law, **options)
@@ -91,6 +111,53 @@ def _show(many: Fits | Mixtures) -> None:
         what = "mixture of laws" if law is None else f"{law.name} law, {law.formula}"
         _io.write_rows(many.shown(), as_json=False, title=f"{first.metric}: {what}")
     write_notes(many.notes)
+
+
+def joint(
+    source: Source,
+    metric: Metric = "bleu",
+    at: Annotated[
+        str, typer.Option("--at", help="Pretraining sizes to be forecast, e.g. 1B,3B.")
+    ] = "",
+    finetune: Annotated[
+        str, typer.Option("--finetune", help="Finetuning sizes, measured or not, e.g. 32k,1M.")
+    ] = "",
+    target: Target = None,
+    by: By = None,
+    level: Level = 0.8,
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Fit one law of both sizes to all cells of one corpus and task; forecast any pair, or the tokens of a target."""
+    import numpy as np
+
+    import scalefit as sf
+
+    sizes, rows = _io.numbers(at, "--at"), _io.numbers(finetune, "--finetune")
+    if (sizes or target is not None) and not rows:
+        raise DomainError("at which finetuning size? give --finetune, e.g. --finetune 32k,1M")
+    table = source.table(metric, needs=("pretrain_tokens", "finetune_tokens"))
+    with doing("fitting all cells"):
+        surface = sf.fit_joint(table, metric, by=_io.names(by))
+    band = None
+    if sizes:
+        pretrain, finetune_at = (v.ravel() for v in np.meshgrid(sizes, rows))
+        band = surface.predict(pretrain, finetune_at, level=level)
+    goal = [] if target is None else [surface.tokens_for(target, f, level=level) for f in rows]
+    if answer.as_json:
+        said = {"surface": surface.to_dict(), "tokens": [one.to_dict() for one in goal]}
+        _io.write_json(said if band is None else said | {"forecast": band.to_dict()})
+    else:
+        _show_joint(surface, band, goal)
+    answer.save(surface)
+
+
+def _show_joint(surface: Surface, band: Band | None, goal: list[TokensFor]) -> None:
+    _io.show(surface)
+    if band is not None:
+        typer.echo("")
+        _io.show(band)
+    for one in goal:
+        typer.echo(f"{one.notes[0]}: {one.verdict}")
 
 
 def stream(

@@ -13,6 +13,7 @@ from scalefit.cli._options import (
     By,
     Level,
     Metric,
+    Pool,
     Source,
     Target,
     Through,
@@ -46,6 +47,7 @@ def forecast(
         str | None,
         typer.Option("--log", help="Append the forecast to this file, to be scored later."),
     ] = None,
+    pool: Pool = "auto",
     work: Work = Work(),  # noqa: B008 - a frozen value
     answer: Answer = Answer(),  # noqa: B008
 ) -> None:
@@ -67,6 +69,7 @@ def forecast(
             through=through,
             by=_io.names(by),
             level=level,
+            pool=_io.pool(pool),
             executor=work.executor,
         )
     if answer.as_json:

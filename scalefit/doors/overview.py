@@ -13,6 +13,7 @@ from scalefit.doors.rank import RankedBy, rank_of
 from scalefit.errors import ExecutorError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.table import Table
 
 
@@ -39,6 +40,7 @@ def overview(
     through: str,
     by: Sequence[str] | None,
     level: float,
+    pool: Pool = AUTO,
     executor: Workers = None,
 ) -> Overview:
     """Forecast every curve once, and rank them by the target, or else at the first size asked for."""
@@ -46,7 +48,7 @@ def overview(
     sizes = sizes_of(at)
     with working(executor) as each:
         what = replace(what, each=each)
-        forecast = forecast_of(what, target, sizes, level)
+        forecast = forecast_of(what, target, sizes, level, pool)
         ranking = _ranking(what, forecast, sizes)
     return Overview(what, forecast, ranking)
 
