@@ -1,5 +1,4 @@
-"""A law or the mixture for every group: ``scalefit fit``, ``scalefit stream`` where memory is too small; both sizes
-at once: ``scalefit joint``."""
+"""Laws and mixtures for every group: ``scalefit fit``, ``joint`` (both sizes at once), ``stream`` (little memory)."""
 
 from __future__ import annotations
 
