@@ -1,5 +1,5 @@
+from .alignment import alignment_section as alignment_section
 from .alignment import plot_alignment as plot_alignment
-from .alignment_section import alignment_section as alignment_section
 from .curves import Curve as Curve
 from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon
@@ -7,8 +7,8 @@ from .diagnostics import plot_contour as plot_contour
 from .diagnostics import plot_forest as plot_forest
 from .diagnostics import plot_influence as plot_influence
 from .diagnostics import plot_residuals as plot_residuals
+from .forecast import forecast_report as forecast_report
 from .forecast import plot_forecast as plot_forecast
-from .forecast_report import forecast_report as forecast_report
 from .landscape import plot_basins as plot_basins
 from .landscape import plot_distances as plot_distances
 from .landscape import plot_foresight as plot_foresight

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.ticker import PercentFormatter
 
 from scalefit.corpora.ranking import Ranking, Rankings
@@ -15,10 +15,12 @@ from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.baselines import BASELINES
 from scalefit.groups import group_name
 from scalefit.units import format_count, short
+from scalefit.views.dark import diverging, on_its_ground
 from scalefit.views.style import (
     COLOURS,
     INK,
     NORMAL,
+    PAPER,
     QUIET,
     SMALL,
     Picture,
@@ -27,9 +29,10 @@ from scalefit.views.style import (
     tidy,
 )
 
-HARM_HELP = LinearSegmentedColormap.from_list("harm-help", [COLOURS[1], "#ffffff", COLOURS[0]])
+HARM_HELP = diverging(COLOURS[1], "#ffffff", COLOURS[0])
 
 
+@on_its_ground
 def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw every corpus' estimate with its interval, its P(best) beside it; barred ones are hollow.
 
@@ -44,6 +47,7 @@ def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
     return figure if ax is None else axes
 
 
+@on_its_ground
 def plot_rankings(rankings: Rankings, *, ax: Axes | None = None) -> Picture:
     """Draw one panel a setting; see :func:`plot_ranking`."""
     count = len(rankings)
@@ -63,7 +67,7 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
     for i, s in enumerate(ranking.standings):
         colour = QUIET if s.barred else COLOURS[0]
         axes.plot([s.low, s.high], [i, i], color=colour, linewidth=2, alpha=0.55, gid="interval")
-        face = "white" if s.barred else colour
+        face = PAPER if s.barred else colour
         axes.plot(
             [s.estimate], [i], "o", color=colour, markersize=6, markerfacecolor=face, gid="estimate"
         )
@@ -86,6 +90,7 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
     axes.set_title(f"{title}, {ranking.level:.0%} intervals", fontsize=NORMAL, loc="left")
 
 
+@on_its_ground
 def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw the map of pretraining × finetuning size: gain by colour, in words where it is sure.
 
@@ -100,6 +105,7 @@ def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
     return figure if ax is None else axes
 
 
+@on_its_ground
 def plot_values(values: Values, *, ax: Axes | None = None) -> Picture:
     """Draw one map a group, all on one scale of colour; see :func:`plot_value`."""
     count = len(values)
@@ -141,12 +147,13 @@ def _map(axes: Axes, value: Value, reach: float) -> None:
 def _word(axes: Axes, cell: Worth, x: int, y: int, dark: bool) -> None:
     """Write the gain, and beneath it what is sure."""
     sure = "" if cell.state == "unsure" else f"\n{cell.state}"
-    colour = "white" if dark else INK
+    colour = "white" if dark else INK  # on the strong colours of both grounds
     axes.text(
         x, y, f"{cell.gain:+.2g}{sure}", ha="center", va="center", fontsize=SMALL - 1, color=colour
     )
 
 
+@on_its_ground
 def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
     """Draw what every forecaster misses held-out sizes by, and how often its 95 % intervals hold.
 

@@ -12,13 +12,16 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Contour, Fit, Fits, Influence
 from scalefit.groups import group_name
 from scalefit.units import format_count, short
+from scalefit.views.dark import Theme, on_its_ground
 from scalefit.views.plots import plot_fit, plot_fits
 from scalefit.views.style import (
     COLOURS,
     INK,
     NORMAL,
+    PAPER,
     QUIET,
     SHADE,
+    SHADES,
     SMALL,
     canvas,
     tidy,
@@ -87,6 +90,7 @@ def _one_of(kinds: dict[str, Callable[..., Any]], kind: str) -> Callable[..., An
     return kinds[kind]
 
 
+@on_its_ground
 def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     """Draw what each point lies off the curve, over its first input; the band is twice the typical error.
 
@@ -108,7 +112,7 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     if np.isfinite(error):
         axes.axhspan(-2 * error, 2 * error, color=SHADE, lw=0, zorder=0, gid="typical")
     axes.axhline(0, color=INK, lw=0.8)
-    axes.plot(x, fit.residuals, "o", color=COLOURS[0], ms=5, mfc="white", mew=1.3, gid="residuals")
+    axes.plot(x, fit.residuals, "o", color=COLOURS[0], ms=5, mfc=PAPER, mew=1.3, gid="residuals")
     sizes, label = np.unique(x, return_inverse=True)
     means = np.bincount(label, fit.residuals) / np.bincount(label)
     if sizes.size < x.size:
@@ -121,6 +125,7 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     return figure if ax is None else axes
 
 
+@on_its_ground
 def plot_influence(influence: Influence, *, ax: Axes | None = None) -> Any:
     """Draw how far the curve moves without each point (Cook's distance); the heaviest is named.
 
@@ -177,7 +182,12 @@ def _name_heaviest(axes: Axes, influence: Influence, x: Any) -> None:
 
 
 def _contour_of(
-    fit: Fit, *, parameters: tuple[str, str] | None = None, ax: Axes | None = None, **options: Any
+    fit: Fit,
+    *,
+    parameters: tuple[str, str] | None = None,
+    ax: Axes | None = None,
+    theme: Theme | None = None,
+    **options: Any,
 ) -> Any:
     """Draw the contour of two parameters, by default the first two that the data fix."""
     fixed = [name for name in fit.params if name not in fit.not_identified]
@@ -186,9 +196,10 @@ def _contour_of(
         raise DomainError(
             f"found {len(fixed)} identified parameters of {fit.law.name!r}; a contour needs two"
         )
-    return plot_contour(fit.contour(*pair, **options), ax=ax)
+    return plot_contour(fit.contour(*pair, **options), ax=ax, theme=theme)
 
 
+@on_its_ground
 def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
     """Draw the regions of two parameters at 50, 80 and 95 %, and their estimates.
 
@@ -208,9 +219,8 @@ def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
     'alpha'
     """
     figure, axes = canvas(4.8, 4.0, ax)
-    shades = ("#9cc9e6", "#c5dff0", "#e6f1f8")
     axes.contourf(
-        contour.first, contour.second, contour.confidence, levels=(0, *LEVELS), colors=shades
+        contour.first, contour.second, contour.confidence, levels=(0, *LEVELS), colors=SHADES
     )
     drawn = axes.contour(
         contour.first, contour.second, contour.confidence, levels=LEVELS, colors=COLOURS[0],
@@ -233,6 +243,7 @@ def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
     return figure if ax is None else axes
 
 
+@on_its_ground
 def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | None = None) -> Any:
     """Draw one parameter over the groups: estimate and interval; what the data do not fix is a hollow mark.
 
@@ -276,7 +287,7 @@ def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | N
             if end != known_end:  # goes on beyond the picture
                 axes.plot([end], [i], mark, color=colour, ms=5, clip_on=False)
         if left <= interval.estimate <= right:
-            face = "white" if lost else colour
+            face = PAPER if lost else colour
             axes.plot([interval.estimate], [i], "o", color=colour, ms=6, mfc=face, gid="estimate")
     tidy(axes)
     axes.grid(False, axis="y")

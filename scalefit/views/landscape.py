@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scalefit.landscape import Clusters, Distances, Plane, Prediction
 from scalefit.landscape.basins import square_of
+from scalefit.views.dark import on_its_ground
 from scalefit.views.style import (
     COLOURS,
     GRID,
@@ -21,6 +22,7 @@ from scalefit.views.style import (
     LARGE,
     MARKERS,
     NORMAL,
+    PAPER,
     QUIET,
     SMALL,
     Picture,
@@ -44,6 +46,7 @@ def _bar(drawn: Picture, artist: Any, axes: Axes, label: str) -> None:
     bar.ax.tick_params(labelsize=SMALL, colors=QUIET, labelcolor=INK)
 
 
+@on_its_ground
 def plot_paths(
     distances: Distances,
     scores: ArrayLike | None = None,
@@ -51,7 +54,7 @@ def plot_paths(
     ax: Axes | None = None,
     label: str = "score",
     title: str = "",
-) -> Picture:
+) -> Picture | Axes:
     """Draw the loss along all paths.
 
     Parameters
@@ -75,7 +78,7 @@ def plot_paths(
     axes.set_xlim(0, 1)
     found = title or f"{len(curves)} straight paths between {len(distances.names)} models"
     _titled(axes, found, "position between first and second model", distances.metrics[0])
-    return drawn  # type: ignore[no-any-return]
+    return drawn if ax is None else axes
 
 
 def _coloured_paths(
@@ -97,13 +100,14 @@ def _coloured_paths(
     _bar(drawn, colours, axes, label)
 
 
+@on_its_ground
 def plot_distances(
     distances: Distances,
     order: ArrayLike | None = None,
     *,
     ax: Axes | None = None,
     title: str = "",
-) -> Picture:
+) -> Picture | Axes:
     """Draw the matrix of distances.
 
     Parameters
@@ -128,9 +132,10 @@ def plot_distances(
     else:
         axes.set_xticks([])
         axes.set_yticks([])
-    return drawn  # type: ignore[no-any-return]
+    return drawn if ax is None else axes
 
 
+@on_its_ground
 def plot_basins(
     found: Clusters,
     scores: ArrayLike | None = None,
@@ -138,7 +143,7 @@ def plot_basins(
     ax: Axes | None = None,
     label: str = "out-of-domain score",
     title: str = "",
-) -> Picture:
+) -> Picture | Axes:
     """Draw models by classical scaling of their distances: colour is the score, marker the basin.
 
     Parameters
@@ -168,7 +173,7 @@ def plot_basins(
     if found.number > 1:
         axes.legend(handles=keys, fontsize=SMALL, frameon=False)
     _titled(axes, title or _basin_title(found), "first axis of the distances", "second axis")
-    return drawn  # type: ignore[no-any-return]
+    return drawn if ax is None else axes
 
 
 def _basin_title(found: Clusters) -> str:
@@ -176,9 +181,10 @@ def _basin_title(found: Clusters) -> str:
     return f"{number}; against a single cloud p = {found.p_one:.2g}"
 
 
+@on_its_ground
 def plot_plane(
     found: Plane, metric: str | None = None, *, ax: Axes | None = None, title: str = ""
-) -> Picture:
+) -> Picture | Axes:
     """Draw a metric over the plane through three models; the loss by default.
 
     Colours end at what is worst between the models, so that rims do not drown the basins.
@@ -188,20 +194,21 @@ def plot_plane(
     low, high = float(surface.min()), float(np.quantile(surface.compressed(), 0.9))
     levels = np.linspace(low, high if high > low else low + 1, 15)
     filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=SCALE, extend="max")
-    axes.contour(found.x, found.y, surface, levels=levels, colors="white", linewidths=0.3)
+    axes.contour(found.x, found.y, surface, levels=levels, colors=PAPER, linewidths=0.3)
     _bar(drawn, filled, axes, metric or found.metrics[0])
-    axes.plot(*found.corners[[0, 1, 2, 0]].T, color="white", linewidth=1, linestyle=":")
+    axes.plot(*found.corners[[0, 1, 2, 0]].T, color=PAPER, linewidth=1, linestyle=":")
     x, y = found.corners.T
-    axes.scatter(x, y, color="white", edgecolors=INK, s=48, zorder=3)
+    axes.scatter(x, y, color=PAPER, edgecolors=INK, s=48, zorder=3)
     for name, corner in zip(found.names, found.corners, strict=True):
         axes.annotate(
-            name, corner, xytext=(6, 6), textcoords="offset points", color="white", fontsize=SMALL
+            name, corner, xytext=(6, 6), textcoords="offset points", color=PAPER, fontsize=SMALL
         )
     axes.set_aspect("equal")
     _titled(axes, title or "plane through three models", "Euclidean distance", "Euclidean distance")
-    return drawn  # type: ignore[no-any-return]
+    return drawn if ax is None else axes
 
 
+@on_its_ground
 def plot_foresight(
     found: Prediction,
     *,
@@ -245,5 +252,4 @@ def _draw_predictors(axes: Axes, found: Prediction) -> None:
     axes.set_yticks(places, [row.name for row in rows], fontsize=SMALL)
     axes.set_xlim(-1.02, 1.02)
     _titled(axes, "leave-one-out r (baselines pale)", "orange: shuffled scores, 95 % below")
-    axes.set_facecolor("white")
     axes.grid(True, axis="x", color=GRID)

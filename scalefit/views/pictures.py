@@ -27,7 +27,7 @@ from scalefit.views.forecast import plot_forecast
 from scalefit.views.landscape import plot_basins, plot_foresight, plot_paths, plot_plane
 from scalefit.views.plots import plot_fit, plot_fits
 from scalefit.views.seeds import plot_comparison, plot_variance
-from scalefit.views.surface import plot_surface
+from scalefit.views.surface import plot_sizes
 
 PICTURES.update({
     Ranking: plot_ranking,
@@ -41,7 +41,7 @@ PICTURES.update({
     Contour: plot_contour,
     Mixture: plot_fit,
     Mixtures: plot_fits,
-    Surface: plot_surface,
+    Surface: plot_sizes,
     Forecast: plot_forecast,
     Alignment: plot_alignment,
     AlignmentTable: plot_alignment,

@@ -20,10 +20,12 @@ from scalefit.groups import group_name
 from scalefit.table.metrics import metric as metric_of
 from scalefit.units import format_count
 from scalefit.views.curves import Curve, Goal, Ribbon, curve_of
+from scalefit.views.dark import on_its_ground
 from scalefit.views.style import (
     INK,
     LARGE,
     NORMAL,
+    PAPER,
     QUIET,
     SHADE,
     SMALL,
@@ -36,7 +38,7 @@ from scalefit.views.style import (
     tidy,
     token_axis,
 )
-from scalefit.views.surfaces import plot_surface
+from scalefit.views.surface import plot_inputs
 
 OVERLAY = "corpus"
 FEW = 3
@@ -52,6 +54,7 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
+@on_its_ground
 def plot_fit(
     fit: Fit | Mixture,
     *,
@@ -84,9 +87,10 @@ def plot_fit(
     'BLEU'
     """
     if isinstance(fit, Fit) and len(fit.law.inputs) > 1:
-        surface: Picture = plot_surface(fit, ax=ax, title=title, **options)
-        return surface
-    return plot_curve(curve_of_one(fit, target=target, **options), title=title, ax=ax)
+        drawn: Picture | Axes = plot_inputs(fit, ax=ax, title=title, **options)
+        return drawn
+    curve = curve_of_one(fit, target=target, **options)
+    return plot_curve(curve, title=title, ax=ax)  # type: ignore[no-any-return]
 
 
 def curve_of_one(fit: Fit | Mixture, *, target: float | None = None, **options: Any) -> Curve:
@@ -102,6 +106,7 @@ def goal_of(fit: Fit | Mixture, target: float, level: float = 0.8) -> Goal:
     return Goal(target, found.estimate, found.low, found.high)
 
 
+@on_its_ground
 def plot_fits(
     fits: Iterable[Fit | Mixture],
     *,
@@ -129,7 +134,7 @@ def plot_fits(
     >>> len(sf.plot_fits(sf.fit_each(table, "bleu", "log")).axes)
     2
     """
-    return plot_many(panels_of(fits, target=target, **options), ax=ax)
+    return plot_many(panels_of(fits, target=target, **options), ax=ax)  # type: ignore[no-any-return]
 
 
 def panels_of(
@@ -145,6 +150,7 @@ def panels_of(
     return [Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()]
 
 
+@on_its_ground
 def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Picture | Axes:
     """Draw one curve, on a picture of its own where no axes are given."""
     figure, axes = canvas(ax=ax)
@@ -160,6 +166,7 @@ def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Pict
     return figure if ax is None else axes
 
 
+@on_its_ground
 def plot_many(
     panels: Sequence[Panel], *, columns: int = 4, title: str = "", ax: Axes | None = None
 ) -> Picture:
@@ -250,7 +257,7 @@ def draw_curve(
     """
     style = look(index)
     (points,) = axes.plot(
-        curve.x, curve.y, ls="", ms=4.5, mfc="white", mew=1.2, zorder=3, gid="points",
+        curve.x, curve.y, ls="", ms=4.5, mfc=PAPER, mew=1.2, zorder=3, gid="points",
         label=curve.label or "run", **style,
     )  # fmt: skip
     if curve.tells:
@@ -331,9 +338,7 @@ def _mark_interval(axes: Axes, goal: Goal, right: float, *, alone: bool) -> None
 def _legend_of_one(curve: Curve) -> list[Any]:
     style = look(0)
     colour = style["color"]
-    handles: list[Any] = [
-        Line2D([], [], ls="", mfc="white", mew=1.2, ms=4.5, label="runs", **style)
-    ]
+    handles: list[Any] = [Line2D([], [], ls="", mfc=PAPER, mew=1.2, ms=4.5, label="runs", **style)]
     if curve.mean is not None:
         handles.append(Line2D([], [], color=colour, lw=1.7, label=curve.law))
         handles.append(Patch(color=colour, alpha=0.34, lw=0, label="95% band of the mean"))
@@ -343,7 +348,7 @@ def _legend_of_one(curve: Curve) -> list[Any]:
 
 def _legend_of_many(panels: Sequence[Panel], labels: Sequence[str]) -> list[Any]:
     handles: list[Any] = [
-        Line2D([], [], mfc="white", mew=1.2, ms=4.5, lw=1.5, label=label or "runs", **look(i))
+        Line2D([], [], mfc=PAPER, mew=1.2, ms=4.5, lw=1.5, label=label or "runs", **look(i))
         for i, label in enumerate(labels)
     ]
     return handles + _marks([curve for panel in panels for curve in panel.curves])

@@ -9,10 +9,12 @@ from scalefit.procedures.comparison import Comparison
 from scalefit.procedures.contrast import Contrast
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import metric as known_metric
+from scalefit.views.dark import on_its_ground
 from scalefit.views.style import (
     COLOURS,
     INK,
     NORMAL,
+    PAPER,
     QUIET,
     SMALL,
     Picture,
@@ -22,6 +24,7 @@ from scalefit.views.style import (
 )
 
 
+@on_its_ground
 def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw each component's standard deviation with its interval, domains side by side."""
     names = list(dict.fromkeys(c.name for part in found for c in part.components))
@@ -57,10 +60,11 @@ def _components(
         if known:
             ends = [max(v, 0.0) ** 0.5 for v in (c.low, c.high)]
             axes.plot(ends, [y, y], color=colour, linewidth=2, solid_capstyle="butt", alpha=0.55)
-        face = colour if known else "white"
+        face = colour if known else PAPER
         axes.plot([c.sd], [y], "o", color=colour, markersize=5.5, markerfacecolor=face)
 
 
+@on_its_ground
 def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw every difference with its interval; what is not resolved is hollow."""
     labels = [_title(c) for c in found]
@@ -68,7 +72,7 @@ def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture | A
     for i, c in enumerate(found):
         ends = [c.interval.low, c.interval.high]
         axes.plot(ends, [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
-        face = COLOURS[0] if c.resolved else "white"
+        face = COLOURS[0] if c.resolved else PAPER
         axes.plot([c.difference], [i], "o", color=COLOURS[0], markersize=6, markerfacecolor=face)
     axes.axvline(0, color=INK, linewidth=0.8)
     tidy(axes)

@@ -23,14 +23,22 @@ from scalefit.units import format_count, short
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 INK, QUIET, GRID, SHADE = "#222222", "#6b6b6b", "#e4e4e4", "#f4f4f4"
+PAPER = "#fdfdfd"  # what is hollow: the ground's colour, and on a dark ground that one's
+SHADES = ("#9cc9e6", "#c5dff0", "#e6f1f8")  # regions, the surest first
 SMALL, NORMAL, LARGE = 8.0, 9.5, 11.0
+DPI = 110
 
 
 class Picture(Figure):
     """A matplotlib figure that shows itself in a notebook without pyplot or a magic command."""
 
-    def _repr_png_(self) -> bytes:
-        return self._drawn("png", dpi=110)
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return twice the pixels that a notebook gives it, for screens that have them."""
+        size = {
+            n: round(DPI * x)
+            for n, x in zip(("width", "height"), self.get_size_inches(), strict=True)
+        }
+        return self._drawn("png", dpi=2 * DPI), size
 
     def to_svg(self) -> str:
         """Return the picture as an SVG element, with its text kept as text."""
@@ -87,7 +95,7 @@ def picture(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> 
     Where ``ax`` is given, a part of its figure that takes its place, for pictures of several axes.
     """
     if ax is None:
-        return Picture(figsize=(width, height), layout="constrained", facecolor="white")
+        return Picture(figsize=(width, height), layout="constrained")
     place = ax.get_subplotspec()
     if place is None:
         raise NoPictureError(

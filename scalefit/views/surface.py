@@ -1,6 +1,9 @@
-"""The heat map of quality over pretraining and finetuning sizes."""
+"""Quality over several inputs: the heat map over pretraining and finetuning sizes, contours and slices of a fit."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,19 +11,23 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from scalefit.fitting import Fit
 from scalefit.forecasting.surface import Surface
 from scalefit.groups import group_name
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
-from scalefit.views.style import INK, NORMAL, SMALL, Picture, canvas
+from scalefit.views.dark import on_its_ground
+from scalefit.views.style import INK, LARGE, NORMAL, PAPER, SMALL, Picture, canvas, look, tidy
 
 SCALE = "viridis"
 BEYOND = 4.0  # times the largest size that the map goes on
 FINE, LEVELS = 81, 12
+CELLS, SLICES, FARTHER = 60, 3, 2.0
 
 
-def plot_surface(surface: Surface, *, ax: Axes | None = None) -> Picture:
+@on_its_ground
+def plot_sizes(surface: Surface, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw the law's median by colour, its cells as dots of their measured values, the measured sizes framed.
 
     A dot that stands out from its surroundings is a cell that the law misses.
@@ -39,11 +46,11 @@ def plot_surface(surface: Surface, *, ax: Axes | None = None) -> Picture:
     levels = _levels(np.concatenate([median.ravel(), cells.quality]))
     norm = Normalize(levels[0], levels[-1])
     filled = axes.contourf(p, f, median, levels=levels, cmap=SCALE, norm=norm, extend="both")
-    lines = axes.contour(p, f, median, levels=levels, colors="white", linewidths=0.4)
+    lines = axes.contour(p, f, median, levels=levels, colors=PAPER, linewidths=0.4)
     axes.clabel(lines, fontsize=SMALL - 1, fmt="%g")
     axes.scatter(
         cells.sizes[:, 0], cells.sizes[:, 1], c=cells.quality, cmap=SCALE, norm=norm,
-        edgecolors="white", s=42, clip_on=False, zorder=3, gid="cells",
+        edgecolors=PAPER, s=42, clip_on=False, zorder=3, gid="cells",
     )  # fmt: skip
     _frame(axes, cells.sizes)
     for name, sizes in zip("xy", cells.sizes.T, strict=True):
@@ -53,7 +60,7 @@ def plot_surface(surface: Surface, *, ax: Axes | None = None) -> Picture:
     axes.set_title(group_name(surface.group), fontsize=NORMAL, loc="left")
     bar = figure.colorbar(filled, ax=axes)
     bar.set_label(metric_of(surface.metric).title, fontsize=SMALL, color=INK)
-    return figure  # type: ignore[no-any-return]
+    return figure if ax is None else axes
 
 
 def _axis(sizes: Floats) -> Floats:
@@ -71,7 +78,7 @@ def _frame(axes: Axes, sizes: Floats) -> None:
     low, high = sizes.min(axis=0), sizes.max(axis=0)
     axes.add_patch(
         Rectangle(
-            (low[0], low[1]), *(high - low), fill=False, edgecolor="white", linestyle="--",
+            (low[0], low[1]), *(high - low), fill=False, edgecolor=PAPER, linestyle="--",
             gid="measured",
         )
     )  # fmt: skip
@@ -88,3 +95,127 @@ def _in_logs(axes: Axes, name: str, sizes: Floats) -> None:
     axis = axes.xaxis if name == "x" else axes.yaxis
     axis.set_ticks(np.unique(sizes), [format_count(x) for x in np.unique(sizes)], fontsize=SMALL)
     axis.set_ticks([], minor=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Contours:
+    """What a contour picture shows.
+
+    Attributes
+    ----------
+    x, y : (C,) each, the axes; ``value`` (C, C) the law there, rows along ``y``.
+    at : (n, 2) where runs were measured, and ``missed`` (n,) what each missed the law by.
+    """
+
+    names: tuple[str, str]
+    x: Floats
+    y: Floats
+    value: Floats
+    at: Floats
+    missed: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """The law along its first input, with all others held: ``x`` and ``value`` (C,)."""
+
+    label: str
+    x: Floats
+    value: Floats
+
+
+def contours_of(fit: Fit, beyond: float = FARTHER) -> Contours:
+    """Gather the contours of a fit over two inputs, as far as ``beyond`` times the largest of each."""
+    first, second = fit.law.inputs
+    x, y = (_even(v, beyond) for v in fit.points.inputs)
+    with np.errstate(all="ignore"):
+        value = fit.value(*(g.reshape(-1) for g in np.meshgrid(x, y))).reshape(y.size, x.size)
+    columns = fit.observations.columns
+    at = np.column_stack(fit.points.inputs)
+    return Contours((columns[first], columns[second]), x, y, value, at, fit.residuals)
+
+
+def slices_of(fit: Fit, beyond: float = FARTHER) -> list[Slice]:
+    """Gather slices along the first input: the second low, in the middle and high, all others at their medians."""
+    share = fit.law.takes == "share"
+    x = np.linspace(0.0, 1.0, CELLS) if share else _even(fit.points.inputs[0], beyond)
+    columns = [fit.observations.columns[name] for name in fit.law.inputs]
+    out = []
+    for level in np.quantile(fit.points.inputs[1], np.linspace(0, 1, SLICES), method="nearest"):
+        held = [float(level), *(float(np.median(v)) for v in fit.points.inputs[2:])]
+        # Of shares what is held are proportions of the rest.
+        part = (1 - x) / max(sum(held), 1e-12) if share else np.ones_like(x)
+        with np.errstate(all="ignore"):
+            value = fit.value(x, *(v * part for v in held))
+        shown = ", ".join(f"{c} {format_count(v)}" for c, v in zip(columns[1:], held, strict=True))
+        out.append(Slice(shown, x, value))
+    return out
+
+
+@on_its_ground
+def plot_inputs(
+    fit: Fit, *, ax: Axes | None = None, title: str = "", slices: bool | None = None
+) -> Any:
+    """Draw a fit over several inputs.
+
+    Parameters
+    ----------
+    fit : Fit
+        A law of two inputs or more; shares are drawn as slices.
+    ax : Axes, optional
+        Where to draw; by default a picture of its own.
+    title : str
+        Shown above; by default the metric and the law.
+    slices : bool, optional
+        Slices instead of contours; by default where there are more than two inputs.
+    """
+    several = len(fit.law.inputs) > 2 or fit.law.takes == "share"
+    wanted = several if slices is None else slices
+    figure, axes = canvas(ax=ax)
+    (_draw_slices if wanted else _draw_contours)(axes, fit)
+    heading = title or f"{metric_of(fit.metric).title} · {fit.law.name} law"
+    axes.set_title(heading, fontsize=LARGE, color=INK, loc="left")
+    return figure if ax is None else axes
+
+
+def _draw_contours(axes: Axes, fit: Fit) -> None:
+    surface = contours_of(fit)
+    tidy(axes)
+    lines = axes.contour(
+        surface.x, surface.y, surface.value, levels=12, cmap="viridis", linewidths=1.2
+    )
+    axes.clabel(lines, fontsize=SMALL, fmt="%.3g")
+    over = surface.missed > 0
+    for above, marker, label in ((over, "^", "above the law"), (~over, "v", "below the law")):
+        if above.any():
+            axes.plot(
+                *surface.at[above].T, marker, color=INK, ms=4, mfc=PAPER, label=label, gid=label
+            )
+    _scale(axes.set_xscale, surface.x)
+    _scale(axes.set_yscale, surface.y)
+    axes.set_xlabel(surface.names[0].replace("_", " "), fontsize=NORMAL, color=INK)
+    axes.set_ylabel(surface.names[1].replace("_", " "), fontsize=NORMAL, color=INK)
+    axes.legend(frameon=False, fontsize=SMALL)
+
+
+def _draw_slices(axes: Axes, fit: Fit) -> None:
+    tidy(axes)
+    axes.plot(fit.points.inputs[0], fit.points.y, "o", color=INK, ms=3.5, mfc=PAPER, gid="points")
+    for i, one in enumerate(slices_of(fit)):
+        colour = look(i)["color"]
+        axes.plot(one.x, one.value, color=colour, lw=1.6, label=one.label, gid="slice")
+    _scale(axes.set_xscale, slices_of(fit)[0].x)
+    first = fit.observations.columns[fit.law.inputs[0]]
+    axes.set_xlabel(first.replace("_", " "), fontsize=NORMAL, color=INK)
+    axes.set_ylabel(metric_of(fit.metric).title, fontsize=NORMAL, color=INK)
+    axes.legend(frameon=False, fontsize=SMALL)
+
+
+def _even(x: Floats, beyond: float) -> Floats:
+    low, high = float(np.min(x)), float(np.max(x))
+    return np.geomspace(low, high * beyond, CELLS) if low > 0 else np.linspace(low, high, CELLS)
+
+
+def _scale(set_scale: Any, x: Floats) -> None:
+    if x[0] > 0:
+        set_scale("log")

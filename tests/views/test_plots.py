@@ -158,7 +158,9 @@ def test_svg_is_one_element_with_its_text_and_the_same_every_time():
 
 
 def test_a_picture_shows_itself_in_a_notebook():
-    assert plot_curve(curve())._repr_png_().startswith(b"\x89PNG")
+    data, size = plot_curve(curve())._repr_png_()
+    assert data.startswith(b"\x89PNG")
+    assert size == {"width": 704, "height": 440}
 
 
 def test_many_curves_in_a_panel_are_named_where_they_end_and_banded_only_ahead():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.views.surfaces import slices_of, surface_of
+from scalefit.views.surface import contours_of, slices_of
 
 N, D = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
 
@@ -17,7 +17,7 @@ def fit():
 
 
 def test_contours_are_the_law_over_both_inputs(fit):
-    surface = surface_of(fit)
+    surface = contours_of(fit)
     assert surface.names == ("N", "D")
     assert (surface.x[-1], surface.y[-1]) == (pytest.approx(2e9), pytest.approx(2e11))
     assert surface.value[7, 3] == pytest.approx(fit.value(surface.x[3], surface.y[7])[0])
