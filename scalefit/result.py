@@ -140,8 +140,8 @@ class Result:
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the answer, on ``ax`` where one is given; see the ``plot_…`` of this kind in :mod:`scalefit.views`.
 
-        ``theme="dark"`` draws on a dark ground. What is given back is ``ax``, where the picture has one pair of axes, or
-        the figure; of several, the part of the figure that took the place of ``ax``.
+        ``theme="dark"`` draws on a dark ground. What is given back is ``ax``, where the picture has one pair of axes,
+        or the figure; of several, the part of the figure that took the place of ``ax``.
 
         Raises
         ------

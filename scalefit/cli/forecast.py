@@ -133,10 +133,14 @@ def report(
     with doing("which run would tell most"):
         planned = _next(table, metric, sizes[0] if sizes else None, seen.ranking)
     name = "stdin" if source.results == "-" else Path(source.results).name
-    with doing("drawing"):
+    with doing("drawing, and working out what the explorer shows"):
         more = [*planned, alignment_section(seen.judged)]
         page = forecast_report(
-            seen.forecast, title=f"Transfer scaling: {name}", ranking=seen.ranking, more=more
+            seen.forecast,
+            title=f"Transfer scaling: {name}",
+            ranking=seen.ranking,
+            more=more,
+            table=table,
         )
         write_text(output, render(page))
     aside(f"wrote {output}")

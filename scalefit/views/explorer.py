@@ -19,18 +19,11 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws import LAWS
 from scalefit.table import Table, grouping
-from scalefit.views.curves import Curve
+from scalefit.views.explored import origins
 from scalefit.views.plots import curve_of_one, plot_curve
 from scalefit.views.style import Picture
 
 MIXTURE = "mixture"
-_ORIGIN = {
-    "source": "{}",
-    "pretrain_run": "run {}",
-    "pretrain_seed": "pretraining seed {:g}",
-    "finetune_seed": "finetuning seed {:g}",
-}
-"""What a run tells of where it is from: column -> words."""
 
 
 def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
@@ -145,7 +138,10 @@ class Explorer:
             target = _number(self.target.value)
             lines = [fitted.verdict, *self._told(fitted, target)]
             drawn = curve_of_one(fitted, target=target, level=self.level.value)
-            drawn = replace(drawn, label=self.curve.value, tells=self._sources(drawn))
+            told = origins(self._groups[self.curve.value])
+            places = np.column_stack([drawn.x, drawn.y]).tolist()
+            tells = tuple(told.get((x, y), "") for x, y in places)
+            drawn = replace(drawn, label=self.curve.value, tells=tells)
             picture = plot_curve(drawn)
             self.picture.value = picture.to_svg() if isinstance(picture, Picture) else ""
         except ScalefitError as error:
@@ -160,22 +156,6 @@ class Explorer:
             said = predict(fitted, self.budget.value.strip(), level=self.level.value, kind="run")
             lines.append(said.verdict)
         return lines
-
-    def _sources(self, curve: Curve) -> tuple[str, ...]:
-        """Return where each drawn run is from, as far as the table knows: its file, its run and its seeds."""
-        rows = self._groups[self.curve.value]
-        known = [name for name in _ORIGIN if rows.has(name)]
-        columns = [rows.column(name) for name in ("pretrain_tokens", "value", *known)]
-        places: dict[tuple[float, float], list[str]] = {}
-        for size, value, *origin in zip(*columns, strict=True):
-            told = [
-                _ORIGIN[n].format(v)
-                for n, v in zip(known, origin, strict=True)
-                if v == v and v is not None
-            ]
-            places.setdefault((float(size), float(value)), []).append(", ".join(told))
-        drawn = np.column_stack([curve.x, curve.y]).tolist()
-        return tuple("; ".join(places.get((x, y), ())) for x, y in drawn)
 
 
 def _number(text: str) -> float | None:

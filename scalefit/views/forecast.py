@@ -12,9 +12,12 @@ from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.outlook import Outlook
 from scalefit.groups import group_name
+from scalefit.result import plain
+from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.views.curves import Curve, Goal, curve_ahead
 from scalefit.views.dark import on_its_ground
+from scalefit.views.explored import explored
 from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.report import Report, Section
 from scalefit.views.style import Picture
@@ -81,6 +84,7 @@ def forecast_report(
     title: str = "Transfer scaling",
     ranking: Rankings | None = None,
     more: Iterable[Section] = (),
+    table: Table | None = None,
 ) -> Report:
     """Return the report on a forecast.
 
@@ -93,6 +97,8 @@ def forecast_report(
         What to choose: it opens the page.
     more : iterable of Section
         Further sections, put before the notes.
+    table : Table, optional
+        What was forecast: the explorer's runs then tell where they are from.
     """
     question = forecast.question
     answer = Section(
@@ -107,7 +113,7 @@ def forecast_report(
     carried = (_carried(forecast, question.metric), _carried(forecast, question.through))
     about = Section("About the data", notes=forecast.about_data) if forecast.about_data else None
     more = tuple(more)
-    sections = (choice, answer, *more, *carried, about)
+    sections = (choice, answer, _explorer(forecast, table), *more, *carried, about)
     leads = tuple(section.lead for section in more if section.lead)
     first = () if ranking is None else tuple(r.verdict for r in ranking)
     return Report(
@@ -118,6 +124,17 @@ def forecast_report(
             f"{o.name}: {m.metric} {m.observations.digest}" for o in forecast for m in _both(o)
         ),
     )
+
+
+def _explorer(forecast: Forecast, table: Table | None) -> Section | None:
+    """Return the part whose target, budget, level, law and curve a reader turns."""
+    told = explored(forecast, table)
+    if not told["curves"]:
+        return None
+    left = told["left_out"]
+    said = "Every number was worked out beforehand; between two sizes the page reads on a straight line."
+    more = (f"The first {len(told['curves'])} curves; {left} more are in the forecast above.",)
+    return Section("Explore", text=(said, *(more if left else ())), explorer=plain(told))
 
 
 def _choice(ranking: Rankings) -> Section:

@@ -15,7 +15,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report; whatever is empty is left out. Its lead belongs to the page's summary."""
+    """One part of a report; whatever is empty is left out. Its lead belongs to the page's summary.
+
+    ``explorer`` holds what :func:`scalefit.views.explored.explored` worked out.
+    """
 
     title: str
     text: tuple[str, ...] = ()
@@ -23,6 +26,7 @@ class Section:
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
     lead: str = ""
+    explorer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(cell=cell, columns=columns, numeric=is_numeric, is_number=is_number)
-    script, _, _ = PackageLoader("scalefit.views").get_source(environment, "report.js")
+    scripts = ["report.js", *(["explorer.js"] if any(s.explorer for s in report.sections) else [])]
+    loader = PackageLoader("scalefit.views")
+    script = "\n".join(loader.get_source(environment, name)[0] for name in scripts)
     return environment.get_template("report.html").render(
         report=report, version=__version__, script=script
     )

@@ -1,5 +1,7 @@
 """The report in a real browser: it sorts, filters, zooms, tells values, and runs nothing that it was given as data."""
 
+import json
+import re
 import shutil
 
 import numpy as np
@@ -137,3 +139,39 @@ def test_on_paper_no_page_is_blank_and_notes_are_open(opened, tmp_path):
     )
     page.pdf(path=str(tmp_path / "report.pdf"), format="A4")
     assert (tmp_path / "report.pdf").stat().st_size > 10_000
+
+
+def test_the_explorer_says_what_python_says(opened, page_file):
+    page = opened()
+    box = page.locator(".explorer")
+    told = json.loads(box.locator("script").text_content())
+    box.locator("select").first.select_option(label="b")
+    curve = next(each for each in told["curves"] if each["name"] == "b")
+    table = sf.read(page_file.parent / "results.csv")
+    mixture = sf.forecast(table, target=14.0)["b"].quality
+    assert [law["name"] for law in curve["laws"]] == ["mixture", f"{mixture.best.law.name} law"]
+    for number, fit in enumerate((mixture, mixture.best)):
+        box.locator("select").nth(1).select_option(str(number))
+        for at, level in enumerate(told["levels"]):
+            turn(box, 0, at)
+            turn(box, 1, told["targets"].index(14.0))
+            turn(box, 2, 100)
+            budget, tokens = box.locator(".answer p").all_inner_texts()
+            size = curve["laws"][number]["x"][-1]
+            band = sf.predict(fit, size, level=level, kind="run")[0]
+            said = [float(word) for word in re.findall(r"-?[\d.]+", budget.split(":")[1])[:3]]
+            assert said == pytest.approx([band.estimate, band.low, band.high], rel=2e-3, abs=2e-3)
+            assert sf.tokens_for(fit, 14.0, level=level).needs in tokens
+
+
+def turn(box, number, value):
+    slider = box.locator("input[type=range]").nth(number)
+    slider.evaluate("(it, v) => { it.value = v; it.dispatchEvent(new Event('input')); }", value)
+
+
+def test_a_run_in_the_explorer_tells_its_file_and_line(opened):
+    box = opened().locator(".explorer")
+    box.locator("select").first.select_option(label="a")
+    titles = box.locator("circle title").all_text_contents()
+    assert re.fullmatch(r"4\.5 at 1M, .*results\.csv:\d+", titles[0])
+    assert len(titles) == 5
