@@ -355,10 +355,7 @@ def to_json(content: Any) -> str:
 
 
 def frame_of(
-    rows: Iterable[Mapping[str, Any]],
-    columns: Sequence[str] | None = None,
-    *,
-    as_is: bool = False,
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Return plain rows as a data frame, the one place that makes them of rows.
 
@@ -368,8 +365,6 @@ def frame_of(
         One mapping a row; keys become columns in order of first appearance.
     columns : sequence of str, optional
         Columns to keep, in this order.
-    as_is : bool
-        Whether cells stay the objects that they are, of which a table makes numbers and texts itself.
 
     Examples
     --------
@@ -386,8 +381,6 @@ def frame_of(
         cells = {name: list(whole.get(name, [None] * len(listed))) for name in names}
     else:
         cells = {name: [row.get(name) for row in listed] for name in names}
-    if as_is:
-        return pd.DataFrame(cells, dtype=object)
     frame = pd.DataFrame(cells, columns=list(names), index=range(len(listed)))
     for name in [n for n in frame.columns if frame[n].isna().all()]:
         frame[name] = float("nan")  # a number that no row has is still a number

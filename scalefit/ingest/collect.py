@@ -38,12 +38,15 @@ class Request:
         Which evaluations of a log count.
     names : Names
         What logged names mean to the user.
+    by_row : bool
+        Whether a table's rows are looked at one by one, as a log's are.
     """
 
     format: str | None
     context: Context
     checkpoints: str
     names: Names
+    by_row: bool = False
 
 
 def collect(paths: list[str], request: Request) -> tuple[Extract, list[Source]]:
@@ -85,7 +88,7 @@ class _Gathered:
     def add(self, new: Extract, source: Source, title: str, *, whole: bool = False) -> None:
         """Add the rows of one source, of a log those evaluations that count."""
         self.kinds[title] += 1
-        rows = new.rows
+        rows = new.records() if self.request.by_row else new.rows
         if not whole:
             rows = choose(rows, self.request.checkpoints, source.name, new)
             self.left[source.name] += sum(r["value"] is not None for r in new.rows) - len(rows)
@@ -93,6 +96,8 @@ class _Gathered:
             row |= {"@unit": source.name, "@set": row.get("eval_set")}
         try:
             self.found.rows += self.request.context.complete(rows, source)
+            self.found.sheets += [] if self.request.by_row else new.sheets
+            self.found.check()
         except TooMuchError as error:
             raise source.wrong(None, f"with what was read before, {error}") from error
         for note in new.notes:

@@ -9,10 +9,13 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from scalefit.errors import FormatError, MissingDependencyError
 
-from .limits import LIMITS
-from .reader import Extract, Reader, Row, TooMuchError
+from .limits import LIMITS, TooMuchError, bounded
+from .reader import Extract, Reader, Row
+from .sheet import Sheet, column, shared
 from .source import Source
 
 _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))
@@ -29,19 +32,17 @@ def recognises_parquet(source: Source) -> bool:
 
 def read_parquet(source: Source) -> Extract:
     """Return the rows of a Parquet file."""
-    found = Extract()
     try:
-        found.rows += _parquet_rows(source)
+        return Extract(sheets=[_parquet(source)])
     except ImportError as error:
         raise _extra(source, "parquet", error) from error
     except (FormatError, TooMuchError):
         raise
     except Exception as error:
         raise source.wrong(None, f"cannot be read as Parquet: {error}") from error
-    return found
 
 
-def _parquet_rows(source: Source) -> Iterator[Row]:
+def _parquet(source: Source) -> Sheet:
     from pyarrow import parquet
 
     file = parquet.ParquetFile(io.BytesIO(source.data()))
@@ -54,15 +55,21 @@ def _parquet_rows(source: Source) -> Iterator[Row]:
     sizes = [g.column(i).total_uncompressed_size for g in groups for i in range(g.num_columns)]
     # A short dictionary may stand for long texts: few rows at a time where a column is large.
     step = min(1 << 16, max(16, _BATCH // max(sizes, default=1)))
-    number = size = 0
+    names = [name for name in file.schema_arrow.names if not name.startswith(_INDEX)]
+    parts, size = {name: [column(())] for name in names}, 0
     for batch in file.iter_batches(batch_size=step):
-        for row in batch.to_pylist():
-            own = {k: v for k, v in row.items() if not k.startswith(_INDEX)}
-            size += sum(len(cell) for cell in own.values() if isinstance(cell, str | bytes | list))
+        held = batch.to_pydict()
+        for name in names:
+            cells = held[name]
+            size += sum(len(cell) for cell in cells if isinstance(cell, str | bytes | list))
             if size > LIMITS.whole:
                 raise source.wrong(None, f"unpacks to more than {LIMITS.whole} bytes of text")
-            yield {**own, "@place": f"{source.name}[row {number}]"}
-            number += 1
+            texts = isinstance(next(filter(None, cells), None), str)
+            parts[name].append(shared(cells) if texts else column(cells))
+    bounded(told.num_rows, told.num_rows * len(names))
+    places = [f"{source.name}[row {i}]" for i in range(told.num_rows)]
+    columns = {name: np.concatenate(cells) for name, cells in parts.items()}
+    return Sheet.whole(columns, places)
 
 
 def recognises_excel(source: Source) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import pandas as pd
+
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.table.cells import is_missing
+from scalefit.table.cells import is_missing, missing
 from scalefit.units import parse_count
 
 from .manifest import Manifest, resolved
@@ -36,6 +38,11 @@ class Context:
     manifest: Manifest | None = None
     pattern: str | None = None
     tokens_per_step: float | None = None
+
+    @property
+    def knows(self) -> bool:
+        """Whether there is anything to add."""
+        return (self.manifest, self.pattern, self.tokens_per_step) != (None, None, None)
 
     def complete(self, rows: list[Row], source: Source) -> list[Row]:
         """Return the rows of one source with what pattern and manifest say about it."""
@@ -95,20 +102,15 @@ def _same(own: object, told: object) -> bool:
     return str(own) == str(told) or (counts[0] is not None and counts[0] == counts[1])
 
 
-def ask_for_pretraining(rows: list[Row], known: bool) -> None:
+def ask_for_pretraining(frame: pd.DataFrame) -> None:
     """Raise where rows lack the pretraining size, and say how to give it."""
-    if known:
-        return
-    lacking = [
-        str(r.get("source", r.get("@place", "?")))
-        for r in rows
-        if is_missing(r.get("pretrain_tokens"))
-    ]
-    if not lacking:
+    there = frame.get("pretrain_tokens")
+    lacking = frame["source"] if there is None else frame["source"][missing(there)]
+    if not len(lacking):
         return
     shown = ", ".join(dict.fromkeys(lacking[: SHOWN * 20]))
     raise MissingColumnError(
-        f"pretrain_tokens is missing for {len(lacking)} of {len(rows)} values ({shown[:200]}): no "
+        f"pretrain_tokens is missing for {len(lacking)} of {len(frame)} values ({shown[:200]}): no "
         "training log knows how many tokens its model was pretrained on, and it is never guessed. "
         "Try: a manifest (columns path, corpus, pretrain_tokens, …) or a path pattern such as "
         "'runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}'; 0 means not pretrained"

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from scalefit.groups import did_you_mean
 
 from .checkpoints import Checkpoints
 from .mlflow_server import is_server
-from .reader import Row
 from .source import Source
 
 NAME = "scalefit.toml"
@@ -77,11 +78,16 @@ class Config:
         manifest = source.path.parent / told["manifest"] if "manifest" in told else None
         return cls(told.get("map", {}), as_names(told.get("allow", ())), manifest, **rest)
 
-    def fitting(self, mapping: Mapping[str, str], rows: Iterable[Row]) -> dict[str, str]:
-        """Return a mapping without those of the file's own entries that these rows have no use for."""
+    def fitting(self, mapping: Mapping[str, str], frame: pd.DataFrame) -> dict[str, str]:
+        """Return a mapping without those of the file's own entries that this frame has no use for.
+
+        What can be renamed are columns, levels of the axes, and the metrics of a long table.
+        """
         if not self.mapping:
             return dict(mapping)
-        there = {str(name) for row in rows for name in (*row, row.get("metric"))}
+        metrics = frame["metric"].unique() if "metric" in frame.columns else ()
+        every = (*frame.columns, *frame.columns.names, *frame.index.names, *metrics)
+        there = set(map(str, every))
         unused = {
             n
             for n in self.mapping

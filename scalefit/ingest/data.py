@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import pandas as pd
-
 from scalefit.errors import TableError
 from scalefit.table import Observations, Table, as_table, cut
 from scalefit.table.core import as_frame
@@ -76,7 +74,8 @@ def table_of(
     else:
         if config is not None:
             kept, data = Config.of(config, ()), data if isinstance(data, Table) else as_frame(data)
-            renames = kept.fitting({**kept.mapping, **(renames or {})}, [_names(data)])
+            frame = data.frame if isinstance(data, Table) else data
+            renames = kept.fitting({**kept.mapping, **(renames or {})}, frame)
             allowed = (*allowed, *kept.allow)
         table = as_table(data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs)
     return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})
@@ -135,14 +134,6 @@ def _check(where: object, mapping: object, metrics: Sequence[object]) -> None:
     for metric in metrics:
         if not isinstance(metric, str):
             raise TableError(f"found the metric {metric!r}; needed its name, e.g. 'bleu'")
-
-
-def _names(data: Table | pd.DataFrame) -> dict[str, None]:
-    """Return all that a mapping may rename: columns, levels of the axes, metrics of a long table."""
-    frame = data.frame if isinstance(data, Table) else data
-    metrics = frame["metric"].unique() if "metric" in frame.columns else ()
-    every = (*frame.columns, *frame.columns.names, *frame.index.names, *metrics)
-    return dict.fromkeys(map(str, every))
 
 
 def _is_path(data: Any) -> bool:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from scalefit.errors import FormatError
 
-from .limits import LIMITS
+from .limits import LIMITS, bounded
 from .reader import Extract, Reader, Row
+from .sheet import Sheet, column
 from .source import Source
 
 DELIMITERS = ",\t;|"
+_PORTION = 256
+"""Rows that become columns at once: more, and their cells would fall out of the processor's cache (twice the time)."""
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -42,39 +49,76 @@ def is_long(source: Source) -> bool:
 
 
 def read(source: Source) -> Extract:
-    """Return the rows of a CSV or TSV file as texts; types come with the table's checks."""
-    found = Extract()
-    found.rows += rows(source)
-    return found
+    """Return the columns of a CSV or TSV file as texts; types come with the table's checks."""
+    return Extract(sheets=[sheet(source)])
 
 
 def rows(source: Source) -> Iterator[Row]:
     """Yield one dictionary of texts a row, with its place."""
+    return sheet(source).rows()
+
+
+def sheet(source: Source) -> Sheet:
+    """Return the columns of a file as texts, and each row's line."""
     source.check_lines()
-    counter = _Lines(source)
-    first = next(iter(counter), None)
+    place = _Place()
+    lines = _lines(source, place)
+    first = next(lines, None)
     if first is None:
         raise source.wrong(None, "is empty; needed a header line and rows")
     mark = delimiter(source, first)
-    names = _names(source, counter.line, cells_of(first, mark))
-    reader = csv.reader(counter, delimiter=mark)
-    while True:
-        place, counter.inside = counter.line + 1, False
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise source.wrong(counter.line, f"no valid CSV: {error}") from error
-        joined = "".join(cells)
-        if not joined.strip():
-            continue
-        place = counter.line if "\n" not in joined else place
-        if len(cells) != len(names):
-            raise _ragged(source, place, len(cells), len(names))
-        row = dict(zip(names, cells, strict=True))
-        row["@place"] = source.at(place)
-        yield row
+    names = _names(source, place.line, cells_of(first, mark))
+    records = _records(source, csv.reader(lines, delimiter=mark), place, len(names))
+    numbers, columns = list[int](), [list[str]() for _ in names]
+    while portion := list(islice(records, _PORTION)):
+        *texts, begun = zip(*portion, strict=True)
+        numbers += begun
+        bounded(len(numbers), len(numbers) * len(names))
+        for cells, more in zip(columns, texts, strict=True):
+            cells += map(sys.intern, more)
+    places = list(map(source.at, numbers))
+    return Sheet.whole(dict(zip(names, map(column, columns), strict=True)), places)
+
+
+@dataclass
+class _Place:
+    """Where the csv module is: the line, the one at which its record began, and whether it is inside one.
+
+    Asked for a second line of one record, the csv module is inside quotes: that line is text, even
+    where it is empty or begins with ``#``.
+    """
+
+    line: int = 0
+    begin: int = 0
+    inside: bool = False
+
+
+def _lines(source: Source, place: _Place) -> Iterator[str]:
+    """Yield lines for the csv module, without the empty ones and the comments between records."""
+    for place.line, text in source.lines(ends=True):
+        if not place.inside:
+            inner = text.lstrip()
+            if not inner or inner[0] == "#":
+                continue
+            place.begin, place.inside = place.line, True
+        yield text
+
+
+def _records(
+    source: Source, reader: Iterator[list[str]], place: _Place, width: int
+) -> Iterator[list[Any]]:
+    """Yield each record's cells, and after them the line at which it begins."""
+    place.inside = False
+    try:
+        for cells in reader:
+            place.inside = False
+            if not "".join(cells).strip():
+                continue
+            if len(cells) != width:
+                raise _ragged(source, place.begin, len(cells), width)
+            yield [*cells, place.begin]
+    except csv.Error as error:
+        raise source.wrong(place.line, f"no valid CSV: {error}") from error
 
 
 def cells_of(line: str, mark: str) -> list[str]:
@@ -83,27 +127,6 @@ def cells_of(line: str, mark: str) -> list[str]:
         return next(csv.reader([line], delimiter=mark), [])
     except csv.Error:
         return []
-
-
-class _Lines:
-    """Lines without comments, for the csv module, that know where they stand.
-
-    Asked for a second line of one record, the csv module is inside quotes: that line is text, even
-    where it is empty or begins with ``#``.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.line, self.inside, self.stream = 0, False, source.lines(ends=True)
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        for self.line, text in self.stream:  # noqa: B020 - the number is kept on purpose
-            if self.inside or (text.strip() and not text.lstrip().startswith("#")):
-                self.inside = True
-                return text
-        raise StopIteration
 
 
 def delimiter(source: Source, line: str) -> str:

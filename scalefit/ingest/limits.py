@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scalefit.errors import FormatError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -53,3 +55,15 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+class TooMuchError(FormatError):
+    """More than is ever read in one call."""
+
+
+def bounded(rows: int, cells: int) -> None:
+    """Raise where rows or their cells are more than fits into memory."""
+    if rows > LIMITS.rows or cells > LIMITS.cells:
+        raise TooMuchError(
+            f"more than {LIMITS.rows} rows or {LIMITS.cells} cells. Try: read it in parts"
+        )

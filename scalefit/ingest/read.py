@@ -7,31 +7,27 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from scalefit.errors import FormatError, MissingColumnError
-from scalefit.result import frame_of
 from scalefit.table import Table
 from scalefit.table.build import build
-from scalefit.table.cells import plain_text
 from scalefit.table.metrics import known
 from scalefit.table.recognise import meaning
 
 from . import manifest as manifests
-from .checkpoints import BEST, FINAL, Checkpoints, checked
+from .checkpoints import Checkpoints, checked
 from .collect import Request, collect
 from .complete import Context, Rescorer, ask_for_pretraining
 from .config import Config, as_names
 from .delimited import CSV
 from .find import beside
-from .limits import LIMITS
+from .limits import TooMuchError
 from .names import Names
 from .nested import COLUMN, opened
-from .reader import Row
+from .reader import Extract
 from .registry import required
+from .sheet import Sheet
 from .source import Source
 
-HIDDEN = ("@run", "@unit", "@set", BEST, FINAL)
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -117,39 +113,36 @@ def read(
     given = beside(paths) if manifest is None else Source.of(manifest)
     context = Context(_manifest(given), pattern, _tokens(tokens_per_step))
     which = checked(checkpoints or ("last" if tokens_per_step is None else "all"))
-    request = Request(format, context, which, Names(mapping))
-    found, sources = collect(paths, request)
+    by_row = context.knows or outputs is not None
+    found, sources = collect(paths, Request(format, context, which, Names(mapping), by_row))
     if outputs is not None:
         outputs.score(found, sources, context)
     if given is not None:
         found.note(f"what no log knows is taken from the manifest {given.name}")
-    if not found.rows:
+    try:
+        sheet = _sheet(found)
+    except TooMuchError as error:
+        raise FormatError(f"{paths[0]}: {error}") from error
+    if not len(sheet):
         told = "; ".join(found.notes[1:4])
         raise FormatError(f"{path}: holds no measured value; needed at least one. {told}".strip())
-    renamed = {*mapping.values(), *(meaning(name) for row in found.rows[:1] for name in row)}
-    if any("metric" in row for row in found.rows):
-        ask_for_pretraining(
-            found.rows, "pretrain_tokens" in renamed or "no_pretrain_tokens" in allow
-        )
-    shapes = _shapes(found.rows)
-    if any(COLUMN in shape for shape in shapes):
-        found.rows[:] = [opened(row) for row in found.rows]
-        shapes = _shapes(found.rows)
-    mapping = kept.fitting(mapping, found.rows)
-    _one_shape(shapes)
-    _narrow(paths[0], shapes, len(found.rows))
-    places = [str(row.pop("@place", None) or row.get("source", "?")) for row in found.rows]
-    for row, place in zip(found.rows, places, strict=True):
-        row["source"] = row.get("source") or place
-    frame = _frame(found.rows)
+    _one_shape(sheet)
+    frame = sheet.frame()
+    named = {"pretrain_tokens", "no_pretrain_tokens"} & {
+        *mapping.values(),
+        *map(meaning, sheet.columns),
+        *allow,
+    }
+    if "metric" in sheet.columns and not named:
+        ask_for_pretraining(frame)
     try:
         made = build(
             frame,
-            mapping=mapping,
+            mapping=kept.fitting(mapping, frame),
             allow=allow,
             metrics=metrics,
             inputs=inputs,
-            labels=places,
+            place=sheet.places.__getitem__,
             notes=found.notes,
         )
     except MissingColumnError as error:
@@ -157,19 +150,12 @@ def read(
     return Table.of(*made)
 
 
-def _frame(rows: list[Row]) -> pd.DataFrame:
-    """Return rows as a frame of cells as they are; halves of characters, which none holds, are replaced."""
-    shapes = dict.fromkeys(map(tuple, rows))
-    names = dict.fromkeys(n for shape in shapes for n in shape if n not in HIDDEN)
-    try:
-        return frame_of(rows, list(names), as_is=True)
-    except UnicodeEncodeError:
-        held = [{_held(k): _held(v) for k, v in row.items()} for row in rows]
-        return frame_of(held, list(dict.fromkeys(map(_held, names))), as_is=True)
-
-
-def _held(cell: Any) -> Any:
-    return plain_text(cell) if isinstance(cell, str) else cell
+def _sheet(found: Extract) -> Sheet:
+    """Return all rows as columns; a column of records is opened."""
+    if any(COLUMN in sheet.columns for sheet in found.sheets):
+        found = Extract(found.records())
+    rows = [opened(row) if COLUMN in row else row for row in found.rows]
+    return Sheet.joined([*([Sheet.of(rows)] if rows else []), *found.sheets])
 
 
 def _paths(given: Paths) -> list[str]:
@@ -194,34 +180,15 @@ def _manifest(source: Source | None) -> manifests.Manifest | None:
     if source is None:
         return None
     reader = CSV if source.suffix in (".csv", ".tsv", ".txt") else required(source)
-    return manifests.load(source, reader.extract(source).rows)
+    return manifests.load(source, reader.extract(source).records())
 
 
-def _shapes(rows: Sequence[Row]) -> dict[tuple[str, ...], Row]:
-    """Return the columns that rows come with, each set of them with its first row."""
-    shapes: dict[tuple[str, ...], Row] = {}
-    for row in rows:
-        shapes.setdefault(tuple(row), row)
-    return shapes
-
-
-def _narrow(name: str, shapes: Mapping[tuple[str, ...], Row], rows: int) -> None:
-    """Refuse rows of so many different columns that their table would not fit into memory."""
-    names = {name for shape in shapes for name in shape}
-    if len(names) > LIMITS.columns or len(names) * rows > 2 * LIMITS.cells:
-        raise FormatError(
-            f"{name}: {rows} rows with {len(names)} different columns in all; needed rows that "
-            "share their columns. Try: read it in parts"
-        )
-
-
-def _one_shape(shapes: Mapping[tuple[str, ...], Row]) -> None:
+def _one_shape(sheet: Sheet) -> None:
     """Refuse long and wide rows in one call."""
-    long = [{"metric", "value"} <= set(shape) for shape in shapes]
-    first = long[0]
-    for is_long, (shape, row) in zip(long, shapes.items(), strict=True):
-        if is_long != first and (not first or any(known(str(name)) for name in shape)):
+    long = [{"metric", "value"} <= set(shape) for shape in sheet.shapes]
+    for is_long, (shape, place) in zip(long, sheet.shapes.items(), strict=True):
+        if is_long != long[0] and (not long[0] or any(known(str(name)) for name in shape)):
             raise FormatError(
-                f"{row.get('@place') or row.get('source')}: long rows (metric, value) and wide ones (a "
-                "column a metric) in one call. Try: read them apart, and join the tables' frames"
+                f"{place}: long rows (metric, value) and wide ones (a column a metric) in one call. "
+                "Try: read them apart, and join the tables' frames"
             )

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from scalefit.errors import FormatError
-
-from .limits import LIMITS
+from .limits import LIMITS, bounded
+from .limits import TooMuchError as TooMuchError
+from .sheet import Row as Row
+from .sheet import Sheet
 from .source import Source
-
-Row = dict[str, Any]
-
-
-class TooMuchError(FormatError):
-    """More than is ever read in one call."""
 
 
 class Rows(list[Row]):
@@ -25,26 +20,14 @@ class Rows(list[Row]):
 
     def append(self, row: Row) -> None:
         """Add a row, or raise."""
-        self.cells += len(row)
-        if len(self) >= LIMITS.rows or self.cells > LIMITS.cells:
-            self._check(len(self) + 1)
-        super().append(row)
+        self.extend([row])
 
     def extend(self, rows: Iterable[Row]) -> None:
         """Add rows, or raise."""
-        if isinstance(rows, list):  # in memory already: counted and taken at once
-            self.cells += sum(map(len, rows))
-            self._check(len(self) + len(rows))
-            super().extend(rows)
-            return
         for row in rows:
-            self.append(row)
-
-    def _check(self, rows: int) -> None:
-        if rows > LIMITS.rows or self.cells > LIMITS.cells:
-            raise TooMuchError(
-                f"more than {LIMITS.rows} rows or {LIMITS.cells} cells. Try: read it in parts"
-            )
+            self.cells += len(row)
+            bounded(len(self) + 1, self.cells)
+            super().append(row)
 
     def __iadd__(self, rows: Iterable[Row]) -> Self:  # type: ignore[override,misc]
         """Add rows, or raise."""
@@ -61,12 +44,25 @@ class Extract:
     rows : list of dict
         One dictionary a value (``metric``, ``value``, what else is known), each with its
         ``source``; or wide rows as a table file has them.
+    sheets : list of Sheet
+        Rows of large tables, as columns.
     notes : list of str
         What was left out or converted, and why.
     """
 
     rows: list[Row] = field(default_factory=Rows)
+    sheets: list[Sheet] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def records(self) -> list[Row]:
+        """Return all rows as dictionaries."""
+        return [*self.rows, *(row for sheet in self.sheets for row in sheet.rows())]
+
+    def check(self) -> None:
+        """Raise where there is more than fits into memory."""
+        rows = sum(map(len, self.sheets))
+        cells = sum(len(sheet) * len(sheet.columns) for sheet in self.sheets)
+        bounded(rows + len(self.rows), cells)
 
     def note(self, text: str) -> None:
         """Keep a note, once; a flood of them ends with a word that there are more."""

@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
@@ -124,7 +124,7 @@ class Source:
 
     def open(self) -> IO[bytes]:
         """Open the bytes, decompressed where they are gzip, as UTF-8 where they are UTF-16."""
-        stream = io.BufferedReader(_Guarded(self._raw(), self.name, packed=self.packed))
+        stream = io.BufferedReader(_Guarded(self._raw(), self.name, packed=self.packed), HEAD)
         wide = next((name for mark, name in _BOMS.items() if stream.peek(4).startswith(mark)), None)
         if wide is None:
             return stream
@@ -188,13 +188,15 @@ class Source:
         """
         seen, old = 0, b"\r" in self.head and b"\n" not in self.head
         with io.BytesIO(self.data().replace(b"\r", b"\n")) if old else self.open() as stream:
-            for number in range(1, sys.maxsize):
-                line = stream.readline(LIMITS.line + 1)
-                if not line:
-                    return
-                seen += len(line)
-                self._bounded(number, len(line), seen)
-                text = self._decoded(number, line)
+            for number, line in enumerate(iter(partial(stream.readline, LIMITS.line + 1), b""), 1):
+                size = len(line)
+                seen += size
+                if size > LIMITS.line or seen > LIMITS.stream:
+                    self._bounded(number, size, seen)
+                try:
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise self._encoding(number, error) from error
                 yield number, text if ends else text.rstrip("\r\n")
 
     @property
@@ -221,12 +223,6 @@ class Source:
             )
         if seen > LIMITS.stream:
             raise self.wrong(number, f"more than {LIMITS.stream} bytes after decompression")
-
-    def _decoded(self, number: int, line: bytes) -> str:
-        try:
-            return line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise self._encoding(number, error) from error
 
     def _encoding(self, line: int, error: UnicodeDecodeError) -> FormatError:
         byte = error.object[error.start]

@@ -56,4 +56,4 @@ def _manifest(path: str | Path | None) -> manifests.Manifest | None:
     if path is None:
         return None
     source = Source.of(path)
-    return manifests.load(source, CSV.read(source).rows)
+    return manifests.load(source, CSV.read(source).records())

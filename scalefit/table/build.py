@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from .cells import (
     numbers,
     texts,
 )
+from .column import Columns
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
 from .draft import Draft
 from .flat import flattened
@@ -53,14 +54,13 @@ def build(
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
     inputs: Collection[str] = (),
-    labels: Sequence[str] | None = None,
+    place: Callable[[int], str] | None = None,
     notes: Sequence[str] = (),
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the checked long frame and the notes; raise TableError with all problems."""
-    places = _labels(frame, labels)
+) -> tuple[Columns, tuple[str, ...]]:
+    """Return the columns of the checked long frame and the notes; raise TableError with all problems."""
     flat, more = flattened(frame, metrics)
-    places = places if len(places) == len(flat) else [f"row {i}" for i in range(len(flat))]
-    draft = Draft(flat, places, _allowed(allow), [*notes, *more])
+    place = place or (_place(frame) if len(frame) == len(flat) else "row {}".format)
+    draft = Draft(flat, place, np.arange(len(flat)), _allowed(allow), [*notes, *more])
     rename(draft, mapping or {}, kept=inputs)
     _require(draft)
     to_long(draft, metrics, inputs)
@@ -68,20 +68,22 @@ def build(
     _type_columns(draft)
     checks.check(draft)
     raise_all(draft.problems)
-    consistency.check(draft)
+    draft.frame = draft.frame[ordered(list(draft.frame.columns))]
+    columns = consistency.check(draft)
     raise_all(draft.problems)
-    return draft.frame[ordered(list(draft.frame.columns))], tuple(draft.notes)
+    return columns, tuple(draft.notes)
 
 
-def _labels(frame: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
-    if labels is not None:
-        return list(labels)
-    rows = [f"row {i}" for i in frame.index]
-    if "source" not in frame.columns:
-        return rows
-    return [
-        r if is_missing(s) else f"{s} ({r})" for s, r in zip(frame["source"], rows, strict=True)
-    ]
+def _place(frame: pd.DataFrame) -> Callable[[int], str]:
+    """Return what says where a frame's row stands: its label, and its source where it names one."""
+    sources = frame["source"] if "source" in frame.columns else None
+
+    def place(row: int) -> str:
+        source = None if sources is None else sources.iloc[row]
+        label = f"row {frame.index[row]}"
+        return label if is_missing(source) else f"{source} ({label})"
+
+    return place
 
 
 def _allowed(allow: Sequence[str]) -> frozenset[str]:

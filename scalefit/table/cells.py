@@ -41,9 +41,12 @@ def distinct(series: pd.Series[Any]) -> tuple[list[Any], Ints]:
     has few tasks and seeds. Of mixed cells each stands for itself, for 1, 1.0 and True are equal.
     """
     cells = series.to_numpy(dtype=object)
-    if pd.api.types.infer_dtype(cells, skipna=True) != "string":
+    try:
+        codes, texts = pd.factorize(cells)
+    except TypeError:  # lists and the like
         return list(cells), np.arange(len(cells))
-    codes, texts = pd.factorize(cells)
+    if len(texts) and pd.api.types.infer_dtype(texts, skipna=False) != "string":
+        return list(cells), np.arange(len(cells))
     return [*texts, None], np.asarray(codes, dtype=np.int64)  # -1, what is missing, is the last
 
 
@@ -64,11 +67,8 @@ def numbers(series: pd.Series[Any], parse: Callable[[str], float | None]) -> tup
         return found, np.zeros(len(series), dtype=bool)
     cells, codes = distinct(series)
     values = [_number(v, parse) for v in cells]
-    values = [
-        np.nan if v is None and is_missing(c) else v for v, c in zip(values, cells, strict=True)
-    ]
-    bad = np.array([v is None for v in values], dtype=bool)
-    return np.array([np.nan if v is None else v for v in values], dtype=float)[codes], bad[codes]
+    bad = [v is None and not is_missing(c) for v, c in zip(values, cells, strict=True)]
+    return np.array(values, dtype=float)[codes], np.array(bad, dtype=bool)[codes]
 
 
 def _number(value: Any, parse: Callable[[str], float | None]) -> float | None:
@@ -110,7 +110,12 @@ def _as_text(value: Any) -> str:
 
 def plain_text(text: str) -> str:
     """Return text as every file format holds it: stripped, without NUL and halves of characters."""
-    return _UNHELD.sub("\ufffd", text.strip())
+    return whole_text(text.strip())
+
+
+def whole_text(text: str) -> str:
+    """Return text without NUL and halves of characters, which no file holds."""
+    return _UNHELD.sub("\ufffd", text)
 
 
 def guess(series: pd.Series[Any]) -> pd.Series[Any]:

@@ -64,7 +64,8 @@ def _spell_metrics(draft: Draft) -> None:
         if plain != name:
             draft.note(f"metric {name!r} read as {plain!r}")
         spelled[name] = plain
-    draft.put("metric", draft.frame["metric"].map(spelled).to_numpy(dtype=object))
+    if any(name != plain for name, plain in spelled.items()):
+        draft.put("metric", [spelled[name] for name in draft.frame["metric"]])
 
 
 def _to_nats(draft: Draft) -> None:

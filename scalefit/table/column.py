@@ -51,7 +51,7 @@ class Column:
     @cached_property
     def _coded(self) -> tuple[Ints, list[Any]]:
         codes, distinct = pd.factorize(self.values, sort=True)
-        return np.asarray(codes + 1, dtype=np.int64), [None, *map(self._plain, distinct)]
+        return np.asarray(codes + 1, dtype=np.int64), [None, *self._plain(distinct)]
 
     @property
     def codes(self) -> Ints:
@@ -63,13 +63,20 @@ class Column:
         """None, for what is missing, and the distinct values in ascending order."""
         return self._coded[1]
 
-    def _plain(self, value: Any) -> Any:
+    @cached_property
+    def tells(self) -> bool:
+        """Whether any two of its cells differ."""
+        return len(self.codes) > 0 and bool(self.codes.min() < self.codes.max())
+
+    def _plain(self, values: NDArray[Any]) -> list[Any]:
+        """Return distinct values as Python's own: texts, truth values, numbers, whole counts."""
         if not self.is_number:
-            return str(value)
+            return list(map(str, values))
         if self.series.dtype == bool:
-            return bool(value)
-        whole = self.name in COUNTS + SEEDS and float(value).is_integer()
-        return int(value) if whole else float(value)
+            return list(map(bool, values))
+        if self.name in COUNTS + SEEDS:
+            return [int(v) if v.is_integer() else v for v in values.tolist()]
+        return list(values.tolist())
 
     def meets(self, wanted: Any, rows: Ints) -> Mask:
         """Return which of the rows meet a condition, see :func:`scalefit.groups.met`."""
@@ -82,21 +89,34 @@ class Columns:
 
     frame: pd.DataFrame
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.frame)
+
     @cached_property
     def named(self) -> Mapping[str, Column]:
         """Column by name, in the frame's order."""
         return {str(name): Column(str(name), self.frame[name]) for name in self.frame.columns}
 
-    def labels(self, names: Sequence[str], rows: Ints) -> Ints:
+    def labels(self, names: Sequence[str], rows: Ints | None = None) -> Ints:
         """Return the number (n,) of each row's combination of values, counted from 0 in their order."""
+        rows = np.arange(len(self)) if rows is None else rows
         label = np.zeros(len(rows), dtype=np.int64)
         for name in names:
             column = self.named.get(name)
-            if column is not None:
+            if column is not None and column.tells:
                 label = compressed(label * len(column.levels) + column.codes[rows])
         return label
 
 
 def compressed(label: Ints) -> Ints:
-    """Return labels counted from 0 without gaps, in their order."""
-    return np.unique(label, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    """Return labels counted from 0 without gaps, in their order.
+
+    Where they are not much larger than there are rows, counting beats sorting.
+    """
+    most = int(label.max(initial=0))
+    if most > 8 * len(label) + 1024:
+        return np.asarray(pd.factorize(label, sort=True)[0], dtype=np.int64)
+    there = np.zeros(most + 1, dtype=np.int64)
+    there[label] = 1
+    return np.asarray((np.cumsum(there) - 1)[label])

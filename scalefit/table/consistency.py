@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -17,43 +15,48 @@ from .metrics import METRICS, metric
 from .problems import Problem, listed
 from .runs import copies
 
+_CURES = {
+    "signature": "score all outputs with one signature",
+    "tokenizer": "compare cross_entropy_per_byte instead",
+    "unit": "convert to one unit",
+}
+"""Columns that have one value under each metric, and what to do about more."""
 _SETTING = ("metric", "task", "eval_set", "domain")
 
 
-def check(draft: Draft) -> None:
-    """Check the rows against each other; drop copies with a note."""
-    _drop_duplicates(draft)
-    columns = Columns(draft.frame)  # what tells rows apart is worked out once for all rules
+def check(draft: Draft) -> Columns:
+    """Check the rows against each other and return their columns; drop copies with a note.
+
+    What tells rows apart is worked out once, for all rules and for the table that they become.
+    """
+    columns = _without_copies(draft, Columns(draft.frame))
     _conflicts(draft, columns)
-    _one_per_metric(draft, "signature", "signatures", "score all outputs with one signature")
-    _one_per_metric(draft, "tokenizer", "tokenizers", "compare cross_entropy_per_byte instead")
-    _one_per_metric(draft, "unit", "units", "convert to one unit")
+    for name in _CURES:
+        _one_per_metric(draft, columns, name)
     _mixed_scales(draft, columns)
     _precision(draft)
     _repetition(draft)
     _monotone(draft, columns)
+    return columns
 
 
-def _codes(columns: Columns, names: Iterable[str]) -> Ints:
-    """Return a group number for every row; missing cells count as equal."""
-    return columns.labels(list(names), np.arange(len(columns.frame)))
-
-
-def _drop_duplicates(draft: Draft) -> None:
-    again = copies(draft.frame)
-    if again.any():
-        draft.note(
-            f"{again.sum()} exact duplicate rows left out (a copy adds no information): "
-            f"{draft.some(again)}"
-        )
-        draft.keep(~again)
+def _without_copies(draft: Draft, columns: Columns) -> Columns:
+    again = copies(columns)
+    if not again.any():
+        return columns
+    draft.note(
+        f"{again.sum()} exact duplicate rows left out (a copy adds no information): "
+        f"{draft.some(again)}"
+    )
+    draft.keep(~again)
+    return Columns(draft.frame)
 
 
 def _conflicts(draft: Draft, columns: Columns) -> None:
     known = [c for c in draft.frame.columns if c in KNOWN and c not in MEASURED and c != "unit"]
     extras = [c for c in draft.frame.columns if c not in KNOWN]
-    codes = _codes(columns, known)
-    full = _codes(columns, [*known, *extras])
+    codes = columns.labels(known)
+    full = columns.labels([*known, *extras]) if extras else codes
     alike, same = np.bincount(codes)[codes] > 1, np.bincount(full)[full] > 1
     seeded = _seeded(draft.frame)
     _note_rows(draft, alike & ~same, f"differ from another only in {listed(extras)}")
@@ -83,9 +86,9 @@ def _blame_group(draft: Draft, rows: np.ndarray) -> None:
     for i in others:
         draft.problems.append(
             Problem(
-                draft.labels[i],
+                draft.label(i),
                 "value",
-                f"{draft.frame['metric'].iloc[i]} {values.iloc[i]:g}, but {draft.labels[first]} "
+                f"{draft.frame['metric'].iloc[i]} {values.iloc[i]:g}, but {draft.label(first)} "
                 f"has {values.iloc[first]:g} under the same key and seeds",
                 "one value a key",
                 "add the seed or column in which they differ, or allow='conflicts'",
@@ -93,20 +96,23 @@ def _blame_group(draft: Draft, rows: np.ndarray) -> None:
         )
 
 
-def _one_per_metric(draft: Draft, column: str, name: str, hint: str) -> None:
+def _one_per_metric(draft: Draft, columns: Columns, column: str) -> None:
     if not draft.has(column):
         return
-    there = draft.frame[[c for c in dict.fromkeys((*_SETTING, column)) if draft.has(c)]]
-    kinds = there[there[column].notna()].drop_duplicates()
+    telling = [c for c in (*_SETTING, column) if draft.has(c)]
+    first = np.unique(columns.labels(telling), return_index=True)[1]
+    kinds = draft.frame.loc[np.sort(first), telling]
+    kinds = kinds[kinds[column].notna()]
     if column == "tokenizer":
         kinds = kinds[kinds["metric"].isin(("cross_entropy", "perplexity"))]
     setting = [c for c in _SETTING if draft.has(c)]
     several = kinds[kinds.duplicated(setting, keep=False)]
     for _, found in several.groupby(setting, dropna=False, sort=False):
-        _blame_mix(draft, found, column, name, hint)
+        _blame_mix(draft, found, column)
 
 
-def _blame_mix(draft: Draft, found: pd.DataFrame, column: str, name: str, hint: str) -> None:
+def _blame_mix(draft: Draft, found: pd.DataFrame, column: str) -> None:
+    name, hint = f"{column}s", _CURES[column]
     seen = [str(v) for v in found[column]]
     listed = " and ".join(map(repr, seen[:3])) + (" …" if len(seen) > 3 else "")
     told = f"{len(seen)} {name} under {found['metric'].iloc[0]!r}: {listed}"
@@ -115,7 +121,7 @@ def _blame_mix(draft: Draft, found: pd.DataFrame, column: str, name: str, hint: 
         return
     row = int(found.index[1])
     draft.problems.append(
-        Problem(draft.labels[row], column, told, "one", f"{hint}, or allow={name!r}")
+        Problem(draft.label(row), column, told, "one", f"{hint}, or allow={name!r}")
     )
 
 
@@ -129,7 +135,7 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
     if "units" in draft.allow or not (small.any() or comet.any()):
         return
     skipped = {*MEASURED, *SEEDS, "pretrain_run", "unit"}
-    codes = _codes(columns, [c for c in draft.frame.columns if c not in skipped])
+    codes = columns.labels([c for c in draft.frame.columns if c not in skipped])
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
     with np.errstate(over="ignore"):  # a value next to 0 beside a large one is no hundredth of it
@@ -208,7 +214,7 @@ def _monotone(draft: Draft, columns: Columns) -> None:
     rise = np.where(np.diff(curve, prepend=-1) == 0, np.diff(values, prepend=np.inf), -np.inf)
     if (rise > 0).any():
         rising, curves = len(np.unique(curve[rise > 0])), int((np.bincount(curve) > 1).sum())
-        place = draft.labels[int(rows.index[order[int(rise.argmax())]])]
+        place = draft.label(int(rows.index[order[int(rise.argmax())]]))
         draft.note(
             f"non-monotone checkpoints: {rising} of {curves} cross-entropy curves rise somewhere, "
             f"at most by {rise.max():.3g} {METRICS['cross_entropy'].unit} ({place})"

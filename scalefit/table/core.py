@@ -54,9 +54,9 @@ class Table:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, notes: Sequence[str] = ()) -> Table:
-        """Return a checked long frame with a plain index as a table."""
-        return cls(Columns(frame), np.arange(len(frame)), tuple(notes))
+    def of(cls, columns: Columns, notes: Sequence[str] = ()) -> Table:
+        """Return checked columns, all their rows, as a table."""
+        return cls(columns, np.arange(len(columns)), tuple(notes))
 
     @classmethod
     def from_frame(
@@ -88,8 +88,8 @@ class Table:
         TableError
             With every problem's row, column, value, need and cure.
         """
-        made, notes = build(frame, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
-        return cls.of(made, notes)
+        made = build(frame, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
+        return cls.of(*made)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -99,7 +99,7 @@ class Table:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process with the rows that it has, not with all it was cut from."""
-        return Table.of, (self.frame, self.notes)
+        return Table.of, (Columns(self.frame), self.notes)
 
     def __len__(self) -> int:
         """Return the number of rows."""

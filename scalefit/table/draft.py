@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalefit.types import Mask
+from scalefit.types import Ints, Mask
 
 from .problems import Problem
 
@@ -22,8 +22,10 @@ class Draft:
     ----------
     frame : DataFrame
         The rows so far, with a plain range index.
-    labels : list of str
-        Where each row stands, for messages (``results.csv:12`` or ``row 3``).
+    place : callable
+        Where an original row stands, for messages: ``results.csv:12`` or ``row 3``.
+    origin : (n,) int64
+        The original row of each row.
     allow : frozenset of str
         Checks that the user has switched off.
     notes, problems : list
@@ -31,7 +33,8 @@ class Draft:
     """
 
     frame: pd.DataFrame
-    labels: list[str]
+    place: Callable[[int], str]
+    origin: Ints
     allow: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -41,19 +44,23 @@ class Draft:
         if text not in self.notes:
             self.notes.append(text)
 
+    def label(self, row: int) -> str:
+        """Return where a row stands."""
+        return self.place(int(self.origin[row]))
+
     def blame(
         self, rows: Mask, column: str, found: Callable[[int], str], needed: str, hint: str = ""
     ) -> None:
         """Note a problem for every marked row; ``found`` words its cell."""
         for i in np.flatnonzero(rows):
-            self.problems.append(Problem(self.labels[i], column, found(int(i)), needed, hint))
+            self.problems.append(Problem(self.label(i), column, found(int(i)), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""
         if rows.all():
             return
         self.frame = self.frame[rows].reset_index(drop=True)
-        self.labels = [label for label, stays in zip(self.labels, rows, strict=True) if stays]
+        self.origin = self.origin[rows]
 
     def has(self, column: str) -> bool:
         """Return whether the column is there."""
@@ -69,6 +76,6 @@ class Draft:
 
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""
-        places = [self.labels[i] for i in np.flatnonzero(rows)]
-        more = f" and {len(places) - limit} more" if len(places) > limit else ""
-        return ", ".join(places[:limit]) + more
+        there = np.flatnonzero(rows)
+        more = f" and {len(there) - limit} more" if len(there) > limit else ""
+        return ", ".join(map(self.label, there[:limit].tolist())) + more

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scalefit.types import Ints, Mask
 
-from .column import compressed
+from .column import Columns, compressed
 from .columns import IDENTITY, MEASURED
 
 if TYPE_CHECKING:
@@ -149,35 +149,35 @@ def _finetunings(rows: Table) -> Ints:
     return np.asarray(np.where(_there(rows, "finetune_seed"), seed, own), dtype=np.int64)
 
 
-def copies(frame: pd.DataFrame) -> Mask:
+def copies(columns: Columns) -> Mask:
     """Return the rows that repeat an earlier one, where a seed, run or source says that it is one.
 
     Equal values of runs that nothing names are several runs: scores of one decimal tie. Nor are
     rows copies where others under the same name have another value. A source says so only where it
     holds one row of each metric and set, as a log does.
     """
-    columns = [c for c in frame.columns if c != "source"]
-    again = np.asarray(frame.duplicated(columns), dtype=bool)
+    names = [name for name in columns.named if name != "source"]
+    row = columns.labels(names)
+    again = _repeated(row)
     if not again.any():
         return again
-    row = _codes(frame, columns)
-    key = _codes(frame, [c for c in columns if c not in MEASURED])
-    found = again & _any_there(frame, IDENTITY) & _alone(row, key)
-    if "source" in frame.columns:
-        log = _codes(frame, [c for c in ("source", "metric", "eval_set", "domain") if c in frame])
-        twice = np.asarray(frame.duplicated(), dtype=bool)
-        found |= twice & _any_there(frame, ["source"]) & _alone(row, log)
-    return found
+    key = columns.labels([name for name in names if name not in MEASURED])
+    copied = again & _any_there(columns, IDENTITY) & _alone(row, key)
+    if "source" in columns.named:
+        log = columns.labels(["source", "metric", "eval_set", "domain"])
+        twice = _repeated(columns.labels([*names, "source"]))
+        copied |= twice & _any_there(columns, ["source"]) & _alone(row, log)
+    return copied
 
 
-def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> Ints:
-    numbers = frame.groupby(list(columns), dropna=False, sort=False).ngroup()
-    return np.asarray(numbers, dtype=np.int64)
+def _repeated(label: Ints) -> Mask:
+    """Return the rows whose label an earlier one has."""
+    return np.asarray(pd.Index(label).duplicated(), dtype=bool)
 
 
-def _any_there(frame: pd.DataFrame, columns: Sequence[str]) -> Mask:
-    there = [c for c in columns if c in frame.columns]
-    return np.asarray(frame[there].notna().any(axis=1), dtype=bool)
+def _any_there(columns: Columns, names: Sequence[str]) -> Mask:
+    there = [columns.named[name].there for name in names if name in columns.named]
+    return np.asarray(np.any([np.zeros(len(columns), dtype=bool), *there], axis=0))
 
 
 def _alone(row: Ints, key: Ints) -> Mask:

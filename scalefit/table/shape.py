@@ -66,7 +66,7 @@ def _no_metric(frame: pd.DataFrame) -> str:
 
 
 def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
-    frame, labels = draft.frame, draft.labels
+    frame = draft.frame
     beside = {c: _beside(frame, c, m) for c, (_, m) in wide.items()}
     taken = {*wide, *(c for columns in beside.values() for c in columns.values())}
     rest = frame[[c for c in frame.columns if c not in taken and c not in _PER_METRIC]]
@@ -82,7 +82,7 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
         places.append(np.flatnonzero(there))
     order = np.argsort(np.concatenate(places), kind="stable")
     draft.frame = pd.concat(parts, ignore_index=True).iloc[order].reset_index(drop=True)
-    draft.labels = [labels[int(i)] for i in np.concatenate(places)[order]]
+    draft.origin = draft.origin[np.concatenate(places)[order]]
     draft.note(f"wide table: columns {', '.join(wide)} turned into rows of metric and value")
     gaps = len(frame) * len(wide) - len(draft.frame)
     if gaps:

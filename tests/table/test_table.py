@@ -202,7 +202,7 @@ def test_observations_are_read_only_vectors_with_an_order_free_digest(table):
     assert found.stderr is None
     with pytest.raises(ValueError, match="read-only"):
         found.values[0] = 1
-    turned = Table.of(table.frame.iloc[::-1].reset_index(drop=True))
+    turned = Table.from_frame(table.frame.iloc[::-1])
     again = observations(
         turned,
         "bleu",
