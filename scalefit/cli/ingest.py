@@ -135,7 +135,8 @@ def _show(table: Table, output: Path | None, *, as_json: bool) -> None:
         names = [n for n in KNOWN if n in table.frame.columns and n not in _LONG]
         shown = table.frame[names]
         rows: list[dict[str, Any]] = shown.head(20).to_dict("records")  # type: ignore[assignment]
-        _io.write_rows(rows, as_json=False, title=str(table))
+        more = f"the first {len(rows)} rows" if len(table.frame) > len(rows) else ""
+        _io.write_rows(rows, as_json=False, title="\n".join(filter(None, (str(table), more))))
     else:
         print(f"{table}, written to {output}")
     write_notes(table.notes)

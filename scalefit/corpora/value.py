@@ -155,6 +155,20 @@ class Value(Result):
             for c in self.cells
         ]
 
+    def shown(self) -> list[Row]:
+        """Return one row a cell for people: the gain, the finetuning data it replaces, what is sure."""
+        return [
+            {
+                **self.group,
+                "pretrain_tokens": c.pretrain,
+                "finetune_tokens": c.finetune,
+                "gain": f"{c.gain:.3g} [{c.gain_low:.3g}, {c.gain_high:.3g}]",
+                "effective_tokens": c.effective,
+                "state": c.state,
+            }
+            for c in self.cells
+        ]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Values(Results[Value]):
@@ -204,6 +218,10 @@ class Values(Results[Value]):
     def rows(self) -> list[Row]:
         """Return one row a cell of every group."""
         return [row for value in self for row in value.rows()]
+
+    def shown(self) -> list[Row]:
+        """Return one row a cell of every group for people."""
+        return [row for value in self for row in value.shown()]
 
     def above(self) -> tuple[str, ...]:
         """Return the verdict of every group, where there are several."""

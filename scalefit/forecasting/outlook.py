@@ -138,7 +138,9 @@ class Outlook(Result):
                 row[at] = f"{short(float(said.median[i]))} {interval}"
         if self.tokens is not None:
             row["within 10×"] = chance(self.tokens.within(10.0))
-            row[f"tokens for {self.tokens.target:g}"] = self.needs
+            level = f" ({self.tokens.level:.0%})"
+            needs = self.needs.removeprefix("median ").removesuffix(level)
+            row[f"tokens for {self.tokens.target:g}{level}"] = needs
         elif self.failures:
             row["forecast"] = "none"
         return [row]

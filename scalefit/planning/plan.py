@@ -103,7 +103,10 @@ class Plan(Result):
         if step is None:
             return f"no run within the budget of {self.budget:.3g} is expected to tell anything about {self.question}"
         unit = "P(right choice)" if self.goal == "best" else "certainty about tokens"
-        return f"next: {step}: {unit} {step.now:.2f} → {step.after:.2f} expected, at a cost of {format_count(step.cost)}"
+        cost = format_count(step.cost)
+        return (
+            f"next: {step}: {unit} {step.now:.2f} → {step.after:.2f} expected, at a cost of {cost}"
+        )
 
     def rows(self) -> list[Row]:
         """Return one row a candidate."""

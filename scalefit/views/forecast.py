@@ -12,7 +12,7 @@ from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.outlook import Outlook
 from scalefit.groups import group_name
-from scalefit.result import plain
+from scalefit.result import common_notes, plain
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.views.curves import Curve, Goal, curve_ahead
@@ -158,10 +158,11 @@ def _carried(forecast: Forecast, name: str) -> Section | None:
     mine = [(o, m) for o in forecast for m in _both(o) if m.metric == name]
     if not mine:
         return None
+    said = {*forecast.about_data}
     return Section(
         f"{metric_of(name).title}: what carries the forecast",
         rows=tuple(_row(outlook, mixture) for outlook, mixture in mine),
-        notes=tuple(f"{o.name}: {note}" for o, m in mine for note in m.notes),
+        notes=common_notes((o.name, [n for n in m.notes if n not in said]) for o, m in mine),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scalefit.result import cell, columns
@@ -33,35 +34,64 @@ def is_number(value: Any) -> bool:
 
 
 def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
-    """Print rows as a table that fits the terminal.
+    """Print rows as a table that fits the terminal, a line each.
 
-    Keys that are the same in all rows go into the title; in a narrow terminal long texts go below the table,
-    and an interval stands below its estimate.
+    What is the same in all rows goes into the title. Where that is too wide heads break, long texts go below the
+    table, then all else that is the same into the title, then intervals below their estimates, and at last columns are
+    left out from the right, by name.
     """
     rows, screen = list(rows), console()
     if not rows:
         screen.print("nothing to show")
         return
     shared, rows = without_shared(rows)
-    title = " · ".join(filter(None, (title, shared)))
-    if title:
-        screen.print(title, soft_wrap=True)
-    table, beneath = rich_table(rows), []
-    if not _fits(table, screen):
-        left = long_texts(rows)
-        table = rich_table(rows, narrow=True)
-        while left and not _fits(table, screen):
-            rows, more = put_beneath(rows, left.pop())
-            beneath += more
-            table = rich_table(rows, narrow=True)
-    screen.print(table)
-    for line in beneath:
+    sheet = _fitted(_Sheet(tuple(rows), tuple(filter(None, (title, shared)))), screen)
+    if sheet.title:
+        screen.print(" · ".join(sheet.title), soft_wrap=True)
+    screen.print(rich_table(sheet.rows, heads=sheet.heads, below=sheet.below))
+    for line in sheet.beneath:
         screen.print(line, soft_wrap=True)
+    if sheet.left:
+        names = ", ".join(name.replace("_", " ") for name in reversed(sheet.left))
+        screen.print(f"too wide for this terminal: {names}; -o FILE.csv has all", soft_wrap=True)
 
 
-def _fits(table: Any, screen: Any) -> bool:
+@dataclass(frozen=True)
+class _Sheet:
+    """A table on its way to fit: rows, what stands above and below, what was left out, and how it is set."""
+
+    rows: tuple[Row, ...]
+    title: tuple[str, ...] = ()
+    beneath: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    heads: bool = False
+    below: bool = False
+
+
+def _fitted(sheet: _Sheet, screen: Any) -> _Sheet:
+    """Return the first of ever narrower tables that fits."""
     wide = screen.options.update(max_width=10_000)
-    return bool(screen.measure(table, options=wide).maximum <= screen.width)
+    for each in _narrower(sheet):
+        table = rich_table(each.rows, heads=each.heads, below=each.below)
+        if screen.measure(table, options=wide).maximum <= screen.width:
+            return each
+    return each
+
+
+def _narrower(sheet: _Sheet) -> Iterator[_Sheet]:
+    yield sheet
+    yield (sheet := replace(sheet, heads=True))
+    for name in reversed(long_texts(sheet.rows)):
+        rows, more = put_beneath(sheet.rows, name)
+        yield (sheet := replace(sheet, rows=tuple(rows), beneath=(*sheet.beneath, *more)))
+    said, rows = without_shared(sheet.rows, columns(sheet.rows)[1:])
+    yield (sheet := replace(sheet, rows=tuple(rows), title=(*sheet.title, *filter(None, [said]))))
+    yield (sheet := replace(sheet, below=True))
+    names = columns(sheet.rows)
+    numbers = [name for name in names[1:] if is_numeric(sheet.rows, name)]
+    for name in [*reversed(numbers), *reversed([n for n in names[1:] if n not in numbers])]:
+        kept = tuple({k: v for k, v in row.items() if k != name} for row in sheet.rows)
+        yield (sheet := replace(sheet, rows=kept, left=(*sheet.left, name)))
 
 
 def long_texts(rows: Sequence[Row]) -> list[str]:
@@ -102,27 +132,30 @@ def console() -> Any:
     return wide if fits else Console(width=PIPED, highlight=False)
 
 
-def rich_table(rows: Iterable[Row], *, narrow: bool = False) -> Any:
-    """Build a rich table: numbers to the right, text to the left."""
+def rich_table(rows: Iterable[Row], *, heads: bool = False, below: bool = False) -> Any:
+    """Build a rich table: numbers to the right, text to the left; heads may break, intervals stand below estimates."""
     from rich import box
     from rich.table import Table
 
     rows = list(rows)
-    padding = (0, 1, 0, 0) if narrow else (0, 1)
+    padding = (0, 1, 0, 0) if heads else (0, 1)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
     for name in columns(rows):
         side: Literal["left", "right"] = "right" if is_numeric(rows, name) else "left"
-        table.add_column(name.replace("_", " "), justify=side, overflow="fold")
+        title = name.replace("_", " ")
+        table.add_column(
+            title.replace(" ", "\n") if heads else title, justify=side, overflow="fold"
+        )
     for row in rows:
         cells = [cell(row.get(name), name) for name in columns(rows)]
-        table.add_row(*(c.replace(" [", "\n[") if narrow else c for c in cells))
+        table.add_row(*(c.replace(" [", "\n[") if below else c for c in cells))
     return table
 
 
-def without_shared(rows: Sequence[Row]) -> tuple[str, list[Row]]:
-    """Take the keys that are the same in all rows out of them, in words."""
+def without_shared(rows: Sequence[Row], names: Sequence[str] = KEYS) -> tuple[str, list[Row]]:
+    """Take what is the same in all rows out of them, in words: of the keys, or of these columns."""
     if len(rows) < 2:
         return "", list(rows)
-    shared = [k for k in KEYS if k in rows[0] and len({row.get(k) for row in rows}) == 1]
+    shared = [k for k in names if k in rows[0] and len({row.get(k) for row in rows}) == 1]
     words = (f"{k.replace('_', ' ')} {cell(rows[0][k], k)}" for k in shared)
     return " · ".join(words), [{k: v for k, v in r.items() if k not in shared} for r in rows]

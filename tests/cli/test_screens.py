@@ -34,6 +34,28 @@ def test_at_80_columns_each_corpus_is_one_line_and_advice_stands_below(capsys, m
     assert max(map(len, lines[:4])) <= 80
 
 
+WIDE = [
+    {"corpus": c, "kind": "all", "number_of_runs": 6, "error": 0.68 + i, "inside": 0.83 - i / 9,
+     "score": 4.4 + i, "refused": i, "bleu": f"{5 + i} [4.1, 6.2]", "state": "unsure"}
+    for i, c in enumerate(("log-log line", "random walk"))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 120])
+def test_no_word_is_broken_and_what_has_no_room_is_named(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    terminal_table(WIDE)
+    out = capsys.readouterr().out
+    table = [line for line in out.splitlines() if not line.startswith("too wide")]
+    assert all(name in out for name in ("log-log line", "random walk"))
+    assert max(map(len, map(str.rstrip, table[1:]))) <= width
+    said = out.replace("_", " ").split()
+    assert all(part in said or f"{part};" in said or f"{part}," in said
+               for name in WIDE[0] for part in name.split("_"))  # fmt: skip
+    lines = [line for line in table if line.startswith(("log-log", "random"))]
+    assert len(lines) == 2
+
+
 def test_a_wide_terminal_keeps_long_texts_in_the_table(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     terminal_table([{"corpus": "fr", "advice": "x" * 60}, {"corpus": "en", "advice": "y" * 60}])
