@@ -20,10 +20,12 @@ from scalefit.fitting.problem import Objective, Problem, make_problem
 from scalefit.fitting.projection import project
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
+from scalefit.laws.parts import ticks
 
 Array = NDArray[np.float64]
 BASINS = 4
 FINE = 2
+BESIDE = 11
 CELLS = 3_000_000
 SQUARED = Objective()
 CONVERGED = 1e-6
@@ -187,7 +189,37 @@ def _contained(problem: Problem, weights: Array | None) -> list[Start]:
         theta = law.theta(special.embed(**optima[special.law, names]))
         row = np.nan_to_num(theta, posinf=1e300, neginf=-1e300).tolist()
         starts.append(Start(row, row, inf))
+        starts += _beside(problem, row, special.free, weights)
     return starts
+
+
+def _beside(
+    problem: Problem, theta: list[float], free: tuple[str, ...], weights: Array | None
+) -> list[Start]:
+    """Return the best cells of a grid over some shapes, the others held where a contained law has them.
+
+    A second break is looked for this way, as one does by eye: a grid over the shapes of both would need millions
+    of cells, and one of thousands misses basins. One cell on each side of the contained law's value of the first
+    shape: a curve that bends up and one that bends down are two basins, and the nearer need not be the better.
+    """
+    if not free:
+        return []
+    law, at = problem.law, dict(zip(problem.law.coordinates, theta, strict=True))
+    axes = tuple(
+        ticks(*s.bounds(problem.inputs, law.constants), s.spacing, BESIDE)
+        if s.name in free
+        else np.array([at[s.name]])
+        for s in law.shapes
+    )
+    grid = Grid(axes)
+    found, cells = project(problem, grid, weights), grid.cells
+    side = cells[law.coordinates.index(free[0]) - len(law.coefficients)] - at[free[0]]
+    starts = []
+    for cost in (np.where(side > 0, found.cost, inf), np.where(side < 0, found.cost, inf)):
+        i = int(cost.argmin())
+        row = [*found.coefficients[:, i].tolist(), *cells[:, i].tolist()]
+        starts.append(Start(row, row, float(cost[i])))
+    return [start for start in starts if start.cost < inf]
 
 
 def _local_minima(cost: Array) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from scalefit.laws.broken import bend, breaks, crossing
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, Special
 
-AWAY, WIDTH = (8.0, 60.0), 0.4  # where searches for the second break begin, seen from the first
+AWAY, WIDTH = 60.0, 0.4  # of the second break, seen from the first, where it changes nothing
 
 
 def _exponent(z: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any) -> Any:
@@ -58,29 +58,10 @@ def _unreport(
     return E, B * x_ref**-c0, c0, c1, c2, d1, d2, f1, f2
 
 
-def _flat_later(factor: float) -> Special:
-    """Return the law of one break, with a second that changes nothing ``factor`` times further on.
-
-    At the first break itself the two would be one: a start there never finds the second.
-    """
-    return Special(
-        "broken",
-        lambda E, B, c0, c1, x_d, f: {
-            **{"E": E, "B": B, "c0": c0, "c1": c1, "x_1": x_d, "f1": f},
-            **{"c2": 0.0, "x_2": x_d * factor, "f2": WIDTH},
-        },
-    )
-
-
-def _flat_before(factor: float) -> Special:
-    """Return the same with the flat break ``factor`` times before."""
-    return Special(
-        "broken",
-        lambda E, B, c0, c1, x_d, f: {
-            **{"E": E, "B": B, "c0": c0, "c1": 0.0, "x_1": x_d / factor, "f1": WIDTH},
-            **{"c2": c1, "x_2": x_d, "f2": f},
-        },
-    )
+def _flat(E: float, B: float, c0: float, c1: float, x_d: float, f: float) -> dict[str, float]:
+    """Return the law of one break, with a second, far from it, that changes nothing."""
+    first = {"E": E, "B": B, "c0": c0, "c1": c1, "x_1": x_d, "f1": f}
+    return {**first, "c2": 0.0, "x_2": x_d * AWAY, "f2": WIDTH}
 
 
 broken_twice = Law(
@@ -115,6 +96,6 @@ broken_twice = Law(
     report=_report,
     unreport=_unreport,
     inverse=_inverse,
-    special=(*map(_flat_later, AWAY), *map(_flat_before, AWAY)),
+    special=(Special("broken", _flat, free=("c2", "d2", "f2")),),
     source="Caballero et al. 2023, arXiv 2210.14891, equation of the broken neural scaling law, two breaks",
 )

@@ -75,12 +75,14 @@ class Special:
     """A law that another one contains.
 
     ``embed`` takes the contained law's quoted parameters by name and returns the container's; ``inputs`` names
-    the container's inputs that the contained law reads, where it has more than that law.
+    the container's inputs that the contained law reads, where it has more than that law. ``free`` names shapes
+    of the container that the contained law says nothing of: the best of them beside its optimum is a start too.
     """
 
     law: str
     embed: Callable[..., dict[str, float]]
     inputs: tuple[str, ...] = ()
+    free: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=256)
