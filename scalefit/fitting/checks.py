@@ -11,6 +11,7 @@ from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Solution, refit
 from scalefit.laws.law import Law
+from scalefit.table import metric as metric_of
 
 Array = NDArray[np.float64]
 
@@ -59,6 +60,25 @@ def refuse(law: Law, points: Points) -> None:
         raise FitError(
             f"all {n} values are {points.y[0]:g}: there is no trend for a law to describe"
         )
+
+
+def refuse_direction(law: Law, metric: str, column: str) -> None:
+    """Raise where the law can only move away from better values as its first input, a size, grows.
+
+    Raises
+    ------
+    FitError
+        The law falls and more of the metric is better, or the reverse.
+    """
+    wanted = metric_of(metric).direction
+    reads_sizes = law.takes in ("positive", "zero") and metric_of(column).direction is None
+    if law.falls is None or wanted is None or not reads_sizes or law.falls == (wanted == "-"):
+        return
+    raise FitError(
+        f"law {law.name!r} {'falls' if law.falls else 'rises'}, but more {metric} is "
+        f"{'better' if wanted == '+' else 'worse'}: it cannot follow a curve that gets better. Try: a law that "
+        f"{'rises (log, ceiling)' if wanted == '+' else 'falls (power)'}, or allow=['direction']"
+    )
 
 
 def _refuse_proportional(law: Law, points: Points) -> None:

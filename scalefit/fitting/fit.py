@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes, refuse
+from scalefit.fitting.checks import (
+    answer_notes,
+    design_notes,
+    floor_notes,
+    outlier_notes,
+    refuse,
+    refuse_direction,
+)
 from scalefit.fitting.gather import gather
 from scalefit.fitting.intervals.uncertainty import uncertainty_of
 from scalefit.fitting.lack_of_fit import lack_of_fit
@@ -74,7 +81,7 @@ def fit(
     Raises
     ------
     FitError
-        The data cannot identify the law; the message says what would.
+        The data cannot identify the law; the message says what would. Or the law moves away from better values.
     TableError
         The table breaks a rule, or has no such rows.
     LawError
@@ -89,6 +96,8 @@ def fit(
     """
     chosen = _law(law, inputs)
     rows = gather(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
+    if "direction" not in allow:
+        refuse_direction(chosen, rows.metric, rows.columns[chosen.inputs[0]])
     minimised = Objective(
         objective, delta, usual_residual(rows) if residual == "auto" else residual
     )

@@ -180,7 +180,9 @@ def fit_each(
         working(executor) as each,
         tqdm(desc=f"fit {metric}", total=len(groups), disable=quiet) as bar,
     ):
-        for some in each(partial(_fitted, name, law, options), packs(groups, TOGETHER)):
+        for some in each(
+            partial(_fitted, name, law, {"allow": allow, **options}), packs(groups, TOGETHER)
+        ):
             fitted += some
             bar.update(len(some))
     failures = tuple(one for one in fitted if isinstance(one, FitFailure))

@@ -43,6 +43,7 @@ ALLOWABLE = {
     "range": "values outside their metric's range",
     "conflicts": "two values under one key and the same seeds",
     "no_pretrain_tokens": "a table without pretrain_tokens",
+    "direction": "a law that moves away from better values",
 }
 """Checks that ``allow=`` switches off, each with what it then lets pass."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.errors import DomainError, FitError, TableError
+from scalefit.errors import DomainError, FitError, ScalefitError, TableError
 
 PAIR = {"N": "N", "D": "D"}
 
@@ -321,3 +321,24 @@ def test_a_missing_column_is_named(sizes, losses):
 def test_options_are_checked(curve, losses, options, words):
     with pytest.raises(FitError, match=words):
         sf.fit(curve(losses), "cross_entropy", "power", **options)
+
+
+def test_one_input_of_several_that_does_not_vary_is_refused():
+    data = {
+        "pretrain_tokens": np.geomspace(1e9, 1e12, 8),
+        "parameters": [1e9] * 8,
+        "cross_entropy": 4 - 0.1 * np.arange(8.0),
+    }
+    inputs = {"N": "parameters", "D": "pretrain_tokens"}
+    with pytest.raises(FitError, match=r"all points have N = 1e\+09; a curve over N needs several"):
+        sf.fit(data, "cross_entropy", "chinchilla", inputs=inputs)
+
+
+def test_shares_that_do_not_sum_to_one_are_refused_with_the_point():
+    data = {
+        "fr": [0.1, 0.3, 0.5, 0.7, 0.2, 0.8],
+        "en": [0.9, 0.7, 0.5, 0.1, 0.8, 0.2],
+        "cross_entropy": [3.0, 2.9, 2.8, 2.7, 2.95, 2.6],
+    }
+    with pytest.raises(ScalefitError, match=r"which sum to 0\.8 at point 3"):
+        sf.fit(data, "cross_entropy", "mixture2", inputs={"r1": "fr", "r2": "en"})

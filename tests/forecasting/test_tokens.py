@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.errors import DomainError
+from scalefit.errors import DomainError, FitError
 
 SCATTER = np.array([0.13, -0.13, 0.64, 0.1, -0.54, 0.36, 1.3, -1.86])
 
@@ -97,7 +97,16 @@ def test_a_target_met_below_the_smallest_size_is_said_so(bleu_fit):
 def test_a_law_of_the_wrong_direction_is_refused(metric, law):
     x = np.geomspace(1e6, 1e9, 8)
     values = 30 + np.cos(np.arange(8)) if metric == "bleu" else 3 + 0.1 * np.cos(np.arange(8))
-    fit = sf.fit({"pretrain_tokens": x, metric: values}, metric, law)
+    data = {"pretrain_tokens": x, metric: values}
+    with pytest.raises(
+        FitError, match=r"cannot follow a curve that gets better.*allow=\['direction'\]"
+    ):
+        sf.fit(data, metric, law)
+    assert (
+        "cannot follow"
+        in sf.fit_each({**data, "corpus": ["fr"] * 8}, metric, law).failures[0].reason
+    )
+    fit = sf.fit(data, metric, law, allow=["direction"])
     with pytest.raises(DomainError, match="never reaches a better target"):
         sf.tokens_for(fit, float(values[-1]))
     sf.tokens_for(fit, float(values[-1]), allow="direction")
