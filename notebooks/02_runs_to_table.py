@@ -22,7 +22,8 @@ from pathlib import Path
 
 import scalefit as sf
 
-runs = Path("../tests/fixtures/hf_trainer")
+root = next(p for p in (Path(), Path("..")) if (p / "data/transfer_lab").is_dir())
+runs = root / "tests/fixtures/hf_trainer"
 sorted(p.name for p in runs.iterdir())
 
 # %% [markdown]
@@ -43,8 +44,9 @@ except sf.errors.MissingColumnError as error:
 # %%
 pattern = "{corpus}-{pretrain_tokens}-p{pretrain_seed}/ft-{task}-{finetune_tokens}-s{finetune_seed}"
 table = sf.read(runs, pattern=pattern)
-print(table)
-print(*table.notes, sep="\n")
+table
+
+# %%
 table.where(metric="bleu").frame[["corpus", "pretrain_tokens", "eval_set", "value", "source"]]
 
 # %% [markdown]
@@ -52,7 +54,9 @@ table.where(metric="bleu").frame[["corpus", "pretrain_tokens", "eval_set", "valu
 # `path` and whatever is known. This folder has one (`runs.csv`), and it is used without being named.
 
 # %%
-print((runs / "runs.csv").read_text()[:260])
+(runs / "runs.csv").read_text().splitlines()[:5]
+
+# %%
 from_manifest = sf.read(runs)
 assert list(from_manifest.column("value")) == list(table.column("value"))
 
@@ -62,15 +66,13 @@ assert list(from_manifest.column("value")) == list(table.column("value"))
 # Every value is the one in `results.csv`, which keeps six digits.
 
 # %%
-mine = sf.read(runs, pattern=pattern, manifest="../data/transfer_lab/ingest.csv")
-lab = sf.read("../data/transfer_lab/results.csv")
+mine = sf.read(runs, pattern=pattern, manifest=root / "data/transfer_lab/ingest.csv")
+lab = sf.datasets.transfer_lab()
 keys = ["corpus", "pretrain_tokens", "task", "finetune_tokens", "pretrain_seed", "finetune_seed"]
 keys += ["eval_set", "domain", "metric"]
 both = mine.frame.merge(lab.frame, on=keys, suffixes=("", "_lab"))
 worst = ((both["value"] - both["value_lab"]).abs() / both["value_lab"].abs()).max()
-print(
-    f"{len(mine)} values read, {len(both)} of them in the lab's table; largest relative difference {worst:.1e}"
-)
+{"values read": len(mine), "in the lab's table": len(both), "largest relative difference": worst}
 
 # %%
 assert len(both) == len(mine)

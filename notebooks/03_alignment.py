@@ -1,7 +1,9 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -21,7 +23,7 @@ import scalefit as sf
 from scalefit.corpora import Similarity
 
 lab = next(p for p in (Path("data"), Path("../data")) if p.is_dir()) / "transfer_lab"
-table = sf.read(lab / "results.csv").where(task="en-fr", finetune_tokens=128_000, domain="in")
+table = sf.datasets.transfer_lab().where(task="en-fr", finetune_tokens=128_000, domain="in")
 table
 
 # %% [markdown]
@@ -56,13 +58,13 @@ sf.plot_alignment(found, most=3)
 
 # %%
 reading = table.where(source_blind=False, corpus=["none", "unpaired"])
-print(sf.align(reading, quality="bleu")[0])
+sf.align(reading, quality="bleu")[0]
 
 # %% [markdown]
 # Would we have been warned while the checkpoints arrived? With one false-alarm rate for the whole sequence:
 
 # %%
-print(sf.monitor(table.where(corpus=["none", "unpaired"]), quality="bleu", planned=6))
+sf.monitor(table.where(corpus=["none", "unpaired"]), quality="bleu", planned=6)
 
 # %% [markdown]
 # Before training there is only the text. Scores of nearness are context, not a verdict:
@@ -87,4 +89,4 @@ scores = {
 }
 
 # %%
-print(sf.similarity_report(table, scores, quality="bleu", where={"task": "en-fr"}))
+sf.similarity_report(table, scores, quality="bleu", where={"task": "en-fr"})

@@ -22,11 +22,10 @@ import numpy as np
 from scipy import stats
 
 import scalefit as sf
-from scalefit.views import plot_comparison, plot_variance
 
-table = sf.read("../data/transfer_lab/results.csv")
+table = sf.datasets.transfer_lab()
 central = table.where(task="en-fr", finetune_tokens=128_000)
-print(central)
+central
 
 # %% [markdown]
 # ## Where the spread comes from
@@ -36,10 +35,10 @@ print(central)
 
 # %%
 components = sf.variance(central, metric="chrf")
-print(components)
+components
 
 # %%
-plot_variance(components)
+components.plot()
 
 # %% [markdown]
 # Cross-entropy and chrF need not agree on this. A negative estimate is kept: it says that there is no sign of
@@ -56,7 +55,6 @@ sf.variance(central, metric="cross_entropy").to_frame()
 
 # %%
 plan = sf.seeds_needed(components["in"], difference=1.0, finetune_cost=0.05)
-print(plan)
 plan
 
 # %% [markdown]
@@ -68,20 +66,18 @@ plan
 # %%
 others = [c for c in central.where(domain="in").unique("corpus") if c not in ("none", "fr+en")]
 comparison = sf.compare_procedures(central, a="fr+en", b=others, metric="chrf")
-print(comparison)
+comparison
 
 # %%
-plot_comparison(comparison)
+comparison.plot()
 
 # %% [markdown]
 # At the largest size only, by cross-entropy (lower is better):
 
 # %%
 largest = max(central.unique("pretrain_tokens"))
-print(
-    sf.compare_procedures(
-        central, a="fr+en", b="code", metric="cross_entropy", where={"pretrain_tokens": largest}
-    )
+sf.compare_procedures(
+    central, a="fr+en", b="code", metric="cross_entropy", where={"pretrain_tokens": largest}
 )
 
 # %% [markdown]
@@ -103,20 +99,25 @@ def runs() -> dict[int, np.ndarray]:
 
 a, b = runs(), runs()
 means = [np.mean(list(side.values()), axis=0) for side in (a, b)]
-print(f"examples only: p = {stats.ttest_rel(*means).pvalue:.3f}")
-print(sf.compare_procedures(a={"A": a}, b={"B": b}, paired=False))
+stats.ttest_rel(*means).pvalue
+
+# %% [markdown]
+# Over seeds and examples:
+
+# %%
+sf.compare_procedures(a={"A": a}, b={"B": b}, paired=False)
 
 # %% [markdown]
 # The multi-bootstrap of MultiBERTs is there too, and says how far to trust it at five seeds.
 
 # %%
-print(sf.compare_procedures(a={"A": a}, b={"B": b}, paired=False, test="multibootstrap"))
+sf.compare_procedures(a={"A": a}, b={"B": b}, paired=False, test="multibootstrap")
 
 # %% [markdown]
 # How much of the spread of single answers comes from the seed, the example, and both together:
 
 # %%
-print(sf.variance(np.stack(list(a.values())), metric="accuracy"))
+sf.variance(np.stack(list(a.values())), metric="accuracy")
 
 # %% [markdown]
 # ## Two modes?
@@ -126,5 +127,10 @@ print(sf.variance(np.stack(list(a.values())), metric="accuracy"))
 # %%
 scores = np.where(np.arange(60) < 20, 0.55, 0.3) + 0.05 * rng.normal(size=60)
 modes = sf.bimodality(scores)
-print(modes)
-print("members of the upper mode:", int((modes.membership > 0.5).sum()))
+modes
+
+# %% [markdown]
+# Runs that belong to the upper mode:
+
+# %%
+int((modes.membership > 0.5).sum())

@@ -22,14 +22,17 @@
 # %%
 # requires: sklearn
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-sys.path.insert(0, "../data/parity_landscape")
+data = next(p for p in (Path("data"), Path("../data")) if p.is_dir())
+sys.path.insert(0, str(data / "parity_landscape"))
 from parity import Recipe, experiment
 
 from scalefit import landscape
-from scalefit.views import plot_basins, plot_distances, plot_foresight, plot_paths, plot_plane
+from scalefit.views import plot_basins, plot_distances, plot_paths
 
 # %% [markdown]
 # Three pretraining seeds, twenty finetuning runs of each: a fresh head and another order of the data.
@@ -37,10 +40,8 @@ from scalefit.views import plot_basins, plot_distances, plot_foresight, plot_pat
 # %%
 runs = experiment(Recipe(pretrain_seeds=3, runs=20))
 groups = np.array(runs.groups)
-for seed in range(3):
-    inside, outside = runs.in_domain[groups == seed], runs.out_of_domain[groups == seed]
-    print(f"pretraining seed {seed}: in domain {inside.mean():.3f} ± {inside.std():.3f},", end=" ")
-    print(f"out of domain {outside.mean():.2f} ± {outside.std():.2f}")
+scores = {"seed": groups, "in_domain": runs.in_domain, "out_of_domain": runs.out_of_domain}
+pd.DataFrame(scores).groupby("seed").agg(["mean", "std"]).round(3)
 
 # %% [markdown]
 # In domain there is nothing to see. Out of domain many runs follow one cue altogether.
@@ -50,9 +51,11 @@ for seed in range(3):
 # along it. `store="paths.sqlite"` would let a killed run go on.
 
 # %%
-print(landscape.budget(runs.groups))
+landscape.budget(runs.groups)
+
+# %%
 found = landscape.distances(runs.weights, runs.loss(), groups=runs.groups, progress=False)
-print(found)
+found.verdict
 
 # %% [markdown]
 # One pretraining seed at a time. Yellow paths join models that behave differently: their barriers are higher.
@@ -70,8 +73,7 @@ plot_distances(one, scores, title="barriers, models sorted by out-of-domain scor
 # Their number, whether a single cloud would look the same, and how sure the number is.
 
 # %%
-for seed in range(3):
-    print(f"pretraining seed {seed}: {landscape.clusters(found.within(seed))}")
+[landscape.clusters(found.within(seed)) for seed in range(3)]
 
 # %%
 plot_basins(landscape.clusters(one), scores)
@@ -85,7 +87,7 @@ corners = [one.names[order[k]] for k in (0, len(order) // 2, -1)]
 plane = landscape.plane(
     {name: runs.weights[name] for name in corners}, runs.loss(), size=25, progress=False
 )
-plot_plane(plane)
+plane.plot()
 
 # %% [markdown]
 # ## Does the landscape foretell behaviour?
@@ -95,10 +97,10 @@ plot_plane(plane)
 
 # %%
 result = landscape.predict(found, runs.out_of_domain, in_domain=runs.in_domain)
-print(result)
+result
 
 # %%
-plot_foresight(result)
+result.plot()
 
 # %% [markdown]
 # ## A negative control
@@ -106,7 +108,7 @@ plot_foresight(result)
 
 # %%
 shuffled = np.random.default_rng(1).permutation(runs.out_of_domain)
-print(landscape.predict(found, shuffled, in_domain=runs.in_domain).verdict)
+landscape.predict(found, shuffled, in_domain=runs.in_domain)
 
 # %% [markdown]
 # For your own models: `landscape.hf_loss("runs/1", "dev.jsonl")` makes the loss,

@@ -52,7 +52,7 @@ sf.fit(table, "bleu", saturating, where=one).params
 # ## In lmfit, for what lmfit does best
 
 # %%
-print(fit.to_lmfit().fit_report())
+fit.to_lmfit()
 
 # %% [markdown]
 # ## Which law? In the data, and beyond them

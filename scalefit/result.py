@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Draw = Callable[..., Any]
 LINES = 40
+COUNTED = ("parameters", "cost")
 """Rows that a text shows before it counts the rest."""
 
 
@@ -399,7 +400,7 @@ def cell(value: Any, column: str = "") -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float) and ("tokens" in column or column == "parameters"):
+    if isinstance(value, int | float) and ("tokens" in column or column in COUNTED):
         return format_count(value)
     return short(value) if isinstance(value, float) else str(value)
 

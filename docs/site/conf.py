@@ -55,6 +55,9 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(_cache())
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_mime_priority_overrides = [  # no server turns a widget on a page: what it says now is shown
+    ("html", "application/vnd.jupyter.widget-view+json", None)
+]
 nb_ipywidgets_js = {}  # the pages ask for nothing from outside
 
 autosummary_generate = True

@@ -146,6 +146,16 @@ class TokensFor(Result):
             }
         ]
 
+    def shown(self) -> list[Row]:
+        """Return the row for people: sizes are tokens."""
+        sizes = {
+            "largest": "largest_tokens",
+            "estimate": "tokens",
+            "low": "tokens_low",
+            "high": "tokens_high",
+        }
+        return [{sizes.get(name, name): value for name, value in self.rows()[0].items()}]
+
     def lines(self) -> list[str]:
         """Nothing: the verdict holds all numbers."""
         return []

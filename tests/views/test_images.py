@@ -1,4 +1,4 @@
-"""Pictures as they look, beside kept images; ``python -m tests.views.test_images`` draws those anew, to be looked at."""
+"""Pictures as they look, beside kept images; ``python -m tests.views.test_images`` draws those anew, for eyes."""
 
 from pathlib import Path
 
