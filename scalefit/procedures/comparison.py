@@ -8,7 +8,7 @@ from typing import Any
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
-from scalefit.result import Results, Row, html_notes, html_table, html_verdict
+from scalefit.result import Results, Row, html_lines, html_notes, html_table, html_verdict
 
 from .contrast import Contrast
 from .ranking import Survival
@@ -123,7 +123,8 @@ class Comparison(Results[Contrast]):
 
     def _repr_html_(self) -> str:
         tables = html_table(self.rows()) + html_table(self.profile_rows(), caption="Runs")
-        return html_verdict(self.verdict) + tables + html_notes(self.notes)
+        said = () if self.heading == self.verdict else map(str, self.survivals)
+        return html_verdict(self.heading) + tables + html_lines([*said]) + html_notes(self.notes)
 
 
 def _title(c: Contrast) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from scalefit.errors import DomainError
 from scalefit.fitting import Contour, Fit, Fits, Influence
@@ -121,7 +123,8 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     _input_axis(axes, fit, x)
     axes.set_ylabel(f"{fit.metric} − curve", fontsize=NORMAL, color=INK)
     seen = f"; {fit.misfit.line}" if fit.misfit.seen else ""
-    axes.set_title(f"residuals of the {fit.law.name} law{seen}", fontsize=NORMAL, loc="left")
+    title = textwrap.fill(f"residuals of the {fit.law.name} law{seen}", 72)
+    axes.set_title(title, fontsize=NORMAL, loc="left")
     return figure if ax is None else axes
 
 
@@ -157,6 +160,8 @@ def plot_influence(influence: Influence, *, ax: Axes | None = None) -> Any:
         _name_heaviest(axes, influence, x)
     tidy(axes)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(bottom, float(influence.distance.max()) * 3)
     if alone:
         token_axis(axes, name)
