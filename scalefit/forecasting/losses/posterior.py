@@ -62,7 +62,7 @@ class Posterior:
 def posterior_of(
     batch: Batch, falling: Sequence[Falling] = FALLING, shares: Floats | None = None
 ) -> Posterior:
-    """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,), else alike."""
+    """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,), else with their own."""
     coarse = first_grid(batch, thin=True)
     start = _settled(falling[0], batch, coarse, rounds=2)  # enough to see how loud the noise is
     log_likelihood, *_ = residual_likelihood(batch, coarse, falling[0](start.theta, batch.u))
@@ -75,7 +75,8 @@ def posterior_of(
     ]
     mass = [p[0] + at.log_weight[:, :, None] for p, at in zip(parts, nodes, strict=True)]
     within, log_evidence = _normalised(np.stack(mass, axis=1))
-    laws = _law_weights(log_evidence, shares, batch.real.sum(axis=1) == CROWDED)
+    before = shares_of(falling) if shares is None else shares
+    laws = _law_weights(log_evidence, before, batch.real.sum(axis=1) == CROWDED)
     return Posterior(
         batch,
         doubt,
@@ -88,6 +89,12 @@ def posterior_of(
         log_evidence,
         np.stack([at.effective for at in nodes], axis=1),
     )
+
+
+def shares_of(falling: Sequence[Falling]) -> Floats:
+    """Return the shares (L,) with which the laws start."""
+    shares = np.array([law.share for law in falling])
+    return np.asarray(shares / shares.sum())
 
 
 def _settled(law: Falling, batch: Batch, doubt: Doubt, rounds: int = ROUNDS) -> Nodes:
@@ -114,10 +121,9 @@ def _normalised(log_mass: Floats) -> tuple[Floats, Floats]:
     return mass / total, (top + np.log(total))[:, :, 0, 0]
 
 
-def _law_weights(log_evidence: Floats, shares: Floats | None, crowded: Mask) -> Floats:
+def _law_weights(log_evidence: Floats, shares: Floats, crowded: Mask) -> Floats:
     """Weights of laws (B, L): what they start with times their evidence."""
-    weight = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
-    weight = weight if shares is None else weight * shares
+    weight = shares * np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     spared = np.where(crowded, SPARED, 0.0)[:, None]
     return np.asarray((1 - spared) * weight + spared * (np.arange(weight.shape[1]) == 0))

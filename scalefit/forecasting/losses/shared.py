@@ -2,7 +2,7 @@
 
 A table's curves come from one task, one model, one way of measuring, and mostly follow one kind of law, but each
 alone is too short to tell which. Evidences multiply, so the table tells: expectation and maximisation over the
-shares of the laws, pulled to equal shares by a few curves' worth. Shapes are not shared: siblings as short as the
+shares of the laws, pulled to those before by a few curves' worth. Shapes are not shared: siblings as short as the
 curve itself were measured to hurt there.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from scalefit.types import Floats, Ints
 
-PULL = 4.0  # curves that equal shares are worth
+PULL = 4.0  # curves that the shares before are worth
 STEPS = 50
 ENOUGH = 12  # curves that are asked: more tell little more and cost as much as their forecasts
 
@@ -35,24 +35,23 @@ class LawShares:
     curves: int
 
 
-def shared_laws(log_evidence: Floats) -> Floats:
-    """Return the shares (L,) that C curves with these log evidences (C, L) make likeliest.
+def shared_laws(log_evidence: Floats, before: Floats) -> Floats:
+    """Return the shares (L,) that C curves with these log evidences (C, L) make likeliest, ``before`` (L,) known.
 
     Examples
     --------
     >>> import numpy as np
-    >>> shared_laws(np.log([[0.5, 0.5]] * 3)).tolist()
+    >>> shared_laws(np.log([[0.5, 0.5]] * 3), np.array([0.5, 0.5])).tolist()
     [0.5, 0.5]
-    >>> bool(shared_laws(np.log([[0.8, 0.2]] * 12))[0] > 0.8)
+    >>> bool(shared_laws(np.log([[0.8, 0.2]] * 12), np.array([0.5, 0.5]))[0] > 0.8)
     True
     """
     likely = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
-    curves, laws = likely.shape
-    shares = np.full(laws, 1.0 / laws)
+    shares = before
     for _ in range(STEPS):
         each = likely * shares
         each /= each.sum(axis=1, keepdims=True)
-        shares = (each.sum(axis=0) + PULL / laws) / (curves + PULL)
+        shares = (each.sum(axis=0) + PULL * before) / (len(each) + PULL)
     return shares
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.forecasting.quality.members import NAMES, Fitted, fit_members
-from scalefit.forecasting.quality.pooled import NAMES as POOLED
+from scalefit.forecasting.quality.pooled import POOLED
 from scalefit.forecasting.quality.pooled import TableSlopes, pools, table_slopes
 from scalefit.forecasting.quality.prefixes import SHORTEST, Prefixes, prefixes_of, whole
 from scalefit.forecasting.quality.rising import rising

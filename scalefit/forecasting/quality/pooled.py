@@ -18,7 +18,7 @@ from scalefit.forecasting.quality.scale import TOP
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 
-NAMES = ("table's slope", "table's line")
+POOLED = ("table's slope", "table's line")
 SHORT = 8  # sizes in the longest curve
 SIBLINGS = 3  # fewer curves have no table to speak of
 
