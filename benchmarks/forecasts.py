@@ -25,10 +25,9 @@ from scipy.optimize import isotonic_regression
 
 import scalefit as sf
 from scalefit.errors import ScalefitError
-from scalefit.forecasting.baselines import BASELINES
+from scalefit.forecasting.forecasters import BASELINES
 from scalefit.forecasting.losses import LawShares, forecast_losses, learn_losses, reach_losses
-from scalefit.forecasting.predictive import PROBABILITIES, Predictive
-from scalefit.forecasting.reach import Reach
+from scalefit.forecasting.predictive import PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.series import Series
 
 OUT = Path(__file__).parents[1] / "docs" / "forecasts.md"

@@ -21,12 +21,11 @@ from scipy.special import stdtrit
 
 import scalefit as sf
 from scalefit.errors import ScalefitError
+from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.quality import Learned, reach_quality
 from scalefit.forecasting.quality.doubt import FREEDOM, Band
-from scalefit.forecasting.quality.learn import learned_from
-from scalefit.forecasting.quality.prior import Prior
-from scalefit.forecasting.quality.scale import TOP, scale_of
-from scalefit.forecasting.reach import HORIZONS
+from scalefit.forecasting.quality.learn import Prior, learned_from
+from scalefit.forecasting.quality.prefixes import TOP, scale_of
 from scalefit.forecasting.series import Series
 
 Floats = NDArray[np.float64]

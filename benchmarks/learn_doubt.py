@@ -1,4 +1,4 @@
-"""How far real curves leave the single law that fits them: prints the constant of scalefit/forecasting/doubt.py.
+"""How far real curves leave the single law that fits them: prints the constant of scalefit/forecasting/single.py.
 
     python benchmarks/learn_doubt.py [--curves 30]
 
@@ -17,9 +17,8 @@ from forecast_data import LOSSES, QUALITY, Family, families
 
 from scalefit.errors import ScalefitError
 from scalefit.fitting import Objective
-from scalefit.forecasting.doubt import TAU, drift, widened
 from scalefit.forecasting.series import Series
-from scalefit.forecasting.single import fit_series
+from scalefit.forecasting.single import TAU, drift, fit_series, widened
 from scalefit.laws import LAWS
 
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)

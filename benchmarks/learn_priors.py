@@ -1,7 +1,7 @@
 """Learn the constants that ship from the public families of quality curves, and print them.
 
 Run: SCALEFIT_SHARED=FOLDER python benchmarks/learn_priors.py [--left-out]
-forecast_data.py says what lies in that folder. The numbers belong into forecasting/quality/prior.py; the
+forecast_data.py says what lies in that folder. The numbers belong into forecasting/quality/learn.py; the
 product never runs this.
 """
 

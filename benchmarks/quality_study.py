@@ -11,16 +11,13 @@ import numpy as np
 from forecast_data import ACCURACY, QUALITY, Source, families, images
 from numpy.typing import NDArray
 
-from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest
+from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest, rising
 from scalefit.forecasting.quality.chance import STRIDES, features, fit_chance
 from scalefit.forecasting.quality.doubt import Band, band_of, centre_and_parts, learn_factors
-from scalefit.forecasting.quality.learn import Learned, learned_from
+from scalefit.forecasting.quality.learn import Learned, Prior, learned_from, simplex_weights
 from scalefit.forecasting.quality.members import NAMES
 from scalefit.forecasting.quality.predict import rows_at
-from scalefit.forecasting.quality.prior import Prior
-from scalefit.forecasting.quality.rising import rising
-from scalefit.forecasting.quality.scale import TOP, scale_of
-from scalefit.forecasting.quality.weights import simplex_weights
+from scalefit.forecasting.quality.prefixes import TOP, scale_of
 from scalefit.forecasting.series import Series
 
 Floats = NDArray[np.float64]

@@ -32,12 +32,11 @@ from scalefit.files import write_text
 from scalefit.fitting import Card, Contour, Fit, Fits, Influence, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.forecasting.backtest import Backtest
-from scalefit.forecasting.band import Band
 from scalefit.forecasting.chain import Chain
 from scalefit.forecasting.compare import LawComparison
-from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.forecast import Forecast, Outlook
 from scalefit.forecasting.mixture import Mixture, Mixtures
-from scalefit.forecasting.outlook import Outlook
+from scalefit.forecasting.predict import Band
 from scalefit.forecasting.record import ForecastScore
 from scalefit.forecasting.surface import Surface
 from scalefit.forecasting.tokens import TokensFor

@@ -26,8 +26,8 @@ from scalefit.errors import DomainError, FitError
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fits
-    from scalefit.forecasting.band import Band
     from scalefit.forecasting.mixture import Mixtures
+    from scalefit.forecasting.predict import Band
     from scalefit.forecasting.surface import Surface
     from scalefit.forecasting.tokens import TokensFor
 

@@ -11,10 +11,10 @@ from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.backtest import Backtest, run_backtest
-from scalefit.forecasting.baselines import BASELINES
 from scalefit.forecasting.compare import LawComparison, nested_tests
 from scalefit.forecasting.forecasters import (
     ALONE,
+    BASELINES,
     Forecaster,
     alone_forecaster,
     baseline_forecaster,

@@ -11,8 +11,8 @@ from scalefit.alignment import AlignmentTable, align
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
 from scalefit.fitting.gather import gather_group
+from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
-from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.forecasting.series import Series
 from scalefit.groups import group_name
 from scalefit.ingest import table_of

@@ -11,8 +11,8 @@ from scalefit.errors import FitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
 from scalefit.fitting.gather import gather
+from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
-from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.groups import group_of
 from scalefit.laws.law import Law
 from scalefit.types import Renames

@@ -13,13 +13,10 @@ from scalefit.doors.curves import Asked, Curves, asked, curves_of
 from scalefit.doors.flags import Flag, flags
 from scalefit.errors import DomainError, TableError
 from scalefit.executors import Each, Workers, working
-from scalefit.forecasting.engines import check_target, engine_for
-from scalefit.forecasting.forecast import Forecast, Question
+from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
+from scalefit.forecasting.forecast import Forecast, Outlook, Points, Question
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
-from scalefit.forecasting.outlook import Outlook, Points
-from scalefit.forecasting.pool import AUTO, Pool
-from scalefit.forecasting.predictive import Predictive
-from scalefit.forecasting.reach import FARTHEST
+from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
 from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
 from scalefit.forecasting.tokens import TokensFor

@@ -12,8 +12,8 @@ from scalefit.doors.forecast import forecast_of, sizes_of
 from scalefit.doors.rank import RankedBy, rank_of
 from scalefit.errors import ExecutorError, ScalefitError
 from scalefit.executors import Workers, working
+from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.forecast import Forecast
-from scalefit.forecasting.pool import AUTO, Pool
 from scalefit.table import Table
 
 

@@ -13,10 +13,9 @@ from scalefit.doors.curves import asked
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.forecasting.engines import Engine, check_target, engine_for
-from scalefit.forecasting.inrange import joined, noise_of
 from scalefit.forecasting.mixture import Mixture, values_of
-from scalefit.forecasting.reach import FARTHEST
-from scalefit.forecasting.series import Series
+from scalefit.forecasting.predictive import FARTHEST
+from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.planning.plan import Plan, Step
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames

@@ -25,8 +25,7 @@ from scalefit.forecasting.backtest import run_backtest
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import mixture_forecaster
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
-from scalefit.forecasting.predictive import PROBABILITIES, Predictive
-from scalefit.forecasting.reach import FARTHEST, Reach
+from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.groups import group_name
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames

@@ -12,8 +12,7 @@ from scalefit.corpora.value import Cell, Values, value_of
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, ScalefitError
 from scalefit.fitting.points import points_of
-from scalefit.forecasting.inrange import noise_of
-from scalefit.forecasting.series import series_of
+from scalefit.forecasting.series import noise_of, series_of
 from scalefit.groups import group_name
 from scalefit.table import Table, cut
 from scalefit.table import metric as metric_of

@@ -12,8 +12,7 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.fitting.interval import check_level
 from scalefit.forecasting.backtest import Backtest
-from scalefit.forecasting.band import Band
-from scalefit.forecasting.predict import predict
+from scalefit.forecasting.predict import Band, predict
 from scalefit.forecasting.predictive import Kind
 from scalefit.result import Result, Row
 from scalefit.types import Floats

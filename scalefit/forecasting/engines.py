@@ -1,18 +1,17 @@
-"""Which engine forecasts a metric: losses fall towards a floor, quality rises within its range."""
+"""Which engine forecasts a metric (losses fall to a floor, quality rises in its range), and who learns from whom."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from scalefit.errors import DomainError
+from scalefit.errors import DomainError, TableError
 from scalefit.forecasting.losses import LawShares, forecast_losses, learn_losses, reach_losses
-from scalefit.forecasting.predictive import Kind, Predictive
+from scalefit.forecasting.predictive import Kind, Predictive, Reach
 from scalefit.forecasting.quality import Learned, forecast_quality, learn_quality, reach_quality
-from scalefit.forecasting.reach import Reach
 from scalefit.forecasting.series import Series
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
@@ -138,3 +137,46 @@ def ends_of(metric: str, y: Floats) -> tuple[float, float]:
         span = float(np.ptp(y)) or max(abs(float(np.min(y))), 1.0)
         low = min(0.0, float(np.min(y)) - span)
     return low, high
+
+
+Pool = str | Sequence[str]
+AUTO, NONE = "auto", "none"
+
+
+def pools_of(groups: Sequence[Mapping[str, Any]], pool: Pool = AUTO) -> list[list[int]]:
+    """Return the indices of the curves of each pool.
+
+    Parameters
+    ----------
+    groups : sequence of mappings
+        What the rows of each curve have in common.
+    pool : {"auto", "none"} or columns
+        All curves of the table; each alone; or those that agree in these columns.
+
+    Raises
+    ------
+    TableError
+        A column that does not make the groups.
+
+    Examples
+    --------
+    >>> groups = [{"corpus": c, "task": t} for t in ("en-de", "en-fr") for c in ("fr", "code")]
+    >>> pools_of(groups), pools_of(groups, ["task"])
+    ([[0, 1, 2, 3]], [[0, 1], [2, 3]])
+    """
+    if pool == AUTO:
+        return [list(range(len(groups)))]
+    if pool == NONE:
+        return [[i] for i in range(len(groups))]
+    columns = [pool] if isinstance(pool, str) else list(pool)
+    known = list(dict.fromkeys(key for group in groups for key in group))
+    for column in columns:
+        if column not in known:
+            raise TableError(
+                f"pool={column!r}: curves learn from each other within columns that make the groups, found "
+                f"{', '.join(known) or 'none'}; or pool='auto' (all curves), 'none' (each alone)"
+            )
+    by: dict[tuple[Any, ...], list[int]] = {}
+    for i, group in enumerate(groups):
+        by.setdefault(tuple(group.get(column) for column in columns), []).append(i)
+    return list(by.values())

@@ -14,14 +14,11 @@ from scalefit.errors import DomainError, ScalefitError
 from scalefit.executors import Each, here, packs
 from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.fitting.points import points_of
-from scalefit.forecasting.engines import ends_of, engine_for
-from scalefit.forecasting.inrange import joined, measured
+from scalefit.forecasting.engines import Pool, ends_of, engine_for, pools_of
 from scalefit.forecasting.losses import LawShares
-from scalefit.forecasting.pool import Pool, pools_of
-from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive
+from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Kind, Predictive, Reach
 from scalefit.forecasting.quality import Learned
-from scalefit.forecasting.reach import FARTHEST, Reach
-from scalefit.forecasting.series import Series, series_of
+from scalefit.forecasting.series import Series, joined, measured, series_of
 from scalefit.groups import group_name
 from scalefit.laws import LAWS
 from scalefit.result import Result, Results, Row

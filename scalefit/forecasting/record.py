@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import FormatError
+from scalefit.forecasting.backtest import interval_score
 from scalefit.forecasting.predictive import Predictive
-from scalefit.forecasting.score import interval_score
 from scalefit.result import Result, Row, plain
 
 KEY = "scalefit_forecast"

@@ -10,7 +10,8 @@ import numpy as np
 
 from scalefit.errors import DomainError, FitError
 from scalefit.fitting.interval import check_level
-from scalefit.forecasting.band import Band
+from scalefit.forecasting.predict import Band
+from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality import (
     Cells,
     Joint,
@@ -18,7 +19,6 @@ from scalefit.forecasting.quality import (
     forecast_quality,
     learn_quality,
 )
-from scalefit.forecasting.reach import FARTHEST
 from scalefit.forecasting.series import Series
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.result import Result, Row

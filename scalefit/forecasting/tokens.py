@@ -12,12 +12,11 @@ from scipy.special import stdtr, stdtrit
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.fitting.interval import check_level
-from scalefit.forecasting.band import SAYS
-from scalefit.forecasting.doubt import Given, drift, widened
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture
-from scalefit.forecasting.predict import check_fit
-from scalefit.forecasting.reach import FARTHEST, Reach
+from scalefit.forecasting.predict import SAYS, check_fit
+from scalefit.forecasting.predictive import FARTHEST, Reach
+from scalefit.forecasting.single import Given, drift, widened
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats

@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.corpora.value import Value, Values, Worth
 from scalefit.forecasting.backtest import Backtest
-from scalefit.forecasting.baselines import BASELINES
+from scalefit.forecasting.forecasters import BASELINES
 from scalefit.groups import group_name
 from scalefit.units import format_count, short
 from scalefit.views.dark import diverging, on_its_ground

@@ -8,9 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from scalefit.corpora.ranking import Rankings
-from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.forecast import Forecast, Outlook
 from scalefit.forecasting.mixture import Mixture
-from scalefit.forecasting.outlook import Outlook
 from scalefit.groups import group_name
 from scalefit.result import common_notes, plain
 from scalefit.table import Table

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalefit.forecasting.baselines import BASELINES
-from scalefit.forecasting.score import interval_score
+from scalefit.forecasting.backtest import interval_score
+from scalefit.forecasting.forecasters import BASELINES
 from scalefit.forecasting.series import series_of
 
 X = np.geomspace(1e6, 1e9, 7)

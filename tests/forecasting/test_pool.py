@@ -5,9 +5,9 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import TableError
+from scalefit.forecasting.engines import pools_of
 from scalefit.forecasting.losses import forecast_losses, learn_losses
-from scalefit.forecasting.losses.shared import shared_laws
-from scalefit.forecasting.pool import pools_of
+from scalefit.forecasting.losses.posterior import shared_laws
 from scalefit.forecasting.series import series_of
 
 GROUPS = [{"corpus": c, "task": t} for t in ("en-de", "en-fr") for c in ("fr", "code")]
@@ -40,11 +40,13 @@ def test_a_column_that_makes_no_group_is_refused_with_those_that_do():
 
 def test_shares_follow_the_evidence_and_are_held_back_by_a_few_curves_worth():
     sure = np.log(np.tile([0.98, 0.01, 0.01], (100, 1)))
-    many, one = shared_laws(sure), shared_laws(sure[:1])
+    alike = np.full(3, 1 / 3)
+    many, one = shared_laws(sure, alike), shared_laws(sure[:1], alike)
     assert many[0] > 0.95
     assert 1 / 3 < one[0] < 0.6
     assert many.sum() == pytest.approx(1)
-    assert shared_laws(sure[:, ::-1]) == pytest.approx(many[::-1])
+    assert shared_laws(sure[:, ::-1], alike) == pytest.approx(many[::-1])
+    assert shared_laws(sure[:1, ::-1], np.array([0.6, 0.2, 0.2]))[0] > one[::-1][0]
 
 
 def test_siblings_that_follow_one_law_make_each_surer():

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from scalefit.forecasting.inrange import joined, measured, met_by, noise_of
-from scalefit.forecasting.reach import HORIZONS, Reach, reach_of
-from scalefit.forecasting.series import Series, series_of
+from scalefit.forecasting.predictive import HORIZONS, Reach, reach_of
+from scalefit.forecasting.series import Series, joined, measured, met_by, noise_of, series_of
 
 X = np.geomspace(1e6, 1e9, 7)
 

@@ -1,6 +1,6 @@
 """Forecasts of falling, positive metrics: laws that may be wrong, weighed and integrated exactly."""
 
 from scalefit.forecasting.losses.engine import forecast_losses, learn_losses, reach_losses
-from scalefit.forecasting.losses.shared import LawShares
+from scalefit.forecasting.losses.posterior import LawShares
 
 __all__ = ["LawShares", "forecast_losses", "learn_losses", "reach_losses"]

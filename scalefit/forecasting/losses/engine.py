@@ -9,12 +9,24 @@ import numpy as np
 
 from scalefit.errors import DomainError
 from scalefit.forecasting.losses.batch import batch_of
-from scalefit.forecasting.losses.posterior import Posterior, posterior_of, shares_of
-from scalefit.forecasting.losses.predictive import Kind, chance_below, quantiles
+from scalefit.forecasting.losses.posterior import (
+    LawShares,
+    Posterior,
+    asked,
+    posterior_of,
+    shared_laws,
+    shares_of,
+)
+from scalefit.forecasting.losses.predictive import chance_below, quantiles
 from scalefit.forecasting.losses.shapes import FALLING
-from scalefit.forecasting.losses.shared import LawShares, asked, shared_laws
-from scalefit.forecasting.predictive import PROBABILITIES, Predictive
-from scalefit.forecasting.reach import HORIZONS, Reach, reach_of
+from scalefit.forecasting.predictive import (
+    HORIZONS,
+    PROBABILITIES,
+    Kind,
+    Predictive,
+    Reach,
+    reach_of,
+)
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 
@@ -41,7 +53,9 @@ def learn_losses(curves: Sequence[Series]) -> LawShares | None:
         return None
     some = [curves[i] for i in asked(len(curves))]
     evidence = [_posterior([some[i] for i in chunk]).log_evidence for chunk in _chunks(some)]
-    return LawShares(tuple(shared_laws(np.concatenate(evidence), shares_of(FALLING)).tolist()), len(some))
+    return LawShares(
+        tuple(shared_laws(np.concatenate(evidence), shares_of(FALLING)).tolist()), len(some)
+    )
 
 
 def forecast_losses(

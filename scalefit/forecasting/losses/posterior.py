@@ -1,4 +1,4 @@
-"""The posterior of a batch: laws × nodes × (σ, τ)."""
+"""The posterior of a batch: laws × nodes × (σ, τ), and what the curves of a table say of the laws together."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from scalefit.forecasting.losses.doubt import (
     residual_likelihood,
     zoomed,
 )
-from scalefit.forecasting.losses.modes import climb
-from scalefit.forecasting.losses.nodes import ROUNDS, Nodes, settle
+from scalefit.forecasting.losses.nodes import ROUNDS, Nodes, climb, settle
 from scalefit.forecasting.losses.shapes import FALLING, Falling
-from scalefit.types import Floats, Mask
+from scalefit.types import Floats, Ints, Mask
 
 THIN = 3
 # Laws of as many parameters as there are sizes pass through every point, and then their evidence is that of their
@@ -62,7 +61,7 @@ class Posterior:
 def posterior_of(
     batch: Batch, falling: Sequence[Falling] = FALLING, shares: Floats | None = None
 ) -> Posterior:
-    """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,), else with their own."""
+    """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,) or their own."""
     coarse = first_grid(batch, thin=True)
     start = _settled(falling[0], batch, coarse, rounds=2)  # enough to see how loud the noise is
     log_likelihood, *_ = residual_likelihood(batch, coarse, falling[0](start.theta, batch.u))
@@ -127,3 +126,49 @@ def _law_weights(log_evidence: Floats, shares: Floats, crowded: Mask) -> Floats:
     weight /= weight.sum(axis=1, keepdims=True)
     spared = np.where(crowded, SPARED, 0.0)[:, None]
     return np.asarray((1 - spared) * weight + spared * (np.arange(weight.shape[1]) == 0))
+
+
+PULL = 4.0  # curves that the shares before are worth
+STEPS = 50
+ENOUGH = 12  # curves that are asked: more tell little more and cost as much as their forecasts
+
+
+@dataclass(frozen=True)
+class LawShares:
+    """Law -> its share before a curve is seen; they sum to 1.
+
+    Attributes
+    ----------
+    shares : (L,) tuple of float
+        In the order of the engine's laws.
+    curves : int
+        How many were asked.
+    """
+
+    shares: tuple[float, ...]
+    curves: int
+
+
+def shared_laws(log_evidence: Floats, before: Floats) -> Floats:
+    """Return the shares (L,) that C curves with these log evidences (C, L) make likeliest, ``before`` (L,) known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shared_laws(np.log([[0.5, 0.5]] * 3), np.array([0.5, 0.5])).tolist()
+    [0.5, 0.5]
+    >>> bool(shared_laws(np.log([[0.8, 0.2]] * 12), np.array([0.5, 0.5]))[0] > 0.8)
+    True
+    """
+    likely = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
+    shares = before
+    for _ in range(STEPS):
+        each = likely * shares
+        each /= each.sum(axis=1, keepdims=True)
+        shares = (each.sum(axis=0) + PULL * before) / (len(each) + PULL)
+    return shares
+
+
+def asked(curves: int) -> Ints:
+    """Return which of so many curves are asked: all, or ENOUGH of them evenly spaced."""
+    return np.linspace(0, curves - 1, min(curves, ENOUGH)).round().astype(np.int64)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
 
 import numpy as np
 from scipy import special
 
-from scalefit.forecasting.losses.batch import Batch
-from scalefit.forecasting.losses.bend import covariance
+from scalefit.forecasting.losses.batch import Batch, covariance
 from scalefit.forecasting.losses.doubt import Doubt
 from scalefit.forecasting.losses.posterior import Posterior
+from scalefit.forecasting.predictive import Kind
 from scalefit.types import Floats, Ints
 
-Kind = Literal["run", "mean"]
 ATOMS, SLICES = 512, 4
 GOLDEN = 0.6180339887498949
 FREEDOM = 5.0  # of Student's t around each atom: real curves leave their laws in jumps, too

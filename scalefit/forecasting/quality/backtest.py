@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalefit.forecasting.quality.members import NAMES, Fitted, fit_members
-from scalefit.forecasting.quality.pooled import POOLED
-from scalefit.forecasting.quality.pooled import TableSlopes, pools, table_slopes
+from scalefit.forecasting.quality.members import (
+    NAMES,
+    POOLED,
+    Fitted,
+    TableSlopes,
+    fit_members,
+    pools,
+    table_slopes,
+)
 from scalefit.forecasting.quality.prefixes import SHORTEST, Prefixes, prefixes_of, whole
-from scalefit.forecasting.quality.rising import rising
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints, Mask
 
@@ -133,3 +138,22 @@ def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats
         level[row, width - n :] = rising(full.y[row, width - n :])
     at = curve[:, None], column
     return np.where(held, full.u[at] - origin[:, None], 1.0), full.y[at], level[at]
+
+
+def rising(y: Floats) -> Floats:
+    """Return the isotonic regression of ``y`` (n,), by its min-max formula; n is a curve's sizes.
+
+    The level at i is the highest, over all starts up to i, of the lowest mean from there to i or later.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rising(np.array([1.0, 3.0, 2.0, 4.0])).tolist()
+    [1.0, 2.5, 2.5, 4.0]
+    """
+    total = np.concatenate([[0.0], np.cumsum(y)])
+    at = np.arange(y.size)
+    count = at[None, :] - at[:, None] + 1
+    mean = np.where(count > 0, (total[None, 1:] - total[:-1, None]) / np.maximum(count, 1), np.inf)
+    lowest = np.minimum.accumulate(mean[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(np.where(count > 0, lowest, -np.inf).max(axis=0))

@@ -14,7 +14,7 @@ from scipy.special import expit, logit, stdtr
 
 from scalefit.forecasting.quality.backtest import Backtest, Rows
 from scalefit.forecasting.quality.doubt import FREEDOM, Band
-from scalefit.forecasting.quality.scale import TOP
+from scalefit.forecasting.quality.prefixes import TOP
 from scalefit.types import Floats, Mask
 
 FEATURES = ("the band", "the slope", "ln h", "h", "clear of noise", "1")

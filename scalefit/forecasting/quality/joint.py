@@ -20,10 +20,9 @@ from scipy.optimize import nnls
 from scipy.special import stdtr, stdtrit
 
 from scalefit.errors import FitError
-from scalefit.forecasting.predictive import PROBABILITIES, Predictive
+from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.quality.doubt import FREEDOM
-from scalefit.forecasting.quality.scale import TOP, Scale, scale_of
-from scalefit.forecasting.reach import FARTHEST, Reach
+from scalefit.forecasting.quality.prefixes import TOP, Scale, scale_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 

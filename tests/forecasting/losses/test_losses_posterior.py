@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from scalefit.forecasting.losses.batch import batch_of
-from scalefit.forecasting.losses.bend import covariance
+from scalefit.forecasting.losses.batch import batch_of, covariance
 from scalefit.forecasting.losses.doubt import first_grid, residual_likelihood
-from scalefit.forecasting.losses.modes import climb
-from scalefit.forecasting.losses.nodes import settle
+from scalefit.forecasting.losses.nodes import climb, settle
 from scalefit.forecasting.losses.posterior import posterior_of
 from scalefit.forecasting.losses.predictive import quantiles
 from scalefit.forecasting.losses.shapes import FALLING

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalefit.forecasting.losses.bend import covariance
+from scalefit.forecasting.losses.batch import covariance
 from scalefit.forecasting.losses.shapes import FALLING
 from scalefit.laws import get_law
 

@@ -11,9 +11,7 @@ from scipy import optimize
 from scalefit.forecasting.quality.backtest import backtest
 from scalefit.forecasting.quality.chance import BOUNDS, FEATURES, fit_chance
 from scalefit.forecasting.quality.doubt import FREEDOM, learn_factors
-from scalefit.forecasting.quality.learn import learn_quality
-from scalefit.forecasting.quality.prior import SHIPPED
-from scalefit.forecasting.quality.weights import simplex_weights
+from scalefit.forecasting.quality.learn import SHIPPED, learn_quality, simplex_weights
 
 from .samples import curve, saturating
 

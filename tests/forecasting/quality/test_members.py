@@ -6,10 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalefit.errors import FitError
-from scalefit.forecasting.quality.members import FLATTENS, NAMES, fit_members, slope
-from scalefit.forecasting.quality.pooled import pools, table_slopes
+from scalefit.forecasting.quality.backtest import rising
+from scalefit.forecasting.quality.members import (
+    FLATTENS,
+    NAMES,
+    fit_members,
+    pools,
+    slope,
+    table_slopes,
+)
 from scalefit.forecasting.quality.prefixes import prefixes_of, whole
-from scalefit.forecasting.quality.rising import rising
 
 from .samples import curve, saturating
 
