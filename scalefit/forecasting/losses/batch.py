@@ -78,6 +78,11 @@ class Batch:
     seed_var: Floats
     freedom: Floats
 
+    @property
+    def few(self) -> Mask:
+        """Which curves have so few sizes that they cannot show that a law fails: (B,)."""
+        return np.asarray(self.real.sum(axis=1) <= FEW)
+
     def turned(self, values: Floats) -> Floats:
         """Return values (B, N, n) along the directions."""
         return np.asarray(np.matmul(values * self.root[:, None], self.turn))

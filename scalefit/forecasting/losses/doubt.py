@@ -12,6 +12,8 @@ from scalefit.types import Floats
 # Three quarters of the weight say that the law is right: a law that the data prove must be trusted.
 BENDS = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # τ: sd of the slope's error over the end slope
 BEND_WEIGHTS = np.array([0.75, 0.03, 0.06, 0.06, 0.06, 0.04])
+# Three sizes prove no law: a quarter. Chosen on curves of all families cut after three sizes.
+FEW_WEIGHTS = np.array([0.25, 0.09, 0.18, 0.18, 0.18, 0.12])
 USUAL_NOISE, NOISE_SPREAD = 0.015, 1.3  # σ relative, median and sd of its logarithm
 LEVELS = 12
 FAINTEST, LOUDEST = 3e-4, 0.35
@@ -64,7 +66,9 @@ def zoomed(batch: Batch, log_likelihood: Floats, before: Doubt) -> Doubt:
 
 def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     """Return the grid at these ln σ (B, S); a thin one has two τ."""
-    bends, bend_weights = (BENDS[[0, 3]], BEND_WEIGHTS[[0, 3]]) if thin else (BENDS, BEND_WEIGHTS)
+    kept = [0, 3] if thin else [*range(BENDS.size)]
+    bends = BENDS[kept]
+    weights = np.where(batch.few[:, None], FEW_WEIGHTS[kept], BEND_WEIGHTS[kept])
     noise = np.repeat(np.exp(2 * log_noise) + batch.rounding[:, None], bends.size, axis=1)
     bend = np.tile((batch.slope[:, None] * bends) ** 2, (1, log_noise.shape[1]))
     variance = noise[:, None] + bend[:, None] * batch.strength[:, :, None]
@@ -74,7 +78,7 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     level_precision = (batch.level[:, :, None] * pull).sum(axis=1)
     determinant = np.where(real, np.log(variance), 0.0).sum(axis=1) + np.log(level_precision)
     prior = np.repeat(_noise_prior(batch, log_noise), bends.size, axis=1)
-    prior = prior + np.tile(np.log(bend_weights), log_noise.shape[1])
+    prior = prior + np.tile(np.log(weights), (1, log_noise.shape[1]))
     return Doubt(
         log_noise, noise, bend, precision, level_precision, prior - 0.5 * determinant, pull
     )
