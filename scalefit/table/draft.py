@@ -53,7 +53,7 @@ class Draft:
     ) -> None:
         """Note a problem for every marked row; ``found`` words its cell."""
         for i in np.flatnonzero(rows):
-            self.problems.append(Problem(self.label(i), column, found(int(i)), needed, hint))
+            self.problems.append(Problem(self.label(int(i)), column, found(int(i)), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""
