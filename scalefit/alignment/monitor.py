@@ -305,6 +305,8 @@ def _said(
     i, j = fall.pair
     places = f"{tokens(curve.sizes[i])} and {tokens(curve.sizes[j])} tokens"
     seen = f"Look {looks}: largest fall {fall.estimate:.3g}, p = {fall.p_value:.2g}"
+    if curve.level == "single":
+        seen += f" (one run a size: less than {fall.smallest:.2g} cannot be told from noise here)"
     if decision == "stop":
         loss = "" if pair is None else f", cross-entropy improves by {pair.gain:.2g} meanwhile"
         return {

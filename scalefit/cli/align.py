@@ -166,6 +166,9 @@ def similarity(
     source_share: Share = None,
     target_share: Share = None,
     lines: Annotated[int, typer.Option(help="Lines used of each text at most.", min=1)] = 20_000,
+    test: Annotated[
+        str | None, typer.Option(help="Test set: how much of it lies in the corpus.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score how near a corpus is to a task; context beside `align`, never its substitute."""
@@ -176,9 +179,10 @@ def similarity(
     known = source_share is not None and target_share is not None
     shares = (float(source_share or 0), float(target_share or 0)) if known else None
     with doing("comparing texts"):
-        near = sf.similarity(corpus, source, target, shares=shares, most=lines)
+        near = sf.similarity(corpus, source, target, shares=shares, most=lines, test=test)
     if as_json:
         _io.write_json(near)
         return
     _io.write_rows(near.shown(), as_json=False, title="Similarity")
+    print(near.verdict)
     print(near.notes[0])

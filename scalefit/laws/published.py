@@ -59,9 +59,14 @@ class PublishedFit:
         return get_law(self.law)(*inputs, **self.params)
 
     @property
+    def doubt(self) -> str:
+        """What the source says of the parameters' doubt: standard errors or nothing; none gives a covariance."""
+        return "standard errors given, no covariance" if self.stderr else "no errors given"
+
+    @property
     def about(self) -> str:
         """Where it comes from and how sure its numbers are, in one line."""
-        return f"{self.name}: {self.metric} over {self.data}; {self.source}; {ORIGINS[self.origin]}"
+        return f"{self.name}: {self.metric} over {self.data}; {self.source}; {ORIGINS[self.origin]}; {self.doubt}"
 
 
 TOKENS = {"N": "parameters", "D": "training tokens"}

@@ -79,3 +79,7 @@ def test_similarity(scalefit, tmp_path):
     ran = scalefit("similarity", *paths, "--json")
     assert json.loads(ran.out)["source"]["out_of_vocabulary"] == 0
     assert scalefit("similarity", *paths, "--source-share", "1").code == 2
+    told = scalefit("similarity", *paths, "--test", tmp_path / "src").out
+    assert "none of 1 test lines lies in the corpus" in told
+    told = scalefit("similarity", *paths, "--test", tmp_path / "corpus").out
+    assert "1 of 1 test lines stand in the corpus" in told

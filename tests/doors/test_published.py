@@ -147,3 +147,10 @@ def test_a_law_that_the_nearest_run_beats_is_said():
     )
     assert again.state == "beaten by a baseline"
     assert "the nearest run forecasts the largest sizes better" in again.verdict
+
+
+def test_each_says_what_doubt_its_source_gives():
+    told = {name: fit.doubt for name, fit in sf.published().items()}
+    assert told["besiroglu-2024"] == "standard errors given, no covariance"
+    assert told["hoffmann-2022"] == "no errors given"
+    assert all(fit.about.endswith(fit.doubt) for fit in sf.published().values())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from scalefit.errors import DesignError
 from scalefit.procedures import crossed
 from scalefit.procedures.multibootstrap import multibootstrap, pseudovalues, warning
 
@@ -119,3 +120,38 @@ def test_multibootstrap_is_off_at_three_seeds_where_the_default_is_not(pair):
         rejected["multi"] += multibootstrap(a, b, paired=pair, draws=100).p < 0.05
     assert rejected["multi"] > 8
     assert rejected["default"] <= 8
+
+
+def test_the_rest_has_the_degrees_of_freedom_of_the_interaction():
+    x = RNG.normal(size=(4, 7))
+    rest = x - x.mean(0) - x.mean(1, keepdims=True) + x.mean()
+    assert crossed.squares(x).rest == pytest.approx((rest**2).sum() / (3 * 6))
+
+
+def test_two_runs_a_side_and_degrees_of_freedom_of_the_unpaired_design():
+    a, b = RNG.normal(size=(2, 30)), RNG.normal(size=(2, 30)) + 2 * RNG.normal(size=30)
+    x, y = crossed.squares(a), crossed.squares(b)
+    gap = ((b.mean(0) - a.mean(0)).var(ddof=1) - x.rest / 2 - y.rest / 2) / 30
+    terms, found = (x.seed / 60, y.seed / 60), crossed.unpaired(a, b)
+    assert found.variance == pytest.approx(sum(terms) + gap)
+    assert found.dof == pytest.approx(found.variance**2 / sum(t**2 for t in terms))
+
+
+def test_stacks_of_tables_keep_their_shape():
+    x = RNG.normal(size=(3, 4, 20))
+    many = crossed.mean(x)
+    for i in range(3):
+        one = crossed.mean(x[i])
+        assert (many.value[i], many.variance[i], many.dof[i]) == pytest.approx(
+            (float(one.value), float(one.variance), float(one.dof))
+        )
+
+
+def test_right_and_wrong_answers_are_numbers():
+    right = RNG.random((2, 4, 30)) < 0.6
+    assert crossed.paired(*right).p == pytest.approx(crossed.paired(*right.astype(float)).p)
+
+
+def test_one_score_has_nothing_to_test_with():
+    with pytest.raises(DesignError, match="one run and one score"):
+        crossed.mean([[1.0]])

@@ -81,3 +81,15 @@ def test_single_seeds_have_no_variance(shape):
 def test_missing_runs_are_refused():
     with pytest.raises(DesignError, match="missing"):
         nested([[1.0, np.nan], [1.0, 2.0]])
+
+
+def test_spread_of_two_seeds_has_the_degrees_of_freedom_of_its_design():
+    squares = from_spread(2.0, 1.0, 2, 2)
+    np.testing.assert_array_equal(squares.dof, [1, 2])
+    np.testing.assert_array_equal(from_spread(2.0, 1.0, 5, 4).dof, [4, 15])
+    with pytest.raises(DesignError, match="1 × 4 seeds"):
+        from_spread(2.0, 1.0, 1, 4)
+
+
+def test_degrees_of_freedom_of_the_nested_design():
+    np.testing.assert_array_equal(nested(np.arange(12.0).reshape(3, 4)).dof, [2, 9])

@@ -1,0 +1,111 @@
+"""Means and noise of both designs against the formulas, written out once more with loops."""
+
+import numpy as np
+import pytest
+
+from scalefit.alignment.noise import estimate
+
+RNG = np.random.default_rng(7)
+VALUES = np.array([1.0, 1, 2.5, 1, 1])[:, None] * RNG.standard_normal((5, 4)) + 20
+HOLES = VALUES.copy()
+HOLES[1, 2] = HOLES[3, 0] = np.nan
+PRIOR = 2.0
+
+
+def swelled(ratio, dof, weight, nu):
+    share = weight / (weight + PRIOR)
+    mixed = share * ratio + 1 - share
+    if mixed <= 1:
+        return 1.0, nu
+    spread = (share * ratio) ** 2 / dof + (1 - share) ** 2 / nu
+    return np.sqrt(mixed), min(mixed**2 / spread, nu)
+
+
+def interaction(values):
+    return values - values.mean(1, keepdims=True) - values.mean(0, keepdims=True) + values.mean()
+
+
+@pytest.mark.parametrize(("design", "nu"), [("separate", 15), ("shared", 12)])
+def test_a_complete_table(design, nu):
+    noise, (sizes, runs) = estimate(VALUES, design), VALUES.shape
+    rest = VALUES - VALUES.mean(1, keepdims=True)
+    rest = rest if design == "separate" else interaction(VALUES)
+    square = (rest**2).sum() / nu
+    own = (rest**2).sum(1) / (runs - 1)
+    common = nu * np.sqrt(min(own.mean() ** 2 / (own**2).mean(), 1.0))
+    assert (noise.nu, noise.sd) == (nu, pytest.approx(np.sqrt(square)))
+    np.testing.assert_allclose(noise.effects, VALUES.mean(1))
+    np.testing.assert_allclose(noise.spread, 1 / runs)
+    for i in range(sizes):
+        for j in range(i + 1, sizes):
+            a, b = own[i], own[j]
+            dof, pair = (runs - 1) * (a + b) ** 2 / (a**2 + b**2), (a + b) / 2
+            if design == "shared":
+                within = np.var(rest[i] - rest[j], ddof=1) / 2
+                pair, dof = (within + pair * sizes / (sizes - 1)) / 2, (dof + runs - 1) / 2
+            want = swelled(pair / square, dof, 2.0 * (runs - 1), common)
+            assert (noise.swell[i, j], noise.dof[i, j]) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+def test_a_table_with_holes_is_least_squares_on_what_is_there(design):
+    noise, there = estimate(HOLES, design), ~np.isnan(HOLES)
+    at, y = np.argwhere(there), HOLES[there]
+    columns = [at[:, 0] == k for k in range(5)]
+    columns += [at[:, 1] == p for p in range(1, 4)] if design == "shared" else []
+    design_matrix = np.column_stack(columns).astype(float)
+    best, (rest,), rank, _ = np.linalg.lstsq(design_matrix, y, rcond=None)
+    nu, square = len(y) - rank, rest / (len(y) - rank)
+    means = best[:5] + (np.append(best[5:], 0).mean() if design == "shared" else 0)
+    assert (noise.nu, noise.sd) == (nu, pytest.approx(np.sqrt(square)))
+    np.testing.assert_allclose(noise.effects, means)
+    for i in range(5):
+        for j in range(i + 1, 5):
+            contrast = np.zeros(design_matrix.shape[1])
+            contrast[i], contrast[j] = 1, -1
+            variance = contrast @ np.linalg.inv(design_matrix.T @ design_matrix) @ contrast
+            assert noise.spread[i, j] == pytest.approx(variance / 2)
+            want = swelled(*own_pair(HOLES[i], HOLES[j], design, square), nu)
+            assert (noise.swell[i, j], noise.dof[i, j]) == pytest.approx(want)
+    np.testing.assert_allclose(np.diag(noise.spread), 1.0)
+
+
+def own_pair(first, second, design, square):
+    if design == "shared":
+        gap = (first - second)[~np.isnan(first - second)]
+        return np.var(gap, ddof=1) / (2 * square), len(gap) - 1.0, 2.0 * (len(gap) - 1)
+    parts = [v[~np.isnan(v)] for v in (first, second)]
+    errors = [np.var(v, ddof=1) / len(v) / square for v in parts]
+    dof = sum(errors) ** 2 / sum(e**2 / (len(v) - 1) for e, v in zip(errors, parts, strict=True))
+    return sum(errors) / sum(1 / len(v) for v in parts), dof, sum(len(v) - 1.0 for v in parts)
+
+
+def test_a_pair_with_a_single_run_takes_the_common_noise():
+    values = HOLES.copy()
+    values[0, 1:] = np.nan
+    noise = estimate(values, "separate")
+    assert (noise.swell[0, 1:] == 1).all()
+    assert (noise.dof[0, 1:] == noise.nu).all()
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+def test_tables_without_holes_agree_with_those_that_have_some(design):
+    """A column of nothing is no run: means, noise and precision are those of the complete table."""
+    more = np.column_stack([VALUES, np.full(5, np.nan)])
+    if design == "shared":
+        more = np.where(np.isnan(more), np.nan, more)
+    whole, holed = estimate(VALUES, "separate"), estimate(more, "separate")
+    np.testing.assert_allclose(holed.effects, whole.effects)
+    assert (holed.sd, holed.nu) == (pytest.approx(float(whole.sd)), whole.nu)
+    np.testing.assert_allclose(holed.spread[np.triu_indices(5, 1)], 1 / 4)
+
+
+def test_no_noise_at_all_still_divides():
+    noise = estimate(np.full((3, 2), 5.0), "separate")
+    assert 0 < float(noise.sd) < 1e-10
+    assert np.isfinite(noise.swell).all()
+
+
+def test_holes_are_handled_one_table_at_a_time():
+    with pytest.raises(ValueError, match="one table at a time"):
+        estimate(np.stack([HOLES, HOLES]), "separate")
