@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 from scipy.special import ndtr
 
+from scalefit.distributions import chi2_quantile, normal_density, t_quantile
 from scalefit.types import Floats, Mask
 
 from . import hayter
@@ -111,7 +111,7 @@ def falls(noise: Noise, sign: float = 1.0) -> Falls:
 
 def _pair_height(nu: float, alpha: float) -> float:
     """Critical height of one pair by itself: a t test in units of one mean's error."""
-    return float(np.sqrt(2) * stats.t.ppf(1 - alpha, nu))
+    return float(np.sqrt(2) * t_quantile(1 - alpha, nu))
 
 
 def passes(seen: Falls, alpha: float) -> Mask:
@@ -226,7 +226,7 @@ def _sure_rises(heights: Floats, nu: float, alpha: float) -> Floats:
     """
     groups = heights.shape[-1]
     gamma = _GAMMA * alpha
-    widest = np.sqrt(nu / stats.chi2.ppf(gamma, nu))
+    widest = np.sqrt(nu / chi2_quantile(gamma, nu))
     sure = np.nan_to_num(-heights - hayter.critical(groups, nu, gamma), nan=0.0)
     cost = np.maximum(sure, 0.0) / widest
     cost = np.where(np.triu(np.ones((groups, groups), dtype=bool), 1), cost, 0.0)
@@ -250,7 +250,7 @@ def _tail(path: Floats, height: Floats, nu: float) -> Floats:
 @lru_cache(maxsize=256)
 def _mixing(nu: float) -> tuple[Floats, Floats]:
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    return np.sqrt(stats.chi2.ppf((nodes + 1) / 2, nu) / nu), weights / 2
+    return np.sqrt(chi2_quantile((nodes + 1) / 2, nu) / nu), weights / 2
 
 
 def _stays(path: Floats, reach: Floats) -> Floats:
@@ -259,7 +259,7 @@ def _stays(path: Floats, reach: Floats) -> Floats:
     low, top = path.min(axis=-1) - 5.5, path.max(axis=-1) + 5.5
     grid = low[..., None] + (top - low)[..., None] * unit
     step = (top - low) / (_POINTS - 1)
-    density = stats.norm.pdf(grid - path[..., :1]) * np.ones_like(reach)[..., None]
+    density = normal_density(grid - path[..., :1]) * np.ones_like(reach)[..., None]
     for k in range(1, path.shape[-1]):
         centre = grid - path[..., k : k + 1]
         stay = ndtr(centre) - ndtr(centre - reach[..., None])

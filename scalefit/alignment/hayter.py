@@ -26,10 +26,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
+from scipy.special import ndtr
 
+from scalefit.distributions import chi2_quantile, normal_density
 from scalefit.types import Floats, Ints
 
 __all__ = ["cdf", "critical", "critical_many", "equivalent", "power", "sf", "sf_many"]
@@ -41,11 +42,11 @@ def _known(heights: Floats, means: Floats) -> Floats:
     """P(no fall above each height) for unit-variance normals with these means."""
     grid = np.linspace(means.min() - _REACH, means.max() + _REACH, _POINTS)
     step = grid[1] - grid[0]
-    density = np.repeat(stats.norm.pdf(grid - means[0])[None], len(heights), axis=0)
+    density = np.repeat(normal_density(grid - means[0])[None], len(heights), axis=0)
     for mean in means[1:]:
-        stay = stats.norm.cdf(grid - mean) - stats.norm.cdf(grid[None] - heights[:, None] - mean)
+        stay = ndtr(grid - mean) - ndtr(grid[None] - heights[:, None] - mean)
         below = np.cumsum(density, axis=1) * step - density * step / 2
-        density = density * stay + stats.norm.pdf(grid - mean) * below
+        density = density * stay + normal_density(grid - mean) * below
     return np.asarray(density.sum(axis=1) * step)
 
 
@@ -57,7 +58,7 @@ def _mixing(nu: float) -> tuple[Floats, Floats]:
     # Crowds the nodes at both ends, where few degrees of freedom put their long tail.
     quantile = share**2 * (3 - 2 * share)
     mass = weights / 2 * 6 * share * (1 - share)
-    return np.sqrt(stats.chi2.ppf(quantile, nu) / nu), mass
+    return np.sqrt(chi2_quantile(quantile, nu) / nu), mass
 
 
 @lru_cache(maxsize=64)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from scalefit.distributions import ranks
 from scalefit.errors import DesignError
 from scalefit.ingest import table_of
 from scalefit.result import Result, Row
@@ -168,8 +168,8 @@ def _sides(scores: Mapping[str, Similarity], corpora: list[Any]) -> list[tuple[s
 
 def _rank(score: Floats, gains: Floats, name: str) -> tuple[float, float]:
     """Spearman correlation and two-sided permutation p value (exact up to eight corpora)."""
-    near = stats.rankdata(score if name in _NEARER_IS_LARGER else -score)
-    worth = stats.rankdata(gains)
+    near = ranks(score if name in _NEARER_IS_LARGER else -score)
+    worth = ranks(gains)
     if np.ptp(near) == 0 or np.ptp(worth) == 0:
         return float("nan"), 1.0
     observed = float(np.corrcoef(near, worth)[0, 1])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from scalefit.distributions import f_tail, spearman
 from scalefit.errors import FitError
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.points import Points
@@ -194,10 +194,10 @@ def _bound_notes(solution: Solution) -> list[str]:
     x, y = solution.problem.inputs[0], solution.problem.y
     flat = at & {law.named("scale"), law.named("exponent")}
     if flat and law.falls is not None and len(law.inputs) == 1:
-        trend = stats.spearmanr(x, y)
-        if (trend.statistic > 0) == law.falls:
+        rho, p = spearman(x, y)
+        if (rho > 0) == law.falls:
             moves, other = ("falls", "rise") if law.falls else ("rises", "fall")
-            seen = f"the values {other}" if trend.pvalue < 0.05 else "the values show no trend"
+            seen = f"the values {other}" if p < 0.05 else "the values show no trend"
             return [
                 f"the law {law.name!r} only {moves} with {law.inputs[0]}, but {seen}: "
                 "it does not describe them and its parameters are not identified"
@@ -270,7 +270,7 @@ def _leave_one_out(solution: Solution, r: Array) -> NDArray[np.intp]:
     worst = int(np.argmin(rest))
     dof = n - 1 - p
     drop = float(np.sum(r**2) - rest[worst]) / max(rest[worst] / dof, 1e-300)
-    return np.array([worst] if stats.f.sf(drop, 1, dof) * n < 0.01 else [], dtype=np.intp)
+    return np.array([worst] if f_tail(drop, 1, dof) * n < 0.01 else [], dtype=np.intp)
 
 
 def _relative(before: float, after: float) -> float:

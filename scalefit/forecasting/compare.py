@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
+from scalefit.distributions import f_tail
 from scalefit.fitting import Fit
 from scalefit.fitting.goodness import sum_of_squares
 from scalefit.forecasting.backtest import Backtest
@@ -134,4 +134,4 @@ def _p(inner: Fit, outer: Fit) -> float:
     if more <= 0 or rest <= 0 or small <= 0:
         return float("nan")
     ratio = max(sum_of_squares(inner.solution) - small, 0.0) / more / (small / rest)
-    return float(f_distribution.sf(ratio, more, rest))
+    return float(f_tail(ratio, more, rest))

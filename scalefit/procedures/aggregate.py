@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
@@ -23,7 +23,7 @@ Statistic = Callable[[Floats], float]
 
 def interquartile_mean(scores: ArrayLike) -> float:
     """Mean of the middle half of all scores (Agarwal et al. 2021, NeurIPS, "rliable")."""
-    return float(stats.trim_mean(np.asarray(scores, dtype=float), 0.25, axis=None))
+    return float(scipy.stats.trim_mean(np.asarray(scores, dtype=float), 0.25, axis=None))
 
 
 def median_of_tasks(scores: ArrayLike) -> float:
@@ -68,7 +68,7 @@ def jackknife_t(scores: ArrayLike, statistic: Statistic, level: float = 0.95) ->
         raise DesignError(f"found {n} seeds; an aggregate's interval needs at least three")
     left = np.array([statistic(np.delete(x, i, axis=0)) for i in range(n)])
     error = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
-    point, half = statistic(x), float(stats.t.ppf((1 + level) / 2, n - 1)) * error
+    point, half = statistic(x), float(scipy.stats.t.ppf((1 + level) / 2, n - 1)) * error
     return Interval(point, point - half, point + half, level, "jackknife t over seeds")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
@@ -185,7 +185,7 @@ def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: 
         p, low, high = 1.0, -np.inf, np.inf
         notes.append(NO_SPREAD)
     notes += _few(a, b, pair, scope, per_example=method.startswith("crossed"))
-    half = stats.t.ppf((1 + asked.level) / 2, found.dof) + stats.t.ppf(0.8, found.dof)
+    half = scipy.stats.t.ppf((1 + asked.level) / 2, found.dof) + scipy.stats.t.ppf(0.8, found.dof)
     return Contrast(
         asked.metric, label, a.name, b.name, a.mean, b.mean,
         Interval(float(found.value), float(low), float(high), asked.level, method),
@@ -238,7 +238,7 @@ def _units(a: Side, b: Side) -> tuple[Side, Side, str, tuple[int, int]]:
         f"{a.name} against {b.name}: one run a side cannot be tested. Needed: two pretraining "
         "seeds a side (three to see anything but large differences), or scores per example. "
         f"The difference of {gap:.3g} could be chance wherever seeds have an SD above "
-        f"{gap / (stats.norm.ppf(0.975) * 2**0.5):.2g}"
+        f"{gap / (scipy.stats.norm.ppf(0.975) * 2**0.5):.2g}"
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -30,11 +30,11 @@ class Estimate:
     @property
     def p(self) -> Floats:
         """Two-sided p."""
-        return np.asarray(2 * stats.t.sf(np.abs(self.t), self.dof))
+        return np.asarray(2 * scipy.stats.t.sf(np.abs(self.t), self.dof))
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return Student's interval."""
-        half = stats.t.ppf((1 + level) / 2, self.dof) * np.sqrt(np.maximum(self.variance, 0))
+        half = scipy.stats.t.ppf((1 + level) / 2, self.dof) * np.sqrt(np.maximum(self.variance, 0))
         return self.value - half, self.value + half
 
 

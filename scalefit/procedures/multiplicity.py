@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from scalefit.types import Floats
 
@@ -56,4 +56,8 @@ def adjust(p: ArrayLike, method: str) -> Floats:
         raise ValueError(f"method is {method!r}; needed 'holm', 'bh' or 'none'")
     if method == "none" or not len(values):
         return values
-    return holm(values) if method == "holm" else np.asarray(stats.false_discovery_control(values))
+    return (
+        holm(values)
+        if method == "holm"
+        else np.asarray(scipy.stats.false_discovery_control(values))
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval, check_level
@@ -363,7 +363,7 @@ def _trend(x: Floats, y: Floats, level: float) -> tuple[Interval, Interval] | No
     slope = float(u @ y / (u @ u))
     dof = y.size - 2
     sd = float(np.sqrt(np.sum((y - y.mean() - slope * u) ** 2) / dof))
-    far = float(stats.t.ppf(0.5 + level / 2, dof)) * sd
+    far = float(scipy.stats.t.ppf(0.5 + level / 2, dof)) * sd
     ends = [(float(y.mean()), far / np.sqrt(y.size)), (slope, far / np.sqrt(float(u @ u)))]
     first, second = (Interval(v, v - d, v + d, level, "least squares in ln x") for v, d in ends)
     return first, second
@@ -375,7 +375,11 @@ def _outliers(inside: Sequence[Cell], column: str, sign: float) -> list[str]:
     for cell in inside:
         runs = [(p, f, v) for p, g in cell.runs.items() for f, v in g.items()]
         values = np.array([v for _, _, v in runs])
-        mad = float(stats.median_abs_deviation(values, scale="normal")) if values.size >= 6 else 0.0
+        mad = (
+            float(scipy.stats.median_abs_deviation(values, scale="normal"))
+            if values.size >= 6
+            else 0.0
+        )
         if mad == 0:
             continue
         middle = float(np.median(values))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from .estimate import satterthwaite
 
@@ -57,8 +58,8 @@ def superiority(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float = 0
         critical = float(np.quantile(null, level, method="higher"))
         method = "Brunner–Munzel, all permutations"
     else:
-        p = float(2 * stats.t.sf(abs(statistic), dof[0]))
-        critical, method = float(stats.t.ppf((1 + level) / 2, dof[0])), "Brunner–Munzel"
+        p = float(2 * scipy.stats.t.sf(abs(statistic), dof[0]))
+        critical, method = float(scipy.stats.t.ppf((1 + level) / 2, dof[0])), "Brunner–Munzel"
     low, high = _limits(point, error, critical, (n, m), level)
     return Superiority(point, low, high, p, method)
 
@@ -112,7 +113,7 @@ def _limits(
 
 
 def _newcombe(value: float, sizes: tuple[int, int], level: float) -> tuple[float, float]:
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(scipy.stats.norm.ppf((1 + level) / 2))
     n, m = sizes
     extra = (n + m) / 2 - 1
 

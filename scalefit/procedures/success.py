@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 from scipy.special import expit
 
 from scalefit.types import Floats
@@ -34,7 +34,7 @@ class Success:
         design = np.column_stack([np.ones(u.size), u])
         logit = design @ np.array([self.middle, self.slope])
         sd = np.sqrt(np.maximum((design @ self.covariance * design).sum(1), 0.0))
-        far = float(stats.norm.ppf(0.5 + level / 2)) * sd
+        far = float(scipy.stats.norm.ppf(0.5 + level / 2)) * sd
         return expit(logit), expit(logit - far), expit(logit + far)
 
     @property

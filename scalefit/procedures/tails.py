@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
@@ -88,7 +88,7 @@ def default_threshold(runs: Floats, sign: float) -> float | None:
     if len(runs) < RUNS_FOR_MAD:
         return None
     middle = float(np.median(runs))
-    mad = float(stats.median_abs_deviation(runs, scale="normal"))
+    mad = float(scipy.stats.median_abs_deviation(runs, scale="normal"))
     return middle - sign * FAILED_MADS * mad if mad > 0 else None
 
 
@@ -102,8 +102,8 @@ def failure_probability(failed: Sequence[NDArray[np.bool_]], level: float = 0.95
     n, rate = len(flags), float(flags.mean())
     size = n / design_effect(failed)
     hits, tail = rate * size, (1 - level) / 2
-    low = float(stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
+    low = float(scipy.stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
+    high = float(scipy.stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
     return Interval(rate, low, high, level, f"Clopper–Pearson, {size:.3g} effective of {n} runs")
 
 
@@ -144,8 +144,8 @@ def quantile(runs: Floats, q: float, level: float = 0.95) -> Interval:
     n, tail = len(x), (1 - level) / 2
     if not n or not 0 < q < 1:
         raise DesignError(f"found {n} runs and q = {q}; needed a run and 0 < q < 1")
-    lower = int(stats.binom.ppf(tail, n, q))
-    upper = int(stats.binom.ppf(1 - tail, n, q)) + 1
+    lower = int(scipy.stats.binom.ppf(tail, n, q))
+    upper = int(scipy.stats.binom.ppf(1 - tail, n, q)) + 1
     low = x[lower - 1] if lower >= 1 else -np.inf
     high = x[upper - 1] if upper <= n else np.inf
     point = float(np.quantile(x, q))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from scalefit.distributions import chi2_quantile, f_quantile, f_tail
 
 from .anova import FINETUNE, PRETRAIN, MeanSquares
 
@@ -25,7 +26,7 @@ DRAWS = 20_000
 def chi_square(ms: Floats, dof: float, level: float = 0.95) -> Limits:
     """Exact interval for the expectation of one mean square."""
     tail = (1 - level) / 2
-    up, down = (float(stats.chi2.ppf(q, dof)) / dof for q in (1 - tail, tail))
+    up, down = (float(chi2_quantile(q, dof)) / dof for q in (1 - tail, tail))
     return ms / up, ms / down
 
 
@@ -40,9 +41,9 @@ class _Tail:
 
 
 def _constants(n1: float, n2: float, tail: float) -> _Tail:
-    g = tuple(1 - n / stats.chi2.ppf(1 - tail, n) for n in (n1, n2))
-    h = tuple(n / stats.chi2.ppf(tail, n) - 1 for n in (n1, n2))
-    up, down = stats.f.ppf(1 - tail, n1, n2), stats.f.ppf(tail, n1, n2)
+    g = tuple(1 - n / chi2_quantile(1 - tail, n) for n in (n1, n2))
+    h = tuple(n / chi2_quantile(tail, n) - 1 for n in (n1, n2))
+    up, down = f_quantile(1 - tail, n1, n2), f_quantile(tail, n1, n2)
     g12 = ((up - 1) ** 2 - g[0] ** 2 * up**2 - h[1] ** 2) / up
     h12 = ((1 - down) ** 2 - h[0] ** 2 * down**2 - g[1] ** 2) / down
     return _Tail((g[0], g[1]), (h[0], h[1]), float(g12), float(h12))
@@ -83,8 +84,8 @@ def williams_tukey(
     ratio = ms[0] / ms[1]
     ends = []
     for q in (1 - tail, tail):
-        scale = ms[0] * dof[0] / stats.chi2.ppf(q, dof[0])
-        ends.append(scale * (1 - stats.f.ppf(q, *dof) / ratio))
+        scale = ms[0] * dof[0] / chi2_quantile(q, dof[0])
+        ends.append(scale * (1 - f_quantile(q, *dof) / ratio))
     return ends[0], ends[1]
 
 
@@ -125,7 +126,7 @@ def icc(squares: MeanSquares, level: float = 0.95) -> tuple[Floats, Floats, Floa
     """
     size, tail = squares.size, (1 - level) / 2
     between, within = squares.of(PRETRAIN), squares.of(FINETUNE)
-    quantiles = [float(stats.f.ppf(q, *squares.dof)) for q in (1 - tail, tail)]
+    quantiles = [float(f_quantile(q, *squares.dof)) for q in (1 - tail, tail)]
     scaled = [between / q for q in (1.0, *quantiles)]
     with np.errstate(invalid="ignore"):
         point, low, high = ((b - within) / (b + (size - 1) * within) for b in scaled)
@@ -138,4 +139,4 @@ def f_test(squares: MeanSquares, upper: str, lower: str) -> tuple[float, float, 
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = float(np.divide(squares.values[..., i], squares.values[..., j]))
     dof = float(squares.dof[i]), float(squares.dof[j])
-    return ratio, *dof, float(stats.f.sf(ratio, *dof))
+    return ratio, *dof, float(f_tail(ratio, *dof))

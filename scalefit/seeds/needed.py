@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
+from scalefit.distributions import chi2_quantile
 from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
 from scalefit.result import Result, Row
@@ -192,7 +193,7 @@ class Pilot:
         other = spread.finetune * (1 / finetune - 1 / self.finetune)
         spreads = seen**2 / self.between + other**2 / self.within
         dof = max((seen + other) ** 2 / spreads, 1.0) if spreads > 0 else self.between
-        return np.asarray(dof / stats.chi2.ppf(_SHARES, dof))
+        return np.asarray(dof / chi2_quantile(_SHARES, dof))
 
 
 @dataclass(frozen=True)
@@ -227,11 +228,11 @@ class _Asked:
         multiples = self.pilot.multiples(spread, finetune)
         if self.kind != "difference":
             return max(float(np.quantile(multiples, power)), 1.0)
-        z = stats.norm.ppf((1 + level) / 2)
-        shift = (z + stats.norm.ppf(power)) / np.sqrt(multiples)
+        z = special.ndtri((1 + level) / 2)
+        shift = (z + special.ndtri(power)) / np.sqrt(multiples)
 
         def short(root: float) -> float:
-            return power - float(np.mean(stats.norm.sf(z - root * shift)))
+            return power - float(np.mean(special.ndtr(root * shift - z)))
 
         return float(optimize.brentq(short, 0.5, 50.0)) ** 2
 

@@ -7,7 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
+
+from scalefit.distributions import chi2_quantile, t_quantile
 
 Floats = NDArray[np.float64]
 _NODES = 24
@@ -29,7 +31,7 @@ def welch_power(effect: float, seeds: int, level: float = 0.95) -> float:
     half = (seeds - 1) / 2
     nodes, weights = special.roots_jacobi(_NODES, half - 1, half - 1)
     r = (nodes + 1) / 2
-    critical = stats.t.ppf((1 + level) / 2, (seeds - 1) / (r**2 + (1 - r) ** 2))
+    critical = t_quantile((1 + level) / 2, (seeds - 1) / (r**2 + (1 - r) ** 2))
     shift = float(effect * np.sqrt(seeds / 2))
     reject = two_sided(critical, 2 * (seeds - 1), shift)
     return float(reject @ weights / weights.sum())
@@ -47,12 +49,12 @@ def two_sided(critical: ArrayLike, dof: float, shift: float) -> Floats:
 
 @lru_cache(maxsize=2048)
 def _spreads(dof: float) -> Floats:
-    return np.asarray(np.sqrt(stats.chi2.ppf((np.arange(400) + 0.5) / 400, dof) / dof))
+    return np.asarray(np.sqrt(chi2_quantile((np.arange(400) + 0.5) / 400, dof) / dof))
 
 
 def paired_power(effect: float, seeds: int, level: float = 0.95) -> float:
     """Power of the paired two-sided t-test; effect over the SD of one pair's difference."""
-    critical, shift = stats.t.ppf((1 + level) / 2, seeds - 1), effect * np.sqrt(seeds)
+    critical, shift = t_quantile((1 + level) / 2, seeds - 1), effect * np.sqrt(seeds)
     return float(two_sided(critical, seeds - 1, float(shift)))
 
 
@@ -68,8 +70,8 @@ def scaled_assurance(half: float, error: float, dof: float, level: float = 0.95)
     """Probability that ``t · s`` stays below ``half`` where s² ~ error² χ²/dof."""
     if error == 0:
         return 1.0
-    t = stats.t.ppf((1 + level) / 2, dof)
-    return float(stats.chi2.cdf(dof * (half / (t * error)) ** 2, dof))
+    t = t_quantile((1 + level) / 2, dof)
+    return float(special.chdtr(dof, dof * (half / (t * error)) ** 2))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
@@ -175,7 +175,11 @@ def _rough(usable: Sequence[Cell]) -> tuple[str, ...]:
     notes = []
     several = [c.means - np.median(c.means) for c in usable if c.pretrain > 1]
     if len(several) > 1 and float(np.mean([len(s) > 2 for s in several])) == 1:
-        p = float(stats.levene(*several).pvalue) if np.ptp(np.concatenate(several)) > 0 else 1.0
+        p = (
+            float(scipy.stats.levene(*several).pvalue)
+            if np.ptp(np.concatenate(several)) > 0
+            else 1.0
+        )
         if p < 0.05:
             notes.append(
                 f"cells differ in seed noise (p = {p:.2g}): the components are their average, and "

@@ -52,8 +52,8 @@ class Draft:
         self, rows: Mask, column: str, found: Callable[[int], str], needed: str, hint: str = ""
     ) -> None:
         """Note a problem for every marked row; ``found`` words its cell."""
-        for i in np.flatnonzero(rows):
-            self.problems.append(Problem(self.label(int(i)), column, found(int(i)), needed, hint))
+        for i in np.flatnonzero(rows).tolist():
+            self.problems.append(Problem(self.label(i), column, found(i), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import narwhals as nw
 import pandas as pd
 
 
@@ -24,6 +23,8 @@ def as_pandas(data: Any) -> pd.DataFrame | None:
     """
     if isinstance(data, pd.DataFrame):
         return data  # as it is: other libraries have no index and no levels of columns
+    import narwhals as nw  # here, for most tables need none of it
+
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()

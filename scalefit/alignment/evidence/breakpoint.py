@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
 from scalefit.alignment.quality_laws import LawFit, shapes
+from scalefit.distributions import t_quantile
 from scalefit.types import Floats
 
 from .piece import Piece, tokens
@@ -71,7 +71,7 @@ def find_break(
     variance = noise.sd**2
     statistic = gain.max() / variance
     null = _null(law.fitted * root, laws, bends, noise)
-    near = places[gain >= gain.max() - variance * float(stats.t.ppf(1 - alpha / 2, noise.nu)) ** 2]
+    near = places[gain >= gain.max() - variance * float(t_quantile(1 - alpha / 2, noise.nu)) ** 2]
     best = places[int(np.argmax(gain))]
     return Break(
         size=float(np.exp(best)),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
+from scalefit.distributions import t_quantile, t_tail
 from scalefit.types import Floats
 
 from .piece import Piece
@@ -63,15 +63,15 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
     error = np.sqrt(first + second)
     df = (first + second) ** 2 / (first**2 / nu + second**2 / mu)
     t = float(gains[-1] / max(error, 1e-12))
-    reach = float(error * stats.t.ppf(1 - alpha, df))
+    reach = float(error * t_quantile(1 - alpha, df))
     return Gain(
         baseline=float(curve.baseline.mean()),
         runs=len(curve.baseline),
         gains=gains,
         low=float(gains[-1]) - reach,
         high=float(gains[-1]) + reach,
-        p_harm=float(stats.t.cdf(t, df)),
-        p_help=float(stats.t.sf(t, df)),
+        p_harm=float(t_tail(-t, df)),
+        p_help=float(t_tail(t, df)),
     )
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
 from scalefit.alignment.quality_laws import CurveLaws, shapes
+from scalefit.distributions import t_quantile
 from scalefit.types import Floats, Mask
 
 from .piece import Piece
@@ -78,7 +78,7 @@ def held_out(
     y, kept = sign * curve.means, laws.kept
     best = min(laws.smaller, key=lambda fit: fit.rss)
     predicted = best.at(curve.sizes[kept:])
-    reach = float(stats.t.ppf((1 + level) / 2, noise.nu))
+    reach = float(t_quantile((1 + level) / 2, noise.nu))
     budget = best.rss + (reach * noise.sd) ** 2
     ends = [_profile(fit.law, curve, y[:kept], budget) for fit in laws.smaller]
     low = np.minimum(np.min([e[0] for e in ends], axis=0), predicted)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
 from scalefit.alignment.quality_laws import CurveLaws, LawFit
+from scalefit.distributions import f_tail
 from scalefit.types import Floats
 
 from .piece import Piece
@@ -66,7 +66,7 @@ def _misfit(fit: LawFit, curve: Curve, y: Floats, noise: RunNoise) -> Misfit:
     worst = int(np.argmax(np.abs(y - fit.fitted)))
     p = float("nan")
     if spare > 0 and curve.level != "single":
-        p = float(stats.f.sf(fit.rss / spare / noise.sd**2, spare, noise.nu))
+        p = float(f_tail(fit.rss / spare / noise.sd**2, spare, noise.nu))
     plain = float(((y - fit.fitted) ** 2).sum())
     return Misfit(
         law=fit.law,

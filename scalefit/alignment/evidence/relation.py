@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from scalefit.alignment.curve import Curve, common
 from scalefit.alignment.margin import Scale
+from scalefit.distributions import spearman
 from scalefit.types import Floats, Mask
 
 from .piece import Piece, tokens
@@ -76,7 +76,7 @@ def relate(quality: Curve, loss: Curve, sign: float) -> Relation | None:
         slopes=slopes,
         misleading=(nats > 0) & (gained < 0),
         turn=float(quality.sizes[at][best]) if turned else None,
-        rank=float(stats.spearmanr(sign * q, -l_).statistic) if varied else float("nan"),
+        rank=spearman(sign * q, -l_)[0] if varied else float("nan"),
         gordon=gordon,
         residual=residual,
     )

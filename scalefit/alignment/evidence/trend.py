@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise
+from scalefit.distributions import t_tail
 from scalefit.types import Floats
 
 from .piece import Piece
@@ -54,7 +54,7 @@ def trend_of(curve: Curve, sign: float, noise: RunNoise) -> Trend | None:
     else:
         variance, nu = _over_sizes(curve, weights, noise)
     t = slope / max(np.sqrt(variance), 1e-12)
-    return Trend(slope * float(np.log(10)), float(stats.t.sf(t, nu)))
+    return Trend(slope * float(np.log(10)), float(t_tail(t, nu)))
 
 
 def _over_runs(values: Floats, weights: Floats) -> tuple[float, float]:

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
+from scalefit.distributions import chi2_quantile
 from scalefit.forecasting.losses.batch import Batch
 from scalefit.forecasting.losses.doubt import Doubt, residual_likelihood
 from scalefit.forecasting.losses.shapes import Falling
@@ -165,10 +167,10 @@ class Proposal:
 @cache
 def _clouds(d: int) -> tuple[Floats, Floats]:
     """Return standard points of all rounds, (ROUNDS, SCOUTS, d): normal, and with Student's tails."""
-    sequence = stats.qmc.Sobol(d + 1, seed=7).random(ROUNDS * SCOUTS)
+    sequence = scipy.stats.qmc.Sobol(d + 1, seed=7).random(ROUNDS * SCOUTS)
     sequence = np.clip(sequence, 1e-6, 1 - 1e-6)
     normal = special.ndtri(sequence[:, :d])
-    heavy = normal * np.sqrt(FREEDOM / stats.chi2.ppf(sequence[:, d:], FREEDOM))
+    heavy = normal * np.sqrt(FREEDOM / chi2_quantile(sequence[:, d:], FREEDOM))
     return normal.reshape(ROUNDS, SCOUTS, d), heavy.reshape(ROUNDS, SCOUTS, d)
 
 
