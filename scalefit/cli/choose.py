@@ -28,6 +28,13 @@ def rank(
         float | None, typer.Option(help="Or a value to be reached with the fewest tokens.")
     ] = None,
     over: Over = "corpus",
+    mixture: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mixture",
+            help="Column of mixture ratios, or CORPUS=RATIO, repeated: ratios between are ranked too.",
+        ),
+    ] = None,
     cost: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,7 +52,7 @@ def rank(
 
     if (at is None) == (target is None):
         raise DomainError("say what they are ranked by: --at 1B (a size) or --target 30 (tokens)")
-    size, costs = _size(at), _cost(cost)
+    size, costs, ratios = _size(at), _cost(cost), _mixture(mixture)
     table = source.table(metric)
     with doing("forecasting every curve, ranking"):
         ranking = sf.rank(
@@ -54,6 +61,7 @@ def rank(
             at=size,
             target=target,
             over=over,
+            mixture=ratios,
             cost=costs,
             by=_io.names(by),
             level=level,
@@ -70,6 +78,15 @@ def _cost(options: list[str] | None) -> float | dict[str, float] | None:
     if len(options) == 1 and "=" not in options[0]:
         return _io.numbers(options[0], "--cost")[0]
     return {k: _io.numbers(v, "--cost")[0] for k, v in _io.pairs(options, "--cost").items()}
+
+
+def _mixture(options: list[str] | None) -> str | dict[str, float] | None:
+    """Turn ``["mix_fr"]`` into a column and ``["fr=1", "half=0.5"]`` into a mapping."""
+    if not options:
+        return None
+    if len(options) == 1 and "=" not in options[0]:
+        return options[0]
+    return {k: _io.numbers(v, "--mixture")[0] for k, v in _io.pairs(options, "--mixture").items()}
 
 
 def value(

@@ -1,9 +1,8 @@
 """Which of several corpora is best where nobody has measured: chances, what a wrong choice costs, where curves cross.
 
-The highest of several noisy forecasts is too high: it was picked for its luck too. Forecasts of one setting are
-therefore drawn towards each other as far as their own spread says that they differ by chance (empirical Bayes), and
-what is said of the chosen one is right for a chosen one. What corpora share (the test set, a plateau that all of them
-reach) cancels in their differences: it enters as one draw for all.
+The highest of several noisy forecasts is too high: it was picked for its luck too. Differences within a setting
+therefore come from a model of how corpora part (``parting``), which draws them together as far as chance explains
+their spread; the level that all share comes from their forecasts, as one draw for all.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from scalefit.types import Floats
 from scalefit.units import format_count, short
 
 DRAWS = 4000
+MOST_SHARED = 0.95
 
 
 @dataclass(frozen=True)
@@ -211,76 +211,43 @@ class Rankings(Results[Ranking]):
         return tuple(ranking.verdict for ranking in self) if len(self) > 1 else ()
 
 
-def draws_of(
-    said: Sequence[Predictive], shared: float, seed: int, bend: float = np.inf, draws: int = DRAWS
-) -> Floats:
-    """Draw values of several corpora at the sizes of their predictives: (C, draws, Q).
+def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = DRAWS) -> Floats:
+    """Draw values of corpora, one predictive of one size each, whose errors have a correlation: (C, draws)."""
+    rng = np.random.default_rng(seed)
+    own = rng.standard_normal((len(said), draws))
+    place = ndtr(np.sqrt(shared) * rng.standard_normal(draws) + np.sqrt(1 - shared) * own)
+    return np.array(
+        [np.interp(p, s.probabilities, s.values[:, 0]) for p, s in zip(place, said, strict=True)]
+    )
 
-    Parameters
-    ----------
-    said : sequence of Predictive
-        One a corpus, all at the same Q sizes.
-    shared : float
-        Correlation of the corpora's forecast errors, 0 to 1.
-    seed : int
-        One seed gives the same draws everywhere.
-    bend : float
-        Over how much of ln size an error changes: with infinity a curve that ends high is high all along.
 
-    Notes
-    -----
-    Errors are smooth in ln size, a Gaussian process with the squared exponential kernel. A curve that is measured at
-    both ends may be too high at one and too low at the other: were its errors one number, crossings would be too sure.
+def around(said: Sequence[Predictive], own: Floats, logs: bool, seed: int) -> Floats:
+    """Draw values of corpora at one size: what they share, from their forecasts, and their own parts (C, draws).
+
+    The forecasts' doubt is that of both together; what the own parts do not use of it is common to all.
     """
-    rng, u = np.random.default_rng(seed), np.log(said[0].x)
-    kernel = np.exp(-0.5 * ((u[:, None] - u) / bend) ** 2)
-    values, vectors = np.linalg.eigh(kernel)
-    path = vectors * np.sqrt(np.maximum(values, 0.0))
-    common = rng.standard_normal((draws, u.size)) @ path.T
-    out = np.empty((len(said), draws, u.size))
-    for i, one in enumerate(said):
-        own = rng.standard_normal((draws, u.size)) @ path.T
-        place = ndtr(np.sqrt(shared) * common + np.sqrt(1 - shared) * own)
-        for q in range(u.size):
-            out[i, :, q] = np.interp(place[:, q], one.probabilities, one.values[:, q])
-    return out
+    values = np.array([s.values[:, 0] for s in said])
+    values = np.log(np.maximum(values, 1e-12)) if logs else values
+    middle = np.array(
+        [np.interp(0.5, s.probabilities, v) for s, v in zip(said, values, strict=True)]
+    )
+    away = (values - middle[:, None]).mean(axis=0)
+    place = ndtr(np.random.default_rng(seed).standard_normal(own.shape[1]))
+    common = np.interp(place, said[0].probabilities, away) * np.sqrt(shared_by(said, own, logs))
+    drawn = middle.mean() - np.median(own, axis=1).mean() + common + own
+    return np.asarray(np.exp(drawn) if logs else drawn)
 
 
-def drawn_together(values: Floats, shared: float = 0.0, seed: int = 0) -> Floats:
-    """Shrink draws (C, draws) of several corpora towards each other as far as chance explains their spread.
-
-    Notes
-    -----
-    Hierarchical Bayes: means m_i with variances v_i (what is shared cancels and does not count) about a common mean
-    with standard deviation τ, both with flat priors; τ is drawn from its posterior on a grid, so that a spread which
-    chance could explain is not taken for none. A draw moves to m + (1 − B_i)(x − m) with B_i = v_i/(v_i + τ²).
-    Source: Gelman et al., Bayesian Data Analysis, section 5.4. Two corpora are left as they are: nothing tells their
-    spread from chance.
-    """
-    count, draws = values.shape
-    if count < 3:
-        return values
-    centre, variance = values.mean(axis=1), values.var(axis=1) * (1 - shared) + 1e-12
-    between = _between(centre, variance, draws, seed)
-    weights = 1 / (variance[:, None] + between)
-    total = weights.sum(axis=0)
-    middle = (weights * centre[:, None]).sum(axis=0) / total
-    middle = middle + np.random.default_rng(seed + 1).standard_normal(draws) / np.sqrt(total)
-    keep = between / (variance[:, None] + between)
-    moved = middle + keep * (centre[:, None] - middle)
-    return np.asarray(moved + np.sqrt(keep) * (values - centre[:, None]))
-
-
-def _between(centre: Floats, variance: Floats, draws: int, seed: int) -> Floats:
-    """Draw the variance between corpora from its posterior: (draws,)."""
-    largest = 3.0 * float(np.ptp(centre)) + 3.0 * float(np.sqrt(variance.mean()))
-    tau = largest * (np.arange(200) + 0.5) / 200
-    weights = 1 / (variance[:, None] + tau**2)
-    middle = (weights * centre[:, None]).sum(axis=0) / weights.sum(axis=0)
-    misfit = (weights * (centre[:, None] - middle) ** 2).sum(axis=0)
-    log_p = 0.5 * np.log(weights).sum(axis=0) - 0.5 * np.log(weights.sum(axis=0)) - 0.5 * misfit
-    p = np.exp(log_p - log_p.max())
-    return np.asarray(np.random.default_rng(seed).choice(tau, draws, p=p / p.sum()) ** 2)
+def shared_by(said: Sequence[Predictive], own: Floats, logs: bool) -> float:
+    """Return the share of the forecasts' variance at one size that corpora have in common."""
+    values = np.array([s.values[:, 0] for s in said])
+    values = np.log(np.maximum(values, 1e-12)) if logs else values
+    ends = np.array(
+        [np.interp([0.1, 0.9], s.probabilities, v) for s, v in zip(said, values, strict=True)]
+    )
+    mine = np.diff(np.quantile(own, [0.1, 0.9], axis=1), axis=0)[0]
+    whole = float(np.mean((ends[:, 1] - ends[:, 0]) ** 2))
+    return float(np.clip(1 - np.mean(mine**2) / max(whole, 1e-24), 0.0, MOST_SHARED))
 
 
 def standings(

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.corpora.ranking import drawn_together, draws_of
+from scalefit.corpora.parting import parting
+from scalefit.corpora.ranking import DRAWS
 from scalefit.doors.curves import asked
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
@@ -17,13 +18,14 @@ from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.planning.plan import Plan, Step
-from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
 Goal = Literal["best", "tokens"]
 Cost = Callable[[Mapping[str, Any], float], float] | float | None
 BEYOND = (2.0, 4.0, 10.0)  # candidate sizes, in multiples of the largest
+CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
+TRIED, DOUBTS = 200, 200  # outcomes, and what is still in doubt after each
 OUTCOMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a candidate's result is tried
 
 
@@ -46,9 +48,9 @@ def plan(
 ) -> Plan:
     """Say which run (whose curve, at which size) to do next.
 
-    Every candidate's result is tried at several quantiles of its forecast; the table's forecasts are made again
-    with it, and the goal is looked at anew. Candidates are a further seed at the largest size, and sizes 2, 4 and
-    10 times beyond.
+    Every candidate's result is tried, and the goal is looked at anew with it. For a choice, candidates are a further
+    seed of one corpus at a measured size, and all contenders at a size 2, 4 or 10 times beyond; for tokens, a seed at
+    the largest size or a size beyond, of one corpus.
 
     Parameters
     ----------
@@ -93,41 +95,21 @@ def plan(
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     name, mixtures = what.metric, what.curves.mixtures()
     _one_setting(mixtures, over, goal)
-    curves = [m.series for m in mixtures]
-    engine, rises = engine_for(name), metric_of(name).direction != "-"
     if goal == "tokens":
         if target is None:
             raise DomainError(
                 "goal='tokens' needs a target: the value that the tokens are asked for"
             )
         check_target(target, name, values_of(mixtures))
-        state, question = _certainty_of_tokens(engine, target, rises), f"tokens for {target:g}"
+        now, steps = float("nan"), _steps_for_tokens(mixtures, target, cost, budget)
+        question = f"tokens for {target:g}"
     else:
-        size = sizes_of(at)[0] if at is not None else 10 * max(float(c.x[-1]) for c in curves)
-        state, question = (
-            _certainty_of_choice(engine, size, rises, seed),
-            f"best at {format_count(size)}",
-        )
-    now = state(curves)
-    steps = []
-    for i, mixture in enumerate(mixtures):
-        for size_ in (float(curves[i].x[-1]), *(t * float(curves[i].x[-1]) for t in BEYOND)):
-            price = _price(cost, mixture.group, size_)
-            if price <= budget:
-                after = _after(mixtures, i, size_, state)
-                steps.append(
-                    Step(dict(mixture.group), size_, size_ in curves[i].x, price, now, after)
-                )
+        largest = max(float(m.series.x[-1]) for m in mixtures)
+        size = sizes_of(at)[0] if at is not None else 10 * largest
+        now, steps = _steps_for_choice(mixtures, size, over, cost, budget, seed)
+        question = f"best at {format_count(size)}"
     ranked = tuple(sorted(steps, key=lambda s: -s.worth))
-    return Plan(
-        goal,
-        question,
-        ranked,
-        now if goal == "best" else float("nan"),
-        enough,
-        float(budget),
-        what.notes,
-    )
+    return Plan(goal, question, ranked, now, enough, float(budget), what.notes)
 
 
 def _one_setting(mixtures: Sequence[Mixture], over: str, goal: Goal) -> None:
@@ -139,23 +121,78 @@ def _one_setting(mixtures: Sequence[Mixture], over: str, goal: Goal) -> None:
         )
 
 
+def _steps_for_choice(
+    mixtures: Sequence[Mixture], size: float, over: str, cost: Cost, budget: float, seed: int
+) -> tuple[float, list[Step]]:
+    """Return P(right choice) at a size and what every affordable run would make of it.
+
+    A further seed of one corpus at a measured size says how it differs from the others; a new size says so only where
+    the contenders are all run there.
+    """
+    part = parting([m.series for m in mixtures], logs=not mixtures[0].rises)
+    if part is None:
+        raise DesignError(
+            "corpora share fewer than two sizes, so nothing tells how they differ; measure them at the same sizes"
+        )
+    sign = 1.0 if mixtures[0].rises else -1.0
+    final = sign * part.draws(np.array([size]), DRAWS, seed)[:, :, 0]
+    chance = np.bincount(final.argmax(axis=0), minlength=len(mixtures)) / DRAWS
+    contenders = np.flatnonzero(chance >= CONTENDS)
+    largest = max(float(m.series.x[-1]) for m in mixtures)
+    runs = [(np.array([i]), float(x)) for i, m in enumerate(mixtures) for x in m.series.x]
+    if contenders.size > 1:
+        runs += [(contenders, t * largest) for t in BEYOND]
+    steps = []
+    for who, where in runs:
+        price = sum(_price(cost, mixtures[i].group, where) for i in who)
+        if price <= budget:
+            both = sign * part.draws(np.array([where, size]), DRAWS, seed)
+            after = _certainty_after(both[who, :, 0], both[:, :, 1], part.noise_sd, seed)
+            group = {
+                **mixtures[who[0]].group,
+                over: " and ".join(str(mixtures[i].group[over]) for i in who),
+            }
+            steps.append(Step(group, where, who.size == 1, price, float(chance.max()), after))
+    return float(chance.max()), steps
+
+
+def _certainty_after(seen: Floats, final: Floats, noise: float, seed: int) -> float:
+    """Return P(right choice) expected after runs of some corpora, whose means and whose final values were drawn.
+
+    Draws of both stand for an experiment each: final values regressed on what the runs would show give what would be
+    believed then, and the residuals what would still be doubted (Strong, Oakley & Brennan 2014, doi
+    10.1177/0272989X13505910). No table is forecast again.
+    """
+    rng = np.random.default_rng(seed)
+    shown = seen + noise * rng.standard_normal(seen.shape)
+    if len(shown) > 1:
+        shown = shown - shown.mean(axis=0)  # a new size: its level is unknown
+    design = np.vstack([np.ones(shown.shape[1]), shown, shown**2]).T
+    believed = design @ np.linalg.lstsq(design, final.T, rcond=None)[0]
+    doubt = (final.T - believed)[rng.choice(len(believed), DOUBTS)]
+    tried = believed[rng.choice(len(believed), TRIED)]
+    winner = (tried[:, None] + doubt).argmax(axis=2)
+    each = (winner[..., None] == np.arange(final.shape[0])).mean(axis=1)
+    return float(each.max(axis=1).mean())
+
+
+def _steps_for_tokens(
+    mixtures: Sequence[Mixture], target: float, cost: Cost, budget: float
+) -> list[Step]:
+    """Return what every affordable run would make of the tokens: a further seed at the largest size, or a new size."""
+    state = _certainty_of_tokens(engine_for(mixtures[0].metric), target, mixtures[0].rises)
+    now, steps = state([m.series for m in mixtures]), []
+    for i, mixture in enumerate(mixtures):
+        largest = float(mixture.series.x[-1])
+        for size in (largest, *(t * largest for t in BEYOND)):
+            price = _price(cost, mixture.group, size)
+            if price <= budget:
+                after = _after(mixtures, i, size, state)
+                steps.append(Step(dict(mixture.group), size, size == largest, price, now, after))
+    return steps
+
+
 State = Callable[[Sequence[Series]], float]
-
-
-def _certainty_of_choice(engine: Engine, size: float, rises: bool, seed: int) -> State:
-    """Return what gives P(the choice is right) at a size for a set of curves."""
-
-    def state(curves: Sequence[Series]) -> float:
-        if any(size <= c.x[-1] for c in curves):
-            beyond = [np.array([max(size, float(c.x[-1]) * 1.0001)]) for c in curves]
-        else:
-            beyond = [np.array([size])] * len(curves)
-        said = engine.forecast(curves, beyond, engine.learn(curves), "mean")
-        values = drawn_together(draws_of(said, 0.0, seed)[:, :, 0])
-        best = values.argmax(axis=0) if rises else values.argmin(axis=0)
-        return float(np.bincount(best, minlength=len(curves)).max() / best.size)
-
-    return state
 
 
 def _certainty_of_tokens(engine: Engine, target: float, rises: bool) -> State:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from scalefit.corpora.blends import blended, check_ratios, fine
+from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import (
+    DRAWS,
+    Crossing,
     Ranking,
     Rankings,
+    around,
     crossing,
-    drawn_together,
     draws_of,
+    shared_by,
     standings,
 )
 from scalefit.doors.curves import Asked, asked
 from scalefit.doors.flags import Flag, flags
 from scalefit.doors.forecast import sizes_of
-from scalefit.errors import DesignError, DomainError, ExecutorError, ScalefitError
-from scalefit.executors import Each, Workers, working
-from scalefit.forecasting.backtest import run_backtest
+from scalefit.errors import DesignError, DomainError
+from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import check_target
-from scalefit.forecasting.forecasters import mixture_forecaster
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.groups import group_name
@@ -32,8 +36,8 @@ from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
 Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
-MOST_SHARED = 0.9
-STIFF = 3.0  # errors of a curve bend over so many times its measured range: then crossings hold (benchmarks/choices.py)
+SHARED = 0.7  # of the doubt of corpora that share no sizes, as in the lab's settings (benchmarks/choices.py)
+NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
 
@@ -44,6 +48,7 @@ def rank(
     at: float | str | None = None,
     target: float | None = None,
     over: str = "corpus",
+    mixture: str | Mapping[str, float] | None = None,
     cost: Cost = None,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
@@ -65,6 +70,8 @@ def rank(
         Or a value to be reached with the fewest tokens. Give one of the two.
     over : str
         Column of what is ranked.
+    mixture : column or mapping, optional
+        Column of mixture ratios (0 to 1), or corpus -> ratio: ratios between the measured ones are ranked too.
     cost : number, mapping or function, optional
         Cost a token, the same for all or one a corpus, or ``cost(corpus, tokens)``; ranks a target by cost.
     where, by, mapping, allow
@@ -85,7 +92,7 @@ def rank(
     Raises
     ------
     DesignError
-        No setting has two corpora with a forecast.
+        No setting has two corpora with a forecast, or three mixture ratios.
     DomainError
         Neither or both of ``at`` and ``target``, a size below the measured ones, a cost that is none.
 
@@ -107,7 +114,11 @@ def rank(
             "say what they are ranked by: at='1B' (a pretraining size) or target=30 (tokens for it)"
         )
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    question = RankedBy(None if at is None else sizes_of(at)[0], target, over, cost, level, seed)
+    if isinstance(mixture, str) and mixture not in what.by and what.table.has(mixture):
+        what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
+    over, ratios = (mixture, {}) if isinstance(mixture, str) else (over, mixture)
+    size = None if at is None else sizes_of(at)[0]
+    question = RankedBy(size, target, over, cost, level, seed, ratios)
     with working(executor) as each:
         return rank_of(replace(what, each=each), what.curves.mixtures(each=each), question)
 
@@ -122,17 +133,16 @@ def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Ran
         )
     if question.target is not None:
         check_target(question.target, name, values_of(mixtures))
-    shared = _shared(mixtures, over, what.each)
     verdicts = flags(what)
     failures = dict(what.curves.failures)
     rankings = []
-    for group, each in _settings(mixtures, over):
+    for group, each in _settings(mixtures, question):
         if len(each) < 2:
             failures[group_name(group)] = (
                 f"only {each[0].group[over]} has a forecast: nothing to rank"
             )
             continue
-        rankings.append(_ranking(group, each, question, shared, verdicts, what.notes))
+        rankings.append(_ranking(group, each, question, verdicts, what.notes))
     if not rankings:
         why = next(iter(failures.values()), f"there is one {over} only")
         raise DesignError(f"no setting has two values of {over!r} with a forecast: {why}")
@@ -149,6 +159,19 @@ class RankedBy:
     cost: Cost = None
     level: float = 0.8
     seed: int = 0
+    ratios: Mapping[str, float] | None = None  # of mixtures; empty where the names are the ratios
+
+    def ratio(self, mixture: Mixture) -> float:
+        """Return the mixture ratio of a curve."""
+        name = mixture.group[self.over]
+        try:
+            return float(self.ratios[name] if self.ratios else name)
+        except (KeyError, TypeError, ValueError):
+            given = f"names {', '.join(self.ratios)}" if self.ratios else "names a column"
+            raise DesignError(
+                f"{self.over} {name!r} has no mixture ratio: mixture= {given}; give each corpus a number from 0 to "
+                "1, or leave it out with where="
+            ) from None
 
     def __str__(self) -> str:
         if self.at is not None:
@@ -156,11 +179,22 @@ class RankedBy:
         return f"{'tokens' if self.cost is None else 'cost'} for {self.target:g}"
 
 
-def _settings(mixtures: Sequence[Mixture], over: str) -> list[tuple[dict[str, Any], list[Mixture]]]:
+def _settings(
+    mixtures: Sequence[Mixture], question: RankedBy
+) -> list[tuple[dict[str, Any], list[Mixture]]]:
     """Curves that compete: those that differ in nothing but what is ranked."""
+    same = {question.over}
+    if question.ratios is not None:
+        # What follows from the ratio (the mixture's name, the other corpus' share) makes no settings.
+        ratio = [question.ratio(m) for m in mixtures]
+        for column in mixtures[0].group:
+            pairs = {(r, m.group.get(column)) for r, m in zip(ratio, mixtures, strict=True)}
+            varied = len({value for _, value in pairs}) > 1
+            if varied and len(pairs) == len(set(ratio)):
+                same.add(column)
     inside: dict[str, tuple[dict[str, Any], list[Mixture]]] = {}
     for mixture in mixtures:
-        group = {k: v for k, v in mixture.group.items() if k != over}
+        group = {k: v for k, v in mixture.group.items() if k not in same}
         inside.setdefault(group_name(group), (group, []))[1].append(mixture)
     return list(inside.values())
 
@@ -169,54 +203,98 @@ def _ranking(
     group: dict[str, Any],
     each: Sequence[Mixture],
     question: RankedBy,
-    shared: float,
     verdicts: Mapping[str, Flag],
     notes: Sequence[str],
 ) -> Ranking:
     names = [str(m.group[question.over]) for m in each]
-    said = [verdicts.get(group_name(m.group), Flag()) for m in each]
+    flags_ = [verdicts.get(group_name(m.group), Flag()) for m in each]
     rises = metric_of(each[0].metric).direction != "-"
-    values, costs, sight = _values(names, each, question, shared)
+    part = parting([m.series for m in each], logs=not rises)
+    values, costs, sight = _values(names, each, question, part)
+    drawn = _Drawn(names, values, costs, flags_)
+    about = [NOTHING_SHARED] if part is None else []
+    high = question.at is not None and rises
+    if question.ratios is not None:
+        drawn, note = _between(drawn, each, question, high)
+        about.append(note)
     ranked = standings(
-        names,
-        values,
-        best_high=question.at is not None and rises,
+        drawn.names,
+        drawn.values,
+        best_high=high,
         level=question.level,
-        barred=[flag.bars for flag in said],
-        alignment=[flag.verdict for flag in said],
-        cost=costs,
+        barred=[flag.bars for flag in drawn.flags],
+        alignment=[flag.verdict for flag in drawn.flags],
+        cost=drawn.costs,
         sight=sight,
     )
-    about = (
-        [f"errors of corpora in one setting go together: correlation {shared:.2f} in backtests"]
-        if shared
-        else []
-    )
+    if (
+        question.ratios is not None
+    ):  # P(best) of one of many near ratios is small: the least loss is chosen
+        ranked = tuple(sorted(ranked, key=lambda s: (s.barred, s.expected_loss)))
+    crossings = () if part is None else _crossings(names, each, question, part, flags_)
     return Ranking(
-        each[0].metric,
-        str(question),
-        group,
-        ranked,
-        _crossings(names, each, question, shared, [flag.bars for flag in said]),
-        question.level,
-        (*about, *notes),
+        each[0].metric, str(question), group, ranked, crossings, question.level, (*about, *notes)
     )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Draws (C, draws) of what is ranked, with what is known of each corpus."""
+
+    names: Sequence[str]
+    values: Floats
+    costs: Sequence[float] | None
+    flags: Sequence[Flag]
+
+
+def _between(
+    drawn: _Drawn, each: Sequence[Mixture], question: RankedBy, high: bool
+) -> tuple[_Drawn, str]:
+    """Return draws at ratios between the measured ones as well, and where the best ratio lies."""
+    ratio = np.array([question.ratio(m) for m in each])
+    check_ratios(ratio)
+    order = np.argsort(ratio)
+    ratio, asked_ = ratio[order], fine(ratio)
+    values = drawn.values[order]
+    logs = question.at is None  # what a target takes differs by factors
+    joined = blended(ratio, np.log(values) if logs else values, asked_, question.seed)
+    # A ratio between stands under the flags of both its neighbours: the one that bars.
+    beside = [order[np.flatnonzero(np.abs(ratio - r) <= _next(ratio, r) + 1e-12)] for r in asked_]
+    said = [max((drawn.flags[i] for i in near), key=lambda f: f.bars) for near in beside]
+    costs = drawn.costs
+    if costs is not None:
+        costs = [float(c) for c in np.interp(asked_, ratio, np.array(costs)[order])]
+    best = asked_[joined.argmax(axis=0) if high else joined.argmin(axis=0)]
+    low, middle, top = np.quantile(best, [0.5 - question.level / 2, 0.5, 0.5 + question.level / 2])
+    note = (
+        f"best ratio {middle:.2g} [{low:.2g}, {top:.2g}] ({question.level:.0%}) of {ratio.size} measured from "
+        f"{ratio[0]:g} to {ratio[-1]:g}; ratios between them by a spline that bends as far as they say"
+    )
+    return _Drawn(
+        [f"{r:.3g}" for r in asked_], np.exp(joined) if logs else joined, costs, said
+    ), note
+
+
+def _next(ratio: Floats, r: float) -> float:
+    """Return how far the farther of a ratio's two measured neighbours lies; 0 where it was measured itself."""
+    away = np.abs(ratio - r)
+    if away.min() < 1e-12:
+        return 0.0
+    return float(max(away[ratio < r].min(), away[ratio > r].min()))
 
 
 def _values(
-    names: Sequence[str], each: Sequence[Mixture], question: RankedBy, shared: float
+    names: Sequence[str], each: Sequence[Mixture], question: RankedBy, part: Parting | None
 ) -> tuple[Floats, list[float] | None, float | None]:
     """Draws (C, draws) of what is ranked, what each corpus costs, and how far a target's tokens or cost can be seen."""
     if question.at is not None:
-        said = [m.predictive(np.array([question.at]), "mean") for m in each]
-        drawn = draws_of(said, shared, question.seed)[:, :, 0]
         at = question.at
         costs = None if question.cost is None else [_cost(question.cost, n, at) for n in names]
-        return drawn_together(drawn, shared), costs, None
+        return drawn_at(each, at, part, question.seed), costs, None
     assert question.target is not None
     met = reaches(each, question.target)
-    drawn = draws_of([_sizes_met(reach) for reach in met], shared, question.seed)[:, :, 0]
-    tokens = np.exp(drawn)
+    shared = SHARED if part is None else _shared_at(each, met, part, question.seed)
+    tokens = np.exp(draws_of([_sizes_met(reach) for reach in met], shared, question.seed))
     sight = max(reach.largest for reach in met) * FARTHEST
     if question.cost is None:
         return tokens, None, sight
@@ -225,6 +303,26 @@ def _values(
         for n, row in zip(names, tokens, strict=True)
     ]
     return np.array(paid), None, max(_cost(question.cost, n, sight) for n in names)
+
+
+def drawn_at(each: Sequence[Mixture], size: float, part: Parting | None, seed: int) -> Floats:
+    """Draw the means of one setting's corpora at a size: (C, draws)."""
+    at = np.array([size])
+    said = [m.predictive(at, "mean") for m in each]
+    if part is None:
+        return draws_of(said, SHARED, seed)
+    drawn = around(said, part.draws(at, DRAWS, seed)[:, :, 0], part.logs, seed)
+    ends = each[0].series
+    return np.clip(drawn, ends.bottom, ends.top)
+
+
+def _shared_at(each: Sequence[Mixture], met: Sequence[Reach], part: Parting, seed: int) -> float:
+    """Return how much of the doubt is common where a middling corpus meets the target."""
+    low = max(float(m.series.x[0]) for m in each)
+    high = min(float(m.series.x[-1]) for m in each) * FARTHEST
+    size = np.array([np.clip(np.median([reach.quantile(0.5) for reach in met]), low, high)])
+    own = part.draws(size, DRAWS, seed)[:, :, 0]
+    return shared_by([m.predictive(size, "mean") for m in each], own, part.logs)
 
 
 def _sizes_met(reach: Reach) -> Predictive:
@@ -256,67 +354,19 @@ def _crossings(
     names: Sequence[str],
     each: Sequence[Mixture],
     question: RankedBy,
-    shared: float,
-    barred: Sequence[bool],
-) -> tuple[Any, ...]:
+    part: Parting,
+    verdicts: Sequence[Flag],
+) -> tuple[Crossing, ...]:
     """Where curves of one setting overtake each other, those that may be recommended."""
     low = max(float(m.series.x[0]) for m in each)
     high = min(float(m.series.x[-1]) for m in each) * FARTHEST
     if not low < high:
         return ()
     sizes = np.geomspace(low, high, CROSSINGS)
-    kept = [i for i in range(len(each)) if not barred[i]]
-    rises = metric_of(each[0].metric).direction != "-"
-    said = [each[i].predictive(sizes, "mean") for i in kept]
-    # Sizes of which no two are shared count as a factor of two.
-    bend = STIFF * float(np.log(max(high / FARTHEST / low, 2.0)))
-    drawn = draws_of(said, shared, question.seed + 1, bend)
-    out = []
-    for a in range(len(kept)):
-        for b in range(a + 1, len(kept)):
-            pair = (names[kept[a]], names[kept[b]])
-            out.append(crossing(pair, drawn[a], drawn[b], sizes, rises, question.level))
+    drawn = part.draws(sizes, DRAWS, question.seed + 1)
+    pairs = combinations([i for i in range(len(each)) if not verdicts[i].bars], 2)
+    out = [
+        crossing((names[a], names[b]), drawn[a], drawn[b], sizes, not part.logs, question.level)
+        for a, b in pairs
+    ]
     return tuple(c for c in out if c is not None and c.never < 0.5)
-
-
-def _shared(mixtures: Sequence[Mixture], over: str, each: Each) -> float:
-    """Return the correlation of forecast errors within a setting, from the table's own backtest.
-
-    A test set that is easier than thought, or a plateau that all corpora reach, moves their curves together; in a
-    difference it cancels.
-    """
-    groups = [m.group for m in mixtures]
-    try:
-        tested = run_backtest(
-            [m.series for m in mixtures],
-            [mixture_forecaster(mixtures[0].metric)],
-            metric=mixtures[0].metric,
-            relative=False,
-            groups=groups,
-            hold_out=1,
-            each=each,
-        )
-    except ExecutorError:
-        raise
-    except ScalefitError:
-        return 0.0
-    inside: dict[str, list[float]] = {}
-    for h in tested.held:
-        sd = max((h.high80 - h.low80) / 2.563, 1e-12)
-        setting = group_name({k: v for k, v in groups[h.curve].items() if k != over})
-        inside.setdefault(setting, []).append((h.y - h.median) / sd)
-    return _intraclass([np.array(z) for z in inside.values() if len(z) > 1])
-
-
-def _intraclass(errors: Sequence[Floats]) -> float:
-    """Return the share of the errors' variance that a setting has in common (one-way ANOVA), within 0 to 0.9."""
-    if len(errors) < 3:
-        return 0.0
-    sizes = np.array([e.size for e in errors])
-    means = np.array([e.mean() for e in errors])
-    within = sum(float(((e - e.mean()) ** 2).sum()) for e in errors) / (sizes.sum() - len(errors))
-    grand = float((sizes * means).sum() / sizes.sum())
-    between = float((sizes * (means - grand) ** 2).sum()) / (len(errors) - 1)
-    size = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (len(errors) - 1)
-    common = max((between - within) / size, 0.0)
-    return float(min(common / max(common + within, 1e-12), MOST_SHARED))

@@ -19,7 +19,7 @@ class Step:
 
     Attributes
     ----------
-    group : whose curve it measures.
+    group : whose curve it measures; several contenders at a new size stand as "fr and en".
     size : pretraining size.
     repeats : whether this size has been measured: then it is another seed.
     cost : what it costs.
