@@ -284,7 +284,7 @@ def core(
     noise = weigh(points, objective, "auto")
     solution = solve_problem(make_problem(law, points.inputs, points.y, objective, noise.scale))
     lack = lack_of_fit(points, solution.problem, solution.theta)
-    return solution, uncertainty_of(solution, points, noise, lack)[0], lack
+    return solution, uncertainty_of(solution, points, noise, lambda: lack), lack
 
 
 def _wald(

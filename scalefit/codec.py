@@ -183,7 +183,9 @@ class Codec:
             name: self.decode(stored[name], hint, f"{at}.{name}".lstrip("."))
             for name, hint in hints.items()
         }
+        kept = {name: values.pop(name) for name in kept_fields(kind)}
         made = kind(**values)
+        made.__dict__.update(kept)  # as the cached properties would have, had they been asked
         return made if custom is None else custom.read(made, stored)
 
     def _decode_union(self, stored: Any, hint: Hint, at: str) -> Any:
@@ -221,7 +223,14 @@ def kind_of(hint: Hint) -> Any:
 def stored_fields(kind: Any) -> dict[str, Hint]:
     """Return the types of a dataclass's fields by name; what ``repr`` leaves out is a cache and stays out of files."""
     hints = get_type_hints(kind)
-    return {f.name: hints[f.name] for f in fields(kind) if f.repr and f.init}
+    return {f.name: hints[f.name] for f in fields(kind) if f.repr and f.init} | kept_fields(kind)
+
+
+@lru_cache(maxsize=256)
+def kept_fields(kind: Any) -> dict[str, Hint]:
+    """Return the types of what a class computes when asked but keeps in files (``KEPT``): loading fits nothing."""
+    computed = {name: getattr(kind, name).func for name in getattr(kind, "KEPT", ())}
+    return {name: get_type_hints(function)["return"] for name, function in computed.items()}
 
 
 def _fields(value: Any) -> dict[str, Hint]:

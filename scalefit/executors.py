@@ -263,13 +263,15 @@ def _explained(error: Exception) -> str | None:
         return f"a worker lacks a package ({told}). Try: pip install transfer-scalefit=={__version__} on every worker"
     if isinstance(error, pickle.PicklingError) or "pickle" in told.lower():
         return (
-            f"the work cannot be sent to another process ({told}). Try: put a law of your own into a module, where "
-            "its functions have a name; or use threads, or a distributed.Client, which sends functions by value"
+            f"the work cannot be sent to another process ({told}). Try: put a law or a loss of your own into a "
+            "module, where its functions have a name; or use threads, or a distributed.Client, which sends "
+            "functions by value"
         )
     dead = (BrokenExecutor, CancelledError)
     if isinstance(error, dead) or type(error).__name__ in ("KilledWorker", "FutureCancelledError"):
         return (
-            f"workers died before the work was done ({told}): they were killed, or ran out of memory. Try: fewer at a "
-            "time; with scalefit.stream what is done is kept"
+            f"workers died before the work was done ({told}): they were killed, ran out of memory, or could not import "
+            "the module of a function of yours (then their own error stands above). Try: fewer at a time; with "
+            "scalefit.stream what is done is kept"
         )
     return None

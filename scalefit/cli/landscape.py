@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from scalefit.cli import _io
-from scalefit.cli._options import AsJson
+from scalefit.cli._options import AsJson, Work
 from scalefit.cli._stderr import aside
 from scalefit.errors import LandscapeError
 
@@ -61,6 +61,7 @@ def landscape(
     scores: Scores = None,
     plot: Picture = None,
     only_budget: Dry = False,
+    work: Work = Work(),  # noqa: B008 - a frozen value
     as_json: AsJson = False,
 ) -> None:
     """Interpolate between finetuned checkpoints: barriers, basins, foretold behaviour.
@@ -92,6 +93,7 @@ def landscape(
         groups=groups,
         kind=kind,
         store=store,
+        executor=work.executor,
     )
     basins = _basins(found)
     foresight = _foresight(found, table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +81,27 @@ def refuse_direction(law: Law, metric: str, column: str) -> None:
         f"{'better' if wanted == '+' else 'worse'}: it cannot follow a curve that gets better. Try: a law that "
         f"{'rises (log, ceiling)' if wanted == '+' else 'falls (power)'}, or allow=['direction']"
     )
+
+
+def sound(law: Law, many: Sequence[Points]) -> list[bool]:
+    """Which of many curves :func:`refuse` lets pass for sure: its questions, asked of equally long ones at once."""
+    out = [False] * len(many)
+    if len(law.inputs) > 1 or law.takes == "share":
+        return out
+    alike: dict[int, list[int]] = {}
+    for i, points in enumerate(many):
+        alike.setdefault(points.y.size, []).append(i)
+    p = len(law.parameters)
+    for n, members in alike.items():
+        x = np.sort(np.stack([many[i].inputs[0] for i in members]), axis=1)
+        y = np.stack([many[i].y for i in members])
+        sizes = 1 + (np.diff(x, axis=1) > 0).sum(1)
+        largest = np.abs(y).max(1)
+        within = (largest > 1e-100) & (largest < 1e100) & (np.ptp(y, axis=1) > 1e-12 * largest)
+        passed = (n >= p) & (sizes >= max(p, 2)) & (x[:, 0] > 0) & within
+        for i, good in zip(members, passed.tolist(), strict=True):
+            out[i] = good
+    return out
 
 
 def _refuse_proportional(law: Law, points: Points) -> None:

@@ -8,23 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.fitting.checks import (
-    answer_notes,
-    design_notes,
-    floor_notes,
-    outlier_notes,
-    refuse,
-    refuse_direction,
-)
+from scalefit.errors import ScalefitError
+from scalefit.fitting.checks import refuse, refuse_direction, sound
 from scalefit.fitting.gather import gather
-from scalefit.fitting.intervals.uncertainty import uncertainty_of
-from scalefit.fitting.lack_of_fit import lack_of_fit
 from scalefit.fitting.lmfit_bridge import law_of_function
-from scalefit.fitting.noise import Weighting, cautious, untied, weigh
-from scalefit.fitting.points import points_of
-from scalefit.fitting.problem import Function, Objective, Residual, make_problem
+from scalefit.fitting.noise import Noise, Weighting, cautious, untied, weigh
+from scalefit.fitting.points import Points, points_of
+from scalefit.fitting.problem import Function, Objective, Problem, Residual, make_problem
 from scalefit.fitting.result import Fit
-from scalefit.fitting.solve import multiplicities, refit, solve_problem
+from scalefit.fitting.solve import Solution, multiplicities, refit, solve_problem
+from scalefit.fitting.stack import solve_each
 from scalefit.groups import group_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
@@ -94,7 +87,7 @@ def fit(
     >>> {name: round(value, 2) for name, value in fit(table, "cross_entropy", "power").params.items()}
     {'E': 2.04, 'A': 121.65, 'alpha': 0.3}
     """
-    chosen = _law(law, inputs)
+    chosen = law_of(law, inputs)
     rows = gather(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
     if "direction" not in allow:
         refuse_direction(chosen, rows.metric, rows.columns[chosen.inputs[0]])
@@ -124,32 +117,57 @@ def fit_observations(
     group: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Fit a law to vectors that are already cut."""
-    points = untied(cautious(points_of(data)))
+    points = _points(data)
     refuse(law, points)
+    noise, problem = _posed(law, points, objective, weights)
+    return Fit(data, points, noise, solve_problem(problem), group or {})
+
+
+def fit_together(
+    many: Sequence[Observations],
+    law: Law,
+    *,
+    objective: Function = "squared",
+    delta: float | None = None,
+    residual: Residual | Literal["auto"] = "auto",
+    weights: Weighting = "auto",
+) -> list[Fit | ScalefitError]:
+    """Fit a law to many curves as one array program; a curve that cannot be fitted gives its error.
+
+    The numbers are those of :func:`fit_observations`, curve by curve.
+    """
+    points = [_points(data) for data in many]
+    posed: list[tuple[Noise, Problem] | ScalefitError] = []
+    for data, one, passed in zip(many, points, sound(law, points), strict=True):
+        try:
+            if not passed:
+                refuse(law, one)
+            compared = usual_residual(data) if residual == "auto" else residual
+            posed.append(_posed(law, one, Objective(objective, delta, compared), weights))
+        except ScalefitError as error:
+            posed.append(error)
+    solutions = iter(solve_each([one[1] for one in posed if isinstance(one, tuple)]))
+    out: list[Fit | ScalefitError] = []
+    for data, one, these in zip(many, points, posed, strict=True):
+        solved = these if isinstance(these, ScalefitError) else next(solutions)
+        if isinstance(these, tuple) and isinstance(solved, Solution):
+            out.append(Fit(data, one, these[0], solved))
+        else:
+            assert isinstance(solved, ScalefitError)
+            out.append(solved)
+    return out
+
+
+def _points(data: Observations) -> Points:
+    return untied(cautious(points_of(data)))
+
+
+def _posed(
+    law: Law, points: Points, objective: Objective, weights: Weighting
+) -> tuple[Noise, Problem]:
+    """Return how noisy the points are, and the problem with their weights."""
     noise = weigh(points, objective, weights)
-    problem = make_problem(law, points.inputs, points.y, objective, noise.scale)
-    solution = solve_problem(problem)
-    lack = lack_of_fit(points, problem, solution.theta)
-    uncertainty, notes = uncertainty_of(solution, points, noise, lack)
-    return Fit(
-        law=problem.law,
-        observations=data,
-        points=points,
-        solution=solution,
-        uncertainty=uncertainty,
-        misfit=lack,
-        notes=(
-            *data.notes,
-            *points.notes,
-            *noise.notes,
-            *design_notes(law, points),
-            *answer_notes(solution, points),
-            *outlier_notes(solution, points),
-            *floor_notes(uncertainty),
-            *notes,
-        ),
-        group=group or {},
-    )
+    return noise, make_problem(law, points.inputs, points.y, objective, noise.scale)
 
 
 def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
@@ -175,7 +193,8 @@ def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
     return replace(fitted, draws=refit(fitted.solution, multiplicities(units, resamples, seed)))
 
 
-def _law(law: str | Law | Callable[..., Any], inputs: Mapping[str, str] | None) -> Law:
+def law_of(law: str | Law | Callable[..., Any], inputs: Mapping[str, str] | None) -> Law:
+    """Return a law by name, as it is, or made of a bare function of these inputs."""
     if callable(law) and not isinstance(law, Law):
         return law_of_function(law, tuple(inputs or ()))
     return get_law(law)

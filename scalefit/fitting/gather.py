@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.errors import FitError
+from scalefit.errors import FitError, TableError
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
-from scalefit.table import Observations, Table, cut, grouping
+from scalefit.table import Observations, Table, cut, cut_each, grouping
 from scalefit.types import Renames
 
 
@@ -49,6 +49,16 @@ def gather(
 def gather_group(rows: Table, metric: str, columns: Mapping[str, str], law: Law) -> Observations:
     """Cut the law's inputs (law input -> column) out of rows that :func:`scalefit.table.grouping` has set apart."""
     return _without_baseline(cut(rows, metric, columns), law)
+
+
+def gather_each(
+    pieces: Sequence[Table], metric: str, columns: Mapping[str, str], law: Law
+) -> list[Observations | TableError]:
+    """Do the same for many pieces; one that has no such vectors gives its error."""
+    return [
+        _without_baseline(one, law) if isinstance(one, Observations) else one
+        for one in cut_each(pieces, metric, columns)
+    ]
 
 
 def input_columns(law: Law, inputs: Mapping[str, str] | None) -> dict[str, str]:

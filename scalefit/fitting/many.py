@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,16 +11,20 @@ from tqdm.auto import tqdm
 
 from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
-from scalefit.fitting.fit import fit
+from scalefit.fitting.checks import refuse_direction
+from scalefit.fitting.fit import fit_together, law_of
+from scalefit.fitting.gather import gather_each, input_columns
 from scalefit.fitting.result import Fit
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.result import Results, Row, common_notes
-from scalefit.table import Table, grouping
+from scalefit.table import Observations, Table, grouping
 from scalefit.types import Renames
 
-TOGETHER = 16  # groups that travel together: their fits take longer than their journey
+AnyLaw = str | Law | Callable[..., Any]
+Cut = tuple[Mapping[str, Any], Observations | ScalefitError]
+TOGETHER = 64  # groups that travel and are solved together: what a call of numpy costs is shared by as many
 
 
 @dataclass(frozen=True)
@@ -180,9 +184,8 @@ def fit_each(
         working(executor) as each,
         tqdm(desc=f"fit {metric}", total=len(groups), disable=quiet) as bar,
     ):
-        for some in each(
-            partial(_fitted, name, law, {"allow": allow, **options}), packs(groups, TOGETHER)
-        ):
+        work = partial(_fitted, law, options, executor is not None)
+        for some in each(work, packs(_cut(groups, name, law, allow, options), TOGETHER)):
             fitted += some
             bar.update(len(some))
     failures = tuple(one for one in fitted if isinstance(one, FitFailure))
@@ -190,17 +193,44 @@ def fit_each(
     return Fits(apart.columns, fits, failures, apart.notes)
 
 
-def _fitted(
-    metric: str,
-    law: str | Law | Callable[..., Any],
-    options: Mapping[str, Any],
+def _cut(
     groups: Sequence[tuple[Mapping[str, Any], Table]],
+    metric: str,
+    law: AnyLaw,
+    allow: Sequence[str],
+    options: Mapping[str, Any],
+) -> Iterator[Cut]:
+    """Give each group with its vectors, or with the reason why it has none."""
+    inputs = options.get("inputs")
+    try:
+        chosen = law_of(law, inputs)
+        columns = input_columns(chosen, inputs)
+        if "direction" not in allow:
+            refuse_direction(chosen, metric, columns[chosen.inputs[0]])
+    except ScalefitError as error:
+        return iter([(key, error) for key, _ in groups])
+    cuts = gather_each([piece for _, piece in groups], metric, columns, chosen)
+    return ((dict(key), one) for (key, _), one in zip(groups, cuts, strict=True))
+
+
+def _fitted(
+    law: AnyLaw, options: Mapping[str, Any], judged: bool, groups: Sequence[Cut]
 ) -> list[Fit | FitFailure]:
-    """Fit each of some groups; one that cannot be fitted costs the others nothing."""
+    """Fit each of some groups; one that cannot be fitted costs the others nothing.
+
+    ``judged``: a worker also works out what is doubted about each fit, for a fit alone is no work worth a journey.
+    """
+    told = {name: value for name, value in options.items() if name != "inputs"}
+    there = [one for _, one in groups if isinstance(one, Observations)]
+    fits = iter(fit_together(there, law_of(law, options.get("inputs")), **told) if there else [])
     done: list[Fit | FitFailure] = []
-    for key, rows in groups:
-        try:
-            done.append(replace(fit(rows, metric, law, **options), group=dict(key)))
-        except ScalefitError as error:
-            done.append(FitFailure(key, str(error)))
+    for key, one in groups:
+        fit = next(fits) if isinstance(one, Observations) else one
+        if not isinstance(fit, Fit):
+            done.append(FitFailure(key, str(fit)))
+            continue
+        fit = replace(fit, group=key)
+        if judged:
+            fit.judge()
+        done.append(fit)
     return done

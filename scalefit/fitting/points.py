@@ -6,6 +6,7 @@ Runs that finetune one checkpoint are not independent of each other, so they cou
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -43,9 +44,11 @@ class Points:
     notes: tuple[str, ...] = ()
     grain: float = 0.0
 
-    @property
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """Label of each point's set of equal inputs: replicates share one."""
+        if len(self.inputs) == 1:  # rows of a matrix cost ten times as much to tell apart
+            return np.unique(self.inputs[0], return_inverse=True)[1]
         return np.unique(np.column_stack(self.inputs), axis=0, return_inverse=True)[1].reshape(-1)
 
     def only(self, keep: NDArray[np.bool_], note: str) -> Points:

@@ -12,15 +12,22 @@ from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
 from scalefit.fitting.card import Card
+from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes
 from scalefit.fitting.contour import Contour, contour_of
 from scalefit.fitting.goodness import Goodness, goodness_of
 from scalefit.fitting.identified import Identified, identify, within_reach
 from scalefit.fitting.influence import Influence, influence_of
 from scalefit.fitting.interval import Interval
-from scalefit.fitting.intervals.uncertainty import Kind, Uncertainty
+from scalefit.fitting.intervals.uncertainty import (
+    Kind,
+    Uncertainty,
+    doubt_notes,
+    uncertainty_of,
+)
 from scalefit.fitting.intervals.wald import correlation
-from scalefit.fitting.lack_of_fit import LackOfFit
+from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
 from scalefit.fitting.lmfit_bridge import result_of
+from scalefit.fitting.noise import Noise
 from scalefit.fitting.points import Points
 from scalefit.fitting.posterior import posterior_draws
 from scalefit.fitting.solve import Draws, Solution
@@ -45,13 +52,10 @@ class Fit(Result):
 
     Attributes
     ----------
-    law : the law, its constants set.
     observations : the rows it was fitted to.
     points : the same with finetuning seeds averaged within each pretraining run.
+    noise : where the weights of the points came from.
     solution : the optimum and how it was verified.
-    uncertainty : what the intervals rest on.
-    misfit : whether the law follows the data, and how that was judged.
-    notes : everything a reader of the numbers should know.
     group : what the rows have in common, such as ``{"corpus": "fr", "task": "en-fr"}``.
     draws : bootstrap refits, where they were asked for.
 
@@ -69,15 +73,49 @@ class Fit(Result):
     'cross_entropy = 2.043 + 121.6·x^−0.2971'
     """
 
-    law: Law
+    # What is doubted about an optimum costs twenty times the optimum: of ten thousand fits it is worked out for those
+    # that are looked at. Files keep it, so that loading fits nothing.
+    KEPT = ("misfit", "uncertainty", "notes")
+
     observations: Observations
     points: Points
+    noise: Noise
     solution: Solution
-    uncertainty: Uncertainty
-    misfit: LackOfFit
-    notes: tuple[str, ...] = ()
     group: Mapping[str, Any] = field(default_factory=dict)
     draws: Draws | None = None
+
+    @property
+    def law(self) -> Law:
+        """The law, its constants set."""
+        return self.solution.problem.law
+
+    @cached_property
+    def misfit(self) -> LackOfFit:
+        """Whether the law follows the data, and how that was judged."""
+        return lack_of_fit(self.points, self.solution.problem, self.solution.theta)
+
+    @cached_property
+    def uncertainty(self) -> Uncertainty:
+        """What the intervals rest on."""
+        return uncertainty_of(self.solution, self.points, self.noise, lambda: self.misfit)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Everything a reader of the numbers should know."""
+        return (
+            *self.observations.notes,
+            *self.points.notes,
+            *self.noise.notes,
+            *design_notes(self.law, self.points),
+            *answer_notes(self.solution, self.points),
+            *outlier_notes(self.solution, self.points),
+            *floor_notes(self.uncertainty),
+            *doubt_notes(self.uncertainty, self.solution, self.points, self.misfit),
+        )
+
+    def judge(self) -> None:
+        """Work out what is doubted now, where a worker is, and not when it is looked at."""
+        _ = self.notes
 
     @property
     def metric(self) -> str:

@@ -1,7 +1,8 @@
 """Many curves of one law as one array program: what a call of numpy costs is paid once a step, not once a curve.
 
-Curves of unequal length are filled up with copies of their last point that weigh nothing. Each curve keeps its own
-bounds and constants (the log-law's D_ref differs from group to group), so both are columns here.
+Curves of one stack are equally long, and a curve alone is a stack of one: a row's arithmetic then never depends on
+the rows beside it, and an answer not on how the work was cut. Each curve keeps its own bounds and constants (the
+log-law's D_ref differs from group to group), so both are columns here.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from scalefit.errors import FitError
-from scalefit.fitting.descent import TOLERANCE, Expansion, polish, slopes
+from scalefit.fitting.descent import MAX_STEPS, TOLERANCE, Expansion, polish, slopes
 from scalefit.fitting.grid import Start
 from scalefit.fitting.problem import Problem
 from scalefit.fitting.solve import CELLS, End, Solution, best_of, solve_problem, starting_points
+from scalefit.laws import LAWS
 from scalefit.laws.law import Law
 from scalefit.types import Floats, Mask
 
@@ -32,7 +34,7 @@ class Stack:
     Attributes
     ----------
     problem : the problems as one, its vectors (B, n) and its law's constants (B, 1).
-    weights : (B, n), 0 at points that only fill a row up.
+    weights : (B, n).
     bounds : lower and upper bounds of theta, each (B, p).
     size : (B,), weighted sum of squares of each row's values.
     """
@@ -67,12 +69,8 @@ def _columns(law: Law) -> dict[str, Any]:
 
 
 def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Stack:
-    """Lay problems of one law and one objective into one stack, a row each."""
-    first, longest = problems[0], max(problem.y.size for problem in problems)
-
-    def rows(vectors: Sequence[Floats], mode: Any = "edge") -> Floats:
-        return np.stack([np.pad(v, (0, longest - v.size), mode=mode) for v in vectors])
-
+    """Lay problems of one law, one objective and one length into one stack, a row each."""
+    first = problems[0]
     columns = {
         name: np.array([[problem.law.constants[name]] for problem in problems])
         for name in first.law.constants
@@ -81,16 +79,17 @@ def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> St
     ones = [np.ones_like(problem.y) for problem in problems]
     whole = Problem(
         replace(first.law, constants=cast(dict[str, float], columns)),
-        tuple(rows([p.inputs[i] for p in problems]) for i in range(len(first.inputs))),
-        rows([p.y for p in problems]),
+        tuple(np.stack([p.inputs[i] for p in problems]) for i in range(len(first.inputs))),
+        np.stack([p.y for p in problems]),
         first.objective,
-        rows([o if p.scale is None else p.scale for p, o in zip(problems, ones, strict=True)])
+        np.stack([o if p.scale is None else p.scale for p, o in zip(problems, ones, strict=True)])
         if scaled
         else None,
     )
     used = [o if w is None else w for w, o in zip(weights, ones, strict=True)]
-    low, high = (np.array([p.bounds[side] for p in problems]) for side in (0, 1))
-    return Stack(whole, rows(used, "constant"), (low, high), np.array([p.size for p in problems]))
+    limits = np.array([p.limits for p in problems], dtype=float)
+    bounds = limits[..., 0], limits[..., 1]
+    return Stack(whole, np.stack(used), bounds, np.array([p.size for p in problems]))
 
 
 def solve_each(
@@ -112,7 +111,7 @@ def solve_each(
     for i, problem in enumerate(problems):
         alike.setdefault(_kind(problem), []).append(i)
     for members in alike.values():
-        step = max(1, CELLS // (max(problems[i].y.size for i in members) * STARTS))
+        step = max(1, CELLS // (problems[members[0]].y.size * STARTS))
         for first in range(0, len(members), step):
             part = members[first : first + step]
             solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part])
@@ -125,7 +124,7 @@ def _kind(problem: Problem) -> Any:
     """Return what problems of one stack share; their bounds and constants are their own."""
     law = problem.law
     parts = (law.basis, law.slopes, law.function, law.link, tuple(sorted(law.constants)))
-    return law.name, *parts, problem.objective
+    return law.name, problem.y.size, *parts, problem.objective
 
 
 def _solve_alike(problems: list[Problem], weights: list[Floats | None]) -> list[Solved]:
@@ -134,12 +133,12 @@ def _solve_alike(problems: list[Problem], weights: list[Floats | None]) -> list[
     with np.errstate(all="ignore"):
         starts = [_or_error(starting_points, *pair) for pair in both]
         rows = [(i, s) for i, some in enumerate(starts) for s in _list(some)]
-        if len(rows) < 2:
-            return [_or_error(solve_problem, *pair) for pair in both]
+        if not rows:
+            return [cast(FitError, error) for error in starts]
         whose = [i for i, _ in rows]
         stack = stacked([problems[i] for i in whose], [weights[i] for i in whose])
         theta = _begun(stack, [start for _, start in rows])
-        if not _pointwise(stack, [problems[i] for i in whose], theta):
+        if not (_ours(stack.problem.law) or _pointwise(stack, [problems[i] for i in whose], theta)):
             return [_or_error(solve_problem, *pair) for pair in both]
         theta, steps = polish(stack, theta, tolerance=TOLERANCE)
         total, slope = slopes(stack, theta)
@@ -148,9 +147,17 @@ def _solve_alike(problems: list[Problem], weights: list[Floats | None]) -> list[
         here = float(total[row]) if total[row] < np.inf else np.inf
         ends[i].append(End(theta[row].tolist(), here, float(slope[row]), int(steps[row])))
     return [
-        some if isinstance(some, FitError) else best_of(problem, mine)
-        for problem, some, mine in zip(problems, starts, ends, strict=True)
+        some if isinstance(some, FitError) else _best(problem, w, mine)
+        for (problem, w), some, mine in zip(both, starts, ends, strict=True)
     ]
+
+
+def _best(problem: Problem, weights: Floats | None, ends: list[End]) -> Solution:
+    # A descent that ran out of steps stands somewhere along a valley, where rounding left it: alone, so that the
+    # numbers are those of one fit.
+    if any(end.steps >= MAX_STEPS for end in ends):
+        return solve_problem(problem, weights)
+    return best_of(problem, ends)
 
 
 def _or_error(
@@ -172,6 +179,13 @@ def _begun(stack: Stack, starts: Sequence[Start]) -> Floats:
     total = stack.expand(np.clip(between, *stack.bounds))[0]
     worse = ~(total <= np.array([s.cost for s in starts]))
     return np.where(worse[:, None], cells, between)
+
+
+def _ours(law: Law) -> bool:
+    """Whether the formula is the catalogue's, whose laws all look at one point at a time."""
+    known = LAWS.get(law.name)
+    formula = (law.basis, law.slopes, law.function)
+    return known is not None and formula == (known.basis, known.slopes, known.function)
 
 
 def _pointwise(stack: Stack, problems: Sequence[Problem], theta: Floats) -> bool:

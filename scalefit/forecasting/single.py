@@ -18,7 +18,7 @@ from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.forecasting.predictive import Kind, Predictive
 from scalefit.forecasting.series import Series, series_of
 from scalefit.laws.law import Law
-from scalefit.table import Observations, digest
+from scalefit.table import Observations
 from scalefit.types import Floats
 
 Given = Literal["law"]
@@ -84,10 +84,7 @@ def fit_series(curve: Series, law: Law, metric: str, objective: Objective) -> Fi
         The curve cannot identify the law.
     """
     name = law.inputs[0]
-    inputs = {name: curve.x}
-    data = Observations(
-        inputs, curve.y, None, None, metric, {name: name}, (), digest(inputs, curve.y)
-    )
+    data = Observations({name: curve.x}, curve.y, None, None, metric, {name: name})
     return fit_observations(data, law.within(curve.bottom, curve.top), objective)
 
 

@@ -31,11 +31,21 @@ class Checkpoint:
         Names, shapes, and how to read a tensor.
     aliases : mapping of str to str
         Tensors that another model lists under a second name (tied weights).
+    opened : (path, str), optional
+        The file, and the prefix that was taken off its tensors' names: what another process opens again.
     """
 
     name: str
     entries: Entries
     aliases: Mapping[str, str]
+    opened: tuple[Path, str] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the file's name where there is one, else as the tensors."""
+        if self.opened is not None:
+            return _opened_again, (self.name, self.aliases, *self.opened)
+        tensors = {name: self.entries.read(name) for name in self.entries.shapes}
+        return _of_tensors, (self.name, self.aliases, tensors)
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -118,18 +128,30 @@ def load(source: Source, name: str | None = None, *, strip: str = "") -> Checkpo
     """
     if isinstance(source, Checkpoint):
         return replace(source, name=name) if name else source
+    opened = None
     if isinstance(source, Mapping):
-        entries, found = entries_of(source), "model"
+        entries, default = entries_of(source), "model"
     elif isinstance(source, (str, Path)):
-        entries, found = open_weights(Path(source)), Path(source).name
+        entries, default = open_weights(Path(source)), Path(source).name
+        opened = Path(source).resolve(), strip
     else:
         raise LandscapeError(
             f"a checkpoint is a path or a state dict; found {type(source).__name__}"
             + ("; call .state_dict() on it" if hasattr(source, "state_dict") else "")
         )
     if not entries.shapes:
-        raise LandscapeError(f"{name or found}: holds no tensors")
-    return Checkpoint(name or found, _stripped(entries, strip), {})
+        raise LandscapeError(f"{name or default}: holds no tensors")
+    return Checkpoint(name or default, _stripped(entries, strip), {}, opened)
+
+
+def _opened_again(name: str, aliases: Mapping[str, str], path: Path, strip: str) -> Checkpoint:
+    return Checkpoint(name, _stripped(open_weights(path), strip), aliases, (path, strip))
+
+
+def _of_tensors(
+    name: str, aliases: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]
+) -> Checkpoint:
+    return Checkpoint(name, entries_of(tensors), aliases)
 
 
 def _stripped(entries: Entries, prefix: str) -> Entries:

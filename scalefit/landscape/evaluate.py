@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
+from scalefit.executors import Workers, working
 
 from .entries import Tensors
 from .family import Family
@@ -20,7 +21,7 @@ from .store import Store
 
 Floats = NDArray[np.float64]
 Pair = tuple[int, int]
-Found = tuple[float, Floats]
+Path = tuple[float, Floats]
 AGREEMENT = 0.01
 
 
@@ -36,6 +37,8 @@ class Work:
         Without one only Euclidean distances are measured.
     store : Store or None
     progress : bool
+    executor : Workers
+        Where the paths are evaluated; what is found is kept here, as it comes.
     """
 
     models: Family
@@ -43,6 +46,7 @@ class Work:
     meter: Meter | None
     store: Store | None
     progress: bool
+    executor: Workers = None
 
     def run(self, pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
         """Return curves (pairs × points × metrics) and Euclidean distances (pairs)."""
@@ -100,24 +104,54 @@ class Work:
                 f"{first[0]:.6g} now; the loss or its data changed: use another store file"
             )
 
-    def _paths(self, pairs: Sequence[Pair]) -> Iterator[Found]:
-        """Yield what is on each path; the first model of a row of pairs is read once."""
-        row, held = -1, None
-        for i, j in pairs:
-            a, b = (self.models.members[k].fingerprint for k in (i, j))
-            known = self.store.get(a, b) if self.store is not None else None
-            if known is None:
-                if held is None or row != i:
-                    row, held = i, hold(self.models, i)
-                known = self._path((i, j), held)
-                if self.store is not None:
-                    self.store.put(a, b, *known)
-            yield known
+    def _paths(self, pairs: Sequence[Pair]) -> Iterator[Path]:
+        """Yield what is on each path; what the store has is not evaluated again."""
+        known = {pair: self._kept(pair) for pair in pairs}
+        missing = [pair for pair in pairs if known[pair] is None]
+        with working(self.executor) as each:
+            fresh = each(Walk(self.models, self.at, self.meter), missing)
+            for pair in pairs:
+                path = known.pop(pair)
+                if path is None:
+                    path = next(fresh)
+                    self._keep(pair, path)
+                yield path
 
-    def _path(self, pair: Pair, held: Tensors) -> Found:
-        mix = Mixer(self.models, (held, hold(self.models, pair[1])))
+    def _kept(self, pair: Pair) -> Path | None:
+        return None if self.store is None else self.store.get(*self._keys(pair))
+
+    def _keep(self, pair: Pair, path: Path) -> None:
+        if self.store is not None:
+            self.store.put(*self._keys(pair), *path)
+
+    def _keys(self, pair: Pair) -> tuple[str, str]:
+        a, b = (self.models.members[k].fingerprint for k in pair)
+        return a, b
+
+
+@dataclass(eq=False)
+class Walk:
+    """What is on the path between two models: asked of one pair after the other, here or on a worker.
+
+    The first model of a row of pairs is read once where one process walks them all; it does not travel.
+    """
+
+    models: Family
+    at: Floats
+    meter: Meter | None
+    held: tuple[int, Tensors] | None = None
+
+    def __call__(self, pair: Pair) -> Path:
+        """Return the distance between the ends, and the metrics inside (points − 2 × metrics)."""
+        if self.held is None or self.held[0] != pair[0]:
+            self.held = pair[0], hold(self.models, pair[0])
+        mix = Mixer(self.models, (self.held[1], hold(self.models, pair[1])))
         length = float(np.sqrt(mix.products()[0, 0]))
         if self.meter is None:
             return length, np.zeros((self.at.size - 2, 0))
         names = [self.models.names[k] for k in pair]
         return length, measure(self.meter, mix, line(self.at[1:-1]), names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel without the model that is held."""
+        return Walk, (self.models, self.at, self.meter)

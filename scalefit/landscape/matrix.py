@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.executors import Workers
 from scalefit.result import Result, Row
 
 from .barriers import MEASURES
@@ -160,6 +161,7 @@ def distances(
     kind: str = "barrier",
     store: str | PathLike[str] | None = None,
     progress: bool = True,
+    executor: Workers = None,
 ) -> Distances:
     """Evaluate the straight paths between all pairs of models.
 
@@ -179,6 +181,9 @@ def distances(
         An sqlite file that keeps every evaluation: a run that was killed goes on where it was.
     progress : bool, default True
         Show a progress bar on stderr for work of more than two seconds.
+    executor : number of processes, executor or address of a scheduler, optional
+        Where the paths are evaluated, see ``docs/scale.md``. The loss travels with every pair: one that opens its
+        model and data when it is first called travels light. Files are read where the worker is.
 
     Returns
     -------
@@ -204,7 +209,7 @@ def distances(
     at, meter = positions(points), Meter(loss) if loss is not None else None
     with ExitStack() as stack:
         kept = stack.enter_context(Store(store)) if store and meter else None
-        curves, lengths = Work(models, at, meter, kept, progress).run(wanted)
+        curves, lengths = Work(models, at, meter, kept, progress, executor).run(wanted)
     return Distances(
         names=models.names,
         groups=tuple(labels),

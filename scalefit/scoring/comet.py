@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from scalefit.errors import ScoringError
+from scalefit.executors import Each, packs
 
 from .cache import Cache
 from .checkpoint import Checkpoint, comet_version, locate
@@ -23,6 +25,7 @@ Sample: TypeAlias = dict[str, str]
 
 _AIM = 10.0  # seconds of work between two transactions: what a kill can cost
 _MOST = 4096  # segments between two transactions
+_TOGETHER = 16  # batches that travel to a worker together
 
 
 class CometScorer:
@@ -65,7 +68,7 @@ class CometScorer:
             self.checkpoint.revision,
             encoder_digest(self.checkpoint.encoder),
         )
-        self._identity = (*model, comet_version(), comet.precision)
+        self.identity = (*model, comet_version(), comet.precision)
         self._pace = 1.0  # segments a second, until the first are measured
         self.signature = self.checkpoint.signature(comet.precision, self.reads_references)
 
@@ -82,9 +85,9 @@ class CometScorer:
 
     def key(self, sample: Sample) -> bytes:
         """Return the key under which a segment's score is kept."""
-        return digest("comet", *self._identity, *sample.values())
+        return digest("comet", *self.identity, *sample.values())
 
-    def scores(self, samples: Sequence[Sample], bar: Any) -> list[float]:
+    def scores(self, samples: Sequence[Sample], bar: Any, each: Each | None = None) -> list[float]:
         """Return one score a segment; only what is new is computed.
 
         Parameters
@@ -93,15 +96,20 @@ class CometScorer:
             Segments, as `samples` returns them.
         bar : tqdm
             Moved on by one for each segment.
+        each : Each, optional
+            Who computes, where that is not this process; the cache is asked and filled here.
         """
         keys = [self.key(sample) for sample in samples]
         wanted = dict(zip(keys, samples, strict=True))
         known = self._known(list(wanted))
         missing = {key: sample for key, sample in wanted.items() if key not in known}
         bar.update(len(samples) - len(missing))
-        for some in self._portions(missing):
+        for some in self._portions(missing) if each is None else ():
             known |= self._computed(some)
             bar.update(len(some))
+        for fresh in self._elsewhere(missing, each) if each is not None else ():
+            known |= fresh
+            bar.update(len(fresh))
         return [known[key] for key in keys]
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, float]:
@@ -113,7 +121,7 @@ class CometScorer:
 
     def _portions(self, missing: Mapping[bytes, Sample]) -> Iterator[dict[bytes, Sample]]:
         """Cut the work so that one portion takes some ten seconds, alike lengths together."""
-        queue = sorted(missing, key=lambda key: sum(map(len, missing[key].values())))
+        queue = self._by_length(missing)
         size = 2 * self.comet.batch_size
         while queue:
             now, queue = queue[:size], queue[size:]
@@ -125,12 +133,31 @@ class CometScorer:
         known = self._known(list(portion))
         new = {key: sample for key, sample in portion.items() if key not in known}
         if new:
-            fresh = dict(zip(new, self._predict(list(new.values())), strict=True))
-            self.cache.put({key: struct.pack("<d", score) for key, score in fresh.items()})
-            known |= fresh
+            known |= self._kept(new, self.predict(list(new.values())))
         return known
 
-    def _predict(self, samples: list[Sample]) -> list[float]:
+    def _kept(self, keys: Iterable[bytes], scores: Iterable[float]) -> dict[bytes, float]:
+        """Store new scores at once, and return them."""
+        fresh = dict(zip(keys, scores, strict=True))
+        self.cache.put({key: struct.pack("<d", score) for key, score in fresh.items()})
+        return fresh
+
+    def _elsewhere(
+        self, missing: Mapping[bytes, Sample], each: Each
+    ) -> Iterator[dict[bytes, float]]:
+        """Let workers compute portions that are cut by the texts alone, whatever the number or pace of workers."""
+        portions = list(packs(self._by_length(missing), _TOGETHER * self.comet.batch_size))
+        work = Remote(self.comet, self.reads_references, self.identity)
+        answers = each(work, ([missing[key] for key in keys] for keys in portions))
+        for keys, scores in zip(portions, answers, strict=True):
+            yield self._kept(keys, scores)
+
+    @staticmethod
+    def _by_length(missing: Mapping[bytes, Sample]) -> list[bytes]:
+        return sorted(missing, key=lambda key: sum(map(len, missing[key].values())))
+
+    def predict(self, samples: list[Sample]) -> list[float]:
+        """Return one score a segment from the model itself, whatever the cache has."""
         model = self._model
         start = time.monotonic()
         with quiet():
@@ -169,6 +196,31 @@ class CometScorer:
         import torch
 
         return int(torch.cuda.is_available()) if self.comet.gpus is None else self.comet.gpus
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Scores segments on a worker, whose model must be the one that was asked for."""
+
+    comet: Comet
+    references: bool
+    identity: tuple[str, ...]
+
+    def __call__(self, samples: list[Sample]) -> list[float]:
+        """Return one score a segment."""
+        scorer = _scorer_here(self.comet, self.references)
+        if scorer.identity != self.identity:
+            raise ScoringError(
+                f"a worker has another COMET model: {' '.join(scorer.identity)}; needed {' '.join(self.identity)}. "
+                "Try: the same model, revision and version of COMET on every worker"
+            )
+        return scorer.predict(samples)
+
+
+@lru_cache(maxsize=1)
+def _scorer_here(comet: Comet, references: bool) -> CometScorer:
+    """Return this worker's scorer: a model takes longer to load than a portion takes to score."""
+    return CometScorer(comet, Cache(False), references=references)
 
 
 def _load(checkpoint: Checkpoint, *, local_files_only: bool) -> Any:

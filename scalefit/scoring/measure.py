@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.errors import ScoringError
+from scalefit.executors import working
 from scalefit.groups import did_you_mean
 
 from .cache import Cache
@@ -106,9 +107,13 @@ def _by_comet(scorer: CometScorer, inputs: Inputs, how: Scoring) -> Measured:
     sources = inputs.sources.lines
     reference = inputs.references[0].lines if inputs.references else None
     total, quiet = len(sources) * len(inputs.systems), not how.progress
-    with tqdm(total=total, desc=scorer.metric, unit="segment", delay=2, disable=quiet) as bar:
+    with (
+        tqdm(total=total, desc=scorer.metric, unit="segment", delay=2, disable=quiet) as bar,
+        working(how.executor) as each,
+    ):
+        far = None if how.executor is None else each
         rows = [
-            scorer.scores(scorer.samples(sources, text.lines, reference), bar)
+            scorer.scores(scorer.samples(sources, text.lines, reference), bar, far)
             for text in inputs.systems.values()
         ]
     scores = np.array(rows)

@@ -76,7 +76,8 @@ class Scoring:
         Processes that count n-grams. A script that asks for several needs the usual
         ``if __name__ == "__main__":``.
     executor : executor or address of a scheduler, optional
-        Where n-grams are counted instead, see ``docs/scale.md``; COMET runs here.
+        Where n-grams are counted and COMET runs instead, see ``docs/scale.md``. A worker loads the model once; what
+        it has no file of, it fetches.
     allow_empty : bool
         Whether empty lines are scored rather than refused.
     allow : sequence of str

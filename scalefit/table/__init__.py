@@ -13,6 +13,7 @@ from .metrics import Metric as Metric
 from .metrics import metric as metric
 from .observations import Observations as Observations
 from .observations import cut as cut
+from .observations import cut_each as cut_each
 from .observations import digest as digest
 from .runs import Runs as Runs
 from .runs import runs_of as runs_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -42,9 +43,9 @@ class Observations:
         Law input name -> table column.
     notes : tuple of str
         Notes of the table and of this cut.
-    digest : str
-        ``sha256:`` and 16 hex digits over the sorted rows: equal data, equal digest.
     """
+
+    KEPT = ("digest",)
 
     inputs: Mapping[str, Floats]
     values: Floats
@@ -53,8 +54,12 @@ class Observations:
     metric: str
     columns: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    digest: str = ""
     blocks: NDArray[np.int64] | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:`` and 16 hex digits over the sorted rows: equal data, equal digest."""
+        return digest(self.inputs, self.values)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -62,16 +67,13 @@ class Observations:
 
     def only(self, keep: NDArray[np.bool_]) -> Observations:
         """Return some of the rows, (n,); runs and blocks are numbered anew, the notes stay."""
-        inputs = {name: x[keep] for name, x in self.inputs.items()}
-        values = self.values[keep]
         return replace(
             self,
-            inputs=inputs,
-            values=values,
+            inputs={name: x[keep] for name, x in self.inputs.items()},
+            values=self.values[keep],
             stderr=None if self.stderr is None else self.stderr[keep],
             clusters=_relabelled(self.clusters, keep),
             blocks=_relabelled(self.blocks, keep),
-            digest=digest(inputs, values),
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -110,9 +112,57 @@ def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
         metric=canonical(metric),
         columns=MappingProxyType(dict(inputs)),
         notes=(*notes, *runs.notes),
-        digest=digest(vectors, values),
         blocks=_frozen(runs.block[there]) if known else None,
     )
+
+
+def cut_each(
+    pieces: Sequence[Table], metric: str, inputs: Mapping[str, str]
+) -> list[Observations | TableError]:
+    """Cut the vectors out of every piece of one table; a piece that has none gives its error.
+
+    Where no piece has seeds, runs, errors or gaps, the columns are read once and each piece is a view of them: a
+    hundred thousand curves then cost what their vectors cost.
+    """
+    plain = _plain(pieces, inputs) if pieces else None
+    if plain is None:
+        return [_cut_or_error(piece, metric, inputs) for piece in pieces]
+    vectors, values, ends = plain
+    name, columns = canonical(metric), MappingProxyType(dict(inputs))
+    out: list[Observations | TableError] = []
+    for piece, end in zip(pieces, ends, strict=True):
+        here = slice(end - len(piece), end)
+        cut_out = MappingProxyType({key: v[here] for key, v in vectors.items()})
+        out.append(
+            Observations(cut_out, values[here], None, None, name, columns, tuple(piece.notes))
+        )
+    return out
+
+
+def _plain(
+    pieces: Sequence[Table], inputs: Mapping[str, str]
+) -> tuple[dict[str, Floats], Floats, list[int]] | None:
+    """Return all pieces' vectors in one, and where each ends; None where a piece needs a look of its own."""
+    rows = np.concatenate([piece.rows for piece in pieces])
+    whole = replace(pieces[0], rows=rows)
+    if any(map(whole.has, ("pretrain_run", "pretrain_seed", "stderr"))):
+        return None
+    if not all(map(whole.has, inputs.values())):
+        return None
+    vectors = {name: whole.column(column) for name, column in inputs.items()}
+    if any(v.dtype == object or not np.isfinite(v).all() for v in vectors.values()):
+        return None
+    ends = np.cumsum([len(piece) for piece in pieces]).tolist()
+    return {name: _frozen(v) for name, v in vectors.items()}, _frozen(whole.column("value")), ends
+
+
+def _cut_or_error(
+    piece: Table, metric: str, inputs: Mapping[str, str]
+) -> Observations | TableError:
+    try:
+        return cut(piece, metric, inputs)
+    except TableError as error:
+        return error
 
 
 def _unpickled(values: Mapping[str, Any]) -> Observations:

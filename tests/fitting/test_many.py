@@ -1,6 +1,7 @@
 """One law, many groups."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scalefit as sf
@@ -36,6 +37,35 @@ def test_a_group_s_fit_is_the_fit_of_its_rows():
     alone = sf.fit(table(), "cross_entropy", "power", where={"corpus": "fr"})
     assert many["fr"].params == alone.params
     assert many["fr"].signature == alone.signature
+
+
+@pytest.mark.parametrize(("law", "metric"), [("power", "cross_entropy"), ("log", "bleu")])
+def test_many_fits_are_the_fits_one_by_one(law, metric):
+    rng, rows = np.random.default_rng(5), []
+    for i in range(12):
+        x = X[: 5 + i % 4]
+        loss, bleu = 1.7 + 400 * x**-0.3, 30 - 200 * x**-0.25
+        for size, ce, b in zip(x, loss * (1 + 0.003 * rng.normal(size=x.size)),
+                               bleu * (1 + 0.01 * rng.normal(size=x.size)), strict=True):  # fmt: skip
+            rows.append(
+                {"corpus": f"c{i:02}", "pretrain_tokens": size, "cross_entropy": ce, "bleu": b}
+            )
+    data = pd.DataFrame(rows)
+    for many in sf.fit_each(data, metric, law, by=["corpus"]):
+        alone = sf.fit(data, metric, law, where=many.group)
+        assert many.objective == pytest.approx(alone.objective, rel=1e-9)
+        assert many.params == pytest.approx(alone.params, rel=1e-6)  # the log-law's valley is flat
+        assert many.notes == alone.notes
+        for name, ends in alone.intervals().items():
+            theirs = many.intervals()[name]
+            assert (theirs.low, theirs.high) == pytest.approx((ends.low, ends.high), rel=1e-5)
+
+
+def test_what_is_doubted_is_worked_out_when_it_is_looked_at():
+    fit = sf.fit_each(table(), "cross_entropy", "power")[0]
+    assert "uncertainty" not in vars(fit)
+    assert fit.intervals()["alpha"].low < fit.params["alpha"]
+    assert "uncertainty" in vars(fit)
 
 
 def test_a_value_names_one_fit_or_the_part_that_has_it():

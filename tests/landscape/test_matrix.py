@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
 import pytest
 
-from scalefit.errors import LandscapeError
+from scalefit.errors import ExecutorError, LandscapeError
 from scalefit.landscape import Checkpoint, batched, budget, distances
 from scalefit.landscape.entries import Entries
 
@@ -32,6 +33,16 @@ class Counting:
         if self.seen > self.most:
             raise KeyboardInterrupt
         return double_well(weights) + self.shift
+
+
+WELLS = """
+from scalefit.landscape import batched
+
+@batched
+def double_well(weights):
+    w = weights["w"]
+    return (w[:, 0] ** 2 - 1) ** 2 + 0.1 * (w[:, 1:] ** 2).sum(axis=1)
+"""
 
 
 def test_budget_of_the_seed_is_n_n_minus_1_over_2_times_points():
@@ -64,6 +75,33 @@ def test_euclidean_distances_need_no_loss(rng):
     models, _ = wells(rng, 4)
     square = distances(models).matrix()
     assert square[0, 1] == pytest.approx(np.linalg.norm(models[0]["w"] - models[1]["w"]))
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_paths_walked_elsewhere_are_the_same_bit_for_bit(rng, tmp_path, monkeypatch, workers):
+    monkeypatch.syspath_prepend(tmp_path)  # where a worker can import the loss from, too
+    (tmp_path / "wells_elsewhere.py").write_text(WELLS)
+    double_well = importlib.import_module("wells_elsewhere").double_well
+    models, _ = wells(rng, 5)
+    for i, model in enumerate(models):
+        np.savez(tmp_path / f"run{i}.npz", **model)
+    files, store = [tmp_path / f"run{i}.npz" for i in range(5)], tmp_path / "paths.sqlite"
+    here = distances(files, double_well, points=5)
+    with ThreadPoolExecutor(3) as threads:
+        executor = threads if workers is None else workers
+        there = distances(files, double_well, points=5, executor=executor, store=store)
+    np.testing.assert_array_equal(there.curves, here.curves)
+    np.testing.assert_array_equal(there.euclidean, here.euclidean)
+    again = Counting()  # all paths are kept here; only the first model is looked at anew
+    again.__qualname__, again.__module__ = double_well.__qualname__, double_well.__module__
+    distances(files, again, points=5, store=store)
+    assert again.seen == 1
+
+
+def test_a_loss_that_cannot_travel_is_refused_before_a_path_is_walked(rng):
+    models, _ = wells(rng, 3)
+    with pytest.raises(ExecutorError, match="the work cannot be sent to another process"):
+        distances(models, lambda w: float((w["w"] ** 2).sum()), points=3, executor=2)
 
 
 def test_groups_leave_other_pairs_unknown(rng):

@@ -4,13 +4,15 @@ import logging
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from scalefit.errors import ScoringError
 from scalefit.scoring.cache import Cache
 from scalefit.scoring.checkpoint import locate
-from scalefit.scoring.comet import CometScorer
+from scalefit.scoring.comet import CometScorer, Remote
 from scalefit.scoring.options import Comet
 from scalefit.scoring.score import score, score_systems
 
@@ -79,6 +81,38 @@ def test_scores_are_comets_own(predicted):
     assert found.table.column("value")[0] > found.table.column("value")[1]
     assert found.table.column("stderr")[1] > 0
     assert found.table.unique("metric") == ["comet"]
+
+
+def test_segments_scored_by_workers_are_the_same_and_come_into_the_cache(
+    hub, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HF_HUB_CACHE", str(hub.path))  # processes of their own read it at import
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(sys.modules["scalefit.scoring.comet"], "_TOGETHER", 1)
+    given = (SYSTEMS, REFERENCES, SOURCES, ["comet"])
+    model = Comet(MODEL, batch_size=4, gpus=0)
+    here = score_systems(*given, comet=model, cache=False).statistics["comet"].values
+    cache = tmp_path / "scores"
+    far = score_systems(*given, comet=model, cache=cache, executor=2).statistics["comet"].values
+    with ThreadPoolExecutor(1) as one:
+        alone = score_systems(*given, comet=model, cache=False, executor=one)
+    np.testing.assert_array_equal(far, alone.statistics["comet"].values)
+    np.testing.assert_allclose(far, here, rtol=0, atol=1e-6)  # batches may be others here
+
+    def none(*_):
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr(CometScorer, "predict", none)
+    kept = score_systems(*given, comet=model, cache=cache).statistics["comet"].values
+    np.testing.assert_array_equal(kept, far)
+
+
+def test_a_worker_with_another_model_is_refused(hub):
+    asked = Remote(Comet(MODEL), True, ("another", "model"))
+    with pytest.raises(
+        ScoringError, match=r"a worker has another COMET model.*needed another model"
+    ):
+        asked([{"src": SOURCES[0], "mt": REFERENCES[0], "ref": REFERENCES[0]}])
 
 
 def test_a_reference_free_model_is_another_metric(predicted):
@@ -289,7 +323,7 @@ def test_a_damaged_checkpoint_is_named(hub, tmp_path):
 
 SCORE = """
 import sys
-from scalefit.scoring.comet import CometScorer
+from scalefit.scoring.comet import CometScorer, Remote
 from scalefit.scoring.options import Comet
 from scalefit.scoring.score import score
 

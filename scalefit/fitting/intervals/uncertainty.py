@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -224,37 +224,55 @@ class Beside:
 
 
 def uncertainty_of(
-    solution: Solution, points: Points, noise: Noise, lack: LackOfFit
-) -> tuple[Uncertainty, list[str]]:
-    """Choose what the intervals rest on, and say what that leaves out."""
+    solution: Solution, points: Points, noise: Noise, lack: Callable[[], LackOfFit]
+) -> Uncertainty:
+    """Choose what the intervals rest on; ``lack`` is asked where runs or replicates let it count."""
     problem, weights = solution.problem.as_squares(solution.theta)
     free = Optimum(problem, weights, solution.theta, 0.0, 0.0)
     n, p, sizes = points.y.size, solution.theta.size, int(points.groups.max()) + 1
     if sizes <= p:
-        note = (
-            f"{sizes} sizes for {p} parameters: the curve passes through their means, so that nothing tells whether "
-            "the law holds, and no interval is given; measure more sizes, or take a law with fewer parameters"
-        )
-        return Uncertainty(free, noise), [note] if n > sizes else []
+        return Uncertainty(free, noise)
     # Weights from seeds are known no better than the variances behind them.
     dof = n - p if noise.line is None else min(n - p, noise.line.dof)
     best = replace(free, s2=free.rss / (n - p), dof=float(dof))
     runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
     spread = _spread(solution, best, noise, runs - 1.0 if runs > 1 else best.dof)
     out = Uncertainty(best, noise, spread)
-    notes = [lack.line] if lack.seen else []
     if runs > 1:
-        return _of_runs(out, solution, points, lack), notes
+        return _of_runs(out, solution, points, lack())
     if runs == 1:
         out = replace(out, drift=drift_of(best))
-        notes.append(_drift_note(drift_of(best)))
-    elif lack.seen and lack.by == "replicates":
-        return replace(out, best=replace(best, s2=lack.mean_square, dof=float(lack.dof))), notes
-    notes += _delta_note(solution)
+    elif _missed_by_means(sizes < n, lack):
+        return replace(out, best=replace(best, s2=lack().mean_square, dof=float(lack().dof)))
     if n >= MANY:
         blocks = leave_out(solution, _dealt(points))
         out = replace(out, best=replace(best, dof=BLOCKS - 1.0), refits=blocks)
-    return out, notes
+    return out
+
+
+def _missed_by_means(replicated: bool, lack: Callable[[], LackOfFit]) -> bool:
+    return replicated and lack().seen and lack().by == "replicates"
+
+
+def doubt_notes(
+    uncertainty: Uncertainty, solution: Solution, points: Points, lack: LackOfFit
+) -> list[str]:
+    """Say what the intervals leave out."""
+    n, p, sizes = points.y.size, solution.theta.size, int(points.groups.max()) + 1
+    if sizes <= p:
+        note = (
+            f"{sizes} sizes for {p} parameters: the curve passes through their means, so that nothing tells whether "
+            "the law holds, and no interval is given; measure more sizes, or take a law with fewer parameters"
+        )
+        return [note] if n > sizes else []
+    notes = [lack.line] if lack.seen else []
+    if points.design == "checkpoints" and int(points.run.max()) > 0:
+        return notes
+    if uncertainty.drift is not None:
+        notes.append(_drift_note(uncertainty.drift))
+    elif lack.seen and lack.by == "replicates":
+        return notes
+    return notes + _delta_note(solution)
 
 
 def _spread(solution: Solution, best: Optimum, noise: Noise, dof: float) -> Spread:

@@ -1,0 +1,200 @@
+"""COMET scoring and landscape evaluation on a GPU against the CPU: scores, speed, memory. Five minutes at most.
+
+    python benchmarks/accelerator.py                                  # both, on a GPU where there is one
+    python benchmarks/accelerator.py --comet Unbabel/wmt22-comet-da   # with the real model, where it is at hand
+
+Fails where a score moves by more than 1e-3 against the CPU in float32, or a loss by more than that part of
+itself. Without a GPU only the CPU's rows are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from scalefit import landscape
+from scalefit.scoring.options import Comet
+from scalefit.scoring.score import score_systems
+
+SAME = 1e-3
+WORDS = [
+    "the",
+    "cat",
+    "dog",
+    "child",
+    "sees",
+    "eats",
+    "likes",
+    "an",
+    "apple",
+    "book",
+    "house",
+    "in",
+    "old",
+    "green",
+    "garden",
+    "at",
+    "night",
+]
+WIDTH, LAYERS, TOKENS, BATCH = 256, 4, 64, 32
+TYPES = ("float32", "float16")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of work in one place: how fast, how far from the first row's numbers, and what it held."""
+
+    what: str
+    place: str
+    kind: str
+    rate: float
+    memory: float
+    difference: float
+
+
+@dataclass
+class Watch:
+    """Seconds and megabytes of what ran under :func:`watched`."""
+
+    seconds: float = 0.0
+    memory: float = 0.0
+
+
+def places() -> list[str]:
+    """Return the CPU, and the GPU where there is one."""
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+@contextmanager
+def watched(place: str) -> Iterator[Watch]:
+    """Take the time and the peak memory of some work: the card's, or the whole process's."""
+    watch = Watch()
+    if place == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    begun = time.perf_counter()
+    yield watch
+    watch.seconds = time.perf_counter() - begun
+    watch.memory = (
+        torch.cuda.max_memory_allocated() / 2**20
+        if place == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    )
+
+
+def sentences(count: int) -> tuple[list[str], list[str], list[str]]:
+    """Return so many sources, outputs and references of three to thirty words, drawn at random."""
+    rng = np.random.default_rng(0)
+    references = [
+        " ".join(rng.choice(WORDS, size)) + "." for size in rng.integers(3, 30, size=count)
+    ]
+    return references, [line.replace("cat", "dog", 1) for line in references], references
+
+
+def comet(model: str, segments: int) -> list[Row]:
+    """Score the same segments everywhere, each model loaded and warmed up beforehand."""
+    sources, outputs, references = sentences(segments)
+    rows, first = [], None
+    for place in places():
+        for kind in TYPES:
+            chosen = Comet(
+                model, gpus=int(place == "cuda"), precision="fp16" if kind == "float16" else "fp32"
+            )
+            warm = [text[:2] for text in (outputs, references, sources)]
+            score_systems(*warm, ["comet"], comet=chosen, cache=False, progress=False)
+            with watched(place) as watch:
+                scored = score_systems(
+                    outputs, references, sources, ["comet"],
+                    comet=chosen, cache=False, progress=False,
+                )  # fmt: skip
+            values = next(iter(scored.statistics.values())).segment_scores
+            first = values if first is None else first
+            apart = float(np.abs(values - first).max())
+            rows.append(
+                Row("COMET, segments", place, kind, segments / watch.seconds, watch.memory, apart)
+            )
+    return rows
+
+
+def encoder() -> torch.nn.Module:
+    """Return a small classifier made of transformer layers."""
+    layer = torch.nn.TransformerEncoderLayer(WIDTH, 4, 4 * WIDTH, batch_first=True, dropout=0.0)
+    body = torch.nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+    return torch.nn.Sequential(body, torch.nn.Flatten(1), torch.nn.Linear(WIDTH * TOKENS, 10))
+
+
+def paths(models: int, batches: int) -> list[Row]:
+    """Walk all paths between models on the CPU and on the GPU; the losses agree to 1e-3 of themselves."""
+    torch.manual_seed(0)
+    states = [encoder().state_dict() for _ in range(models)]
+    data = [
+        (torch.randn(BATCH, TOKENS, WIDTH), torch.randint(10, (BATCH,))) for _ in range(batches)
+    ]
+    rows, first = [], None
+    for place in places():
+        for kind in TYPES:
+            loss = landscape.ModuleLoss(encoder(), data, device=place, dtype=kind)
+            loss(states[0])
+            with watched(place) as watch:
+                curves = landscape.distances(states, loss, points=5, progress=False).curves[..., 0]
+            first = curves if first is None else first
+            apart = float(np.abs(curves / first - 1).max())
+            done = models + 3 * models * (models - 1) // 2
+            rows.append(
+                Row(
+                    "landscape, evaluations", place, kind, done / watch.seconds, watch.memory, apart
+                )
+            )
+    return rows
+
+
+def report(rows: Sequence[Row]) -> str:
+    """Return the table in Markdown; speed is a ratio to the CPU in float32."""
+    card = (
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "none: the CPU's half only"
+    )
+    usual = {row.what: row.rate for row in reversed(rows)}  # the first row of each kind stays
+    lines = [
+        f"GPU: {card}; torch {torch.__version__}, {torch.get_num_threads()} CPU threads.",
+        "",
+        "| what | where | type | a second | × CPU float32 | MB | largest difference |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row.what} | {row.place} | {row.kind} | {row.rate:.3g} | {row.rate / usual[row.what]:.2f} | "
+            f"{row.memory:.0f} | {row.difference:.1e} |"
+        )
+    return "\n".join(lines)
+
+
+def check(rows: Sequence[Row]) -> None:
+    """Fail where a place or a type says something else than the CPU in float32."""
+    wrong = [row for row in rows if not row.difference <= SAME]
+    if wrong:
+        raise SystemExit(f"more than {SAME} from the CPU in float32: {wrong}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and fail where numbers differ."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--comet", help="COMET model; without one only the landscape is evaluated")
+    parser.add_argument("--segments", type=int, default=200)
+    parser.add_argument("--models", type=int, default=4)
+    parser.add_argument("--batches", type=int, default=4)
+    told: Any = parser.parse_args(arguments)
+    rows = comet(told.comet, told.segments) if told.comet else []
+    rows += paths(told.models, told.batches)
+    print(report(rows))
+    check(rows)
+
+
+if __name__ == "__main__":
+    main()
