@@ -167,13 +167,13 @@ def test_logging_is_left_as_it_was(hub):
 def calls(monkeypatch):
     """Count the segments that the model really scores."""
     counted = []
-    real = CometScorer._predict
+    real = CometScorer.predict
 
     def counting(self, samples):
         counted.extend(samples)
         return real(self, samples)
 
-    monkeypatch.setattr(CometScorer, "_predict", counting)
+    monkeypatch.setattr(CometScorer, "predict", counting)
     return counted
 
 
@@ -210,7 +210,7 @@ def test_segments_that_occur_twice_are_scored_once(hub, calls):
 
 def test_portions_are_stored_as_they_come(hub, tmp_path, monkeypatch):
     """A failure half-way keeps what was scored before it."""
-    real, seen = CometScorer._predict, []
+    real, seen = CometScorer.predict, []
 
     def failing(self, samples):
         if len(seen) == 2:
@@ -218,14 +218,14 @@ def test_portions_are_stored_as_they_come(hub, tmp_path, monkeypatch):
         seen.append(len(samples))
         return real(self, samples)
 
-    monkeypatch.setattr(CometScorer, "_predict", failing)
+    monkeypatch.setattr(CometScorer, "predict", failing)
     given = {"comet": Comet(MODEL, batch_size=2), "cache": tmp_path / "c"}
     with pytest.raises(KeyboardInterrupt):
         score({"a": REFERENCES}, REFERENCES, SOURCES, ["comet"], **given)
-    monkeypatch.setattr(CometScorer, "_predict", real)
+    monkeypatch.setattr(CometScorer, "predict", real)
     counted = []
     monkeypatch.setattr(
-        CometScorer, "_predict", lambda s, some: counted.extend(some) or real(s, some)
+        CometScorer, "predict", lambda s, some: counted.extend(some) or real(s, some)
     )
     score({"a": REFERENCES}, REFERENCES, SOURCES, ["comet"], **given)
     assert len(counted) == 27 - sum(seen)
@@ -327,11 +327,11 @@ from scalefit.scoring.comet import CometScorer, Remote
 from scalefit.scoring.options import Comet
 from scalefit.scoring.score import score
 
-real = CometScorer._predict
+real = CometScorer.predict
 def telling(self, samples):
     print(len(samples), flush=True)
     return real(self, samples)
-CometScorer._predict = telling
+CometScorer.predict = telling
 lines = open(sys.argv[2]).read().splitlines()
 table = score({"a": lines}, lines, lines, ["comet"], comet=Comet(sys.argv[3], batch_size=8),
               cache=sys.argv[1], progress=False)
