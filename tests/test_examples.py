@@ -6,10 +6,23 @@ import importlib
 import house
 import pytest
 
+from scalefit.table import metrics
+
 HERE = house.here()
 SHOWN = sorted(name for name, module in HERE.modules.items() if ">>> " in module.text)
 
 
+@pytest.fixture
+def metrics_as_shipped():
+    """An example registers a metric; no other test may see it."""
+    known = [(names, names.copy()) for names in (metrics.METRICS, metrics._PLAIN)]
+    yield
+    for names, shipped in known:
+        names.clear()
+        names.update(shipped)
+
+
+@pytest.mark.usefixtures("metrics_as_shipped")
 @pytest.mark.parametrize("name", SHOWN)
 def test_examples_print_what_they_say(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -188,7 +188,7 @@ def test_a_law_that_cannot_travel_is_refused_before_anything_is_done(processes):
     def mine(x, a, b):
         return a + b * np.log(x)
 
-    with pytest.raises(ExecutorError, match=r"put a law of your own into a module.*or use threads"):
+    with pytest.raises(ExecutorError, match=r"put a law or a loss of your own into a module"):
         sf.fit_each(DATA, "bleu", mine, executor=processes)
     with ThreadPoolExecutor(1) as pool:
         assert len(sf.fit_each(DATA, "bleu", mine, executor=pool)) == 20

@@ -89,7 +89,7 @@ def plan(
     ...     "bleu": [5.0, 9.1, 12.9, 17.0, 20.1, 7.0, 10.1, 13.0, 16.1, 19.5],
     ... }
     >>> plan = sf.plan(table, at="1B")
-    >>> plan.next is None or plan.next.size >= 256e6
+    >>> plan.certainty < plan.enough and plan.next is not None
     True
     """
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)

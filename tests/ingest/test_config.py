@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import scalefit as sf
-from scalefit.cli import COMMANDS, main
+from scalefit.cli import COMMANDS, main, spread
 from scalefit.errors import FormatError, TableError
 
 SIZES = [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8]
@@ -25,6 +25,7 @@ SHELL = {
     "compare": ["--metric", "bleu", "--a", "corpus=fr", "--b", "corpus=en"],
     "fit": ["--metric", "bleu", "--law", "log"],
     "forecast": ["--at", "1B"],
+    "joint": ["--at", "1B", "--finetune", "32k"],
     "plan": ["--budget", "1e9", "--cost", "1"],
     "rank": ["--at", "1B"],
     "report": ["--at", "1B", "-o", "report.html"],
@@ -43,8 +44,9 @@ def kept(tmp_path):
 
 
 def test_every_command_that_reads_results_takes_it():
-    reads = {name for name, c in COMMANDS.items() if "rename" in inspect.signature(c).parameters}
-    takes = {name for name, c in COMMANDS.items() if "config" in inspect.signature(c).parameters}
+    options = {name: inspect.signature(spread(c)).parameters for name, c in COMMANDS.items()}
+    reads = {name for name, taken in options.items() if "rename" in taken}
+    takes = {name for name, taken in options.items() if "config" in taken}
     assert reads == takes == {*SHELL, "ingest", "stream"}  # these two read in their own ways
 
 
