@@ -44,7 +44,7 @@ SAYS = (
     "power law starts with twice the weight of each other law, three sizes leave a quarter of the weight for a law "
     "that is right (more: three quarters) and doubt the slope twice as much, with four sizes a fifth stays with the "
     "power law, and the tails of the bands are those of t with 5 degrees of freedom. No blend with a damped slope, a "
-    "last value or tempered evidence did better with each family left out in turn. Priors of shapes, noise and "
+    "last value or tempered evidence did better on these families. Priors of shapes, noise and "
     "discrepancy are those of an earlier study that held some of them. Limits: two flat sizes and a drop read as the "
     "start of a long fall (the lab cut at four sizes), and elsewhere are one (finetuning losses); a fall that has not "
     "begun when the data end is seen by the width, not by the centre; where a metric turns up (checkpoints of small "

@@ -109,7 +109,7 @@ def _m4_share(q: Floats, bend: Floats) -> Floats:
 
 
 # The others nearly contain the power law: where it is the truth they explain the curve as well, and their room beyond
-# the data costs width. Doubled with each public family left out in turn; errors on the others hardly move.
+# the data costs width. Doubled after a look at each public family by itself: errors hardly move.
 FALLING = (
     Falling("power", _power, (np.log(0.3), 0.5), (0.8, 2.0), share=2.0),
     Falling("bansal", _bansal, (np.log(0.3), 0.0), (0.9, 2.5)),
