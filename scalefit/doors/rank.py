@@ -36,7 +36,7 @@ from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
 Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
-SHARED = 0.7  # of the doubt of corpora that share no sizes, as in the lab's settings (benchmarks/choices.py)
+SHARED = 0.7  # of the doubt of corpora that share no sizes: a guess, from the lab's settings, that no simulation has judged
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
