@@ -36,7 +36,7 @@ from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
 Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
-SHARED = 0.7  # of the doubt of corpora that share no sizes: a guess, from the lab's settings, that no simulation has judged
+SHARED = 0.7  # of the doubt of corpora that share no sizes: a guess, from the lab's settings, judged by no simulation
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
