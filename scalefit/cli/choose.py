@@ -73,20 +73,25 @@ def rank(
 
 def _cost(options: list[str] | None) -> float | dict[str, float] | None:
     """Turn ``["2"]`` into 2.0 and ``["fr=2", "en=1"]`` into a mapping."""
-    if not options:
-        return None
-    if len(options) == 1 and "=" not in options[0]:
-        return _io.numbers(options[0], "--cost")[0]
-    return {k: _io.numbers(v, "--cost")[0] for k, v in _io.pairs(options, "--cost").items()}
+    alone = _alone(options)
+    return _each(options, "--cost") if alone is None else _io.numbers(alone, "--cost")[0]
 
 
 def _mixture(options: list[str] | None) -> str | dict[str, float] | None:
     """Turn ``["mix_fr"]`` into a column and ``["fr=1", "half=0.5"]`` into a mapping."""
+    alone = _alone(options)
+    return _each(options, "--mixture") if alone is None else alone
+
+
+def _alone(options: list[str] | None) -> str | None:
+    """Return what holds for all corpora, where one value without a corpus was given."""
+    return options[0] if options and len(options) == 1 and "=" not in options[0] else None
+
+
+def _each(options: list[str] | None, flag: str) -> dict[str, float] | None:
     if not options:
         return None
-    if len(options) == 1 and "=" not in options[0]:
-        return options[0]
-    return {k: _io.numbers(v, "--mixture")[0] for k, v in _io.pairs(options, "--mixture").items()}
+    return {k: _io.numbers(v, flag)[0] for k, v in _io.pairs(options, flag).items()}
 
 
 def value(
