@@ -22,6 +22,7 @@ from scalefit.units import format_count, short
 
 DRAWS = 4000
 MOST_SHARED = 0.95
+SURELY_NEVER = 0.95  # beyond it a crossing is not worth a line
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Crossing:
     high: float
     never: float
 
+    @property
+    def likely(self) -> bool:
+        """Whether it is likelier than not; only then is it said."""
+        return self.never < 0.5
+
     def __str__(self) -> str:
         ends = f"[{format_count(self.low)}, {format_count(self.high)}]"
         where = f"at {format_count(self.size)} {ends}"
@@ -83,6 +89,7 @@ class Ranking(Result):
     group : the setting: task, finetuning size, …
     standings : tuple of Standing
     crossings : tuple of Crossing
+        All pairs that may cross, P(never) ≤ .95.
     level : confidence of intervals.
     notes : tuple of str
 
@@ -161,8 +168,8 @@ class Ranking(Result):
         return f"{show(standing.estimate)} [{show(standing.low)}, {show(standing.high)}]"
 
     def beneath(self) -> tuple[str, ...]:
-        """Return the crossings."""
-        return tuple(str(c) for c in self.crossings)
+        """Return the crossings that are likelier than not."""
+        return tuple(str(c) for c in self.crossings if c.likely)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -304,16 +311,17 @@ def crossing(
     ahead = float(np.median(gap[:, 0]))
     if ahead < 0:
         return crossing((names[1], names[0]), second, first, sizes, best_high, level)
+    # Where a draw has the other one ahead from the start, nobody overtakes: it counts as "never", not as a crossing at
+    # the smallest size, which would call every pair of near and parallel curves a likely crossing.
     behind = gap < 0
-    crosses = behind.any(axis=1) & (gap[:, -1] < 0)
+    crosses = ~behind[:, 0] & behind[:, -1]
     never = 1.0 - float(crosses.mean())
-    if never > 0.95:
+    if never > SURELY_NEVER:
         return None
-    at = np.argmax(behind[crosses], axis=1)
-    before = np.maximum(at - 1, 0)
     rows = np.flatnonzero(crosses)
-    g0, g1 = gap[rows, before], gap[rows, at]
-    share = np.where(at > 0, g0 / np.where(g0 - g1 == 0, 1.0, g0 - g1), 0.0)
-    ln = np.log(sizes[before]) + np.clip(share, 0, 1) * (np.log(sizes[at]) - np.log(sizes[before]))
+    at = np.argmax(behind[rows], axis=1)
+    before, after = gap[rows, at - 1], gap[rows, at]
+    share = before / np.maximum(before - after, 1e-300)
+    ln = np.log(sizes[at - 1]) + share * (np.log(sizes[at]) - np.log(sizes[at - 1]))
     low, middle, high = np.exp(np.quantile(ln, [0.5 - level / 2, 0.5, 0.5 + level / 2]))
     return Crossing(names[1], names[0], float(middle), float(low), float(high), never)

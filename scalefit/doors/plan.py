@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.corpora.parting import parting
+from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import DRAWS
-from scalefit.doors.curves import asked
+from scalefit.doors.curves import Asked, asked
+from scalefit.doors.flags import Flag, flags
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.forecasting.engines import Engine, check_target, engine_for
 from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
-from scalefit.planning.plan import Plan, Step
-from scalefit.types import Floats, Renames
+from scalefit.groups import group_name
+from scalefit.planning.plan import Plan, Step, gain_of, ordered
+from scalefit.table import metric as metric_of
+from scalefit.types import Floats, Ints, Renames
 from scalefit.units import format_count
 
 Goal = Literal["best", "tokens"]
 Cost = Callable[[Mapping[str, Any], float], float] | float | None
-BEYOND = (2.0, 4.0, 10.0)  # candidate sizes, in multiples of the largest
+BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
 CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
-TRIED, DOUBTS = 200, 200  # outcomes, and what is still in doubt after each
 OUTCOMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a candidate's result is tried
 
 
@@ -92,88 +94,135 @@ def plan(
     >>> plan.certainty < plan.enough and plan.next is not None
     True
     """
+    _check(goal, target, budget, enough)
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    name, mixtures = what.metric, what.curves.mixtures()
-    _one_setting(mixtures, over, goal)
     if goal == "tokens":
-        if target is None:
-            raise DomainError(
-                "goal='tokens' needs a target: the value that the tokens are asked for"
-            )
-        check_target(target, name, values_of(mixtures))
+        assert target is not None
+        mixtures, left = what.curves.mixtures(), list[str]()
+        if not mixtures:
+            why = next(iter(what.curves.failures.values()), "there are no rows with pretraining")
+            raise DesignError(f"no curve can be forecast, so no run can be weighed: {why}")
+        check_target(target, what.metric, values_of(mixtures))
         now, steps = float("nan"), _steps_for_tokens(mixtures, target, cost, budget)
         question = f"tokens for {target:g}"
     else:
-        largest = max(float(m.series.x[-1]) for m in mixtures)
-        size = sizes_of(at)[0] if at is not None else 10 * largest
-        now, steps = _steps_for_choice(mixtures, size, over, cost, budget, seed)
+        contest, left = _contest(what, over)
+        size = sizes_of(at)[0] if at is not None else 10 * float(contest.sizes[-1])
+        if size < contest.sizes[0]:
+            raise DomainError(
+                f"at={format_count(size)} lies below the smallest measured size, {format_count(contest.sizes[0])}; "
+                "choose at a size from there on"
+            )
+        now, steps = _steps_for_choice(contest, size, cost, budget, seed)
         question = f"best at {format_count(size)}"
-    ranked = tuple(sorted(steps, key=lambda s: -s.worth))
-    return Plan(goal, question, ranked, now, enough, float(budget), what.notes)
+    return Plan(goal, question, ordered(steps), now, enough, float(budget), (*left, *what.notes))
 
 
-def _one_setting(mixtures: Sequence[Mixture], over: str, goal: Goal) -> None:
-    settings = {tuple((k, v) for k, v in m.group.items() if k != over) for m in mixtures}
-    if not mixtures or (goal == "best" and (len(mixtures) < 2 or len(settings) > 1)):
+def _check(goal: str, target: float | None, budget: float, enough: float) -> None:
+    """Refuse a goal, budget or certainty that is none, before anything is read."""
+    if goal not in ("best", "tokens"):
+        raise DomainError(f"goal is {goal!r}; it is 'best' (the right choice) or 'tokens'")
+    if goal == "tokens" and target is None:
+        raise DomainError("goal='tokens' needs a target: the value that the tokens are asked for")
+    if not budget > 0:
+        raise DomainError(f"budget is {budget:g}; what one run may cost lies above 0")
+    if not 0.5 <= enough < 1:
+        raise DomainError(f"enough is {enough:g}; a certainty lies from .5 to below 1")
+
+
+def _one_setting(groups: Sequence[Mapping[str, Any]], over: str) -> None:
+    settings = {tuple((k, v) for k, v in g.items() if k != over) for g in groups}
+    if len(groups) < 2 or len(settings) > 1:
         raise DesignError(
-            f"a plan is about one setting and two curves at least; there are {len(mixtures)} curves in "
+            f"a plan is about one setting and two curves at least; there are {len(groups)} curves in "
             f"{len(settings)} settings: choose task and finetuning size with where="
         )
 
 
 def _steps_for_choice(
-    mixtures: Sequence[Mixture], size: float, over: str, cost: Cost, budget: float, seed: int
+    contest: Contest, size: float, cost: Cost, budget: float, seed: int
 ) -> tuple[float, list[Step]]:
     """Return P(right choice) at a size and what every affordable run would make of it.
 
     A further seed of one corpus at a measured size says how it differs from the others; a new size says so only where
-    the contenders are all run there.
+    the contenders are all run there. All candidates are tried on the same draws: differences between them are not
+    those of two simulations.
     """
-    part = parting([m.series for m in mixtures], logs=not mixtures[0].rises)
+    part, sizes = contest.part, contest.sizes
+    drawn = contest.sign * part.draws(np.array([*sizes, *BEYOND * sizes[-1], size]), DRAWS, seed)
+    rng = np.random.default_rng(seed)
+    shown = drawn + part.noise_sd * rng.standard_normal(drawn.shape)
+    final = drawn[..., -1]
+    chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
+    now, steps = float(chance.max()), []
+    for who, where, place in contest.runs(chance):
+        price = sum(_price(cost, contest.groups[i], where) for i in who)
+        if price > budget:
+            continue
+        result = shown[who, :, place]
+        if who.size > 1:
+            result = result - result.mean(axis=0)  # a new size: its level is unknown
+        gain, error = gain_of(result, final, seed)
+        steps.append(Step(contest.named(who), where, who.size == 1, price, now, now + gain, error))
+    return now, steps
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """The curves among which a choice is made: those of one setting that may be recommended."""
+
+    curves: Sequence[Series]
+    groups: Sequence[Mapping[str, Any]]
+    over: str
+    part: Parting
+    rises: bool
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better."""
+        return 1.0 if self.rises else -1.0
+
+    @property
+    def sizes(self) -> Floats:
+        """All measured sizes, ascending."""
+        return np.unique(np.concatenate([c.x for c in self.curves]))
+
+    def runs(self, chance: Floats) -> list[tuple[Ints, float, int]]:
+        """Return candidates: which curves, at which size, and that size's place among the drawn ones."""
+        sizes = self.sizes
+        again = [
+            (np.array([i]), float(x), int(np.searchsorted(sizes, x)))
+            for i, curve in enumerate(self.curves)
+            for x in curve.x
+        ]
+        contenders = np.flatnonzero(chance >= CONTENDS)
+        if contenders.size < 2:
+            return again
+        new = [(contenders, t * sizes[-1], sizes.size + i) for i, t in enumerate(BEYOND)]
+        return [*again, *new]
+
+    def named(self, who: Ints) -> dict[str, Any]:
+        """Return the group of some curves together."""
+        names = " and ".join(str(self.groups[i][self.over]) for i in who)
+        return {**self.groups[who[0]], self.over: names}
+
+
+def _contest(what: Asked, over: str) -> tuple[Contest, list[str]]:
+    """Return who is chosen from, and who is left out because its loss misleads."""
+    flagged = flags(what)
+    barred = [flagged.get(group_name(g), Flag()).bars for g in what.curves.groups]
+    curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]
+    groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
+    _one_setting(groups, over)
+    rises = metric_of(what.metric).direction != "-"
+    part = parting(curves, logs=not rises)
     if part is None:
         raise DesignError(
             "corpora share fewer than two sizes, so nothing tells how they differ; measure them at the same sizes"
         )
-    sign = 1.0 if mixtures[0].rises else -1.0
-    final = sign * part.draws(np.array([size]), DRAWS, seed)[:, :, 0]
-    chance = np.bincount(final.argmax(axis=0), minlength=len(mixtures)) / DRAWS
-    contenders = np.flatnonzero(chance >= CONTENDS)
-    largest = max(float(m.series.x[-1]) for m in mixtures)
-    runs = [(np.array([i]), float(x)) for i, m in enumerate(mixtures) for x in m.series.x]
-    if contenders.size > 1:
-        runs += [(contenders, t * largest) for t in BEYOND]
-    steps = []
-    for who, where in runs:
-        price = sum(_price(cost, mixtures[i].group, where) for i in who)
-        if price <= budget:
-            both = sign * part.draws(np.array([where, size]), DRAWS, seed)
-            after = _certainty_after(both[who, :, 0], both[:, :, 1], part.noise_sd, seed)
-            group = {
-                **mixtures[who[0]].group,
-                over: " and ".join(str(mixtures[i].group[over]) for i in who),
-            }
-            steps.append(Step(group, where, who.size == 1, price, float(chance.max()), after))
-    return float(chance.max()), steps
-
-
-def _certainty_after(seen: Floats, final: Floats, noise: float, seed: int) -> float:
-    """Return P(right choice) expected after runs of some corpora, whose means and whose final values were drawn.
-
-    Draws of both stand for an experiment each: final values regressed on what the runs would show give what would be
-    believed then, and the residuals what would still be doubted (Strong, Oakley & Brennan 2014, doi
-    10.1177/0272989X13505910). No table is forecast again.
-    """
-    rng = np.random.default_rng(seed)
-    shown = seen + noise * rng.standard_normal(seen.shape)
-    if len(shown) > 1:
-        shown = shown - shown.mean(axis=0)  # a new size: its level is unknown
-    design = np.vstack([np.ones(shown.shape[1]), shown, shown**2]).T
-    believed = design @ np.linalg.lstsq(design, final.T, rcond=None)[0]
-    doubt = (final.T - believed)[rng.choice(len(believed), DOUBTS)]
-    tried = believed[rng.choice(len(believed), TRIED)]
-    winner = (tried[:, None] + doubt).argmax(axis=2)
-    each = (winner[..., None] == np.arange(final.shape[0])).mean(axis=1)
-    return float(each.max(axis=1).mean())
+    left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
+    notes = [f"{', '.join(left)}: misaligned, no run of it is weighed"] if left else []
+    return Contest(curves, groups, over, part, rises), notes
 
 
 def _steps_for_tokens(

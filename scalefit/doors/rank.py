@@ -369,4 +369,4 @@ def _crossings(
         crossing((names[a], names[b]), drawn[a], drawn[b], sizes, not part.logs, question.level)
         for a, b in pairs
     ]
-    return tuple(c for c in out if c is not None and c.never < 0.5)
+    return tuple(c for c in out if c is not None)

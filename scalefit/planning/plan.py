@@ -10,7 +10,13 @@ import numpy as np
 
 from scalefit.groups import group_name
 from scalefit.result import Result, Row
+from scalefit.types import Floats, Ints
 from scalefit.units import format_count
+
+TRIED, DOUBTS = 200, 200  # outcomes, and what is still in doubt after each
+TOLD = (
+    2.0  # standard errors by which a gain must exceed nothing to be more than the simulation's own
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +29,9 @@ class Step:
     size : pretraining size.
     repeats : whether this size has been measured: then it is another seed.
     cost : what it costs.
-    gain : expected gain of the goal: of P(right choice), or of ln of the interval's ends of a token count.
-    now, after : the goal's state now and as expected after it.
+    now, after : the goal's state now and as expected after it: P(right choice), or how far the interval of a token
+        count has closed.
+    error : the simulation's own standard error of the gain.
     """
 
     group: Mapping[str, Any]
@@ -33,6 +40,7 @@ class Step:
     cost: float
     now: float
     after: float
+    error: float = 0.0
 
     @property
     def gain(self) -> float:
@@ -43,6 +51,11 @@ class Step:
     def worth(self) -> float:
         """Gain per cost."""
         return self.gain / self.cost
+
+    @property
+    def told(self) -> bool:
+        """Whether the gain is more than the simulation's own error; only then may it lead."""
+        return self.gain > TOLD * self.error
 
     def __str__(self) -> str:
         what = "another seed of" if self.repeats else "a run of"
@@ -91,8 +104,7 @@ class Plan(Result):
         """The run to do next; None where the choice is sure or nothing within the budget tells anything."""
         if np.isfinite(self.certainty) and self.certainty >= self.enough:
             return None
-        useful = [step for step in self.steps if step.gain > 0]
-        return useful[0] if useful else None
+        return next((step for step in self.steps if step.told), None)
 
     @property
     def verdict(self) -> str:
@@ -119,7 +131,50 @@ class Plan(Result):
                 "now": s.now,
                 "after": s.after,
                 "gain": s.gain,
+                "error": s.error,
                 "gain_per_cost": s.worth,
             }
             for s in self.steps
         ]
+
+
+def ordered(steps: list[Step]) -> tuple[Step, ...]:
+    """Return steps, most gain per cost first; those whose gain may be the simulation's own error last."""
+    return tuple(sorted(steps, key=lambda s: (not s.told, -s.worth)))
+
+
+def gain_of(shown: Floats, final: Floats, seed: int = 0) -> tuple[float, float]:
+    """Return by how much P(right choice) is expected to rise after some runs, and that number's standard error.
+
+    Draws stand for an experiment each: final values (C, draws) regressed on what the runs would show (R, draws) give
+    what would be believed then, and the residuals what would still be doubted (Strong, Oakley & Brennan 2014, doi
+    10.1177/0272989X13505910). The choice made now and the one made then are judged by the same draws, so a run that
+    tells nothing gains next to nothing; what it still seems to gain, because the regression fits chance too, is
+    measured on shuffled results and taken off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> final = np.random.default_rng(0).standard_normal((2, 4000))
+    >>> whole, _ = gain_of(final[:1] - final[1:], final)
+    >>> nothing, error = gain_of(np.random.default_rng(1).standard_normal((1, 4000)), final)
+    >>> round(whole, 1), nothing < 3 * error + 0.01
+    (0.5, True)
+    """
+    rng = np.random.default_rng(seed)
+    picked = rng.choice(shown.shape[1], TRIED), rng.choice(shown.shape[1], DOUBTS)
+    more = _rises(shown, final, *picked)
+    chance = _rises(shown[:, rng.permutation(shown.shape[1])], final, *picked)
+    error = np.sqrt((more.var(ddof=1) + chance.var(ddof=1)) / TRIED)
+    return max(float(more.mean() - chance.mean()), 0.0), float(error)
+
+
+def _rises(shown: Floats, final: Floats, tried: Ints, doubts: Ints) -> Floats:
+    """Return, for each outcome tried, by how much the choice made after it beats the choice made now: (TRIED,)."""
+    design = np.vstack([np.ones(shown.shape[1]), shown, shown**2]).T
+    believed = design @ np.linalg.lstsq(design, final.T, rcond=None)[0]
+    doubt = (final.T - believed)[doubts]
+    winner = (believed[tried, None] + doubt).argmax(axis=2)
+    right = (winner[..., None] == np.arange(final.shape[0])).mean(axis=1)
+    now = right.mean(axis=0).argmax()
+    return np.asarray(right.max(axis=1) - right[:, now])

@@ -144,7 +144,7 @@ def _choice(ranking: Rankings) -> Section:
             "costs on average. Misaligned ones come last and are never the choice.",
         ),
         rows=tuple(ranking.rows()),
-        notes=tuple(str(c) for r in ranking for c in r.crossings),
+        notes=tuple(str(c) for r in ranking for c in r.crossings if c.likely),
     )
 
 

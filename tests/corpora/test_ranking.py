@@ -211,3 +211,15 @@ def test_parallel_curves_do_not_cross():
     sizes = np.geomspace(1.0, 1e4, 11)
     noise = np.random.default_rng(0).normal(0, 0.1, (300, 1))
     assert crossing(("a", "b"), np.log(sizes) + noise, np.log(sizes) + 5, sizes, True, 0.8) is None
+
+
+def test_near_and_parallel_curves_are_not_called_a_likely_crossing():
+    """Where nobody knows who is ahead, no one overtakes: half of the draws once counted as crossing at the start."""
+    rng, sizes = np.random.default_rng(3), np.geomspace(1e6, 1e9, 12)
+    ahead = 0.3 * rng.standard_normal((2000, 1))
+    assert (
+        crossing(
+            ("a", "b"), np.log(sizes) + ahead, np.zeros((2000, 1)) + np.log(sizes), sizes, True, 0.8
+        )
+        is None
+    )

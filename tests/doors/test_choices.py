@@ -223,3 +223,33 @@ def test_a_plan_is_about_one_setting(three):
     both = {name: [*three[name], *other[name]] for name in three}
     with pytest.raises(DesignError, match="one setting"):
         sf.plan(both)
+
+
+def test_a_misaligned_corpus_is_no_contender_of_a_plan():
+    falls = dict(CURVES, trap=lambda x: 25 - 2.5 * np.log10(x / 1e6))
+    plan = sf.plan(table(falls, seeds=3), at="2B")
+    assert not any("trap" in str(step.group["corpus"]) for step in plan.steps)
+    assert any(note.startswith("trap: misaligned") for note in plan.notes)
+
+
+def test_what_is_within_the_error_of_the_simulation_never_leads(three):
+    plan = sf.plan(three, at="4B", enough=0.999)
+    assert all(step.gain <= 2 * step.error for step in plan.steps if not step.told)
+    told = [step.told for step in plan.steps]
+    assert told == sorted(told, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"goal": "gold"}, "goal is"),
+        ({"budget": 0.0}, "budget is 0"),
+        ({"budget": float("nan")}, "budget is nan"),
+        ({"enough": 1.0}, "enough is 1"),
+        ({"at": 1e3}, "below the smallest"),
+        ({"cost": 0.0}, "a cost lies above 0"),
+    ],
+)
+def test_a_plan_refuses_what_it_cannot_weigh(three, asked, why):
+    with pytest.raises(DomainError, match=why):
+        sf.plan(three, **asked)
