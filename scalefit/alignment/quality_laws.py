@@ -89,7 +89,7 @@ class Sought(NamedTuple):
 def fit_laws(sought: Sequence[Sought]) -> list[LawFit]:
     """Fit all of them, those of one law in one array program: a table asks for over a hundred."""
     problems = [make_problem(get_law(one.law), (one.sizes,), one.y, SQUARED) for one in sought]
-    solved = solve_each(problems, [one.weights for one in sought])
+    solved = solve_each(problems, [one.weights for one in sought], alone=False)
     return [_law_fit(one, solution) for one, solution in zip(sought, solved, strict=True)]
 
 

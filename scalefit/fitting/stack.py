@@ -93,7 +93,10 @@ def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> St
 
 
 def solve_each(
-    problems: Sequence[Problem], weights: Sequence[Floats | None] | None = None
+    problems: Sequence[Problem],
+    weights: Sequence[Floats | None] | None = None,
+    *,
+    alone: bool = True,
 ) -> list[Solved]:
     """Solve many problems, those of one law together; what cannot be solved is an error in its place.
 
@@ -104,6 +107,9 @@ def solve_each(
     problems : sequence of Problem
     weights : sequence of (n,) or None, optional
         Weights of each problem's points.
+    alone : bool
+        Solve again alone what ran out of steps in a valley, for the very numbers of one fit. Who asks for the
+        objective only does without: it is the same to some five digits, and the valleys are most of the time.
     """
     weights = [None] * len(problems) if weights is None else weights
     out: list[Solved | None] = [None] * len(problems)
@@ -114,7 +120,7 @@ def solve_each(
         step = max(1, CELLS // (problems[members[0]].y.size * STARTS))
         for first in range(0, len(members), step):
             part = members[first : first + step]
-            solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part])
+            solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part], alone)
             for i, one in zip(part, solved, strict=True):
                 out[i] = one
     return cast(list[Solved], out)
@@ -127,7 +133,9 @@ def _kind(problem: Problem) -> Any:
     return law.name, problem.y.size, *parts, problem.objective
 
 
-def _solve_alike(problems: list[Problem], weights: list[Floats | None]) -> list[Solved]:
+def _solve_alike(
+    problems: list[Problem], weights: list[Floats | None], alone: bool
+) -> list[Solved]:
     """Solve problems of one kind: starts one by one, the descent of all starts together."""
     both = [*zip(problems, weights, strict=True)]
     with np.errstate(all="ignore"):
@@ -147,15 +155,15 @@ def _solve_alike(problems: list[Problem], weights: list[Floats | None]) -> list[
         here = float(total[row]) if total[row] < np.inf else np.inf
         ends[i].append(End(theta[row].tolist(), here, float(slope[row]), int(steps[row])))
     return [
-        some if isinstance(some, FitError) else _best(problem, w, mine)
+        some if isinstance(some, FitError) else _best(problem, w, mine, alone)
         for (problem, w), some, mine in zip(both, starts, ends, strict=True)
     ]
 
 
-def _best(problem: Problem, weights: Floats | None, ends: list[End]) -> Solution:
+def _best(problem: Problem, weights: Floats | None, ends: list[End], alone: bool) -> Solution:
     # A descent that ran out of steps stands somewhere along a valley, where rounding left it: alone, so that the
     # numbers are those of one fit.
-    if any(end.steps >= MAX_STEPS for end in ends):
+    if alone and any(end.steps >= MAX_STEPS for end in ends):
         return solve_problem(problem, weights)
     return best_of(problem, ends)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import brentq
@@ -210,14 +211,29 @@ def tokens_for(
     >>> tokens.given, 0.2 < tokens.within(10) < 1.0
     ('mixture', True)
     """
+    (answer,) = tokens_each(fit, [target], level=level, given=given, allow=allow, **others)
+    return answer
+
+
+def tokens_each(
+    fit: Fit | Mixture,
+    targets: Sequence[float],
+    *,
+    level: float = 0.8,
+    given: Given | None = None,
+    allow: Sequence[str] = (),
+    **others: float,
+) -> list[TokensFor]:
+    """Answer :func:`tokens_for` for several targets, all from the same bands of the curve."""
     check_level(level)
     check_fit(fit)
-    if isinstance(target, bool) or not isinstance(target, int | float | np.number):
-        raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
-    check_target(target, fit.metric, fit.observations.values)
+    for target in targets:
+        if isinstance(target, bool) or not isinstance(target, int | float | np.number):
+            raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
+        check_target(target, fit.metric, fit.observations.values)
     if isinstance(fit, Mixture):
-        return _of_mixture(fit, target, level, given, others)
-    return _of_law(fit, target, level, given, allow, others)
+        return [_of_mixture(fit, target, level, given, others) for target in targets]
+    return _of_law(fit, targets, level, given, allow, others)
 
 
 def _of_mixture(
@@ -242,72 +258,127 @@ def _of_mixture(
 
 def _of_law(
     fit: Fit,
-    target: float,
+    targets: Sequence[float],
     level: float,
     given: Given | None,
     allow: Sequence[str],
     others: dict[str, float],
-) -> TokensFor:
+) -> list[TokensFor]:
     _refuse_losses(fit)
-    solved = _solved_input(fit, others)
-    rises = _direction(fit, target, solved, others, allow)
-    seen = fit.points.inputs[solved]
+    course = _Course(fit, _solved_input(fit, others), others, given)
+    rises = [_direction(course, target, allow) for target in targets]
+    # A band costs most where it begins: one for where to look closely, and one there for all targets.
+    coarse = course.band(course.grid)
+    close = [course.close_to(t, coarse.met(t, up)) for t, up in zip(targets, rises, strict=True)]
+    band = coarse.with_(course.band(np.unique(np.concatenate(close))))
+    largest, smallest = float(np.max(course.seen)), float(np.min(course.seen))
+    column = fit.observations.columns[fit.law.inputs[course.solved]]
+    out = []
+    for target, up, sizes in zip(targets, rises, close, strict=True):
+        mine = band.only(np.union1d(course.grid, sizes))
+        reach = Reach(largest, mine.sizes / largest, np.maximum.accumulate(mine.met(target, up)))
+        says, room = ("law", _room(fit, target)) if given else ("doubt", float("nan"))
+        notes = tuple(_notes(fit, target, given))
+        out.append(
+            TokensFor(fit.metric, float(target), column, reach, level, says, smallest, notes, room)
+        )
+    return out
 
-    def met(sizes: Floats) -> Floats:
-        return _met(fit, _arrays(fit, sizes, solved, others), target, rises, given)
 
-    def curve(sizes: Floats) -> Floats:
+@dataclass(frozen=True, eq=False)
+class _Band:
+    """A curve at ascending sizes with the ends of its interval at :data:`ONE_SIDE`, each (Q,)."""
+
+    sizes: Floats
+    estimate: Floats
+    low: Floats
+    high: Floats
+    dof: float
+
+    def met(self, target: float, rises: bool) -> Floats:
+        """Return the probability that the mean has met the target at each size: a t variable on each side."""
         with np.errstate(all="ignore"):
-            return fit.law.value(_arrays(fit, sizes, solved, others), fit.solution.theta)
+            margin = self.estimate - target if rises else target - self.estimate
+            worse, better = (self.estimate - self.low, self.high - self.estimate)[
+                :: 1 if rises else -1
+            ]
+            sd = np.where(margin > 0, worse, better) / stdtrit(self.dof, 0.5 + ONE_SIDE / 2)
+            least = 1e-12 * (np.abs(self.estimate) + 1e-12)
+            p = stdtr(self.dof, margin / np.maximum(sd, least))
+        return np.where(np.isfinite(p), p, 0.5)
 
-    grid = _grid(fit, seen)
-    grid, probability = _refined(grid, met, _crossing(curve, target, grid))
-    largest = float(np.max(seen))
-    reach = Reach(largest, grid / largest, np.maximum.accumulate(probability))
-    return TokensFor(
-        fit.metric,
-        float(target),
-        fit.observations.columns[fit.law.inputs[solved]],
-        reach,
-        level,
-        "law" if given else "doubt",
-        float(np.min(seen)),
-        tuple(_notes(fit, target, given)),
-        _room(fit, target) if given else float("nan"),
-    )
+    def with_(self, other: _Band) -> _Band:
+        """Return both bands as one."""
+        sizes, at = np.unique([*self.sizes, *other.sizes], return_index=True)
+        estimate = np.concatenate([self.estimate, other.estimate])[at]
+        low = np.concatenate([self.low, other.low])[at]
+        return _Band(sizes, estimate, low, np.concatenate([self.high, other.high])[at], self.dof)
 
-
-def _grid(fit: Fit, seen: Floats) -> Floats:
-    """Sizes from the smallest measured one to 1000 times the largest, where the law has values."""
-    start = max(float(np.min(seen)), fit.law.reach(fit.solution.theta)[0] * 1.0001)
-    if fit.law.takes == "share":  # a share ends at the whole
-        return np.geomspace(max(start, 1e-3), 1.0, STEPS)
-    if fit.law.takes == "zero" and start <= 0:
-        start = float(np.min(seen[seen > 0]))
-    return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
+    def only(self, sizes: Floats) -> _Band:
+        """Return the band at some of its sizes."""
+        at = np.searchsorted(self.sizes, sizes)
+        return _Band(sizes, self.estimate[at], self.low[at], self.high[at], self.dof)
 
 
-def _crossing(curve: Callable[[Floats], Floats], target: float, grid: Floats) -> list[float]:
-    """Return where the curve itself first meets the target, if it does: the median, exactly."""
-    gap = curve(grid) - target
-    cross = np.flatnonzero(np.diff(np.sign(gap)) != 0)
-    if not (cross.size and np.isfinite(gap[cross[0] : cross[0] + 2]).all()):
-        return []
-    low, high = np.log(grid[cross[0] : cross[0] + 2])
-    root = brentq(lambda u: float(curve(np.exp([u]))[0]) - target, low, high)
-    return [float(np.exp(root))]
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """A law's curve along the input that is solved for."""
 
+    fit: Fit
+    solved: int
+    others: dict[str, float]
+    given: Given | None
 
-def _refined(
-    grid: Floats, met: Callable[[Floats], Floats], also: Sequence[float]
-) -> tuple[Floats, Floats]:
-    """Return sizes and probabilities, closer together where the probability moves: a sharp answer keeps its width."""
-    coarse = met(grid)
-    low = int(np.searchsorted(np.maximum.accumulate(coarse), SURELY))
-    high = int(np.searchsorted(np.maximum.accumulate(coarse), 1 - SURELY))
-    ends = grid[max(low - 1, 0)], grid[min(high, grid.size - 1)]
-    sizes = np.unique([*grid, *np.geomspace(*ends, STEPS), *also])
-    return sizes, met(sizes)
+    @property
+    def seen(self) -> Floats:
+        """Measured values of the input."""
+        return self.fit.points.inputs[self.solved]
+
+    def arrays(self, sizes: Floats) -> tuple[Floats, ...]:
+        """Return all inputs where the one that is solved for has these values."""
+        return _arrays(self.fit, sizes, self.solved, self.others)
+
+    def value(self, sizes: Floats) -> Floats:
+        """Return the curve itself."""
+        with np.errstate(all="ignore"):
+            return self.fit.law.value(self.arrays(sizes), self.fit.solution.theta)
+
+    @cached_property
+    def grid(self) -> Floats:
+        """Sizes from the smallest measured one to 1000 times the largest, where the law has values."""
+        fit, seen = self.fit, self.seen
+        start = max(float(np.min(seen)), fit.law.reach(fit.solution.theta)[0] * 1.0001)
+        if fit.law.takes == "share":  # a share ends at the whole
+            return np.geomspace(max(start, 1e-3), 1.0, STEPS)
+        if fit.law.takes == "zero" and start <= 0:
+            start = float(np.min(seen[seen > 0]))
+        return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
+
+    def band(self, sizes: Floats) -> _Band:
+        """Return the curve and how far the mean may be off, with doubt about the law unless it is given."""
+        fit, arrays, estimate = self.fit, self.arrays(sizes), self.value(sizes)
+        with np.errstate(all="ignore"):
+            ends = fit.band(arrays, ONE_SIDE, "mean")
+            if self.given is None:
+                ends = widened(fit, estimate, ends, drift(fit, arrays), ONE_SIDE)
+        return _Band(sizes, estimate, *ends, max(fit.uncertainty.dof, 1.0))
+
+    def close_to(self, target: float, met: Floats) -> Floats:
+        """Return sizes close together where the probability moves: a sharp answer keeps its width."""
+        sure = np.maximum.accumulate(met)
+        low, high = np.searchsorted(sure, SURELY), np.searchsorted(sure, 1 - SURELY)
+        ends = self.grid[max(int(low) - 1, 0)], self.grid[min(int(high), self.grid.size - 1)]
+        return np.unique([*np.geomspace(*ends, STEPS), *self._crossing(target)])
+
+    def _crossing(self, target: float) -> list[float]:
+        """Return where the curve itself first meets the target, if it does: the median, exactly."""
+        gap = self.value(self.grid) - target
+        cross = np.flatnonzero(np.diff(np.sign(gap)) != 0)
+        if not (cross.size and np.isfinite(gap[cross[0] : cross[0] + 2]).all()):
+            return []
+        low, high = np.log(self.grid[cross[0] : cross[0] + 2])
+        root = brentq(lambda u: float(self.value(np.exp([u]))[0]) - target, low, high)
+        return [float(np.exp(root))]
 
 
 def _room(fit: Fit, target: float) -> float:
@@ -321,31 +392,10 @@ def _room(fit: Fit, target: float) -> float:
     return float(below if fit.law.falls else 1 - below)
 
 
-def _met(
-    fit: Fit, arrays: tuple[Floats, ...], target: float, rises: bool, given: Given | None
-) -> Floats:
-    """Return the probability that the mean has met the target at each input: a t variable on each side."""
-    with np.errstate(all="ignore"):
-        estimate = fit.law.value(arrays, fit.solution.theta)
-        ends = fit.band(arrays, ONE_SIDE, "mean")
-        if given is None:
-            ends = widened(fit, estimate, ends, drift(fit, arrays), ONE_SIDE)
-        margin = estimate - target if rises else target - estimate
-        worse, better = (estimate - ends[0], ends[1] - estimate)[:: 1 if rises else -1]
-        dof = max(fit.uncertainty.dof, 1.0)
-        sd = np.where(margin > 0, worse, better) / stdtrit(dof, 0.5 + ONE_SIDE / 2)
-        p = stdtr(dof, margin / np.maximum(sd, 1e-12 * (np.abs(estimate) + 1e-12)))
-    return np.where(np.isfinite(p), p, 0.5)
-
-
-def _direction(
-    fit: Fit, target: float, solved: int, others: dict[str, float], allow: Sequence[str]
-) -> bool:
+def _direction(course: _Course, target: float, allow: Sequence[str]) -> bool:
     """Return whether the target is met from below; refuse a law that moves away from better values."""
-    seen = fit.points.inputs[solved]
-    ends = np.array([np.min(seen), np.max(seen)])
-    with np.errstate(all="ignore"):
-        first, last = fit.law.value(_arrays(fit, ends, solved, others), fit.solution.theta)
+    fit = course.fit
+    first, last = course.value(np.array([np.min(course.seen), np.max(course.seen)]))
     wanted = metric_of(fit.metric).direction
     if (
         fit.law.falls is None
@@ -353,7 +403,7 @@ def _direction(
         and not min(first, last) <= target <= max(first, last)
     ):
         return bool(target > last)  # nobody says which way is better: the target does
-    known = fit.law.falls if solved == 0 else None  # a law speaks of its first input
+    known = fit.law.falls if course.solved == 0 else None  # a law speaks of its first input
     rises = known is False or (known is None and last >= first)
     if wanted is not None and rises != (wanted == "+") and "direction" not in allow:
         raise DomainError(

@@ -14,7 +14,7 @@ from scalefit.fitting import Fit
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import predict
-from scalefit.forecasting.tokens import TokensFor, tokens_for
+from scalefit.forecasting.tokens import TokensFor, tokens_each
 from scalefit.groups import group_name
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
@@ -120,7 +120,7 @@ def _laws(mixture: Mixture, sizes: Floats, targets: list[float]) -> Iterator[dic
 
 def _law(name: str, fit: Fit | Mixture, sizes: Floats, targets: list[float]) -> dict[str, Any]:
     bands = [predict(fit, sizes, level=level, kind="run") for level in LEVELS]
-    answers = [tokens_for(fit, target) for target in targets]
+    answers = tokens_each(fit, targets)
     return {
         "name": name,
         "x": _short(sizes),
