@@ -48,6 +48,17 @@ def f_tail(ratio: ArrayLike, above: ArrayLike, below: ArrayLike) -> Any:
     return special.fdtrc(above, below, ratio)
 
 
+def f_share(ratio: ArrayLike, above: ArrayLike, below: ArrayLike) -> Any:
+    """Return the share of Fisher's F below a ratio of variances, right to the last digit where it is tiny.
+
+    Examples
+    --------
+    >>> round(float(f_share(6.5914, 3, 4)), 4)
+    0.95
+    """
+    return special.fdtr(above, below, ratio)
+
+
 def f_quantile(share: ArrayLike, above: ArrayLike, below: ArrayLike) -> Any:
     """Return the ratio below which a share of Fisher's F lies.
 

@@ -146,6 +146,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 _ASKED = re.compile(r"\s*([^<>=!]+?)\s*(<=|>=|!=|==?|<|>)\s*(.*\S)\s*", re.S)
+_VALUES = re.compile(r'\s*"([^"]*)"\s*(?:,|$)|([^,]+)')
 _SIDE = re.compile(r"\s*(<=|>=|<|>)\s*(.*\S)\s*", re.S)
 _COMPARE = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
 
@@ -157,18 +158,27 @@ def condition(text: str) -> tuple[str, Any]:
     --------
     >>> condition("task=en-fr,en-de"), condition("pretrain_tokens<=5B")
     (('task', ['en-fr', 'en-de']), ('pretrain_tokens', '<=5B'))
+    >>> condition('corpus="fr, web"'), condition("pretrain_tokens≤5B")
+    (('corpus', ['fr, web']), ('pretrain_tokens', '<=5B'))
     """
-    found = _ASKED.fullmatch(text)
-    if found is None:
+    asked = _ASKED.fullmatch(_signs(text))
+    if asked is None:
         raise TableError(
             f"--where {text}: needed COLUMN=VALUE[,VALUE], COLUMN!=VALUE, COLUMN=LOW..HIGH or "
-            "COLUMN<=NUMBER, e.g. --where task=en-fr --where 'pretrain_tokens<=5B'"
+            "COLUMN<=NUMBER, e.g. --where task=en-fr --where 'pretrain_tokens<=5B'; a value with a "
+            "comma in double quotes"
         )
-    name, sign, value = found.groups()
-    values = [part.strip() for part in value.split(",") if part.strip()]
+    name, sign, value = asked.groups()
+    values = [quoted or plain.strip() for quoted, plain in _VALUES.findall(value)]
+    values = [part for part in values if part]
     if sign == "!=":
         return name, [f"!={part}" for part in values]
     return name, values if sign.startswith("=") else f"{sign}{value}"
+
+
+def _signs(text: str) -> str:
+    """Return a condition with the signs that a keyboard has."""
+    return text.translate({ord("≤"): "<=", ord("≥"): ">=", ord("≠"): "!="})
 
 
 def met(levels: Sequence[Any], wanted: Any, *, number: bool) -> Mask:
@@ -196,14 +206,14 @@ def met(levels: Sequence[Any], wanted: Any, *, number: bool) -> Mask:
         return _between(_numbers(levels), *wanted)
     several = isinstance(wanted, Collection) and not isinstance(wanted, str)
     many = list(wanted) if several else [wanted]
-    away = [w for w in many if isinstance(w, str) and w.startswith("!=") and w not in levels]
+    away = [w for w in many if isinstance(w, str) and w.startswith(("!=", "≠")) and w not in levels]
     kept = [w for w in many if w not in away]
-    found = np.full(len(levels), not kept)
+    chosen = np.full(len(levels), not kept)
     for value in kept:
-        found |= _equal(levels, value, number=number)
+        chosen |= _equal(levels, value, number=number)
     for value in away:
-        found &= ~_equal(levels, value[2:].strip(), number=number)
-    return found
+        chosen &= ~_equal(levels, value.removeprefix("!=").removeprefix("≠").strip(), number=number)
+    return chosen
 
 
 def _equal(levels: Sequence[Any], value: Any, *, number: bool) -> Mask:
@@ -214,7 +224,7 @@ def _equal(levels: Sequence[Any], value: Any, *, number: bool) -> Mask:
         return np.array([level == text for level in levels], dtype=bool)
     numbers = _numbers(levels)
     if isinstance(value, str):
-        if side := _SIDE.fullmatch(value):
+        if side := _SIDE.fullmatch(_signs(value)):
             return np.asarray(_COMPARE[side[1]](numbers, _number(side[2])), dtype=bool)
         if ".." in value:
             low, _, high = value.partition("..")

@@ -77,7 +77,37 @@ def test_a_condition_means_in_a_shell_what_it_means_in_python(sign, low, high):
     assert met(SIZES, wanted, number=True).tolist() == met(SIZES, said, number=True).tolist()
 
 
+@given(
+    values=st.lists(
+        st.text(
+            st.characters(exclude_characters='"\r\n', exclude_categories=["Cs", "Cc"]), min_size=1
+        )
+        .map(str.strip)
+        .filter(lambda v: v and not v.startswith("!=")),
+        min_size=1,
+        max_size=3,
+    ),
+    sign=st.sampled_from(["=", " = ", "=="]),
+)
+def test_any_value_can_be_asked_for_in_a_shell(values, sign):
+    """A comma stands in double quotes; whatever else is in a name, it means itself."""
+    typed = ",".join(
+        f'"{value}"' if "," in value or value[0] in "=<>!" else value for value in values
+    )
+    assert condition(f"corpus{sign}{typed}") == ("corpus", values)
+
+
+def test_signs_as_they_are_printed():
+    for typed, plain in (("≤5B", "<=5B"), ("≥ 5B", ">=5B"), ("≠5B", "!=5B")):
+        wanted = condition(f"pretrain_tokens{typed}")[1]
+        kept = met(SIZES, plain, number=True).tolist()
+        assert met(SIZES, wanted, number=True).tolist() == kept
+        assert met(SIZES, typed, number=True).tolist() == kept
+
+
 def test_did_you_mean():
+    with pytest.raises(TableError, match="Did you mean 'fr'"):
+        table(corpus=["fr"] * 5).where(corpus=["FR"])
     with pytest.raises(TableError, match="Did you mean 'french'"):
         table(corpus=["french"] * 5).where(corpus="frensh")
     with pytest.raises(TableError, match="Did you mean 'fluency'"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.distributions import f_tail, spearman
 from scalefit.errors import FitError
+from scalefit.fitting.identified import moved
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Solution, refit
@@ -155,7 +157,7 @@ def design_notes(law: Law, points: Points) -> list[str]:
 def answer_notes(solution: Solution, points: Points) -> list[str]:
     """Say what to know about the answer."""
     notes = [*_bound_notes(solution), *_straight_line_notes(solution)]
-    law, y = solution.problem.law, points.y
+    law = solution.problem.law
     if not solution.converged:
         notes.append(
             f"the gradient did not vanish (scaled {solution.gradient:.1e}): not a verified optimum"
@@ -168,7 +170,7 @@ def answer_notes(solution: Solution, points: Points) -> list[str]:
         notes.append(
             f"parameters trade against each other (condition {solution.condition:.1e}): read the curve, not them"
         )
-    if y.size > len(law.parameters) and np.abs(y - solution.fitted).max() <= 1e-9 * np.abs(y).max():
+    if points.y.size > len(law.parameters) and solution.problem.met(solution.fitted):
         notes.append(
             "the points lie on the curve exactly: without scatter the intervals have no width"
         )
@@ -229,18 +231,24 @@ def _bound_notes(solution: Solution) -> list[str]:
         notes.append(
             f"the floor {floor} is at its bound 0: no irreducible part is seen in this range"
         )
-    if law.name == "log" and "kappa" in at:
-        edge = solution.theta[-1] == 0
-        notes.append(
-            "D0 and beta are not identified: the curve is a plain power law of D here (D0 → 0, β → ∞)"
-            if edge
-            else "D0 is not identified: it sits just below the smallest D; add smaller sizes, or leave the smallest out"
-        )
-        at = at - {"kappa"}
-    rest = sorted(at - {floor})
-    if rest:
-        notes.append(f"{', '.join(rest)} at a bound: not identified by these data")
-    return notes
+    return notes + _end_notes(solution, at - {floor})
+
+
+def _end_notes(solution: Solution, at: AbstractSet[str | None]) -> list[str]:
+    """Say what the curve has become where coordinates lie at an end, in the law's words and by the names it quotes."""
+    law, theta, notes, lost = solution.problem.law, solution.theta, [], set()
+    ends = [("", "")] * len(law.coefficients) + [shape.at_ends for shape in law.shapes]
+    for j, name in enumerate(law.coordinates):
+        if name in at:
+            low, high = solution.problem.limits[j]
+            said = ends[j][1] if high - theta[j] < theta[j] - low else ends[j][0]
+            notes += [said] if said else []
+            lost |= (
+                set() if said else {name} & {*law.parameters} or moved(law, theta, j, (low, high))
+            )
+    return notes + (
+        [f"{', '.join(sorted(lost))} at a bound: not identified by these data"] if lost else []
+    )
 
 
 def outlier_notes(solution: Solution, points: Points) -> list[str]:

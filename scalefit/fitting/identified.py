@@ -50,7 +50,7 @@ def identify(solution: Solution, uncertainty: Uncertainty) -> Identified:
     allowed = _allowed(solution)
     loose = _loose(solution, uncertainty, allowed)
     names = law.parameters
-    lost = {name for j in np.flatnonzero(loose) for name in _moved(law, theta, int(j), allowed[j])}
+    lost = {name for j in np.flatnonzero(loose) for name in moved(law, theta, int(j), allowed[j])}
     ends = uncertainty.parameters(LEVEL)
     lost |= {n for n in names if np.isinf(ends[n]).all()}
     edges = _edges(law, theta, allowed)
@@ -82,8 +82,8 @@ def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Flo
     return np.asarray(at_bound | still | wide)
 
 
-def _moved(law: Law, theta: Floats, j: int, allowed: Floats) -> set[str]:
-    """Quoted parameters that depend on coordinate ``j``."""
+def moved(law: Law, theta: Floats, j: int, allowed: Ends | Floats) -> set[str]:
+    """Return the quoted parameters that depend on coordinate ``j``: only these have names that people know."""
     low, high = allowed
     elsewhere = theta.copy()
     elsewhere[j] = low + 0.3 * (high - low) if np.isfinite(high - low) else theta[j] + 1.0

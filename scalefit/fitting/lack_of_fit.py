@@ -76,6 +76,8 @@ def lack_of_fit(points: Points, problem: Problem, theta: Floats) -> LackOfFit:
     dof = sizes - theta.size
     mean_square = float(np.sum(np.bincount(points.groups) * means**2)) / max(dof, 1)
     by, p = _judge(points, residual, tangent, mean_square, dof)
+    if problem.met(problem.law.value(problem.inputs, theta)):
+        by, p = "nothing", None  # dust has patterns of its own
     return LackOfFit(p, by, mean_square, dof)
 
 

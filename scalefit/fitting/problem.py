@@ -141,6 +141,10 @@ class Problem:
                 r = self.log_y - np.log(np.maximum(value, 0.0))
         return r if self.scale is None else r / self.scale
 
+    def met(self, value: Array) -> bool:
+        """Whether the points lie on fitted values (n,): what is left is dust of the arithmetic, not scatter."""
+        return bool(np.abs(self.y - value).max() <= 1e-9 * np.abs(self.y).max())
+
     def linearised(self, value: Array, jacobian: Array) -> Array:
         """Return the derivative (..., p, n) of the fitted side of the residual."""
         if self.objective.residual == "log":

@@ -98,7 +98,16 @@ log_law = Law(
             meaning="relative slope at D_ref",
             role="exponent",
         ),
-        Shape("kappa", _kappa_span, points=9, meaning="1 / ln(D_ref / D0)"),
+        Shape(
+            "kappa",
+            _kappa_span,
+            points=9,
+            meaning="1 / ln(D_ref / D0)",
+            at_ends=(
+                "D0 and beta are not identified: the curve is a plain power law of D here (D0 → 0, β → ∞)",
+                "D0 is not identified: it sits just below the smallest D; add smaller sizes, or leave the smallest out",
+            ),
+        ),
     ),
     basis=_basis,
     slopes=_slopes,

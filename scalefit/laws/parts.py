@@ -43,7 +43,8 @@ class Shape:
     ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it.
     With ``spacing="log"`` a low of 0 is allowed: the grid then holds 0 itself and eight
     decades below the high end. ``spacing="square"`` is densest at the low end: steps grow linearly.
-    ``role`` is ``"exponent"`` for one that says how steep the curve is.
+    ``role`` is ``"exponent"`` for one that says how steep the curve is. ``at_ends`` says in words what the curve
+    has become where the optimum lies at the low end, and at the high end.
 
     Examples
     --------
@@ -58,6 +59,7 @@ class Shape:
     points: int = 33
     meaning: str = ""
     role: Role = ""
+    at_ends: tuple[str, str] = ("", "")
 
     def bounds(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Span:
         """Lowest and highest value for these inputs."""

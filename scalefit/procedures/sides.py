@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
 from scalefit.seeds.design import Cell, cells, telling
+from scalefit.table.apart import harmless
+from scalefit.table.columns import KNOWN
 from scalefit.table.core import Table
 
 Floats = NDArray[np.float64]
@@ -94,10 +96,9 @@ def from_table(
     by : columns that are kept apart.
     """
     named = {c for condition in wanted.values() for c in condition}
-    found = {
-        name: _by_rest(cells(table.where(**condition), metric)[0], named)
-        for name, condition in wanted.items()
-    }
+    parts = {name: table.where(**condition) for name, condition in wanted.items()}
+    found = {name: _by_rest(cells(part, metric)[0], named) for name, part in parts.items()}
+    apart = _apart([part.where(metric=metric).pretrained() for part in parts.values()], named)
     common = set.intersection(*(set(f) for f in found.values()))
     if not common:
         raise DesignError(_nothing_shared(found))
@@ -108,7 +109,25 @@ def from_table(
         groups.setdefault(label, []).append(rest)
     order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
     kept = telling([dict(label) for label in order], columns)
-    return [_group(label, groups[label], found, kept) for label in order]
+    made = [_group(label, groups[label], found, kept) for label in order]
+    return [replace(group, notes=(*group.notes, *apart)) for group in made]
+
+
+def _apart(parts: Sequence[Table], named: set[str]) -> tuple[str, ...]:
+    """Say which columns that we do not know the sides differ in, beside what was asked: no seed tells them apart."""
+    unknown = [n for n in parts[0].columns.named if n not in {*KNOWN, *named} and not harmless(n)]
+    notes = []
+    for name in unknown:
+        values = [part.unique(name) for part in parts]
+        alone = sum(map(len, values)) > sum(map(len, parts)) / 2  # a measurement, not a condition
+        if all(values) and not alone and not set.intersection(*map(set, values)):
+            shown = " against ".join(
+                ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in vs) for vs in values
+            )
+            notes.append(
+                f"the sides differ in {name} as well ({shown}): its part of the difference cannot be told"
+            )
+    return tuple(notes)
 
 
 Rest = tuple[tuple[str, Any], ...]
@@ -157,7 +176,8 @@ def _group(
     if len(kept) < len(rests):
         notes.append(f"{len(rests) - len(kept)} conditions with fewer seeds left out")
     if len(kept) > 1:
-        notes.append(f"each run is its mean over {len(kept)} conditions")
+        over = [c for c, _ in kept[0] if len({dict(rest).get(c) for rest in kept}) > 1]
+        notes.append(f"each run is its mean over {len(kept)} conditions ({', '.join(over)})")
     sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in found.items())
     short = {c: dict(label).get(c) for c in told}
     return Group(short, sides, len(kept), tuple(notes))

@@ -3,22 +3,20 @@
 Which one is used where: a single mean square, exact χ²; a difference of two (σ² of the
 pretraining seed), modified large sample (coverage .946–.954 from 3 × 2 to 25 × 5 seeds, any
 ICC), with Williams–Tukey as the alternative (.949–.965); three or more, generalised inference;
-the intraclass correlation, exact F. Lower ends below 0 are kept: at a true 0 the raw interval
-covers 95 %, one cut at 0 covers 97.5 %.
+the intraclass correlation, exact F. Lower ends below 0 are kept; upper ends are never below 0,
+see :func:`_upper_tail`, so that a true 0 is covered in 97.5 %.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from scalefit.distributions import chi2_quantile, f_quantile, f_tail
+from scalefit.distributions import chi2_quantile, f_quantile, f_share, f_tail
+from scalefit.types import Floats
 
 from .anova import FINETUNE, PRETRAIN, MeanSquares
 
-Floats = NDArray[np.float64]
 Limits = tuple[Floats, Floats]
 DRAWS = 20_000
 
@@ -30,36 +28,52 @@ def chi_square(ms: Floats, dof: float, level: float = 0.95) -> Limits:
     return ms / up, ms / down
 
 
-@dataclass(frozen=True)
-class _Tail:
-    """Constants of the modified large-sample method at one confidence level."""
+def _upper_tail(ratio: Floats, dof: tuple[float, float], tail: float) -> tuple[Floats, Floats]:
+    """Return a ratio of mean squares, and the share of ratios that an upper end may leave below it.
 
-    g: tuple[float, float]
-    h: tuple[float, float]
-    g12: float
-    h12: float
+    A ratio far below 1, which chance alone seldom leaves, would exclude every variance from 0 on: an empty
+    interval, "0 to 0 %" from five runs. There the share is taken of what a true 0 leaves as small (the CLs rule),
+    so that the upper end is what these runs could have seen; from 1 on nothing changes. The limit for a ratio of 0
+    is reached long before 1e-3, where the quantiles are still numbers.
 
-
-def _constants(n1: float, n2: float, tail: float) -> _Tail:
-    g = tuple(1 - n / chi2_quantile(1 - tail, n) for n in (n1, n2))
-    h = tuple(n / chi2_quantile(tail, n) - 1 for n in (n1, n2))
-    up, down = f_quantile(1 - tail, n1, n2), f_quantile(tail, n1, n2)
-    g12 = ((up - 1) ** 2 - g[0] ** 2 * up**2 - h[1] ** 2) / up
-    h12 = ((1 - down) ** 2 - h[0] ** 2 * down**2 - g[1] ** 2) / down
-    return _Tail((g[0], g[1]), (h[0], h[1]), float(g12), float(h12))
+    Source: Read (2002), J. Phys. G 28, 2693–2704.
+    """
+    seen = np.maximum(np.nan_to_num(ratio, nan=1.0), 1e-3)
+    return seen, tail * np.minimum(f_share(seen, *dof) / f_share(1.0, *dof), 1)
 
 
 def difference(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> Limits:
-    """Return the modified large-sample interval for ``E[ms₁] − E[ms₂]``.
+    """Return the modified large-sample interval for ``E[ms₁] − E[ms₂]``; its upper end is never below 0.
 
     Source: Ting, Burdick, Graybill, Jeyaratnam & Lu (1990), J. Statist. Comput. Simul. 35,
     135–143; Burdick & Graybill (1992), Confidence Intervals on Variance Components, eq. 3.3.1.
     """
-    c = _constants(*dof, (1 - level) / 2)
+    tail = (1 - level) / 2
     a, b = (np.asarray(m, dtype=float) for m in ms)
-    below = c.g[0] ** 2 * a**2 + c.h[1] ** 2 * b**2 + c.g12 * a * b
-    above = c.h[0] ** 2 * a**2 + c.g[1] ** 2 * b**2 + c.h12 * a * b
-    return a - b - np.sqrt(np.maximum(below, 0)), a - b + np.sqrt(np.maximum(above, 0))
+    low = a - b - np.sqrt(np.maximum(_below(a, b, dof, tail), 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        seen, rest = _upper_tail(a / b, dof, tail)
+    a = np.where(b > 0, seen * b, a)
+    return low, a - b + np.sqrt(np.maximum(_above(a, b, dof, rest), 0))
+
+
+def _below(a: Floats, b: Floats, dof: tuple[float, float], tail: float) -> Floats:
+    """Square of the lower half width, exact where one mean square is 0 and where the ratio is F's own quantile."""
+    g, h = 1 - dof[0] / chi2_quantile(1 - tail, dof[0]), dof[1] / chi2_quantile(tail, dof[1]) - 1
+    up = f_quantile(1 - tail, *dof)
+    both = ((up - 1) ** 2 - g**2 * up**2 - h**2) / up
+    return np.asarray(g**2 * a**2 + h**2 * b**2 + both * a * b)
+
+
+def _above(a: Floats, b: Floats, dof: tuple[float, float], tail: ArrayLike) -> Floats:
+    """Square of the upper half width, by the same demands."""
+    h, g = (
+        dof[0] / chi2_quantile(tail, dof[0]) - 1,
+        1 - dof[1] / chi2_quantile(1 - np.asarray(tail), dof[1]),
+    )
+    down = f_quantile(tail, *dof)
+    both = ((1 - down) ** 2 - h**2 * down**2 - g**2) / down
+    return np.asarray(h**2 * a**2 + g**2 * b**2 + both * a * b)
 
 
 def total(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> Limits:
@@ -67,10 +81,11 @@ def total(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.
 
     Source: Graybill & Wang (1980), J. Amer. Statist. Assoc. 75, 869–873.
     """
-    c = _constants(*dof, (1 - level) / 2)
+    tail = (1 - level) / 2
     a, b = (np.asarray(m, dtype=float) for m in ms)
-    below = np.hypot(c.g[0] * a, c.g[1] * b)
-    return a + b - below, a + b + np.hypot(c.h[0] * a, c.h[1] * b)
+    g = [1 - n / chi2_quantile(1 - tail, n) for n in dof]
+    h = [n / chi2_quantile(tail, n) - 1 for n in dof]
+    return a + b - np.hypot(g[0] * a, g[1] * b), a + b + np.hypot(h[0] * a, h[1] * b)
 
 
 def williams_tukey(
@@ -120,15 +135,16 @@ def component(squares: MeanSquares, name: str, level: float = 0.95) -> tuple[Flo
 
 
 def icc(squares: MeanSquares, level: float = 0.95) -> tuple[Floats, Floats, Floats]:
-    """Intraclass correlation of a nested design: estimate, low, high; exact F, ends may be < 0.
+    """Intraclass correlation of a nested design: estimate, low, high; exact F, estimate and low may be < 0.
 
     Source: Searle (1971), Linear Models, p. 414; Burdick & Graybill (1992), §3.4.
     """
-    size, tail = squares.size, (1 - level) / 2
+    size, tail, dof = squares.size, (1 - level) / 2, (squares.dof[0], squares.dof[1])
     between, within = squares.of(PRETRAIN), squares.of(FINETUNE)
-    quantiles = [float(f_quantile(q, *squares.dof)) for q in (1 - tail, tail)]
-    scaled = [between / q for q in (1.0, *quantiles)]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        seen, rest = _upper_tail(between / within, dof, tail)
+        most = np.where(within > 0, seen * within, between) / f_quantile(rest, *dof)
+        scaled = [between, between / float(f_quantile(1 - tail, *dof)), most]
         point, low, high = ((b - within) / (b + (size - 1) * within) for b in scaled)
     return point, low, high
 

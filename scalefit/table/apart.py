@@ -21,11 +21,12 @@ from .select import column_of
 SHOWN = 5
 NEAR = 1.1
 _HARMLESS = frozenset(
-    """source signature stderr step steps epoch epochs date time timestamp day started finished start
-    end runtime duration seconds minutes hours elapsed path file filename folder dir directory url uri
+    """source signature stderr step steps epoch epochs date time timestamp day started finished
+    runtime duration seconds minutes hours elapsed path file filename folder dir directory url uri
     link log checkpoint id uuid hash commit host hostname node gpu gpus device machine worker user job
     pid comment comments note notes remark remarks unnamed index row line""".split()  # noqa: SIM905
 )
+_BESIDE = frozenset("name no nr num number utc gmt s sec secs ms min mins h hr hrs".split())  # noqa: SIM905
 _REPLICATE = frozenset(
     ("seed", "seeds", "replicate", "repeat", "repetition", "rep", "trial", "fold")
 )
@@ -107,16 +108,29 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
 
 
 def harmless(name: str) -> bool:
-    """Return whether a column's name says that it tells no conditions apart: times, places, seeds."""
+    """Return whether a column's name says that it tells no conditions apart: times, places, seeds.
+
+    The last word that is no unit says what the cells are: ``wall_time_s`` holds times, but ``step_size``
+    sizes and ``source_language`` languages, which no curve may mix.
+
+    Examples
+    --------
+    >>> harmless("Host Name"), harmless("trainRuntime"), harmless("source_language")
+    (True, True, False)
+    """
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    return bool(words) and (words[-1] in _HARMLESS | _REPLICATE or words[0] in _HARMLESS)
+    telling = [word for word in words if word not in _BESIDE]
+    return bool(telling) and telling[-1] in _HARMLESS | _REPLICATE
 
 
 def _splits(cells: Ints, values: Ints, least: float) -> bool:
-    """Return whether values differ within cells of more than a share of rows, and come back."""
+    """Return whether values differ within cells of more than a share of rows, and come back.
+
+    They come back in another cell or in another row of their own: a table of one size has one cell.
+    """
     pairs, count = np.unique(np.column_stack([cells, values]), axis=0, return_counts=True)
     several = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1
-    back = np.bincount(pairs[:, 1])[pairs[:, 1]] > 1
+    back = (np.bincount(pairs[:, 1])[pairs[:, 1]] > 1) | (count > 1)
     if not several.any() or count[several].sum() <= least * len(cells):
         return False
     return bool(back[several].mean() > 0.5)

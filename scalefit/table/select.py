@@ -83,7 +83,7 @@ def _nothing(columns: Columns, rows: Ints, conditions: Mapping[str, Any], name: 
     there = unique(columns, name, rows)
     shown = ", ".join(map(str, there[:SHOWN])) + (", …" if len(there) > SHOWN else "")
     asked = ", ".join(f"{k}={v!r}" for k, v in conditions.items())
-    wanted = conditions[name]
+    wanted = conditions[name][0] if isinstance(conditions[name], list) else conditions[name]
     hint = did_you_mean(wanted, map(str, there)) if isinstance(wanted, str) else ""
     if name == "pretrain_tokens":
         hint += ". Try: one of these sizes; for a size that nobody has run, sf.rank(data, at=…) compares forecasts"

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import scalefit as sf
 
@@ -105,3 +107,19 @@ def test_as_many_sizes_as_parameters_have_no_interval_whatever_the_seeds():
     assert np.isinf([found.band((np.array([1e9, 1e10]),))]).all()
     assert any("3 sizes for 3 parameters" in note for note in found.notes)
     assert found.lack_of_fit is None
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(["power", "log", "pure_power", "bansal"]),
+    st.floats(0.05, 0.6),
+    st.floats(1e-3, 1e3),
+    st.integers(5, 15),
+)
+def test_the_dust_of_exact_values_is_no_misfit(law, exponent, scale, n):
+    x = np.geomspace(1e6, 3e9, n)
+    slope = exponent if law == "log" else -exponent
+    columns = {"pretrain_tokens": x, "v": scale * (x / 1e8) ** slope}
+    exact = sf.fit(columns, "v", law)
+    assert not exact.misfit.seen
+    assert exact.lack_of_fit is None

@@ -170,7 +170,7 @@ def test_unbalanced_intervals_cover():
         squares = nested_cells([Cell({}, runs, {p: str(p) for p in range(5)})])
         low, high, _ = intervals.component(squares, PRETRAIN)
         hits.append(low <= 1 <= high)
-    assert 0.93 < np.mean(hits) < 0.97
+    assert 0.93 < np.mean(hits) < 0.985
 
 
 def test_initialisation_and_data_order_apart():

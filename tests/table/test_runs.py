@@ -70,9 +70,20 @@ def test_what_leaves_no_curve_is_refused_with_a_cure():
         sf.fit_each(pd.DataFrame(rows), "bleu", "log")
 
 
-@pytest.mark.parametrize(
-    "name", ["Run Time", "host", "started", "log_file", "wall_seconds", "seed"]
-)
+HARMLESS = [
+    "Run Time",
+    "host",
+    "started",
+    "log_file",
+    "wall_seconds",
+    "seed",
+    "hostName",
+    "time (s)",
+    "GPU no.",
+]
+
+
+@pytest.mark.parametrize("name", HARMLESS)
 def test_times_places_and_seeds_split_nothing(name):
     table = layered().rename(columns={"Layers": name})
     assert grouping(as_table(table)).columns == ()
@@ -83,7 +94,17 @@ def test_a_measurement_splits_nothing():
     assert grouping(as_table(table)).columns == ()
 
 
-NAMES = st.sampled_from(["Layers", "Mixture", "width", "optim", "x", "Größe", "lr_schedule"])
+PLAIN = ["Layers", "Mixture", "width", "optim", "x", "Größe", "lr_schedule"]
+COMPOUND = [
+    "source_language",
+    "step size",
+    "log_lr",
+    "endToEnd",
+    "gpu_count",
+    "user-group",
+    "line_filter",
+]
+NAMES = st.sampled_from(PLAIN + COMPOUND)
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,6 +126,8 @@ def test_no_column_that_separates_rows_of_one_size_and_seed_is_ever_averaged(
         for seed in range(seeds)
     ]
     order.shuffle(rows)
+    table = as_table(pd.DataFrame(rows), mapping={name: "other"})
+    assert grouping(table).columns == ("other",)
     table = as_table(pd.DataFrame(rows))
     assert grouping(table).columns == (name,)
     assert grouping(table, ["pretrain_seed"]).columns == ("pretrain_seed", name)
@@ -119,6 +142,19 @@ def seeded(**more):
     sizes, seeds = np.repeat(SIZES, 3), np.tile([1, 2, 3], 5)
     values = 1.7 + 40 * sizes**-0.25 + rng.normal(0, 0.01, 15)
     return {"pretrain_tokens": sizes, "pretrain_seed": seeds, "cross_entropy": values, **more}
+
+
+def test_nor_at_one_size_without_seeds():
+    table = pd.DataFrame([
+        {"corpus": c, "pretrain_tokens": 1e9, "Layers": layers, "bleu": 20 + layers + 0.1 * run}
+        for c in "ab"
+        for layers in (1, 6)
+        for run in range(4)
+    ])  # fmt: skip
+    comparison = sf.compare_procedures(table, a="a", b="b", metric="bleu")
+    assert "each run is its mean over 2 conditions (Layers)" in comparison.notes
+    spread = sf.variance(table, metric="bleu", where={"corpus": "a"}).only
+    assert spread["finetuning seed"].variance == pytest.approx(0.05 / 3)
 
 
 def test_names_of_some_runs_only_merge_nothing():
