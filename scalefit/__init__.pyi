@@ -23,6 +23,7 @@ from .doors.fit import fit as fit
 from .doors.fit import fit_each as fit_each
 from .doors.forecast import forecast as forecast
 from .doors.forecast import forecast_score as forecast_score
+from .doors.isoflop import isoflop as isoflop
 from .doors.joint import fit_joint as fit_joint
 from .doors.plan import plan as plan
 from .doors.published import Refit as Refit

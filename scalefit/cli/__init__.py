@@ -17,6 +17,7 @@ from ._stderr import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "align": align.align,
+    "allocate": choose.allocate,
     "backtest": forecast.backtest,
     "compare": seeds.compare,
     "doctor": about.doctor,

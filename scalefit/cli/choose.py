@@ -1,8 +1,8 @@
-"""Commands that help to choose: ``scalefit rank``, ``scalefit value`` and ``scalefit plan``."""
+"""Commands that help to choose: ``scalefit rank``, ``value``, ``plan`` and ``allocate``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,7 +17,15 @@ At = Annotated[
 
 
 def _size(at: str | None) -> float | None:
-    return None if at is None else _io.numbers(at, "--at")[0]
+    return None if at is None else _number(at, "--at")
+
+
+def _number(option: str, flag: str) -> float:
+    """Read one number."""
+    numbers = _io.numbers(option, flag)
+    if len(numbers) != 1:
+        raise DomainError(f"{flag} {option!r}: needed one number, e.g. 1e9 or 3B")
+    return numbers[0]
 
 
 def rank(
@@ -74,7 +82,7 @@ def rank(
 def _cost(options: list[str] | None) -> float | dict[str, float] | None:
     """Turn ``["2"]`` into 2.0 and ``["fr=2", "en=1"]`` into a mapping."""
     alone = _alone(options)
-    return _each(options, "--cost") if alone is None else _io.numbers(alone, "--cost")[0]
+    return _each(options, "--cost") if alone is None else _number(alone, "--cost")
 
 
 def _mixture(options: list[str] | None) -> str | dict[str, float] | None:
@@ -91,7 +99,7 @@ def _alone(options: list[str] | None) -> str | None:
 def _each(options: list[str] | None, flag: str) -> dict[str, float] | None:
     if not options:
         return None
-    return {k: _io.numbers(v, flag)[0] for k, v in _io.pairs(options, flag).items()}
+    return {k: _number(v, flag) for k, v in _io.pairs(options, flag).items()}
 
 
 def value(
@@ -154,3 +162,102 @@ def plan(
             by=_io.names(by),
         )
     answer.write(planned)
+
+
+def allocate(
+    source: Source,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Metric; default: cross_entropy, or bleu with --way transfer."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="What is to be split; several as 1e20,1e21.")
+    ] = None,
+    target: Target = None,
+    way: Annotated[
+        Literal["surface", "isoflop", "transfer"],
+        typer.Option(
+            help="By a fitted law of model size and tokens; by parabolas through the runs of each budget; or "
+            "pretraining and finetuning tokens by their joint law."
+        ),
+    ] = "surface",
+    law: Annotated[str, typer.Option(help="Of --way surface: a law of two inputs.")] = "chinchilla",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Law input = column: N=params and D=tokens."),
+    ] = None,
+    compute: Annotated[
+        str | None, typer.Option(help="Of --way isoflop: column of the budgets; default: 6·N·D.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Of --way transfer: column of model sizes to choose from.")
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--price",
+            help="INPUT=NUMBER, what one unit costs, for both; default: 6·N·D FLOPs, or 1 a token.",
+        ),
+    ] = None,
+    level: Level = 0.95,
+    answer: Answer = Answer(),  # noqa: B008
+) -> None:
+    """Split a budget: model and data, or pretraining tokens, finetuning tokens and model size."""
+    budgets = None if budget is None else _io.numbers(budget, "--budget")
+    name = metric or ("bleu" if way == "transfer" else "cross_entropy")
+    if way == "isoflop":
+        if target is not None or budgets is not None or price:
+            raise DomainError(
+                "--way isoflop finds the minima of the budgets run; leave --budget, --target, --price out"
+            )
+    elif (budgets is None) == (target is None):
+        raise DomainError(
+            "say what is split: --budget 1e21, or --target 30 to be reached at the least cost"
+        )
+    columns = _io.pairs(inputs, "--input") or {"N": "params", "D": "tokens"}
+    prices = _each(price, "--price")
+    with doing("splitting the budget"):
+        if way == "isoflop":
+            split = _by_parabolas(source, name, columns, compute, level)
+        else:
+            fitted = (
+                _joint(source, name, size)
+                if way == "transfer"
+                else _surface(source, name, law, columns)
+            )
+            split = _allocated(fitted, budgets, target, prices, level)
+    answer.write(split)
+
+
+def _allocated(fitted: Any, budgets: Any, target: float | None, prices: Any, level: float) -> Any:
+    import scalefit as sf
+
+    return sf.allocate(fitted, budgets, target=target, price=prices, level=level)
+
+
+def _by_parabolas(
+    source: Source, metric: str, columns: dict[str, str], compute: str | None, level: float
+) -> Any:
+    import scalefit as sf
+
+    needs = [*columns.values(), *([] if compute is None else [compute])]
+    table = source.table(metric, needs=needs)
+    return sf.isoflop(table, metric, inputs=columns, compute=compute, level=level)
+
+
+def _surface(source: Source, metric: str, law: str, columns: dict[str, str]) -> Any:
+    import scalefit as sf
+
+    table = source.table(metric, needs=tuple(columns.values()))
+    return sf.fit(table, metric, law, inputs=columns)
+
+
+def _joint(source: Source, metric: str, size: str | None) -> Any:
+    """Fit the joint law, or one for each model size."""
+    import scalefit as sf
+
+    needs = ("pretrain_tokens", "finetune_tokens", *([] if size is None else [size]))
+    table = source.table(metric, needs=needs)
+    if size is None:
+        return sf.fit_joint(table, metric)
+    return {float(n): sf.fit_joint(table.where(**{size: n}), metric) for n in table.unique(size)}

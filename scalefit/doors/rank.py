@@ -133,6 +133,7 @@ def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Ran
         )
     if question.target is not None:
         check_target(question.target, name, values_of(mixtures))
+    _check_cost(question, mixtures)
     verdicts = flags(what)
     failures = dict(what.curves.failures)
     rankings = []
@@ -147,6 +148,17 @@ def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Ran
         why = next(iter(failures.values()), f"there is one {over} only")
         raise DesignError(f"no setting has two values of {over!r} with a forecast: {why}")
     return Rankings(tuple(rankings), failures)
+
+
+def _check_cost(question: RankedBy, mixtures: Sequence[Mixture]) -> None:
+    """Refuse a cost of what is not there: its name is misspelt, and another one would go without."""
+    if isinstance(question.cost, Mapping):
+        there = {str(m.group.get(question.over)) for m in mixtures}
+        strange = [str(name) for name in question.cost if str(name) not in there]
+        if strange:
+            raise DomainError(
+                f"cost= names {', '.join(strange)}, and no curve is called that; there are {', '.join(sorted(there))}"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""How to split a budget between two inputs of a law: model and data, pretraining and finetuning tokens."""
+"""How to split a budget between the inputs of a law: model and data; pretraining, finetuning and model size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,36 +12,47 @@ from scalefit.errors import DesignError, DomainError
 from scalefit.fitting import Fit
 from scalefit.fitting.fit import bootstrap
 from scalefit.fitting.interval import check_level
+from scalefit.forecasting.engines import check_target
+from scalefit.forecasting.predictive import FARTHEST
+from scalefit.forecasting.quality.joint import draws_of
+from scalefit.forecasting.surface import Surface
+from scalefit.planning.optimum import Optimum, Paid, Surfaces, best_of, cheapest_for
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats, Ints
+from scalefit.types import Floats
 from scalefit.units import format_count, short
 
-Price = Callable[[Floats, Floats], Floats] | Mapping[str, float] | None
-STEPS, HALVINGS = 401, 60
+Price = Callable[..., Floats] | Mapping[str, float] | None
+Ends = tuple[float, float, float]
+PARABOLAS = "isoFLOP parabolas"
+BOTH = ("pretrain_tokens", "finetune_tokens")
 REACH = 1e4  # how far beyond the measured sizes an optimum is looked for, each way
 AT_EDGE = 1.02
 
 
 @dataclass(frozen=True)
 class Split:
-    """The best split of one budget: each input with its interval, and the metric there."""
+    """The best split of one budget, or the cheapest for a target: each input with its interval, and the metric there.
+
+    ``cost`` is what a target takes, with its interval; None where a budget was given.
+    """
 
     budget: float
-    inputs: Mapping[str, tuple[float, float, float]]
-    value: tuple[float, float, float]
+    inputs: Mapping[str, Ends]
+    value: Ends
+    cost: Ends | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Allocation(Result):
-    """Best splits of budgets between the two inputs of a fitted law.
+    """Best splits of budgets between the inputs of a fitted law, or the cheapest split for a target.
 
     Attributes
     ----------
     metric, law : what is optimised, by which law.
     splits : tuple of Split
     exponents : input -> (estimate, low, high) of its growth with the budget, in logs; nan for one budget.
-    level : confidence of intervals, from bootstrap refits of the law.
+    level : confidence of intervals, from refits of the law.
     notes : tuple of str
 
     Examples
@@ -57,26 +69,37 @@ class Allocation(Result):
     metric: str
     law: str
     splits: tuple[Split, ...]
-    exponents: Mapping[str, tuple[float, float, float]]
+    exponents: Mapping[str, Ends]
     level: float
     notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """The split of the largest budget, and how the inputs grow."""
+        """The split of the largest budget or of the target, and how the inputs grow."""
         last = self.splits[-1]
         parts = ", ".join(f"{name} {_counts(ends)}" for name, ends in last.inputs.items())
-        line = f"{self.metric} by the {self.law} law: a budget of {last.budget:.3g} goes best into {parts}"
+        way = self.law if self.law == PARABOLAS else f"the {self.law} law"
+        head = f"{self.metric} by {way}: "
+        if last.cost is not None:
+            return f"{head}{short(last.value[0])} costs least, {_costs(last.cost)}, with {parts}"
+        there = (
+            "" if np.isnan(last.value[0]) else f", for {short(last.value[0])} {_range(last.value)}"
+        )
+        line = f"{head}a budget of {last.budget:.3g} goes best into {parts}{there}"
         grow = [
-            f"{n} ∝ budget^{short(e[0])}" for n, e in self.exponents.items() if np.isfinite(e[0])
+            f"{n} ∝ budget^{short(e[0])} {_range(e)}"
+            for n, e in self.exponents.items()
+            if np.isfinite(e[0])
         ]
         return f"{line}; {', '.join(grow)}" if grow else line
 
     def rows(self) -> list[Row]:
-        """Return one row a budget: each input and the metric, with both ends."""
+        """Return one row a budget: each input and the metric, with both ends; a target's cost has ends too."""
         out = []
         for split in self.splits:
             row: Row = {"budget": split.budget}
+            if split.cost is not None:
+                row |= {"budget_low": split.cost[1], "budget_high": split.cost[2]}
             for name, ends in (*split.inputs.items(), (self.metric, split.value)):
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
             out.append(row)
@@ -84,188 +107,320 @@ class Allocation(Result):
 
 
 def allocate(
-    fit: Fit,
-    budget: float | Sequence[float],
+    fit: Fit | Surface | Mapping[float, Surface],
+    budget: float | Sequence[float] | None = None,
     *,
+    target: float | None = None,
     price: Price = None,
     level: float = 0.95,
     resamples: int = 200,
     seed: int = 0,
 ) -> Allocation:
-    """Split budgets between the two inputs of a law so that the metric is best.
+    """Split budgets between the inputs of a law so that the metric is best, or find the cheapest split for a target.
 
     Parameters
     ----------
-    fit : Fit
-        A fitted law of two inputs: ``chinchilla``, ``skaling``, ``multiplicative``, or your own.
+    fit : Fit, Surface, or mapping model size -> Surface
+        A fitted law of two inputs: ``chinchilla``, ``skaling``, ``multiplicative``, or your own; or the joint law of
+        pretraining and finetuning tokens (:func:`scalefit.fit_joint`), of one model or of several sizes of it.
     budget : number or sequence
-        Budgets, in the unit of ``price``.
+        Budgets, in the unit of ``price``. Give budgets or a target.
+    target : float
+        A value of the metric, to be reached at the least cost.
     price : function or mapping, optional
         What a pair of inputs costs: a function of both arrays that rises with each, or a mapping input -> price of one
-        unit (their sum is paid). By default 6·N·D FLOPs, the cost of training a model of N parameters on D tokens.
+        unit (their sum is paid). By default 6·N·D FLOPs, the cost of training a model of N parameters on D tokens; for
+        a joint law 1 a token of either kind. For several model sizes the function takes the model size third, a
+        mapping prices tokens of the smallest model and others in proportion; by default 6·N·(D_p + D_f).
     level : float
         Confidence of the intervals.
     resamples, seed : int
-        Bootstrap refits behind the intervals.
+        Refits behind the intervals.
 
     Raises
     ------
     DesignError
         The law does not have two inputs.
     DomainError
-        A budget or price that is none.
+        A budget or price that is none, a budget that buys nothing near what was measured, a target beyond the metric
+        or never reached.
 
     Notes
     -----
     Source: Hoffmann et al. 2022, arXiv 2203.15556, approach 3. Minima of parabolas through isoFLOP curves (their
-    approach 2) are biased where the sampled sizes are not centred on the optimum; this reads the fitted surface.
+    approach 2, :func:`scalefit.isoflop`) are biased where the sampled sizes are not centred on the optimum; this
+    reads the fitted surface.
 
     Examples
     --------
     >>> import numpy as np, scalefit as sf
-    >>> N, D = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
-    >>> noise = 1 + 0.002 * np.sin(np.arange(25))
-    >>> data = {"N": N, "D": D, "loss": (1.7 + 400 * N**-0.34 + 400 * D**-0.34) * noise}
-    >>> fit = sf.fit(data, "loss", "chinchilla", inputs={"N": "N", "D": "D"})
-    >>> split = sf.allocate(fit, 6e20).splits[0]
-    >>> 0.5 < split.inputs["N"][0] / split.inputs["D"][0] < 2.0
+    >>> p, f = (v.ravel() for v in np.meshgrid([0, 1e6, 4e6, 16e6, 64e6], [1e4, 4e4, 16e4]))
+    >>> bleu = 40 - 20 * (1 + f / 1e4) ** -0.5 - 10 * (1 + p / 1e6) ** -0.5
+    >>> surface = sf.fit_joint({"pretrain_tokens": p, "finetune_tokens": f, "bleu": bleu}, "bleu")
+    >>> dear = {"pretrain_tokens": 1.0, "finetune_tokens": 1000.0}
+    >>> split = sf.allocate(surface, 2e8, price=dear).splits[0]
+    >>> 33 < split.value[0] < 36
     True
     """
     check_level(level)
+    if (budget is None) == (target is None):
+        raise DomainError("give a budget to be split, or target= to be reached at the least cost")
+    if resamples < 2:
+        raise DomainError(f"resamples is {resamples}; an interval takes 2 or more, better 200")
+    models = _models(fit, price, resamples, seed)
+    found = models[0]
+    budgets = [] if budget is None else _budgets(budget)
+    if target is not None:
+        check_target(target, found.metric, np.concatenate([m.measured for m in models]))
+        best = [_chosen(models, lambda s: cheapest_for(s, target), level)]
+    else:
+        best = [_chosen(models, lambda s, b=b: best_of(s, b), level, b) for b in budgets]
+    splits = tuple(split for split, _ in best)
+    names = [*found.surfaces.columns]
+    notes = [*found.notes, *_notes(models, splits), *_which(models, best)]
+    grown = _exponents(names, budgets, [pairs for _, (pairs, _) in best], level)
+    return Allocation(found.metric, found.law, splits, grown, level, tuple(notes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """The law of one model size (nan: of the only one), ready to be searched."""
+
+    size: float
+    metric: str
+    law: str
+    surfaces: Surfaces
+    measured: Floats
+    notes: tuple[str, ...]
+
+
+def _models(fit: Any, price: Price, resamples: int, seed: int) -> list[_Model]:
+    if isinstance(fit, Fit):
+        return [_of_fit(fit, price, resamples, seed)]
+    if isinstance(fit, Surface):
+        return [_of_surface(fit, float("nan"), _tokens(price), resamples, seed)]
+    if isinstance(fit, Mapping) and fit and all(isinstance(s, Surface) for s in fit.values()):
+        return _of_sizes(fit, price, resamples, seed)
+    raise DesignError(
+        f"found a {type(fit).__name__}; a budget is split by a fitted law of two inputs (sf.fit), by the joint law of "
+        "pretraining and finetuning tokens (sf.fit_joint), or by a mapping model size -> joint law"
+    )
+
+
+def _of_fit(fit: Fit, price: Price, resamples: int, seed: int) -> _Model:
     if len(fit.law.inputs) != 2:
         raise DesignError(
             f"law {fit.law.name!r} has {len(fit.law.inputs)} inputs; a budget is split between two: fit "
             "chinchilla, skaling or multiplicative"
         )
-    budgets = _budgets(budget)
-    paid = _paid(fit, price)
     draws = bootstrap(fit, resamples, seed).draws
     assert draws is not None
     thetas = np.vstack([fit.solution.theta, draws.theta[np.isfinite(draws.theta).all(axis=1)]])
-    found = [_best(fit, thetas, each, paid) for each in budgets]
-    columns = [fit.observations.columns[name] for name in fit.law.inputs]
-    splits = tuple(
-        Split(
-            each,
-            {c: _ends(pairs[:, i], level) for i, c in enumerate(columns)},
-            _ends(values, level),
-        )
-        for each, (pairs, values) in zip(budgets, found, strict=True)
+    columns = (
+        fit.observations.columns[fit.law.inputs[0]],
+        fit.observations.columns[fit.law.inputs[1]],
     )
-    return Allocation(
-        fit.metric,
-        fit.law.name,
-        splits,
-        _exponents(columns, budgets, [pairs for pairs, _ in found], level),
-        level,
-        tuple(_notes(fit, splits)),
+    seen = np.array([[v.min(), v.max()] for v in fit.points.inputs])
+    ends = np.array([[seen[0, 0] / REACH, seen[0, 1] * REACH], [1e-30, 1e30]])
+    rises = metric_of(fit.metric).direction == "+" or fit.law.falls is False
+    paid = flops if price is None else _paid(price, columns, fit.law.inputs)
+    surfaces = Surfaces(
+        columns,
+        seen,
+        ends,
+        lambda a, b: np.asarray(fit.law.value((a, b), thetas)),
+        1.0 if rises else -1.0,
+        paid,
     )
+    said = f"intervals from bootstrap refits of the {fit.law.name} law, taken for the truth"
+    return _Model(float("nan"), fit.metric, fit.law.name, surfaces, fit.points.y, (said,))
 
 
-def _budgets(budget: float | Sequence[float]) -> list[float]:
-    each = sorted(float(b) for b in np.atleast_1d(np.asarray(budget, dtype=float)))
-    if not each or not all(np.isfinite(b) and b > 0 for b in each):
-        raise DomainError(f"budget is {budget!r}; give one or several numbers above 0")
-    return each
+def flops(size: Floats, tokens: Floats) -> Floats:
+    """Return what training costs: 6·N·D."""
+    return np.asarray(6.0 * size * tokens)
 
 
-def _paid(fit: Fit, price: Price) -> Callable[[Floats, Floats], Floats]:
+def _of_surface(surface: Surface, size: float, paid: Paid, resamples: int, seed: int) -> _Model:
+    cells = surface.joint.cells.sizes
+    seen = np.array([[v.min(), v.max()] for v in cells.T])
+    ends = np.column_stack([seen[:, 0], FARTHEST * seen[:, 1]])
+    draws = draws_of(surface.joint, resamples, seed)
+
+    def values(pretrain: Floats, finetune: Floats) -> Floats:
+        each = draws.values(pretrain, finetune)
+        return np.vstack([each.mean(axis=0), each])
+
+    seen[0, 0] = surface.joint.smallest[0] if seen[0, 0] == 0 else seen[0, 0]
+    seen[1, 0] = surface.joint.smallest[1] if seen[1, 0] == 0 else seen[1, 0]
+    surfaces = Surfaces(BOTH, seen, ends, values, 1.0, paid)
+    said = f"intervals from {resamples} refits of the joint law, with the doubt of its rise beyond the grid"
+    measured = surface.joint.cells.quality
+    return _Model(size, surface.metric, "joint", surfaces, measured, (said,))
+
+
+def _of_sizes(
+    fits: Mapping[float, Surface], price: Price, resamples: int, seed: int
+) -> list[_Model]:
+    sizes = sorted(float(n) for n in fits)
+    if not all(np.isfinite(n) and n > 0 for n in sizes):
+        raise DomainError(f"model sizes lie above 0; they are {', '.join(f'{n:g}' for n in sizes)}")
+    metrics = {fit.metric for fit in fits.values()}
+    if len(metrics) > 1:
+        raise DesignError(f"surfaces of several metrics cannot be compared: {', '.join(metrics)}")
+    return [
+        _of_surface(fits[n], n, _of_size(price, n, sizes[0]), resamples, seed + i)
+        for i, n in enumerate(sizes)
+    ]
+
+
+def _of_size(price: Price, size: float, smallest: float) -> Paid:
+    """Return what tokens of one model size cost."""
+    if callable(price):
+        return lambda p, f: np.asarray(price(p, f, size))
+    if price is None:
+        return lambda p, f: 6.0 * size * (p + f)
+    paid = _paid(price, BOTH, BOTH)
+    return lambda p, f: paid(p, f) * (size / smallest)
+
+
+def _tokens(price: Price) -> Paid:
+    return (lambda p, f: p + f) if price is None else _paid(price, BOTH, BOTH)
+
+
+def _paid(price: Price, columns: Sequence[str], inputs: Sequence[str]) -> Paid:
     """Return the cost of a pair of inputs as one function."""
     if callable(price):
         return price
-    if price is None:
-        return lambda n, d: 6.0 * n * d
-    columns = fit.observations.columns
-    rates = [price.get(name, price.get(columns[name])) for name in fit.law.inputs]
-    if any(r is None or not (np.isfinite(r) and r > 0) for r in rates):
+    if not isinstance(price, Mapping):
+        raise DomainError(f"price= is {price!r}; give a function, or each input its cost")
+    rates = [
+        price.get(name, price.get(column)) for name, column in zip(inputs, columns, strict=True)
+    ]
+    if any(not isinstance(r, int | float) or not (np.isfinite(r) and r > 0) for r in rates):
         raise DomainError(
-            f"price= must name both inputs ({', '.join(fit.law.inputs)}) with a cost above 0 each; it is {dict(price)}"
+            f"price= must name both inputs ({', '.join(inputs)}) with a cost above 0 each; it is {dict(price)}"
         )
     first, second = (float(r) for r in rates if r is not None)
     return lambda a, b: first * a + second * b
 
 
-def _best(
-    fit: Fit, thetas: Floats, budget: float, paid: Callable[[Floats, Floats], Floats]
-) -> tuple[Floats, Floats]:
-    """Return the best pair of inputs (draws, 2) and the metric there (draws,), along the line of one budget."""
-    seen = fit.points.inputs
-    first = np.geomspace(seen[0].min() / REACH, seen[0].max() * REACH, STEPS)
-    second = _second(first, budget, paid)
-    ok = np.isfinite(second)
-    if ok.sum() < 3:
-        raise DomainError(
-            f"a budget of {budget:.3g} buys nothing near the measured sizes; check its unit and price="
-        )
-    first, second = first[ok], second[ok]
-    with np.errstate(all="ignore"):
-        values = fit.law.value((first, second), thetas)
-    sign = -1.0 if metric_of(fit.metric).direction == "+" or fit.law.falls is False else 1.0
-    cost = np.where(np.isfinite(values), sign * values, np.inf)
-    at = cost.argmin(axis=1)
-    moved = np.exp(_between(np.log(first), cost, at))
-    pairs = np.column_stack([moved, _second(moved, budget, paid)])
-    with np.errstate(all="ignore"):
-        there = fit.law.value((pairs[:, 0], pairs[:, 1]), thetas)
-    return pairs, np.diagonal(there).copy()
+def _budgets(budget: float | Sequence[float]) -> list[float]:
+    try:
+        each = sorted(float(b) for b in np.atleast_1d(np.asarray(budget, dtype=float)))
+    except (TypeError, ValueError):
+        each = []
+    if not each or not all(np.isfinite(b) and b > 0 for b in each):
+        raise DomainError(f"budget is {budget!r}; give one or several numbers above 0")
+    return each
 
 
-def _between(ln: Floats, cost: Floats, at: Ints) -> Floats:
-    """Return ln of the first input at the vertex of the parabola through a minimum and its neighbours."""
-    rows, inside = np.arange(at.size), np.clip(at, 1, ln.size - 2)
-    before, here, after = (cost[rows, inside + i] for i in (-1, 0, 1))
-    bend = before - 2 * here + after
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shift = np.where((bend > 0) & (inside == at), (before - after) / (2 * bend), 0.0)
-    return np.asarray(ln[at] + np.clip(np.nan_to_num(shift), -1, 1) * (ln[1] - ln[0]))
+Chosen = tuple[Split, tuple[Floats, Floats]]
 
 
-def _second(first: Floats, budget: float, paid: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Return the second input that spends the budget beside each first one; nan where the first alone exceeds it."""
-    low, high = np.full_like(first, 1e-30), np.full_like(first, 1e30)
-    beyond = paid(first, low) > budget
-    for _ in range(HALVINGS):
-        middle = np.sqrt(low * high)
-        under = paid(first, middle) <= budget
-        low, high = np.where(under, middle, low), np.where(under, high, middle)
-    return np.where(beyond | (low <= 2e-30) | (high >= 0.5e30), np.nan, low)
+def _chosen(
+    models: Sequence[_Model],
+    search: Callable[[Surfaces], Optimum],
+    level: float,
+    budget: float | None = None,
+) -> Chosen:
+    """Return the split of the best model size, and the pairs and model of every draw."""
+    found = _searched(models, search)
+    if budget is None:
+        worth = np.stack([-o.costs for _, o in found])
+    else:
+        worth = np.stack([m.surfaces.sign * o.values for m, o in found])
+    which = worth.argmax(axis=0)
+    rows = np.arange(which.size)
+    pairs, values, costs = (
+        np.stack([getattr(o, name) for _, o in found])[which, rows]
+        for name in ("pairs", "values", "costs")
+    )
+    sizes = np.array([m.size for m, _ in found])[which]
+    inputs = {c: ends_of(pairs[:, i], level) for i, c in enumerate(models[0].surfaces.columns)}
+    if len(models) > 1:
+        inputs = {"model_size": ends_of(sizes, level), **inputs}
+    paid = None if budget is not None else ends_of(costs, level)
+    split = Split(float(costs[0]), inputs, ends_of(values, level), paid)
+    return split, (pairs, sizes)
 
 
-def _ends(values: Floats, level: float) -> tuple[float, float, float]:
-    """Return the estimate (the first entry) and the ends over refits."""
-    low, high = np.nanquantile(values, [0.5 - level / 2, 0.5 + level / 2])
-    return float(values[0]), float(low), float(high)
+def _searched(
+    models: Sequence[_Model], search: Callable[[Surfaces], Optimum]
+) -> list[tuple[_Model, Optimum]]:
+    """Search every model size; those that cannot answer are left out, unless none can."""
+    found, why = [], None
+    for model in models:
+        try:
+            found.append((model, search(model.surfaces)))
+        except DomainError as error:
+            why = error
+    if not found:
+        assert why is not None
+        raise why
+    return found
+
+
+def ends_of(values: Floats, level: float) -> Ends:
+    """Return the estimate (the first entry) and the ends over refits; a draw that never gets there counts as inf."""
+    ordered = np.sort(values[~np.isnan(values)])
+    low, high = (
+        float(ordered[min(int(p * ordered.size), ordered.size - 1)])
+        for p in (0.5 - level / 2, 0.5 + level / 2)
+    )
+    return float(values[0]), low, high
 
 
 def _exponents(
     columns: Sequence[str], budgets: Sequence[float], pairs: Sequence[Floats], level: float
-) -> dict[str, tuple[float, float, float]]:
-    if len(budgets) < 2:
+) -> dict[str, Ends]:
+    least = min((float(p.min()) for p in pairs), default=0.0)
+    if len(budgets) < 2 or least <= 0:  # an input of 0 has no logarithm
         return {c: (float("nan"),) * 3 for c in columns}
     b = np.log(budgets) - np.mean(np.log(budgets))
     logs = np.log(np.stack(pairs))  # (budgets, draws, 2)
     slopes = np.tensordot(b, logs, axes=1) / (b @ b)
-    return {c: _ends(slopes[:, i], level) for i, c in enumerate(columns)}
+    return {c: ends_of(slopes[:, i], level) for i, c in enumerate(columns)}
 
 
-def _notes(fit: Fit, splits: Sequence[Split]) -> list[str]:
-    notes = [f"intervals from bootstrap refits of the {fit.law.name} law, taken for the truth"]
-    for name, column in fit.observations.columns.items():
-        seen = fit.observations.inputs[name]
+def _notes(models: Sequence[_Model], splits: Sequence[Split]) -> list[str]:
+    notes, surfaces = [], models[0].surfaces
+    for i, column in enumerate(surfaces.columns):
+        seen = max(float(m.surfaces.seen[i, 1]) for m in models)
         largest = max(split.inputs[column][0] for split in splits)
-        if largest > 10 * float(np.max(seen)):
-            far = largest / float(np.max(seen))
+        if largest > 10 * seen:
             notes.append(
-                f"the best {column} lies {far:.3g}× beyond the largest measured: an extrapolation"
+                f"the best {column} lies {largest / seen:.3g}× beyond the largest measured: an extrapolation"
             )
-        edge = float(np.max(seen)) * REACH
+        edge = min(float(surfaces.ends[i, 1]), seen * REACH)
         if largest * AT_EDGE > edge:
             notes.append(
                 f"the best {column} lies at the edge of the search: the law puts no price on it"
             )
+        if any(split.inputs[column][0] == 0 for split in splits):
+            notes.append(f"the best {column} is 0: all of the budget goes into the other input")
     return notes
 
 
-def _counts(ends: tuple[float, float, float]) -> str:
-    middle, low, high = map(format_count, ends)
+def _which(models: Sequence[_Model], best: Sequence[Chosen]) -> list[str]:
+    """Return how sure the model size is."""
+    if len(models) < 2:
+        return []
+    _, (_, sizes) = best[-1]
+    shares = [(m.size, float(np.mean(sizes[1:] == m.size))) for m in models]
+    each = ", ".join(f"{format_count(n)} {share:.2f}" for n, share in shares)
+    return [f"P(best model size): {each}; sizes between the measured ones are not looked at"]
+
+
+def _counts(ends: Ends) -> str:
+    middle, low, high = ("∞" if np.isinf(v) else format_count(v) for v in ends)
     return f"{middle} [{low}, {high}]"
+
+
+def _costs(ends: Ends) -> str:
+    middle, low, high = ("∞" if np.isinf(v) else f"{v:.3g}" for v in ends)
+    return f"{middle} [{low}, {high}]"
+
+
+def _range(ends: Ends) -> str:
+    return f"[{short(ends[1])}, {short(ends[2])}]"

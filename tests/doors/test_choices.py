@@ -253,3 +253,9 @@ def test_what_is_within_the_error_of_the_simulation_never_leads(three):
 def test_a_plan_refuses_what_it_cannot_weigh(three, asked, why):
     with pytest.raises(DomainError, match=why):
         sf.plan(three, **asked)
+
+
+def test_a_cost_of_a_corpus_that_is_not_there(three):
+    costs = {"fr": 1.0, "en": 1.0, "code": 1.0, "frr": 2.0}
+    with pytest.raises(DomainError, match="cost= names frr, and no curve is called that"):
+        sf.rank(three, target=14.0, cost=costs)

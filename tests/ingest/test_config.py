@@ -21,6 +21,7 @@ KEPT = (
 )
 SHELL = {
     "align": ["--quality", "bleu", "--loss", "chrf"],
+    "allocate": ["--way", "transfer", "--budget", "1e9"],
     "backtest": ["--metric", "bleu"],
     "compare": ["--metric", "bleu", "--a", "corpus=fr", "--b", "corpus=en"],
     "fit": ["--metric", "bleu", "--law", "log"],

@@ -24,7 +24,7 @@ from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive,
 from scalefit.forecasting.quality.doubt import FREEDOM
 from scalefit.forecasting.quality.prefixes import TOP, Scale, scale_of
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints
 
 EXPONENTS = np.geomspace(0.1, 2.0, 8)
 STARTS = np.array([0.3, 1.0, 3.0, 10.0])  # s and t, in units of the smallest measured size
@@ -138,6 +138,54 @@ class Joint:
         return np.asarray(smooth * np.exp(-away.min(axis=1)))
 
 
+@dataclass(frozen=True, eq=False)
+class JointDraws:
+    """Surfaces that the cells leave possible: a shape each (B,), its coefficients (B, 5), the believed gains (B, 2)."""
+
+    joint: Joint
+    shapes: Ints
+    coefficients: Floats
+    gains: Floats
+
+    def values(self, pretrain: Floats, finetune: Floats) -> Floats:
+        """Return quality at pairs of sizes, each surface by itself: (B, Q)."""
+        sizes = _pairs(pretrain, finetune)
+        inside = self.joint._clipped(sizes)
+        across = np.column_stack([inside[:, 0], sizes[:, 1]])
+        # One surface at a time: all shapes at all questions at once would fill the memory.
+        each = np.array([self._surface(b, inside, across, sizes) for b in range(self.shapes.size)])
+        scale = _scale(self.joint.cells)
+        percent = np.clip(each + self.joint._anchor(inside), scale.floor, TOP)
+        return np.asarray(scale.back(percent))
+
+    def _surface(self, b: int, inside: Floats, across: Floats, sizes: Floats) -> Floats:
+        shape = self.shapes[b : b + 1]
+        here, beside, there = (
+            TOP - _basis(v, self.joint.smallest, shape)[0] @ self.coefficients[b]
+            for v in (inside, across, sizes)
+        )
+        pretrain, finetune = self.gains[b]
+        return np.asarray(here + pretrain * (there - beside) + finetune * (beside - here))
+
+
+def draws_of(joint: Joint, count: int, seed: int = 0) -> JointDraws:
+    """Draw surfaces: shapes by their likelihood, coefficients by refits to resampled residuals.
+
+    Rises beyond the grid are believed by the gain that the grid taught, give or take what forecasts allow for.
+    """
+    rng = np.random.default_rng(seed)
+    shapes = rng.choice(joint.weights.size, count, p=joint.weights)
+    root, missing = _weighed(joint.cells, joint.smallest)
+    wide = joint.residuals * np.sqrt(missing.size / max(missing.size - 5, 1))
+    coefficients = np.empty((count, 5))
+    for b, shape in enumerate(shapes):
+        basis = _basis(joint.cells.sizes, joint.smallest, shapes[b : b + 1])[0]
+        again = basis @ joint.coefficients[shape] - rng.choice(wide, wide.size)
+        coefficients[b] = nnls(root[:, None] * basis, root * again)[0]
+    gains = np.clip(joint.gain + RISE * rng.standard_normal((count, 2)), 0.0, None)
+    return JointDraws(joint, shapes, coefficients, gains)
+
+
 def fit_joint(cells: Cells) -> Joint:
     """Return the law of all cells, its width checked by holding back the largest sizes.
 
@@ -202,12 +250,8 @@ def _fit(cells: Cells) -> Joint:
         )
     sizes = cells.sizes
     smallest = np.array([v[v > 0].min() for v in sizes.T])
-    missing = TOP - _scale(cells).to(cells.quality)
+    root, missing = _weighed(cells, smallest)
     basis = _basis(sizes, smallest)
-    # Forecasts go on from the largest sizes: a cell counts the less the farther it lies from them.
-    away = np.log1p(sizes.max(axis=0) / smallest) - np.log1p(sizes / smallest)
-    share = np.exp(-away.sum(axis=1) / MEMORY)
-    root = np.sqrt(share / share.sum())
     coefficients = np.array([nnls(root[:, None] * b, root * missing)[0] for b in basis])
     residuals = np.einsum("snc,sc->sn", basis, coefficients) - missing
     error = residuals**2 @ root**2
@@ -221,9 +265,18 @@ def _fit(cells: Cells) -> Joint:
     return Joint(cells, smallest, coefficients, weights, mixed, noise, np.full(2, GAIN))
 
 
-def _basis(sizes: Floats, smallest: Floats) -> Floats:
-    """Return the five columns for every shape: (S, n, 5)."""
-    exponent, start = SHAPES[:, None, :, 0], SHAPES[:, None, :, 1]
+def _weighed(cells: Cells, smallest: Floats) -> tuple[Floats, Floats]:
+    """Return the roots of the cells' weights, and what is missing to the top: (n,) each."""
+    sizes = cells.sizes
+    # Forecasts go on from the largest sizes: a cell counts the less the farther it lies from them.
+    away = np.log1p(sizes.max(axis=0) / smallest) - np.log1p(sizes / smallest)
+    share = np.exp(-away.sum(axis=1) / MEMORY)
+    return np.sqrt(share / share.sum()), TOP - _scale(cells).to(cells.quality)
+
+
+def _basis(sizes: Floats, smallest: Floats, shapes: Ints | slice = slice(None)) -> Floats:
+    """Return the five columns for every shape, or for some: (S, n, 5)."""
+    exponent, start = np.moveaxis(SHAPES[shapes, None], -1, 0)
     x, z = np.moveaxis((1 + sizes / (smallest * start)) ** -exponent, -1, 0)
     return np.stack([np.ones_like(x), x, z, x + z - x * z, x * z], axis=-1)
 

@@ -1,0 +1,203 @@
+"""Is the run that `plan` names next worth it? Writes docs/simulations/plans.md.
+
+    python benchmarks/plans.py --tables 60
+
+Every simulated table is played to its end: `sf.plan` names a run, the truth answers, and so on until the choice is sure
+or the budget is spent; beside it stands the same budget spent on running everything at the largest size at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from choices import Design, curves, quality
+
+import scalefit as sf
+
+OUT = Path(__file__).parents[1] / "docs" / "simulations" / "plans.md"
+SEED = 20261127
+START, BEYOND = np.geomspace(1e6, 27e6, 4), 10.0
+EACH_RUN = 5e6  # what finetuning and evaluation cost beside the pretraining tokens of a run
+MOST = 40  # runs of one table
+NOISE = 0.4
+
+
+@dataclass
+class World:
+    """Corpora whose truth is known, with the runs made so far."""
+
+    tops: np.ndarray
+    rates: np.ndarray
+    rng: np.random.Generator
+    rows: list[dict[str, object]]
+    paid: float = 0.0
+
+    @classmethod
+    def of(cls, design: Design, rng: np.random.Generator) -> World:
+        """Draw corpora, each run once at the starting sizes."""
+        world = cls(*curves(design, rng), rng, [])
+        for corpus in range(design.corpora):
+            for size in START:
+                world.run(corpus, float(size))
+        world.paid = 0.0
+        return world
+
+    @property
+    def at(self) -> float:
+        """The size at which the choice is made."""
+        return float(BEYOND * START[-1])
+
+    @property
+    def best(self) -> int:
+        """The truly best corpus there."""
+        return int(quality(self.tops, self.rates, self.at)[:, 0].argmax())
+
+    def run(self, corpus: int, size: float) -> float:
+        """Run once more and pay for it."""
+        bleu = quality(self.tops, self.rates, size)[corpus, 0] + NOISE * self.rng.standard_normal()
+        self.rows.append(
+            {
+                "corpus": f"c{corpus}",
+                "pretrain_tokens": size,
+                "pretrain_seed": len(self.rows),
+                "bleu": bleu,
+            }
+        )
+        self.paid += price({}, size)
+        return float(bleu)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All runs."""
+        return pd.DataFrame(self.rows)
+
+
+def price(_: object, tokens: float) -> float:
+    """Cost of one run."""
+    return tokens + EACH_RUN
+
+
+@dataclass(frozen=True)
+class Played:
+    """How one table ended: P said, whether the choice is right, whether it was called sure, what was paid."""
+
+    said: float
+    right: bool
+    sure: bool
+    paid: float
+    by_all: bool
+    by_rank: bool
+
+
+def played(design: Design, rng: np.random.Generator, enough: float) -> Played:
+    """Play one table to its end, and spend the same budget at the largest size."""
+    seed = int(rng.integers(2**31))
+    world = World.of(design, np.random.default_rng(seed))
+    budget = design.corpora * price({}, world.at)
+    plan = following(world, budget, enough)
+    while plan.next is not None and len(world.rows) < len(START) * design.corpora + MOST:
+        step = plan.next
+        for corpus in str(step.group["corpus"]).split(" and "):
+            world.run(int(corpus[1:]), step.size)
+        if world.paid + price({}, START[0]) > budget:
+            break
+        plan = following(world, budget, enough)
+    chosen, said = ranked(world)
+    other = World.of(design, np.random.default_rng(seed))
+    seen = [other.run(c, other.at) for c in range(design.corpora)]
+    return Played(
+        said,
+        chosen == world.best,
+        said >= enough,
+        world.paid / budget,
+        int(np.argmax(seen)) == other.best,
+        ranked(other)[0] == other.best,
+    )
+
+
+def following(world: World, budget: float, enough: float) -> sf.Plan:
+    """Ask for the next run that what is left of the budget pays for."""
+    left = max(budget - world.paid, 1.0)
+    return sf.plan(world.table, "bleu", at=world.at, budget=left, cost=price, enough=enough)
+
+
+def ranked(world: World) -> tuple[int, float]:
+    """Return the corpus that `sf.rank` would choose, and its P(best)."""
+    best = sf.rank(world.table, "bleu", at=world.at)[0].best
+    assert best is not None
+    return int(best.corpus[1:]), best.p_best
+
+
+DESIGNS = [
+    Design(corpora, len(START), 1, apart, cross)
+    for corpora in (3, 6)
+    for apart, cross in ((0.3, False), (1.0, False), (1.0, True))
+]
+
+TEXT = """# Is the next run worth it?
+
+`python benchmarks/plans.py --tables {tables} --enough {enough}`, seed {seed}.
+
+Corpora as in [choices](choices.md), each run once at {sizes} sizes from 1M to 27M tokens; the choice is about 270M. A
+run costs its tokens and 5M for finetuning and evaluation; the budget runs everything once at 270M. `plan` is followed
+run by run, stopping where P(right choice) ≥ {enough}. Beside it: everything run at 270M, and the best value measured
+there chosen (by value), or the best by `sf.rank` on all runs (by rank). Wrong where sure: the share of wrong choices
+among the tables where the sequence stopped because it was sure; the whole sequence promises at most {most:.2f}.
+
+| table | right: plan | by value | by rank | budget spent | sure | P said there | wrong where sure |
+|---|---|---|---|---|---|---|---|
+{rows}
+"""
+
+
+def line(name: str, each: list[Played]) -> str:
+    """Return one design's row."""
+    sure = [p for p in each if p.sure]
+    wrong = f"{sum(not p.right for p in sure)} of {len(sure)}"
+    said = f"{np.mean([p.said for p in sure]):.2f}" if sure else "–"
+    right, by_all, by_rank, paid = (
+        np.mean([getattr(p, what) for p in each]) for what in ("right", "by_all", "by_rank", "paid")
+    )
+    return (
+        f"| {name} | {right:.2f} | {by_all:.2f} | {by_rank:.2f} | {paid:.2f} "
+        f"| {len(sure)} of {len(each)} | {said} | {wrong} |"
+    )
+
+
+def main() -> None:
+    """Write the page."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--tables", type=int, default=60, help="tables of each design")
+    options.add_argument("--enough", type=float, default=0.95, help="certainty at which it stops")
+    options.add_argument("--out", default=str(OUT))
+    given = options.parse_args()
+    rng, rows, whole = np.random.default_rng(SEED), [], []
+    for design in DESIGNS:
+        each = [played(design, rng, given.enough) for _ in range(given.tables)]
+        whole += each
+        crossing = ", crossing" if design.cross else ""
+        name = f"{design.corpora} corpora, apart by {design.apart:g}{crossing}"
+        rows.append(line(name, each))
+        print(rows[-1], flush=True)
+    rows.append(line("all", whole))
+    print(rows[-1], flush=True)
+    text = TEXT.format(
+        tables=given.tables,
+        enough=given.enough,
+        most=1 - given.enough,
+        seed=SEED,
+        sizes=len(START),
+        rows="\n".join(rows),
+    )
+    if given.out == "-":
+        print(text)
+    else:
+        Path(given.out).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

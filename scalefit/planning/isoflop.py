@@ -1,0 +1,236 @@
+"""IsoFLOP minima: a parabola in ln N through the runs of one compute budget, and a power law of its minima.
+
+Approach 2 of Hoffmann et al. 2022, arXiv 2203.15556. A loss surface cut along one budget is no parabola: it is steeper
+on one side, and more so the farther runs lie from the minimum. The vertex is then drawn towards the flatter side, by
+an amount that depends on which sizes were run; what that comes to is worked out on the surface fitted to the same
+runs (``bias_of``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalefit.errors import DesignError
+from scalefit.planning.allocate import PARABOLAS, Allocation, Ends, Split, ends_of
+from scalefit.types import Floats, Mask
+from scalefit.units import short
+
+LEAST = 4  # model sizes of a budget: a parabola has three coefficients
+APART = 1.3  # factor of compute between runs that belong to different budgets
+FARTHEST = 10.0  # times beyond the sizes run: no refit's minimum is looked for farther
+RANGE = 1.5  # factor of compute within one budget that still counts as one
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Model sizes, tokens, losses and compute of n runs."""
+
+    size: Floats
+    tokens: Floats
+    loss: Floats
+    compute: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Minima:
+    """Vertices of the parabolas: ln N (B, 1 + R) for B budgets, their losses, and ln(N·D) of each budget.
+
+    Column 0 is the estimate, the others are refits to resampled residuals.
+    """
+
+    budgets: Floats
+    size: Floats
+    loss: Floats
+    product: Floats
+
+    def slopes(self) -> Floats:
+        """Return the exponent of N in compute, one a refit: (1 + R,)."""
+        weight = 1 / np.maximum(np.nanvar(self.size[:, 1:], axis=1), 1e-12)
+        ln = np.log(self.budgets)
+        ln = ln - weight @ ln / weight.sum()
+        return np.asarray((weight * ln) @ self.size / ((weight * ln) @ ln))
+
+
+def isoflop_of(
+    runs: Runs,
+    *,
+    names: tuple[str, str],
+    metric: str,
+    level: float,
+    resamples: int,
+    seed: int,
+    notes: Sequence[str] = (),
+    surface: Mapping[str, float] | None = None,
+) -> Allocation:
+    """Return the minima of all budgets, their power laws, and the parabolas' bias by a fitted surface.
+
+    Raises
+    ------
+    DesignError
+        No budget has runs of enough model sizes with a minimum among them.
+    """
+    which, parts = budgets_of(runs.compute), []
+    found, left = minima_of(runs, which, resamples, seed)
+    for budget, size, loss, product in zip(
+        found.budgets, found.size, found.loss, found.product, strict=True
+    ):
+        n = np.exp(size)
+        inputs = {
+            names[0]: ends_of(n, level),
+            names[1]: ends_of(np.exp(product - size), level),
+        }
+        parts.append(Split(float(budget), inputs, ends_of(loss, level)))
+    grown = _growth(found, names, level)
+    said = [*left, *_biased(runs, which, found, surface, names[0]), *notes]
+    return Allocation(metric, PARABOLAS, tuple(parts), grown, level, tuple(said))
+
+
+def budgets_of(compute: Floats) -> Floats:
+    """Return the budget of each run: runs whose compute differs by little share their geometric mean.
+
+    Examples
+    --------
+    >>> budgets_of(np.array([1.0e19, 1.1e19, 3.0e19])).round(-17).tolist()
+    [1.05e+19, 1.05e+19, 3e+19]
+    """
+    order = np.argsort(compute)
+    ln = np.log(compute[order])
+    cut = np.concatenate([[0], np.cumsum(np.diff(ln) > np.log(APART))])
+    mean = np.bincount(cut, ln) / np.bincount(cut)
+    out = np.empty_like(ln)
+    out[order] = np.exp(mean[cut])
+    wide = [float(np.ptp(ln[cut == i])) for i in range(cut[-1] + 1)]
+    if max(wide) > np.log(RANGE):
+        raise DesignError(
+            f"runs do not come in budgets: compute runs through a factor of {np.exp(max(wide)):.3g} without a gap of "
+            f"{APART:g}; name the column of budgets with compute=, or fit the surface: "
+            "sf.fit(data, metric, 'chinchilla', inputs=…)"
+        )
+    return out
+
+
+def minima_of(
+    runs: Runs, which: Floats, resamples: int = 0, seed: int = 0
+) -> tuple[Minima, list[str]]:
+    """Return the vertex of every budget's parabola, and why other budgets have none."""
+    budgets, why, fits = [], [], []
+    for budget in np.unique(which):
+        here = which == budget
+        one = _parabola(np.log(runs.size[here]), runs.loss[here])
+        if isinstance(one, str):
+            why.append(f"budget {budget:.3g}: {one}")
+            continue
+        budgets.append((budget, float(np.log(runs.size[here] * runs.tokens[here]).mean())))
+        fits.append(one)
+    if not fits:
+        raise DesignError(f"no budget has a minimum among its runs: {'; '.join(why)}")
+    residuals = np.concatenate([f.residuals for f in fits])
+    rng = np.random.default_rng(seed)
+    drawn = [f.vertices(residuals, resamples, rng) for f in fits]
+    size, loss = (np.stack([d[i] for d in drawn]) for i in (0, 1))
+    at, product = np.array(budgets).T
+    return Minima(at, size, loss, product[:, None]), why
+
+
+@dataclass(frozen=True, eq=False)
+class _Parabola:
+    """A least-squares parabola in centred ln N, with its residuals as wide as the noise."""
+
+    centre: float
+    farthest: float
+    solve: Floats
+    fitted: Floats
+    coefficients: Floats
+    residuals: Floats
+
+    def vertices(
+        self, residuals: Floats, count: int, rng: np.random.Generator
+    ) -> tuple[Floats, Floats]:
+        """Return ln N and the loss at the vertex: the estimate, then ``count`` refits; nan where one has none."""
+        again = self.fitted + rng.choice(residuals, (count, self.fitted.size))
+        c, b, a = np.column_stack([self.coefficients, self.solve @ again.T])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # A refit that hardly bends has its vertex at the end of the world; nobody asks for it there.
+            at = np.where(a > 0, np.clip(-b / (2 * a), -self.farthest, self.farthest), np.nan)
+            return self.centre + at, c + b * at + a * at**2
+
+
+def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
+    sizes = np.unique(ln).size
+    if sizes < LEAST:
+        return f"{sizes} model sizes; a parabola and its noise take {LEAST}"
+    centre = float(ln.mean())
+    design = np.vander(ln - centre, 3, increasing=True)
+    solve = np.linalg.pinv(design)
+    coefficients = solve @ loss
+    fitted = design @ coefficients
+    if coefficients[2] <= 0:
+        return "loss does not turn: no minimum"
+    vertex = centre - coefficients[1] / (2 * coefficients[2])
+    if not ln.min() <= vertex <= ln.max():
+        return "the minimum lies beyond the model sizes run; run it on the other side"
+    wide = float(np.sqrt(ln.size / max(ln.size - 3, 1)))
+    farthest = float(np.abs(ln - centre).max() + np.log(FARTHEST))
+    return _Parabola(
+        centre, farthest, solve, fitted, coefficients, np.asarray(wide * (loss - fitted))
+    )
+
+
+def _growth(found: Minima, names: tuple[str, str], level: float) -> dict[str, Ends]:
+    if found.budgets.size < 2:
+        return {name: (float("nan"),) * 3 for name in names}
+    slopes = found.slopes()
+    ln = np.log(found.budgets)
+    centred = ln - ln.mean()
+    both = float(centred @ found.product[:, 0] / (centred @ centred))  # 1 where compute is 6·N·D
+    return {names[0]: ends_of(slopes, level), names[1]: ends_of(both - slopes, level)}
+
+
+def bias_of(
+    runs: Runs, which: Floats, found: Minima, surface: Mapping[str, float]
+) -> tuple[Floats, float]:
+    """Return what parabolas would say without noise over the truth, if a Chinchilla surface were true.
+
+    Returns
+    -------
+    (B,) factors of N, and the difference of its exponent.
+    """
+    e, a, b, alpha, beta = (surface[k] for k in ("E", "A", "B", "alpha", "beta"))
+    smooth = e + a * runs.size**-alpha + b * runs.tokens**-beta
+    said, _ = minima_of(Runs(runs.size, runs.tokens, smooth, runs.compute), which)
+    there = np.isin(said.budgets, found.budgets)
+    total = alpha + beta
+    # Hoffmann et al., eq. 4, with N·D for C/6
+    scale = np.log(alpha * a / (beta * b)) / total
+    best = scale + said.product[:, 0] * beta / total
+    factors = np.exp(said.size[:, 0] - best)
+    ln = np.log(said.budgets)
+    ln = ln - ln.mean()
+    tilt = float(ln @ np.log(factors) / (ln @ ln)) if ln.size > 1 else float("nan")
+    return factors[there], tilt
+
+
+def _biased(
+    runs: Runs, which: Floats, found: Minima, surface: Mapping[str, float] | None, name: str
+) -> list[str]:
+    known = "a parabola is biased where runs are not centred on the minimum, and intervals do not hold that bias"
+    if surface is None:
+        return [f"{known}; no surface could be fitted to these runs to say how much"]
+    try:
+        factors, tilt = bias_of(runs, which, found, surface)
+    except DesignError:
+        return [known]
+    low, high = factors.min(), factors.max()
+    grows = f", its exponent by {tilt:+.2g}" if np.isfinite(tilt) else ""
+    return [
+        f"{known}: by the Chinchilla surface fitted to the same runs, {name} is off by a factor of {short(low)} to "
+        f"{short(high)}{grows}"
+    ]
+
+
+def positive(runs: Runs) -> Mask:
+    """Return which runs have sizes and compute above 0."""
+    return np.asarray((runs.size > 0) & (runs.tokens > 0) & (runs.compute > 0))

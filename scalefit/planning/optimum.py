@@ -1,0 +1,157 @@
+"""The best pair of two inputs: on the line of one budget, or the cheapest that reaches a target.
+
+Every draw of a law is an array program's row; row 0 is the estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalefit.errors import DomainError
+from scalefit.types import Floats, Ints
+from scalefit.units import short
+
+Paid = Callable[[Floats, Floats], Floats]
+STEPS, HALVINGS = 401, 60
+GOAL_STEPS = (161, 81)  # of both inputs, where a target is looked for
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """Draws of one law of two inputs, each pair of inputs with a price.
+
+    Attributes
+    ----------
+    columns : the inputs' names.
+    seen : (2, 2), smallest and largest measured size of each input.
+    ends : (2, 2), from where to where each input is looked for.
+    values : (Q,) and (Q,) -> (1 + B, Q), the metric at pairs of inputs; row 0 is the estimate.
+    sign : 1 where more of the metric is better, else -1.
+    paid : cost of pairs of inputs, rising in both.
+    """
+
+    columns: tuple[str, str]
+    seen: Floats
+    ends: Floats
+    values: Callable[[Floats, Floats], Floats]
+    sign: float
+    paid: Paid
+
+    def grid(self, which: int, steps: int) -> Floats:
+        """Return sizes of one input to be looked at; 0 is one where it was measured."""
+        low, high = self.ends[which]
+        if low > 0:
+            return np.geomspace(low, high, steps)
+        smallest = self.seen[which, 0] if self.seen[which, 0] > 0 else high * 1e-9
+        return np.concatenate([[0.0], np.geomspace(smallest, high, steps - 1)])
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The best pair of each draw (1 + B, 2), the metric there and what it costs (1 + B,); inf where none is."""
+
+    pairs: Floats
+    values: Floats
+    costs: Floats
+
+
+def best_of(surfaces: Surfaces, budget: float) -> Optimum:
+    """Return the best pair along the line of one budget.
+
+    Raises
+    ------
+    DomainError
+        The budget buys no pair that is looked at.
+    """
+    first = surfaces.grid(0, STEPS)
+    second = _second(first, budget, surfaces.paid)
+    low, high = surfaces.ends[1]
+    ok = np.isfinite(second) & (second >= low) & (second <= high)
+    if ok.sum() < 3:
+        raise DomainError(
+            f"a budget of {budget:.3g} buys nothing near the measured sizes; check its unit and price="
+        )
+    first, second = first[ok], second[ok]
+    with np.errstate(all="ignore"):
+        values = surfaces.values(first, second)
+    cost = np.where(np.isfinite(values), -surfaces.sign * values, np.inf)
+    at = cost.argmin(axis=1)
+    moved = np.interp(at + _shift(cost, at), np.arange(first.size), first)
+    best = np.take_along_axis(values, at[:, None], axis=1)[:, 0]
+    pairs = np.column_stack([moved, _second(moved, budget, surfaces.paid)])
+    return Optimum(pairs, best, np.full(at.size, budget))
+
+
+def cheapest_for(surfaces: Surfaces, target: float) -> Optimum:
+    """Return the cheapest pair that reaches a target; a draw that never does costs inf.
+
+    Raises
+    ------
+    DomainError
+        The estimate does not reach the target wherever it is looked for.
+    """
+    first, second = (surfaces.grid(i, n) for i, n in enumerate(GOAL_STEPS))
+    a, b = (v.ravel() for v in np.meshgrid(first, second, indexing="ij"))
+    with np.errstate(all="ignore"):
+        values = surfaces.values(a, b).reshape(-1, first.size, second.size)
+    better = np.maximum.accumulate(
+        np.where(np.isfinite(values), surfaces.sign * values, -np.inf), axis=2
+    )
+    goal = surfaces.sign * target
+    if not (better[0] >= goal).any():
+        best = surfaces.sign * float(better[0].max())
+        most = ", ".join(
+            f"{name} up to {high:.3g}"
+            for name, (_, high) in zip(surfaces.columns, surfaces.ends, strict=True)
+        )
+        raise DomainError(
+            f"no split is expected to reach {target:g}: the best within {most} is {short(best)}; ask for less, or "
+            "measure nearer to the target"
+        )
+    needed = _met(better, second, goal)
+    with np.errstate(invalid="ignore"):
+        costs = np.where(np.isfinite(needed), surfaces.paid(first[None, :], needed), np.inf)
+    at = costs.argmin(axis=1)[:, None]
+    there = np.take_along_axis(needed, at, axis=1)[:, 0]
+    cost = np.take_along_axis(costs, at, axis=1)[:, 0]
+    one = np.where(np.isfinite(cost), first[at[:, 0]], np.inf)
+    return Optimum(np.column_stack([one, there]), np.full(cost.size, float(target)), cost)
+
+
+def _met(better: Floats, second: Floats, goal: float) -> Floats:
+    """Return the least second input at which each draw and first input meets the goal: (1 + B, P); inf for never."""
+    met = better >= goal
+    at = met.argmax(axis=2)
+    before = np.maximum(at - 1, 0)
+    high = np.take_along_axis(better, at[..., None], axis=2)[..., 0]
+    low = np.take_along_axis(better, before[..., None], axis=2)[..., 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(high > low, (goal - low) / (high - low), 1.0)
+    between = second[before] + np.where(np.isfinite(share), share, 1.0) * (
+        second[at] - second[before]
+    )
+    return np.where(met.any(axis=2), np.where(at == 0, second[0], between), np.inf)
+
+
+def _shift(cost: Floats, at: Ints) -> Floats:
+    """Return how far the vertex of the parabola through a minimum and its neighbours lies from it, in steps."""
+    rows, inside = np.arange(at.size), np.clip(at, 1, cost.shape[1] - 2)
+    before, here, after = (cost[rows, inside + i] for i in (-1, 0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bend = before - 2 * here + after
+        shift = np.where((bend > 0) & (inside == at), (before - after) / (2 * bend), 0.0)
+    return np.asarray(np.clip(np.nan_to_num(shift), -1, 1))
+
+
+def _second(first: Floats, budget: float, paid: Paid) -> Floats:
+    """Return the second input that spends the budget beside each first one; nan where the first alone exceeds it."""
+    low, high = np.full_like(first, 1e-30), np.full_like(first, 1e30)
+    beyond = paid(first, low) > budget
+    for _ in range(HALVINGS):
+        middle = np.sqrt(low * high)
+        under = paid(first, middle) <= budget
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    return np.where(beyond | (low <= 2e-30) | (high >= 0.5e30), np.nan, low)
