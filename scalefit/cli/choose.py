@@ -105,6 +105,17 @@ def _each(options: list[str] | None, flag: str) -> dict[str, float] | None:
 def value(
     source: Source,
     metric: Metric = "bleu",
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            help="COLUMN=VALUE of the models without pretraining; default: pretrain_tokens 0.",
+        ),
+    ] = None,
+    against: Annotated[
+        Literal["scratch", "zero-shot"],
+        typer.Option(help="Models without pretraining, or the model before finetuning."),
+    ] = "scratch",
     by: By = None,
     level: Level = 0.8,
     answer: Answer = Answer(),  # noqa: B008
@@ -112,9 +123,12 @@ def value(
     """Say what pretraining is worth: gain, the finetuning data it replaces, where it fades or harms."""
     import scalefit as sf
 
-    table = source.table(metric)
+    named = _io.pairs(baseline, "--baseline") or None
+    table = source.table(metric, needs=("finetune_tokens",))
     with doing("what pretraining is worth"):
-        valued = sf.value(table, metric, by=_io.names(by), level=level)
+        valued = sf.value(
+            table, metric, baseline=named, against=against, by=_io.names(by), level=level
+        )
     answer.write(valued)
 
 
@@ -210,7 +224,7 @@ def allocate(
             raise DomainError(
                 "--way isoflop finds the minima of the budgets run; leave --budget, --target, --price out"
             )
-    elif (budgets is None) == (target is None):
+    elif (not budgets) == (target is None):
         raise DomainError(
             "say what is split: --budget 1e21, or --target 30 to be reached at the least cost"
         )

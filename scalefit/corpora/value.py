@@ -71,6 +71,40 @@ class Worth:
         return word if named[word] >= SURE else "unsure"
 
 
+@dataclass(frozen=True)
+class Harm:
+    """The deepest fall of quality below the model before finetuning.
+
+    Attributes
+    ----------
+    size : finetuning size at which it is deepest.
+    loss, low, high : how much is lost there.
+    chance : probability that noise alone shows such a fall at one of the sizes.
+    until : finetuning size from which on nothing is lost any more; inf where that is not in sight.
+    """
+
+    size: float
+    loss: float
+    low: float
+    high: float
+    chance: float
+    until: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether noise hardly shows such a fall."""
+        return self.chance <= 1 - SURE
+
+    def __str__(self) -> str:
+        lost = f"lose {_ends(self.loss, self.low, self.high)} at {format_count(self.size)} finetuning tokens"
+        back = (
+            "not made up in sight"
+            if np.isinf(self.until)
+            else f"made up from {format_count(self.until)} on"
+        )
+        return f"its first examples {lost} (P {1 - self.chance:.2g}), {back}"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Value(Result):
     """What one corpus is worth for one task, over pretraining and finetuning sizes.
@@ -89,6 +123,8 @@ class Value(Result):
         largest cell; nan without a grid.
     level : confidence of intervals.
     notes : tuple of str
+    start : finetuning size of the model before finetuning, where that is what is compared with; else nan.
+    harm : the deepest fall below that model; None where nothing was lost, or nothing of the kind was asked.
 
     Examples
     --------
@@ -112,17 +148,27 @@ class Value(Result):
     exchange: tuple[float, float, float]
     level: float = 0.8
     notes: tuple[str, ...] = ()
+    start: float = float("nan")
+    harm: Harm | None = None
+
+    @property
+    def over_start(self) -> bool:
+        """Whether the model before finetuning is what is compared with."""
+        return bool(np.isfinite(self.start))
 
     @property
     def verdict(self) -> str:
         """The gain of the largest pretraining size at both ends of the finetuning sizes, and what it replaces."""
         name = group_name(self.group)
-        top = max(c.pretrain for c in self.cells)
-        row = sorted((c for c in self.cells if c.pretrain == top), key=lambda c: c.finetune)
+        row = largest(self.cells)
         first, last = row[0], row[-1]
         head = f"{name}: " if name else ""
+        if self.over_start:
+            lost = f"; {self.harm}" if self.harm is not None and self.harm.sure else ""
+            return f"{head}finetuning {_gained(last)} at {format_count(last.finetune)} finetuning tokens{lost}"
         where = f"at {format_count(first.finetune)} finetuning tokens"
-        line = f"{head}pretraining on {format_count(top)} {_gained(first)} {where}"
+        size = "" if np.isnan(first.pretrain) else f" on {format_count(first.pretrain)}"
+        line = f"{head}pretraining{size} {_gained(first)} {where}"
         if last is not first:
             line += f", {_gained(last)} at {format_count(last.finetune)}"
         if np.isfinite(first.effective):
@@ -163,7 +209,7 @@ class Value(Result):
                 "pretrain_tokens": c.pretrain,
                 "finetune_tokens": c.finetune,
                 "gain": f"{c.gain:.3g} [{c.gain_low:.3g}, {c.gain_high:.3g}]",
-                "effective_tokens": c.effective,
+                **({} if self.over_start else {"effective_tokens": c.effective}),
                 "state": c.state,
             }
             for c in self.cells
@@ -213,6 +259,13 @@ class Values(Results[Value]):
         counts = ", ".join(
             f"{states.count(s)} {s}" for s in ("helps", "worthless", "harms", "unsure")
         )
+        if self[0].over_start:
+            harmed = [v.harm for v in self if v.harm is not None and v.harm.sure]
+            lasting = sum(np.isinf(h.until) for h in harmed)
+            return (
+                f"{len(self)} models and tasks: in {len(harmed)} the first finetuning examples harm, in {lasting} of "
+                f"them to the end; {len(states)} finetuning sizes: {counts}"
+            )
         return f"{len(self)} corpora and tasks, {len(states)} cells of pretraining × finetuning size: {counts}"
 
     def rows(self) -> list[Row]:
@@ -258,7 +311,10 @@ def value_of(
     rng = np.random.default_rng(seed)
     sds = noise * np.sqrt(dof / rng.chisquare(dof, DRAWS))
     drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), sign, sds, rng)
-    worths = [_worth(c, base[c.finetune], drawn, sign, noise, dof, level) for c in cells]
+    worths = [
+        _worth(c, base[c.finetune], drawn.effective(c, sign), sign, noise, dof, level)
+        for c in cells
+    ]
     return Value(
         metric,
         dict(group),
@@ -307,14 +363,72 @@ def _inverted(u: Floats, y: Floats, value: float) -> float:
     )
 
 
+def over_start(
+    cells: Sequence[Cell],
+    *,
+    metric: str,
+    group: Mapping[str, Any],
+    rises: bool,
+    noise: float,
+    dof: float,
+    level: float,
+    seed: int = 0,
+) -> Value:
+    """Value finetuning over none: every size against the smallest, the model before finetuning.
+
+    The first examples may harm: the deepest fall is the worst of many sizes, so its chance is that of the worst.
+    """
+    sign = 1.0 if rises else -1.0
+    start, *rest = sorted(cells, key=lambda c: c.finetune)
+    none = np.full(DRAWS, np.nan)
+    worths = tuple(_worth(c, start, none, sign, noise, dof, level) for c in rest)
+    harm = _harm(worths, [start, *rest], noise, dof, np.random.default_rng(seed))
+    lost = (float("nan"),) * 3
+    return Value(
+        metric, dict(group), worths, noise, float("nan"), lost, level, (), start.finetune, harm
+    )
+
+
+def _harm(
+    worths: Sequence[Worth],
+    cells: Sequence[Cell],
+    noise: float,
+    dof: float,
+    rng: np.random.Generator,
+) -> Harm | None:
+    deepest = min(worths, key=lambda w: w.gain)
+    if deepest.gain >= 0:
+        return None
+    sds = noise * np.sqrt(dof / rng.chisquare(dof, DRAWS))[:, None]
+    flat = sds * rng.standard_normal((DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
+    chance = float(np.mean((flat[:, :1] - flat[:, 1:]).max(axis=1) >= -deepest.gain))
+    return Harm(
+        deepest.finetune,
+        -deepest.gain,
+        -deepest.gain_high,
+        -deepest.gain_low,
+        chance,
+        _until(worths),
+    )
+
+
+def _until(worths: Sequence[Worth]) -> float:
+    """Return the finetuning size from which on nothing is lost, joined in ln D_f; inf where the last size loses."""
+    last = max(i for i, w in enumerate(worths) if w.gain < 0)
+    if last == len(worths) - 1:
+        return float("inf")
+    below, above = worths[last], worths[last + 1]
+    share = -below.gain / (above.gain - below.gain)
+    return float(below.finetune * (above.finetune / below.finetune) ** share)
+
+
 def _worth(
-    cell: Cell, base: Cell, drawn: _Drawn, sign: float, noise: float, dof: float, level: float
+    cell: Cell, base: Cell, draws: Floats, sign: float, noise: float, dof: float, level: float
 ) -> Worth:
     gain = sign * (cell.mean - base.mean)
     sd = noise * np.sqrt(1 / cell.runs + 1 / base.runs)
     reach = float(stdtrit(dof, 0.5 + level / 2)) * sd
     below = [float(stdtr(dof, (x - gain) / max(sd, 1e-12))) for x in (-noise, noise)]
-    draws = drawn.effective(cell, sign)
     low, middle, high = _quantiles(draws, level)
     return Worth(
         cell.pretrain,
@@ -343,13 +457,20 @@ def _quantiles(draws: Floats, level: float) -> tuple[float, float, float]:
     return low, middle, high
 
 
+def largest(worths: Sequence[Worth]) -> list[Worth]:
+    """Return the cells of the largest pretraining size, nan where none is known, by ascending finetuning size."""
+    top = max(w.pretrain for w in worths)
+    return sorted(
+        (w for w in worths if w.pretrain == top or np.isnan(top)), key=lambda w: w.finetune
+    )
+
+
 def _fades(worths: Sequence[Worth], noise: float) -> float:
     """Return where the gain of the largest pretraining size, joined in ln D_f, falls below the noise for good."""
-    top = max(w.pretrain for w in worths)
-    row = sorted((w for w in worths if w.pretrain == top), key=lambda w: w.finetune)
+    row = largest(worths)
     if len(row) < 2:
         return float("nan")
-    gains = np.array([w.gain for w in row])
+    gains = np.abs([w.gain for w in row])  # harm fades too
     u = np.log([w.finetune for w in row])
     above = np.flatnonzero(gains > noise)
     if not above.size:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.corpora.value import Cell, Values, value_of
+from scalefit.corpora.value import Cell, Values, over_start, value_of
 from scalefit.doors.curves import asked
-from scalefit.errors import DesignError, ScalefitError
+from scalefit.errors import DesignError, DomainError, ScalefitError
+from scalefit.fitting.interval import check_level
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.series import noise_of, series_of
 from scalefit.groups import group_name
-from scalefit.table import Table, cut
+from scalefit.ingest import table_of
+from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats, Renames
+from scalefit.types import Floats, Mask, Renames
 
 ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
 FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
+UNKNOWN = 1.0  # stands for a pretraining size that nobody says
+LEAST = 3  # finetuning sizes of a curve whose first one is the model before finetuning
+SCRATCH = frozenset(
+    [
+        "scratch",
+        "from scratch",
+        "none",
+        "random",
+        "random init",
+        "no pretraining",
+        "not pretrained",
+        "unpretrained",
+    ]
+)
+Against = Literal["scratch", "zero-shot"]
 SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
 
 
@@ -29,6 +47,8 @@ def value(
     *,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
+    baseline: Mapping[str, Any] | None = None,
+    against: Against = "scratch",
     level: float = 0.8,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
@@ -36,13 +56,23 @@ def value(
 ) -> Values:
     """Say what pretraining is worth: its gain, the finetuning data it replaces, where it fades and where it harms.
 
+    Pretraining need not vary: two procedures over finetuning sizes, pretrained or from scratch, are enough. Against
+    ``"zero-shot"`` it says what finetuning is worth instead, and whether its first examples harm.
+
     Parameters
     ----------
     data : path, Table, DataFrame or mapping of columns
-        Rows with ``pretrain_tokens`` 0 are the models without pretraining; without them there is nothing to compare.
+        Rows with ``pretrain_tokens`` 0 are the models without pretraining; without them there is nothing to compare,
+        unless ``baseline`` names them.
     metric : str
     where, by, mapping, allow
         As in :func:`scalefit.forecast`; ``by`` are the columns that make the groups, besides both sizes.
+    baseline : mapping, optional
+        Column -> value of the models without pretraining: ``{"init": "scratch"}``. Where no row has ``pretrain_tokens``
+        0, a column that says "scratch" is looked for.
+    against : {"scratch", "zero-shot"}
+        What is compared with: models without pretraining, or the model before finetuning (the smallest finetuning
+        size of each curve).
     level : float
         Confidence of intervals.
     seed : int
@@ -73,29 +103,34 @@ def value(
     >>> 0.8e6 < first.effective < 1.2e6
     True
     """
-    what = asked(
-        data, metric, where=where, by=by, mapping=mapping, allow=allow, used=tuple(SIZES.values())
+    if against not in ("scratch", "zero-shot"):
+        raise DomainError(f"against is {against!r}; it is 'scratch' or 'zero-shot'")
+    check_level(level)
+    table, about = _with_baseline(
+        data, metric, baseline, against, where=where, mapping=mapping, allow=allow
     )
+    what = asked(
+        table, metric, where=None, by=by, mapping=None, allow=allow, used=tuple(SIZES.values())
+    )
+    if against == "zero-shot" and len(what.rows.pretrained().unique("pretrain_tokens")) > 1:
+        # What finetuning adds is asked of each pretrained model: its size makes groups as a name does.
+        what = replace(what, by=(*what.by, "pretrain_tokens"))
     name, rows = what.metric, what.rows
-    drafts, failures = _drafts(rows, what.by)
+    draft = _of_start if against == "zero-shot" else _draft
+    drafts, failures = _drafts(rows, what.by, draft)
     if not drafts:
         why = next(iter(failures.values()), "there are no rows with pretraining")
         raise DesignError(f"nothing can be valued: {why}")
-    values = tuple(
-        value_of(
-            draft.cells,
-            draft.below,
-            metric=name,
-            group=draft.group,
-            rises=metric_of(name).direction != "-",
-            noise=noise,
-            dof=dof,
-            level=level,
-            seed=seed,
-        )
-        for draft, (noise, dof) in zip(drafts, _noise(drafts), strict=True)
-    )
-    return Values(values, failures, what.notes)
+    rises = metric_of(name).direction != "-"
+    values = []
+    for one, (noise, dof) in zip(drafts, _noise(drafts), strict=True):
+        options: dict[str, Any] = {"metric": name, "group": one.group, "rises": rises}
+        options |= {"noise": noise, "dof": dof, "level": level, "seed": seed}
+        if against == "zero-shot":
+            values.append(over_start(one.cells, **options))
+        else:
+            values.append(value_of(one.cells, one.below, **options))
+    return Values(tuple(values), failures, (*about, *what.notes))
 
 
 @dataclass(frozen=True)
@@ -108,12 +143,14 @@ class _Draft:
     within: tuple[float, int]
 
 
-def _drafts(rows: Table, by: Sequence[str]) -> tuple[list[_Draft], dict[str, str]]:
+def _drafts(
+    rows: Table, by: Sequence[str], draft: Callable[[Table, Mapping[str, Any], Table], _Draft]
+) -> tuple[list[_Draft], dict[str, str]]:
     drafts, failures = [], {}
     for key, part in rows.pretrained().groups(by):
         group = dict(key)
         try:
-            drafts.append(_draft(rows, group, part))
+            drafts.append(draft(rows, group, part))
         except ScalefitError as error:
             failures[group_name(group)] = str(error)
     return drafts, failures
@@ -124,19 +161,99 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     if base is None:
         raise DesignError(
             "there are no rows without pretraining (pretrain_tokens 0): nothing tells what it adds; finetune a "
-            "model from scratch at the same sizes"
+            "model from scratch at the same sizes, name its rows with baseline={'column': 'value'}, or ask what "
+            "finetuning adds to the model before it with against='zero-shot'"
         )
     points = points_of(cut(part, part.metrics[0], SIZES))
     cells, inner = cells_of(points.inputs[0], points.inputs[1], points.y)
     f, y = base.column("finetune_tokens"), base.column("value")
     below, outer = cells_of(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
+    if (part.column("pretrain_tokens") == UNKNOWN).all():
+        cells = [replace(c, pretrain=np.nan) for c in cells]
     kept = tuple(c for c in cells if c.finetune in there)
     if not kept:
         raise DesignError(
             "the models without pretraining were finetuned on other sizes than the rest; measure both at one size"
         )
     return _Draft(group, kept, tuple(below), (inner[0] + outer[0], inner[1] + outer[1]))
+
+
+def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
+    """Return a curve over finetuning sizes; the smallest is the model before finetuning."""
+    points = points_of(cut(part, part.metrics[0], SIZES))
+    cells, within = cells_of(points.inputs[0], points.inputs[1], points.y)
+    sizes = {c.pretrain for c in cells}
+    if len(sizes) > 1:
+        raise DesignError(
+            f"finetuning is valued for one pretraining size at a time; there are {len(sizes)}: group by "
+            "pretrain_tokens, or choose one with where="
+        )
+    if len(cells) < LEAST:
+        raise DesignError(
+            f"{len(cells)} finetuning sizes; the model before finetuning and two sizes after it are needed"
+        )
+    return _Draft(group, tuple(cells), (), within)
+
+
+def _with_baseline(
+    data: Any,
+    metric: str,
+    baseline: Mapping[str, Any] | None,
+    against: str,
+    **reading: Any,
+) -> tuple[Table, tuple[str, ...]]:
+    """Return the table with ``pretrain_tokens`` 0 where a baseline was named or is called "scratch"."""
+    needs = ("finetune_tokens",)
+    table = table_of(data, metrics=(metric,), needs=needs, **reading)
+    sized = table.has("pretrain_tokens")
+    if against == "zero-shot":
+        return (table, ()) if sized else (_sized(table, np.zeros(len(table), bool)), ())
+    if baseline is None:
+        if sized and (table.column("pretrain_tokens") == 0).any():
+            return table, ()
+        baseline = _scratch(table)
+        if baseline is None and sized:
+            return table, ()
+    if not baseline:
+        raise DesignError(
+            "nothing tells which models were not pretrained: there is neither a column pretrain_tokens nor one that "
+            "says 'scratch'; name them, e.g. baseline={'init': 'random'}"
+        )
+    none = np.isin(table.rows, table.where(**dict(baseline)).rows)
+    named = ", ".join(f"{name}={wanted}" for name, wanted in baseline.items())
+    if none.all():
+        raise DesignError(f"all rows are {named}: no pretrained model is left to be valued")
+    free = [name for name in baseline if name != "corpus"]
+    return _sized(table, none, free), (f"{named}: taken for models without pretraining",)
+
+
+def _sized(table: Table, none: Mask, free: Sequence[str] = ()) -> Table:
+    """Return a table whose rows ``none`` were not pretrained; what names them groups nothing there."""
+    frame = table.frame.copy()
+    if not table.has("pretrain_tokens"):
+        frame["pretrain_tokens"] = UNKNOWN
+    frame["pretrain_tokens"] = frame["pretrain_tokens"].mask(none, 0.0)
+    for name in free:
+        left = frame.loc[~none, name].dropna().unique()
+        frame = (
+            frame.drop(columns=name)
+            if len(left) < 2
+            else frame.assign(**{name: frame[name].mask(none)})
+        )
+    return as_table(frame, inputs=("finetune_tokens",))
+
+
+def _scratch(table: Table) -> dict[str, str] | None:
+    """Return the one column and value that say "not pretrained" in words; None where none or several do."""
+    said = [
+        (name, value)
+        for name in table.frame.columns
+        if name not in ("metric", "value")
+        for value in table.frame[name].dropna().unique()
+        if isinstance(value, str) and re.sub(r"[\s_-]+", " ", value.strip().lower()) in SCRATCH
+    ]
+    return dict(said) if len(said) == 1 else None
 
 
 def cells_of(pretrain: Floats, finetune: Floats, y: Floats) -> tuple[list[Cell], tuple[float, int]]:
@@ -180,16 +297,16 @@ def _noise(drafts: Sequence[_Draft]) -> list[tuple[float, float]]:
 
 
 def _bends(draft: _Draft) -> list[float]:
-    """Return what second differences say of the noise, along every line of the grid."""
+    """Return what second differences say of the noise, along every line of the grid; a size of 0 has no logarithm."""
     both = [*draft.cells, *draft.below]
     lines = [
-        ([c.pretrain for c in row], [c.mean for c in row])
+        [(c.pretrain, c.mean) for c in row if c.pretrain > 0]
         for row in _lines(draft.cells, "finetune")
     ]
     lines += [
-        ([c.finetune for c in row], [c.mean for c in row]) for row in _lines(both, "pretrain")
+        [(c.finetune, c.mean) for c in row if c.finetune > 0] for row in _lines(both, "pretrain")
     ]
-    return [noise_of(series_of(np.array(x), np.array(y))) for x, y in lines if min(x) > 0]
+    return [noise_of(series_of(*np.array(line).T)) for line in lines if len(line) > 2]
 
 
 def _lines(cells: Sequence[Cell], held: str) -> list[list[Cell]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -172,9 +173,9 @@ def allocate(
     budgets = [] if budget is None else _budgets(budget)
     if target is not None:
         check_target(target, found.metric, np.concatenate([m.measured for m in models]))
-        best = [_chosen(models, lambda s: cheapest_for(s, target), level)]
+        best = [_chosen(models, partial(cheapest_for, target=target), level)]
     else:
-        best = [_chosen(models, lambda s, b=b: best_of(s, b), level, b) for b in budgets]
+        best = [_chosen(models, partial(best_of, budget=b), level, b) for b in budgets]
     splits = tuple(split for split, _ in best)
     names = [*found.surfaces.columns]
     notes = [*found.notes, *_notes(models, splits), *_which(models, best)]

@@ -164,7 +164,7 @@ def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
         return f"{sizes} model sizes; a parabola and its noise take {LEAST}"
     centre = float(ln.mean())
     design = np.vander(ln - centre, 3, increasing=True)
-    solve = np.linalg.pinv(design)
+    solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)
     coefficients = solve @ loss
     fitted = design @ coefficients
     if coefficients[2] <= 0:

@@ -126,16 +126,18 @@ def _reach(values: list[Value]) -> float:
 
 
 def _map(axes: Axes, value: Value, reach: float) -> None:
-    across = sorted({c.pretrain for c in value.cells})
+    place = [-1.0 if np.isnan(c.pretrain) else c.pretrain for c in value.cells]  # -1: size unknown
+    across = sorted(set(place))
     up = sorted({c.finetune for c in value.cells})
     gains = np.full((len(up), len(across)), np.nan)
-    for c in value.cells:
-        gains[up.index(c.finetune), across.index(c.pretrain)] = c.gain
+    for c, p in zip(value.cells, place, strict=True):
+        gains[up.index(c.finetune), across.index(p)] = c.gain
     norm = TwoSlopeNorm(0.0, -reach, reach)
     axes.imshow(gains, origin="lower", aspect="auto", cmap=HARM_HELP, norm=norm, gid="gain")
-    for c in value.cells:
-        _word(axes, c, across.index(c.pretrain), up.index(c.finetune), abs(c.gain) > 0.6 * reach)
-    axes.set_xticks(range(len(across)), [format_count(x) for x in across], fontsize=SMALL)
+    for c, p in zip(value.cells, place, strict=True):
+        _word(axes, c, across.index(p), up.index(c.finetune), abs(c.gain) > 0.6 * reach)
+    named = ["pretrained" if x < 0 else format_count(x) for x in across]
+    axes.set_xticks(range(len(across)), named, fontsize=SMALL)
     axes.set_yticks(range(len(up)), [format_count(x) for x in up], fontsize=SMALL)
     axes.set_xlabel("pretraining tokens", fontsize=SMALL, color=INK)
     axes.set_ylabel("finetuning tokens", fontsize=SMALL, color=INK)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
+from scalefit.errors import DesignError, DomainError, TableError
 
 FINETUNE = np.geomspace(1e4, 1e7, 7)
 PRETRAIN = np.array([0.0, 1e6, 1e7, 1e8])
@@ -50,3 +51,109 @@ def test_a_public_grid_of_images_says_where_pretraining_fades(shared):
     assert {c.state for c in large} == {"unsure"}
     assert 10_000 < full.fades < 100_000
     assert all(0 < c.effective < 10 * c.finetune for c in small)
+
+
+def two(seeds=1, sd=0.1, seed=0):
+    """Pretrained (worth 5e5 finetuning examples) or from scratch, with no pretraining size."""
+    rng = np.random.default_rng(seed)
+    f, first, s = (v.ravel() for v in np.meshgrid(FINETUNE, [0.0, 5e5], np.arange(seeds)))
+    return {
+        "init": np.where(first > 0, "bert", "Random-init").tolist(),
+        "examples": f,
+        "finetune_seed": s,
+        "accuracy": (3 * np.log(f + first) - 20 + sd * rng.standard_normal(f.size)) / 100,
+    }
+
+
+def test_pretrained_or_scratch_without_a_pretraining_size():
+    data = {**two(seeds=3), "finetune_tokens": two(seeds=3)["examples"]}
+    (value,) = sf.value(data, "accuracy")
+    assert [c.finetune for c in value.cells] == FINETUNE.tolist()
+    near = [c for c in value.cells if c.finetune < 1e6]
+    assert all(c.effective_low / 1.3 <= 5e5 <= c.effective_high * 1.3 for c in near)
+    assert all(np.isnan(c.rate) and np.isnan(c.pretrain) for c in value.cells)
+    assert value.verdict.startswith("pretraining gains")
+    assert value.fades > 1e6
+    assert any(
+        "Random-init: taken for models without pretraining" in n
+        for n in sf.value(data, "accuracy").notes
+    )
+
+
+def test_the_baseline_may_be_called_anything():
+    data = two(seeds=2)
+    data["init"] = ["ours" if name == "bert" else "theirs" for name in data["init"]]
+    data["finetune_tokens"] = data.pop("examples")
+    named = sf.value(data, "accuracy", baseline={"init": "theirs"})[0]
+    assert all(c.gain > 0 for c in named.cells[:3])
+    turned = sf.value(data, "accuracy", baseline={"init": "ours"})[0]
+    assert turned.cells[0].gain == pytest.approx(-named.cells[0].gain)
+    with pytest.raises(DesignError, match="nothing tells which models were not pretrained"):
+        sf.value(data, "accuracy")
+    with pytest.raises(TableError):
+        sf.value(data, "accuracy", baseline={"init": "nobody"})
+    with pytest.raises(DesignError, match="no pretrained model is left"):
+        sf.value(data, "accuracy", baseline={"init": ["ours", "theirs"]})
+
+
+def test_several_pretrained_models_share_one_baseline():
+    data = two(seeds=2)
+    other = {k: np.asarray(v)[np.asarray(data["init"]) == "bert"].tolist() for k, v in data.items()}
+    other["init"] = ["roberta"] * len(other["init"])
+    data = {k: [*data[k], *other[k]] for k in data}
+    data["finetune_tokens"] = data.pop("examples")
+    values = sf.value(data, "accuracy")
+    assert sorted(v.group["init"] for v in values) == ["bert", "roberta"]
+
+
+def curve(fall, sd=0.3, seed=0, seeds=3):
+    rng = np.random.default_rng(seed)
+    f, s = (v.ravel() for v in np.meshgrid([0, *np.geomspace(1e2, 1e7, 11)], np.arange(seeds)))
+    u = np.log10(np.maximum(f, 1))
+    truth = 25 - fall * np.exp(-((u - 4) ** 2)) + 2 * np.maximum(u - 5, 0)
+    truth[f == 0] = 25.0
+    return {
+        "corpus": ["mix"] * f.size,
+        "pretrain_tokens": [1e9] * f.size,
+        "finetune_tokens": f,
+        "finetune_seed": s,
+        "bleu": truth + sd * rng.standard_normal(f.size),
+    }
+
+
+def test_harm_of_the_first_examples_is_found_and_said():
+    (value,) = sf.value(curve(4.0), against="zero-shot")
+    harm = value.harm
+    assert harm.sure
+    assert 3e3 < harm.size < 4e4
+    assert harm.low < 4.0 < harm.high + 0.5
+    assert 1e5 < harm.until < 1e6
+    assert "its first examples lose" in value.verdict
+    assert "made up from" in value.verdict
+    assert value.over_start
+
+
+def test_noise_alone_is_seldom_called_harm():
+    alarms = [
+        (harm := sf.value(curve(0.0, seed=k), against="zero-shot")[0].harm) is not None
+        and harm.sure
+        for k in range(60)
+    ]
+    assert np.mean(alarms) <= 0.17
+
+
+def test_public_translations_lose_by_their_first_examples(shared):
+    values = sf.value(shared / "m2m" / "m2m.csv", against="zero-shot")
+    assert len(values) == 90
+    sure = [v for v in values if v.harm is not None and v.harm.sure]
+    assert 12 <= len(sure) <= 25  # 25 of 90 fall by a BLEU or more, single runs
+    assert all(v.harm.loss >= 1 for v in sure)
+    assert "the first finetuning examples harm" in values.verdict
+
+
+def test_what_is_asked_against():
+    with pytest.raises(DomainError, match="against is 'nothing'"):
+        sf.value(curve(0.0), against="nothing")
+    short = {k: v[:2] for k, v in curve(0.0, seeds=1).items()}
+    with pytest.raises(DesignError, match="2 finetuning sizes"):
+        sf.value(short, against="zero-shot")
