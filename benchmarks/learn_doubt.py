@@ -18,7 +18,7 @@ from forecast_data import LOSSES, QUALITY, Family, families
 from scalefit.errors import ScalefitError
 from scalefit.fitting import Objective
 from scalefit.forecasting.series import Series
-from scalefit.forecasting.single import TAU, drift, fit_series, widened
+from scalefit.forecasting.single import TAU, drift, fit_curves, widened
 from scalefit.laws import LAWS
 
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -44,9 +44,8 @@ def misses(family: Family, law: str, most: int) -> list[Miss]:
                 continue
             head = curve.first(k)
             series = Series(head.x, head.y, head.runs, head.spread, bottom, family.top)
-            try:
-                fit = fit_series(series, LAWS[law], family.metric, Objective())
-            except ScalefitError:
+            (fit,) = fit_curves([series], LAWS[law], family.metric, Objective())
+            if isinstance(fit, ScalefitError):
                 continue
             if fit.uncertainty.dof <= 0:
                 continue

@@ -2,7 +2,7 @@
 
 from scalefit.fitting.card import Card
 from scalefit.fitting.contour import Contour
-from scalefit.fitting.fit import bootstrap, fit, fit_observations
+from scalefit.fitting.fit import bootstrap, fit, fit_observations, fit_together
 from scalefit.fitting.goodness import Goodness
 from scalefit.fitting.influence import Influence
 from scalefit.fitting.interval import Interval
@@ -26,5 +26,6 @@ __all__ = [
     "fit",
     "fit_each",
     "fit_observations",
+    "fit_together",
     "solve",
 ]

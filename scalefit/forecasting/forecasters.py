@@ -129,7 +129,7 @@ def baseline_forecaster(name: str) -> Forecaster:
 def law_forecaster(law: str | Law, metric: str, objective: Objective) -> Forecaster:
     """Return a single law, fitted to each curve alone, with its own band of a new run."""
     chosen = get_law(law)
-    return Forecaster(chosen.name, partial(_by_law, chosen, metric, objective))
+    return Forecaster(chosen.name, partial(forecast_by_law, chosen, metric, objective))
 
 
 # Functions with a name travel to other processes; closures do not.
@@ -140,9 +140,3 @@ def _by_mixture(metric: str, curves: Sequence[Series], at: Sequence[Floats]) -> 
 
 def _by_baseline(name: str, curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
     return [BASELINES[name](c, x) for c, x in zip(curves, at, strict=True)]
-
-
-def _by_law(
-    law: Law, metric: str, objective: Objective, curves: Sequence[Series], at: Sequence[Floats]
-) -> Forecasts:
-    return [forecast_by_law(law, metric, objective, c, x) for c, x in zip(curves, at, strict=True)]

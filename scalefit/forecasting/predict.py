@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -137,7 +137,7 @@ def predict(
     Raises
     ------
     DomainError
-        An input is missing or unknown, or lies where the law has no value or nothing is known.
+        An input is missing or unknown, or lies where the law has no value or nothing is known; the kind is unknown.
 
     Examples
     --------
@@ -153,6 +153,8 @@ def predict(
     """
     check_level(level)
     check_fit(fit)
+    if kind not in get_args(Kind):
+        raise DomainError(f"kind {kind!r}: choose from {', '.join(get_args(Kind))}")
     columns = dict(fit.observations.columns)
     arrays = _inputs(columns, x, inputs)
     if isinstance(fit, Mixture):

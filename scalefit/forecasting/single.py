@@ -7,6 +7,7 @@ asks for the law alone with ``given="law"``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from scalefit.errors import ScalefitError
-from scalefit.fitting import Fit, Objective, fit_observations
+from scalefit.fitting import Fit, Objective, fit_together
 from scalefit.forecasting.predictive import Kind, Predictive
 from scalefit.forecasting.series import Series, series_of
 from scalefit.laws.law import Law
@@ -75,32 +76,37 @@ def _end_slope(fit: Fit, i: int) -> float:
 LEVELS = (0.95, 0.8)  # what a single law's band is asked for: the levels that a backtest judges
 
 
-def fit_series(curve: Series, law: Law, metric: str, objective: Objective) -> Fit:
-    """Fit one law to the means of a curve.
-
-    Raises
-    ------
-    FitError
-        The curve cannot identify the law.
-    """
+def fit_curves(
+    curves: Sequence[Series], law: Law, metric: str, objective: Objective
+) -> list[Fit | ScalefitError]:
+    """Fit one law to the means of each curve, all as one array program; errors where a curve cannot identify it."""
     name = law.inputs[0]
-    data = Observations({name: curve.x}, curve.y, None, None, metric, {name: name})
-    return fit_observations(data, law.within(curve.bottom, curve.top), objective)
+    bottom, top = curves[0].bottom, curves[0].top  # of the metric, hence of every curve
+    return fit_together(
+        [Observations({name: c.x}, c.y, None, None, metric, {name: name}) for c in curves],
+        law.within(bottom, top),
+        objective=objective.function,
+        delta=objective.delta,
+        residual=objective.residual,
+    )
 
 
 def forecast_by_law(
-    law: Law, metric: str, objective: Objective, curve: Series, at: Floats
-) -> Predictive | None:
-    """Return what the law says at sizes ``at``, or None where the curve cannot identify it."""
-    try:
-        fit = fit_series(curve, law, metric, objective)
-    except ScalefitError:
-        return None
-    said = said_by(fit, (at,))
+    law: Law, metric: str, objective: Objective, curves: Sequence[Series], at: Sequence[Floats]
+) -> list[Predictive | None]:
+    """Return what the law says of each curve at its sizes ``at``, or None where the curve cannot identify it."""
+    fits = fit_curves(curves, law, metric, objective)
+    return [
+        _within(curve, said_by(fit, (x,))) if isinstance(fit, Fit) else None
+        for curve, fit, x in zip(curves, fits, at, strict=True)
+    ]
+
+
+def _within(curve: Series, said: Predictive | None) -> Predictive | None:
     if said is None:
         return None
-    within = np.clip(np.nan_to_num(said.values, nan=np.inf), curve.bottom, curve.top)
-    return replace(said, values=within)
+    values = np.clip(np.nan_to_num(said.values, nan=np.inf), curve.bottom, curve.top)
+    return replace(said, values=values)
 
 
 def said_by(fit: Fit, at: tuple[Floats, ...], kind: Kind = "run") -> Predictive | None:

@@ -155,3 +155,9 @@ def test_given_the_law_the_band_is_the_law_s_own(loss_fit):
     assert doubt.low < law.low < law.high < doubt.high
     inside = [sf.predict(loss_fit, 1e8, given=g)[0] for g in ("law", None)]
     assert inside[0].width == pytest.approx(inside[1].width)
+
+
+def test_an_unknown_kind_is_refused(loss_fit):
+    """It used to be read as the mean where the mixture answers: a band of what no run shows."""
+    with pytest.raises(DomainError, match="choose from mean, run"):
+        sf.predict(loss_fit, 1e8, kind="new_run")

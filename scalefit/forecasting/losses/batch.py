@@ -50,15 +50,14 @@ MOST_DECIMALS = 5
 class Batch:
     """B curves of at most n sizes, seen from their largest size.
 
-    A mean of r runs has variance σ²/r, so every row is multiplied by √r: then the noise is σ² everywhere, and one
-    rotation a curve makes noise plus discrepancy diagonal for every σ and τ. Padding is a row of zeros.
+    Rows are whitened: then the noise is σ² everywhere, and one rotation a curve makes noise plus discrepancy diagonal
+    for every σ and τ. Padding is a row of zeros.
 
     Attributes
     ----------
     u, v : (B, n); ln(x / x_max) and ln y.
-    root : (B, n); √runs, 0 in the padding.
-    slope : (B,); |d ln y / d ln x| over the last half of the sizes: what the discrepancy is measured in.
-    turn : (B, n, n); columns are the directions.
+    slope : (B,); usual |d ln y / d ln x|: what the discrepancy is measured in.
+    turn : (B, n, n); columns are the directions, whitening included.
     strength : (B, n); the discrepancy's variance along each direction, for a slope of variance 1.
     real : (B, n); False for directions of the padding.
     level : (B, n); the constant curve along each direction.
@@ -68,7 +67,6 @@ class Batch:
 
     u: Floats
     v: Floats
-    root: Floats
     slope: Floats
     turn: Floats
     strength: Floats
@@ -85,11 +83,11 @@ class Batch:
 
     def turned(self, values: Floats) -> Floats:
         """Return values (B, N, n) along the directions."""
-        return np.asarray(np.matmul(values * self.root[:, None], self.turn))
+        return np.asarray(np.matmul(values, self.turn))
 
     def bend_at(self, uq: Floats) -> Floats:
         """Covariance of the discrepancy along each direction with that at uq (B, Q): (B, n, Q)."""
-        there = covariance(self.u[:, :, None], uq[:, None]) * self.root[:, :, None]
+        there = covariance(self.u[:, :, None], uq[:, None])
         return np.asarray(np.matmul(self.turn.transpose(0, 2, 1), there))
 
 
@@ -102,36 +100,65 @@ def batch_of(curves: Sequence[Series]) -> Batch:
         u[i, :k] = np.log(curve.x / curve.x[-1])
         v[i, :k] = np.log(curve.y)
         root[i, :k] = np.sqrt(curve.runs)
-    turn, strength, real = _directions(u, root)
+    turn, strength, real = _directions(u, _whitening(root, np.array([_held(c.y) for c in curves])))
     spread, freedom = np.array([_between_runs(curve) for curve in curves]).T
     return Batch(
-        u, v, root,
-        slope=np.array([_end_slope(u[i, : len(c)], v[i, : len(c)]) for i, c in enumerate(curves)]),
+        u, v,
+        slope=np.array([_slope(u[i, : len(c)], v[i, : len(c)]) for i, c in enumerate(curves)]),
         turn=turn,
         strength=strength,
         real=real,
-        level=np.einsum("bij,bi->bj", turn, root),
+        level=turn.sum(axis=1),
         rounding=np.array([_rounding(curve.y) for curve in curves]),
         seed_var=spread,
         freedom=freedom,
     )  # fmt: skip
 
 
-def _directions(u: Floats, root: Floats) -> tuple[Floats, Floats, Mask]:
-    """Eigenvectors and eigenvalues of the discrepancy; padding gets the eigenvalue −1, which no covariance has."""
-    bend = covariance(u[:, :, None], u[:, None]) * root[:, :, None] * root[:, None]
+def _held(y: Floats) -> float:
+    """Return the share of steps at which the value stays: 0 with one tie, which may be chance."""
+    ties = int((y[1:] == y[:-1]).sum())
+    return ties / (y.size + 1) if ties > 1 else 0.0
+
+
+def _whitening(root: Floats, held: Floats) -> Floats:
+    """Matrices (B, n, n) that make the noise independent, of one variance; rows of 0 for the padding.
+
+    A mean of r runs has variance σ²/r. A curve that repeats its last value (the best so far, a checkpoint scored
+    twice) with chance p carries its noise along: p^k after k sizes. Read as independent, five equal values prove both
+    a floor and tiny noise, and the next step falls out of the band.
+    """
+    eye = np.eye(root.shape[1])
+    step = eye - held[:, None, None] * np.eye(root.shape[1], k=-1)
+    step[:, 1:] /= np.sqrt(1 - held**2)[:, None, None]
+    return np.asarray(np.where(root[:, :, None] > 0, step * root[:, None], 0.0))
+
+
+def _directions(u: Floats, white: Floats) -> tuple[Floats, Floats, Mask]:
+    """Directions and the discrepancy's variance along each; padding gets −1, which no variance is."""
+    across = white.transpose(0, 2, 1)
+    bend = white @ covariance(u[:, :, None], u[:, None]) @ across
     at = np.arange(u.shape[1])
-    bend[:, at, at] -= root == 0
+    bend[:, at, at] -= ~white.any(axis=2)
     strength, turn = np.linalg.eigh(bend)
-    return turn, np.maximum(strength, 0.0), strength > -0.5
+    return across @ turn, np.maximum(strength, 0.0), strength > -0.5
 
 
-def _end_slope(u: Floats, v: Floats) -> float:
-    """Slope of the line through the last half of the points, at least three where there are three."""
+def _slope(u: Floats, v: Floats) -> float:
+    """Slope of the line through the last half of the points (three where there are three), or half the whole curve's.
+
+    A curve that has come to stand may fall again as it fell before: measured in the slope of a plateau, every
+    discrepancy would be nothing and the plateau certain.
+    """
     k = max(3, u.size // 2)
     few = FEW_TIMES if u.size <= FEW else 1.0
-    u, v = u[-k:] - u[-k:].mean(), v[-k:]
-    return few * max(abs(float(u @ v) / float(u @ u)), LEAST_SLOPE)
+    return few * max(_line(u[-k:], v[-k:]), _line(u, v) / 2, LEAST_SLOPE)
+
+
+def _line(u: Floats, v: Floats) -> float:
+    """Steepness of the line of least squares."""
+    u = u - u.mean()
+    return abs(float(u @ v) / float(u @ u))
 
 
 def _rounding(y: Floats) -> float:

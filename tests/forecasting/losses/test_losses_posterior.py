@@ -1,5 +1,6 @@
 """The integrals against brute force."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,24 +27,29 @@ def noisy(n=7, noise=0.01, seed=0, runs=None):
 
 @pytest.fixture
 def padded():
-    """Two curves of unlike length and unequal runs."""
-    return [noisy(5, runs=[1, 2, 4, 1, 3]), noisy(8, seed=1)]
+    """Three curves of unlike length and unequal runs, one with ties at three of six steps."""
+    steps = noisy(7, seed=2, runs=[1, 2, 1, 1, 3, 1, 1])
+    steps = replace(steps, y=steps.y[[0, 1, 1, 1, 4, 4, 6]])
+    return [noisy(5, runs=[1, 2, 4, 1, 3]), noisy(8, seed=1), steps]
 
 
 def test_likelihood_is_that_of_correlated_normals(padded):
-    """Against the dense covariance, the level integrated numerically."""
+    """Against the dense covariance, the level integrated numerically; noise of ties is carried along."""
     batch = batch_of(padded)
     grid = first_grid(batch)
     theta = POWER.from_prior(np.random.default_rng(0).normal(size=(3, 2)))
-    theta = np.stack([theta, theta])
+    theta = np.stack([theta] * len(padded))
     log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
     flat = grid.constant[:, None]  # prior of the pair is in the constant: compare differences
     for i, curve in enumerate(padded):
         u = np.log(curve.x / curve.x[-1])
+        root = np.sqrt(curve.runs)
+        tied = 3 / 8 if i == 2 else 0.0
+        noise = (
+            tied ** np.abs(np.subtract.outer(range(u.size), range(u.size))) / root / root[:, None]
+        )
         for j, m in [(0, 20), (1, 40), (2, 61)]:
-            dense = np.diag(grid.noise[i, m] / curve.runs) + grid.bend[i, m] * covariance(
-                u[:, None], u
-            )
+            dense = grid.noise[i, m] * noise + grid.bend[i, m] * covariance(u[:, None], u)
             normal = stats.multivariate_normal(np.zeros(u.size), dense)
             residual = np.log(curve.y) - POWER(theta[i : i + 1, j : j + 1], u[None])[0, 0]
             weight = np.linalg.solve(dense, np.ones(u.size))
@@ -100,7 +106,7 @@ def test_weights_are_a_distribution(padded):
 
 def test_mean_is_narrower_than_a_run_by_the_noise(padded):
     posterior = posterior_of(batch_of(padded))
-    uq = np.zeros((2, 1))  # at the largest measured size
+    uq = np.zeros((len(padded), 1))  # at the largest measured size
     run, mean = (
         quantiles(posterior, uq, np.array([0.1, 0.9]), kind)[:, :, 0] for kind in ("run", "mean")
     )
