@@ -259,3 +259,16 @@ def test_a_cost_of_a_corpus_that_is_not_there(three):
     costs = {"fr": 1.0, "en": 1.0, "code": 1.0, "frr": 2.0}
     with pytest.raises(DomainError, match="cost= names frr, and no curve is called that"):
         sf.rank(three, target=14.0, cost=costs)
+
+
+def test_a_misaligned_corpus_changes_nothing_between_the_others():
+    """Its fall would pass for the way in which all corpora part, and near ones would look far apart."""
+    near = {"fr": CURVES["fr"], "en": lambda x: CURVES["fr"](x) + 0.1}
+    RNG.bit_generator.state = np.random.default_rng(5).bit_generator.state
+    alone = table(near, seeds=3)
+    trap = table({"trap": lambda x: 25 - 2.5 * np.log10(x / 1e6)}, seeds=3)
+    beside = {name: [*alone[name], *trap[name]] for name in alone}
+    first, second = sf.rank(alone, at="2B").only, sf.rank(beside, at="2B").only
+    assert second.standings[-1].barred
+    before = {s.corpus: s.p_best for s in first.standings}
+    assert before == {s.corpus: s.p_best for s in second.standings if not s.barred}
