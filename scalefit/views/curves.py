@@ -54,6 +54,8 @@ class Curve:
         A target to be marked.
     tells : tuple of str
         What each point tells beside its value, such as its file and line; empty where nothing is known.
+    level : float
+        Confidence level of the bands.
     """
 
     x: Floats
@@ -68,6 +70,7 @@ class Curve:
     baseline: float | None = None
     goal: Goal | None = None
     tells: tuple[str, ...] = ()
+    level: float = 0.95
 
     @property
     def largest(self) -> float:
@@ -131,6 +134,7 @@ def curve_of(
         run=ribbon(fit, grid, "run", level),
         baseline=baseline,
         goal=goal,
+        level=level,
     )
 
 
@@ -175,6 +179,7 @@ def curve_ahead(
         mean=Ribbon(x, estimate, low, high),
         baseline=baseline,
         goal=goal,
+        level=level,
     )
 
 

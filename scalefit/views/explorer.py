@@ -19,11 +19,18 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws import LAWS
 from scalefit.table import Table, grouping
+from scalefit.table import metric as metric_of
 from scalefit.views.explored import origins
 from scalefit.views.plots import curve_of_one, plot_curve
 from scalefit.views.style import Picture
 
 MIXTURE = "mixture"
+STYLE = """<style>
+.widget-html-content svg { max-width: 100%; height: auto; }
+.widget-html-content p { line-height: 1.4; margin: 0 0 .6em; }
+[data-jp-theme-light="false"] .widget-html-content svg { filter: invert(.93) hue-rotate(180deg); }
+</style>"""
+"""Lines as close as elsewhere in a notebook; in a dark JupyterLab the picture's ground is turned, its hues kept."""
 
 
 def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
@@ -95,21 +102,34 @@ class Explorer:
         self.table = self.table.where(metric=self.metric)
         names = grouping(self.table).columns
         self._groups = {group_name(key): rows for key, rows in self.table.groups(names)}
-        laws = [MIXTURE, *(name for name, law in LAWS.items() if len(law.inputs) == 1)]
-        self.curve = widgets.Dropdown(options=list(self._groups), description="curve")
-        self.law = widgets.Dropdown(options=laws, description="law")
-        self.level = widgets.FloatSlider(value=0.8, min=0.5, max=0.99, step=0.01, description="level",
-                                         continuous_update=False)  # fmt: skip
-        self.target = widgets.Text(
-            description="target", placeholder=f"{self.metric}", continuous_update=False
+        shared = {
+            "style": {"description_width": "3.6em"},
+            "layout": widgets.Layout(width="auto"),
+            "continuous_update": False,
+        }
+        of_choices = {name: shared[name] for name in ("style", "layout")}
+        laws = [MIXTURE, *_laws(self.metric)]
+        self.curve = widgets.Dropdown(options=list(self._groups), description="curve", **of_choices)
+        self.law = widgets.Dropdown(options=laws, description="law", **of_choices)
+        self.level = widgets.FloatSlider(
+            value=0.8,
+            min=0.5,
+            max=0.99,
+            step=0.01,
+            readout_format=".0%",
+            description="level",
+            **shared,
         )
-        self.budget = widgets.Text(description="budget", placeholder="10M", continuous_update=False)
+        self.target = widgets.Text(description="target", placeholder=self.metric, **shared)
+        self.budget = widgets.Text(description="budget", placeholder="10M", **shared)
         self.answer, self.picture = widgets.HTML(), widgets.HTML()
         self._fitted = lru_cache(maxsize=32)(self._fit)
         for control in self.controls:
             control.observe(self._show, names="value")
-        left = widgets.VBox([*self.controls, self.answer], layout=widgets.Layout(width="22em"))
-        self._box = widgets.HBox([left, self.picture])
+        # Side by side where there is room for both, below one another where there is not.
+        left = widgets.VBox([*self.controls, self.answer], layout=widgets.Layout(flex="1 1 18em"))
+        right = widgets.Box([self.picture], layout=widgets.Layout(flex="2 1 24em", min_width="0"))
+        self._box = widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap"))
         self._show()
 
     @property
@@ -146,7 +166,7 @@ class Explorer:
             self.picture.value = picture.to_svg() if isinstance(picture, Picture) else ""
         except ScalefitError as error:
             lines, self.picture.value = [str(error)], ""
-        self.answer.value = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+        self.answer.value = STYLE + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
     def _told(self, fitted: Fit | Mixture, target: float | None) -> list[str]:
         lines = []
@@ -156,6 +176,18 @@ class Explorer:
             said = predict(fitted, self.budget.value.strip(), level=self.level.value, kind="run")
             lines.append(said.verdict)
         return lines
+
+
+def _laws(metric: str) -> list[str]:
+    """Return the laws of sizes that can move as the metric gets better."""
+    wanted = metric_of(metric).direction
+    return [
+        name
+        for name, law in LAWS.items()
+        if len(law.inputs) == 1
+        and law.takes in ("positive", "zero")
+        and (law.falls is None or wanted is None or law.falls == (wanted == "-"))
+    ]
 
 
 def _number(text: str) -> float | None:

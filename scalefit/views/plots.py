@@ -96,7 +96,7 @@ def plot_fit(
 def curve_of_one(fit: Fit | Mixture, *, target: float | None = None, **options: Any) -> Curve:
     """Return what :func:`plot_fit` draws."""
     options.setdefault("label", group_name(fit.group))
-    goal = None if target is None else goal_of(fit, target)
+    goal = None if target is None else goal_of(fit, target, options.get("level", 0.8))
     return curve_of(fit, goal=goal, **options)
 
 
@@ -341,8 +341,12 @@ def _legend_of_one(curve: Curve) -> list[Any]:
     handles: list[Any] = [Line2D([], [], ls="", mfc=PAPER, mew=1.2, ms=4.5, label="runs", **style)]
     if curve.mean is not None:
         handles.append(Line2D([], [], color=colour, lw=1.7, label=curve.law))
-        handles.append(Patch(color=colour, alpha=0.34, lw=0, label="95% band of the mean"))
-        handles.append(Patch(color=colour, alpha=0.10, lw=0, label="95% band of a new run"))
+        handles.append(
+            Patch(color=colour, alpha=0.34, lw=0, label=f"{curve.level:.0%} band of the mean")
+        )
+        handles.append(
+            Patch(color=colour, alpha=0.10, lw=0, label=f"{curve.level:.0%} band of a new run")
+        )
     return handles + _marks([curve])
 
 

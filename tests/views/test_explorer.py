@@ -61,6 +61,16 @@ def test_another_level_gives_another_interval_and_another_law_another_fit(explor
     assert "by a mixture" in words(explorer.answer)
 
 
+def test_what_the_picture_says_of_its_band_is_the_level_asked_for(explorer):
+    explorer.level.value = 0.9
+    assert "90% band of a new run" in words(explorer.picture)
+
+
+def test_no_law_is_offered_that_cannot_follow_a_curve_of_sizes(explorer):
+    assert {"log", "ceiling"} < set(explorer.law.options)
+    assert not {"power", "loss_to_loss", "ce_to_bleu"} & set(explorer.law.options)
+
+
 def test_a_run_tells_its_file_and_line(explorer):
     titles = re.findall(r"<title>(.*?)</title>", explorer.picture.value)
     assert titles[0] == "fr: 5 at 1M, runs.csv:2, pretraining seed 1"
