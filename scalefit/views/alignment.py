@@ -26,6 +26,7 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     picture,
+    share_legend,
     tidy,
     token_axis,
 )
@@ -75,6 +76,12 @@ def plot_alignment(
     grid = figure.subplots(2, len(shown), sharex="col", squeeze=False, height_ratios=(3, 2))
     for column, result in enumerate(shown):
         _column(grid[:, column], result, wide=len(shown) < 3)
+    marks = {
+        label: h
+        for axes in grid[0]
+        for h, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    share_legend(figure, marks.values())
     left = len(given) - len(shown)
     if left:
         figure.suptitle(
@@ -96,7 +103,6 @@ def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
         tidy(each)
         token_axis(each)
     axes[0].set_xlabel("")
-    axes[0].legend(fontsize=SMALL, frameon=False, loc="best")
 
 
 def _quality(axes: Axes, evidence: Evidence) -> None:

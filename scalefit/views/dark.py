@@ -15,6 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PathCollection
 from matplotlib.colors import (
     Colormap,
     LinearSegmentedColormap,
@@ -88,6 +89,8 @@ def darken(picture: Any, ground: str = GROUND) -> None:
     for artist in picture.findobj():
         if isinstance(artist, ScalarMappable) and artist.get_array() is not None:
             artist.set_cmap(_scale(artist.get_cmap(), ground, table))
+            if isinstance(artist, PathCollection):  # marks keep their edge, or dark ones are lost
+                _turn(artist, "edgecolor", table)
             continue
         white = (
             {"#ffffff": ground} if isinstance(artist, Patch) else {}

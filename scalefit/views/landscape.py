@@ -27,6 +27,7 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     canvas,
+    key,
     picture,
     tidy,
 )
@@ -171,7 +172,7 @@ def plot_basins(
     tidy(axes)
     axes.set_aspect("equal", adjustable="datalim")
     if found.number > 1:
-        axes.legend(handles=keys, fontsize=SMALL, frameon=False)
+        key(axes, keys, own=ax is None, columns=3)
     _titled(axes, title or _basin_title(found), "first axis of the distances", "second axis")
     return drawn if ax is None else axes
 
@@ -232,7 +233,7 @@ def plot_foresight(
     left.plot(ends, ends, color=QUIET, linewidth=1, linestyle="--", zorder=0)
     tidy(left)
     if 1 < len(groups) <= 10:
-        left.legend(fontsize=SMALL, frameon=False, title="group", title_fontsize=SMALL)
+        key(left, own=True, columns=5)
     _titled(left, title or "each model predicted from its neighbours", f"predicted {label}", label)
     _draw_predictors(right, found)
     return drawn  # type: ignore[no-any-return]

@@ -32,6 +32,7 @@ from scalefit.views.style import (
     TELLS,
     Picture,
     canvas,
+    key,
     look,
     picture,
     share_legend,
@@ -159,10 +160,7 @@ def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Pict
     axes.set_ylabel(curve.title_y, fontsize=NORMAL, color=INK)
     heading = title or " · ".join(filter(None, (curve.label, curve.title_y, curve.law)))
     axes.set_title(heading, fontsize=LARGE, color=INK, loc="left")
-    if ax is None:
-        share_legend(figure, _legend_of_one(curve), columns=3)
-    else:
-        axes.legend(handles=_legend_of_one(curve), frameon=False, fontsize=SMALL)
+    key(axes, _legend_of_one(curve), own=ax is None, columns=3)
     return figure if ax is None else axes
 
 

@@ -19,7 +19,7 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     canvas,
-    share_legend,
+    key,
     tidy,
 )
 
@@ -46,7 +46,7 @@ def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture | Axes:
         fontsize=NORMAL, loc="left",
     )  # fmt: skip
     if len(found.parts) > 1:
-        share_legend(figure, handles) if ax is None else axes.legend(handles=handles)
+        key(axes, handles, own=ax is None)
     axes.tick_params(axis="y", labelsize=SMALL + 0.5)
     return figure if ax is None else axes
 
@@ -79,15 +79,11 @@ def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture | A
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(labels)), labels, fontsize=SMALL + 0.5)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    better = {"+": "right of 0: better", "-": "left of 0: better"}
+    better = {"+": " (right of 0: better)", "-": " (left of 0: better)"}
     word = better.get(known_metric(found.metric).direction or "", "")
-    axes.set_xlabel(f"difference in {_unit(found.metric)}", fontsize=NORMAL)
+    axes.set_xlabel(f"difference in {_unit(found.metric)}{word}", fontsize=NORMAL)
     title = f"{found.metric}, {100 * found.level:g} % intervals; filled: resolved (p by Holm)"
     axes.set_title(title, fontsize=NORMAL, loc="left")
-    axes.annotate(
-        word, (1, 0), (0, 4), xycoords="axes fraction", textcoords="offset points",
-        ha="right", va="bottom", fontsize=SMALL, color=QUIET,
-    )  # fmt: skip
     return figure if ax is None else axes
 
 

@@ -152,3 +152,12 @@ def share_legend(figure: Figure, handles: Iterable[Any], *, columns: int = 6) ->
         frameon=False,
         fontsize=SMALL + 0.5,
     )
+
+
+def key(axes: Axes, handles: Iterable[Any] | None = None, *, own: bool, columns: int = 6) -> None:
+    """Say what marks mean: below a picture of our own, where that hides no data, and inside axes that were given."""
+    handles = axes.get_legend_handles_labels()[0] if handles is None else list(handles)
+    if own:
+        share_legend(axes.figure, handles, columns=columns)  # type: ignore[arg-type]
+    else:
+        axes.legend(handles=handles, frameon=False, fontsize=SMALL)

@@ -18,7 +18,7 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
 from scalefit.views.dark import on_its_ground
-from scalefit.views.style import INK, LARGE, NORMAL, PAPER, SMALL, Picture, canvas, look, tidy
+from scalefit.views.style import INK, LARGE, NORMAL, PAPER, SMALL, Picture, canvas, key, look, tidy
 
 SCALE = "viridis"
 BEYOND = 4.0  # times the largest size that the map goes on
@@ -172,13 +172,13 @@ def plot_inputs(
     several = len(fit.law.inputs) > 2 or fit.law.takes == "share"
     wanted = several if slices is None else slices
     figure, axes = canvas(ax=ax)
-    (_draw_slices if wanted else _draw_contours)(axes, fit)
+    (_draw_slices if wanted else _draw_contours)(axes, fit, ax is None)
     heading = title or f"{metric_of(fit.metric).title} · {fit.law.name} law"
     axes.set_title(heading, fontsize=LARGE, color=INK, loc="left")
     return figure if ax is None else axes
 
 
-def _draw_contours(axes: Axes, fit: Fit) -> None:
+def _draw_contours(axes: Axes, fit: Fit, own: bool) -> None:
     surface = contours_of(fit)
     tidy(axes)
     lines = axes.contour(
@@ -195,10 +195,10 @@ def _draw_contours(axes: Axes, fit: Fit) -> None:
     _scale(axes.set_yscale, surface.y)
     axes.set_xlabel(surface.names[0].replace("_", " "), fontsize=NORMAL, color=INK)
     axes.set_ylabel(surface.names[1].replace("_", " "), fontsize=NORMAL, color=INK)
-    axes.legend(frameon=False, fontsize=SMALL)
+    key(axes, own=own)
 
 
-def _draw_slices(axes: Axes, fit: Fit) -> None:
+def _draw_slices(axes: Axes, fit: Fit, own: bool) -> None:
     tidy(axes)
     axes.plot(fit.points.inputs[0], fit.points.y, "o", color=INK, ms=3.5, mfc=PAPER, gid="points")
     for i, one in enumerate(slices_of(fit)):
@@ -208,7 +208,7 @@ def _draw_slices(axes: Axes, fit: Fit) -> None:
     first = fit.observations.columns[fit.law.inputs[0]]
     axes.set_xlabel(first.replace("_", " "), fontsize=NORMAL, color=INK)
     axes.set_ylabel(metric_of(fit.metric).title, fontsize=NORMAL, color=INK)
-    axes.legend(frameon=False, fontsize=SMALL)
+    key(axes, own=own)
 
 
 def _even(x: Floats, beyond: float) -> Floats:
