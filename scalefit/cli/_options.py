@@ -17,7 +17,7 @@ import typer
 
 from scalefit.cli import _io
 from scalefit.cli._stderr import doing, quietly
-from scalefit.errors import ExecutorError
+from scalefit.errors import DomainError, ExecutorError
 
 Results = Annotated[str, typer.Argument(help="Results file in any known format, or - for stdin.")]
 Fits = Annotated[str, typer.Argument(help="JSON of `scalefit fit --json`, or - for stdin.")]
@@ -166,6 +166,7 @@ def spread(command: Callable[..., Any]) -> Callable[..., Any]:
     values: dict[str, Any] = {n: p.annotation for n, p in own.items() if is_dataclass(p.annotation)}
 
     def run(**given: Any) -> Any:
+        _refuse_empty(given, options)
         with quietly(given.pop("quiet")):
             for name, kind in values.items():
                 given[name] = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
@@ -177,6 +178,26 @@ def spread(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__annotations__ = {p.name: p.annotation for p in options}
     run.__doc__ = command.__doc__
     return run
+
+
+def _refuse_empty(given: dict[str, Any], options: list[inspect.Parameter]) -> None:
+    """Refuse an option that was given with nothing in it, as a shell does of a variable that is not set."""
+    for one in options:
+        value = given[one.name]
+        texts = value if isinstance(value, list) else [value]
+        if value != one.default and any(isinstance(t, str) and not t.strip(" ,") for t in texts):
+            raise DomainError(
+                f"{_flag(one)} was given with nothing in it; give it a value, or leave it out"
+            )
+
+
+def _flag(option: inspect.Parameter) -> str:
+    """Return an option as it is typed."""
+    (told,) = option.annotation.__metadata__
+    if isinstance(told, typer.models.ArgumentInfo):
+        return option.name.upper()
+    typed = [d for d in (told.default, *(told.param_decls or ())) if str(d).startswith("-")]
+    return typed[0] if typed else f"--{option.name.replace('_', '-')}"
 
 
 def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.forecasting.mixture import Mixture
-from scalefit.forecasting.predictive import Predictive
+from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import append, entry
 from scalefit.forecasting.tokens import TokensFor, chance
 from scalefit.groups import group_name
@@ -282,7 +282,8 @@ def _price(outlook: Outlook) -> tuple[float, float, float]:
 def _entries(outlook: Outlook, at: Sequence[float]) -> Iterable[Any]:
     for name, mixture in outlook.curves.items():
         largest = float(mixture.series.x[-1])
-        sizes = np.array([x for x in at if x > largest] or [2 * largest, 4 * largest, 10 * largest])
+        there = [x for x in at if largest < x <= FARTHEST * largest]  # the others have no forecast
+        sizes = np.array(there or [2 * largest, 4 * largest, 10 * largest])
         said = mixture.predictive(sizes, "run")
         for i in range(sizes.size):
             yield entry(

@@ -15,7 +15,6 @@ from scalefit.views.style import (
     INK,
     NORMAL,
     PAPER,
-    QUIET,
     SMALL,
     Picture,
     canvas,

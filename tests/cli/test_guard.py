@@ -47,3 +47,23 @@ def test_our_warnings_are_one_line(capsys):
 def test_warnings_of_others_stay_as_they_are():
     with pytest.warns(UserWarning, match="theirs"), _stderr.guarded():
         warnings.warn("theirs", UserWarning, stacklevel=1)
+
+
+NOTHING = [
+    ("rank", "runs.csv", "--at", "10M", "--cost", ""),
+    ("rank", "runs.csv", "--at", " , "),
+    ("value", "runs.csv", "--where", ""),
+    ("forecast", "runs.csv", "--map", ""),
+    ("plan", "runs.csv", "-o", ""),
+    ("forecast", ""),
+]
+
+
+@pytest.mark.parametrize("words", NOTHING)
+def test_an_option_with_nothing_in_it_is_refused_before_anything_is_read(scalefit, words):
+    ran = scalefit(*words)
+    option = "RESULTS" if len(words) == 2 else words[-2].replace("-o", "--output")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"scalefit: {option} was given with nothing in it; give it a value, or leave it out\n"
+    )
