@@ -1,7 +1,7 @@
 """Simulations behind docs/simulations/landscape.md: level and power of `landscape.predict` and `clusters`.
 
 Run: ``OMP_NUM_THREADS=1 python benchmarks/simulate_landscape.py`` (some ten minutes on one core; ``--quick`` for a
-tenth of the repetitions, ``--only null|planted|beaten|basins`` for one table). Seed 20261126 throughout.
+tenth of the repetitions, ``--only null|planted|beaten|basins|robust`` for one table). Seed 20261126 throughout.
 """
 
 import argparse
@@ -187,14 +187,50 @@ def basins(runs):
     table("More than one basin (nominal 5 % for a single Gaussian cloud)", head, rows)
 
 
+SPREADS = {
+    "normal, 1 axis": lambda rng, n: rng.standard_normal((n, 1)),
+    "normal, 5 axes": lambda rng, n: rng.standard_normal((n, 5)),
+    "heavy tails (t, 3), 1 axis": lambda rng, n: rng.standard_t(3, (n, 1)),
+    "skewed (exponential), 1 axis": lambda rng, n: rng.exponential(1, (n, 1)),
+    "two modes": lambda rng, n: modes(rng, n)[:, None] + 0.1 * rng.standard_normal((n, 1)),
+    "a rare mode (20 %)": lambda rng, n: (
+        (rng.random((n, 1)) < 0.2) + 0.05 * rng.standard_normal((n, 1))
+    ),
+}
+
+
+def robust(runs):
+    """How often `robustness` tells two procedures apart whose models lie equally far apart, twice, three times."""
+    rng, rows = np.random.default_rng(SEED), []
+    for groups, size in ((1, 8), (1, 12), (1, 24), (3, 6), (5, 6)):
+        half = groups * size
+        labels = np.tile(layout(groups, size), 2).tolist()
+        names = ["a"] * half + ["b"] * half
+        for kind, draw in SPREADS.items():
+            told = []
+            for wider in (1.0, 2.0, 3.0):
+                scale = np.repeat([1.0, wider], half)[:, None]
+                found = []
+                for _ in range(runs):
+                    places = draw(rng, 2 * half) * scale
+                    asked = landscape.robustness(
+                        apart(places), places[:, 0], names, groups=labels, permutations=1
+                    )
+                    found.append(asked.landscape[0].wider is not None)
+                told.append(share(found))
+            rows.append((f"{groups} × {size}", kind, *told))
+    head = ("groups × models a procedure", "places", "equal (nominal .05)", "2 ×", "3 ×")
+    table("Procedures whose models lie equally far apart, and not", head, rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("null", "planted", "beaten", "basins"))
+    parser.add_argument("--only", choices=("null", "planted", "beaten", "basins", "robust"))
     wanted = parser.parse_args()
     part = 10 if wanted.quick else 1
     jobs = {"null": (null, 100), "planted": (planted, 60), "beaten": (beaten, 500),
-            "basins": (basins, 100)}  # fmt: skip
+            "basins": (basins, 100), "robust": (robust, 300)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if wanted.only in (None, name):
             job(runs // part)

@@ -107,6 +107,7 @@ KINDS: dict[str, type[Result]] = {
     "plane": landscape.Plane,
     "sharpness": landscape.Sharpness,
     "prediction": landscape.Prediction,
+    "robustness": landscape.Robustness,
 }
 """What a file says it holds -> the kind of answer; scores are kept as tables and segment statistics instead."""
 Given = Law | Callable[..., Any] | None

@@ -220,6 +220,9 @@ MADE = {
     landscape.Prediction: lambda: landscape.predict(
         many_apart(), np.arange(8.0), permutations=19, neighbours=2
     ),
+    landscape.Robustness: lambda: landscape.robustness(
+        np.tile(many_apart(), (2, 2)), np.arange(16.0), ["<b>"] * 8 + ["b"] * 8, permutations=19
+    ),
 }
 KINDS = pytest.mark.parametrize("kind", MADE, ids=lambda kind: kind.__name__)
 

@@ -40,7 +40,9 @@ StoreOption = Annotated[
 ]
 Scores = Annotated[
     str | None,
-    typer.Option("--scores", help="CSV with columns name, ood and perhaps in_domain, group."),
+    typer.Option(
+        "--scores", help="CSV with columns name, ood and perhaps in_domain, group, procedure."
+    ),
 ]
 Picture = Annotated[
     str | None, typer.Option("--plot", help="Picture of the paths to write: .png, .svg or .pdf.")
@@ -96,12 +98,12 @@ def landscape(
         executor=work.executor,
     )
     basins = _basins(found)
-    foresight = _foresight(found, table)
+    foresight, robust = _foresight(found, table), _robustness(found, table)
     if plot:
         from scalefit.views import plot_paths
 
         _io.save_picture(plot_paths(found, table.get("ood")), plot)
-    parts = {"distances": found, "basins": basins, "foresight": foresight}
+    parts = {"distances": found, "basins": basins, "foresight": foresight, "robustness": robust}
     _write({name: part for name, part in parts.items() if part is not None}, as_json)
 
 
@@ -140,12 +142,15 @@ def _scores(path: str, names: list[str]) -> dict[str, list[Any]]:
         known = ", ".join(list(rows)[:4])
         raise LandscapeError(f"{path}: no row named {missing[0]!r}; its names are {known}, …")
     found: dict[str, list[Any]] = {}
-    for column in ("ood", "in_domain", "group"):
+    for column in ("ood", "in_domain", "group", "procedure"):
         values = [rows[name].get(column) or "" for name in names]
         if any(values):
-            found[column] = values if column == "group" else [_number(path, v) for v in values]
+            number = column in ("ood", "in_domain")
+            found[column] = [_number(path, v) for v in values] if number else values
     if "ood" not in found:
-        raise LandscapeError(f"{path}: no column 'ood'; needed name, ood (and in_domain, group)")
+        raise LandscapeError(
+            f"{path}: no column 'ood'; needed name, ood (and in_domain, group, procedure)"
+        )
     return found
 
 
@@ -174,6 +179,15 @@ def _foresight(found: Any, table: dict[str, list[Any]]) -> Any:
     return predict(found, table["ood"], in_domain=table.get("in_domain"))
 
 
+def _robustness(found: Any, table: dict[str, list[Any]]) -> Any:
+    """Ask whether the surface told which procedure is the more robust, where there are two."""
+    if "procedure" not in table:
+        return None
+    from scalefit.landscape import robustness
+
+    return robustness(found, table["ood"], table["procedure"])
+
+
 def _write(parts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         _io.write_json({name: part.to_dict() for name, part in parts.items()})
@@ -184,6 +198,6 @@ def _write(parts: dict[str, Any], as_json: bool) -> None:
         print(f"  {row['a']} → {row['b']}: {row[parts['distances'].kind]:.4g}")
     if len(rows) > 10:
         print(f"  … and {len(rows) - 10} smaller ones (--json lists all)")
-    for name in ("basins", "foresight"):
+    for name in ("basins", "foresight", "robustness"):
         if name in parts:
             print(parts[name])

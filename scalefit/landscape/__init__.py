@@ -1,7 +1,8 @@
 """Paths between finetuned checkpoints: barriers, basins, out-of-domain behaviour.
 
 ``paths``, ``distances`` and ``plane`` evaluate a loss on weighted sums of checkpoints; ``barrier``
-measures one curve, ``clusters`` finds basins, ``predict`` asks whether they foretell behaviour.
+measures one curve, ``clusters`` finds basins, ``predict`` asks whether they foretell behaviour,
+``robustness`` whether they told which procedure's models would differ most.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from .mixing import batched
 from .outcome import Prediction, predict
 from .path import Path, paths
 from .planes import Plane, plane
+from .robustness import Apartness, Robustness, robustness
 from .torch_loss import ModuleLoss
 from .verdict import Predictor
 
 __all__ = [
+    "Apartness",
     "Barrier",
     "Budget",
     "Checkpoint",
@@ -31,6 +34,7 @@ __all__ = [
     "Plane",
     "Prediction",
     "Predictor",
+    "Robustness",
     "Sharpness",
     "barrier",
     "batched",
@@ -42,5 +46,6 @@ __all__ = [
     "paths",
     "plane",
     "predict",
+    "robustness",
     "sharpness",
 ]

@@ -53,6 +53,21 @@ def test_barriers_basins_and_foresight(scalefit, folder):
     assert content["foresight"]["predictors"][0]["r"] > 0.9
 
 
+def test_procedures_in_the_scores_are_compared(scalefit, folder, tmp_path):
+    rows = (tmp_path / "scores.csv").read_text().splitlines()
+    told = [f"{rows[0]},procedure", *(f"{row},web" for row in rows[1:])]
+    calm = [f"calm{i}" for i in range(8)]
+    for i, name in enumerate(calm):
+        weights = {key: 0.9 + 0.001 * i * value for key, value in np.load("run0.npz").items()}
+        np.savez(f"{name}.npz", **weights)
+        told.append(f"{name},{0.5 + 0.001 * i},0.9,calm")
+    (tmp_path / "scores.csv").write_text("\n".join(told) + "\n")
+    asked = ("--loss", "well_task:loss", "--scores", "scores.csv", "--points", "5")
+    code, out, _ = scalefit("landscape", *folder, *(f"{name}.npz" for name in calm), *asked)
+    assert code == 0
+    assert "web against calm: the surface told beforehand, web is the less robust" in out
+
+
 def test_text_names_the_highest_barriers_first(scalefit, folder, tmp_path):
     options = ("--loss", "well_task:loss", "--store", "s.sqlite", "--plot", "paths.png")
     code, out, _ = scalefit("landscape", *folder, *options)
