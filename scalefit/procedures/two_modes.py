@@ -3,7 +3,8 @@
 A mean over runs of which some have made it and others have not follows no law: it moves because shares do. So the
 same runs are described in several ways, and the Bayesian information criterion chooses:
 
-one mode: its mean a polynomial in ln x up to one value a size, and one standard deviation or one a size;
+one mode: its mean a polynomial in ln x up to one value a size; its standard deviation constant, a power of x, one a
+size, or one a side (a two-piece normal distribution: a long tail is not a second mode);
 two modes: two normal distributions; the upper one's share is constant or logistic in ln x, and both modes stay where
 they are or move together by a polynomial in ln x.
 
@@ -29,7 +30,7 @@ FLOOR = (
 APART = 2.0  # Ashman's D: less, and two normal distributions have one peak
 LEAST_RUNS = 3.0
 DEGREE = 2  # of the polynomial by which both modes move together
-MARGIN = 8.0  # of the criterion, by which two modes must be better: found by benchmarks/simulate_distributions.py
+MARGIN = 6.0  # of the criterion, by which two modes must be better: found by benchmarks/simulate_distributions.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ class _Fitted:
     centres: Floats
     sds: Floats
     sharing: bool
-    moving: bool
+    degree: int
 
     def criterion(self, n: int) -> float:
         return -2 * self.likelihood + self.parameters * float(np.log(n))
@@ -88,10 +89,8 @@ def two_modes(y: Floats, x: Floats) -> Modes:
     spread = max(float(np.ptp(sizes)), 1e-12)
     runs = _Runs(y, at.reshape(-1), 2 * (sizes - sizes.mean()) / spread)
     one, moves = _one_mode(runs)
-    found = [
-        _mixture(runs, sharing, moving) for sharing, moving in product((False, True), repeat=2)
-    ]
-    real = [f for f in found if f is not None and _two_peaks(f)]
+    mixtures = [_mixture(runs, *kind) for kind in product((False, True), range(DEGREE + 1))]
+    real = [f for f in mixtures if f is not None and _two_peaks(f)]
     best = min(real, key=lambda f: f.criterion(y.size), default=None)
     gain = -np.inf if best is None else one - best.criterion(y.size)
     if best is None or gain < MARGIN:
@@ -106,7 +105,7 @@ def two_modes(y: Floats, x: Floats) -> Modes:
         (False, False): "no change",
     }
     return Modes(
-        told[best.sharing, best.moving], 2, float(gain), best.upper, best.centres, best.sds
+        told[best.sharing, best.degree > 0], 2, float(gain), best.upper, best.centres, best.sds
     )
 
 
@@ -123,9 +122,11 @@ def _one_mode(runs: _Runs) -> tuple[float, bool]:
         squares = np.bincount(runs.at, rest**2).astype(float)
         each = np.maximum(squares / counts, floor)
         common = np.full(k, max(float(squares.sum()) / n, floor))
-        for variances, more in ((each, k), (common, 1)):
+        growing = np.maximum(_growing(counts, squares / counts, runs.z), floor)
+        for variances, more in ((each, k), (common, 1), (growing, 2)):
             cost = _normal(counts, variances, squares) + (degree + 1 + more) * float(np.log(n))
             criteria[degree, more] = cost
+        criteria[degree, 0] = _two_piece(rest, floor) + (degree + 4) * float(np.log(n))
     best = min(criteria.values())
     still = min(cost for (degree, _), cost in criteria.items() if degree == 0)
     return best, best < still
@@ -136,26 +137,52 @@ def _normal(counts: Ints, variances: Floats, squares: Floats) -> float:
     return float((counts * np.log(2 * np.pi * variances) + squares / variances).sum())
 
 
+def _growing(counts: Ints, squares: Floats, z: Floats) -> Floats:
+    """Return variances straight in ln x on the log scale, by Fisher scoring from a constant one."""
+    design = np.column_stack([np.ones(z.size), z])
+    information = design.T @ (design * counts[:, None])
+    line = np.array([np.log(max(float(counts @ squares) / counts.sum(), 1e-300)), 0.0])
+    for _ in range(STEPS // 8):
+        score = design.T @ (counts * (squares / np.exp(design @ line) - 1))
+        line = line + np.clip(np.linalg.solve(information, score), -1, 1)
+    return np.asarray(np.exp(design @ line))
+
+
+def _two_piece(rest: Floats, floor: float) -> float:
+    """Return −2 × the likelihood of two half normal distributions joined at their common peak, the best of all peaks.
+
+    The standard deviations are found in closed form: each side's is (its squares)^(1/3) × a common factor.
+    """
+    n, costs = rest.size, []
+    for peak in np.quantile(rest, np.linspace(0.05, 0.95, 37)):
+        off = rest - peak
+        left, right = (
+            max(float(np.sum(s**2)), n * floor**2) for s in (off[off < 0], off[off >= 0])
+        )
+        costs.append(n * (np.log(np.pi / (2 * n)) + 3 * np.log(np.cbrt(left) + np.cbrt(right)) + 1))
+    return float(min(costs))
+
+
 def _two_peaks(f: _Fitted) -> bool:
     share = f.upper.sum()
     away = abs(f.centres[1] - f.centres[0]) / np.sqrt(np.mean(f.sds**2))
     return bool(away > APART and min(share, f.upper.size - share) >= LEAST_RUNS)
 
 
-def _mixture(runs: _Runs, sharing: bool, moving: bool) -> _Fitted | None:
+def _mixture(runs: _Runs, sharing: bool, degree: int) -> _Fitted | None:
     """Fit one of the two-mode descriptions from several splits; the most likely end."""
     medians = np.array([np.median(runs.y[runs.at == k]) for k in range(runs.z.size)])
     ends = []
-    for values in (runs.y, runs.y - medians[runs.at]) if moving else (runs.y,):
+    for values in (runs.y, runs.y - medians[runs.at]) if degree else (runs.y,):
         for cut in np.quantile(values, (0.2, 0.5, 0.8)):
-            ends.append(_expectation(runs, np.where(values > cut, 0.98, 0.02), sharing, moving))
+            ends.append(_expectation(runs, np.where(values > cut, 0.98, 0.02), sharing, degree))
     sound = [end for end in ends if end is not None]
     return max(sound, key=lambda f: f.likelihood, default=None)
 
 
-def _expectation(runs: _Runs, upper: Floats, sharing: bool, moving: bool) -> _Fitted | None:
+def _expectation(runs: _Runs, upper: Floats, sharing: bool, degree: int) -> _Fitted | None:
     """Run EM from memberships of the upper mode."""
-    shift = runs.place[:, None] ** np.arange(1, (DEGREE if moving else 0) + 1)
+    shift = runs.place[:, None] ** np.arange(1, degree + 1)
     n, floor = runs.y.size, FLOOR * max(float(runs.y.std()), 1e-12)
     sds, logit, last = np.full(2, max(float(runs.y.std()) / 2, floor)), np.zeros(2), -np.inf
     for _ in range(STEPS):
@@ -177,7 +204,7 @@ def _expectation(runs: _Runs, upper: Floats, sharing: bool, moving: bool) -> _Fi
     if centres[0] > centres[1]:
         centres, sds, upper = centres[::-1], sds[::-1], 1 - upper
     count = 5 + int(sharing) + shift.shape[1]
-    return _Fitted(likelihood, count, upper, centres, sds, sharing, moving)
+    return _Fitted(likelihood, count, upper, centres, sds, sharing, degree)
 
 
 def _means(y: Floats, shift: Floats, upper: Floats, sds: Floats) -> tuple[Floats, Floats]:
