@@ -9,7 +9,9 @@ from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
+from scalefit.fitting.fit import law_of
 from scalefit.fitting.gather import gather
+from scalefit.fitting.many import AnyLaw
 from scalefit.forecasting.backtest import Backtest, run_backtest
 from scalefit.forecasting.compare import LawComparison, nested_tests
 from scalefit.forecasting.forecasters import (
@@ -22,7 +24,6 @@ from scalefit.forecasting.forecasters import (
     mixture_forecaster,
 )
 from scalefit.forecasting.rows import backtest_rows, law_of_rows, nearest_run
-from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
@@ -34,7 +35,7 @@ FALLING, RISING = ("power", "bansal", "rectified", "m4"), ("log", "ceiling", "lo
 def backtest(
     data: Any,
     metric: str,
-    laws: Sequence[str | Law] | None = None,
+    laws: Sequence[AnyLaw] | None = None,
     *,
     inputs: Mapping[str, str] | None = None,
     along: str | None = None,
@@ -53,7 +54,7 @@ def backtest(
     ----------
     data : path, Table, DataFrame or mapping of columns
     metric : str
-    laws : sequence of str or Law, optional
+    laws : sequence of str, Law or function, optional
         Single laws to set beside the mixture; by default those that suit the metric's direction. ``"alone"`` among
         them is the mixture of each curve by itself: what learning from the table's other curves buys.
     inputs : mapping, optional
@@ -92,9 +93,9 @@ def backtest(
                 "a surface over several inputs takes no by= and no fit_smallest=, and its laws by name: "
                 "sf.backtest(data, metric, ['chinchilla'], inputs={'N': …, 'D': …}, along=…)"
             )
-        first = get_law(laws[0])
-        rows = gather(data, metric, first, inputs, where, mapping=mapping, allow=allow)
-        return _of_rows(rows, [get_law(law) for law in laws], along, minimised, hold_out)
+        known = [law_of(law, inputs) for law in laws]
+        rows = gather(data, metric, known[0], inputs, where, mapping=mapping, allow=allow)
+        return _of_rows(rows, known, along, minimised, hold_out)
     used = tuple((inputs or {"x": "pretrain_tokens"}).values())
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)
     name, curves = what.metric, what.curves_over(used[0])
@@ -102,7 +103,9 @@ def backtest(
     chosen = laws if laws is not None else (FALLING if falls else RISING)
     forecasters: list[Forecaster] = [mixture_forecaster(name)]
     forecasters += [
-        alone_forecaster(name) if law == ALONE else law_forecaster(law, name, minimised)
+        alone_forecaster(name)
+        if law == ALONE
+        else law_forecaster(law_of(law, inputs), name, minimised)
         for law in chosen
     ]
     forecasters += [baseline_forecaster(base) for base in BASELINES]
@@ -144,7 +147,7 @@ def _of_rows(
 def compare_laws(
     data: Any,
     metric: str,
-    laws: Sequence[str | Law] | None = None,
+    laws: Sequence[AnyLaw] | None = None,
     *,
     where: Mapping[str, Any] | None = None,
     mapping: Renames | None = None,
@@ -157,7 +160,7 @@ def compare_laws(
     ----------
     data, metric, where, mapping, allow
         As in :func:`scalefit.fit`; the rows must make one curve.
-    laws : sequence of str or Law, optional
+    laws : sequence of str, Law or function, optional
         By default those that suit the metric's direction.
     objective : Objective, optional
         What the laws minimise.
@@ -187,7 +190,7 @@ def compare_laws(
     chosen = laws if laws is not None else (FALLING if falls else RISING)
     minimised = objective or Objective()
     fits, failures = [], {}
-    for law in map(get_law, chosen):
+    for law in (law_of(one, None) for one in chosen):
         try:
             fits.append(fit_observations(rows, law, minimised, group=group))
         except ScalefitError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 from scalefit import fitting
@@ -11,13 +11,11 @@ from scalefit.errors import FitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
 from scalefit.fitting.gather import gather
+from scalefit.fitting.many import AnyLaw
 from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.groups import group_of
-from scalefit.laws.law import Law
 from scalefit.types import Renames
-
-AnyLaw = str | Law | Callable[..., Any]
 
 
 @overload

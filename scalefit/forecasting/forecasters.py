@@ -17,7 +17,6 @@ from scalefit.forecasting.engines import engine_for
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import Series
 from scalefit.forecasting.single import forecast_by_law
-from scalefit.laws import get_law
 from scalefit.laws.law import Law
 from scalefit.types import Floats
 
@@ -126,10 +125,9 @@ def baseline_forecaster(name: str) -> Forecaster:
     return Forecaster(name, partial(_by_baseline, name))
 
 
-def law_forecaster(law: str | Law, metric: str, objective: Objective) -> Forecaster:
+def law_forecaster(law: Law, metric: str, objective: Objective) -> Forecaster:
     """Return a single law, fitted to each curve alone, with its own band of a new run."""
-    chosen = get_law(law)
-    return Forecaster(chosen.name, partial(forecast_by_law, chosen, metric, objective))
+    return Forecaster(law.name, partial(forecast_by_law, law, metric, objective))
 
 
 # Functions with a name travel to other processes; closures do not.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -29,8 +30,9 @@ from scalefit.views.style import (
     tidy,
     token_axis,
 )
+from scalefit.views.surface import plot_inputs
 
-FitKind = Literal["curve", "residuals", "influence", "contour"]
+FitKind = Literal["curve", "slices", "residuals", "influence", "contour"]
 FitsKind = Literal["curves", "forest"]
 LEVELS = (0.5, 0.8, 0.95)
 
@@ -41,8 +43,9 @@ def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **opt
     Parameters
     ----------
     fit : Fit
-    kind : {"curve", "residuals", "influence", "contour"}
-        See :func:`plot_fit`, :func:`plot_residuals`, :func:`plot_influence` and :func:`plot_contour`.
+    kind : {"curve", "slices", "residuals", "influence", "contour"}
+        See :func:`plot_fit` (``slices`` where the law takes several inputs), :func:`plot_residuals`,
+        :func:`plot_influence` and :func:`plot_contour`.
     ax : Axes, optional
         Where to draw; it is given back then. By default a picture of its own.
     **options
@@ -55,6 +58,7 @@ def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **opt
     """
     kinds: dict[str, Callable[..., Any]] = {
         "curve": plot_fit,
+        "slices": partial(plot_inputs, slices=True),
         "residuals": plot_residuals,
         "influence": lambda f, **o: plot_influence(f.influence(), **o),
         "contour": _contour_of,

@@ -11,6 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.forecasting.surface import Surface
 from scalefit.groups import group_name
@@ -137,6 +138,10 @@ def contours_of(fit: Fit, beyond: float = FARTHER) -> Contours:
 
 def slices_of(fit: Fit, beyond: float = FARTHER) -> list[Slice]:
     """Gather slices along the first input: the second low, in the middle and high, all others at their medians."""
+    if len(fit.law.inputs) < 2:
+        raise DomainError(
+            f"slices hold all inputs but one, and the {fit.law.name} law has one; plot it as a curve"
+        )
     share = fit.law.takes == "share"
     x = np.linspace(0.0, 1.0, CELLS) if share else _even(fit.points.inputs[0], beyond)
     columns = [fit.observations.columns[name] for name in fit.law.inputs]

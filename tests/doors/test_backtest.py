@@ -59,6 +59,18 @@ def test_origins_see_only_what_lies_before_them():
     assert [h.median for h in before.held] == [h.median for h in after.held]
 
 
+def test_a_function_is_a_law_as_everywhere():
+    def straight(x, a, b):
+        return a + b * np.log(x)
+
+    tested = sf.backtest(table(curves=1), "cross_entropy", laws=[straight], fit_smallest=5)
+    assert tested.error("straight") > tested.error("mixture")
+    rows = table(curves=1)
+    compared = sf.compare_laws(rows, "cross_entropy", laws=[straight, "power"])
+    assert compared.best.law.name == "power"
+    assert {fit.law.name for fit in compared.fits} == {"straight", "power"}
+
+
 def test_alone_is_the_mixture_without_siblings():
     data = table(3)
     tested = sf.backtest(data, "cross_entropy", laws=["alone"], hold_out=1)

@@ -58,6 +58,17 @@ def test_one_seed_gives_the_same_draws():
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # ArviZ announces its own next version
+def test_arviz_reads_the_draws():
+    import arviz
+
+    drawn = fitted().posterior(400)
+    data = arviz.from_dict(posterior=dict(drawn))
+    table = arviz.summary(data, kind="stats", hdi_prob=0.95)
+    assert set(table.index) == set(drawn)
+    np.testing.assert_allclose(table.loc["alpha", "mean"], drawn["alpha"].mean(), atol=1e-3)
+
+
 def test_what_cannot_be_drawn_is_said(product):
     y = 3 * (X / 1e7) ** -0.1 * np.exp(0.01 * np.resize([1.0, -1, 0.5], 12))
     fit = sf.fit({"pretrain_tokens": X, "cross_entropy": y}, "cross_entropy", product)

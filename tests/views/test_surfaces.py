@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
+from scalefit.errors import DomainError
 from scalefit.views.surface import contours_of, slices_of
 
 N, D = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
@@ -38,6 +39,14 @@ def test_slices_hold_the_second_input_low_in_the_middle_and_high(fit):
     figure = fit.plot(slices=True)
     assert len([line for line in figure.axes[0].lines if line.get_gid() == "slice"]) == 3
     plt.close(figure)
+
+
+def test_slices_are_asked_for_by_kind_and_need_two_inputs(fit):
+    drawn = fit.plot(kind="slices").axes[0]
+    assert len([line for line in drawn.lines if line.get_gid() == "slice"]) == 3
+    curve = {"pretrain_tokens": [1e6, 1e7, 1e8, 1e9], "bleu": [5.0, 9.1, 12.9, 17.0]}
+    with pytest.raises(DomainError, match="has one"):
+        sf.fit(curve, "bleu", "log").plot(kind="slices")
 
 
 def test_shares_are_drawn_as_slices_from_none_to_the_whole():
