@@ -181,14 +181,14 @@ def robustness(
     labels = group_labels(groups if groups is not None else own, len(names))
     made_by = _procedures(procedures, names)
     scores = scores_of(ood_scores, names, "out-of-domain")
-    sides = {name: _Side.of(name, made_by, labels, neighbours) for name in dict.fromkeys(made_by)}
+    sides = {name: Side.of(name, made_by, labels, neighbours) for name in dict.fromkeys(made_by)}
     if len(sides) < 2:
         raise LandscapeError(f"all models are of {made_by[0]!r}; needed two procedures to compare")
     kind = distances.kind if isinstance(distances, Distances) else "distance"
     apart = {kind: square, "ood score": np.abs(scores[:, None] - scores)}
     pairs = list(combinations(sides.values(), 2))
     before, after = (
-        tuple(_apartness(what, matrix, a, b, 1 - (1 - level) / len(pairs)) for a, b in pairs)
+        tuple(apartness(what, matrix, a, b, 1 - (1 - level) / len(pairs)) for a, b in pairs)
         for what, matrix in apart.items()
     )
     cells = [*zip(made_by, labels, strict=True)]
@@ -199,7 +199,7 @@ def robustness(
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
+class Side:
     """The models of one procedure: their places, and what is left out together."""
 
     name: str
@@ -210,7 +210,8 @@ class _Side:
     @classmethod
     def of(
         cls, name: str, made_by: Sequence[str], labels: Sequence[Hashable], neighbours: int
-    ) -> _Side:
+    ) -> Side:
+        """Find a procedure's models; refuse too few of them."""
         at = np.array([i for i, one in enumerate(made_by) if one == name])
         group = codes_of([labels[i] for i in at])
         by_group = int(group.max()) + 1 >= FEWEST_GROUPS
@@ -228,12 +229,14 @@ class _Side:
         return float(square[np.ix_(self.at, self.at)][pairs].mean())
 
     def pseudo_values(self, square: Floats) -> Floats:
+        """Return one number a unit left out, a model or a group: their mean is the mean over pairs, nearly."""
         units = self.group if self.by_group else np.arange(self.at.size)
         n, whole = int(units.max()) + 1, self.mean(square, units >= 0)
         return np.array([n * whole - (n - 1) * self.mean(square, units != i) for i in range(n)])
 
 
-def _apartness(what: str, square: Floats, a: _Side, b: _Side, level: float) -> Apartness:
+def apartness(what: str, square: Floats, a: Side, b: Side, level: float) -> Apartness:
+    """Compare two procedures by their mean over pairs of ``square`` (n, n): Welch's test of pseudo-values."""
     values = [side.pseudo_values(square) for side in (a, b)]
     parts = np.array([v.var(ddof=1) / v.size for v in values])
     mean_a, mean_b = (side.mean(square, side.at >= 0) for side in (a, b))
@@ -281,7 +284,7 @@ def _procedures(given: Sequence[str] | Mapping[str, str], names: Sequence[str]) 
     return [str(name) for name in given]
 
 
-def _notes(sides: Iterable[_Side], pairs: int) -> tuple[str, ...]:
+def _notes(sides: Iterable[Side], pairs: int) -> tuple[str, ...]:
     notes = []
     for side in sides:
         if side.by_group:
