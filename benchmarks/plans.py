@@ -22,7 +22,7 @@ OUT = Path(__file__).parents[1] / "docs" / "simulations" / "plans.md"
 SEED = 20261127
 START, BEYOND = np.geomspace(1e6, 27e6, 4), 10.0
 EACH_RUN = 5e6  # what finetuning and evaluation cost beside the pretraining tokens of a run
-MOST = 40  # runs of one table
+MOST = 80  # runs of one table
 NOISE = 0.4
 
 
@@ -101,7 +101,7 @@ def played(design: Design, rng: np.random.Generator, enough: float) -> Played:
     plan = following(world, budget, enough)
     while plan.next is not None and len(world.rows) < len(START) * design.corpora + MOST:
         step = plan.next
-        for corpus in str(step.group["corpus"]).split(" and "):
+        for corpus in str(step.group["corpus"]).split(" and ") * step.times:
             world.run(int(corpus[1:]), step.size)
         if world.paid + price({}, START[0]) > budget:
             break

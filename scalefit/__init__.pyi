@@ -11,8 +11,8 @@ from .corpora import similarity as similarity
 from .corpora import similarity_report as similarity_report
 from .corpora.ranking import Ranking as Ranking
 from .corpora.ranking import Rankings as Rankings
-from .corpora.report import SimilarityReport as SimilarityReport
 from .corpora.score import Similarity as Similarity
+from .corpora.score import SimilarityReport as SimilarityReport
 from .corpora.value import Value as Value
 from .corpora.value import Values as Values
 from .doors.backtest import backtest as backtest

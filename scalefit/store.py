@@ -22,8 +22,7 @@ from scalefit.alignment import Alignment, AlignmentTable
 from scalefit.alignment.monitor import Watch, WatchTable
 from scalefit.codec import Codec, Custom, needs
 from scalefit.corpora.ranking import Ranking, Rankings
-from scalefit.corpora.report import SimilarityReport
-from scalefit.corpora.score import Similarity
+from scalefit.corpora.score import Similarity, SimilarityReport
 from scalefit.corpora.value import Value, Values
 from scalefit.doors.published import Refit
 from scalefit.doors.stream import Streamed

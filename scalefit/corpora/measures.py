@@ -1,21 +1,58 @@
-"""Distances between a corpus and a task's text; all but the shares are smaller when nearer."""
+"""Distances between a corpus and a task's text, and what they count: words and n-grams.
+
+All but the shares are smaller when nearer.
+"""
 
 from __future__ import annotations
 
 import lzma
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from .text import ngrams, words
+from scalefit.errors import DesignError
 
-__all__ = [
-    "compression",
-    "jensen_shannon",
-    "language_share",
-    "out_of_vocabulary",
-    "perplexity",
-]
+Text = str | Path | Sequence[str]
+_TOKEN = re.compile(r"\w+|[^\w\s]", re.UNICODE)
+
+
+def lines_of(text: Text, name: str, most: int) -> list[str]:
+    """Return at most `most` non-empty lines of a file, or of a list of lines.
+
+    Raises
+    ------
+    DesignError
+        Nothing is there, or the file is no UTF-8 text.
+    """
+    if isinstance(text, str | Path):
+        try:
+            lines = Path(text).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise DesignError(f"{name}: {text} is not UTF-8 text (byte {error.start})") from error
+    else:
+        lines = list(text)
+    kept = [line.strip() for line in lines if line.strip()]
+    if not kept:
+        raise DesignError(f"{name} has no lines with text; needed at least one")
+    step = max(1, len(kept) // most)
+    return kept[::step][:most]
+
+
+def words(lines: Iterable[str]) -> Counter[str]:
+    """Count lower-cased words and punctuation marks."""
+    return Counter(token for line in lines for token in _TOKEN.findall(line.lower()))
+
+
+def ngrams(lines: Iterable[str], order: int) -> Counter[str]:
+    """Count character n-grams of `order`, each line framed by a blank."""
+    counts: Counter[str] = Counter()
+    for line in lines:
+        framed = f" {' '.join(line.lower().split())} "
+        counts.update(framed[i : i + order] for i in range(len(framed) - order + 1))
+    return counts
+
 
 Lines = Sequence[str]
 _ORDER = 5
@@ -83,11 +120,11 @@ def perplexity(corpus: Lines, task: Lines) -> float:
 
 def _followers(grams: Counter[str]) -> dict[str, tuple[int, int]]:
     """Of each history: how often it is followed by anything, and by how many different things."""
-    found: dict[str, tuple[int, int]] = {}
+    follow: dict[str, tuple[int, int]] = {}
     for gram, n in grams.items():
-        seen, kinds = found.get(gram[:-1], (0, 0))
-        found[gram[:-1]] = (seen + n, kinds + 1)
-    return found
+        seen, kinds = follow.get(gram[:-1], (0, 0))
+        follow[gram[:-1]] = (seen + n, kinds + 1)
+    return follow
 
 
 def _probability(
@@ -97,10 +134,12 @@ def _probability(
     follow: Sequence[dict[str, tuple[int, int]]],
     size: int,
 ) -> float:
-    found = 1.0 / size
+    probability = 1.0 / size
     for n in range(1, min(_ORDER, at + 1) + 1):
         seen, kinds = follow[n - 1].get(text[at - n + 1 : at], (0, 0))
         if not seen:
             break
-        found = (counts[n - 1][text[at - n + 1 : at + 1]] + kinds * found) / (seen + kinds)
-    return found
+        probability = (counts[n - 1][text[at - n + 1 : at + 1]] + kinds * probability) / (
+            seen + kinds
+        )
+    return probability

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .text import Text
+from .measures import Text
 
 ORDER = 8  # words: shorter runs are common phrases, longer ones miss what was cut otherwise
 _WORD = re.compile(r"\w+", re.UNICODE)

@@ -1,18 +1,25 @@
-"""``similarity``: all scores of one corpus and one task."""
+"""``similarity``: scores of a corpus and a task; ``similarity_report``: how they relate to what corpora were worth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
+from math import factorial
 from typing import Any, Protocol
 
+import numpy as np
+
+from scalefit.distributions import ranks
+from scalefit.errors import DesignError
+from scalefit.ingest import table_of
 from scalefit.result import Result, Row
+from scalefit.table import metric
+from scalefit.types import Floats, Renames
 
 from . import measures
+from .measures import Text, lines_of
 from .overlap import Overlap, overlap
-from .text import Text, lines_of
-
-__all__ = ["SCORES", "Score", "Similarity", "similarity"]
 
 MOST = 20_000
 
@@ -151,3 +158,163 @@ def similarity(
         used=(len(texts[0]), len(texts[1]), len(texts[2])),
         overlap=None if test is None else overlap(corpus, test),
     )
+
+
+_EXACT = 8
+_NEARER_IS_LARGER = ("language_share",)
+
+
+@dataclass(frozen=True, repr=False)
+class SimilarityReport(Result):
+    """Rank correlation of every score with the measured gain over no pretraining.
+
+    Attributes
+    ----------
+    gains : corpus -> quality at the largest common size, minus the baseline where there is one.
+    correlations : score and side -> (Spearman correlation, permutation p value); the sign is
+        turned so that positive means "nearer corpora were worth more".
+    metric, size : what was measured, at how many pretraining tokens.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> near = lambda x: sf.similarity(x, ["a red house"], ["une maison rouge"])
+    >>> texts = {"en": ["a red house"], "fr": ["une maison"], "code": ["int x = 0;"]}
+    >>> table = {"corpus": ["en", "fr", "code"], "pretrain_tokens": [1e6] * 3, "bleu": [20.0, 18.0, 9.0]}
+    >>> sf.similarity_report(table, {name: near(x) for name, x in texts.items()}).corpora
+    3
+    """
+
+    gains: Mapping[str, float]
+    correlations: Mapping[str, tuple[float, float]]
+    metric: str
+    size: float
+
+    @property
+    def corpora(self) -> int:
+        """Number of corpora: the sample size of every correlation."""
+        return len(self.gains)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was gained, corpus by corpus."""
+        gains = ", ".join(f"{c} {g:+.2f}" for c, g in self.gains.items())
+        return (f"{self.metric} gained: {gains}",)
+
+    def rows(self) -> list[Row]:
+        """One row a score: its rank correlation with what corpora gained."""
+        return [
+            {"score": name, "rank_correlation": r, "p": p, "corpora": self.corpora}
+            for name, (r, p) in self.correlations.items()
+        ]
+
+    def told(self) -> dict[str, Any]:
+        """Return gains and correlations."""
+        return {
+            "metric": self.metric,
+            "pretrain_tokens": self.size,
+            "gains": self.gains,
+            "correlations": self.rows(),
+        }
+
+    @property
+    def verdict(self) -> str:
+        """What the sample can and cannot say."""
+        smallest = 2 / factorial(self.corpora) if self.corpora <= _EXACT else 1e-4
+        return (
+            f"{self.corpora} corpora: no correlation can have p below {smallest:.2g}, and with "
+            f"{len(self.correlations)} scores tried the best is flattered. Context, not evidence."
+        )
+
+
+def similarity_report(
+    data: Any,
+    scores: Mapping[str, Similarity],
+    quality: str = "bleu",
+    *,
+    where: Mapping[str, Any] | None = None,
+    mapping: Renames | None = None,
+    allow: Sequence[str] = (),
+) -> SimilarityReport:
+    """Relate scores to the measured value of corpora.
+
+    Parameters
+    ----------
+    data : path, DataFrame, Table or mapping of columns
+        Results; rows without pretraining are the baseline.
+    scores
+        Corpus name (as in the table) -> its :func:`similarity` with the task.
+    quality
+        Quality metric.
+    where, mapping, allow
+        As in :func:`scalefit.fit`; ``where`` picks one task, finetuning size and model.
+
+    Raises
+    ------
+    DesignError
+        Fewer than three corpora have both scores and results.
+
+    Examples
+    --------
+    >>> from scalefit import similarity
+    >>> texts = {"web": ["a small red house"], "code": ["def f(x): return x"], "law": ["the said party"]}
+    >>> near = {name: similarity(text, ["a red tool"], ["un outil rouge"]) for name, text in texts.items()}
+    >>> runs = {"corpus": ["web", "code", "law", "none"], "pretrain_tokens": [1e6, 1e6, 1e6, 0],
+    ...         "bleu": [22.0, 18.5, 20.0, 17.0]}
+    >>> dict(similarity_report(runs, near).gains)
+    {'code': 1.5, 'law': 3.0, 'web': 5.0}
+    """
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[quality])
+    quality = table.metric(quality)
+    rows = table.where(metric=quality)
+    corpora = [c for c in rows.unique("corpus") if c in scores]
+    if len(corpora) < 3:
+        raise DesignError(
+            f"{len(corpora)} corpora have both scores and {quality!r} results; needed at least 3. "
+            f"The table has {', '.join(map(str, rows.unique('corpus')))}"
+        )
+    tokens, names, values = (rows.column(c) for c in ("pretrain_tokens", "corpus", "value"))
+    sizes = set.intersection(*({float(t) for t in tokens[names == c] if t > 0} for c in corpora))
+    if not sizes:
+        raise DesignError("the corpora share no pretraining size; needed one to compare them at")
+    size, sign = max(sizes), -1.0 if metric(quality).direction == "-" else 1.0
+    base = values[tokens == 0].mean() if (tokens == 0).any() else 0.0
+    gains = {
+        str(c): sign * float(values[(names == c) & (tokens == size)].mean() - base) for c in corpora
+    }
+    measured = np.array(list(gains.values()))
+    correlations = {
+        name: _rank(np.array(numbers), measured, name) for name, numbers in _sides(scores, corpora)
+    }
+    return SimilarityReport(gains, correlations, quality, size)
+
+
+def _sides(scores: Mapping[str, Similarity], corpora: list[Any]) -> list[tuple[str, list[float]]]:
+    """Numbers of every score and side over the corpora."""
+    first = scores[corpora[0]]
+    sides = [
+        (f"{name} ({side})", [float(getattr(scores[c], side)[name]) for c in corpora])
+        for name in first.source
+        for side in ("source", "target")
+    ]
+    shares = [scores[c].language_share for c in corpora]
+    if all(s is not None for s in shares):
+        sides.append(("language_share", [float(s) for s in shares if s is not None]))
+    return sides
+
+
+def _rank(score: Floats, gains: Floats, name: str) -> tuple[float, float]:
+    """Spearman correlation and two-sided permutation p value (exact up to eight corpora)."""
+    near = ranks(score if name in _NEARER_IS_LARGER else -score)
+    worth = ranks(gains)
+    if np.ptp(near) == 0 or np.ptp(worth) == 0:
+        return float("nan"), 1.0
+    observed = float(np.corrcoef(near, worth)[0, 1])
+    if len(near) <= _EXACT:
+        orders = np.array(list(permutations(near)))
+    else:
+        rng = np.random.default_rng(0)
+        orders = rng.permuted(np.tile(near, (9_999, 1)), axis=1)
+    centred = (orders - near.mean()) @ (worth - worth.mean())
+    reached = abs(float((near - near.mean()) @ (worth - worth.mean()))) - 1e-9
+    return observed, float((np.abs(centred) >= reached).mean())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from scalefit.alignment import AlignmentTable, align
+from scalefit.alignment import Alignment, AlignmentTable, align
+from scalefit.alignment.verdicts import Verdict
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
 from scalefit.fitting.gather import gather_group
@@ -140,3 +141,28 @@ def in_domain(
     left = len(table.where(domain="out"))
     note = f"{left} out-of-domain rows are left out; choose them with where domain=out, or group by domain"
     return table.where(domain=["in", None]), (note,)
+
+
+BARRING = (Verdict.HARMFUL, Verdict.DETERIORATING)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A group's alignment in words, and whether it bars the corpus from being recommended or forecast by its loss."""
+
+    verdict: str = ""
+    bars: bool = False
+
+
+def flags(what: Asked) -> dict[str, Flag]:
+    """Return every group's flag by its name; nothing where alignment cannot be judged."""
+    return {
+        group_name({column: one.group.get(column) for column in what.by}): Flag(
+            str(one.headline), _bars(one)
+        )
+        for one in what.judged or ()
+    }
+
+
+def _bars(one: Alignment) -> bool:
+    return one.misaligned or one.verdict in BARRING

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.doors.curves import Asked, Curves, asked, curves_of
-from scalefit.doors.flags import Flag, flags
+from scalefit.doors.curves import Asked, Curves, Flag, asked, curves_of, flags
 from scalefit.errors import DomainError, TableError
 from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for

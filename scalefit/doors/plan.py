@@ -10,8 +10,7 @@ import numpy as np
 
 from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import DRAWS
-from scalefit.doors.curves import Asked, asked
-from scalefit.doors.flags import Flag, flags
+from scalefit.doors.curves import Asked, Flag, asked, flags
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.forecasting.engines import Engine, check_target, engine_for
@@ -27,6 +26,7 @@ from scalefit.units import format_count
 Goal = Literal["best", "tokens"]
 Cost = Callable[[Mapping[str, Any], float], float] | float | None
 BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
+TIMES = (1, 4)  # seeds of each contender
 CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
 OUTCOMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a candidate's result is tried
 
@@ -51,7 +51,8 @@ def plan(
     """Say which run (whose curve, at which size) to do next.
 
     Every candidate's result is tried, and the goal is looked at anew with it. For a choice, candidates are a further
-    seed of one corpus at a measured size, and all contenders at a size 2, 4 or 10 times beyond; for tokens, a seed at
+    seed of one corpus at a measured size, and one or four of all contenders at the largest size or 2, 4 or 10 times
+    beyond; for tokens, a seed at
     the largest size or a size beyond, of one corpus.
 
     Parameters
@@ -142,29 +143,38 @@ def _one_setting(groups: Sequence[Mapping[str, Any]], over: str) -> None:
 def _steps_for_choice(
     contest: Contest, size: float, cost: Cost, budget: float, seed: int
 ) -> tuple[float, list[Step]]:
-    """Return P(right choice) at a size and what every affordable run would make of it.
+    """Return P(right choice) at a size and what every affordable candidate would make of it.
 
-    A further seed of one corpus at a measured size says how it differs from the others; a new size says so only where
-    the contenders are all run there. All candidates are tried on the same draws: differences between them are not
-    those of two simulations.
+    All candidates are tried on the same draws: differences between them are not those of two simulations.
     """
     part, sizes = contest.part, contest.sizes
     drawn = contest.sign * part.draws(np.array([*sizes, *BEYOND * sizes[-1], size]), DRAWS, seed)
-    rng = np.random.default_rng(seed)
-    shown = drawn + part.noise_sd * rng.standard_normal(drawn.shape)
+    noise = part.noise_sd * np.random.default_rng(seed).standard_normal(drawn.shape)
     final = drawn[..., -1]
     chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
     now, steps = float(chance.max()), []
-    for who, where, place in contest.runs(chance):
-        price = sum(_price(cost, contest.groups[i], where) for i in who)
+    for run in contest.candidates(chance):
+        who, place = run.who, run.place
+        price = run.times * sum(_price(cost, contest.groups[i], run.size) for i in who)
         if price > budget:
             continue
-        result = shown[who, :, place]
+        result = drawn[who, :, place] + noise[who, :, place] / np.sqrt(run.times)
         if who.size > 1:
-            result = result - result.mean(axis=0)  # a new size: its level is unknown
+            result = result - result.mean(axis=0)  # of a new size, the level is unknown
         gain, error = gain_of(result, final, seed)
-        steps.append(Step(contest.named(who), where, who.size == 1, price, now, now + gain, error))
+        group, measured = contest.named(who), place < sizes.size
+        steps.append(Step(group, run.size, measured, price, now, now + gain, error, run.times))
     return now, steps
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Some curves' runs at one size, so many times; ``place`` of the size among the drawn ones."""
+
+    who: Ints
+    size: float
+    place: int
+    times: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,19 +197,26 @@ class Contest:
         """All measured sizes, ascending."""
         return np.unique(np.concatenate([c.x for c in self.curves]))
 
-    def runs(self, chance: Floats) -> list[tuple[Ints, float, int]]:
-        """Return candidates: which curves, at which size, and that size's place among the drawn ones."""
+    def candidates(self, chance: Floats) -> list[Candidate]:
+        """Return what may be run next.
+
+        A further seed of one corpus at a measured size says how it differs from the others; a new size says so only
+        where the contenders are all run there. Near ones take many seeds, of which the first tells next to nothing:
+        so several at once are weighed too.
+        """
         sizes = self.sizes
         again = [
-            (np.array([i]), float(x), int(np.searchsorted(sizes, x)))
+            Candidate(np.array([i]), float(x), int(np.searchsorted(sizes, x)))
             for i, curve in enumerate(self.curves)
             for x in curve.x
         ]
         contenders = np.flatnonzero(chance >= CONTENDS)
         if contenders.size < 2:
             return again
-        new = [(contenders, t * sizes[-1], sizes.size + i) for i, t in enumerate(BEYOND)]
-        return [*again, *new]
+        largest = [(float(t * sizes[-1]), sizes.size - 1 + i) for i, t in enumerate((1.0, *BEYOND))]
+        return again + [
+            Candidate(contenders, x, place, times) for x, place in largest for times in TIMES
+        ]
 
     def named(self, who: Ints) -> dict[str, Any]:
         """Return the group of some curves together."""

@@ -22,8 +22,7 @@ from scalefit.corpora.ranking import (
     shared_by,
     standings,
 )
-from scalefit.doors.curves import Asked, asked
-from scalefit.doors.flags import Flag, flags
+from scalefit.doors.curves import Asked, Flag, asked, flags
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working

@@ -169,18 +169,18 @@ def allocate(
     if resamples < 2:
         raise DomainError(f"resamples is {resamples}; an interval takes 2 or more, better 200")
     models = _models(fit, price, resamples, seed)
-    found = models[0]
+    first = models[0]
     budgets = [] if budget is None else _budgets(budget)
     if target is not None:
-        check_target(target, found.metric, np.concatenate([m.measured for m in models]))
+        check_target(target, first.metric, np.concatenate([m.measured for m in models]))
         best = [_chosen(models, partial(cheapest_for, target=target), level)]
     else:
         best = [_chosen(models, partial(best_of, budget=b), level, b) for b in budgets]
     splits = tuple(split for split, _ in best)
-    names = [*found.surfaces.columns]
-    notes = [*found.notes, *_notes(models, splits), *_which(models, best)]
+    names = [*first.surfaces.columns]
+    notes = [*first.notes, *_notes(models, splits), *_which(models, best)]
     grown = _exponents(names, budgets, [pairs for _, (pairs, _) in best], level)
-    return Allocation(found.metric, found.law, splits, grown, level, tuple(notes))
+    return Allocation(first.metric, first.law, splits, grown, level, tuple(notes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,18 +326,18 @@ def _chosen(
     budget: float | None = None,
 ) -> Chosen:
     """Return the split of the best model size, and the pairs and model of every draw."""
-    found = _searched(models, search)
+    searched = _searched(models, search)
     if budget is None:
-        worth = np.stack([-o.costs for _, o in found])
+        worth = np.stack([-o.costs for _, o in searched])
     else:
-        worth = np.stack([m.surfaces.sign * o.values for m, o in found])
+        worth = np.stack([m.surfaces.sign * o.values for m, o in searched])
     which = worth.argmax(axis=0)
     rows = np.arange(which.size)
     pairs, values, costs = (
-        np.stack([getattr(o, name) for _, o in found])[which, rows]
+        np.stack([getattr(o, name) for _, o in searched])[which, rows]
         for name in ("pairs", "values", "costs")
     )
-    sizes = np.array([m.size for m, _ in found])[which]
+    sizes = np.array([m.size for m, _ in searched])[which]
     inputs = {c: ends_of(pairs[:, i], level) for i, c in enumerate(models[0].surfaces.columns)}
     if len(models) > 1:
         inputs = {"model_size": ends_of(sizes, level), **inputs}
@@ -350,16 +350,16 @@ def _searched(
     models: Sequence[_Model], search: Callable[[Surfaces], Optimum]
 ) -> list[tuple[_Model, Optimum]]:
     """Search every model size; those that cannot answer are left out, unless none can."""
-    found, why = [], None
+    searched, why = [], None
     for model in models:
         try:
-            found.append((model, search(model.surfaces)))
+            searched.append((model, search(model.surfaces)))
         except DomainError as error:
             why = error
-    if not found:
+    if not searched:
         assert why is not None
         raise why
-    return found
+    return searched
 
 
 def ends_of(values: Floats, level: float) -> Ends:

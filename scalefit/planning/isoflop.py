@@ -73,9 +73,9 @@ def isoflop_of(
         No budget has runs of enough model sizes with a minimum among them.
     """
     which, parts = budgets_of(runs.compute), []
-    found, left = minima_of(runs, which, resamples, seed)
+    minima, left = minima_of(runs, which, resamples, seed)
     for budget, size, loss, product in zip(
-        found.budgets, found.size, found.loss, found.product, strict=True
+        minima.budgets, minima.size, minima.loss, minima.product, strict=True
     ):
         n = np.exp(size)
         inputs = {
@@ -83,8 +83,8 @@ def isoflop_of(
             names[1]: ends_of(np.exp(product - size), level),
         }
         parts.append(Split(float(budget), inputs, ends_of(loss, level)))
-    grown = _growth(found, names, level)
-    said = [*left, *_biased(runs, which, found, surface, names[0]), *notes]
+    grown = _growth(minima, names, level)
+    said = [*left, *_biased(runs, which, minima, surface, names[0]), *notes]
     return Allocation(metric, PARABOLAS, tuple(parts), grown, level, tuple(said))
 
 
@@ -179,18 +179,18 @@ def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
     )
 
 
-def _growth(found: Minima, names: tuple[str, str], level: float) -> dict[str, Ends]:
-    if found.budgets.size < 2:
+def _growth(minima: Minima, names: tuple[str, str], level: float) -> dict[str, Ends]:
+    if minima.budgets.size < 2:
         return {name: (float("nan"),) * 3 for name in names}
-    slopes = found.slopes()
-    ln = np.log(found.budgets)
+    slopes = minima.slopes()
+    ln = np.log(minima.budgets)
     centred = ln - ln.mean()
-    both = float(centred @ found.product[:, 0] / (centred @ centred))  # 1 where compute is 6·N·D
+    both = float(centred @ minima.product[:, 0] / (centred @ centred))  # 1 where compute is 6·N·D
     return {names[0]: ends_of(slopes, level), names[1]: ends_of(both - slopes, level)}
 
 
 def bias_of(
-    runs: Runs, which: Floats, found: Minima, surface: Mapping[str, float]
+    runs: Runs, which: Floats, minima: Minima, surface: Mapping[str, float]
 ) -> tuple[Floats, float]:
     """Return what parabolas would say without noise over the truth, if a Chinchilla surface were true.
 
@@ -201,7 +201,7 @@ def bias_of(
     e, a, b, alpha, beta = (surface[k] for k in ("E", "A", "B", "alpha", "beta"))
     smooth = e + a * runs.size**-alpha + b * runs.tokens**-beta
     said, _ = minima_of(Runs(runs.size, runs.tokens, smooth, runs.compute), which)
-    there = np.isin(said.budgets, found.budgets)
+    there = np.isin(said.budgets, minima.budgets)
     total = alpha + beta
     # Hoffmann et al., eq. 4, with N·D for C/6
     scale = np.log(alpha * a / (beta * b)) / total
@@ -214,13 +214,13 @@ def bias_of(
 
 
 def _biased(
-    runs: Runs, which: Floats, found: Minima, surface: Mapping[str, float] | None, name: str
+    runs: Runs, which: Floats, minima: Minima, surface: Mapping[str, float] | None, name: str
 ) -> list[str]:
     known = "a parabola is biased where runs are not centred on the minimum, and intervals do not hold that bias"
     if surface is None:
         return [f"{known}; no surface could be fitted to these runs to say how much"]
     try:
-        factors, tilt = bias_of(runs, which, found, surface)
+        factors, tilt = bias_of(runs, which, minima, surface)
     except DesignError:
         return [known]
     low, high = factors.min(), factors.max()

@@ -27,11 +27,12 @@ class Step:
     ----------
     group : whose curve it measures; several contenders at a new size stand as "fr and en".
     size : pretraining size.
-    repeats : whether this size has been measured: then it is another seed.
+    repeats : whether this size has been measured: then it is a further seed.
     cost : what it costs.
     now, after : the goal's state now and as expected after it: P(right choice), or how far the interval of a token
         count has closed.
     error : the simulation's own standard error of the gain.
+    times : runs of each.
     """
 
     group: Mapping[str, Any]
@@ -41,6 +42,7 @@ class Step:
     now: float
     after: float
     error: float = 0.0
+    times: int = 1
 
     @property
     def gain(self) -> float:
@@ -58,7 +60,10 @@ class Step:
         return self.gain > TOLD * self.error
 
     def __str__(self) -> str:
-        what = "another seed of" if self.repeats else "a run of"
+        many = self.times > 1
+        again = f"{self.times} more seeds of" if many else "another seed of"
+        new = f"{self.times} runs of" if many else "a run of"
+        what = again if self.repeats else new
         return f"{what} {group_name(self.group)} at {format_count(self.size)}"
 
 
@@ -127,6 +132,7 @@ class Plan(Result):
                 **s.group,
                 "pretrain_tokens": s.size,
                 "repeats": s.repeats,
+                "runs": s.times,
                 "cost": s.cost,
                 "now": s.now,
                 "after": s.after,
