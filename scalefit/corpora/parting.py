@@ -101,9 +101,11 @@ class Parting:
 
 def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     """Return how curves of one setting part; None where they share too few sizes to be told apart by them."""
+    if len(curves) < 2:
+        return None
     sizes, counts = np.unique(np.concatenate([c.x for c in curves]), return_counts=True)
     sizes = sizes[counts > 1]
-    if len(curves) < 2 or any(np.isin(c.x, sizes).sum() < TOUCHING for c in curves):
+    if any(np.isin(c.x, sizes).sum() < TOUCHING for c in curves):
         return None
     runs, means = np.zeros((2, len(curves), sizes.size))
     for i, c in enumerate(curves):

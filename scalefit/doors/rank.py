@@ -132,11 +132,14 @@ def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Ran
             f"groups are made by {', '.join(what.by) or 'nothing'}, not by {over!r}: nothing to rank; name another "
             "column with over=, or give the table one"
         )
+    failures = dict(what.curves.failures)
+    if not mixtures:
+        why = next(iter(failures.values()), "there are no rows with pretraining")
+        raise DesignError(f"no curve can be forecast, so nothing can be ranked: {why}")
     if question.target is not None:
         check_target(question.target, name, values_of(mixtures))
     _check_cost(question, mixtures)
     verdicts = flags(what)
-    failures = dict(what.curves.failures)
     rankings = []
     for group, each in _settings(mixtures, question):
         if len(each) < 2:

@@ -270,3 +270,12 @@ def test_a_misaligned_corpus_changes_nothing_between_the_others():
     assert second.standings[-1].barred
     before = {s.corpus: s.p_best for s in first.standings}
     assert before == {s.corpus: s.p_best for s in second.standings if not s.barred}
+
+
+def test_where_every_corpus_is_misaligned_none_is_recommended():
+    falls = {name: lambda x, d=d: 25 - d - 2.5 * np.log10(x / 1e6) for d, name in enumerate("ab")}
+    ranking = sf.rank(table(falls, seeds=3), at="2B").only
+    assert ranking.best is None
+    assert "no corpus can be recommended" in ranking.verdict
+    with pytest.raises(DesignError, match="two curves at least"):
+        sf.plan(table(falls, seeds=3), at="2B")

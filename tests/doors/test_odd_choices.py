@@ -1,0 +1,73 @@
+"""Whatever is asked of whatever table: an answer, or an error of ours that teaches; nothing else."""
+
+import warnings
+from contextlib import suppress
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import scalefit as sf
+from scalefit.errors import ScalefitError
+
+ODD = st.sampled_from([0.0, -1.0, float("nan"), float("inf"), 1.0, 1e3, 4e7, 1e30])
+SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def tables(draw):
+    """Corpora, sizes and seeds from none to several; none, or some, without pretraining; flat, tied or noisy."""
+    corpora = draw(st.lists(st.sampled_from(["fr", "en", "", "a b", "1"]), min_size=1, max_size=3))
+    sizes = draw(st.lists(st.sampled_from([1e6, 4e6, 16e6, 64e6, 64e6]), min_size=1, max_size=5))
+    finetune = draw(st.lists(st.sampled_from([1e3, 1e4, 1e5]), min_size=1, max_size=3))
+    base = draw(st.booleans())
+    rise, noise = draw(st.sampled_from([0.0, 2.0, -2.0])), draw(st.sampled_from([0.0, 0.3]))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    rows = [(c, p, f) for c in corpora for p in sizes for f in finetune]
+    rows += [("none", 0.0, f) for f in finetune if base]
+    return {
+        "corpus": [c for c, _, _ in rows],
+        "pretrain_tokens": [p for _, p, _ in rows],
+        "finetune_tokens": [f for _, _, f in rows],
+        "bleu": [
+            20 + rise * np.log10(max(p, 1e5) / 1e6) + np.log10(f) + noise * rng.standard_normal()
+            for _, p, f in rows
+        ],
+    }
+
+
+def answered(ask):
+    """Ask for an answer that can be read and written, or an error of ours."""
+    with warnings.catch_warnings(), suppress(ScalefitError):
+        warnings.simplefilter("error")
+        answer = ask()
+        assert str(answer)
+        assert answer.to_dict()
+
+
+@SOME
+@given(tables(), ODD, st.booleans())
+def test_value(data, level, zero_shot):
+    answered(lambda: sf.value(data, against="zero-shot" if zero_shot else "scratch", level=level))
+    answered(lambda: sf.value(data, baseline={"corpus": "fr"}))
+
+
+@SOME
+@given(tables(), ODD, ODD)
+def test_rank(data, number, cost):
+    answered(lambda: sf.rank(data, at=number))
+    answered(lambda: sf.rank(data, target=number, cost={"fr": cost, "en": 1.0}))
+
+
+@SOME
+@given(tables(), ODD, ODD, ODD)
+def test_plan(data, number, budget, cost):
+    answered(lambda: sf.plan(data, at=number, budget=budget, cost=cost, by=["corpus"]))
+
+
+@SOME
+@given(tables(), ODD, ODD)
+def test_allocate(data, number, price):
+    prices = {"pretrain_tokens": 1.0, "finetune_tokens": price}
+    answered(lambda: sf.allocate(sf.fit_joint(data, "bleu"), number, price=prices, resamples=5))
+    answered(lambda: sf.allocate(sf.fit_joint(data, "bleu"), target=number, resamples=5))
