@@ -450,6 +450,9 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(names), *cells])
 
 
+LONG = 40  # letters beyond which a cell of a page may break
+
+
 def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", limit: int = 60) -> str:
     """Return rows as an HTML table; what stands beyond `limit` rows is counted below it."""
     if not rows:
@@ -459,12 +462,18 @@ def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", limit: i
     body = "".join(_html_row(row, names) for row in rows[:limit])
     more = f"<p>… and {len(rows) - limit} more rows</p>" if len(rows) > limit else ""
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+    whole = f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    # A narrow notebook moves a table sideways; without this it breaks "3 × 2" into three lines instead.
+    return f'<table style="white-space: nowrap">{whole}</table>{more}'
 
 
 def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    cells = (f"<td>{html.escape(cell(row.get(n), n))}</td>" for n in names)
-    return f"<tr>{''.join(cells)}</tr>"
+    return f"<tr>{''.join(_html_cell(cell(row.get(n), n)) for n in names)}</tr>"
+
+
+def _html_cell(text: str) -> str:
+    long = ' style="white-space: normal; min-width: 18em"' if len(text) > LONG else ""
+    return f"<td{long}>{html.escape(text)}</td>"
 
 
 def html_notes(notes: Sequence[str]) -> str:

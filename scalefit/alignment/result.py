@@ -163,7 +163,7 @@ class Alignment(Result):
         }
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines())
+        said = "".join(f"<li>{html.escape(line.removeprefix('· '))}</li>" for line in self.lines())
         return f"{html_verdict(self.heading)}<ul>{said}</ul>{html_notes(self.notes)}"
 
 

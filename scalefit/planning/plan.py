@@ -118,7 +118,8 @@ class Plan(Result):
             return f"stop: the choice ({self.question}) is right with P {self.certainty:.2f}"
         step = self.next
         if step is None:
-            return f"no run within the budget of {self.budget:.3g} is expected to tell anything about {self.question}"
+            within = f" within the budget of {self.budget:.3g}" if np.isfinite(self.budget) else ""
+            return f"no run{within} is expected to tell anything about {self.question}"
         unit = "P(right choice)" if self.goal == "best" else "certainty about tokens"
         cost = format_count(step.cost)
         return (
