@@ -71,3 +71,12 @@ law = sf.fit(
     inputs={"X": "pretrain_tokens", "F": "finetune_tokens"},
 )
 sf.allocate(law, [1e6, 1e7], price={"X": 1.0, "F": 20.0}, resamples=50)
+
+# %% [markdown]
+# Quality asks the joint law of both sizes, here for the cheapest way to 12 BLEU where a finetuning token costs a hundred
+# times a pretraining token.
+
+# %%
+surface = sf.fit_joint(table, "bleu", where=both)
+dear = {"pretrain_tokens": 1.0, "finetune_tokens": 100.0}
+sf.allocate(surface, target=12, price=dear, resamples=50)
