@@ -180,9 +180,8 @@ TEXT = """# Are choices as good as they say?
 `python benchmarks/choices.py --tables {tables}`, seed {seed}.
 
 What it says: P(best) and the expected loss hold to within what so few tables show, over all kinds of table taken
-together; with 24 corpora P(best) is still cautious. 95 % intervals of crossings hold about what they promise where
-corpora are many; with three and four single runs hardly any is told. P(never) is cautious where corpora run side by
-side. On the lab a ranking from five sizes orders the sixth better than the fifth size itself does.
+together. Crossings are judged on many more tables in [crossings](crossings.md); here a handful of tables decides each
+line. On the lab a ranking from five sizes orders the sixth better than the fifth size itself does.
 
 ## The lab: its largest size held out
 

@@ -73,8 +73,8 @@ law = sf.fit(
 sf.allocate(law, [1e6, 1e7], price={"X": 1.0, "F": 20.0}, resamples=50)
 
 # %% [markdown]
-# Quality asks the joint law of both sizes, here for the cheapest way to 12 BLEU where a finetuning token costs a hundred
-# times a pretraining token.
+# Quality asks the joint law of both sizes, here for the cheapest way to 12 BLEU where a finetuning token costs a
+# hundred times a pretraining token.
 
 # %%
 surface = sf.fit_joint(table, "bleu", where=both)
