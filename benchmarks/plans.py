@@ -1,6 +1,7 @@
-"""Is the run that `plan` names next worth it? Writes docs/simulations/plans.md.
+"""Is the run that `plan` names next worth it? Writes docs/simulations/plans.md and plans_tokens.md.
 
     python benchmarks/plans.py --tables 60
+    python benchmarks/plans.py --goal tokens --tables 60
 
 Every simulated table is played to its end: `sf.plan` names a run, the truth answers, and so on until the choice is sure
 or the budget is spent; beside it stands the same budget spent on running everything at the largest size at once.
@@ -168,14 +169,100 @@ def line(name: str, each: list[Played]) -> str:
     )
 
 
+LATER = np.array([2.0, 4.0])  # sizes of the log-spaced plan, in multiples of the largest
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """The 80 % interval of a token count after a budget was spent: its width in ln tokens, whether it holds."""
+
+    width: float
+    held: bool
+
+
+def narrowed(rng: np.random.Generator) -> tuple[Narrowed, Narrowed, Narrowed]:
+    """Return the interval at the start, after following `plan`, and after log-spaced sizes for the same budget."""
+    seed = int(rng.integers(2**31))
+    design = Design(1, len(START), 1, 1.0, True)
+    world, other = (World.of(design, np.random.default_rng(seed)) for _ in range(2))
+    reached = START[-1] * 10 ** rng.uniform(0.5, 1.5)
+    target = float(quality(world.tops, world.rates, reached)[0, 0])
+    budget = sum(price({}, x) for x in LATER * START[-1])
+    before = interval(world, target, reached)
+    while world.paid + price({}, START[-1]) <= budget and len(world.rows) < len(START) + MOST:
+        plan = sf.plan(
+            world.table,
+            "bleu",
+            goal="tokens",
+            target=target,
+            budget=budget - world.paid,
+            cost=price,
+        )
+        if plan.next is None:
+            break
+        world.run(0, plan.next.size)
+    for size in LATER * START[-1]:
+        other.run(0, float(size))
+    return before, interval(world, target, reached), interval(other, target, reached)
+
+
+def interval(world: World, target: float, truth: float) -> Narrowed:
+    """Return how wide the interval of the target's tokens is, up to what is in sight, and whether it holds."""
+    tokens = sf.tokens_for(sf.fit(world.table, "bleu"), target, level=0.8)
+    sight = 1000 * max(float(row["pretrain_tokens"]) for row in world.rows)  # type: ignore[arg-type]
+    low, high = (min(v, sight) for v in (tokens.low, tokens.high))
+    return Narrowed(float(np.log(high / low)), tokens.low <= truth <= tokens.high)
+
+
+TOKENS = """# Does a plan narrow a token count?
+
+`python benchmarks/plans.py --goal tokens --tables {tables}`, seed {seed}.
+
+One corpus, run once at {sizes} sizes from 1M to 27M tokens; the target is reached 3 to 30 times beyond. The budget runs
+2 and 4 times the largest size once; `plan --goal tokens` spends it run by run. Width of the 80 % interval in ln tokens,
+up to what is in sight (mean, and in how many tables it is the narrower of the two), and how often it holds.
+
+| spent on | width | narrower | holds |
+|---|---|---|---|
+{rows}
+"""
+
+
+def of_tokens(tables: int, rng: np.random.Generator) -> str:
+    """Return the page about token counts."""
+    each = [narrowed(rng) for _ in range(tables)]
+    rows = []
+    planned, spaced = (np.array([e[i].width for e in each]) for i in (1, 2))
+    for i, name in enumerate(("nothing yet", "plan", "log-spaced sizes")):
+        less = {1: planned < spaced, 2: spaced < planned}.get(i)
+        narrower = "–" if less is None else f"{int(less.sum())} of {tables}"
+        width, held = (np.mean([getattr(e[i], what) for e in each]) for what in ("width", "held"))
+        rows.append(f"| {name} | {width:.2f} | {narrower} | {held:.2f} |")
+        print(rows[-1], flush=True)
+    return TOKENS.format(tables=tables, seed=SEED, sizes=len(START), rows="\n".join(rows))
+
+
 def main() -> None:
     """Write the page."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--tables", type=int, default=60, help="tables of each design")
     options.add_argument("--enough", type=float, default=0.95, help="certainty at which it stops")
-    options.add_argument("--out", default=str(OUT))
+    options.add_argument("--goal", choices=["best", "tokens"], default="best")
+    options.add_argument("--out", default="")
     given = options.parse_args()
-    rng, rows, whole = np.random.default_rng(SEED), [], []
+    rng = np.random.default_rng(SEED)
+    tokens = given.goal == "tokens"
+    text = of_tokens(given.tables, rng) if tokens else of_choices(given, rng)
+    out = given.out or str(OUT.with_stem("plans_tokens") if tokens else OUT)
+    if out == "-":
+        print(text)
+    else:
+        Path(out).write_text(text, encoding="utf-8")
+
+
+def of_choices(given: argparse.Namespace, rng: np.random.Generator) -> str:
+    """Return the page about choices."""
+    rows, whole = [], []
     for design in DESIGNS:
         each = [played(design, rng, given.enough) for _ in range(given.tables)]
         whole += each
@@ -185,7 +272,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     rows.append(line("all", whole))
     print(rows[-1], flush=True)
-    text = TEXT.format(
+    return TEXT.format(
         tables=given.tables,
         enough=given.enough,
         most=1 - given.enough,
@@ -193,10 +280,6 @@ def main() -> None:
         sizes=len(START),
         rows="\n".join(rows),
     )
-    if given.out == "-":
-        print(text)
-    else:
-        Path(given.out).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

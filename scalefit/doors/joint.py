@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.corpora.value import Cell
+from scalefit.corpora.worth import Cell
 from scalefit.doors.curves import asked
 from scalefit.doors.value import SIZES, cells_of
 from scalefit.errors import DesignError, DomainError

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.corpora.value import Cell, Values, over_start, value_of
+from scalefit.corpora.value import Values
+from scalefit.corpora.worth import Cell, over_start, value_of
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.interval import check_level
