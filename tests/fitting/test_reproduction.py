@@ -209,3 +209,18 @@ def test_one_break_foretells_four_digit_addition_of_caballero_2023_figure_4():
     assert np.sqrt(np.mean(missed[14:] ** 2)) == pytest.approx(0.0111, rel=0.02)
     plain = solve(LAWS["power"], (x[:14],), y[:14], objective=LOG)
     assert np.abs(np.log(plain.problem.law.value((x[14:],), plain.theta) / y[14:])).min() > 0.3
+
+
+def test_one_break_finds_the_parameters_that_caballero_2023_simulate_from():
+    """arXiv 2210.14891, figure 4 right: the released code draws sizes 1 to 4095 from these, without noise."""
+    truth = {
+        "E": 0.41388453071629455,
+        "B": 2.2772722897737556,
+        "c0": 0.055077348404973955,
+        "c1": 5.662903816010331,
+        "x_d": 612.5836172918001,
+        "f": 0.059193036393742314,
+    }
+    x = np.arange(1.0, 4096.0)
+    fit = solve(LAWS["broken"], (x,), LAWS["broken"](x, **truth))
+    assert fit.params == pytest.approx(truth, rel=1e-6)
