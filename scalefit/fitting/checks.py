@@ -16,8 +16,7 @@ from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Solution, refit
 from scalefit.laws.law import Law
 from scalefit.table import metric as metric_of
-
-Array = NDArray[np.float64]
+from scalefit.types import Floats
 
 
 def refuse(law: Law, points: Points) -> None:
@@ -264,7 +263,7 @@ def outlier_notes(solution: Solution, points: Points) -> list[str]:
     return [_shift_note(solution, theta, suspects, points)]
 
 
-def _concentrate(solution: Solution, suspects: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
+def _concentrate(solution: Solution, suspects: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
     """Refit without the suspects, and take as many again as lie farthest from that curve.
 
     An outlier that pulls the curve makes good points look bad; seen from the curve without it,
@@ -283,13 +282,13 @@ def _concentrate(solution: Solution, suspects: NDArray[np.intp]) -> tuple[Array,
     return theta, suspects
 
 
-def _far_out(r: Array) -> NDArray[np.intp]:
+def _far_out(r: Floats) -> NDArray[np.intp]:
     """Points more than 6 robust standard deviations out."""
     spread = 1.4826 * np.median(np.abs(r - np.median(r)))
     return np.flatnonzero(np.abs(r - np.median(r)) > 6 * spread)
 
 
-def _leave_one_out(solution: Solution, r: Array) -> NDArray[np.intp]:
+def _leave_one_out(solution: Solution, r: Floats) -> NDArray[np.intp]:
     """Return the one point whose removal shrinks the squares more than chance does (Bonferroni, 1 %)."""
     n, p = r.size, solution.theta.size
     without = 1 - np.eye(n)
@@ -311,7 +310,7 @@ def _relative(before: float, after: float) -> float:
     return abs(after - before) / max(abs(before), 1e-300)
 
 
-def _shift_note(solution: Solution, theta: Array, rows: NDArray[np.intp], points: Points) -> str:
+def _shift_note(solution: Solution, theta: Floats, rows: NDArray[np.intp], points: Points) -> str:
     law = solution.problem.law
     before, after = law.params(solution.theta), law.params(theta)
     moved = {k: _relative(float(before[k]), float(after[k])) for k in after}

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from scalefit.fitting.grid import Start
 from scalefit.fitting.problem import Problem
+from scalefit.types import Floats
 
-Array = NDArray[np.float64]
 Rows = list[list[float]]
-Expansion = tuple[Array, Array, Array]
+Expansion = tuple[Floats, Floats, Floats]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
 
@@ -44,7 +44,7 @@ class Spot(NamedTuple):
         return max(scaled) / sqrt(self.total + TINY)
 
 
-def descend(problem: Problem, start: Start, weights: Array | None) -> tuple[Spot, int]:
+def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spot, int]:
     """Return where ``start`` leads, its gradient 0 along bounds that hold it, and the steps taken."""
     here = _spot(problem, start.theta, weights)
     if here.total > start.cost:
@@ -68,7 +68,7 @@ def descend(problem: Problem, start: Start, weights: Array | None) -> tuple[Spot
             damping *= HARDER
 
 
-def _spot(problem: Problem, theta: list[float], weights: Array | None) -> Spot:
+def _spot(problem: Problem, theta: list[float], weights: Floats | None) -> Spot:
     """Evaluate at theta, brought back within the bounds."""
     theta = [min(max(t, low), high) for t, (low, high) in zip(theta, problem.limits, strict=True)]
     value, jac = problem.law.jacobian(problem.inputs, np.array(theta))
@@ -110,14 +110,14 @@ class Many(Protocol):
     """Starts that descend together: a row each, of one problem under many weights or of many problems."""
 
     @property
-    def bounds(self) -> tuple[Array, Array]:
+    def bounds(self) -> tuple[Floats, Floats]:
         """Lower and upper bounds of theta, (p,) or (B, p) each."""
 
     @property
-    def size(self) -> Array | float:
+    def size(self) -> Floats | float:
         """What each row's objective is small against."""
 
-    def expand(self, theta: Array) -> Expansion:
+    def expand(self, theta: Floats) -> Expansion:
         """Objective (B,), gradient (B, p) and approximate Hessian (B, p, p) at theta (B, p)."""
 
     def only(self, keep: NDArray[np.bool_]) -> Many:
@@ -129,10 +129,10 @@ class Reweighted:
     """One problem under many rows of weights (B, n)."""
 
     problem: Problem
-    weights: Array
+    weights: Floats
 
     @property
-    def bounds(self) -> tuple[Array, Array]:
+    def bounds(self) -> tuple[Floats, Floats]:
         """The problem's."""
         return self.problem.bounds
 
@@ -141,7 +141,7 @@ class Reweighted:
         """The problem's."""
         return self.problem.size
 
-    def expand(self, theta: Array) -> Expansion:
+    def expand(self, theta: Floats) -> Expansion:
         """Return objective, gradient and Hessian under each row of weights."""
         problem = self.problem
         return problem.expansion(*problem.law.jacobian(problem.inputs, theta), self.weights)
@@ -155,11 +155,11 @@ class Reweighted:
 class _State:
     """Rows still moving: where they are, objective and its first two derivatives there, damping."""
 
-    theta: Array
-    total: Array
-    gradient: Array
-    hessian: Array
-    damping: Array
+    theta: Floats
+    total: Floats
+    gradient: Floats
+    hessian: Floats
+    damping: Floats
 
     def only(self, keep: NDArray[np.bool_]) -> _State:
         rows = (self.theta, self.total, self.gradient, self.hessian, self.damping)
@@ -167,8 +167,8 @@ class _State:
 
 
 def polish(
-    many: Many, start: Array, *, tolerance: float = 1e-10
-) -> tuple[Array, NDArray[np.int64]]:
+    many: Many, start: Floats, *, tolerance: float = 1e-10
+) -> tuple[Floats, NDArray[np.int64]]:
     """Where every row of ``start`` (B, p) leads: (B, p), and the steps taken (B,)."""
     with np.errstate(all="ignore"):
         state = _evaluate(many, start)
@@ -193,7 +193,7 @@ def polish(
     return out, steps
 
 
-def slopes(many: Many, theta: Array) -> tuple[Array, Array]:
+def slopes(many: Many, theta: Floats) -> tuple[Floats, Floats]:
     """Objective (B,) and the largest free gradient (B,) at theta, as :attr:`Spot.slope` measures it."""
     with np.errstate(all="ignore"):
         state = _evaluate(many, theta)
@@ -203,20 +203,20 @@ def slopes(many: Many, theta: Array) -> tuple[Array, Array]:
         return state.total, scaled.max(-1) / np.sqrt(state.total + TINY)
 
 
-def _evaluate(many: Many, theta: Array) -> _State:
+def _evaluate(many: Many, theta: Floats) -> _State:
     """Expand at theta, brought back within the bounds."""
     lower, upper = many.bounds
     inside = np.minimum(np.maximum(theta, lower), upper)
     return _State(inside, *many.expand(inside), np.full(len(theta), DAMPING))
 
 
-def _held(state: _State, lower: Array, upper: Array) -> NDArray[np.bool_]:
+def _held(state: _State, lower: Floats, upper: Floats) -> NDArray[np.bool_]:
     """Which parameters sit at a bound and are pushed against it."""
     low, high = state.theta <= lower, state.theta >= upper
     return (low & (state.gradient > 0)) | (high & (state.gradient < 0))
 
 
-def _step(state: _State, lower: Array, upper: Array) -> tuple[Array, Array]:
+def _step(state: _State, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
     """Damped step (B, p), and the decrease it promises (B,)."""
     gradient, hessian = state.gradient, state.hessian.copy()
     held = _held(state, lower, upper)
@@ -230,7 +230,7 @@ def _step(state: _State, lower: Array, upper: Array) -> tuple[Array, Array]:
     diagonal += (
         TINY  # a held parameter's row is 0: its step shall be 0, not an error of a singular matrix
     )
-    step: Array = np.linalg.solve(hessian, -gradient[..., None])[..., 0].astype(float, copy=False)
+    step: Floats = np.linalg.solve(hessian, -gradient[..., None])[..., 0].astype(float, copy=False)
     return step, -0.5 * (step * gradient).sum(-1)
 
 

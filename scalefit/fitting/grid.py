@@ -8,12 +8,11 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
+from scalefit.types import Floats
 
-Array = NDArray[np.float64]
 REACH, NEWTON = 5, 12
 
 
@@ -21,7 +20,7 @@ REACH, NEWTON = 5, 12
 class Grid:
     """One ascending axis a shape; cells are in C order."""
 
-    axes: tuple[Array, ...]
+    axes: tuple[Floats, ...]
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -29,7 +28,7 @@ class Grid:
         return tuple(a.size for a in self.axes)
 
     @cached_property
-    def split(self) -> tuple[Array, ...]:
+    def split(self) -> tuple[Floats, ...]:
         """Each axis with room for the others and for the points, so that a column costs what it varies with."""
         m = len(self.axes)
         return tuple(a.reshape(-1, *[1] * (m - i)) for i, a in enumerate(self.axes))
@@ -40,7 +39,7 @@ class Grid:
         return math.prod(self.shape)
 
     @property
-    def cells(self) -> Array:
+    def cells(self) -> Floats:
         """Shapes of every cell: (m, G)."""
         out = np.empty((len(self.axes), *self.shape))
         for i, axis in enumerate(self.split):
@@ -48,7 +47,7 @@ class Grid:
         return out.reshape(len(self.axes), self.size)
 
 
-def shape_grid(law: Law, inputs: tuple[Array, ...], points: int | None = None) -> Grid:
+def shape_grid(law: Law, inputs: tuple[Floats, ...], points: int | None = None) -> Grid:
     """Grid of the law's shapes, thinned to about ``points`` an axis; the same object for the same ranges."""
     axes = ((*s.bounds(inputs, law.constants), s.spacing, s.points) for s in law.shapes)
     return _grid(tuple(axes), points)
@@ -68,7 +67,7 @@ class Start(NamedTuple):
     cost: float
 
 
-def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> Start:
+def between_cells(grid: Grid, coefficients: Floats, cost: Floats, cell: int) -> Start:
     """Coefficients, then shapes, at the minimum next to a cell: a polynomial through its neighbours on every axis.
 
     ``coefficients`` (k, G) and ``cost`` (G,) are those of the cells. Costs of a smooth law are so smooth that
@@ -91,7 +90,7 @@ def between_cells(grid: Grid, coefficients: Array, cost: Array, cell: int) -> St
     return Start([*best.tolist(), *shapes], [*here.tolist(), *there], float(cost[cell]))
 
 
-def _reach(line: Array, at: int) -> int:
+def _reach(line: Floats, at: int) -> int:
     """How many cells on each side can be used."""
     # The same on both sides: a polynomial through cells of one side only has its minimum anywhere.
     reach = min(REACH, at, line.size - 1 - at)
@@ -101,14 +100,14 @@ def _reach(line: Array, at: int) -> int:
 
 
 @lru_cache(maxsize=REACH + 1)
-def _polynomials(reach: int) -> tuple[Array, Array]:
+def _polynomials(reach: int) -> tuple[Floats, Floats]:
     """Turn values at −reach … reach into the slope's coefficients, highest power first, and powers into weights."""
     power = np.arange(2 * reach + 1.0)
     through = np.linalg.inv(np.vander(power - reach, increasing=True))
     return (through * power[:, None])[:0:-1].copy(), through
 
 
-def _vertex(values: Array, reach: int) -> Array:
+def _vertex(values: Floats, reach: int) -> Floats:
     """Weights of the cells at the minimum of the polynomial through them; the middle one if it has none nearby."""
     if not reach:
         return np.ones(1)

@@ -11,19 +11,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DomainError, LawError
 from scalefit.fitting.solve import solve
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient
+from scalefit.types import Floats
 
 if TYPE_CHECKING:
     import lmfit
 
     from scalefit.fitting.result import Fit
 
-Array = NDArray[np.float64]
 STARTS = 64
 
 
@@ -145,7 +144,9 @@ def law_of_function(function: Callable[..., Any], inputs: Sequence[str] | None =
     )
 
 
-def _multistart(model: lmfit.Model, defaults: Array, inputs: tuple[Array, ...], y: Array) -> Array:
+def _multistart(
+    model: lmfit.Model, defaults: Floats, inputs: tuple[Floats, ...], y: Floats
+) -> Floats:
     """Best ends of lmfit fits from log-uniform starts of both signs."""
     rng = np.random.default_rng(0)
     size = 10 ** rng.uniform(-3, 3, (STARTS, defaults.size)) * rng.choice(

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.table import Observations
+from scalefit.types import Floats
 
-Array = NDArray[np.float64]
 Design = Literal["unknown", "runs", "checkpoints"]
 
 
@@ -34,9 +34,9 @@ class Points:
     grain : what the values were rounded to, such as 0.1; 0 where they were not.
     """
 
-    inputs: tuple[Array, ...]
-    y: Array
-    stderr: Array | None
+    inputs: tuple[Floats, ...]
+    y: Floats
+    stderr: Floats | None
     run: NDArray[np.int64]
     block: NDArray[np.int64]
     counts: NDArray[np.int64]
@@ -99,7 +99,7 @@ def points_of(data: Observations) -> Points:
     )
 
 
-def grain_of(values: Array) -> float:
+def grain_of(values: Floats) -> float:
     """Return the power of ten that all values are multiples of, from 1 down to 0.001; 0 where there is none."""
     for grain in (1.0, 0.1, 0.01, 0.001):
         steps = values / grain

@@ -7,12 +7,11 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import FitError
 from scalefit.laws.law import Law
+from scalefit.types import Floats
 
-Array = NDArray[np.float64]
 Function = Literal["squared", "huber", "soft_l1"]
 Residual = Literal["linear", "log"]
 
@@ -61,7 +60,7 @@ class Objective:
         function = self.function if self.delta is None else f"{self.function}({self.delta:g})"
         return f"residual:{self.residual}|objective:{function}"
 
-    def rho(self, r: Array) -> Array:
+    def rho(self, r: Floats) -> Floats:
         """Loss of each residual."""
         if self.function == "squared":
             return r * r
@@ -73,7 +72,7 @@ class Objective:
             return near * (a - 0.5 * near)
         return d * d * (np.sqrt(1 + (r / d) ** 2) - 1)
 
-    def slope(self, r: Array) -> Array:
+    def slope(self, r: Floats) -> Floats:
         """First derivative of :meth:`rho`."""
         if self.function == "squared":
             return 2 * r
@@ -85,7 +84,7 @@ class Objective:
             else r / np.sqrt(1 + (r / d) ** 2)
         )
 
-    def curvature(self, r: Array) -> Array:
+    def curvature(self, r: Floats) -> Floats:
         """Second derivative of :meth:`rho`, with a fiftieth of the secant beyond δ so that it stays positive."""
         if self.function == "squared":
             return np.full_like(r, 2.0)
@@ -96,7 +95,7 @@ class Objective:
             return np.where(a <= d, 1.0, 0.02 * d / np.maximum(a, d))
         return (1 + (r / d) ** 2) ** -1.5 + 1e-3
 
-    def bend(self, r: Array) -> Array:
+    def bend(self, r: Floats) -> Floats:
         """Exact second derivative of :meth:`rho`: what the variance of an M-estimator needs."""
         if self.function == "squared":
             return np.full_like(r, 2.0)
@@ -115,10 +114,10 @@ class Problem:
     """
 
     law: Law
-    inputs: tuple[Array, ...]
-    y: Array
+    inputs: tuple[Floats, ...]
+    y: Floats
     objective: Objective = field(default_factory=Objective)
-    scale: Array | None = None
+    scale: Floats | None = None
 
     def parts(self, points: int) -> list[tuple[Problem, slice]]:
         """Cut the problem into parts of at most ``points`` points, or of one; each with where it lies."""
@@ -132,7 +131,7 @@ class Problem:
         scale = None if self.scale is None else self.scale[here]
         return replace(self, inputs=inputs, y=self.y[here], scale=scale)
 
-    def residual(self, value: Array) -> Array:
+    def residual(self, value: Floats) -> Floats:
         """Scaled residuals of fitted values (..., n); +inf where a logarithm has no argument."""
         if self.objective.residual == "linear":
             r = self.y - value
@@ -141,24 +140,24 @@ class Problem:
                 r = self.log_y - np.log(np.maximum(value, 0.0))
         return r if self.scale is None else r / self.scale
 
-    def met(self, value: Array) -> bool:
+    def met(self, value: Floats) -> bool:
         """Whether the points lie on fitted values (n,): what is left is dust of the arithmetic, not scatter."""
         return bool(np.abs(self.y - value).max() <= 1e-9 * np.abs(self.y).max())
 
-    def linearised(self, value: Array, jacobian: Array) -> Array:
+    def linearised(self, value: Floats, jacobian: Floats) -> Floats:
         """Return the derivative (..., p, n) of the fitted side of the residual."""
         if self.objective.residual == "log":
             jacobian = jacobian / value[..., None, :]
         return jacobian if self.scale is None else jacobian / self.scale[..., None, :]
 
-    def total(self, value: Array, weights: Array | None) -> Array:
+    def total(self, value: Floats, weights: Floats | None) -> Floats:
         """Objective of fitted values (..., n): shape (...)."""
         loss = self.objective.rho(self.residual(value))
         return np.asarray(loss.sum(-1) if weights is None else (weights * loss).sum(-1))
 
     def expansion(
-        self, value: Array, jacobian: Array, weights: Array | None
-    ) -> tuple[Array, Array, Array]:
+        self, value: Floats, jacobian: Floats, weights: Floats | None
+    ) -> tuple[Floats, Floats, Floats]:
         """Objective (...), its gradient (..., p) and approximate Hessian (..., p, p) by theta."""
         r, jac, objective = self.residual(value), self.linearised(value, jacobian), self.objective
         if objective.function == "squared" and weights is None:
@@ -175,18 +174,18 @@ class Problem:
         return self.law.limits(self.inputs)
 
     @cached_property
-    def bounds(self) -> tuple[Array, Array]:
+    def bounds(self) -> tuple[Floats, Floats]:
         """Lower and upper bounds of theta, each (p,)."""
         low, high = np.array(self.limits, dtype=float).T
         return low, high
 
     @cached_property
-    def log_y(self) -> Array:
+    def log_y(self) -> Floats:
         """Logarithms of the values."""
         return np.log(self.y)
 
     @property
-    def target(self) -> Array:
+    def target(self) -> Floats:
         """Values on the law's link scale: what the basis columns add up to."""
         return self.log_y if self.law.link == "log" else self.y
 
@@ -196,7 +195,7 @@ class Problem:
         y = self.y / self.unit
         return float(y @ y)
 
-    def as_squares(self, theta: Array) -> tuple[Problem, Array]:
+    def as_squares(self, theta: Floats) -> tuple[Problem, Floats]:
         """Return the plain least-squares problem with the same optimum, and its weights (n,).
 
         Intervals then know one objective only. The pseudo-values ŷ = f + g·ψ(r) / mean ψ' have the gradient of the
@@ -221,13 +220,13 @@ class Problem:
         return replace(self, y=pseudo, objective=plain, scale=None), unit**-2.0
 
     @property
-    def unit(self) -> Array | float:
+    def unit(self) -> Floats | float:
         """What a residual is measured in: its scale, times the value where logarithms are compared."""
         scale = 1.0 if self.scale is None else self.scale
         return scale * self.y if self.objective.residual == "log" else scale
 
     @cached_property
-    def projection_weights(self) -> Array:
+    def projection_weights(self) -> Floats:
         """Weights (n,) that make least squares on the law's link scale imitate this objective near a good fit."""
         unit = self.unit / self.y if self.law.link == "log" else self.unit
         weights = np.empty_like(self.y)
@@ -235,7 +234,7 @@ class Problem:
         return weights
 
 
-def _along(a: Array, b: Array) -> Array:
+def _along(a: Floats, b: Floats) -> Floats:
     """Σ over points of a (..., n) or (..., p, n) times b (..., n)."""
     if b.ndim == 1:
         return np.asarray(a @ b)
@@ -246,10 +245,10 @@ def _along(a: Array, b: Array) -> Array:
 
 def make_problem(
     law: Law,
-    inputs: tuple[Array, ...],
-    y: Array,
+    inputs: tuple[Floats, ...],
+    y: Floats,
     objective: Objective,
-    scale: Array | None = None,
+    scale: Floats | None = None,
 ) -> Problem:
     """Check the vectors, set the law's constants, and return the problem.
 

@@ -16,13 +16,12 @@ from operator import and_
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.fitting.grid import Grid
 from scalefit.fitting.problem import Problem
 from scalefit.laws.law import combine
+from scalefit.types import Floats
 
-Array = NDArray[np.float64]
 Products = list[list[Any]]
 CELLS = 150_000
 
@@ -37,12 +36,12 @@ class Projected(NamedTuple):
     cost : (G,), the same, infinite at cells that were tried and left out.
     """
 
-    coefficients: Array
-    smooth: Array
-    cost: Array
+    coefficients: Floats
+    smooth: Floats
+    cost: Floats
 
 
-def project(problem: Problem, grid: Grid, weights: Array | None = None) -> Projected:
+def project(problem: Problem, grid: Grid, weights: Floats | None = None) -> Projected:
     """Solve the coefficients at every cell of the grid, under weights (n,) or every row of weights (R, n).
 
     Points are taken a part at a time, so that cost is linear in them and memory stays bounded.
@@ -67,7 +66,7 @@ def project(problem: Problem, grid: Grid, weights: Array | None = None) -> Proje
     return Projected(found.coefficients, smooth, cost)
 
 
-def _products(columns: tuple[Any, ...], w: Array, so_far: Products | None) -> Products:
+def _products(columns: tuple[Any, ...], w: Floats, so_far: Products | None) -> Products:
     """Upper half of the columns' products, summed under w, (n,) or (n, R), and added to those of earlier points."""
     out: Products = []
     for i, a in enumerate(columns):
@@ -113,7 +112,7 @@ def bounded_solve(
     return Projected(best, rss, feasible)
 
 
-def held(lower: Array, upper: Array) -> list[Array]:
+def held(lower: Floats, upper: Floats) -> list[Floats]:
     """Every way to hold coefficients at finite bounds, NaN where one is free; all free comes first."""
     sides = [
         [np.nan, *(b for b in pair if np.isfinite(b))] for pair in zip(lower, upper, strict=True)
@@ -121,7 +120,7 @@ def held(lower: Array, upper: Array) -> list[Array]:
     return [np.array(fixed) for fixed in product(*sides)]
 
 
-def _on_faces(products: Products, lower: Array, upper: Array) -> tuple[Array, Array]:
+def _on_faces(products: Products, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
     """Best feasible solution over all choices of coefficients at a bound: (k, S) and (S,)."""
     size = products[-1][0].size
     best, rss = np.full((lower.size, size), np.nan), np.full(size, np.inf)
@@ -135,7 +134,7 @@ def _on_faces(products: Products, lower: Array, upper: Array) -> tuple[Array, Ar
     return best, rss
 
 
-def _less(products: Products, at: Array) -> Products:
+def _less(products: Products, at: Floats) -> Products:
     """Products of the free columns and the target, less the columns held ``at`` (k,)."""
     free = [i for i, value in enumerate(at) if np.isnan(value)]
     fixed = [(i, value) for i, value in enumerate(at) if not np.isnan(value)]
@@ -150,7 +149,7 @@ def _less(products: Products, at: Array) -> Products:
     return [*out, [square + sum(c * d * pair(i, j) for i, c in fixed for j, d in fixed)]]
 
 
-def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Array, Array]:
+def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Floats, Floats]:
     """Solve the normal equations by elimination, each operation on the whole stack: (k, *stack) and (*stack).
 
     What is left of the target's square after all columns is the sum of squares.

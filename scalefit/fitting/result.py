@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
 from scalefit.fitting.card import Card
@@ -37,13 +36,12 @@ from scalefit.laws.law import Law
 from scalefit.result import Result, Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
+from scalefit.types import Floats
 from scalefit.units import short
 from scalefit.version import __version__
 
 if TYPE_CHECKING:
     import lmfit
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,7 +144,7 @@ class Fit(Result):
         return self.solution.objective
 
     @property
-    def residuals(self) -> Array:
+    def residuals(self) -> Floats:
         """Value minus curve at each point: (n,)."""
         return self.points.y - self.solution.fitted
 
@@ -234,14 +232,14 @@ class Fit(Result):
             for name, (low, high) in ends.items()
         }
 
-    def value(self, *inputs: Any) -> Array:
+    def value(self, *inputs: Any) -> Floats:
         """Curve at the inputs, in the law's order: broadcast arrays."""
         flat = [np.atleast_1d(np.asarray(x, dtype=float)) for x in np.broadcast_arrays(*inputs)]
         return self.law.value(tuple(flat), self.solution.theta)
 
     def band(
-        self, inputs: tuple[Array, ...], level: float = 0.95, kind: Kind = "mean"
-    ) -> tuple[Array, Array]:
+        self, inputs: tuple[Floats, ...], level: float = 0.95, kind: Kind = "mean"
+    ) -> tuple[Floats, Floats]:
         """Low and high of the mean curve, or of one new run, at the inputs (each (Q,))."""
         return self.uncertainty.curve(inputs, level, kind)
 
@@ -386,7 +384,7 @@ class Fit(Result):
             group=dict(self.group),
         )
 
-    def posterior(self, draws: int = 1000, seed: int = 0) -> dict[str, Array]:
+    def posterior(self, draws: int = 1000, seed: int = 0) -> dict[str, Floats]:
         """Return draws from the posterior under flat priors, one chain a parameter: (1, draws), as ArviZ reads them.
 
         Parameters

@@ -21,8 +21,8 @@ from scalefit.fitting.projection import project
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
+from scalefit.types import Floats
 
-Array = NDArray[np.float64]
 BASINS = 4
 FINE = 2
 BESIDE = 11
@@ -44,11 +44,11 @@ class Solution:
     """
 
     problem: Problem
-    theta: Array
+    theta: Floats
     objective: float
     gradient: float
     steps: int
-    rival: Array | None
+    rival: Floats | None
     gap: float
 
     @property
@@ -69,7 +69,7 @@ class Solution:
         return {k: float(v) for k, v in self.problem.law.params(self.theta).items()}
 
     @property
-    def fitted(self) -> Array:
+    def fitted(self) -> Floats:
         """Fitted values, shape (n,)."""
         return self.problem.law.value(self.problem.inputs, self.theta)
 
@@ -83,12 +83,12 @@ class Solution:
 
 def solve(
     law: Law,
-    inputs: tuple[Array, ...],
-    y: Array,
+    inputs: tuple[Floats, ...],
+    y: Floats,
     *,
     objective: Objective | None = None,
-    weights: Array | None = None,
-    scale: Array | None = None,
+    weights: Floats | None = None,
+    scale: Floats | None = None,
 ) -> Solution:
     """Fit ``law`` to ``y`` (n,) at ``inputs`` (each (n,)), weights (n,) multiplying the loss.
 
@@ -100,7 +100,7 @@ def solve(
     return solve_problem(make_problem(law, inputs, y, objective or SQUARED, scale), weights)
 
 
-def solve_problem(problem: Problem, weights: Array | None = None) -> Solution:
+def solve_problem(problem: Problem, weights: Floats | None = None) -> Solution:
     """Fit a checked problem.
 
     Raises
@@ -139,7 +139,7 @@ def best_of(problem: Problem, ends: Sequence[End]) -> Solution:
     )
 
 
-def starting_points(problem: Problem, weights: Array | None = None) -> list[Start]:
+def starting_points(problem: Problem, weights: Floats | None = None) -> list[Start]:
     """Return the minimum of each basin of the grid, at most :data:`BASINS`, best first.
 
     Raises
@@ -170,7 +170,7 @@ def starting_points(problem: Problem, weights: Array | None = None) -> list[Star
     return starts
 
 
-def _contained(problem: Problem, weights: Array | None) -> list[Start]:
+def _contained(problem: Problem, weights: Floats | None) -> list[Start]:
     """Return the optima of the laws that this one contains, in its coordinates.
 
     A grid over three shapes and more is coarse: a basin between its cells was lost, and a law came out worse than
@@ -194,7 +194,7 @@ def _contained(problem: Problem, weights: Array | None) -> list[Start]:
 
 
 def _beside(
-    problem: Problem, theta: list[float], free: tuple[str, ...], weights: Array | None
+    problem: Problem, theta: list[float], free: tuple[str, ...], weights: Floats | None
 ) -> list[Start]:
     """Return the best cells of a grid over some shapes, the others held where a contained law has them.
 
@@ -222,7 +222,7 @@ def _beside(
     return [start for start in starts if start.cost < inf]
 
 
-def _local_minima(cost: Array) -> NDArray[np.intp]:
+def _local_minima(cost: Floats) -> NDArray[np.intp]:
     """Flat indices of grid cells no worse than their axis neighbours; cell 0 where there are no axes."""
     low = cost < np.inf
     for axis in range(cost.ndim):
@@ -238,7 +238,7 @@ def _apart(end: End, best: End) -> bool:
     return end.total < inf and any(abs(t - b) > 1e-3 * (abs(b) + 1e-6) for t, b in pairs)
 
 
-def _condition(problem: Problem, theta: Array) -> float:
+def _condition(problem: Problem, theta: Floats) -> float:
     with np.errstate(all="ignore"):
         jac = problem.linearised(*problem.law.jacobian(problem.inputs, theta[None]))[0]
     norm = np.linalg.norm(jac, axis=1)
@@ -252,10 +252,10 @@ class Draws:
     """Refitted parameters: ``theta`` (R, p) in solver's coordinates, and quoted ones by name."""
 
     problem: Problem
-    theta: Array
+    theta: Floats
 
     @property
-    def params(self) -> dict[str, Array]:
+    def params(self) -> dict[str, Floats]:
         """Quoted parameters, each of shape (R,)."""
         return {k: np.asarray(v) for k, v in self.problem.law.params(self.theta).items()}
 
@@ -264,7 +264,7 @@ class Draws:
         return {k: float(np.std(v, ddof=1)) for k, v in self.params.items()}
 
 
-def multiplicities(clusters: NDArray[np.int64], resamples: int, seed: int) -> Array:
+def multiplicities(clusters: NDArray[np.int64], resamples: int, seed: int) -> Floats:
     """How often each point is drawn when whole clusters are drawn with replacement: (R, n)."""
     rng = np.random.default_rng(seed)
     groups = int(clusters.max()) + 1
@@ -274,7 +274,7 @@ def multiplicities(clusters: NDArray[np.int64], resamples: int, seed: int) -> Ar
     return counts[:, clusters].astype(float)
 
 
-def refit(solution: Solution, weights: Array) -> Draws:
+def refit(solution: Solution, weights: Floats) -> Draws:
     """Refit under every row of weights (R, n), from the optimum or a better grid point."""
     problem = solution.problem
     grid = _coarse_grid(problem)
@@ -296,7 +296,7 @@ def _coarse_grid(problem: Problem) -> Grid | None:
     return grid if grid.size * problem.y.size < CELLS else None
 
 
-def _refit_block(solution: Solution, grid: Grid | None, weights: Array) -> Array:
+def _refit_block(solution: Solution, grid: Grid | None, weights: Floats) -> Floats:
     problem = solution.problem
     start = np.tile(solution.theta, (len(weights), 1))
     if grid:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import FitError
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 CELLS_FOR_A_SLOPE = 4
 _STEPS = 60
 

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
-
-Floats = NDArray[np.float64]
+from scalefit.types import Floats
 
 
 @dataclass(frozen=True, repr=False)

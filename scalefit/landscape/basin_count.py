@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalefit.types import Floats, Ints
+
 from .spectral import adjusted_rand, bent, by_size, partition, scaled, silhouette, spectrum
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
 KEPT = 0.8
 CLOUDS = 8
 NOISES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
     """
 
     width: float
-    labels: Labels
+    labels: Ints
     lone: NDArray[np.bool_]
 
     @property
@@ -102,7 +102,7 @@ def _noise(square: Floats, clouds: list[Floats], rng: np.random.Generator) -> fl
 
 
 def resampled(
-    square: Floats, labels: Labels, tried: range, rng: np.random.Generator, resamples: int
+    square: Floats, labels: Ints, tried: range, rng: np.random.Generator, resamples: int
 ) -> tuple[dict[int, float], float]:
     """Return how often subsamples choose each number, and how well their basins agree."""
     votes, agreement = [], []
@@ -118,7 +118,7 @@ def resampled(
     return shares, float(np.mean(agreement))
 
 
-def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Labels:
+def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Ints:
     """Return the basins of largest silhouette width, without asking whether there is only one."""
     tried = range(2, min(most, len(square) // 2) + 1)
     if not len(tried):
@@ -132,7 +132,7 @@ def eigengap(values: Floats, most: int) -> int:
     return int(np.argmax(values[:-1] - values[1:])) + 1
 
 
-def contrast(vectors: Floats, labels: Labels) -> Floats:
+def contrast(vectors: Floats, labels: Ints) -> Floats:
     """Return the distance to the second basin's centre less that to the first's."""
     if labels.max() < 1:
         return np.full(len(labels), np.nan)

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
+from scalefit.types import Floats, Ints
 
 from .basin_count import Cut, contrast, cuts, eigengap, p_one_cloud, resampled, widest
 from .matrix import Distances
 from .spectral import partition, scaled, silhouette, spectrum
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
 LEAST = 6
 LEVEL = 0.05
 
@@ -60,7 +59,7 @@ class Clusters(Result):
     """
 
     names: tuple[str, ...]
-    labels: Labels
+    labels: Ints
     number: int
     lone: tuple[str, ...]
     silhouettes: Mapping[int, float]

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
+from scalefit.types import Floats
 
 from .checkpoint import Source
 from .family import Family, family
 from .mixing import Loss, Meter, mixer
 from .path import line, measure
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
 from scalefit.executors import Workers, working
+from scalefit.types import Floats
 
 from .entries import Tensors
 from .family import Family
@@ -19,7 +19,6 @@ from .mixing import Meter, Mixer, hold
 from .path import line, measure
 from .store import Store
 
-Floats = NDArray[np.float64]
 Pair = tuple[int, int]
 Path = tuple[float, Floats]
 AGREEMENT = 0.01

@@ -11,38 +11,37 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from scalefit.types import Floats, Ints
 
 
-def codes_of(groups: Sequence[Hashable]) -> Codes:
+def codes_of(groups: Sequence[Hashable]) -> Ints:
     """Give every group a number, by first appearance."""
     number: dict[Hashable, int] = {}
     return np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.int64)
 
 
-def others(codes: Codes) -> NDArray[np.bool_]:
+def others(codes: Ints) -> NDArray[np.bool_]:
     """Say which models may predict which: others of the same group."""
     same = codes[:, None] == codes
     np.fill_diagonal(same, False)
     return np.asarray(same)
 
 
-def nearest(square: Floats, codes: Codes, neighbours: int) -> Floats:
+def nearest(square: Floats, codes: Ints, neighbours: int) -> Floats:
     """Weigh the nearest models of the group equally; all that tie with the last one count."""
     apart = np.where(others(codes) & np.isfinite(square), square, np.inf)
     limit = np.sort(apart, axis=1)[:, neighbours - 1 : neighbours]
     return _shared((apart <= limit) & np.isfinite(apart))
 
 
-def same_basin(labels: Codes, codes: Codes) -> Floats:
+def same_basin(labels: Ints, codes: Ints) -> Floats:
     """Weigh the other models of the basin equally; of the whole group where a basin has but one."""
     allowed = others(codes)
     basin = allowed & (labels[:, None] == labels)
     return _shared(np.where(basin.any(axis=1, keepdims=True), basin, allowed))
 
 
-def group_mean(codes: Codes) -> Floats:
+def group_mean(codes: Ints) -> Floats:
     """Weigh all other models of the group equally: the prediction that knows nothing."""
     return _shared(others(codes))
 
@@ -51,7 +50,7 @@ def _shared(chosen: NDArray[np.bool_]) -> Floats:
     return np.asarray(chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1))
 
 
-def line(feature: Floats, codes: Codes) -> Floats:
+def line(feature: Floats, codes: Ints) -> Floats:
     """Weigh as a straight line of the score on a feature would, fitted on the others of the group.
 
     From the hat matrix H of all models, leaving one out is (H_ij / (1 - H_ii)) for j != i.
@@ -71,7 +70,7 @@ def line(feature: Floats, codes: Codes) -> Floats:
     return weights
 
 
-def centred(values: Floats, codes: Codes) -> Floats:
+def centred(values: Floats, codes: Ints) -> Floats:
     """Take the group's mean off the last axis: what is left is variation within groups."""
     member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
     means = values @ member.T / member.sum(axis=1)
@@ -79,14 +78,14 @@ def centred(values: Floats, codes: Codes) -> Floats:
     return result
 
 
-def correlation(first: Floats, second: Floats, codes: Codes) -> Floats:
+def correlation(first: Floats, second: Floats, codes: Ints) -> Floats:
     """Return the correlation within groups along the last axis; 0 where nothing varies."""
     a, b = centred(first, codes), centred(second, codes)
     power = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
     return np.asarray(np.where(power > 1e-12, (a * b).sum(axis=-1) / np.maximum(power, 1e-12), 0.0))
 
 
-def shuffles(codes: Codes, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def shuffles(codes: Ints, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return permutations of the models that stay within groups, (count, n)."""
     orders = np.tile(np.arange(len(codes)), (count, 1))
     for code in np.unique(codes):

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
 from scalefit.executors import Workers
 from scalefit.result import Result, Row
+from scalefit.types import Floats
 
 from .barriers import MEASURES
 from .budget import Budget, group_labels, pairs_within
@@ -23,7 +24,6 @@ from .mixing import Loss, Meter
 from .path import index_of, positions
 from .store import Store
 
-Floats = NDArray[np.float64]
 Pair = tuple[int, int]
 KINDS = (*MEASURES, "euclidean")
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.types import Floats
 
 from .entries import Tensors
 from .family import Family
 
-Floats = NDArray[np.float64]
 Loss = Callable[[Tensors], Any]
 F = TypeVar("F", bound=Callable[..., Any])
 STACK_BYTES = 1 << 28

@@ -6,9 +6,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.result import Result, Row, fields_of
+from scalefit.types import Floats
 
 from .basins import square_of
 from .budget import group_labels
@@ -26,8 +27,6 @@ from .rivals import (
 )
 from .trial import FEWEST_GROUPS, Trial
 from .verdict import Predictor, verdict
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

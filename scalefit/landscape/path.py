@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
+from scalefit.types import Floats
 
 from .barriers import Barrier, barrier
 from .checkpoint import Source
 from .family import Family, family
 from .mixing import Loss, Meter, Mixer, check_finite, mixer
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
+from scalefit.types import Floats
 
 from .checkpoint import Source
 from .family import family
 from .mixing import Loss, Meter, mixer
 from .path import index_of
 
-Floats = NDArray[np.float64]
 FLAT = 1e-9
 
 

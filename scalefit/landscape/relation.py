@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .loo import Codes, centred, codes_of, correlation, share_as_large
+from scalefit.types import Floats, Ints
 
-Floats = NDArray[np.float64]
-Orders = NDArray[np.int64]
+from .loo import centred, codes_of, correlation, share_as_large
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Relation:
         return f"{self.value:.2f} (p = {self.p:.3g})"
 
 
-def mantel(square: Floats, scores: Floats, codes: Codes, orders: Orders) -> Relation:
+def mantel(square: Floats, scores: Floats, codes: Ints, orders: Ints) -> Relation:
     """Correlate distances with differences of scores over the pairs of a group (Mantel 1967).
 
     The p-value is one-sided: far models should differ more. Models are permuted, not pairs.
@@ -41,7 +39,7 @@ def mantel(square: Floats, scores: Floats, codes: Codes, orders: Orders) -> Rela
     return Relation(r, share_as_large(r, np.array(null)))
 
 
-def eta_squared(labels: Codes, scores: Floats, codes: Codes, orders: Orders) -> Relation:
+def eta_squared(labels: Ints, scores: Floats, codes: Ints, orders: Ints) -> Relation:
     """Return the share of variance within groups that lies between basins.
 
     More basins explain more of anything; the permutation p-value knows that.

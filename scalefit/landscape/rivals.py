@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
+from scalefit.types import Floats, Ints
 
 from .basin_count import quick_labels
-from .loo import Codes, line, nearest, others
+from .loo import line, nearest, others
 from .matrix import Distances
-
-Floats = NDArray[np.float64]
 
 
 def scores_of(given: ArrayLike | Mapping[str, float], names: Sequence[str], what: str) -> Floats:
@@ -34,7 +33,7 @@ def scores_of(given: ArrayLike | Mapping[str, float], names: Sequence[str], what
     return scores
 
 
-def check_scores(scores: Floats, codes: Codes, labels: Sequence[Hashable], neighbours: int) -> None:
+def check_scores(scores: Floats, codes: Ints, labels: Sequence[Hashable], neighbours: int) -> None:
     """Refuse groups that are too small, and scores that do not vary."""
     least, sizes = neighbours + 2, np.bincount(codes)
     if sizes.min() < least:
@@ -67,7 +66,7 @@ def in_domain_baseline(
     )
 
 
-def rivals_of(name: str, values: Floats, codes: Codes, neighbours: int) -> list[tuple[str, Floats]]:
+def rivals_of(name: str, values: Floats, codes: Ints, neighbours: int) -> list[tuple[str, Floats]]:
     """Return a baseline's predictors: nearest by distance; for a feature also a straight line."""
     label = f"{name}, {neighbours} nearest"
     if values.ndim == 2:
@@ -76,7 +75,7 @@ def rivals_of(name: str, values: Floats, codes: Codes, neighbours: int) -> list[
     return [(label, nearest(apart, codes, neighbours)), (f"{name}, line", line(values, codes))]
 
 
-def basins_within(square: Floats, codes: Codes) -> Codes:
+def basins_within(square: Floats, codes: Ints) -> Ints:
     """Find basins within every group."""
     labels = np.zeros(len(codes), dtype=np.int64)
     for code in np.unique(codes):
@@ -86,7 +85,7 @@ def basins_within(square: Floats, codes: Codes) -> Codes:
 
 
 def nearness(
-    square: Floats, names: Sequence[str], reference: Sequence[int | str], codes: Codes
+    square: Floats, names: Sequence[str], reference: Sequence[int | str], codes: Ints
 ) -> Floats:
     """Predict by a line on the mean distance to known models (of the same group)."""
     unknown = [one for one in reference if isinstance(one, str) and one not in names]

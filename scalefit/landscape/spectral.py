@@ -7,10 +7,9 @@ is flat where barriers are small); normalised as by Ng, Jordan & Weiss (2001, NI
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
+from scalefit.types import Floats, Ints
+
 STARTS = 8
 ROUNDS = 50
 
@@ -31,7 +30,7 @@ def spectrum(distances: Floats) -> tuple[Floats, Floats]:
     return values[::-1], vectors[:, ::-1]
 
 
-def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Labels:
+def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Ints:
     """Cut the spectral embedding into k clusters; they are numbered by falling size."""
     if k == 1:
         return np.zeros(len(vectors), dtype=np.int64)
@@ -40,7 +39,7 @@ def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Labels:
     return by_size(kmeans(rows, k, rng))
 
 
-def kmeans(points: Floats, k: int, rng: np.random.Generator) -> Labels:
+def kmeans(points: Floats, k: int, rng: np.random.Generator) -> Ints:
     """Return the best of several k-means runs, started by k-means++ (Arthur & Vassilvitskii 2007)."""
     centres = np.stack([_seeds(points, k, rng) for _ in range(STARTS)])
     labels = _squared(points, centres).argmin(axis=2)
@@ -54,7 +53,7 @@ def kmeans(points: Floats, k: int, rng: np.random.Generator) -> Labels:
             break
         labels = new
     spread = _squared(points, centres).min(axis=2).sum(axis=1)
-    best: Labels = labels[int(spread.argmin())]
+    best: Ints = labels[int(spread.argmin())]
     return best
 
 
@@ -76,7 +75,7 @@ def _squared(points: Floats, centres: Floats) -> Floats:
     return np.asarray(np.maximum(own - 2 * cross, 0.0))
 
 
-def by_size(labels: Labels) -> Labels:
+def by_size(labels: Ints) -> Ints:
     """Give clusters numbers by falling size, ties by first appearance."""
     found, first, counts = np.unique(labels, return_index=True, return_counts=True)
     order = sorted(range(len(found)), key=lambda c: (-counts[c], first[c]))
@@ -84,7 +83,7 @@ def by_size(labels: Labels) -> Labels:
     return np.array([number[int(label)] for label in labels], dtype=np.int64)
 
 
-def silhouette(distances: Floats, labels: Labels) -> float:
+def silhouette(distances: Floats, labels: Ints) -> float:
     """Return the mean silhouette width on the distances (Rousseeuw 1987); singletons count 0."""
     count = int(labels.max()) + 1
     if count < 2:
@@ -103,7 +102,7 @@ def silhouette(distances: Floats, labels: Labels) -> float:
     return float(width.mean())
 
 
-def adjusted_rand(first: Labels, second: Labels) -> float:
+def adjusted_rand(first: Ints, second: Ints) -> float:
     """Return the adjusted Rand index of two partitions (Hubert & Arabie 1985)."""
     table = np.zeros((int(first.max()) + 1, int(second.max()) + 1))
     np.add.at(table, (first, second), 1)

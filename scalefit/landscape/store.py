@@ -12,11 +12,10 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 VERSION = 1
 SECONDS_BETWEEN_COMMITS = 1.0
 

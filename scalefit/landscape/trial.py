@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .loo import Codes, correlation, group_mean, share_as_large
+from scalefit.types import Floats, Ints
+
+from .loo import correlation, group_mean, share_as_large
 from .verdict import Predictor
 
-Floats = NDArray[np.float64]
 FEWEST_GROUPS = 5
 """Groups that can be swapped whole: of 2⁵ ways to swap, the best has p = 1/32."""
 
@@ -29,7 +30,7 @@ class Trial:
     """
 
     scores: Floats
-    codes: Codes
+    codes: Ints
     orders: NDArray[np.int64]
 
     def predictor(self, name: str, weights: Floats, *, baseline: bool) -> Predictor:
@@ -53,7 +54,7 @@ class Trial:
         return rival.against(p_swapped(gains, self.codes, len(self.orders)))
 
 
-def p_swapped(gains: Floats, codes: Codes, count: int) -> float:
+def p_swapped(gains: Floats, codes: Ints, count: int) -> float:
     """Return how often swapping two predictors at random favours the first as much.
 
     Parameters

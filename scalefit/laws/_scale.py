@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from scalefit.types import Floats
 
 
-def geometric_mean(x: Array) -> float:
+def geometric_mean(x: Floats) -> float:
     """Geometric mean of the positive finite entries, 1 where there are none."""
     total = np.log(x).sum() if x.size and x.min() > 0 else np.nan
     if not math.isfinite(total):
@@ -20,7 +19,7 @@ def geometric_mean(x: Array) -> float:
     return math.exp(total / x.size) if x.size else 1.0
 
 
-def round_reference(x: Array) -> float:
+def round_reference(x: Floats) -> float:
     """Geometric mean rounded to one significant digit: a reference that reads well."""
     return float(f"{geometric_mean(x):.0e}")
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scalefit.errors import LawError
-from scalefit.laws.parts import Array, Coefficient, Role, Shape, Span, Special
+from scalefit.laws.parts import Coefficient, Role, Shape, Span, Special
 from scalefit.result import Loaders
+from scalefit.types import Floats
 
 if TYPE_CHECKING:
     import lmfit
@@ -86,7 +87,7 @@ class Law:
     basis: Callable[..., Columns] | None = None
     slopes: Callable[..., tuple[Columns, ...]] | None = None
     function: Callable[..., Any] | None = None
-    starts: Callable[[tuple[Array, ...], Array], Array] | None = None
+    starts: Callable[[tuple[Floats, ...], Floats], Floats] | None = None
     link: Literal["identity", "log"] = "identity"
     constants: Mapping[str, float] = field(default_factory=dict)
     reference: str | None = None
@@ -142,7 +143,7 @@ class Law:
         )
         return self if kept == self.coefficients else replace(self, coefficients=kept)
 
-    def reach(self, theta: Array) -> Span:
+    def reach(self, theta: Floats) -> Span:
         """Lowest and highest first input at which the law has a value, ends excluded."""
         if self.domain is None:
             return 0.0, np.inf
@@ -154,7 +155,7 @@ class Law:
         """Names of the parameters as people quote them."""
         return self.reported or self.coordinates
 
-    def check_shares(self, inputs: tuple[Array, ...]) -> None:
+    def check_shares(self, inputs: tuple[Floats, ...]) -> None:
         """Raise where the shares that a mixing law takes are below 0 or do not sum to one.
 
         Raises
@@ -177,7 +178,7 @@ class Law:
             f"the source that is missing{percent}"
         )
 
-    def anchored(self, inputs: tuple[Array, ...]) -> Law:
+    def anchored(self, inputs: tuple[Floats, ...]) -> Law:
         """Return the law with every constant set, from the data where none was given."""
         return self if self.anchor is None else self._at({**self.anchor(*inputs), **self.constants})
 
@@ -187,22 +188,22 @@ class Law:
         moved.__dict__.update(self.__dict__, constants=constants)
         return moved
 
-    def limits(self, inputs: tuple[Array, ...]) -> list[Span]:
+    def limits(self, inputs: tuple[Floats, ...]) -> list[Span]:
         """Lower and upper bound of each coordinate of theta."""
         spans = [(c.lower, c.upper) for c in self.coefficients]
         return spans + [s.bounds(inputs, self.constants) for s in self.shapes]
 
-    def bounds(self, inputs: tuple[Array, ...]) -> tuple[Array, Array]:
+    def bounds(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Lower and upper bounds of theta, each of shape (p,)."""
         low, high = np.array(self.limits(inputs), dtype=float).T
         return low, high
 
-    def columns(self, inputs: tuple[Array, ...], shapes: tuple[Any, ...]) -> Columns:
+    def columns(self, inputs: tuple[Floats, ...], shapes: tuple[Any, ...]) -> Columns:
         """Basis columns, each broadcast against inputs and shapes."""
         assert self.basis is not None
         return self.basis(*inputs, *shapes, **self.constants)
 
-    def value(self, inputs: tuple[Array, ...], theta: Array) -> Array:
+    def value(self, inputs: tuple[Floats, ...], theta: Floats) -> Floats:
         """Value at ``inputs`` (each of shape (n,) or (..., n)) for ``theta`` of shape (..., p): shape (..., n)."""
         split = _split(theta)
         if self.function is not None:
@@ -210,16 +211,16 @@ class Law:
         k = len(self.coefficients)
         return self._at_points(combine(split[:k], self.columns(inputs, split[k:])), inputs, theta)
 
-    def _at_points(self, total: Any, inputs: tuple[Array, ...], theta: Array) -> Array:
+    def _at_points(self, total: Any, inputs: tuple[Floats, ...], theta: Floats) -> Floats:
         """Value at every point, also of a law whose columns do not depend on the inputs."""
         value, shape = self.unlinked(total), (*theta.shape[:-1], inputs[0].shape[-1])
         return value if value.shape == shape else np.broadcast_to(value, shape).copy()
 
-    def unlinked(self, total: Any) -> Array:
+    def unlinked(self, total: Any) -> Floats:
         """Value of the law from the sum of its columns."""
         return np.exp(total) if self.link == "log" else np.asarray(total, dtype=float)
 
-    def jacobian(self, inputs: tuple[Array, ...], theta: Array) -> tuple[Array, Array]:
+    def jacobian(self, inputs: tuple[Floats, ...], theta: Floats) -> tuple[Floats, Floats]:
         """Value (..., n) and its derivative by theta (..., p, n)."""
         if self.basis is None or self.slopes is None:
             return self.value(inputs, theta), _central_differences(self, inputs, theta)
@@ -236,14 +237,14 @@ class Law:
             out *= value[..., None, :]
         return value, out
 
-    def params(self, theta: Array) -> dict[str, Any]:
+    def params(self, theta: Floats) -> dict[str, Any]:
         """Parameters as people quote them, from theta of shape (..., p)."""
         split = tuple(theta[..., j] for j in range(theta.shape[-1]))
         if self.report is None:
             return dict(zip(self.coordinates, split, strict=True))
         return self.report(*split, **self.constants)
 
-    def theta(self, params: Mapping[str, Any]) -> Array:
+    def theta(self, params: Mapping[str, Any]) -> Floats:
         """Solver's coordinates from the parameters as people quote them."""
         missing = [name for name in self.parameters if name not in params]
         if missing:
@@ -278,7 +279,7 @@ class Law:
         return f"Law({self.name}: {self.formula})"
 
 
-def _split(theta: Array) -> tuple[Any, ...]:
+def _split(theta: Floats) -> tuple[Any, ...]:
     """One number a parameter, or one view (..., 1) with an axis for the points."""
     if theta.ndim == 1:
         return tuple(theta.tolist())
@@ -299,7 +300,7 @@ def combine(coefficients: Iterable[Any], columns: Columns) -> Any:
     return 0.0 if total is None else total
 
 
-def _central_differences(law: Law, inputs: tuple[Array, ...], theta: Array) -> Array:
+def _central_differences(law: Law, inputs: tuple[Floats, ...], theta: Floats) -> Floats:
     """Return the derivative of a law that brings none, by central differences."""
     rows = []
     for j in range(theta.shape[-1]):

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from scalefit.types import Floats
+
 Span = tuple[float, float]
 Role = Literal["", "floor", "ceiling", "scale", "exponent"]
 
@@ -61,12 +61,12 @@ class Shape:
     role: Role = ""
     at_ends: tuple[str, str] = ("", "")
 
-    def bounds(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Span:
+    def bounds(self, inputs: tuple[Floats, ...], constants: Mapping[str, float]) -> Span:
         """Lowest and highest value for these inputs."""
         low, high = self.span(*inputs, **constants) if callable(self.span) else self.span
         return float(low), float(high)
 
-    def grid(self, inputs: tuple[Array, ...], constants: Mapping[str, float]) -> Array:
+    def grid(self, inputs: tuple[Floats, ...], constants: Mapping[str, float]) -> Floats:
         """Candidate values, ascending, bounds included: read-only."""
         low, high = self.bounds(inputs, constants)
         return ticks(low, high, self.spacing, self.points)
@@ -88,7 +88,7 @@ class Special:
 
 
 @lru_cache(maxsize=256)
-def ticks(low: float, high: float, spacing: str, points: int) -> Array:
+def ticks(low: float, high: float, spacing: str, points: int) -> Floats:
     """Values from low to high, read-only."""
     if spacing == "linear":
         out = np.linspace(low, high, points)

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
 from scalefit.ingest import table_of
 from scalefit.result import Results, Row
 from scalefit.seeds.design import cells
-from scalefit.types import Renames
+from scalefit.types import Floats, Renames
 
-Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], float]
 
 

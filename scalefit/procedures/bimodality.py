@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
 from scalefit.result import Result, Row
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 RUNS_FOR_MIXTURE = 50
 _STEPS = 300
 

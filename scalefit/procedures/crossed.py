@@ -14,13 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
+from scalefit.types import Floats
 
 from .estimate import Estimate, satterthwaite
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

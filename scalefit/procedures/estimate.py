@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from scalefit.types import Floats
 
 
 @dataclass(frozen=True, eq=False)

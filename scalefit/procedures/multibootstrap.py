@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from scalefit.types import Floats
+
 Score = Callable[[Floats], Floats]
 
 FALSE_POSITIVES = {

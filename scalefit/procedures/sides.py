@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
 from scalefit.seeds.design import Cell, cells, telling
 from scalefit.table.apart import harmless
 from scalefit.table.columns import KNOWN
 from scalefit.table.core import Table
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 PRETRAINING = {
     "corpus", "model", "parameters", "pretrain_tokens", "tokenizer", "unique_tokens",
     "pretrain_run",

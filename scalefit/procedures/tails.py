@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
+from scalefit.types import Floats
 
 from .estimate import one_sample
 
-Floats = NDArray[np.float64]
 FAILED_MADS = 5.0
 RUNS_FOR_MAD = 6
 RUNS_FOR_DECILE = 10

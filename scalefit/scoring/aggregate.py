@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from scalefit.types import Floats
+
 _NO_LOG = -9999999999.0  # sacreBLEU's logarithm of zero
 _SMOOTH = {"none": 0.0, "floor": 0.1, "add-k": 1.0, "exp": 0.0}
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import ScoringError
+from scalefit.types import Floats
 
-from .aggregate import Floats, corpus_scores
+from .aggregate import corpus_scores
 from .statistics import SegmentStatistics
 
 SEED = 12345

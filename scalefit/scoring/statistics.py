@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from scalefit.errors import FormatError, ScoringError
 from scalefit.files import writing
+from scalefit.types import Floats
 
-from .aggregate import Floats, corpus_scores
+from .aggregate import corpus_scores
 
 _FORMAT = 1
 

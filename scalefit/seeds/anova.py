@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 PRETRAIN, FINETUNE, REST = "pretraining seed", "finetuning seed", "rest"
 
 

@@ -14,8 +14,8 @@ from scalefit.table import Runs, Table, runs_of
 from scalefit.table.apart import splitting
 from scalefit.table.columns import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import CAUTIOUS
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
 

@@ -7,17 +7,16 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
 from scalefit.table.core import Table
+from scalefit.types import Floats
 
 from . import intervals
 from .anova import REST, MeanSquares, factorial
 from .design import conditions, telling
 from .result import Component, FTest, VariancePart
 
-Floats = NDArray[np.float64]
 EXAMPLE = "test example"
 
 

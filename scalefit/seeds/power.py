@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from scalefit.distributions import chi2_quantile, t_quantile
+from scalefit.types import Floats
 
-Floats = NDArray[np.float64]
 _NODES = 24
 
 

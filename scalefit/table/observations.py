@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import TableError
+from scalefit.types import Floats
 
 from .core import Table
 from .metrics import canonical
 from .runs import runs_of
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
