@@ -24,10 +24,9 @@ from scalefit.alignment.evidence.gather import laws_each
 from scalefit.alignment.evidence.heldout import held_out
 from scalefit.alignment.evidence.misfit import misfits
 from scalefit.alignment.falls import confirmed, falls, passes
-from scalefit.alignment.noise import estimate
+from scalefit.alignment.monitor import nominal_level, spent
+from scalefit.alignment.noise import estimate, pair_p_values, residual_sd
 from scalefit.alignment.sample_size import seeds_needed
-from scalefit.alignment.sequential import nominal_level, spent
-from scalefit.alignment.single_run import pair_p_values, residual_sd
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
 SIZES = np.geomspace(1e6, 1e9, 6)

@@ -9,9 +9,8 @@ import argparse
 import numpy as np
 
 from scalefit import landscape
-from scalefit.landscape.loo import nearest, share_as_large
 from scalefit.landscape.robustness import Side, apartness
-from scalefit.landscape.trial import p_swapped
+from scalefit.landscape.trial import nearest, p_swapped, share_as_large
 
 SEED = 20261126
 DESIGNS = ((1, 12), (1, 24), (4, 24), (10, 8))

@@ -9,26 +9,82 @@ from typing import Any
 
 import numpy as np
 
+from scalefit.alignment.causes import Siblings, causes_of, span
+from scalefit.alignment.curve import (
+    QUALITY,
+    Curve,
+    asked,
+    curve_of,
+    failed_rows,
+    pretrained,
+    quality_metrics,
+)
+from scalefit.alignment.evidence.conflict import conflict
+from scalefit.alignment.evidence.fall import fall_test
+from scalefit.alignment.evidence.gather import Evidence, Terms, gather, laws_each
+from scalefit.alignment.evidence.piece import tokens
+from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
+from scalefit.alignment.quality_laws import CurveLaws
+from scalefit.alignment.result import Alignment, AlignmentTable
+from scalefit.alignment.sample_size import SampleSize, seeds_needed
+from scalefit.alignment.verdicts import SCOPES, Decision, Verdict, decide, reason
 from scalefit.errors import DesignError
 from scalefit.executors import Each, Workers, packs, working
 from scalefit.ingest import table_of
 from scalefit.table import Table, grouping
-from scalefit.table.metrics import canonical
+from scalefit.table.metrics import canonical, metric
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Renames
 
-from .causes import Siblings, causes_of, span
-from .caveats import disagreements, mixed_schedules
-from .curve import Curve, curve_of, failed_rows
-from .evidence.gather import Evidence, Terms, gather, laws_each
-from .margin import DEFAULT_MARGIN, Scale, scale_of
-from .quality import QUALITY, asked, pretrained, quality_metrics
-from .quality_laws import CurveLaws
-from .result import Alignment, AlignmentTable
-from .sample_size import SampleSize, seeds_needed
-from .verdicts import SCOPES, Decision, Verdict, decide, reason
+# What a verdict about one metric must not leave unsaid: metrics that disagree, unlike checkpoints.
 
-__all__ = ["align"]
+
+_QUALITY = ("bleu", "comet", "chrf")
+
+
+def disagreements(rows: Table, evidence: Evidence) -> str:
+    """Say which other quality metric surely rises where this one surely falls, or the reverse.
+
+    Both must hold between the same two sizes (an intersection-union test); the level is shared
+    out over metrics and directions.
+    """
+    name = evidence.quality.metric
+    others = [other for other in _QUALITY if other != name and other in rows.metrics]
+    return "".join(_disagreement(rows, evidence, other, 2 * len(others)) for other in others)
+
+
+def _disagreement(rows: Table, evidence: Evidence, other: str, asked: int) -> str:
+    curve = curve_of(rows, other, None)
+    if curve is None or len(curve.sizes) < 2 or not curve.testable:
+        return ""
+    scale = scale_of(other, curve.score, 0.5)
+    for turn, own in ((-scale.sign, evidence.fall), (scale.sign, evidence.rise)):
+        pair = conflict(own, fall_test(curve, turn, scale.reference, evidence.alpha))
+        if pair is not None and pair.p <= evidence.alpha / asked:
+            word = "rises" if own is evidence.fall else "falls"
+            return (
+                f" {metric(other).title} {word} by {pair.gain:.2g} from {tokens(pair.smaller)} to "
+                f"{tokens(pair.larger)} tokens meanwhile: the metrics disagree beyond noise."
+            )
+    return ""
+
+
+def mixed_schedules(rows: Table, evidence: Evidence) -> str:
+    """Say where sizes differ in learning-rate schedule: annealed beside unannealed checkpoints."""
+    if not rows.has("schedule"):
+        return ""
+    part = rows.where(metric=evidence.quality.metric).pretrained()
+    of_size: dict[float, set[str]] = {}
+    for size, schedule in zip(part.column("pretrain_tokens"), part.column("schedule"), strict=True):
+        of_size.setdefault(float(size), set()).add(str(schedule))
+    if len({frozenset(names) for names in of_size.values()}) < 2:
+        return ""
+    names = ", ".join(sorted(set().union(*of_size.values())))
+    return (
+        f" The sizes differ in learning-rate schedule ({names}): a checkpoint that was not annealed "
+        "looks worse than one that was, whatever its data."
+    )
+
 
 TOGETHER = 64  # groups that are judged together, whoever does it: the last bits depend on it
 

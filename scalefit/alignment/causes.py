@@ -14,8 +14,6 @@ from scalefit.units import format_count
 
 from .evidence.gather import Evidence
 
-__all__ = ["Cause", "Siblings", "causes_of", "span"]
-
 Status = Literal["likely", "unlikely", "unknown"]
 
 

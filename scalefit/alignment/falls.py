@@ -37,8 +37,6 @@ from scalefit.types import Floats, Mask
 from . import hayter
 from .noise import Noise
 
-__all__ = ["Falls", "confirmed", "falls", "lower", "p_values", "passes"]
-
 _FLAT, _SMALL = 0.05, 1e-5
 
 

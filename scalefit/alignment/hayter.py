@@ -33,8 +33,6 @@ from scipy.special import ndtr
 from scalefit.distributions import chi2_quantile, normal_density
 from scalefit.types import Floats, Ints
 
-__all__ = ["cdf", "critical", "critical_many", "equivalent", "power", "sf", "sf_many"]
-
 _POINTS, _REACH, _NODES, _TOP = 1201, 8.0, 96, 14.0
 
 

@@ -26,8 +26,6 @@ from scalefit.errors import DesignError
 from scalefit.table.metrics import canonical, metric
 from scalefit.types import Floats
 
-__all__ = ["DEFAULT_MARGIN", "Scale", "agreement", "difference_of", "scale_of"]
-
 DEFAULT_MARGIN = "human:0.7"
 """A fall that three people in ten would not see is no reason to reject a corpus."""
 

@@ -24,8 +24,6 @@ from scalefit.fitting.stack import Solved, solve_each
 from scalefit.laws import get_law
 from scalefit.types import Floats
 
-__all__ = ["CurveLaws", "LawFit", "Sought", "fit_laws", "laws_for", "shapes"]
-
 
 @dataclass(frozen=True, eq=False)
 class LawFit:

@@ -16,8 +16,6 @@ from .evidence.gather import Evidence
 from .sample_size import SampleSize
 from .verdicts import VERDICTS, Decision, Flag, Strength, Verdict
 
-__all__ = ["Alignment", "AlignmentTable"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Alignment(Result):

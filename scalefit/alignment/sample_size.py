@@ -19,8 +19,6 @@ from . import hayter
 from .falls import Falls, falls, passes
 from .noise import Design, estimate
 
-__all__ = ["Plan", "SampleSize", "rising", "seeds_needed"]
-
 _DRAWS, _SEED, _MOST = 1000, 11, 128
 
 

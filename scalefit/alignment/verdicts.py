@@ -25,9 +25,7 @@ from scalefit.types import Floats
 
 from .evidence.gather import Evidence
 from .evidence.piece import tokens
-from .single_run import tipping_point
-
-__all__ = ["SCOPES", "VERDICTS", "Decision", "Flag", "Strength", "Verdict", "decide", "reason"]
+from .noise import tipping_point
 
 Flag = Literal["misaligned", "suspected", ""]
 Strength = Literal["confirmed", "these checkpoints only", "provisional", "open"]

@@ -7,20 +7,17 @@ measures one curve, ``clusters`` finds basins, ``predict`` asks whether they for
 
 from __future__ import annotations
 
-from .barriers import Barrier, barrier
 from .basins import Clusters, clusters
-from .budget import Budget, budget
 from .checkpoint import Checkpoint, load
 from .curvature import Sharpness, sharpness
-from .hf import hf_loss
-from .matrix import Distances, distances
-from .mixing import batched
+from .family import batched
+from .matrix import Budget, Distances, budget, distances
 from .outcome import Prediction, predict
-from .path import Path, paths
+from .path import Barrier, Path, barrier, paths
 from .planes import Plane, plane
 from .robustness import Apartness, Robustness, robustness
-from .torch_loss import ModuleLoss
-from .verdict import Predictor
+from .torch_loss import ModuleLoss, hf_loss
+from .trial import Predictor
 
 __all__ = [
     "Apartness",

@@ -12,9 +12,20 @@ from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints
 
-from .basin_count import Cut, contrast, cuts, eigengap, p_one_cloud, resampled, widest
+from .basin_count import (
+    Cut,
+    contrast,
+    cuts,
+    eigengap,
+    p_one_cloud,
+    partition,
+    resampled,
+    scaled,
+    silhouette,
+    spectrum,
+    widest,
+)
 from .matrix import Distances
-from .spectral import partition, scaled, silhouette, spectrum
 
 LEAST = 6
 LEVEL = 0.05

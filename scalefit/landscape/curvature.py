@@ -13,8 +13,7 @@ from scalefit.result import Result, Row
 from scalefit.types import Floats
 
 from .checkpoint import Source
-from .family import Family, family
-from .mixing import Loss, Meter, mixer
+from .family import Family, Loss, Meter, family, mixer
 from .path import line, measure
 
 

@@ -12,10 +12,7 @@ from scalefit.result import Result, Row, fields_of
 from scalefit.types import Floats
 
 from .basins import square_of
-from .budget import group_labels
-from .loo import codes_of, nearest, same_basin, shuffles
-from .matrix import Distances
-from .relation import Relation, eta_squared, mantel
+from .matrix import Distances, group_labels
 from .rivals import (
     basins_within,
     brought_along,
@@ -25,8 +22,19 @@ from .rivals import (
     rivals_of,
     scores_of,
 )
-from .trial import FEWEST_GROUPS, Trial
-from .verdict import Predictor, verdict
+from .trial import (
+    FEWEST_GROUPS,
+    Predictor,
+    Relation,
+    Trial,
+    codes_of,
+    eta_squared,
+    mantel,
+    nearest,
+    same_basin,
+    shuffles,
+    verdict,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

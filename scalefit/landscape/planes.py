@@ -13,8 +13,7 @@ from scalefit.result import Result, Row
 from scalefit.types import Floats
 
 from .checkpoint import Source
-from .family import family
-from .mixing import Loss, Meter, mixer
+from .family import Loss, Meter, family, mixer
 from .path import index_of
 
 FLAT = 1e-9

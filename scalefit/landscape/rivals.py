@@ -11,8 +11,8 @@ from scalefit.errors import LandscapeError
 from scalefit.types import Floats, Ints
 
 from .basin_count import quick_labels
-from .loo import line, nearest, others
 from .matrix import Distances
+from .trial import line, nearest, others
 
 
 def scores_of(given: ArrayLike | Mapping[str, float], names: Sequence[str], what: str) -> Floats:

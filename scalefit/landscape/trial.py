@@ -2,15 +2,173 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.types import Floats, Ints
 
-from .loo import correlation, group_mean, share_as_large
-from .verdict import Predictor
+# One predictor's record, and the sentence that sums up a comparison of predictors.
+
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A way to predict scores, and how it did.
+
+    Parameters
+    ----------
+    name : str
+    r : float
+        Leave-one-out correlation of prediction and score, within groups.
+    skill : float
+        1 less squared error over that of the group's mean: 1 is perfect, 0 knows nothing.
+    p : float
+        Permutation p-value of `r`.
+    null : float
+        The `r` that shuffled scores exceed in 5 % of permutations.
+    baseline : bool
+    p_beaten : float, optional
+        Of a baseline: how often swapping its predictions with the distance's at random, group by
+        group, makes the latter as much better as it is; below five groups model by model, doubled.
+    """
+
+    name: str
+    r: float
+    skill: float
+    p: float
+    null: float
+    baseline: bool
+    p_beaten: float | None = None
+
+    def against(self, p_beaten: float) -> Predictor:
+        """Return the same record with the p-value of being beaten."""
+        return replace(self, p_beaten=p_beaten)
+
+    def __str__(self) -> str:
+        beaten = "" if self.p_beaten is None else f", beaten with p = {self.p_beaten:.3g}"
+        kind = "baseline " if self.baseline else ""
+        return f"{kind}{self.name}: r = {self.r:.2f} (p = {self.p:.3g}), skill {self.skill:.2f}{beaten}"
+
+
+def verdict(main: Predictor, baselines: Sequence[Predictor]) -> str:
+    """Say in one line whether the landscape foretells the scores, and better than what."""
+    found = f"leave-one-out r = {main.r:.2f}, permutation p = {main.p:.3g}"
+    if main.p > LEVEL:
+        return f"nothing found: the landscape does not foretell these scores ({found})"
+    if main.skill <= 0:
+        return (
+            f"a trace, but no foresight: distances go with these scores ({found}), yet the mean of "
+            f"the others errs less (skill {main.skill:.2f})"
+        )
+    if not baselines:
+        return f"the landscape foretells these scores ({found}); no baseline was given"
+    best = max(baselines, key=lambda b: b.skill)
+    against = f"{best.name}: r = {best.r:.2f}, skill {best.skill:.2f} against {main.skill:.2f}"
+    if best.skill >= main.skill:
+        return f"the landscape foretells these scores ({found}), but no better than {against}"
+    p = max(b.p_beaten if b.p_beaten is not None else 1.0 for b in baselines)
+    how = "clearly better" if p <= LEVEL else "better, though not clearly (p = {p:.2g}),"
+    return (
+        f"the landscape foretells these scores ({found}), {how.format(p=p)} than every baseline "
+        f"(the best: {against})"
+    )
+
+
+# Leave-one-out prediction within groups: every predictor is a matrix of weights on the others.
+#
+# Row i of the matrix says how the scores of the other models make the prediction for model i; its
+# diagonal is zero. So a permutation of the scores costs one matrix product.
+
+
+def codes_of(groups: Sequence[Hashable]) -> Ints:
+    """Give every group a number, by first appearance."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.int64)
+
+
+def others(codes: Ints) -> NDArray[np.bool_]:
+    """Say which models may predict which: others of the same group."""
+    same = codes[:, None] == codes
+    np.fill_diagonal(same, False)
+    return np.asarray(same)
+
+
+def nearest(square: Floats, codes: Ints, neighbours: int) -> Floats:
+    """Weigh the nearest models of the group equally; all that tie with the last one count."""
+    apart = np.where(others(codes) & np.isfinite(square), square, np.inf)
+    limit = np.sort(apart, axis=1)[:, neighbours - 1 : neighbours]
+    return _shared((apart <= limit) & np.isfinite(apart))
+
+
+def same_basin(labels: Ints, codes: Ints) -> Floats:
+    """Weigh the other models of the basin equally; of the whole group where a basin has but one."""
+    allowed = others(codes)
+    basin = allowed & (labels[:, None] == labels)
+    return _shared(np.where(basin.any(axis=1, keepdims=True), basin, allowed))
+
+
+def group_mean(codes: Ints) -> Floats:
+    """Weigh all other models of the group equally: the prediction that knows nothing."""
+    return _shared(others(codes))
+
+
+def _shared(chosen: NDArray[np.bool_]) -> Floats:
+    return np.asarray(chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1))
+
+
+def line(feature: Floats, codes: Ints) -> Floats:
+    """Weigh as a straight line of the score on a feature would, fitted on the others of the group.
+
+    From the hat matrix H of all models, leaving one out is (H_ij / (1 - H_ii)) for j != i.
+    """
+    weights = np.zeros((len(codes),) * 2)
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        centred = feature[members] - feature[members].mean()
+        power = float(centred @ centred)
+        hat = np.full((len(members),) * 2, 1 / len(members))
+        if power > 0:
+            hat += np.outer(centred, centred) / power
+        own = np.minimum(hat.diagonal(), 1 - 1e-9)
+        part = hat / (1 - own)[:, None]
+        np.fill_diagonal(part, 0.0)
+        weights[np.ix_(members, members)] = part
+    return weights
+
+
+def centred(values: Floats, codes: Ints) -> Floats:
+    """Take the group's mean off the last axis: what is left is variation within groups."""
+    member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
+    means = values @ member.T / member.sum(axis=1)
+    result: Floats = values - means[..., codes]
+    return result
+
+
+def correlation(first: Floats, second: Floats, codes: Ints) -> Floats:
+    """Return the correlation within groups along the last axis; 0 where nothing varies."""
+    a, b = centred(first, codes), centred(second, codes)
+    power = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    return np.asarray(np.where(power > 1e-12, (a * b).sum(axis=-1) / np.maximum(power, 1e-12), 0.0))
+
+
+def shuffles(codes: Ints, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return permutations of the models that stay within groups, (count, n)."""
+    orders = np.tile(np.arange(len(codes)), (count, 1))
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        orders[:, members] = rng.permuted(np.tile(members, (count, 1)), axis=1)
+    return orders
+
+
+def share_as_large(found: float, null: Floats) -> float:
+    """Return the permutation p-value (1 + as large) / (1 + permutations)."""
+    return float((1 + (null >= found - 1e-12).sum()) / (1 + null.size))
+
 
 FEWEST_GROUPS = 5
 """Groups that can be swapped whole: of 2⁵ ways to swap, the best has p = 1/32."""
@@ -77,3 +235,50 @@ def p_swapped(gains: Floats, codes: Ints, count: int) -> float:
     signs = np.random.default_rng(units.size).choice([-1.0, 1.0], (count, units.size))
     p = share_as_large(float(units.sum()), signs @ units)
     return p if whole else min(1.0, 2 * p)
+
+
+# Association of distances or basins with scores, each with its permutation p-value.
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A number and its permutation p-value."""
+
+    value: float
+    p: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} (p = {self.p:.3g})"
+
+
+def mantel(square: Floats, scores: Floats, codes: Ints, orders: Ints) -> Relation:
+    """Correlate distances with differences of scores over the pairs of a group (Mantel 1967).
+
+    The p-value is one-sided: far models should differ more. Models are permuted, not pairs.
+    """
+    rows, columns = np.triu_indices(len(scores), 1)
+    same = codes[rows] == codes[columns]
+    rows, columns = rows[same], columns[same]
+    of_pair, apart = codes[rows], square[rows, columns]
+    r = float(correlation(apart, np.abs(scores[rows] - scores[columns]), of_pair))
+    null = [
+        float(correlation(apart, np.abs(mixed[rows] - mixed[columns]), of_pair))
+        for mixed in scores[orders]
+    ]
+    return Relation(r, share_as_large(r, np.array(null)))
+
+
+def eta_squared(labels: Ints, scores: Floats, codes: Ints, orders: Ints) -> Relation:
+    """Return the share of variance within groups that lies between basins.
+
+    More basins explain more of anything; the permutation p-value knows that.
+    """
+    cells = codes_of(list(zip(codes.tolist(), labels.tolist(), strict=True)))
+
+    def explained(values: Floats) -> Floats:
+        total = (centred(values, codes) ** 2).sum(axis=-1)
+        inside = (centred(values, cells) ** 2).sum(axis=-1)
+        return np.asarray(1 - inside / np.maximum(total, 1e-12))
+
+    found = float(explained(scores))
+    return Relation(found, share_as_large(found, explained(scores[orders])))

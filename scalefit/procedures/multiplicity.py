@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 
 from scalefit.types import Floats
 
-__all__ = ["adjust", "holm"]
-
 
 def holm(p: ArrayLike) -> Floats:
     """Holm's adjusted p values: the chance of any false alarm in the family stays below alpha.

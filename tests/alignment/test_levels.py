@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from scalefit.alignment.falls import confirmed, falls, passes
+from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import estimate
 from scalefit.alignment.sample_size import Plan, seeds_needed
-from scalefit.alignment.sequential import nominal_level, spent
 
 FLAT = np.zeros(6)
 PLATEAU = np.array([0.0, 3, 5, 6, 6, 6])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import barrier
-from scalefit.landscape.barriers import MEASURES
+from scalefit.landscape.path import MEASURES
 
 losses = st.lists(st.floats(0, 10), min_size=3, max_size=11)
 

@@ -5,8 +5,7 @@ import pytest
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import clusters, distances
-from scalefit.landscape.basin_count import cut
-from scalefit.landscape.spectral import adjusted_rand, bent, scaled, silhouette, spectrum
+from scalefit.landscape.basin_count import adjusted_rand, bent, cut, scaled, silhouette, spectrum
 
 from .samples import apart, double_well, wells
 

@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape.checkpoint import load
-from scalefit.landscape.store import Store
+from scalefit.landscape.evaluate import Store
 
 
 def safetensors(path, header, data=b"\0" * 24):

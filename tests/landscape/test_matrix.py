@@ -129,7 +129,7 @@ def test_ends_are_the_models_own_losses(rng):
 
 
 def test_a_killed_run_goes_on_where_it_was(rng, tmp_path, monkeypatch):
-    monkeypatch.setattr("scalefit.landscape.store.SECONDS_BETWEEN_COMMITS", 0.0)
+    monkeypatch.setattr("scalefit.landscape.evaluate.SECONDS_BETWEEN_COMMITS", 0.0)
     models, _ = wells(rng, 6)
     whole = distances(models, Counting(), points=5)
     with pytest.raises(KeyboardInterrupt):

@@ -7,9 +7,7 @@ import pytest
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import Predictor, distances, predict
-from scalefit.landscape.loo import correlation, group_mean, line, nearest
-from scalefit.landscape.trial import p_swapped
-from scalefit.landscape.verdict import verdict
+from scalefit.landscape.trial import correlation, group_mean, line, nearest, p_swapped, verdict
 
 from .samples import apart, double_well, wells
 

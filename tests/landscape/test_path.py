@@ -55,7 +55,7 @@ def test_batches_are_cut_to_fit_memory(rng, monkeypatch):
         sizes.append(len(weights["w"]))
         return weights["w"].sum(axis=1)
 
-    monkeypatch.setattr("scalefit.landscape.mixing.STACK_BYTES", 3 * 10 * 8)
+    monkeypatch.setattr("scalefit.landscape.family.STACK_BYTES", 3 * 10 * 8)
     paths([{"w": rng.standard_normal(10)} for _ in range(2)], loss, points=11)
     assert sizes == [3, 3, 3, 2]
 

@@ -20,8 +20,6 @@ from scalefit.types import Floats
 
 from .piece import Piece, tokens
 
-__all__ = ["Break", "find_break"]
-
 _DRAWS, _STEPS, _SEED = 499, 17, 5
 
 

@@ -8,15 +8,21 @@ from typing import Any, Literal
 import numpy as np
 from scipy import special
 
-from scalefit.alignment import falls, single_run
+from scalefit.alignment import falls
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
-from scalefit.alignment.noise import RunNoise, estimate
+from scalefit.alignment.noise import (
+    RunNoise,
+    degrees,
+    estimate,
+    pair_p_values,
+    pair_reach,
+    residual_sd,
+    smallest_fall,
+)
 from scalefit.types import Floats, Ints, Mask
 
 from .piece import Piece, plain, tokens
-
-__all__ = ["FallTest", "fall_test"]
 
 Source = Literal["replicates", "scatter", "given"]
 
@@ -182,19 +188,19 @@ def _of_single_runs(
     later = np.triu(np.ones((len(y), len(y)), dtype=bool), 1)
     size = np.where(later, y[:, None] - y[None], np.nan)
     given = seed_sd is not None
-    sd = np.nan if given else float(single_run.residual_sd(x, y))
+    sd = np.nan if given else float(residual_sd(x, y))
     known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, curve)
     known = float(np.fmax(known, sd)) if cautious else known
-    at_least = size - single_run.smallest_fall(x, sd, known, alpha)
+    at_least = size - smallest_fall(x, sd, known, alpha)
     scatter = "one run a size: scatter of the curve"
     return FallTest(
         sizes=curve.sizes,
         size=size,
-        p=single_run.pair_p_values(x, size, sd, known),
+        p=pair_p_values(x, size, sd, known),
         at_least=at_least,
-        reach=single_run.pair_reach(x, known if given else sd, alpha, known=given),
+        reach=pair_reach(x, known if given else sd, alpha, known=given),
         lower=float(np.nanmax(at_least)),
-        noise=RunNoise(known, np.inf) if given else RunNoise(sd, float(single_run.degrees(len(y)))),
+        noise=RunNoise(known, np.inf) if given else RunNoise(sd, float(degrees(len(y)))),
         alpha=alpha,
         source="given" if given else "scatter",
         method="one run a size: seed noise as given" if given else scatter,

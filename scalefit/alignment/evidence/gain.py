@@ -14,8 +14,6 @@ from scalefit.types import Floats
 
 from .piece import Piece
 
-__all__ = ["Gain", "gain_over_baseline"]
-
 
 @dataclass(frozen=True, eq=False)
 class Gain(Piece):

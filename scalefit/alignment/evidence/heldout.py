@@ -22,8 +22,6 @@ from scalefit.types import Floats, Mask
 
 from .piece import Piece
 
-__all__ = ["HeldOut", "held_out"]
-
 
 @dataclass(frozen=True, eq=False)
 class HeldOut(Piece):

@@ -21,8 +21,6 @@ from scalefit.types import Floats
 
 from .piece import Piece
 
-__all__ = ["Misfit", "misfits"]
-
 
 @dataclass(frozen=True, eq=False)
 class Misfit(Piece):

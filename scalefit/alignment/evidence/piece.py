@@ -12,8 +12,6 @@ from scalefit.alignment.margin import Scale
 from scalefit.types import Floats
 from scalefit.units import format_count
 
-__all__ = ["Piece", "Tested", "tokens"]
-
 
 class Piece(ABC):
     """A frozen value that says in one line what it found, and gives its numbers for JSON."""

@@ -17,8 +17,6 @@ from scalefit.types import Floats, Mask
 
 from .piece import Piece, tokens
 
-__all__ = ["Relation", "relate"]
-
 
 @dataclass(frozen=True, eq=False)
 class Relation(Piece):

@@ -21,8 +21,6 @@ from scalefit.types import Floats
 
 from .piece import Piece
 
-__all__ = ["Trend", "trend_of"]
-
 
 @dataclass(frozen=True)
 class Trend(Piece):
