@@ -6,8 +6,8 @@ import math
 import re
 from typing import Any
 
+from .entropy import mean
 from .jsons import load, number
-from .means import mean
 from .reader import Extract, Reader, Row
 from .source import Source
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .entropy import BYTE, LN2
+from .entropy import BYTE, LN2, mean
 from .jsons import first_object, load, load_lines, number
-from .means import mean
 from .reader import Extract, Reader, Row
 from .source import Source
 

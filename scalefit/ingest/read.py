@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError, MissingColumnError
+from scalefit.ingest.checkpoints import Checkpoints, checked
+from scalefit.ingest.collect import Request, collect
+from scalefit.ingest.complete import Context, Manifest, Rescorer, ask_for_pretraining, manifest_of
+from scalefit.ingest.config import Config, as_names
+from scalefit.ingest.delimited import CSV
+from scalefit.ingest.find import beside
+from scalefit.ingest.jsons import number
+from scalefit.ingest.limits import TooMuchError
+from scalefit.ingest.names import Names
+from scalefit.ingest.reader import Extract, Row
+from scalefit.ingest.registry import required
+from scalefit.ingest.sheet import Sheet
+from scalefit.ingest.source import Source
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.metrics import known
 from scalefit.table.recognise import meaning
 
-from . import manifest as manifests
-from .checkpoints import Checkpoints, checked
-from .collect import Request, collect
-from .complete import Context, Rescorer, ask_for_pretraining
-from .config import Config, as_names
-from .delimited import CSV
-from .find import beside
-from .limits import TooMuchError
-from .names import Names
-from .nested import COLUMN, opened
-from .reader import Extract
-from .registry import required
-from .sheet import Sheet
-from .source import Source
+# Cells that hold a record of numbers, as DataDecide's ``metrics`` column: opened into columns.
+
+
+_LONGEST = 20_000
+COLUMN = "metrics"
+
+
+def opened(row: Row) -> Row:
+    """Return a row with the numbers of its ``metrics`` beside its other cells.
+
+    Examples
+    --------
+    >>> opened({"task": "boolq", "metrics": "{'acc_raw': 0.5, 'name': 'x'}"})
+    {'task': 'boolq', 'acc_raw': 0.5}
+    """
+    record = _record(row.get(COLUMN))
+    if record is None:
+        return row
+    numbers = {str(k): v for k, v in record.items() if number(v) is not None}
+    return {
+        **{k: v for k, v in row.items() if k != COLUMN},
+        **{k: v for k, v in numbers.items() if k not in row},
+    }
+
+
+def _record(cell: Any) -> dict[Any, Any] | None:
+    if isinstance(cell, str) and cell.lstrip().startswith("{") and len(cell) <= _LONGEST:
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                cell = parse(cell)
+                break
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return cell if isinstance(cell, dict) else None
+
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -176,11 +212,11 @@ def _tokens(given: float | None) -> float | None:
     return given
 
 
-def _manifest(source: Source | None) -> manifests.Manifest | None:
+def _manifest(source: Source | None) -> Manifest | None:
     if source is None:
         return None
     reader = CSV if source.suffix in (".csv", ".tsv", ".txt") else required(source)
-    return manifests.load(source, reader.extract(source).records())
+    return manifest_of(source, reader.extract(source).records())
 
 
 def _one_shape(sheet: Sheet) -> None:

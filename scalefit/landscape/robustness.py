@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.distributions import t_quantile, t_tail
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
+from scalefit.types import Floats, Ints, Mask
 
 from .basins import square_of
-from .budget import group_labels
-from .loo import Codes, codes_of
-from .matrix import Distances
+from .matrix import Distances, group_labels
 from .outcome import Prediction, predict
 from .rivals import scores_of
+from .trial import codes_of
 
-Floats = NDArray[np.float64]
 FEWEST_MODELS = 8
 FEWEST_GROUPS = 3
 
@@ -203,8 +202,8 @@ class Side:
     """The models of one procedure: their places, and what is left out together."""
 
     name: str
-    at: Codes
-    group: Codes
+    at: Ints
+    group: Ints
     by_group: bool
 
     @classmethod
@@ -222,7 +221,7 @@ class Side:
             )
         return cls(name, at, group, by_group)
 
-    def mean(self, square: Floats, kept: NDArray[np.bool_]) -> float:
+    def mean(self, square: Floats, kept: Mask) -> float:
         """Mean over the pairs of one group that are kept."""
         pairs = (self.group[:, None] == self.group) & kept[:, None] & kept
         np.fill_diagonal(pairs, False)

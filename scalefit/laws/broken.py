@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from scalefit.laws._scale import geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, geometric_mean
 
 HALF, HALVINGS = 100.0, 60  # e^±100 times the reference, halved to the last digit
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from scalefit.laws._scale import geometric_mean
 from scalefit.laws.broken import bend, breaks, crossing
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, geometric_mean
 
 AWAY, WIDTH = 60.0, 0.4  # of the second break, seen from the first, where it changes nothing
 

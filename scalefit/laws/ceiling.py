@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, decay, fall, geometric_mean
 
 
 def _inverse(y: Any, c: Any, a: Any, b: Any, x_ref: float) -> Any:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, decay, fall, geometric_mean
 
 FLOOR = Coefficient("E", 0.0, meaning="irreducible loss", role="floor")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, decay, fall, geometric_mean
 
 effective_data = Law(
     name="effective_data",

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.laws._scale import decay, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, decay, geometric_mean
 
 
 def _basis(N: Any, D: Any, w: Any, gamma: Any, k: Any, N_ref: float, D_ref: float) -> tuple[Any]:

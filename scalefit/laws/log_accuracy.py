@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, decay, fall, geometric_mean
 
 
 def _inverse(y: Any, a: Any, alpha: Any, x_ref: float) -> Any:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.laws._scale import round_reference
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, round_reference
 
 
 def _warp(z: Any, kappa: Any) -> Any:

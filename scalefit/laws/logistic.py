@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from scalefit.laws._scale import geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, geometric_mean
 
 
 def _position(x: Any, k: Any, m: Any, x_ref: float) -> Any:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from scalefit.laws._scale import geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, geometric_mean
 
 FIRST, STEPS, CLOSE = 3, 12, 1e-12
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, decay, fall, geometric_mean
 
 ALPHA = Shape("alpha", (0.0, 5.0), spacing="square", points=65, meaning="exponent", role="exponent")
 SCALE = Coefficient("a", 0.0, meaning="the falling part at the reference input", role="scale")

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.laws._scale import geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, geometric_mean
 
 
 def _basis(D: Any, q: Any, beta: Any, x_ref: float) -> tuple[Any, Any]:

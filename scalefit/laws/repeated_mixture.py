@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalefit.laws._repeat import effective, effective_slope
-from scalefit.laws._scale import decay, fall, geometric_mean
+from scalefit.laws.data_constrained import effective, effective_slope
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape
+from scalefit.laws.parts import Coefficient, Shape, decay, fall, geometric_mean
 
 
 def _basis(

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.laws._scale import decay, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, decay, geometric_mean
 
 
 def _terms(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from scalefit.laws._scale import decay, fall, geometric_mean
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Coefficient, Shape, Special
+from scalefit.laws.parts import Coefficient, Shape, Special, decay, fall, geometric_mean
 
 two_powers = Law(
     name="two_powers",

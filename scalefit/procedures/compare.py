@@ -13,13 +13,11 @@ from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Renames
 
-from .comparison import Comparison
+from .comparison import Comparison, survival
 from .contrast import Contrast, Question, contrast
 from .functional import functional_of, pseudo_values
 from .multiplicity import holm
-from .per_example import from_example_table
-from .ranking import survival
-from .sides import Group, Side, clustered, from_examples, from_table, is_paired
+from .sides import Group, Side, clustered, from_example_table, from_examples, from_table, is_paired
 from .tails import Profile, profile
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]

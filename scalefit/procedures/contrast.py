@@ -14,9 +14,9 @@ from scalefit.fitting.interval import Interval
 from scalefit.result import Result, Row
 
 from . import crossed
+from .crossed import multibootstrap, warning
 from .estimate import Estimate, paired, welch
 from .functional import Functional
-from .multibootstrap import multibootstrap, warning
 from .sides import Side
 from .stochastic import Superiority, superiority
 

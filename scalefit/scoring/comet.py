@@ -14,10 +14,16 @@ from scalefit.errors import ScoringError
 from scalefit.executors import Each, packs
 
 from .cache import Cache
-from .checkpoint import Checkpoint, comet_version, locate
-from .hub import encoder_digest, is_here, refuse_offline
+from .checkpoint import (
+    Checkpoint,
+    comet_version,
+    encoder_digest,
+    is_here,
+    locate,
+    quiet,
+    refuse_offline,
+)
 from .options import Comet
-from .quiet import quiet
 from .sacre import digest
 
 Sample: TypeAlias = dict[str, str]

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError
-from scalefit.ingest.complete import Context
-from scalefit.ingest.manifest import resolved
+from scalefit.ingest.complete import Context, resolved
 from scalefit.ingest.reader import Extract, Row
 from scalefit.ingest.source import Source
 

@@ -3,24 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from scalefit.errors import ScoringError, TableError
+from scalefit.ingest.complete import Context, Manifest, manifest_of
+from scalefit.ingest.delimited import CSV
+from scalefit.ingest.source import Source
 from scalefit.result import Result, Row
+from scalefit.scoring.bootstrap import bootstrap
+from scalefit.scoring.inputs import Inputs, read_inputs, tokenizer_note
+from scalefit.scoring.measure import COMET, Measured, checked_metrics, measure
+from scalefit.scoring.options import Comet, Scoring
+from scalefit.scoring.sacre import METRICS
+from scalefit.scoring.statistics import SegmentStatistics
+from scalefit.scoring.text import Hypotheses, Lines, Text
 from scalefit.table import ALLOWABLE, Table
 
-from .bootstrap import bootstrap
-from .inputs import Inputs, read_inputs, tokenizer_note
-from .labels import Labels
-from .measure import COMET, Measured, checked_metrics, measure
-from .options import Comet, Scoring
-from .sacre import METRICS
-from .statistics import SegmentStatistics
-from .text import Hypotheses, Lines
+# What no hypothesis file knows about itself: corpus, pretraining size, seeds, evaluation set.
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where the columns of the results table come from that scoring cannot know.
+
+    Attributes
+    ----------
+    columns : mapping
+        The same for all systems: ``{"eval_set": "newstest2019", "domain": "out"}``. A cell may
+        refer to other columns, as in ``"{task}/synopses"``.
+    manifest : path, optional
+        CSV with a column ``path`` and what is known about the runs below it, as for `read`.
+    pattern : str, optional
+        The same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}``.
+    """
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    manifest: str | Path | None = None
+    pattern: str | None = None
+
+    def rows(self, systems: Mapping[str, Text]) -> dict[str, dict[str, Any]]:
+        """Return each system's columns.
+
+        Raises
+        ------
+        MissingColumnError
+            If a system fits neither manifest nor pattern where one is given.
+        """
+        context = Context(_manifest(self.manifest), self.pattern)
+        found = {}
+        for name, text in systems.items():
+            known = dict(self.columns)
+            if not (self.manifest or self.pattern):
+                known["system"] = name
+            (found[name],) = context.complete([known], Source(Path(text.name), text.name))
+        return found
+
+
+def _manifest(path: str | Path | None) -> Manifest | None:
+    if path is None:
+        return None
+    source = Source.of(path)
+    return manifest_of(source, CSV.read(source).records())
+
 
 References: TypeAlias = Lines | Sequence[Path] | Sequence[Sequence[str]]
 _DEFAULT = ("bleu", "chrf", "comet")

@@ -20,10 +20,8 @@ from . import intervals
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
 from .design import Cell, cells, telling
 from .factors import crossed_parts, example_part
-from .mixed import reml
-from .pool import TOGETHER, crossed_cells, nested_cells
-from .result import Component, FTest, Variance, VariancePart
-from .sizes import by_size, line
+from .pool import TOGETHER, crossed_cells, nested_cells, reml
+from .result import Component, FTest, Variance, VariancePart, by_size, line
 
 SIDES = ("model", "task", "domain", "eval_set")
 Design = Literal["nested", "crossed"]

@@ -24,11 +24,9 @@ from .cells import (
 )
 from .column import Columns
 from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
-from .draft import Draft
-from .flat import flattened
-from .problems import listed, raise_all
-from .rename import rename
-from .shape import to_long
+from .draft import Draft, listed, raise_all
+from .recognise import rename
+from .shape import flattened, to_long
 
 _PLUS_MINUS = re.compile(
     r"\s*[*$]*\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*[*$]*\s*"

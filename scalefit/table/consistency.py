@@ -10,9 +10,8 @@ from scalefit.types import Floats, Ints, Mask
 from .checks import ENTROPIES, by_metric, rows_of
 from .column import Columns
 from .columns import KNOWN, MEASURED, SEEDS
-from .draft import Draft
+from .draft import Draft, Problem, listed
 from .metrics import METRICS, metric
-from .problems import Problem, listed
 from .runs import copies
 
 _CURES = {

@@ -21,9 +21,8 @@ from . import select
 from .build import build
 from .column import Column, Columns
 from .coverage import coverage
-from .frames import as_pandas
 from .metrics import canonical
-from .shape import to_wide
+from .shape import as_pandas, to_wide
 from .write import write
 
 

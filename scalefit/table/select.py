@@ -13,7 +13,7 @@ from scalefit.types import Ints, Mask
 
 from .column import Columns
 from .columns import COLUMNS, KNOWN, NO_CORPUS
-from .problems import listed
+from .draft import listed
 from .recognise import meaning
 
 SHOWN = 12

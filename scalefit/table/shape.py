@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,117 @@ import pandas as pd
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import spelling
 from scalefit.result import frame_of
+from scalefit.table.cells import missing, plain_text
+from scalefit.table.columns import COLUMNS, KNOWN
+from scalefit.table.draft import Draft, listed
+from scalefit.table.metrics import METRICS, canonical
+from scalefit.table.names import Named, column
 
-from .cells import missing
-from .columns import COLUMNS, KNOWN
-from .draft import Draft
-from .metrics import METRICS, canonical
-from .names import Named, column
-from .problems import listed
+# A frame as pandas users hold it, index and column levels included, to one with plain columns.
+
+
+def flattened(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """Return a frame with plain columns of distinct texts, and notes.
+
+    Named levels of the index are columns. A pivot, whose columns are the values of a named level
+    (``corpus``), becomes long again: its cells are the metric of that name, or the one metric asked
+    for.
+
+    Raises
+    ------
+    TableError
+        Column names stand twice, or a pivot of which the metric is not known.
+
+    Examples
+    --------
+    >>> wide = pd.DataFrame({"fr": [20.1, 22.4], "en": [19.0, 20.2]}, index=[1e6, 4e6])
+    >>> flat, _ = flattened(wide.rename_axis("pretrain_tokens").rename_axis("corpus", axis=1), ["bleu"])
+    >>> flat.columns.tolist(), len(flat)
+    (['pretrain_tokens', 'corpus', 'bleu'], 4)
+    """
+    notes = list[str]()
+    levels = [str(name) for name in frame.columns.names if name is not None]
+    if levels and not set(levels) <= {"metric"}:
+        frame, notes = _unpivoted(frame, metrics)
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    frame = frame.reset_index(named) if named else frame
+    frame = frame.reset_index(drop=True)
+    frame.columns = pd.Index(_distinct([_text(name) for name in frame.columns], frame.columns))
+    return frame, notes
+
+
+def _text(name: Any) -> str:
+    parts = [str(part) for part in name if str(part)] if isinstance(name, tuple) else [str(name)]
+    return " ".join(plain_text("_".join(parts)).split())
+
+
+def _distinct(names: list[str], own: pd.Index[Any]) -> list[str]:
+    """Tell names apart that are texts of different things (1 and "1"); refuse equal ones."""
+    if own.duplicated().any() or any(n > 1 and name in KNOWN for name, n in Counter(names).items()):
+        twice = sorted(name for name, n in Counter(names).items() if n > 1)
+        raise TableError(f"column names stand twice: {listed(twice)}. Try: rename one of them")
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        told.append(name if not seen[name] else f"{name}.{seen[name]}")
+        seen[name] += 1
+    return told
+
+
+def _unpivoted(frame: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    levels = frame.columns
+    if isinstance(levels, pd.MultiIndex):
+        named = [name for name in levels.names if name not in (None, "metric")]
+        rest = frame.stack(named, future_stack=True)
+        return _measured(pd.DataFrame(rest)), [_told(named)]
+    name = str(levels.name)
+    if any(column(str(c)) or str(c) in KNOWN for c in levels):
+        return frame.rename_axis(None, axis=1), []  # a label of the columns, not of their values
+    if len(metrics) != 1:
+        raise TableError(
+            f"the columns are values of {name!r} ({listed(levels, 5)}), and nothing says what their "
+            "cells measure. Try: metrics=['bleu'], or frame.stack().rename('bleu').reset_index()"
+        )
+    stacked = pd.DataFrame({metrics[0]: frame.stack(future_stack=True)})
+    return _measured(stacked), [_told([name])]
+
+
+def _measured(stacked: pd.DataFrame) -> pd.DataFrame:
+    return stacked.dropna(how="all").rename_axis(None, axis=1)
+
+
+def _told(names: Sequence[Any]) -> str:
+    return f"a pivot: its columns taken as values of {', '.join(map(str, names))}"
+
+
+# Frames of other libraries (polars, pyarrow, modin, DuckDB, dask, …) as the one that tables are made of.
+
+
+def as_pandas(data: Any) -> pd.DataFrame | None:
+    """Return a frame of any library that narwhals knows as one of pandas, None where it is no frame.
+
+    Cells come as Python holds them, so that no second library (pyarrow) is needed, and are judged like
+    those of a file. What is lazy is computed.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> as_pandas(pyarrow.table({"pretrain_tokens": [1e6, 4e6], "bleu": [21.5, None]}))["bleu"].tolist()
+    [21.5, nan]
+    >>> as_pandas([1, 2]) is None
+    True
+    """
+    if isinstance(data, pd.DataFrame):
+        return data  # as it is: other libraries have no index and no levels of columns
+    import narwhals as nw  # here, for most tables need none of it
+
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if not isinstance(frame, nw.DataFrame):
+        return None
+    return pd.DataFrame({column.name: column.to_list() for column in frame.iter_columns()})
+
 
 _PER_METRIC = ("stderr", "signature")
 

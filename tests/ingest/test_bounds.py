@@ -11,7 +11,7 @@ import pytest
 
 from scalefit.errors import FormatError, MissingDependencyError, ScalefitError
 from scalefit.ingest import limits, read
-from scalefit.ingest.manifest import _glob
+from scalefit.ingest.complete import _glob
 from scalefit.ingest.reader import Extract, Rows
 from scalefit.table.names import split
 

@@ -4,7 +4,7 @@ import pytest
 
 from scalefit import read
 from scalefit.errors import FormatError, MissingColumnError, TableError
-from scalefit.ingest.pattern import match
+from scalefit.ingest.complete import match
 
 LOG = "Steps: 1000\tLoss: 4.1\tPPL: 45.02\tbleu: 8.71\tLR: 0.0003\n"
 

@@ -6,7 +6,7 @@ from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.procedures import crossed
-from scalefit.procedures.multibootstrap import multibootstrap, pseudovalues, warning
+from scalefit.procedures.crossed import multibootstrap, pseudovalues, warning
 
 RNG = np.random.default_rng(0)
 

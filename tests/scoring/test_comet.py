@@ -253,7 +253,7 @@ def test_comets_key_error_is_explained(hub, monkeypatch):
     def refused(name):
         raise KeyError(f"Model '{name}' not supported by COMET.")
 
-    monkeypatch.setattr("scalefit.scoring.hub.refuse_offline", lambda *_: None)
+    monkeypatch.setattr("scalefit.scoring.checkpoint.refuse_offline", lambda *_: None)
     monkeypatch.setattr(comet, "download_model", refused)
     with pytest.raises(ScoringError, match=r"not supported.*misspelt name, no network, a licence"):
         locate(Comet("no/such"))

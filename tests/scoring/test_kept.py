@@ -10,7 +10,7 @@ import pytest
 from scalefit import score
 from scalefit.errors import ScalefitWarning, ScoringError
 from scalefit.scoring.cache import Cache, pack, unpack
-from scalefit.scoring.hub import encoder_digest
+from scalefit.scoring.checkpoint import encoder_digest
 
 REF = [f"the cat number {i} sat down on the mat" for i in range(20)]
 HYP = [f"a cat number {i} sat on the mat" for i in range(20)]
