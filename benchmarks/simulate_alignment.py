@@ -23,9 +23,9 @@ from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import laws_each
 from scalefit.alignment.evidence.heldout import held_out
 from scalefit.alignment.evidence.misfit import misfits
-from scalefit.alignment.falls import confirmed, falls, passes
+from scalefit.alignment.falls import confirmed, falls, pair_p_values, passes, residual_sd
 from scalefit.alignment.monitor import nominal_level, spent
-from scalefit.alignment.noise import estimate, pair_p_values, residual_sd
+from scalefit.alignment.noise import estimate
 from scalefit.alignment.sample_size import seeds_needed
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25

@@ -25,7 +25,7 @@ from scalefit.types import Floats
 
 from .evidence.gather import Evidence
 from .evidence.piece import tokens
-from .noise import tipping_point
+from .falls import tipping_point
 
 Flag = Literal["misaligned", "suspected", ""]
 Strength = Literal["confirmed", "these checkpoints only", "provisional", "open"]

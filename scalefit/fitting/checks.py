@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from scalefit.distributions import f_tail, spearman
 from scalefit.errors import FitError
-from scalefit.fitting.identified import moved
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Solution, refit
@@ -243,7 +242,7 @@ def _end_notes(solution: Solution, at: AbstractSet[str | None]) -> list[str]:
             said = ends[j][1] if high - theta[j] < theta[j] - low else ends[j][0]
             notes += [said] if said else []
             lost |= (
-                set() if said else {name} & {*law.parameters} or moved(law, theta, j, (low, high))
+                set() if said else {name} & {*law.parameters} or law.moved(theta, j, (low, high))
             )
     return notes + (
         [f"{', '.join(sorted(lost))} at a bound: not identified by these data"] if lost else []

@@ -50,7 +50,11 @@ def identify(solution: Solution, uncertainty: Uncertainty) -> Identified:
     allowed = _allowed(solution)
     loose = _loose(solution, uncertainty, allowed)
     names = law.parameters
-    lost = {name for j in np.flatnonzero(loose) for name in moved(law, theta, int(j), allowed[j])}
+    lost = {
+        name
+        for j in np.flatnonzero(loose)
+        for name in law.moved(theta, int(j), (allowed[j, 0], allowed[j, 1]))
+    }
     ends = uncertainty.parameters(LEVEL)
     lost |= {n for n in names if np.isinf(ends[n]).all()}
     edges = _edges(law, theta, allowed)
@@ -80,16 +84,6 @@ def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Flo
         length = np.minimum(high, allowed[:, 1]) - np.maximum(low, allowed[:, 0])
         wide = np.isinf(high - low) | (length > MUCH * (allowed[:, 1] - allowed[:, 0]))
     return np.asarray(at_bound | still | wide)
-
-
-def moved(law: Law, theta: Floats, j: int, allowed: Ends | Floats) -> set[str]:
-    """Return the quoted parameters that depend on coordinate ``j``: only these have names that people know."""
-    low, high = allowed
-    elsewhere = theta.copy()
-    elsewhere[j] = low + 0.3 * (high - low) if np.isfinite(high - low) else theta[j] + 1.0
-    with np.errstate(all="ignore"):
-        before, after = law.params(theta), law.params(elsewhere)
-    return {n for n in before if not np.isclose(float(after[n]), float(before[n]), rtol=1e-9)}
 
 
 def within_reach(solution: Solution, ends: Mapping[str, Ends]) -> dict[str, Ends]:

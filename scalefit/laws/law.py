@@ -244,6 +244,15 @@ class Law:
             return dict(zip(self.coordinates, split, strict=True))
         return self.report(*split, **self.constants)
 
+    def moved(self, theta: Floats, j: int, allowed: Span) -> set[str]:
+        """Return the quoted parameters that depend on coordinate ``j``: only these have names that people know."""
+        low, high = allowed
+        elsewhere = theta.copy()
+        elsewhere[j] = low + 0.3 * (high - low) if np.isfinite(high - low) else theta[j] + 1.0
+        with np.errstate(all="ignore"):
+            before, after = self.params(theta), self.params(elsewhere)
+        return {n for n in before if not np.isclose(float(after[n]), float(before[n]), rtol=1e-9)}
+
     def theta(self, params: Mapping[str, Any]) -> Floats:
         """Solver's coordinates from the parameters as people quote them."""
         missing = [name for name in self.parameters if name not in params]

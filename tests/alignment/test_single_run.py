@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.alignment.noise import pair_p_values, residual_sd, smallest_fall
+from scalefit.alignment.falls import pair_p_values, residual_sd, smallest_fall
 
 X = np.log(np.geomspace(1e6, 1e9, 6))
 LATER = np.triu(np.ones((6, 6), dtype=bool), 1)

@@ -10,16 +10,9 @@ from scipy import special
 
 from scalefit.alignment import falls
 from scalefit.alignment.curve import Curve
+from scalefit.alignment.falls import degrees, pair_p_values, pair_reach, residual_sd, smallest_fall
 from scalefit.alignment.margin import Scale
-from scalefit.alignment.noise import (
-    RunNoise,
-    degrees,
-    estimate,
-    pair_p_values,
-    pair_reach,
-    residual_sd,
-    smallest_fall,
-)
+from scalefit.alignment.noise import RunNoise, estimate
 from scalefit.types import Floats, Ints, Mask
 
 from .piece import Piece, plain, tokens
