@@ -2,12 +2,13 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import scalefit as sf
 from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.solve import solve_problem
 from scalefit.fitting.stack import solve_each
@@ -481,3 +482,44 @@ def test_constants_do_not_leak_from_one_data_set_to_the_next(name):
     assert dict(law.constants) == {}
     law.anchored(CASES[name].inputs)
     assert dict(law.constants) == {}
+
+
+def renamed(law):
+    """Return the law with letters of nobody's: each quoted parameter and each coordinate is called otherwise."""
+    new = {name: f"p{i}" for i, name in enumerate(law.parameters)}
+    rename = {c: new.get(c, f"t{i}") for i, c in enumerate(law.coordinates)}
+    report = law.report or (lambda *theta, **_: dict(zip(law.coordinates, theta, strict=True)))
+    return replace(
+        law,
+        name="mine",
+        coefficients=tuple(replace(c, name=rename[c.name]) for c in law.coefficients),
+        shapes=tuple(replace(s, name=rename[s.name]) for s in law.shapes),
+        report=lambda *theta, **k: {new[n]: v for n, v in report(*theta, **k).items()},
+        unreport=law.unreport or (lambda *quoted, **_: quoted),
+        reported=tuple(new.values()),
+        sizes=tuple(new[n] for n in law.sizes),
+        derive=None,
+        special=(),
+    )
+
+
+def test_other_names_of_the_parameters_change_no_number(name):
+    """Floor, scale and exponent are roles: nobody reads them off a letter."""
+    law, case = replace(LAWS[name], special=()), CASES[name]
+    rng = np.random.default_rng(7)
+    value = law.anchored(case.inputs)(*case.inputs, **case.truth(rng))
+    data = dict(zip(law.inputs, case.inputs, strict=True)) | {
+        "v": value * np.exp(0.01 * rng.normal(size=value.size))
+    }
+    plain, other = (
+        sf.fit(data, "v", one, inputs={n: n for n in law.inputs}) for one in (law, renamed(law))
+    )
+    assert list(other.params.values()) == pytest.approx(list(plain.params.values()), rel=1e-12)
+    for ours, theirs in zip(plain.intervals().values(), other.intervals().values(), strict=True):
+        assert (theirs.low, theirs.high) == pytest.approx((ours.low, ours.high), rel=1e-12)
+    assert len(other.not_identified) == len(plain.not_identified)
+    assert len(other.notes) == len(plain.notes)
+    if len(law.inputs) == 1 and law.takes != "any":
+        target = float(np.quantile(value, 0.6))
+        ends = [sf.tokens_for(fit, target) for fit in (plain, other)]
+        assert ends[1].rows() == ends[0].rows()
