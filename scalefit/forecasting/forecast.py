@@ -222,7 +222,8 @@ class Forecast(Results[Outlook]):
         The least of many noisy estimates is too low: whoever it belongs to, only the set that overlaps it is known.
         """
         if self.question.target is None:
-            told = sum(o.quality is not None for o in self)
+            at = self.question.at
+            told = sum(self.question.metric in (o.ahead if at else o.curves) for o in self)
             sizes = ", ".join(format_count(x) for x in self.question.at)
             return f"{self.question} of {told} of {len(self)} groups forecast{f' at {sizes}' if sizes else ''}"
         near = [o for o in self if o.tokens is not None and np.isfinite(o.tokens.estimate)]

@@ -37,8 +37,8 @@ def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     """Print rows as a table that fits the terminal, a line each.
 
     What is the same in all rows goes into the title. Where that is too wide heads break, long texts go below the
-    table, then all else that is the same into the title, then intervals below their estimates, and at last columns are
-    left out from the right, by name.
+    table, then all else that is the same into the title, then one column is left out, or else intervals
+    stand below their estimates, and at last columns are left out, by name.
     """
     rows, screen = list(rows), console()
     if not rows:
@@ -86,12 +86,20 @@ def _narrower(sheet: _Sheet) -> Iterator[_Sheet]:
         yield (sheet := replace(sheet, rows=tuple(rows), beneath=(*sheet.beneath, *more)))
     said, rows = without_shared(sheet.rows, columns(sheet.rows)[1:])
     yield (sheet := replace(sheet, rows=tuple(rows), title=(*sheet.title, *filter(None, [said]))))
+    # One line a row is worth a column that stands between the first thing measured and what was asked for.
+    for name in [n for n in columns(sheet.rows)[1:-1] if n not in KEYS][1:]:
+        yield _without(sheet, name)
     yield (sheet := replace(sheet, below=True))
-    names = columns(sheet.rows)
-    numbers = [name for name in names[1:] if is_numeric(sheet.rows, name)]
-    for name in [*reversed(numbers), *reversed([n for n in names[1:] if n not in numbers])]:
-        kept = tuple({k: v for k, v in row.items() if k != name} for row in sheet.rows)
-        yield (sheet := replace(sheet, rows=kept, left=(*sheet.left, name)))
+    names = columns(sheet.rows)[:0:-1]
+    numbers = {name for name in names if is_numeric(sheet.rows, name)}
+    # The last column is what was asked for, and without what tells rows apart two rows read as one: these go last.
+    for name in sorted(names, key=lambda n: (n in KEYS, n == names[0], n not in numbers)):
+        yield (sheet := _without(sheet, name))
+
+
+def _without(sheet: _Sheet, name: str) -> _Sheet:
+    kept = tuple({k: v for k, v in row.items() if k != name} for row in sheet.rows)
+    return replace(sheet, rows=kept, left=(*sheet.left, name))
 
 
 def long_texts(rows: Sequence[Row]) -> list[str]:

@@ -49,3 +49,24 @@ def test_a_table_in_a_terminal(capsys, monkeypatch):
 def test_nothing_is_said_to_be_nothing(capsys):
     terminal_table([])
     assert capsys.readouterr().out == "nothing to show\n"
+
+
+def test_what_tells_rows_apart_and_what_was_asked_for_stay_where_room_is_short(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "62")
+    groups = [("fr", 32_000), ("fr", 128_000), ("en", 32_000)]
+    rows = [
+        {
+            "corpus": corpus,
+            "finetune_tokens": size,
+            "bleu": f"{i} → 2",
+            "cross_entropy": f"4.481 → {i}.626",
+            "tokens": f"{i}M [34.9M, > 2.56B]",
+        }
+        for i, (corpus, size) in enumerate(groups)
+    ]
+    terminal_table(rows)
+    lines = capsys.readouterr().out.splitlines()
+    asked = [line for line in lines if "[34.9M, > 2.56B]" in line]
+    assert ["32k" in line for line in asked] == [True, False, True]
+    assert "128k" in asked[1]
+    assert lines[-1].startswith("too wide for this terminal: cross entropy")
