@@ -52,7 +52,7 @@ def test_nothing_is_said_to_be_nothing(capsys):
 
 
 def test_what_tells_rows_apart_and_what_was_asked_for_stay_where_room_is_short(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "62")
+    monkeypatch.setenv("COLUMNS", "50")
     groups = [("fr", 32_000), ("fr", 128_000), ("en", 32_000)]
     rows = [
         {
