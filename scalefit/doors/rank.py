@@ -19,7 +19,6 @@ from scalefit.corpora.ranking import (
     around,
     crossing,
     draws_of,
-    shared_by,
     standings,
 )
 from scalefit.doors.curves import Asked, Flag, asked, flags
@@ -315,10 +314,10 @@ def _values(
         return _drawn_at(each, at, part, kept, question.seed), costs, None
     assert question.target is not None
     met = reaches(each, question.target)
-    shared = SHARED
+    ln = draws_of([_sizes_met(reach) for reach in met], SHARED, question.seed)
     if part is not None:
-        shared = _shared_at([each[i] for i in kept], [met[i] for i in kept], part, question.seed)
-    tokens = np.exp(draws_of([_sizes_met(reach) for reach in met], shared, question.seed))
+        ln[kept] = _together([each[i] for i in kept], ln[kept], part, question)
+    tokens = np.exp(ln)
     sight = max(reach.largest for reach in met) * FARTHEST
     if question.cost is None:
         return tokens, None, sight
@@ -343,13 +342,53 @@ def _drawn_at(
     return np.clip(drawn, ends.bottom, ends.top)
 
 
-def _shared_at(each: Sequence[Mixture], met: Sequence[Reach], part: Parting, seed: int) -> float:
-    """Return how much of the doubt is common where a middling corpus meets the target."""
+def _together(each: Sequence[Mixture], ln: Floats, part: Parting, question: RankedBy) -> Floats:
+    """Return draws of ln tokens (C, draws) in the order of curves that part as the measured ones do.
+
+    Forecast one by one, a corpus that was behind at every size may seem to get there first. Curves tell who does; when
+    that is, forecasts of tokens know better. So all draws of all corpora keep their values and change their owners.
+    """
+    assert question.target is not None
+    sizes, sign = _grid(each), -1.0 if part.logs else 1.0
+    said = [m.predictive(sizes, "mean") for m in each]
+    own = part.draws(sizes, DRAWS, question.seed)
+    curves = [
+        around([_at(s, q) for s in said], own[:, :, q], part.logs, question.seed)
+        for q in range(sizes.size)
+    ]
+    order = np.argsort(_first(sign * np.stack(curves, axis=2), sign * question.target), axis=None)
+    out = np.empty(ln.size)
+    out[order] = np.sort(ln, axis=None) + np.linspace(
+        0.0, 1e-9, ln.size
+    )  # no two alike: "never" has an order too
+    return out.reshape(ln.shape)
+
+
+def _grid(each: Sequence[Mixture]) -> Floats:
+    """Return sizes from the first that all have to the last that all can be forecast at."""
     low = max(float(m.series.x[0]) for m in each)
     high = min(float(m.series.x[-1]) for m in each) * FARTHEST
-    size = np.array([np.clip(np.median([reach.quantile(0.5) for reach in met]), low, high)])
-    own = part.draws(size, DRAWS, seed)[:, :, 0]
-    return shared_by([m.predictive(size, "mean") for m in each], own, part.logs)
+    return np.geomspace(low, max(high, low * (1 + 1e-9)), CROSSINGS)
+
+
+def _at(said: Predictive, q: int) -> Predictive:
+    return Predictive(said.x[q : q + 1], said.probabilities, said.values[:, q : q + 1])
+
+
+def _first(curves: Floats, goal: float) -> Floats:
+    """Return at which place of its sizes, joined, each curve (C, draws, Q) first meets a goal.
+
+    One that never does comes after all, the later the farther it stays behind.
+    """
+    met = curves >= goal
+    at = met.argmax(axis=2)
+    before = np.maximum(at - 1, 0)
+    low, high = (np.take_along_axis(curves, i[..., None], axis=2)[..., 0] for i in (before, at))
+    # A goal that is met from the start was met the earlier the farther it is exceeded.
+    early = -(high - goal)
+    share = np.where(at > 0, (goal - low) / np.maximum(high - low, 1e-12), early)
+    missed = curves.shape[2] + goal - curves.max(axis=2)
+    return np.asarray(np.where(met.any(axis=2), before + share, missed))
 
 
 def _sizes_met(reach: Reach) -> Predictive:
@@ -385,11 +424,7 @@ def _crossings(
     kept: list[int],
 ) -> tuple[Crossing, ...]:
     """Where curves of one setting overtake each other, those that may be recommended."""
-    low = max(float(m.series.x[0]) for m in each)
-    high = min(float(m.series.x[-1]) for m in each) * FARTHEST
-    if not low < high:
-        return ()
-    sizes = np.geomspace(low, high, CROSSINGS)
+    sizes = _grid(each)
     drawn = part.draws(sizes, DRAWS, question.seed + 1)
     out = [
         crossing(

@@ -279,3 +279,21 @@ def test_where_every_corpus_is_misaligned_none_is_recommended():
     assert "no corpus can be recommended" in ranking.verdict
     with pytest.raises(DesignError, match="two curves at least"):
         sf.plan(table(falls, seeds=3), at="2B")
+
+
+def test_a_corpus_behind_at_every_size_gets_to_no_target_first():
+    """Forecast one by one, the worst useful corpus of the lab once seemed the cheapest way to 15 BLEU."""
+    cell = {"task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}
+    ranking = sf.rank(sf.datasets.transfer_lab(), target=15, where=cell).only
+    place = [s.corpus for s in ranking.standings]
+    assert place[0] == "fr"
+    assert place.index("code") > max(place.index("fr+en"), place.index("en"))
+    assert next(s.p_best for s in ranking.standings if s.corpus == "code") < 0.02
+
+
+def test_by_a_target_and_by_the_size_it_takes_the_order_is_one(three):
+    by_target = sf.rank(three, target=15.0).only
+    by_size = sf.rank(three, at=by_target.best.estimate).only
+    assert [s.corpus for s in by_target.standings] == [s.corpus for s in by_size.standings]
+    # fr: 10 + 2·log10(x/1M) is 15 at 316M
+    assert by_target.best.low < 316e6 < by_target.best.high
