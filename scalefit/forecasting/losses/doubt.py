@@ -9,7 +9,8 @@ import numpy as np
 from scalefit.forecasting.losses.batch import Batch
 from scalefit.types import Floats
 
-# Three quarters of the weight say that the law is right: a law that the data prove must be trusted.
+# Three quarters of the weight say that the law is right: a law that the data prove must be trusted. Half of it for
+# laws that describe rather than explain, see shapes.FALLING.
 BENDS = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # τ: sd of the slope's error over the end slope
 BEND_WEIGHTS = np.array([0.75, 0.03, 0.06, 0.06, 0.06, 0.04])
 # Three sizes prove no law: a quarter. Chosen on curves of all families cut after three sizes.
@@ -41,6 +42,13 @@ class Doubt:
     level_precision: Floats
     constant: Floats
     pull: Floats
+
+
+def trusted(odds: float, doubt: Doubt) -> Floats:
+    """Return log factors (M,) of the pairs for a law whose odds to be exactly right are ``odds`` times the usual."""
+    exact = np.arange(doubt.noise.shape[1]) % BENDS.size == 0
+    share = BEND_WEIGHTS[0]
+    return np.asarray(np.where(exact, np.log(odds), 0.0) - np.log(odds * share + 1 - share))
 
 
 def first_grid(batch: Batch, thin: bool = False) -> Doubt:

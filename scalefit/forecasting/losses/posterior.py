@@ -14,6 +14,7 @@ from scalefit.forecasting.losses.doubt import (
     doubt_at,
     first_grid,
     residual_likelihood,
+    trusted,
     zoomed,
 )
 from scalefit.forecasting.losses.nodes import ROUNDS, Nodes, climb, settle
@@ -72,7 +73,10 @@ def posterior_of(
         residual_likelihood(batch, doubt, law(at.theta, batch.u))
         for law, at in zip(falling, nodes, strict=True)
     ]
-    mass = [p[0] + at.log_weight[:, :, None] for p, at in zip(parts, nodes, strict=True)]
+    mass = [
+        p[0] + at.log_weight[:, :, None] + trusted(law.odds, doubt)
+        for law, p, at in zip(falling, parts, nodes, strict=True)
+    ]
     within, log_evidence = _normalised(np.stack(mass, axis=1))
     before = shares_of(falling) if shares is None else shares
     laws = _law_weights(log_evidence, before, batch.real.sum(axis=1) == CROWDED)

@@ -28,6 +28,7 @@ class Falling:
     log_ratio : from θ (each (..., 1)) and u (..., n) to h (..., n).
     centre, spread : (d,) each; prior mean and standard deviation of θ, independent and normal.
     share : its weight before any curve is seen, relative to the others.
+    odds : odds that it is exactly right where it is the law, relative to the power law's.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Falling:
     centre: tuple[float, ...]
     spread: tuple[float, ...]
     share: float = 1.0
+    odds: float = 1.0
 
     def __call__(self, theta: Floats, u: Floats) -> Floats:
         """Return h of shape (B, N, n) for theta (B, N, d) and u (B, n)."""
@@ -110,9 +112,12 @@ def _m4_share(q: Floats, bend: Floats) -> Floats:
 
 # The others nearly contain the power law: where it is the truth they explain the curve as well, and their room beyond
 # the data costs width. Doubled after a look at each public family by itself: errors hardly move.
+# Rectified and M4 are descriptions of a curve with a flat start: three or four shapes follow any such curve, so that
+# one fits proves little, and its floor may be the fit's and not the curve's. They are right as often as not (power
+# and bansal: three times in four); without this, bands end above image curves that keep falling.
 FALLING = (
     Falling("power", _power, (np.log(0.3), 0.5), (0.8, 2.0), share=2.0),
     Falling("bansal", _bansal, (np.log(0.3), 0.0), (0.9, 2.5)),
-    Falling("rectified", _rectified, (np.log(0.5), 0.0, -0.5), (0.7, 2.0, 2.0)),
-    Falling("m4", _m4, (np.log(0.4), 0.0, -1.0, -0.5), (0.8, 0.8, 2.0, 2.0)),
+    Falling("rectified", _rectified, (np.log(0.5), 0.0, -0.5), (0.7, 2.0, 2.0), odds=1 / 3),
+    Falling("m4", _m4, (np.log(0.4), 0.0, -1.0, -0.5), (0.8, 0.8, 2.0, 2.0), odds=1 / 3),
 )

@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate, optimize, stats
 
 from scalefit.forecasting.losses.batch import batch_of, covariance
-from scalefit.forecasting.losses.doubt import first_grid, residual_likelihood
+from scalefit.forecasting.losses.doubt import BENDS, first_grid, residual_likelihood
 from scalefit.forecasting.losses.nodes import climb, settle
 from scalefit.forecasting.losses.posterior import posterior_of
 from scalefit.forecasting.losses.predictive import quantiles
@@ -162,3 +162,16 @@ def test_few_decimals_are_noise():
     coarse, fine = (batch_of([series_of(x, np.round(2 + x**-0.2, d))]) for d in (1, 12))
     assert coarse.rounding[0] == pytest.approx(0.1**2 / 12 / 2.06**2, rel=0.05)
     assert fine.rounding[0] == 0
+
+
+def test_a_description_is_taken_for_the_truth_less_often(padded):
+    """The odds of a discrepancy of 0 are those of the data times the law's own, whatever the curve."""
+
+    def exact(odds):
+        law = replace(FALLING[3], odds=odds)
+        weight = posterior_of(batch_of(padded), (law,)).weight.sum(axis=1)
+        share = weight.reshape(len(padded), -1, BENDS.size)[:, :, 0].sum(axis=1)
+        return share / (1 - share)
+
+    np.testing.assert_allclose(exact(1 / 3), exact(1.0) / 3, rtol=1e-6)
+    assert FALLING[3].odds < FALLING[0].odds
