@@ -13,6 +13,8 @@ from scipy import stats
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
 from scalefit.procedures.estimate import one_sample, welch
+from scalefit.procedures.functional import functional_of, pseudo_values
+from scalefit.procedures.sides import Side
 from scalefit.procedures.stochastic import superiority
 from scalefit.seeds import intervals, needed
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
@@ -189,6 +191,48 @@ def power(runs):
     other_plans(rng, runs)
 
 
+SHAPES = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "heavy tails (t, 5)": lambda rng, n: rng.standard_t(5, n) / np.sqrt(5 / 3),
+    "skewed (gamma, 4)": lambda rng, n: (rng.gamma(4, 1, n) - 4) / 2,
+    "two modes": lambda rng, n: rng.choice([-1.0, 1.0], n) + 0.2 * rng.standard_normal(n),
+}
+
+
+def robust(runs):
+    """Tell how often `sf.robustness` tells procedures apart that are alike, and that spread twice as much."""
+    rng, rows = np.random.default_rng(SEED), []
+    asked = {"spread": "spread", "worst of 3": "worst of 3", "failures": "below -1.5"}
+    for seeds in (5, 10, 20):
+        for shape, draw in SHAPES.items():
+            row = []
+            for wider in (1.0, 2.0):
+                for what in asked.values():
+                    functional = functional_of(what, "+")
+                    told = []
+                    for _ in range(runs):
+                        a, b = (_alone(draw(rng, seeds) * scale) for scale in (1.0, wider))
+                        test = welch(*(pseudo_values(side, functional).means for side in (a, b)))
+                        told.append(float(test.p) < 0.05)
+                    row.append(share(told))
+            rows.append((seeds, shape, *row))
+    head = (
+        "seeds a side",
+        "scores",
+        *(f"{w}: {name}" for w in ("alike", "spread 2 ×") for name in asked),
+    )
+    table("Robustness: level at nominal .05, and power", head, rows)
+
+
+def _alone(values):
+    """Return the runs of one procedure, one a pretraining seed."""
+    return Side(
+        "",
+        {i: {0: float(v)} for i, v in enumerate(values)},
+        {i: str(i) for i in range(len(values))},
+    )
+
+
 def pilots(runs):
     """Average power over pilots of plans on their variances, as they are and stretched; wanted .80."""
     rng, rows, truth = np.random.default_rng(SEED), [], Spread(0.72, 0.28)
@@ -304,12 +348,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument(
-        "--only", choices=("components", "levels", "power", "pilots", "others", "forecasts")
+        "--only",
+        choices=("components", "levels", "power", "robust", "pilots", "others", "forecasts"),
     )
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
     jobs = {"components": (components, 20_000), "levels": (levels, 2_000),
-            "power": (power, 20_000),
+            "power": (power, 20_000), "robust": (robust, 1_000),
             "pilots": (pilots, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
