@@ -91,8 +91,9 @@ TOGETHER = 64  # groups that are judged together, whoever does it: the last bits
 
 def align(
     data: Any,
-    by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
+    *,
+    by: Sequence[str] | None = None,
     loss: str = "cross_entropy",
     margin: float | str | Mapping[str, float] = DEFAULT_MARGIN,
     level: float = 0.95,
@@ -112,11 +113,11 @@ def align(
     ----------
     data : path, DataFrame, Table or mapping of columns
         Results, one value a row (or one run a row with a column for each metric).
+    quality
+        Quality metrics; those that a group lacks are skipped.
     by
         Columns that make a group; by default corpus, task and finetuning size, and others where they
         vary. What tells rows of one run apart splits the groups further, and a note says so.
-    quality
-        Quality metrics; those that a group lacks are skipped.
     loss
         The loss that is thought to tell quality.
     margin

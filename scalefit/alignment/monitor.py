@@ -220,8 +220,9 @@ class _Rule:
 
 def monitor(
     data: Any,
-    by: Sequence[str] | None = None,
     quality: str | Sequence[str] = QUALITY,
+    *,
+    by: Sequence[str] | None = None,
     loss: str = "cross_entropy",
     margin: float | str | Mapping[str, float] = DEFAULT_MARGIN,
     level: float = 0.95,
@@ -238,7 +239,7 @@ def monitor(
 
     Parameters
     ----------
-    data, by, quality, loss, margin, where, mapping, allow
+    data, quality, by, loss, margin, where, mapping, allow
         As in :func:`align`.
     level
         One less the chance of any false alarm over the whole sequence of one group and metric.

@@ -88,7 +88,7 @@ def isoflop(
             "inputs={'N': …, 'D': …}"
         )
     named = {**inputs, **({} if compute is None else {"C": compute})}
-    rows = observations(data, metric, named, where, mapping=mapping, allow=allow)
+    rows = observations(data, metric, named, where=where, mapping=mapping, allow=allow)
     if metric_of(rows.metric).direction == "+":
         raise DomainError(
             f"more {rows.metric} is better; isoFLOP curves are curves of a loss, so ask for one"

@@ -85,8 +85,8 @@ def observations(
     data: Any,
     metric: str,
     inputs: Mapping[str, str],
-    where: Mapping[str, Any] | None = None,
     *,
+    where: Mapping[str, Any] | None = None,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),
 ) -> Observations:

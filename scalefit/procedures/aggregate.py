@@ -145,8 +145,8 @@ class Aggregates(Results[Aggregate]):
 
 def aggregate_tasks(
     data: Any,
-    *,
     metric: str,
+    *,
     column: str = "corpus",
     where: Mapping[str, Any] | None = None,
     statistics: Sequence[str] = ("IQM", "mean", "median"),

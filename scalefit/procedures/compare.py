@@ -27,10 +27,10 @@ Pair = Callable[[Side, Side], bool]
 
 def compare_procedures(
     data: Any = None,
+    metric: str | None = None,
     *,
     a: Any,
     b: Any,
-    metric: str | None = None,
     column: str = "corpus",
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] = SIDES,
@@ -52,11 +52,11 @@ def compare_procedures(
     ----------
     data : path, DataFrame, Table, mapping of columns, or None
         Results with seeds. None where ``a`` and ``b`` are scores per example.
+    metric : the metric; needed with a table, sets the direction without ("accuracy" if absent).
     a, b
         With a table: a value of ``column``, or a mapping of conditions; ``b`` may be a list of
         them, each compared with ``a``. Without: scores per example, as a mapping seed -> (N,)
         or (F, N), or an array (P, N) or (P, F, N); or mappings name -> seed -> scores.
-    metric : the metric; needed with a table, sets the direction without ("accuracy" if absent).
     column : where plain names of ``a`` and ``b`` stand.
     where, mapping, allow : as in :func:`scalefit.fit`.
     by : columns that are answered apart; conditions that differ in others are averaged.

@@ -21,10 +21,10 @@ ASPECTS = ("spread", "worst of 3")
 
 def robustness(
     data: Any,
+    metric: str,
     *,
     a: Any,
     b: Any,
-    metric: str,
     failed_beyond: float | None = None,
     column: str = "corpus",
     where: Mapping[str, Any] | None = None,
@@ -37,7 +37,7 @@ def robustness(
 
     Parameters
     ----------
-    data, a, b, metric, column, where, by, level, mapping, allow
+    data, metric, a, b, column, where, by, level, mapping, allow
         As in :func:`scalefit.compare_procedures`; domains are answered apart.
     failed_beyond : float, optional
         A run beyond it on the bad side failed; without it failures are not compared.

@@ -115,8 +115,8 @@ Chance = Callable[[int, int], float]
 
 def seeds_needed(
     spread: Any,
-    *,
     metric: str | None = None,
+    *,
     where: Mapping[str, Any] | None = None,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),

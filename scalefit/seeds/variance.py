@@ -30,8 +30,8 @@ Method = Literal["auto", "anova", "reml"]
 
 def variance(
     data: Any,
-    *,
     metric: str,
+    *,
     by: Sequence[str] = SIDES,
     where: Mapping[str, Any] | None = None,
     design: Design = "nested",
