@@ -194,7 +194,7 @@ def test_observations_are_read_only_vectors_with_an_order_free_digest(table):
         table,
         "BLEU",
         {"D": "pretrain_tokens"},
-        {"corpus": "code", "task": "en-fr", "pretrain_tokens": ">0"},
+        where={"corpus": "code", "task": "en-fr", "pretrain_tokens": ">0"},
     )
     assert list(found.inputs["D"]) == [1e6, 1e6, 4e6, 4e6]
     assert len(set(found.clusters)) == 4
@@ -207,7 +207,7 @@ def test_observations_are_read_only_vectors_with_an_order_free_digest(table):
         turned,
         "bleu",
         {"D": "pretrain_tokens"},
-        {"corpus": "code", "task": "en-fr", "pretrain_tokens": ">0"},
+        where={"corpus": "code", "task": "en-fr", "pretrain_tokens": ">0"},
     )
     assert again.digest == found.digest
     assert found.digest.startswith("sha256:")
