@@ -99,7 +99,7 @@ def runs() -> dict[int, np.ndarray]:
 
 a, b = runs(), runs()
 means = [np.mean(list(side.values()), axis=0) for side in (a, b)]
-stats.ttest_rel(*means).pvalue
+float(stats.ttest_rel(*means).pvalue)
 
 # %% [markdown]
 # Over seeds and examples:

@@ -92,7 +92,7 @@ def _show(forecast: Forecast, ranking: Rankings | None) -> None:
     _io.write_rows(forecast.shown(), as_json=False)
     level = f"{forecast.question.level:.0%}"
     typer.echo(f"\nEach metric: not pretrained → at the largest size measured; {level} intervals.")
-    typer.echo(forecast.verdict)
+    typer.echo(forecast.verdict if ranking is None else forecast.beside_ranking)
     write_notes(forecast.notes)
 
 

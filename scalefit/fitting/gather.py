@@ -13,6 +13,7 @@ from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations, Table, cut, cut_each, grouping
 from scalefit.types import Renames
+from scalefit.units import counted
 
 
 def gather(
@@ -102,7 +103,7 @@ def _without_baseline(data: Observations, law: Law) -> Observations:
             zero = data.inputs[name] <= 0
             if zero.any():
                 notes.append(
-                    f"{int(zero.sum())} rows with {column} = 0 (the baseline) are not on the curve"
+                    f"{counted(int(zero.sum()), 'row')} with {column} = 0 (the baseline), not on the curve"
                 )
             keep &= ~zero
     if keep.all():

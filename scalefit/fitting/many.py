@@ -21,6 +21,7 @@ from scalefit.laws.law import Law
 from scalefit.result import Results, Row, common_notes
 from scalefit.table import Observations, Table, grouping
 from scalefit.types import Renames
+from scalefit.units import counted
 
 AnyLaw = str | Law | Callable[..., Any]
 Cut = tuple[Mapping[str, Any], Observations | ScalefitError]
@@ -81,7 +82,7 @@ class Fits(Results[Fit]):
     @property
     def verdict(self) -> str:
         """How many groups have a fit."""
-        failed = f"; {len(self.failures)} groups without a fit" if self.failures else ""
+        failed = f"; {counted(len(self.failures), 'group')} without a fit" if self.failures else ""
         return f"{len(self.fits)} fits by {', '.join(self.by)}{failed}"
 
     @property

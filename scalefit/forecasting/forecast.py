@@ -239,6 +239,14 @@ class Forecast(Results[Outlook]):
         more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
         return f"{line}, not told apart from {', '.join(alike[:NAMED])}{more}; rank them: sf.rank"
 
+    @property
+    def beside_ranking(self) -> str:
+        """The verdict where a ranking stands beside it.
+
+        A ranking knows what curves share and tells apart what overlapping intervals cannot: it says who is first.
+        """
+        return self.verdict if self.question.target is None else self.reached
+
     def rows(self) -> list[Row]:
         """One row a group: measured ends, forecasts, chances, tokens with both ends."""
         return [row for outlook in self for row in outlook.rows()]

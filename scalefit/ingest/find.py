@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scalefit.errors import FormatError
 from scalefit.groups import did_you_mean
+from scalefit.units import counted
 
 from .delimited import header
 from .limits import LIMITS
@@ -78,7 +79,9 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
         yield found, reader, True
     if skipped:
         shown = ", ".join(skipped[:3]) + (", …" if len(skipped) > 3 else "")
-        notes.note(f"{source.name}: {len(skipped)} files of no known format left out ({shown})")
+        notes.note(
+            f"{source.name}: {counted(len(skipped), 'file')} of no known format left out ({shown})"
+        )
     if not any_found:
         raise source.wrong(None, "a folder in which nothing is of a known format")
 

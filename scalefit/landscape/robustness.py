@@ -13,6 +13,7 @@ from scalefit.distributions import t_quantile, t_tail
 from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints, Mask
+from scalefit.units import counted
 
 from .basins import square_of
 from .matrix import Distances, group_labels
@@ -287,7 +288,9 @@ def _notes(sides: Iterable[Side], pairs: int) -> tuple[str, ...]:
     notes = []
     for side in sides:
         if side.by_group:
-            notes.append(f"{side.name}: {int(side.group.max()) + 1} groups, left out one at a time")
+            notes.append(
+                f"{side.name}: {counted(int(side.group.max()) + 1, 'group')}, left out one at a time"
+            )
         else:
             notes.append(
                 f"{side.name}: {side.at.size} models; holds for new finetuning runs from these starts only"

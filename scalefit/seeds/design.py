@@ -15,6 +15,7 @@ from scalefit.table.apart import splitting
 from scalefit.table.columns import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Floats
+from scalefit.units import counted
 
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
@@ -117,7 +118,7 @@ def _plain(value: Any) -> Any:
 def _notes(failed: int, baselines: int, others: bool) -> tuple[str, ...]:
     notes = [f"{failed} runs without a finite value left out"] if failed else []
     if baselines and others:
-        notes.append(f"{baselines} cells without pretraining left out")
+        notes.append(f"{counted(baselines, 'cell')} without pretraining left out")
     return tuple(notes)
 
 

@@ -15,6 +15,7 @@ from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row, common_notes
 from scalefit.seeds.anova import FINETUNE, PRETRAIN
 from scalefit.seeds.design import Cell
+from scalefit.units import counted
 
 # How the seed variance changes with pretraining size.
 
@@ -165,7 +166,9 @@ class VariancePart(Result):
 
     def lines(self) -> list[str]:
         """Return one line a component, then the test and the trend over sizes."""
-        lines = [f"{self.name} ({self.design}, {_cells(self.cells)}, mean {self.mean:.4g})"]
+        lines = [
+            f"{self.name} ({self.design}, {counted(self.cells, 'cell')}, mean {self.mean:.4g})"
+        ]
         lines += [f"  {_line(c)}" for c in self.components]
         lines += [_tested(self.test, self.components[0].name)] if self.test else []
         return lines + ([_trend(self.line)] if self.line is not None and self.line.dof else [])
@@ -206,7 +209,7 @@ class VariancePart(Result):
         where = f"{self.name}: " if self.group else ""
         if self.design == "crossed":
             shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")
-            return f"{where}variance is {shares} ({_cells(self.cells)})"
+            return f"{where}variance is {shares} ({counted(self.cells, 'cell')})"
         if self.icc is None or PRETRAIN not in names:
             first = self.components[0]
             return f"{where}SD {first.sd:.3g} over {first.name} ({seeds}; {self.scope})"
@@ -290,7 +293,3 @@ def _trend(line: VarianceLine) -> str:
     factor, error = np.exp(np.log(10) / 2 * line.slope), np.log(10) / 2 * line.slope_stderr
     ends = factor * np.exp(-1.96 * error), factor * np.exp(1.96 * error)
     return f"seed SD × {factor:.2g} [{ends[0]:.2g}, {ends[1]:.2g}] for ten times the tokens"
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"

@@ -15,6 +15,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.types import Floats, Renames
+from scalefit.units import counted
 
 from . import intervals
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
@@ -160,7 +161,7 @@ def _component(squares: MeanSquares, name: str, level: float) -> Component:
 def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...]:
     notes = []
     if len(usable) < len(group):
-        notes.append(f"{len(group) - len(usable)} cells with a single run left out")
+        notes.append(f"{counted(len(group) - len(usable), 'cell')} with a single run left out")
     if all(max(c.finetune) == 1 for c in usable):
         notes.append(f"one finetuning seed each: only '{TOGETHER}' can be seen")
     elif all(c.pretrain == 1 for c in usable):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.units import counted
 
 from . import checks, consistency
 from .cells import (
@@ -109,7 +110,9 @@ def _require(draft: Draft) -> None:
 def _leave_out_missing(draft: Draft) -> None:
     gone = missing(draft.frame["value"])
     if gone.any():
-        draft.note(f"{gone.sum()} rows without a value left out: {draft.some(gone)}")
+        draft.note(
+            f"{counted(int(gone.sum()), 'row')} without a value left out: {draft.some(gone)}"
+        )
         draft.keep(~gone)
     if not len(draft.frame):
         raise TableError("no row has a value; needed at least one measured value")

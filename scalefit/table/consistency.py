@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scalefit.types import Floats, Ints, Mask
+from scalefit.units import counted
 
 from .checks import ENTROPIES, by_metric, rows_of
 from .column import Columns
@@ -194,7 +195,7 @@ def _repetition(draft: Draft) -> None:
     again = passes > 1
     if again.any():
         draft.note(
-            f"repetition: {again.sum()} rows saw more tokens than their corpus has unique ones, up "
+            f"repetition: {counted(int(again.sum()), 'row')} saw more tokens than their corpus has unique ones, up "
             f"to {passes[again].max():.3g} passes ({draft.some(again)}): such tokens may count less"
         )
 

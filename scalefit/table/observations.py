@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import TableError
 from scalefit.types import Floats
+from scalefit.units import counted
 
 from .core import Table
 from .metrics import canonical
@@ -97,7 +98,7 @@ def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
     notes = list(rows.notes)
     if not np.all(there):
         gone = int(len(rows) - there.sum())
-        notes.append(f"{gone} rows without {' or '.join(inputs.values())} left out")
+        notes.append(f"{counted(gone, 'row')} without {' or '.join(inputs.values())} left out")
     there = np.broadcast_to(there, len(rows))
     vectors = {name: _frozen(v[there]) for name, v in vectors.items()}
     values = _frozen(rows.column("value")[there])

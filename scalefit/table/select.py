@@ -10,6 +10,7 @@ import numpy as np
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import did_you_mean
 from scalefit.types import Ints, Mask
+from scalefit.units import counted
 
 from .column import Columns
 from .columns import COLUMNS, KNOWN, NO_CORPUS
@@ -132,7 +133,7 @@ def baseline(columns: Columns, rows: Ints, key: Mapping[str, Any]) -> Ints:
 
 def summary(columns: Columns, rows: Ints, notes: Sequence[str]) -> str:
     """Return one line: rows, metrics, and how many of each key column."""
-    parts = [f"{len(rows)} rows"]
+    parts = [counted(len(rows), "row")]
     if "metric" in columns.named:
         parts.append("metrics " + ", ".join(unique(columns, "metric", rows)))
     for name in COLUMNS[:10]:

@@ -115,9 +115,10 @@ def forecast_report(
     sections = (choice, answer, _explorer(forecast, table), *more, *carried, about)
     leads = tuple(section.lead for section in more if section.lead)
     first = () if ranking is None else tuple(r.verdict for r in ranking)
+    verdict = forecast.verdict if ranking is None else forecast.beside_ranking
     return Report(
         title=title,
-        summary=(*first, forecast.verdict, *leads),
+        summary=(*first, verdict, *leads),
         sections=tuple(s for s in sections if s is not None),
         footer=tuple(
             f"{o.name}: {m.metric} {m.observations.digest}" for o in forecast for m in _both(o)

@@ -17,7 +17,7 @@ def test_the_main_job_says_what_to_choose_prints_a_table_and_saves_the_picture(s
     assert ran.code == 0
     assert lines[0] == "Which corpus to choose:"
     assert lines[1].strip() == sf.rank(RUNS, target=12).only.verdict
-    assert lines[-1] == sf.forecast(RUNS, target=12).verdict
+    assert lines[-1] == sf.forecast(RUNS, target=12).reached
     assert path.read_bytes().startswith(b"\x89PNG")
 
 

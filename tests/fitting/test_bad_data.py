@@ -217,7 +217,7 @@ def test_a_level_that_is_no_confidence_is_refused(curve, losses, level):
 def test_the_baseline_is_not_on_the_curve(curve, sizes, losses):
     sizes[0] = 0
     fit = sf.fit(curve(losses, sizes), "cross_entropy", "power")
-    assert noted(fit, "1 rows with pretrain_tokens = 0 (the baseline) are not on the curve")
+    assert noted(fit, "1 row with pretrain_tokens = 0 (the baseline), not on the curve")
     assert fit.points.y.size == 7
 
 

@@ -105,7 +105,7 @@ def test_a_group_that_cannot_be_fitted_is_named_with_its_reason():
     assert [f.group for f in many.failures] == [{"corpus": "ro"}]
     assert "2 points cannot fix the 3 parameters" in many.failures[0].reason
     assert "note: ro: no fit: 2 points cannot fix" in repr(many)
-    assert "2 fits by corpus; 1 groups without a fit" in repr(many)
+    assert "2 fits by corpus; 1 group without a fit" in repr(many)
     assert "cannot fix" in many._repr_html_()
 
 

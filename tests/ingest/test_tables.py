@@ -23,7 +23,7 @@ def test_csv_with_comments_counts_and_missing_marks(tmp_path):
     assert list(table.column("pretrain_tokens")) == [1.5e6, 3e8]
     assert [s.split("/")[-1] for s in table.column("source")] == ["a.csv:3", "a.csv:5"]
     assert any(
-        re.search(r"1 rows without a value left out: .*a\.csv:6", note) for note in table.notes
+        re.search(r"1 row without a value left out: .*a\.csv:6", note) for note in table.notes
     )
 
 
@@ -98,7 +98,7 @@ def test_many_files_by_glob_and_by_folder(tmp_path):
     assert table.notes[0] == "taken for: a CSV table × 30"
     again = read(tmp_path)
     assert list(again.column("value")) == list(table.column("value"))
-    assert any("1 files of no known format left out" in note for note in again.notes)
+    assert any("1 file of no known format left out" in note for note in again.notes)
     assert len(read([tmp_path / "r00.csv", tmp_path / "r01.csv"])) == 2
 
 

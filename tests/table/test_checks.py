@@ -141,7 +141,7 @@ def test_rows_that_differ_in_an_unknown_column_are_no_conflict_but_noted():
 
 def test_repetition_is_noted():
     table = as_table(long(value=[20.12, 21.34], unique_tokens=["1M", "1M"]))
-    assert "repetition: 1 rows saw more tokens" in table.notes[0]
+    assert "repetition: 1 row saw more tokens" in table.notes[0]
     assert "up to 2 passes (row 1)" in table.notes[0]
 
 

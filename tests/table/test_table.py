@@ -227,7 +227,7 @@ def test_observations_leave_rows_without_an_input_out_and_note_it():
     columns = {"pretrain_tokens": [1, 2, 3], "bleu": [3, 4, 5], "parameters": [5, None, 7]}
     found = observations(as_table(columns), "bleu", {"N": "parameters"})
     assert len(found) == 2
-    assert "1 rows without parameters left out" in found.notes
+    assert "1 row without parameters left out" in found.notes
     with pytest.raises(TableError, match="holds texts"):
         observations(as_table({**columns, "task": list("abc")}), "bleu", {"x": "task"})
 

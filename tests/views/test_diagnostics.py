@@ -84,7 +84,9 @@ def test_a_forest_takes_axes_too(fits):
 
 
 def test_unknown_kinds_and_parameters_say_what_there_is(fit, fits):
-    with pytest.raises(DomainError, match="needed one of 'curve', 'slices', 'residuals', 'influence'"):
+    with pytest.raises(
+        DomainError, match="needed one of 'curve', 'slices', 'residuals', 'influence'"
+    ):
         fit.plot(kind="qq")
     with pytest.raises(DomainError, match="needed one of E, A, alpha"):
         fits.plot(kind="forest", parameter="gamma")
