@@ -72,7 +72,11 @@ keys = ["corpus", "pretrain_tokens", "task", "finetune_tokens", "pretrain_seed",
 keys += ["eval_set", "domain", "metric"]
 both = mine.frame.merge(lab.frame, on=keys, suffixes=("", "_lab"))
 worst = ((both["value"] - both["value_lab"]).abs() / both["value_lab"].abs()).max()
-{"values read": len(mine), "in the lab's table": len(both), "largest relative difference": f"{worst:.1e}"}
+{
+    "values read": len(mine),
+    "in the lab's table": len(both),
+    "largest relative difference": f"{worst:.1e}",
+}
 
 # %%
 assert len(both) == len(mine)

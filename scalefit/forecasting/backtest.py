@@ -139,8 +139,9 @@ class Backtest(Result):
         return f"{line}{won}; its 95 % intervals hold {row['inside_95']:.0%}"
 
     def rows(self) -> list[Row]:
-        """Return one row a forecaster over all distances, then one a forecaster and distance."""
-        bins = [("all", (0.0, np.inf)), *_bins()]
+        """Return one row a forecaster over all distances, then one a forecaster and distance, if there are several."""
+        apart = [b for b in _bins() if any(_within(h, b[1]) for h in self.held)]
+        bins = [("all", (0.0, np.inf)), *(apart if len(apart) > 1 else ())]
         return [
             row
             for label, ends in bins
