@@ -271,7 +271,7 @@ def test_a_process_of_ours_is_killed():
     def ours():
         return [c.pid for c in multiprocessing.active_children() if c.pid not in others]
 
-    killer = killing_one(ours, 1.5)
+    killer = killing_one(ours, 0.6)  # it lives for about 1.5 s where nothing else runs
     assert said(sf.fit_each(LONG, "bleu", "log", executor=2)) == here
     killer.join()
     assert not ours()
