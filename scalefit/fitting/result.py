@@ -113,7 +113,7 @@ class Fit(Result):
 
     def judge(self) -> None:
         """Work out what is doubted now, where a worker is, and not when it is looked at."""
-        _ = self.notes
+        _ = self.notes, self.identified
 
     @property
     def metric(self) -> str:

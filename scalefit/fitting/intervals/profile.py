@@ -76,12 +76,17 @@ class Profile:
 
     def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Low and high of quoted parameters, all unless named."""
+        return {name: self._quoted[name] for name in names or self.optimum.problem.law.parameters}
+
+    @cached_property
+    def _quoted(self) -> dict[str, Ends]:
+        # Intervals and identification both ask, and a look costs as much as some twenty fits.
         law = self.optimum.problem.law
 
         def quoted(name: str, theta: Floats) -> Floats:
             return np.asarray(law.params(theta)[name], dtype=float)
 
-        return {name: self.extremes(partial(quoted, name)) for name in names or law.parameters}
+        return {name: self.extremes(partial(quoted, name)) for name in law.parameters}
 
     def coordinates(self) -> tuple[Floats, Floats]:
         """Low and high, each (p,), of the solver's coordinates."""
