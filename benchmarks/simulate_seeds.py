@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
+from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
-from scalefit.procedures.estimate import one_sample, welch
 from scalefit.procedures.functional import functional_of, pseudo_values
 from scalefit.procedures.sides import Side
 from scalefit.procedures.stochastic import superiority

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
-from scalefit.procedures.estimate import one_sample, welch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "procedures"))

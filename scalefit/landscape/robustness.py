@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scalefit.distributions import t_quantile, t_tail
 from scalefit.errors import LandscapeError
+from scalefit.estimate import welch
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import counted
@@ -237,17 +237,13 @@ class Side:
 
 def apartness(what: str, square: Floats, a: Side, b: Side, level: float) -> Apartness:
     """Compare two procedures by their mean over pairs of ``square`` (n, n): Welch's test of pseudo-values."""
-    values = [side.pseudo_values(square) for side in (a, b)]
-    parts = np.array([v.var(ddof=1) / v.size for v in values])
     mean_a, mean_b = (side.mean(square, side.at >= 0) for side in (a, b))
-    gap, error = mean_b - mean_a, float(np.sqrt(parts.sum()))
-    if error > 0:
-        freedom = parts.sum() ** 2 / (parts**2 / np.array([v.size - 1 for v in values])).sum()
-        half = float(t_quantile(0.5 + level / 2, freedom)) * error
-        p = float(2 * t_tail(abs(gap) / error, freedom))
-    else:  # all pairs of a procedure are the same distance apart: nothing to test with
-        half, p = 0.0, 1.0
-    return Apartness(what, a.name, b.name, mean_a, mean_b, gap - half, gap + half, p, level)
+    gap = mean_b - mean_a
+    test = replace(welch(*(side.pseudo_values(square) for side in (a, b))), value=np.asarray(gap))
+    # All pairs of a procedure may be the same distance apart: then there is nothing to test with.
+    p = float(test.p) if test.variance > 0 else 1.0
+    low, high = map(float, test.interval(level)) if test.variance > 0 else (gap, gap)
+    return Apartness(what, a.name, b.name, mean_a, mean_b, low, high, p, level)
 
 
 def _sentence(before: Apartness, after: Apartness) -> str:

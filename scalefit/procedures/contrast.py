@@ -10,12 +10,12 @@ import numpy as np
 import scipy
 
 from scalefit.errors import DesignError
+from scalefit.estimate import Estimate, paired, welch
 from scalefit.fitting.interval import Interval
 from scalefit.result import Result, Row
 
 from . import crossed
 from .crossed import multibootstrap, warning
-from .estimate import Estimate, paired, welch
 from .functional import Functional
 from .sides import Side
 from .stochastic import Superiority, superiority

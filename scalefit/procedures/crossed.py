@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
-from scalefit.procedures.estimate import Estimate, satterthwaite
+from scalefit.estimate import Estimate, satterthwaite
 from scalefit.types import Floats
 
 

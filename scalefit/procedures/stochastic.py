@@ -11,9 +11,8 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from scalefit.estimate import satterthwaite
 from scalefit.types import Floats
-
-from .estimate import satterthwaite
 
 MOST_SPLITS = 13_000
 """All ways to share out 8 and 8 seeds; with more seeds Student's t is as good."""

@@ -10,10 +10,9 @@ import scipy
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
+from scalefit.estimate import one_sample
 from scalefit.fitting.interval import Interval
 from scalefit.types import Floats
-
-from .estimate import one_sample
 
 FAILED_MADS = 5.0
 RUNS_FOR_MAD = 6

@@ -6,7 +6,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError
-from scalefit.procedures.estimate import one_sample, paired, welch
+from scalefit.estimate import one_sample, paired, welch
 from scalefit.seeds.power import Spread, paired_power, welch_power, width_assurance
 
 RUNS = 20_000

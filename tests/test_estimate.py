@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scalefit.procedures.estimate import Estimate, paired, welch
+from scalefit.estimate import Estimate, paired, welch
 from scalefit.procedures.multiplicity import holm
 
 RNG = np.random.default_rng(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike
 
+from scalefit.distributions import t_quantile, t_tail
 from scalefit.types import Floats
 
 
@@ -30,11 +30,11 @@ class Estimate:
     @property
     def p(self) -> Floats:
         """Two-sided p."""
-        return np.asarray(2 * scipy.stats.t.sf(np.abs(self.t), self.dof))
+        return np.asarray(2 * t_tail(np.abs(self.t), self.dof))
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return Student's interval."""
-        half = scipy.stats.t.ppf((1 + level) / 2, self.dof) * np.sqrt(np.maximum(self.variance, 0))
+        half = t_quantile((1 + level) / 2, self.dof) * np.sqrt(np.maximum(self.variance, 0))
         return self.value - half, self.value + half
 
 
