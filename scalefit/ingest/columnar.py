@@ -14,8 +14,7 @@ import numpy as np
 from scalefit.errors import FormatError, MissingDependencyError
 
 from .limits import LIMITS, TooMuchError, bounded
-from .reader import Extract, Reader, Row
-from .sheet import Sheet, column, shared
+from .reader import Extract, Reader, Row, Sheet, column, shared
 from .source import Source
 
 _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))

@@ -1,4 +1,4 @@
-"""fairseq training logs in their dialects: pipes with and without logger name, Hydra, JSON, 0.6 to 0.8.
+"""fairseq: training logs in their dialects (pipes with and without logger name, Hydra, JSON), and generations.
 
 ``nll_loss`` is bits per target token and becomes nats; ``loss`` is label-smoothed and is not taken
 unless the perplexity shows that it is the plain cross-entropy.
@@ -10,11 +10,11 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from .entropy import LN2, cross_entropy
 from .jsons import number
-from .reader import Extract, Reader, Row
+from .reader import LN2, Extract, Reader, Row, cross_entropy
 from .source import Source
 
 _SUBSET = re.compile(r"valid on '([^']{1,200})' subset")
@@ -22,7 +22,7 @@ _PAIR = re.compile(r"\|\s*([A-Za-z][\w-]*) ([^\s|]+)")
 _JSON_KEY = re.compile(r'"(\w{1,80}?)_(?:nll_)?loss"')
 
 
-def recognises(source: Source) -> bool:
+def recognises_training(source: Source) -> bool:
     """Whether the first 64 KB look like a fairseq log (a validation, or its loggers' names)."""
     text = source.head.decode("utf-8", errors="replace")
     if _SUBSET.search(text) or ("num_updates" in text and "nll_loss" in text):
@@ -30,7 +30,7 @@ def recognises(source: Source) -> bool:
     return "fairseq_cli.train" in text or "| fairseq.trainer |" in text
 
 
-def read(source: Source) -> Extract:
+def read_training(source: Source) -> Extract:
     """Return every validation of the log."""
     found = Extract()
     for line, text in source.lines():
@@ -92,4 +92,97 @@ def _entropy(numbers: dict[str, float], found: Extract) -> float | None:
     return loss * LN2
 
 
-READER = Reader("fairseq", "a fairseq training log", recognises, read)
+TRAINING = Reader("fairseq", "a fairseq training log", recognises_training, read_training)
+
+
+_SUMMARY = re.compile(
+    r"Generate (?P<set>\S+) with beam=(?P<beam>\d+): (?P<name>BLEU4?) = (?P<bleu>[\d.]+)"
+    r"(?:.*?\(BP ?= ?(?P<bp>[\d.]+))?"
+)
+_LINE = re.compile(r"([STHDP])-(\d{1,12})\t(.*)", re.S)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The texts of a generation, ordered by segment number.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        Segment numbers, rising.
+    sources, references, hypotheses : tuple of str
+        Texts; empty strings where the file has none. Hypotheses are the detokenised ``D-`` lines
+        where there are any, else the ``H-`` lines.
+    """
+
+    ids: tuple[int, ...]
+    sources: tuple[str, ...]
+    references: tuple[str, ...]
+    hypotheses: tuple[str, ...]
+
+
+def recognises_generation(source: Source) -> bool:
+    """Whether the first lines are S-, T-, H-, D- or P- lines, or a generation summary."""
+    lines = [line for line in source.first_lines if line.strip()]
+    marked = sum(bool(_LINE.match(line)) for line in lines)
+    return marked >= 2 or any(_SUMMARY.search(line) for line in lines)
+
+
+def read_generation(source: Source) -> Extract:
+    """Return BLEU and brevity penalty of the summary line."""
+    found, texts = Extract(), 0
+    for place, line in source.lines():
+        texts += line.startswith("H-")
+        summary = _SUMMARY.search(line)
+        if summary:
+            signature = f"fairseq:{summary['name']}|beam:{summary['beam']}|tok:none"
+            common = {
+                "eval_set": summary["set"],
+                "signature": signature,
+                "source": source.at(place),
+            }
+            pairs = (("bleu", summary["bleu"]), ("brevity_penalty", summary["bp"]))
+            found.rows += [{"metric": m, "value": v, **common} for m, v in pairs if v]
+    if not found.rows:
+        raise source.nothing(
+            f"has {texts} hypotheses and no summary line 'Generate … BLEU4 = …': was it cut short? "
+            "Try: score its texts, scalefit.ingest.fairseq.outputs(path) orders them",
+        )
+    found.note(
+        f"{source.name}: fairseq's BLEU is over its own tokens and does not compare with sacreBLEU's"
+    )
+    return found
+
+
+def outputs(path: str) -> Outputs:
+    """Return the texts of a generation file in the order of the test set.
+
+    The file is sorted by length; scoring it as it stands against an ordered reference is wrong.
+
+    Parameters
+    ----------
+    path : str
+        A ``generate-*.txt``, plain or gzip.
+    """
+    source = Source.of(path)
+    texts: dict[str, dict[int, str]] = {kind: {} for kind in "STHDP"}
+    for place, line in source.lines():
+        found = _LINE.fullmatch(line)
+        if found:
+            text = found[3].split("\t", 1)[1] if found[1] in "HD" and "\t" in found[3] else found[3]
+            if int(found[2]) in texts[found[1]]:
+                raise source.wrong(
+                    place, f"{found[1]}-{found[2]} stands twice; needed one beam output"
+                )
+            texts[found[1]][int(found[2])] = text
+    hypotheses = texts["D"] or texts["H"]
+    if not hypotheses:
+        raise source.wrong(None, "has no H- or D- lines; needed a fairseq generation")
+    ids = tuple(sorted(hypotheses))
+    columns = (tuple(kind.get(i, "") for i in ids) for kind in (texts["S"], texts["T"], hypotheses))
+    return Outputs(ids, *columns)
+
+
+GENERATION = Reader(
+    "fairseq-generate", "a fairseq generation", recognises_generation, read_generation
+)

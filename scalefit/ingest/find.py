@@ -12,12 +12,12 @@ from scalefit.errors import FormatError
 from scalefit.groups import did_you_mean
 from scalefit.units import counted
 
-from .delimited import header
 from .limits import LIMITS
 from .names import Names
 from .reader import Extract, Reader
 from .registry import TABLE_SUFFIXES, by_name, recognise, required
 from .source import Source
+from .text_tables import header
 
 MANIFEST = "runs.csv"
 Unit = tuple[Source, Reader, bool]

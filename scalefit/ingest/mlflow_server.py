@@ -22,7 +22,7 @@ from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
 from scalefit.ingest.limits import LIMITS
-from scalefit.ingest.mlflow_runs import Run, conclude, value
+from scalefit.ingest.mlflow import Run, conclude, value
 from scalefit.ingest.names import Names
 from scalefit.ingest.reader import Extract, Row
 

@@ -7,31 +7,15 @@ from scalefit.groups import did_you_mean
 
 from . import (
     columnar,
-    comet_scores,
-    delimited,
     fairseq,
-    fairseq_generate,
-    hf_text,
-    hf_trainer,
-    history_csv,
-    joeynmt,
-    json_table,
-    lighteval,
-    lm_eval,
-    marian,
-    markdown,
-    mlflow_files,
-    mlflow_sqlite,
-    mt_metrics_eval,
-    opennmt,
-    opennmt_tf,
-    sacrebleu_json,
-    sockeye,
-    t5x,
+    harness,
+    hugging_face,
+    mlflow,
+    score_files,
     tensorboard,
-    wandb_csv,
-    wandb_offline,
-    wandb_summary,
+    text_tables,
+    toolkit_logs,
+    wandb,
 )
 from .reader import Reader
 from .source import Source
@@ -42,38 +26,38 @@ READERS: tuple[Reader, ...] = (
     columnar.EXCEL,
     columnar.REFUSED,
     tensorboard.READER,
-    wandb_offline.READER,
-    mlflow_sqlite.READER,
-    mlflow_files.READER,
-    hf_trainer.READER,
-    hf_text.RESULTS,
-    hf_text.LLAMAFACTORY,
-    wandb_summary.READER,
-    mt_metrics_eval.READER,
-    fairseq.READER,
-    fairseq_generate.READER,
-    marian.READER,
-    joeynmt.READER,
-    joeynmt.TRAIN,
-    sockeye.READER,
-    opennmt_tf.READER,
-    opennmt.READER,
-    hf_text.CONSOLE,
-    t5x.READER,
-    lighteval.READER,
-    lm_eval.READER,
-    lm_eval.SAMPLES,
-    sacrebleu_json.READER,
-    comet_scores.JSON,
-    comet_scores.TEXT,
-    wandb_csv.PANEL,
-    wandb_csv.RUNS,
-    history_csv.READER,
-    markdown.READER,
-    json_table.LINES,
-    json_table.JSON,
-    delimited.TSV,
-    delimited.CSV,
+    wandb.OFFLINE,
+    mlflow.SQLITE,
+    mlflow.STORE,
+    hugging_face.TRAINER,
+    hugging_face.RESULTS,
+    hugging_face.LLAMAFACTORY,
+    wandb.SUMMARY,
+    score_files.MT_METRICS_EVAL,
+    fairseq.TRAINING,
+    fairseq.GENERATION,
+    toolkit_logs.MARIAN,
+    toolkit_logs.JOEYNMT,
+    toolkit_logs.JOEYNMT_TRAIN,
+    toolkit_logs.SOCKEYE,
+    toolkit_logs.OPENNMT_TF,
+    toolkit_logs.OPENNMT,
+    hugging_face.CONSOLE,
+    harness.T5X,
+    harness.LIGHTEVAL,
+    harness.LM_EVAL,
+    harness.LM_EVAL_SAMPLES,
+    score_files.SACREBLEU,
+    score_files.COMET_JSON,
+    score_files.COMET_TEXT,
+    wandb.PANEL,
+    wandb.RUNS,
+    wandb.HISTORY,
+    text_tables.MARKDOWN,
+    text_tables.LINES,
+    text_tables.JSON,
+    text_tables.TSV,
+    text_tables.CSV,
 )
 FORMATS = {reader.name: reader for reader in READERS if reader.name != "refused"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm")
@@ -104,11 +88,11 @@ def _long_table(source: Source) -> Reader | None:
     """Return the reader of a text table with columns metric and value: ours, whatever its texts say."""
     if not source.is_file or b"value" not in source.head or b"metric" not in source.head:
         return None
-    if json_table.is_long(source):
-        return json_table.LINES if source.head.lstrip().startswith(b"{") else json_table.JSON
-    if not delimited.is_long(source):
+    if text_tables.is_long_json(source):
+        return text_tables.LINES if source.head.lstrip().startswith(b"{") else text_tables.JSON
+    if not text_tables.is_long_csv(source):
         return None
-    return delimited.TSV if source.suffix == ".tsv" else delimited.CSV
+    return text_tables.TSV if source.suffix == ".tsv" else text_tables.CSV
 
 
 def required(source: Source) -> Reader:

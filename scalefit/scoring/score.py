@@ -11,8 +11,8 @@ import pandas as pd
 
 from scalefit.errors import ScoringError, TableError
 from scalefit.ingest.complete import Context, Manifest, manifest_of
-from scalefit.ingest.delimited import CSV
 from scalefit.ingest.source import Source
+from scalefit.ingest.text_tables import CSV
 from scalefit.result import Result, Row
 from scalefit.scoring.bootstrap import bootstrap
 from scalefit.scoring.inputs import Inputs, read_inputs, tokenizer_note

@@ -355,7 +355,7 @@ def test_all_checkpoints_can_be_kept(read_log, fixtures):
 
 
 def test_fairseq_texts_come_in_the_order_of_the_test_set(fixtures):
-    from scalefit.ingest.fairseq_generate import outputs
+    from scalefit.ingest.fairseq import outputs
 
     found = outputs(str(fixtures / "fairseq/generate-test.txt"))
     assert found.ids == (0, 1, 2)
@@ -373,7 +373,7 @@ def test_what_lighteval_itself_wrote(read_log, fixtures):
 
 
 def test_the_texts_of_a_real_generation(fixtures):
-    from scalefit.ingest.fairseq_generate import outputs
+    from scalefit.ingest.fairseq import outputs
 
     found = outputs(str(fixtures / "fairseq/generate-written_by_0.12.2.txt"))
     assert found.ids == tuple(range(20))

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness: ``results_<time>.json`` (old and new layout) and ``samples_*.jsonl``."""
+"""Evaluation harnesses of language models: lm-evaluation-harness, lighteval, T5X."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .entropy import BYTE, LN2, mean
 from .jsons import first_object, load, load_lines, number
-from .reader import Extract, Reader, Row
+from .reader import BYTE, LN2, Extract, Reader, Row, mean
 from .source import Source
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
@@ -23,7 +22,7 @@ _COUNTS = ("alias", "name", "samples", "sample_len", "sample_count")
 _PLAIN = ("doc_id", "id", "version")
 
 
-def recognises(source: Source) -> bool:
+def recognises_lm_eval(source: Source) -> bool:
     """Whether it is JSON with ``results`` beside ``versions`` and ``config``, not lighteval's."""
     head = source.head
     if not head.lstrip().startswith(b"{") or source.suffix != ".json" or b'"results"' not in head:
@@ -33,7 +32,7 @@ def recognises(source: Source) -> bool:
     return not lighteval and (any(ours) or len(head) >= 1 << 16)
 
 
-def read(source: Source) -> Extract:
+def read_lm_eval(source: Source) -> Extract:
     """Return every task's metrics with their standard errors."""
     document = load(source)
     results = document.get("results") if isinstance(document, dict) else None
@@ -41,19 +40,19 @@ def read(source: Source) -> Extract:
         raise source.wrong(None, "has no object 'results'; needed lm-evaluation-harness results")
     found = Extract()
     versions = document.get("versions") if isinstance(document.get("versions"), dict) else {}
-    model, release = _model(document), document.get("lm_eval_version", "?")
+    model, release = _lm_eval_model(document), document.get("lm_eval_version", "?")
     for task, numbers in results.items():
         if isinstance(numbers, dict):
             told = f"lm-eval:{release}|task:{task}:v{versions.get(task, '?')}"
             own = {"eval_set": str(task), "signature": told}
-            rows = _task(numbers, found)
+            rows = _lm_eval_task(numbers, found)
             found.rows += [{**row, **own, **model, "source": source.name} for row in rows]
     if not found.rows:
         raise source.nothing("holds no task with a number")
     return found
 
 
-def _model(document: dict[str, Any]) -> Row:
+def _lm_eval_model(document: dict[str, Any]) -> Row:
     """Return the model's name, and the step whose checkpoint it is (``revision=step3000``)."""
     config = document.get("config")
     told = document.get("model_name") or (
@@ -76,7 +75,7 @@ def _spelled(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else ""
 
 
-def _task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
+def _lm_eval_task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
     for key, value in numbers.items():
         name, _, kept = key.partition(",")
         known = number(value)
@@ -104,12 +103,12 @@ def _per_byte(name: str, value: float, error: float | None, found: Extract) -> R
     return {"metric": "cross_entropy_per_byte", "value": nats, "unit": BYTE, "stderr": stderr}
 
 
-def recognises_samples(source: Source) -> bool:
+def recognises_lm_eval_samples(source: Source) -> bool:
     """Whether the first line is a sample with ``doc_id`` and responses."""
     return {"doc_id", "resps"} <= set(first_object(source))
 
 
-def read_samples(source: Source) -> Extract:
+def read_lm_eval_samples(source: Source) -> Extract:
     """Return the means of the per-sample numbers with their standard errors."""
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     found = Extract()
@@ -137,7 +136,102 @@ def read_samples(source: Source) -> Extract:
     return found
 
 
-READER = Reader("lm-eval", "lm-evaluation-harness results", recognises, read)
-SAMPLES = Reader(
-    "lm-eval-samples", "lm-evaluation-harness samples", recognises_samples, read_samples
+LM_EVAL = Reader("lm-eval", "lm-evaluation-harness results", recognises_lm_eval, read_lm_eval)
+LM_EVAL_SAMPLES = Reader(
+    "lm-eval-samples",
+    "lm-evaluation-harness samples",
+    recognises_lm_eval_samples,
+    read_lm_eval_samples,
 )
+
+
+def recognises_lighteval(source: Source) -> bool:
+    """Whether it is JSON with ``config_general`` and ``results``."""
+    head = source.head
+    return head.lstrip().startswith(b"{") and b'"config_general"' in head
+
+
+def read_lighteval(source: Source) -> Extract:
+    """Return every task's metrics with their standard errors; the average over all is left out."""
+    document = load(source)
+    results = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(results, dict):
+        raise source.wrong(None, "has no object 'results'; needed lighteval results")
+    found, model = Extract(), _lighteval_model(document)
+    for key, numbers in results.items():
+        if key == "all":
+            found.note(f"{source.name}: lighteval's average over all tasks left out")
+        elif isinstance(numbers, dict):
+            own = {"eval_set": str(key), "signature": f"lighteval:{key}", "source": source.name}
+            found.rows += [{**row, **own, **model} for row in _lighteval_task(numbers)]
+    if not found.rows:
+        raise source.nothing("holds no task with a number")
+    return found
+
+
+def _lighteval_task(numbers: dict[str, Any]) -> list[Row]:
+    names = [n for n in numbers if not n.endswith("_stderr") and number(numbers[n]) is not None]
+    return [
+        {
+            "metric": metric_name(name),
+            "value": number(numbers[name]),
+            "stderr": number(numbers.get(f"{name}_stderr")),
+        }
+        for name in names
+    ]
+
+
+def _lighteval_model(document: dict[str, Any]) -> Row:
+    config = document.get("config_general")
+    if not isinstance(config, dict):
+        return {}
+    inner = config.get("model_config")
+    name = config.get("model_name") or (
+        inner.get("model_name") if isinstance(inner, dict) else None
+    )
+    return {"model": name} if isinstance(name, str) else {}
+
+
+LIGHTEVAL = Reader("lighteval", "lighteval results", recognises_lighteval, read_lighteval)
+
+
+_NAME = re.compile(r"(?P<task>.+?)-metrics\.jsonl")
+_PER_TOKEN = re.compile(r"(?:cross_ent_)?loss_per_\w*target_tokens?|nll_per_\w*target_tokens?")
+
+
+def recognises_t5x(source: Source) -> bool:
+    """Whether it is named ``…-metrics.jsonl`` and its first line has a step."""
+    return bool(_NAME.fullmatch(source.basename)) and "step" in first_object(source)
+
+
+def read_t5x(source: Source) -> Extract:
+    """Return every metric of every step."""
+    found = Extract()
+    named = _NAME.fullmatch(source.path.name.removesuffix(".gz"))
+    for line, record in load_lines(source):
+        if not isinstance(record, dict) or number(record.get("step")) is None:
+            raise source.wrong(line, "is no object with a 'step'; needed T5X metrics")
+        step = record["step"] if record["step"] != -1 else None
+        place = {"eval_set": named and named["task"], "step": step, "source": source.at(line)}
+        for key, value in record.items():
+            if key == "step" or number(value) is None:
+                continue
+            name = _metric(str(key), found)
+            if name:
+                unit = {"unit": "nats/target token"} if name == "cross_entropy" else {}
+                found.rows.append({"metric": name, "value": value, **unit, **place})
+    if not found.rows:
+        raise source.nothing("holds no metric")
+    return found
+
+
+def _metric(key: str, found: Extract) -> str | None:
+    if _PER_TOKEN.fullmatch(key):
+        return "cross_entropy"
+    if "loss" in key or "nll" in key or "weight_sum" in key:
+        found.note(f"T5X's {key} is not per target token: left out")
+        return None
+    return metric_name(key)
+
+
+T5X = Reader("t5x", "T5X metrics", recognises_t5x, read_t5x)
