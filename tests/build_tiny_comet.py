@@ -5,15 +5,18 @@ some ten thousand parameters each, and a score that follows how many words are r
 this as a script, so that its settings of libraries stay in a process of their own::
 
     python tests/build_tiny_comet.py FOLDER
+    python tests/build_tiny_comet.py FOLDER --layers 24 --width 1024 --epochs 0   # a released model's size
+
+A model of a released one's size is for measuring speed: it is left untrained, its scores mean nothing.
 """
 
+import argparse
 import csv
 import json
 import logging
 import os
 import random
 import shutil
-import sys
 import warnings
 from itertools import product
 from pathlib import Path
@@ -82,18 +85,18 @@ def save_tokenizer(folder):
     return len(tokenizer)
 
 
-def save_encoder(folder):
-    """Save a random two-layer XLM-R; COMET's training is what teaches it."""
+def save_encoder(folder, layers, width):
+    """Save a random XLM-R; COMET's training is what teaches it."""
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
     torch.manual_seed(0)
     config = XLMRobertaConfig(
         vocab_size=save_tokenizer(folder),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=max(2, width // 64),
+        intermediate_size=2 * width if width < 64 else 4 * width,
         max_position_embeddings=66,
         type_vocab_size=1,
         hidden_dropout_prob=0.0,
@@ -113,7 +116,7 @@ def write_judgements(folder):
 
 
 def train(hub, name, kind, work, epochs):
-    """Train one of COMET's model classes, save it as released checkpoints are; give its tau."""
+    """Train one of COMET's model classes, save it as released checkpoints are; give its tau, if trained."""
     import pytorch_lightning as lightning
     import torch
     import yaml
@@ -152,10 +155,10 @@ def train(hub, name, kind, work, epochs):
     state["hyper_parameters"].update(train_data=[], validation_data=[])
     torch.save(state, weights)
     (folder / "hparams.yaml").write_text(yaml.safe_dump(dict(state["hyper_parameters"])))
-    return float(trainer.callback_metrics["val_kendall"])
+    return float(trainer.callback_metrics["val_kendall"]) if epochs else None
 
 
-def main(hub):
+def main(hub, layers, width, epochs):
     """Build everything; print Kendall's tau of each model on its development set."""
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_CACHE=str(hub), TOKENIZERS_PARALLELISM="false")
     warnings.simplefilter("ignore")
@@ -164,13 +167,13 @@ def main(hub):
     for name in ("pytorch_lightning", "lightning.pytorch", "comet"):
         logging.getLogger(name).setLevel(logging.ERROR)
     encoder = snapshot(hub, ENCODER)
-    save_encoder(encoder)
+    save_encoder(encoder, layers, width)
     work = hub / "work"
     work.mkdir()
     write_judgements(work)
     taus = {
-        WITH_REFERENCE: train(hub, WITH_REFERENCE, RegressionMetric, work, 6),
-        REFERENCE_FREE: train(hub, REFERENCE_FREE, ReferencelessRegression, work, 1),
+        WITH_REFERENCE: train(hub, WITH_REFERENCE, RegressionMetric, work, epochs),
+        REFERENCE_FREE: train(hub, REFERENCE_FREE, ReferencelessRegression, work, min(epochs, 1)),
     }
     shutil.rmtree(work)
     # Loading a COMET checkpoint takes the encoder's configuration and tokenizer only.
@@ -179,4 +182,10 @@ def main(hub):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=6)
+    told = parser.parse_args()
+    main(told.folder.resolve(), told.layers, told.width, told.epochs)
