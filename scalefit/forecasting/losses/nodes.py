@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import scipy
 from scipy import special
 
 from scalefit.distributions import chi2_quantile
@@ -33,10 +32,7 @@ from scalefit.forecasting.losses.shapes import Falling
 from scalefit.types import Floats, Ints, Mask
 
 STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
-GAIN, PATIENCE = (
-    0.05,
-    4,
-)  # steps that lift no curve's top by so much, in a row, before climbing ends
+GAIN, PATIENCE = 0.05, 4  # steps that lift a curve's top by less, in a row, before its climb ends
 NUDGE = 1e-3  # of a shape, for its derivative
 LONGEST = 2.0  # step in any shape: the prior's width, about
 
@@ -55,16 +51,17 @@ def climb(law: Falling, batch: Batch, doubt: Doubt, starts: Floats) -> tuple[Flo
     """Climb from starts (B, S, d); return the highest place (B, 1, d) and the covariance (B, d, d) there."""
     here = _spot(law, batch, doubt, starts)
     damping = np.full(here.total.shape, DAMPING)
-    idle = 0
+    idle = np.zeros(len(starts), np.int64)
     for _ in range(STEPS):
         top = here.total.max(axis=1)
         there = _spot(law, batch, doubt, here.theta + _step(here, damping))
-        better = there.total > here.total
+        # A curve that has arrived stays, however far its batch still climbs: no curve may depend on its neighbours.
+        better = (there.total > here.total) & (idle < PATIENCE)[:, None]
         here = _either(better, there, here)
         damping *= np.where(better, EASIER, HARDER)
         # Only the highest place counts, and only as the centre of a proposal that is weighed afterwards.
-        idle = idle + 1 if (here.total.max(axis=1) < top + GAIN).all() else 0
-        if idle == PATIENCE:
+        idle = np.where(here.total.max(axis=1) < top + GAIN, idle + 1, 0)
+        if (idle >= PATIENCE).all():
             break
     row, best = np.arange(len(starts)), here.total.argmax(axis=1)
     return here.theta[row, best][:, None], np.linalg.inv(here.curvature[row, best])
@@ -120,7 +117,7 @@ KEPT = 256  # nodes that go on to the full grid of noise and discrepancy
 STARTS = 4  # nodes of the first round from which the top is looked for
 TINY = 1e-12
 FREEDOM = 8  # Student's tails: a proposal must be wider than what it proposes for
-COUNTING, ENOUGH = 10.0, 60.0  # nodes that must count for a move, and to stop
+COUNTING, ENOUGH = 10.0, 100.0  # nodes that must count for a move, and to stop
 
 
 Climb = Callable[[Floats], tuple[Floats, Floats]]
@@ -140,6 +137,14 @@ class Nodes:
     theta: Floats
     log_weight: Floats
     effective: Floats
+
+    def where(self, kept: Mask, other: Nodes) -> Nodes:
+        """Return these nodes for the curves ``kept`` (B,), the other ones for the rest."""
+        return Nodes(
+            np.where(kept[:, None, None], self.theta, other.theta),
+            np.where(kept[:, None], self.log_weight, other.log_weight),
+            np.where(kept, self.effective, other.effective),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +169,35 @@ class Proposal:
         return np.asarray(norm - self.log_scale - (FREEDOM + d) / 2 * tail)
 
 
+START = 0.5  # of five tried, the one at which precise data leave most nodes
+
+
+def evenly(n: int, d: int) -> Floats:
+    """Return points (n, d) that fill the unit cube evenly, any stretch of them too: multiples of irrational steps.
+
+    Every round takes the next stretch, so no round repeats the places of another. Sobol's points do as well, but
+    ``scipy.stats`` takes longer to load than most commands to answer.
+
+    Notes
+    -----
+    Source: Kronecker's sequence with the steps of Roberts 2018, The unreasonable effectiveness of quasirandom
+    sequences: powers of 1/g, g the root of g^(d + 1) = g + 1.
+
+    Examples
+    --------
+    >>> evenly(3, 1).round(3).ravel().tolist()
+    [0.318, 0.936, 0.554]
+    """
+    g = 2.0
+    for _ in range(40):  # a contraction
+        g = (1 + g) ** (1 / (d + 1))
+    return np.asarray((START + np.arange(1, n + 1)[:, None] * g ** -np.arange(1.0, d + 1)) % 1.0)
+
+
 @cache
 def _clouds(d: int) -> tuple[Floats, Floats]:
     """Return standard points of all rounds, (ROUNDS, SCOUTS, d): normal, and with Student's tails."""
-    sequence = scipy.stats.qmc.Sobol(d + 1, seed=7).random(ROUNDS * SCOUTS)
-    sequence = np.clip(sequence, 1e-6, 1 - 1e-6)
+    sequence = evenly(ROUNDS * SCOUTS, d + 1)
     normal = special.ndtri(sequence[:, :d])
     heavy = normal * np.sqrt(FREEDOM / chi2_quantile(sequence[:, d:], FREEDOM))
     return normal.reshape(ROUNDS, SCOUTS, d), heavy.reshape(ROUNDS, SCOUTS, d)
@@ -192,13 +221,10 @@ def settle(
     normal, heavy = _clouds(len(law.centre))
     theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
     log_likely, log_prior = log_likelihood(theta), law.log_prior(theta)
-    log_sum = log_prior  # of the densities of all proposals so far
+    log_sum, log_weight = log_prior, log_likely  # of the densities of all proposals so far; of the nodes
     proposals: list[Proposal] = []
-    while True:
-        log_weight = log_prior + log_likely - log_sum + np.log(len(proposals) + 1)
-        effective = _effective(_relative(log_weight))
-        if len(proposals) == rounds - 1 or (len(proposals) > 1 and (effective > ENOUGH).all()):
-            return _kept(theta, log_likely, log_weight, effective)
+    out, ready = _kept(theta, log_likely, log_weight), np.zeros(curves, dtype=bool)
+    while len(proposals) < rounds - 1 and not ready.all():
         new = (
             _proposal(theta, _tempered(log_weight))
             if proposals
@@ -214,6 +240,12 @@ def settle(
         log_prior = np.concatenate([log_prior, fresh_prior], axis=1)
         log_likely = np.concatenate([log_likely, log_likelihood(fresh)], axis=1)
         proposals.append(new)
+        log_weight = log_prior + log_likely - log_sum + np.log(len(proposals) + 1)
+        now = _kept(theta, log_likely, log_weight)
+        # A curve with nodes enough keeps them though its batch moves on: no curve may depend on its neighbours.
+        out = out.where(ready, now)
+        ready = (out.effective > ENOUGH) & (len(proposals) > 1)
+    return out
 
 
 def _highest(theta: Floats, log_weight: Floats) -> Floats:
@@ -258,7 +290,7 @@ def _student_at(mean: Floats, covariance: Floats) -> Proposal:
     return Proposal(mean, root, log_scale)
 
 
-def _kept(theta: Floats, log_likely: Floats, log_weight: Floats, effective: Floats) -> Nodes:
+def _kept(theta: Floats, log_likely: Floats, log_weight: Floats) -> Nodes:
     """KEPT nodes, evenly spaced along the cumulated weight: equally likely, heavy ones several times."""
     top = log_weight.max(axis=1, keepdims=True)
     along = np.cumsum(np.exp(log_weight - top), axis=1)
@@ -269,5 +301,5 @@ def _kept(theta: Floats, log_likely: Floats, log_weight: Floats, effective: Floa
     return Nodes(
         np.take_along_axis(theta, index[:, :, None], axis=1),
         log_evidence - np.log(KEPT) - np.take_along_axis(log_likely, index, axis=1),
-        effective,
+        _effective(_relative(log_weight)),
     )

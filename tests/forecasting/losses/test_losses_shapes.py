@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scalefit.forecasting.losses.batch import covariance
@@ -49,6 +49,7 @@ def catalogue(name, theta):
 def test_same_curve_as_the_catalogue(name, seed):
     law = BY_NAME[name]
     theta = law.from_prior(np.random.default_rng(seed).normal(size=(1, len(law.centre))))
+    assume(theta[0, 0] < 2.3)  # exponents of ten are held there
     h = law(theta[None], U[None])[0, 0]
     given_name = get_law(name)
     params = catalogue(name, theta[0])
