@@ -15,9 +15,9 @@ BENDS = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # τ: sd of the slope's error
 BEND_WEIGHTS = np.array([0.75, 0.03, 0.06, 0.06, 0.06, 0.04])
 # Three sizes prove no law: a quarter. Chosen on curves of all families cut after three sizes.
 FEW_WEIGHTS = np.array([0.25, 0.09, 0.18, 0.18, 0.18, 0.12])
-# Of them, those that move the nodes. They must reach as far as the tails do, or bands end early and at another place for
-# every choice of points; and the one between is a step from a sharp top (precise data, no discrepancy) to a wide foot:
-# without it one or two nodes of a thousand count.
+# Of them, those that move the nodes. They must reach as far as the tails do, or bands end early and at another place
+# for every choice of points; and the one between is a step from a sharp top (precise data, no discrepancy) to a wide
+# foot: without it one or two nodes of a thousand count.
 THIN_BENDS = (0, 2, 4)
 USUAL_NOISE, NOISE_SPREAD = 0.015, 1.3  # σ relative, median and sd of its logarithm
 LEVELS = 12

@@ -221,7 +221,10 @@ def settle(
     normal, heavy = _clouds(len(law.centre))
     theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
     log_likely, log_prior = log_likelihood(theta), law.log_prior(theta)
-    log_sum, log_weight = log_prior, log_likely  # of the densities of all proposals so far; of the nodes
+    log_sum, log_weight = (
+        log_prior,
+        log_likely,
+    )  # of the densities of all proposals so far; of the nodes
     proposals: list[Proposal] = []
     out, ready = _kept(theta, log_likely, log_weight), np.zeros(curves, dtype=bool)
     while len(proposals) < rounds - 1 and not ready.all():
