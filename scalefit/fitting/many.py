@@ -14,6 +14,7 @@ from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import refuse_direction
 from scalefit.fitting.fit import fit_together, law_of
 from scalefit.fitting.gather import gather_each, input_columns
+from scalefit.fitting.intervals.uncertainty import USUAL, look_together
 from scalefit.fitting.result import Fit
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
@@ -97,6 +98,7 @@ class Fits(Results[Fit]):
 
         An estimate that the data do not fix is nan.
         """
+        self._look(level)
         return [
             {
                 **fit.group,
@@ -109,6 +111,7 @@ class Fits(Results[Fit]):
 
     def shown(self, level: float = 0.95) -> list[Row]:
         """One row a group, each parameter with its interval in one cell."""
+        self._look(level)
         return [
             {
                 **fit.group,
@@ -121,6 +124,10 @@ class Fits(Results[Fit]):
             }
             for fit in self
         ]
+
+    def _look(self, level: float) -> None:
+        for one in {USUAL, level}:  # what is identified is judged at the usual level
+            look_together([fit.uncertainty for fit in self], one)
 
 
 def _numbers(fit: Fit, level: float) -> Row:
@@ -227,11 +234,10 @@ def _fitted(
     done: list[Fit | FitFailure] = []
     for key, one in groups:
         fit = next(fits) if isinstance(one, Observations) else one
-        if not isinstance(fit, Fit):
-            done.append(FitFailure(key, str(fit)))
-            continue
-        fit = replace(fit, group=key)
-        if judged:
+        done.append(replace(fit, group=key) if isinstance(fit, Fit) else FitFailure(key, str(fit)))
+    if judged:
+        fitted = [fit for fit in done if isinstance(fit, Fit)]
+        look_together([fit.uncertainty for fit in fitted])
+        for fit in fitted:
             fit.judge()
-        done.append(fit)
     return done

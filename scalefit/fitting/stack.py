@@ -7,7 +7,7 @@ log-law's D_ref differs from group to group), so both are columns here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -52,10 +52,10 @@ class Stack:
     def only(self, keep: Mask) -> Stack:
         """Return the rows that still move."""
         problem, (low, high) = self.problem, self.bounds
-        constants = {k: v[keep] for k, v in _columns(problem.law).items()}
+        columns = cast(Mapping[str, Any], problem.law.constants)
         less = replace(
             problem,
-            law=replace(problem.law, constants=constants),
+            law=problem.law.at({name: column[keep] for name, column in columns.items()}),
             inputs=tuple(x[keep] for x in problem.inputs),
             y=problem.y[keep],
             scale=None if problem.scale is None else problem.scale[keep],
@@ -63,22 +63,18 @@ class Stack:
         return Stack(less, self.weights[keep], (low[keep], high[keep]), self.size[keep])
 
 
-def _columns(law: Law) -> dict[str, Any]:
-    """Constants of a stacked law, (B, 1) each."""
-    return dict(law.constants)
+def constants_of(laws: Sequence[Law]) -> dict[str, Any]:
+    """Constants of laws that differ in nothing else, (B, 1) each."""
+    return {name: np.array([[law.constants[name]] for law in laws]) for name in laws[0].constants}
 
 
 def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Stack:
     """Lay problems of one law, one objective and one length into one stack, a row each."""
     first = problems[0]
-    columns = {
-        name: np.array([[problem.law.constants[name]] for problem in problems])
-        for name in first.law.constants
-    }
     scaled = any(problem.scale is not None for problem in problems)
     ones = [np.ones_like(problem.y) for problem in problems]
     whole = Problem(
-        replace(first.law, constants=cast(dict[str, float], columns)),
+        first.law.at(constants_of([problem.law for problem in problems])),
         tuple(np.stack([p.inputs[i] for p in problems]) for i in range(len(first.inputs))),
         np.stack([p.y for p in problems]),
         first.objective,
@@ -146,7 +142,9 @@ def _solve_alike(
         whose = [i for i, _ in rows]
         stack = stacked([problems[i] for i in whose], [weights[i] for i in whose])
         theta = _begun(stack, [start for _, start in rows])
-        if not (_ours(stack.problem.law) or _pointwise(stack, [problems[i] for i in whose], theta)):
+        if not (
+            is_ours(stack.problem.law) or _pointwise(stack, [problems[i] for i in whose], theta)
+        ):
             return [_or_error(solve_problem, *pair) for pair in both]
         theta, steps = polish(stack, theta, tolerance=TOLERANCE)
         total, slope = slopes(stack, theta)
@@ -189,7 +187,7 @@ def _begun(stack: Stack, starts: Sequence[Start]) -> Floats:
     return np.where(worse[:, None], cells, between)
 
 
-def _ours(law: Law) -> bool:
+def is_ours(law: Law) -> bool:
     """Whether the formula is the catalogue's, whose laws all look at one point at a time."""
     known = LAWS.get(law.name)
     formula = (law.basis, law.slopes, law.function)

@@ -180,9 +180,9 @@ class Law:
 
     def anchored(self, inputs: tuple[Floats, ...]) -> Law:
         """Return the law with every constant set, from the data where none was given."""
-        return self if self.anchor is None else self._at({**self.anchor(*inputs), **self.constants})
+        return self if self.anchor is None else self.at({**self.anchor(*inputs), **self.constants})
 
-    def _at(self, constants: Mapping[str, float]) -> Law:
+    def at(self, constants: Mapping[str, float]) -> Law:
         """Return the law at these constants: ``dataclasses.replace``, at a tenth of its cost."""
         moved: Law = object.__new__(type(self))
         moved.__dict__.update(self.__dict__, constants=constants)
@@ -268,7 +268,7 @@ class Law:
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Value of the law: ``power(1e9, E=1.7, A=400.0, alpha=0.3)``; constants may be given too."""
         constants = {k: v for k, v in params.items() if k not in self.parameters}
-        law = self._at({**self.constants, **constants})
+        law = self.at({**self.constants, **constants})
         if self.reference and self.reference not in law.constants:
             raise LawError(
                 f"parameters of the law {self.name!r} hold at {self.reference}; give {self.reference}=..."

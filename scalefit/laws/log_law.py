@@ -19,9 +19,12 @@ from scalefit.laws.parts import Coefficient, Shape, round_reference
 
 def _warp(z: Any, kappa: Any) -> Any:
     """Return ln(1 + κz)/κ, continued through κ = 0."""
-    small = np.abs(kappa * z) < 1e-6
-    safe = np.where(small, 1.0, kappa * z)
-    return np.where(small, z * (1 - kappa * z / 2), z * np.log1p(safe) / safe)
+    t = kappa * z
+    small = np.abs(t) < 1e-6
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out = z * np.log1p(t) / t
+    # A grid asks for thousands of cells, of which few or none are small: a choice between two whole arrays costs more.
+    return np.where(small, z * (1 - t / 2), out) if small.any() else out
 
 
 def _warp_slope(z: Any, kappa: Any) -> Any:

@@ -11,7 +11,7 @@ from scipy import optimize
 import scalefit as sf
 from scalefit.fitting import Objective
 from scalefit.fitting.intervals.optimum import rss_of
-from scalefit.fitting.intervals.profile import Profile
+from scalefit.fitting.intervals.profile import Profile, look
 
 X = np.geomspace(1e6, 1e10, 7)
 NOISE = np.random.default_rng(4).normal(size=7)
@@ -205,3 +205,49 @@ def test_naming_the_run_never_narrows(seed, size, correlation):
         for name, interval in named.intervals().items():
             assert interval.width >= plain.intervals()[name].width * (1 - 1e-9)
         assert any("checkpoints of one run" in note for note in named.notes)
+
+
+@given(
+    st.integers(0, 2**31 - 1),
+    st.sampled_from(["power", "pure_power", "rectified", "two_powers", "bansal", "log", "ceiling"]),
+    st.sampled_from([0.0, 1e-3, 0.03, 0.3]),
+)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_curves_looked_at_together_have_the_intervals_they_have_alone(seed, law, noise):
+    """Whatever stands beside a curve: other lengths, curves that meet a bound or have none of the law's trend."""
+    rng, rises = np.random.default_rng(seed), law in ("log", "ceiling")
+    fits = []
+    for _ in range(5):
+        x = np.geomspace(1e6, 10 ** rng.uniform(9, 11), int(rng.integers(6, 9)))
+        trend = 30 - 200 * x**-0.25 if rises else 1.7 + 400 * x**-0.3
+        curve = np.where(rng.random() < 0.2, trend.mean(), trend)
+        data = {"D": x, "v": curve * np.exp(noise * rng.normal(size=x.size))}
+        if np.ptp(data["v"]) > 0:
+            fits.append(sf.fit(data, "v", law, inputs={sf.LAWS[law].inputs[0]: "D"}))
+    together, alone = ([Profile(f.uncertainty.best, 0.95) for f in fits] for _ in range(2))
+    look(together)
+    for one, other in zip(together, alone, strict=True):
+        assert "faces" not in vars(one)
+        for name, ends in other.parameters().items():
+            assert one.parameters()[name] == pytest.approx(ends, rel=1e-9, abs=1e-12)
+        for ours, theirs in zip(one.coordinates(), other.coordinates(), strict=True):
+            assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+
+
+def test_a_law_that_looks_at_all_sizes_sees_its_own_curve_s():
+    """Of somebody's own: beside other curves ``x.max()`` would be theirs."""
+    own = sf.Law(
+        name="own",
+        formula="c + m·ln(x / max x)",
+        coefficients=(sf.Coefficient("c"), sf.Coefficient("m")),
+        basis=lambda x: (1.0, np.log(x / x.max())),
+    )
+    fits = [
+        sf.fit(
+            {"x": X * scale, "v": 2 + 0.5 * np.log(X) + 0.1 * NOISE}, "v", own, inputs={"x": "x"}
+        )
+        for scale in (1.0, 10.0)
+    ]
+    profiles = [Profile(f.uncertainty.best, 0.95) for f in fits]
+    look(profiles)
+    assert profiles[0].parameters()["c"] == pytest.approx(profiles[1].parameters()["c"])

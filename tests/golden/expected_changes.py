@@ -31,6 +31,7 @@ LANDED: dict[str, str] = {
     "align/* en-de 32000 bleu/verdict": "falls count from 1.4 BLEU, which seven people in ten see",
     "align/* en-de 32000 bleu/strength": "falls count from 1.4 BLEU, which seven people in ten see",
     "fits/*/objective": "weights are relative: the objective stays in the unit of the residuals",
+    "fits/*/intervals/*": "other arithmetic lays out regions: ends where a shape is at its bound move by .05 %",
     "rectified/rectified": "the search finds the optimum where the exponent is small: log-RMSD .0115880 → .0115873",
     "seeds/needed/lab, difference 1": "plans from a pilot are made towards the upper ends of its variances",
 }
