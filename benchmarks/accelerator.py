@@ -23,8 +23,9 @@ import numpy as np
 import torch
 
 from scalefit import landscape
+from scalefit.scoring.cache import Cache
+from scalefit.scoring.comet import CometScorer
 from scalefit.scoring.options import Comet
-from scalefit.scoring.score import score_systems
 
 SAME = 1e-3
 WORDS = "the cat dog child sees eats likes an apple book house in old green garden at night"
@@ -73,31 +74,25 @@ def watched(place: str) -> Iterator[Watch]:
     )
 
 
-def sentences(count: int) -> tuple[list[str], list[str], list[str]]:
-    """Return so many sources, outputs and references of three to thirty words, drawn at random."""
+def sentences(count: int) -> list[dict[str, str]]:
+    """Return so many segments, as COMET takes them, of three to thirty words drawn at random."""
     rng = np.random.default_rng(0)
-    references = [
-        " ".join(rng.choice(WORDS.split(), size)) + "." for size in rng.integers(3, 30, size=count)
-    ]
-    return references, [line.replace("cat", "dog", 1) for line in references], references
+    lines = [" ".join(rng.choice(WORDS.split(), n)) for n in rng.integers(3, 30, size=count)]
+    return [{"src": line, "mt": line.replace("cat", "dog", 1), "ref": line} for line in lines]
 
 
 def comet(model: str, segments: int) -> list[Row]:
     """Score the same segments everywhere, each model loaded and warmed up beforehand."""
-    sources, outputs, references = sentences(segments)
+    samples = sentences(segments)
     rows, first = [], None
     for place, kind in places():
         chosen = Comet(
             model, gpus=int(place == "cuda"), precision="fp16" if kind == "float16" else "fp32"
         )
-        warm = [text[:2] for text in (outputs, references, sources)]
-        score_systems(*warm, ["comet"], comet=chosen, cache=False, progress=False)
+        scorer = CometScorer(chosen, Cache(False), references=True)
+        scorer.predict(samples[: 2 * chosen.batch_size])
         with watched(place) as watch:
-            scored = score_systems(
-                outputs, references, sources, ["comet"],
-                comet=chosen, cache=False, progress=False,
-            )  # fmt: skip
-        values = next(iter(scored.statistics.values())).segment_scores
+            values = np.array(scorer.predict(samples))
         first = values if first is None else first
         apart = float(np.abs(values - first).max())
         rows.append(
