@@ -1,14 +1,16 @@
-"""How corpora of one setting part from what they share: straight lines in ln size that chance blurs.
+"""How corpora of one setting part from what they share: along the course that all take, blurred by chance.
 
 A test set that is easier than thought and a plateau that all corpora reach move their curves together. Forecasts one
 by one count such doubt once a corpus, and a choice between them then looks less sure than it is. Differences are
 simpler than curves: a curve is split into the course that all share, one level a size, and a corpus' own part
 
-    δ_i(u) = a (g0 + b·g1·t + c·w(t)),    t = (u − mean u) / span,    u = ln size,
+    δ_i(u) = a (g0 + b (g1·s(u) + c·g2·r(u))),    s(u) = (1 − exp(−κu)) / κ,    u = ln size,
 
-with g standard normal and w an integrated Wiener path (a bend), all measured in the noise of one run. Amplitudes a, b
-and c are integrated over a grid, the noise in closed form. Corpora that differ by no more than chance are so drawn
-together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis, section 5.4).
+with g standard normal, s and r (what ∂s/∂κ adds to s) of unit span over the measured sizes, all in the noise of one
+run. So a corpus' own part is what other parameters of one law would change: where the shared course flattens (κ),
+differences flatten too, and a straight line would part the corpora for ever. a, b, c and κ are integrated over a grid,
+the noise in closed form; κ is known from the shared levels as well. Corpora that differ by no more than chance are so
+drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis, section 5.4).
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 
 LEVELS = {0.3: 0.10, 1.0: 0.25, 3.0: 0.35, 10.0: 0.20, 30.0: 0.05, 100.0: 0.03, 1000.0: 0.02}
-SLOPES = {0.0: 0.55, 0.1: 0.20, 0.3: 0.17, 1.0: 0.08}  # half of all tables: parallel, or as good as
-BENDS = {0.0: 0.92, 0.3: 0.08}
-GRID = np.array(list(product(LEVELS, SLOPES, BENDS)))
-PRIOR = np.array([LEVELS[a] * SLOPES[b] * BENDS[c] for a, b, c in GRID])
-# Curves flatten, and so do their differences: beyond the data most draws go on for two e-folds more, the rest for ever.
-DAMPED, FLATTENING = 0.9, 2.0
+# Most tables run side by side; those that cross do so visibly.
+SLOPES = {0.0: 0.75, 0.2: 0.07, 0.6: 0.18}
+BENDS = {0.0: 0.92, 1.0: 0.08}
+# κ: from a straight line to a course of which a third is left after three e-folds
+RATES = dict.fromkeys((0.0, 0.07, 0.15, 0.25, 0.4), 1 / 5)
+GRID = np.array(list(product(LEVELS, SLOPES, BENDS, RATES)))
+PRIOR = np.array([LEVELS[a] * SLOPES[b] * BENDS[c] * RATES[k] for a, b, c, k in GRID])
+# How far shared levels may stray from their course, in the noise of one run.
+ROUGH = np.array([0.0, 0.5, 2.0])
 TOUCHING = 2  # sizes that a corpus must share with another one
 
 
@@ -68,12 +73,9 @@ class Parting:
     def draws(self, sizes: Floats, count: int, seed: int = 0) -> Floats:
         """Draw the corpora's own parts at sizes (Q,): (C, count, Q)."""
         rng, v = np.random.default_rng(seed), np.log(sizes)
-        flat = self.u[-1] + FLATTENING * -np.expm1(-np.maximum(v - self.u[-1], 0) / FLATTENING)
-        damped = round(DAMPED * count)
         parts = [
-            self._drawn(cell, many, at, rng)
-            for at, share in ((np.minimum(v, flat), damped), (v, count - damped))
-            for cell, many in enumerate(rng.multinomial(share, self.chance))
+            self._drawn(cell, many, v, rng)
+            for cell, many in enumerate(rng.multinomial(count, self.chance))
             if many
         ]
         return np.concatenate(parts, axis=1)
@@ -81,10 +83,10 @@ class Parting:
     def _drawn(self, cell: int, count: int, v: Floats, rng: np.random.Generator) -> Floats:
         """Draw at one point of the grid: paths from the prior, moved by what the data say of them (Matheron's rule)."""
         corpora, k = self.own.shape
-        t = _places(np.concatenate([self.u, v]), self.u)
-        values, vectors = np.linalg.eigh(_kernel(t, GRID[cell : cell + 1])[0])
+        both = np.concatenate([self.u, v])
+        values, vectors = np.linalg.eigh(_kernel(both, self.u, GRID[cell : cell + 1])[0])
         paths = (
-            rng.standard_normal((corpora, count, t.size))
+            rng.standard_normal((corpora, count, both.size))
             @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
         )
         measured = np.isfinite(self.noise)
@@ -113,21 +115,28 @@ def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
         at = np.searchsorted(sizes, c.x[here])
         runs[i, at] = c.runs[here]
         means[i, at] = np.log(np.maximum(c.y[here], 1e-12)) if logs else c.y[here]
-    own = _own(means, runs)
+    levels, own = _split(means, runs)
     with np.errstate(divide="ignore"):
         noise = np.where(runs > 0, 1 / runs, np.inf)
-    return _posterior(np.log(sizes), own, noise, *_seeds(curves, logs), logs)
+    u = np.log(sizes)
+    squares, free = _seeds(curves, logs)
+    spread, total, freedom = _evidence(u, own, noise, squares, free)
+    # The noise is known from the own parts; by it the levels are as likely as their course lets them be.
+    sd = np.sqrt(_weights(spread) @ total / max(freedom - 2, 1.0))
+    by_course = _course(u, levels, runs.sum(axis=0), float(sd))
+    chance = _weights(spread + by_course[np.searchsorted(list(RATES), GRID[:, 3])])
+    return Parting(u, own, noise, total, freedom, chance, logs)
 
 
-def _own(means: Floats, runs: Floats) -> Floats:
-    """Return means (C, K) less the level of each size, by least squares on levels and corpora."""
+def _split(means: Floats, runs: Floats) -> tuple[Floats, Floats]:
+    """Return the level of each size (K,) and means (C, K) less it, by least squares on levels and corpora."""
     i, k = np.nonzero(runs)
     design = np.zeros((i.size, runs.shape[0] + runs.shape[1]))
     design[np.arange(i.size), i] = design[np.arange(i.size), runs.shape[0] + k] = 1.0
     root = np.sqrt(runs[i, k])
     fitted = np.linalg.lstsq(design * root[:, None], means[i, k] * root, rcond=None)[0]
     levels = fitted[runs.shape[0] :] + fitted[: runs.shape[0]].mean()
-    return np.where(runs > 0, means - levels, 0.0)
+    return levels, np.where(runs > 0, means - levels, 0.0)
 
 
 def _seeds(curves: Sequence[Series], logs: bool) -> tuple[float, float]:
@@ -139,13 +148,12 @@ def _seeds(curves: Sequence[Series], logs: bool) -> tuple[float, float]:
     return float(squares), float(sum(free))
 
 
-def _posterior(
-    u: Floats, own: Floats, noise: Floats, squares: float, free: float, logs: bool
-) -> Parting:
-    """Weigh the grid by its evidence, the noise integrated out (Jeffreys' prior)."""
+def _evidence(
+    u: Floats, own: Floats, noise: Floats, squares: float, free: float
+) -> tuple[Floats, Floats, float]:
+    """Weigh the grid by its evidence, the noise integrated out (Jeffreys' prior): ln weights, squares, freedom."""
     measured = np.isfinite(noise)
-    kernel = _kernel(_places(u, u), GRID)
-    root = np.linalg.cholesky(_covariance(kernel, noise))
+    root = np.linalg.cholesky(_covariance(_kernel(u, u, GRID), noise))
     white = np.linalg.solve(root, np.broadcast_to(own[..., None], (*root.shape[:-1], 1)))[..., 0]
     # One corpus' worth of the deviations is spent on the levels that all share.
     kept = 1 - 1 / own.shape[0]
@@ -153,21 +161,59 @@ def _posterior(
     total = total + 1e-12 * (float(np.ptp(own)) ** 2 + 1e-12)
     freedom = kept * measured.sum() + free
     spread = 2 * np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=(1, 2))
-    evidence = np.log(PRIOR) - 0.5 * kept * spread - 0.5 * freedom * np.log(total)
-    chance = np.exp(evidence - evidence.max())
-    return Parting(u, own, noise, total, freedom, chance / chance.sum(), logs)
+    return np.log(PRIOR) - 0.5 * kept * spread - 0.5 * freedom * np.log(total), total, freedom
 
 
-def _places(u: Floats, measured: Floats) -> Floats:
-    return np.asarray((u - measured.mean()) / float(np.ptp(measured)))
+def _weights(logs: Floats) -> Floats:
+    chance = np.exp(logs - logs.max())
+    return np.asarray(chance / chance.sum())
 
 
-def _kernel(t: Floats, grid: Floats) -> Floats:
-    """Return the covariance of own parts at places (T,) for each point of the grid: (G, T, T)."""
-    a, b, c = grid.T[:, :, None, None]
-    near, far = np.minimum.outer(abs(t), abs(t)), np.maximum.outer(abs(t), abs(t))
-    bend = np.where(np.multiply.outer(t, t) > 0, near**2 * (3 * far - near), 0.0)
-    return np.asarray(a**2 * (1 + b**2 * np.multiply.outer(t, t) + c**2 * bend))
+def _course(u: Floats, levels: Floats, runs: Floats, sd: float) -> Floats:
+    """Return the ln likelihood of shared levels under each rate of flattening: (R,).
+
+    A course has any height and slope (flat priors); levels stray from it by the noise of their runs, and by as much
+    again as a shared shape that is no such course may want.
+    """
+    variance = sd**2 * (1 / runs + ROUGH[:, None] ** 2)
+    logs = []
+    for rate in RATES:
+        design = np.column_stack([np.ones_like(u), _basis(u, u, rate)[0]])
+        weighted = design / variance[..., None]
+        gram = np.swapaxes(weighted, 1, 2) @ design
+        fitted = np.linalg.solve(gram, (levels @ weighted)[..., None])
+        left = levels - (design @ fitted)[..., 0]
+        each = np.log(variance).sum(axis=1) + np.linalg.slogdet(gram)[1]
+        logs.append(np.logaddexp.reduce(-0.5 * (each + (left**2 / variance).sum(axis=1))))
+    return np.array(logs)
+
+
+def _basis(v: Floats, u: Floats, rate: float) -> Floats:
+    """Return s and r at ln sizes v, each of unit span over the measured ones u: (2, V)."""
+
+    def shapes(w: Floats) -> Floats:
+        w = w - u[0]
+        if rate == 0:
+            return np.stack([w, -(w**2) / 2])
+        flat = -np.expm1(-rate * w) / rate
+        return np.stack([flat, (w * np.exp(-rate * w) - flat) / rate])
+
+    (s, r), (s_v, r_v) = shapes(u), shapes(v)
+    span = float(np.ptp(s))
+    line = np.polyfit(s, r, 1)
+    bend, bend_v = r - np.polyval(line, s), r_v - np.polyval(line, s_v)
+    widest = float(np.ptp(bend))
+    # Two sizes, or ones all alike, leave nothing that s does not say.
+    return np.stack([(s_v - s.mean()) / span, bend_v / widest if widest > 1e-9 * span else 0 * s_v])
+
+
+def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
+    """Return the covariance of own parts at ln sizes v (V,) for each point of the grid: (G, V, V)."""
+    bases = {rate: _basis(v, u, rate) for rate in np.unique(grid[:, 3])}
+    s, r = np.stack([bases[rate] for rate in grid[:, 3]], axis=1)
+    a, b, c = grid.T[:3, :, None, None]
+    courses, bends = (w[:, :, None] * w[:, None, :] for w in (s, r))
+    return np.asarray(a**2 * (1 + b**2 * (courses + c**2 * bends)))
 
 
 def _covariance(kernel: Floats, noise: Floats) -> Floats:

@@ -131,15 +131,30 @@ def test_what_corpora_share_is_not_doubted_once_a_corpus():
 
 @settings(max_examples=25, deadline=None)
 @given(shift=st.floats(-50, 50), scale=st.floats(0.01, 100), seed=st.integers(0, 99))
-def test_own_parts_follow_the_unit_and_ignore_what_is_shared(shift, scale, seed):
+def test_own_parts_follow_the_unit_and_ignore_a_height_that_all_share(shift, scale, seed):
     rng = np.random.default_rng(seed)
     y = rng.normal(size=(3, 5)) + np.arange(3)[:, None]
     at = np.array([3e8])
     plain = parting([series_of(SIZES, row) for row in y], False).draws(at, 400)
-    moved = [series_of(SIZES, scale * (row + shift * U)) for row in y]
+    moved = [series_of(SIZES, scale * (row + shift)) for row in y]
     assert parting(moved, False).draws(at, 400) == pytest.approx(
         scale * plain, rel=1e-3, abs=1e-3 * scale
     )
+
+
+def test_differences_flatten_where_the_course_does():
+    """Two corpora fan out alike over the data; beyond, they part further only where all still rise."""
+    fan, grown = np.array([-1.0, 1.0])[:, None], []
+    flat = -np.expm1(-0.6 * U)
+    for course in (U / U[-1], flat / flat[-1]):
+        rng = np.random.default_rng(6)
+        known = curves(10 * course + fan * course, 0.02, 3, rng)
+        ahead, there = np.diff(
+            parting(known, False).draws(SIZES[-1] * np.array([1.0, 100.0]), 500), axis=0
+        )[0].mean(axis=0)
+        grown.append(there - ahead)
+    assert grown[0] == pytest.approx(2.0, rel=0.15)
+    assert grown[1] == pytest.approx(0.12, abs=0.15)
 
 
 def test_a_corpus_that_lacks_a_size_is_compared_where_it_can_be():
