@@ -27,11 +27,12 @@ def batches(count=3):
 def test_a_modules_loss_is_its_cross_entropy():
     data, module = batches(), torch.nn.Linear(4, 3)
     weights = {name: value.clone() for name, value in module.state_dict().items()}
-    found = ModuleLoss(torch.nn.Linear(4, 3), data)({k: v.numpy() for k, v in weights.items()})
+    loss = ModuleLoss(torch.nn.Linear(4, 3), data, dtype="float32")
+    measured = loss({name: value.numpy() for name, value in weights.items()})
     inputs, labels = (torch.cat(part) for part in zip(*data, strict=True))
     expected = torch.nn.functional.cross_entropy(module(inputs), labels)
-    assert found["loss"] == pytest.approx(float(expected), rel=1e-5)
-    assert found["accuracy"] == pytest.approx(
+    assert measured["loss"] == pytest.approx(float(expected), rel=1e-5)
+    assert measured["accuracy"] == pytest.approx(
         float((module(inputs).argmax(1) == labels).float().mean())
     )
 
