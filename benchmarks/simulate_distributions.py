@@ -10,8 +10,8 @@ from collections import Counter
 
 import numpy as np
 
-from scalefit.procedures.success import success_law
-from scalefit.procedures.two_modes import two_modes
+from scalefit.procedures.modes import two_modes
+from scalefit.procedures.tails import success_law
 
 TRUE = {
     "flat": "no change",

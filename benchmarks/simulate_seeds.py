@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
+from scalefit.distributions import chi2_quantile, f_quantile
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
-from scalefit.procedures.functional import functional_of, pseudo_values
+from scalefit.procedures.functional import functional_of, pseudo_side
 from scalefit.procedures.sides import Side
 from scalefit.procedures.stochastic import superiority
-from scalefit.seeds import intervals, needed
+from scalefit.seeds import anova, needed
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
 from scalefit.seeds.design import Cell
 from scalefit.seeds.needed import seeds_needed
@@ -43,6 +44,20 @@ def table(title, head, rows):
         print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 
+def williams_tukey(ms, dof, level=0.95):
+    """Williams–Tukey interval for ``E[ms₁] − E[ms₂]``: slightly wide.
+
+    Source: Williams (1962), Biometrika 49, 278–281.
+    """
+    tail = (1 - level) / 2
+    ratio = ms[0] / ms[1]
+    ends = []
+    for q in (1 - tail, tail):
+        scale = ms[0] * dof[0] / chi2_quantile(q, dof[0])
+        ends.append(scale * (1 - f_quantile(q, *dof) / ratio))
+    return ends[0], ends[1]
+
+
 def components(runs):
     """Coverage of 95 % intervals; total variance 1, so the ICC is the pretraining variance."""
     rng = np.random.default_rng(SEED)
@@ -52,13 +67,13 @@ def components(runs):
             dof = p - 1, p * (f - 1)
             chi = rng.chisquare(dof, (runs, 2)) / dof
             s = nested_squares((f * icc + 1 - icc) * chi[:, 0], (1 - icc) * chi[:, 1], *dof, f)
-            low, high, _ = intervals.component(s, PRETRAIN)
+            low, high, _ = anova.component(s, PRETRAIN)
             cut = np.maximum(low, 0), np.maximum(high, 0)
-            ratio = intervals.icc(s)
-            wide = intervals.williams_tukey((s.values[:, 0] / f, s.values[:, 1] / f), dof)
+            ratio = anova.icc(s)
+            wide = williams_tukey((s.values[:, 0] / f, s.values[:, 1] / f), dof)
             parts = np.array_split(s.values[: runs // 10], max(runs // 1000, 1))
             general = np.concatenate([
-                covered(intervals.generalised(nested_squares(*part.T, *dof, f), PRETRAIN), icc)
+                covered(anova.generalised(nested_squares(*part.T, *dof, f), PRETRAIN), icc)
                 for part in parts
             ])  # fmt: skip
             rows.append(
@@ -87,9 +102,9 @@ def crossed_components(rng, runs):
             for part in np.array_split(y, max(runs // 100, 1)):
                 s = factorial(part, names)
                 for kept, name, truth in zip(held, names, (first, 0.2, 0.1), strict=False):
-                    kept.append(covered(intervals.component(s, name)[:2], truth))
+                    kept.append(covered(anova.component(s, name)[:2], truth))
             shares = [share(np.concatenate(k)) for k in held]
-            how = intervals.component(s, "a")[2]
+            how = anova.component(s, "a")[2]
             rows.append(
                 (" × ".join(map(str, sizes)), first, how, *shares, *[""] * (3 - len(sizes)))
             )
@@ -108,8 +123,8 @@ def unbalanced(rng, runs):
                 y = rng.normal(0, icc**0.5, (p, 1)) + rng.normal(0, (1 - icc) ** 0.5, (p, 5))
                 cell = {i: dict(enumerate(y[i, :n])) for i, n in enumerate(counts)}
                 s = nested_cells([Cell({}, cell, {i: str(i) for i in range(p)})])
-                hits.append(covered(intervals.component(s, PRETRAIN)[:2], icc))
-                ratios.append(covered(intervals.icc(s)[1:], icc))
+                hits.append(covered(anova.component(s, PRETRAIN)[:2], icc))
+                ratios.append(covered(anova.icc(s)[1:], icc))
             rows.append((p, ", ".join(map(str, counts[:5])) + ("" if p <= 5 else ", …"), icc,
                          share(hits), share(ratios)))  # fmt: skip
     head = ("P", "finetuning seeds", "ICC", "σ²_P, MLS", "ICC, F")
@@ -212,7 +227,7 @@ def robust(runs):
                     told = []
                     for _ in range(runs):
                         a, b = (_alone(draw(rng, seeds) * scale) for scale in (1.0, wider))
-                        test = welch(*(pseudo_values(side, functional).means for side in (a, b)))
+                        test = welch(*(pseudo_side(side, functional).means for side in (a, b)))
                         told.append(float(test.p) < 0.05)
                     row.append(share(told))
             rows.append((seeds, shape, *row))

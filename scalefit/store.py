@@ -44,12 +44,12 @@ from scalefit.laws.law import Law
 from scalefit.planning.allocate import Allocation
 from scalefit.planning.plan import Plan
 from scalefit.procedures.aggregate import Aggregates
-from scalefit.procedures.bimodality import Bimodality
 from scalefit.procedures.comparison import Comparison
 from scalefit.procedures.contrast import Contrast
+from scalefit.procedures.modes import Bimodality
 from scalefit.procedures.over_sizes import SeedCurve, SeedCurves
 from scalefit.result import Result, to_json
-from scalefit.scoring.compare import SystemComparison
+from scalefit.scoring.bootstrap import SystemComparison
 from scalefit.seeds.needed import SeedPlan
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import Observations

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scalefit.estimate import Estimate, paired, welch
-from scalefit.procedures.multiplicity import holm
+from scalefit.estimate import Estimate, holm, paired, welch
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=4), RNG.normal(1, 2, size=6)

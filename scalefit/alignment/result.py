@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scalefit.estimate import adjust
 from scalefit.groups import group_name
-from scalefit.procedures.multiplicity import adjust
 from scalefit.result import Result, Results, Row, html_notes, html_verdict
 
 from .causes import Cause

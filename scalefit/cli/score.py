@@ -139,7 +139,7 @@ def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], li
 def _write(
     scored: Scored, segments: Path | None, output: Path | None, baseline: str | None, as_json: bool
 ) -> None:
-    from scalefit.scoring.compare import compare_systems
+    from scalefit.scoring.bootstrap import compare_systems
 
     if segments is not None:
         segments.mkdir(parents=True, exist_ok=True)

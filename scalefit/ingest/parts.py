@@ -16,7 +16,7 @@ import pandas as pd
 
 from scalefit.errors import FormatError, MissingColumnError, MissingDependencyError, TableError
 from scalefit.files import write_text
-from scalefit.table.recognise import meaning
+from scalefit.table.names import meaning
 
 Key = tuple[Any, ...]
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".feather": "feather", ".arrow": "feather"}

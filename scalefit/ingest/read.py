@@ -18,7 +18,7 @@ from scalefit.errors import FormatError, MissingColumnError, ScalefitError
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.metrics import known
-from scalefit.table.recognise import meaning
+from scalefit.table.names import meaning
 
 from .checkpoints import Checkpoints, checked, choose
 from .complete import Context, Manifest, Rescorer, ask_for_pretraining, manifest_of

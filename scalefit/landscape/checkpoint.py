@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
 
-from .entries import Entries, entries_of
-from .formats import open_weights
+from .formats import Entries, entries_of, open_weights
 
 Source = Any  # a path, a mapping of arrays or torch tensors, or a Checkpoint
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
 from scalefit.executors import Workers, working
-from scalefit.landscape.entries import Tensors
 from scalefit.landscape.family import Family, Meter, Mixer, hold
+from scalefit.landscape.formats import Tensors
 from scalefit.landscape.path import line, measure
 from scalefit.types import Floats
 
@@ -52,12 +51,7 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.commit()
         self._db.close()
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape.checkpoint import Checkpoint, Source, load_all
-from scalefit.landscape.entries import Tensors
+from scalefit.landscape.formats import Tensors
 from scalefit.types import Floats
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")

@@ -13,25 +13,23 @@ from scalefit.types import Floats
 
 from .basins import square_of
 from .matrix import Distances, group_labels
-from .rivals import (
-    basins_within,
-    brought_along,
-    check_scores,
-    in_domain_baseline,
-    nearness,
-    rivals_of,
-    scores_of,
-)
 from .trial import (
     FEWEST_GROUPS,
     Predictor,
     Relation,
     Trial,
+    basins_within,
+    brought_along,
+    check_scores,
     codes_of,
     eta_squared,
+    in_domain_baseline,
     mantel,
     nearest,
+    nearness,
+    rivals_of,
     same_basin,
+    scores_of,
     shuffles,
     verdict,
 )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
-from scalefit.estimate import welch
+from scalefit.estimate import pseudo_values, welch
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import counted
@@ -18,8 +18,7 @@ from scalefit.units import counted
 from .basins import square_of
 from .matrix import Distances, group_labels
 from .outcome import Prediction, predict
-from .rivals import scores_of
-from .trial import codes_of
+from .trial import codes_of, scores_of
 
 FEWEST_MODELS = 8
 FEWEST_GROUPS = 3
@@ -231,8 +230,8 @@ class Side:
     def pseudo_values(self, square: Floats) -> Floats:
         """Return one number a unit left out, a model or a group: their mean is the mean over pairs, nearly."""
         units = self.group if self.by_group else np.arange(self.at.size)
-        n, whole = int(units.max()) + 1, self.mean(square, units >= 0)
-        return np.array([n * whole - (n - 1) * self.mean(square, units != i) for i in range(n)])
+        without = [self.mean(square, units != i) for i in range(int(units.max()) + 1)]
+        return pseudo_values(self.mean(square, units >= 0), without)
 
 
 def apartness(what: str, square: Floats, a: Side, b: Side, level: float) -> Apartness:

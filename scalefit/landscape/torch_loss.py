@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import LandscapeError, MissingDependencyError
-from scalefit.landscape.entries import Tensors
+from scalefit.landscape.formats import Tensors
 
 # A ready-made loss(weights) for Hugging Face models, from a name or folder and a data set.
 #

@@ -35,11 +35,6 @@ def mean_of_tasks(scores: ArrayLike) -> float:
     return float(np.mean(np.asarray(scores, dtype=float)))
 
 
-def optimality_gap(scores: ArrayLike, best: float = 1.0) -> float:
-    """Average amount by which scores fall short of ``best``; 0 where above it."""
-    return float(np.mean(np.maximum(best - np.asarray(scores, dtype=float), 0)))
-
-
 STATISTICS: dict[str, Statistic] = {
     "mean": mean_of_tasks,
     "median": median_of_tasks,

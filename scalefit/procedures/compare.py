@@ -1,4 +1,4 @@
-"""``sf.compare_procedures``: whether B is better than A, over seeds and test examples."""
+"""``sf.compare_procedures`` and, by spread, worst runs and failures, ``sf.robustness``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from scalefit.errors import DesignError
+from scalefit.estimate import holm
 from scalefit.ingest import table_of
 from scalefit.seeds.variance import SIDES
 from scalefit.table import Table
@@ -15,8 +16,7 @@ from scalefit.types import Floats, Renames
 
 from .comparison import Comparison, survival
 from .contrast import Contrast, Question, contrast
-from .functional import functional_of, pseudo_values
-from .multiplicity import holm
+from .functional import functional_of, pseudo_side
 from .sides import Group, Side, clustered, from_example_table, from_examples, from_table, is_paired
 from .tails import Profile, profile
 
@@ -225,7 +225,7 @@ def _one(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool
         metric=f"{chosen.name} of {asked.metric}",
         direction=chosen.improves or asked.direction,
     )
-    found = contrast(pseudo_values(a, chosen), pseudo_values(b, chosen), told, label, pair)
+    found = contrast(pseudo_side(a, chosen), pseudo_side(b, chosen), told, label, pair)
     return replace(found, superiority=None)  # a pseudo-value is no run
 
 
@@ -246,3 +246,90 @@ def _profiles(
         )
         for s in group.sides
     ]
+
+
+ASPECTS = ("spread", "worst of 3")
+
+
+def robustness(
+    data: Any,
+    metric: str,
+    *,
+    a: Any,
+    b: Any,
+    failed_beyond: float | None = None,
+    column: str = "corpus",
+    where: Mapping[str, Any] | None = None,
+    by: Sequence[str] = SIDES,
+    level: float = 0.95,
+    mapping: Renames | None = None,
+    allow: Sequence[str] = (),
+) -> Comparison:
+    """Compare how robust procedures are: spread over seeds, worst of three runs, chance of failure, in each domain.
+
+    Parameters
+    ----------
+    data, metric, a, b, column, where, by, level, mapping, allow
+        As in :func:`scalefit.compare_procedures`; domains are answered apart.
+    failed_beyond : float, optional
+        A run beyond it on the bad side failed; without it failures are not compared.
+
+    Returns
+    -------
+    Comparison
+        One contrast an aspect and condition, found by aspect: ``found["spread"]``; Holm's p counts all of them in.
+
+    Raises
+    ------
+    DesignError
+        No aspect can be compared: three pretraining seeds a side are needed, four for the worst of three.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> runs = {"corpus": ["web"] * 5 + ["books"] * 5, "pretrain_tokens": [1e6] * 10,
+    ...         "pretrain_seed": list(range(5)) * 2,
+    ...         "bleu": [20.0, 20.1, 19.9, 20.2, 19.8, 20.5, 16.0, 24.0, 18.0, 22.0]}
+    >>> found = sf.robustness(runs, a="web", b="books", metric="bleu")
+    >>> found["spread"].better
+    'web'
+    """
+    aspects: list[str] = [*ASPECTS]
+    contrasts: list[Contrast] = []
+    failures: list[str] = []
+    last = None
+    if failed_beyond is not None:
+        aspects.append(f"failed {failed_beyond:g}")
+    for aspect in aspects:
+        asked = aspect
+        if aspect.startswith("failed"):
+            asked = _failed(metric, failed_beyond)
+        try:
+            last = compare_procedures(
+                data,
+                a=a,
+                b=b,
+                metric=metric,
+                column=column,
+                where=where,
+                by=by,
+                level=level,
+                failed_beyond=failed_beyond,
+                functional=asked,
+                mapping=mapping,
+                allow=allow,
+            )
+        except DesignError as error:
+            failures.append(f"{aspect}: {error}")
+            continue
+        contrasts += [replace(c, group={"aspect": aspect.split(" ")[0], **c.group}) for c in last]
+    if last is None:
+        raise DesignError(failures[0])
+    adjusted = holm([c.p for c in contrasts])
+    told = tuple(replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, adjusted, strict=True))
+    return replace(last, contrasts=told, survivals=(), about_data=(*last.about_data, *failures))
+
+
+def _failed(metric: str, beyond: float | None) -> str:
+    word = "above" if known_metric(metric).direction == "-" else "below"
+    return f"{word} {beyond!r}"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
-from scalefit.estimate import Estimate, satterthwaite
+from scalefit.estimate import Estimate, pseudo_values, satterthwaite
 from scalefit.types import Floats
 
 
@@ -133,11 +133,6 @@ class MultiBootstrap:
         return float(low), float(high)
 
     @property
-    def p_one_sided(self) -> float:
-        """Share of draws at or below 0: the published p-value for "b is no better than a"."""
-        return float(np.mean(self.draws <= 0))
-
-    @property
     def p(self) -> float:
         """Two-sided p: twice the smaller tail."""
         tails = np.mean(self.draws <= 0), np.mean(self.draws >= 0)
@@ -220,6 +215,5 @@ def pseudovalues(statistics: ArrayLike, score: Score) -> Floats:
     the crossed analysis applies (Dorfman, Berbaum & Metz 1992, Invest. Radiol. 27, 723–731).
     """
     x = np.asarray(statistics, dtype=float)
-    n = x.shape[-2]
     total = x.sum(-2, keepdims=True)
-    return np.asarray(n * score(total) - (n - 1) * score(total - x))
+    return pseudo_values(score(total), score(total - x))

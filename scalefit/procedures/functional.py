@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import comb
 
 from scalefit.errors import DesignError
+from scalefit.estimate import pseudo_values
 from scalefit.types import Floats
 
 from .sides import Side
@@ -74,7 +75,7 @@ def extreme(values: Floats, k: int, *, low: bool) -> float:
     return float(weights @ x)
 
 
-def pseudo_values(side: Side, functional: Functional) -> Side:
+def pseudo_side(side: Side, functional: Functional) -> Side:
     """Return the side with one number a pretraining seed: its pseudo-value of the functional over all runs."""
     groups = side.groups
     if len(groups) < max(functional.least, 2):
@@ -83,8 +84,7 @@ def pseudo_values(side: Side, functional: Functional) -> Side:
         )
     whole = functional.of(side.every)
     without = [functional.of(_rest(groups, i)) for i in range(len(groups))]
-    n = len(groups)
-    values = n * whole - (n - 1) * np.array(without)
+    values = pseudo_values(whole, without)
     runs: dict[Any, dict[Any, float]] = {
         seed: {0: float(v)} for seed, v in zip(side.runs, values, strict=True)
     }

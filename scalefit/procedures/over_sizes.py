@@ -19,9 +19,8 @@ from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
-from .success import Success, success_law
-from .tails import FAILED_MADS, design_effect, failure_probability, quantile
-from .two_modes import Modes, two_modes
+from .modes import Modes, two_modes
+from .tails import FAILED_MADS, Success, design_effect, failure_probability, quantile, success_law
 
 QUANTILES = (0.1, 0.5, 0.9)
 LEAST_SIZES, LEAST_RUNS, NAMED = 2, 8, 6

@@ -1,25 +1,179 @@
-"""Hypotheses, references and sources that fit together; what does not is named and left out."""
+"""Hypotheses, references and sources: one segment a line; what does not fit is named and left out."""
 
 from __future__ import annotations
 
+import glob
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from scalefit.errors import ScoringError
 
-from .text import (
-    Hypotheses,
-    Lines,
-    Text,
-    as_list,
-    as_text,
-    check_filled,
-    check_lengths,
-    find_systems,
-)
+Lines: TypeAlias = Sequence[str] | str | Path
+"""Segments given as they are, or the path of a file that holds one a line."""
+
+Hypotheses: TypeAlias = Lines | Sequence[Path] | Mapping[str, Lines]
+"""One system's lines, a path, a glob, several paths, or names with lines or paths."""
+
+_MAGIC = set("*?[")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Segments and the name they go by in messages.
+
+    Attributes
+    ----------
+    name : str
+        Path of the file, or the name that the caller gave.
+    lines : tuple of str
+        One segment each, without line ends.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of segments."""
+        return len(self.lines)
+
+
+def read_lines(path: str | Path) -> Text:
+    r"""Read a file of one segment a line.
+
+    Lines end at ``\n`` (``\r\n`` too) and nowhere else, so that a stray U+2028 inside a
+    translation does not shift all segments after it.
+
+    Raises
+    ------
+    ScoringError
+        If the file is absent, empty, or not UTF-8; with file and line.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ScoringError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not data:
+        raise ScoringError(f"{path}: the file is empty; needed one segment a line")
+    text = _decode(data, path)
+    lines = text.removesuffix("\n").split("\n")
+    return Text(str(path), tuple(line.removesuffix("\r") for line in lines))
+
+
+def _decode(data: bytes, path: str | Path) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ScoringError(
+            f"{path}: this is UTF-16, needed UTF-8. Try: iconv -f UTF-16 -t UTF-8 {path}"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ScoringError(
+            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; "
+            f"if the file is Latin-1, try: iconv -f LATIN1 -t UTF-8 {path}"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ScoringError(f"{path}, line {line}: holds a NUL byte, so this is no text file")
+    return text
+
+
+def as_text(lines: Lines, name: str) -> Text:
+    """Return lines as they are under ``name``, or the content of the file they name."""
+    if isinstance(lines, str | Path):
+        return read_lines(lines)
+    kept = as_list(lines, name)
+    if not kept:
+        raise ScoringError(f"{name}: no segments; needed one string a segment")
+    for number, line in enumerate(kept, 1):
+        if not isinstance(line, str):
+            found = f"{type(line).__name__} {line!r:.40}"
+            raise ScoringError(f"{name}, segment {number}: found {found}, needed a string")
+    return Text(name, kept)
+
+
+def as_list(lines: Any, name: str) -> tuple[Any, ...]:
+    """Return a list's items in their order; what has none, or is none, is refused."""
+    if isinstance(lines, bytes | set | frozenset | Mapping) or not hasattr(lines, "__iter__"):
+        raise ScoringError(
+            f"{name}: found a {type(lines).__name__}; needed a path, or one string a segment"
+        )
+    try:
+        return tuple(lines)
+    except TypeError as error:
+        raise ScoringError(
+            f"{name}: found {error}; needed a path, or one string a segment"
+        ) from error
+
+
+def find_systems(hypotheses: Hypotheses) -> Iterator[tuple[str, Lines]]:
+    """Yield name and lines (or path) of every system that is meant.
+
+    Raises
+    ------
+    ScoringError
+        If a glob matches nothing.
+    """
+    if isinstance(hypotheses, Mapping):
+        yield from hypotheses.items()
+    elif isinstance(hypotheses, str | Path):
+        yield from ((path, Path(path)) for path in _matches(str(hypotheses)))
+    elif any(isinstance(item, Path) for item in as_list(hypotheses, "hypotheses")):
+        for item in hypotheses:
+            yield from ((path, Path(path)) for path in _matches(str(item)))
+    else:
+        yield "hypotheses", [str(line) if isinstance(line, Path) else line for line in hypotheses]
+
+
+def _matches(pattern: str) -> list[str]:
+    """Return the files of a path or glob, in sorted order; a plain path is its own match."""
+    if not _MAGIC & set(pattern) or Path(pattern).exists():
+        return [pattern]
+    found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+    if not found:
+        raise ScoringError(
+            f"no file matches {pattern!r} from {Path.cwd()}; "
+            "quote the glob in a shell, and look at it with: ls " + pattern
+        )
+    return found
+
+
+def check_filled(text: Text, remedy: str) -> None:
+    """Refuse empty segments: most often an output that was cut or shifted.
+
+    Raises
+    ------
+    ScoringError
+        With how many there are and where the first is.
+    """
+    empty = [number for number, line in enumerate(text.lines, 1) if not line.strip()]
+    if empty:
+        raise ScoringError(
+            f"{text.name}: {len(empty)} of {len(text):,} lines are empty "
+            f"(first: line {empty[0]}); {remedy}"
+        )
+
+
+def check_lengths(text: Text, other: Text) -> None:
+    """Refuse a text that has another number of segments than its counterpart.
+
+    Raises
+    ------
+    ScoringError
+        With both names and both counts.
+    """
+    if len(text) != len(other):
+        verb = "more" if len(text) > len(other) else "fewer"
+        raise ScoringError(
+            f"{text.name} has {len(text):,} lines, {other.name} has {len(other):,}: "
+            f"{abs(len(text) - len(other)):,} {verb}; needed the same number, "
+            "segment by segment. Try: wc -l on both, and look for a cut or split line"
+        )
+
 
 _ALLOW = "if they truly are, pass allow_empty=True (--allow-empty)"
 _MARKS = re.compile(r"@@( |$)|\u2581|(^| )##\w")

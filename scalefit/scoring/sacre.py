@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import ScoringError
 
-from .aggregate import corpus_scores
+from .statistics import corpus_scores
 
 METRICS: dict[str, tuple[str, dict[str, Any]]] = {
     "bleu": ("BLEU", {"force": True}),

@@ -15,12 +15,11 @@ from scalefit.ingest.source import Source
 from scalefit.ingest.text_tables import CSV
 from scalefit.result import Result, Row
 from scalefit.scoring.bootstrap import bootstrap
-from scalefit.scoring.inputs import Inputs, read_inputs, tokenizer_note
+from scalefit.scoring.inputs import Hypotheses, Inputs, Lines, Text, read_inputs, tokenizer_note
 from scalefit.scoring.measure import COMET, Measured, checked_metrics, measure
 from scalefit.scoring.options import Comet, Scoring
 from scalefit.scoring.sacre import METRICS
 from scalefit.scoring.statistics import SegmentStatistics
-from scalefit.scoring.text import Hypotheses, Lines, Text
 from scalefit.table import ALLOWABLE, Table
 
 # What no hypothesis file knows about itself: corpus, pretraining size, seeds, evaluation set.

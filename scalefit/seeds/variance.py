@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -13,14 +14,13 @@ from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
+from scalefit.seeds import anova
 from scalefit.table import Table
 from scalefit.types import Floats, Renames
 from scalefit.units import counted
 
-from . import intervals
-from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
-from .design import Cell, cells, telling
-from .factors import crossed_parts, example_part
+from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
+from .design import Cell, cells, conditions, telling
 from .pool import TOGETHER, crossed_cells, nested_cells, reml
 from .result import Component, FTest, Variance, VariancePart, by_size, line
 
@@ -123,7 +123,7 @@ def _part(
     usable = [c for c in group if c.pretrain > 1 or max(c.finetune) > 1] or group
     squares = crossed_cells(usable) if design == "crossed" else nested_cells(usable)
     notes = _cell_notes(group, usable)
-    components = [_component(squares, name, level) for name in squares.components]
+    components = [_holding(_component(squares, name, level)) for name in squares.components]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
     if PRETRAIN in squares.components and design == "nested":
         if method == "reml" or (method == "auto" and not balanced and _has_statsmodels()):
@@ -152,10 +152,10 @@ def _word(design: str, squares: MeanSquares) -> str:
 
 
 def _component(squares: MeanSquares, name: str, level: float) -> Component:
-    low, high, how = intervals.component(squares, name, level)
+    low, high, how = anova.component(squares, name, level)
     where = int(np.argmax(squares.components[name] != 0))
     point = float(squares.estimate(name))
-    return _holding(Component(name, point, float(low), float(high), float(squares.dof[where]), how))
+    return Component(name, point, float(low), float(high), float(squares.dof[where]), how)
 
 
 def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ def _pulls(usable: Sequence[Cell], balanced: bool) -> tuple[str, ...]:
         return ()
     if len({c.pretrain for c in usable}) > 1 or usable[0].finetune[0] < 2:
         return ()
-    p = intervals.f_test(crossed_cells(usable), FINETUNE, REST)[-1]
+    p = anova.f_test(crossed_cells(usable), FINETUNE, REST)[-1]
     if p >= 0.05:
         return ()
     return (f"finetuning seeds pull the same way everywhere (p = {p:.2g}): try design='crossed'",)
@@ -254,7 +254,7 @@ def _test_note(parts: Sequence[VariancePart]) -> str:
 def _ratio(squares: MeanSquares, design: str, level: float) -> Interval | None:
     if design != "nested" or PRETRAIN not in squares.components:
         return None
-    point, low, high = (float(v) for v in intervals.icc(squares, level))
+    point, low, high = (float(v) for v in anova.icc(squares, level))
     return Interval(point, low, high, level, "exact F")
 
 
@@ -262,5 +262,90 @@ def _test(squares: MeanSquares, design: str) -> FTest | None:
     if PRETRAIN not in squares.components:
         return None
     lower = REST if design == "crossed" else FINETUNE
-    ratio, d1, d2, p = intervals.f_test(squares, PRETRAIN, lower)
+    ratio, d1, d2, p = anova.f_test(squares, PRETRAIN, lower)
     return FTest(ratio, (d1, d2), p)
+
+
+EXAMPLE = "test example"
+
+
+def crossed_parts(
+    table: Table, metric: str, factors: Sequence[str], by: Sequence[str], level: float
+) -> list[VariancePart]:
+    """Variance components of completely crossed factors, each a column of the table.
+
+    Raises
+    ------
+    DesignError
+        More than three factors, a factor that is missing, or combinations that were not run.
+    """
+    missing = [f for f in factors if not table.has(f)]
+    if missing or not 1 < len(factors) < 4:
+        raise DesignError(
+            f"found factors {', '.join(factors)}" + (f"; no column {missing[0]}" if missing else "")
+            + ". Needed: two or three columns of the table"
+        )  # fmt: skip
+    part = table.where(metric=metric)
+    sides = [c for c in by if part.has(c)]
+    keys = conditions(part, factors)
+    keys += [c for c in ("pretrain_seed",) if c not in factors and part.has(c)]
+    groups: dict[tuple[Any, ...], list[Floats]] = {}
+    for key, cell in part.groups(keys) if keys else [({}, part)]:
+        groups.setdefault(tuple(key[c] for c in sides), []).append(_array(cell, factors, key))
+    order = sorted(groups, key=str)
+    kept = telling([dict(zip(sides, k, strict=True)) for k in order], sides)
+    labels = [{c: k[sides.index(c)] for c in kept} for k in order]
+    return [
+        factorial_part(label, groups[k], factors, level)
+        for label, k in zip(labels, order, strict=True)
+    ]
+
+
+def _array(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> Floats:
+    levels = [cell.unique(f) for f in factors]
+    columns = [[_same(v) for v in cell.column(f)] for f in factors]
+    found = dict(zip(zip(*columns, strict=True), cell.column("value"), strict=True))
+    combinations = list(product(*([_same(v) for v in names] for names in levels)))
+    gaps = [c for c in combinations if not np.isfinite(found.get(c, np.nan))]
+    where = ", ".join(f"{k}={v}" for k, v in key.items()) or "the table"
+    if gaps or len(cell) != len(combinations):
+        raise DesignError(
+            f"{where}: found {len(cell)} runs for {' × '.join(str(len(n)) for n in levels)} "
+            f"combinations of {', '.join(factors)}. Needed: each combination once, say "
+            f"{gaps[0] if gaps else combinations[0]}"
+        )
+    shape = [len(n) for n in levels]
+    return np.array([found[c] for c in combinations], dtype=float).reshape(shape)
+
+
+def _same(value: Any) -> Any:
+    return float(value) if isinstance(value, int | float | np.number) else value
+
+
+def factorial_part(
+    label: Mapping[str, Any], arrays: Sequence[Floats], factors: Sequence[str], level: float
+) -> VariancePart:
+    """Components of arrays with one axis a factor, pooled where their shapes agree."""
+    if len({a.shape for a in arrays}) > 1:
+        found = ", ".join(sorted({" × ".join(map(str, a.shape)) for a in arrays}))
+        raise DesignError(f"cells have different designs ({found}). Try: where=... to keep one")
+    each = [factorial(a, factors) for a in arrays]
+    values = np.mean([s.values for s in each], axis=0)
+    squares = MeanSquares(each[0].names, values, each[0].dof * len(each), each[0].components)
+    components = tuple(_component(squares, name, level) for name in squares.names)
+    ratio, d1, d2, p = anova.f_test(squares, squares.names[0], REST)
+    test = FTest(ratio, (d1, d2), p) if len(factors) == 2 else None
+    shape = arrays[0].shape
+    mean = float(np.mean([a.mean() for a in arrays]))
+    size = float(np.prod(shape[1:]))
+    return VariancePart(label, "crossed", shape[0], size, len(arrays), mean, components, None, test)
+
+
+def example_part(scores: Any, level: float) -> VariancePart:
+    """Components of scores (S, N): seeds, test examples, and their interaction."""
+    array = np.asarray(
+        list(scores.values()) if isinstance(scores, Mapping) else scores, dtype=float
+    )
+    if array.ndim != 2:
+        raise DesignError(f"example scores have shape {array.shape}; needed (seeds, examples)")
+    return factorial_part({}, [array], ("seed", EXAMPLE), level)

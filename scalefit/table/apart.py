@@ -13,8 +13,7 @@ from scalefit.errors import TableError
 from scalefit.groups import distinct, group_columns
 from scalefit.types import Ints
 
-from .column import compressed
-from .columns import IDENTITY, KNOWN, MEASURED
+from .columns import IDENTITY, KNOWN, MEASURED, compressed
 from .core import Table
 from .select import column_of
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.units import counted
 
-from . import checks, consistency
+from . import checks
 from .cells import (
     count_cell,
     distinct,
@@ -23,10 +23,9 @@ from .cells import (
     numbers,
     texts,
 )
-from .column import Columns
-from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, ordered
+from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, Columns, ordered
 from .draft import Draft, listed, raise_all
-from .recognise import rename
+from .names import rename
 from .shape import flattened, to_long
 
 _PLUS_MINUS = re.compile(
@@ -66,10 +65,10 @@ def build(
     to_long(draft, metrics, inputs)
     _leave_out_missing(draft)
     _type_columns(draft)
-    checks.check(draft)
+    checks.check_rows(draft)
     raise_all(draft.problems)
     draft.frame = draft.frame[ordered(list(draft.frame.columns))]
-    columns = consistency.check(draft)
+    columns = checks.check_between(draft)
     raise_all(draft.problems)
     return columns, tuple(draft.notes)
 

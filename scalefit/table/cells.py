@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import parse_count
 
-from .columns import MISSING
-
+MISSING = frozenset({"", "--", "-", "n/a", "na", "null"})
+"""Cells that mean "not measured", compared in lower case."""
 _UNHELD = re.compile("[\0\ud800-\udfff]")
 _WHOLE = 2**53
 _TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}

@@ -19,9 +19,9 @@ from scalefit.types import Ints
 
 from . import select
 from .build import build
-from .column import Column, Columns
-from .coverage import coverage
+from .columns import Column, Columns
 from .metrics import canonical
+from .runs import coverage
 from .shape import as_pandas, to_wide
 from .write import write
 

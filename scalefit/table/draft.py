@@ -12,9 +12,6 @@ import pandas as pd
 from scalefit.errors import TableError
 from scalefit.types import Ints, Mask
 
-# What is wrong with a table, row by row, and the error that says so.
-
-
 SHOWN = 12
 """How many problems an error spells out before it counts the rest."""
 

@@ -1,4 +1,4 @@
-"""What people call their measured numbers: which metric, on which evaluation set.
+"""What people call their columns and measured numbers: read as ours where only one meaning is possible.
 
 One understanding for logs and tables. A known metric with a split as prefix (``eval_bleu``), suffix
 (``bleu_val``) or folder (``BLEU/val``, ``inference_eval/de-en/bleu``, ``newstest2014.bleu``) is an evaluation, whatever
@@ -8,7 +8,14 @@ its case.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 
+from scalefit.errors import MissingColumnError, TableError
+
+from .cells import count_cell, numbers
+from .columns import KNOWN
+from .draft import Draft, listed
 from .metrics import METRICS, canonical, known
 
 Named = tuple[str | None, str]
@@ -74,7 +81,7 @@ def split(name: str) -> Named | None:
     return explicit, metric_name("/".join([*named, rest]))
 
 
-def column(name: str) -> Named | None:
+def measured_column(name: str) -> Named | None:
     """Return (evaluation set, metric) of a table's column, None where it holds no known metric.
 
     In a table a bare name is always a measurement; a name that is only near one (``best_bleu``)
@@ -82,8 +89,8 @@ def column(name: str) -> Named | None:
 
     Examples
     --------
-    >>> column("Test BLEU"), column("accuracy"), column("eval_runtime"), column("eval_id")
-    (('test', 'bleu'), (None, 'accuracy'), None, None)
+    >>> [measured_column(n) for n in ("Test BLEU", "accuracy", "eval_runtime", "eval_id")]
+    [('test', 'bleu'), (None, 'accuracy'), None, None]
     """
     if known(name):
         return None, canonical(name)
@@ -128,3 +135,145 @@ def _is_metric(name: str) -> bool:
     if known(low) or low.startswith(("loss", "nll")):
         return True
     return any(low.startswith(f"{m}_") for m in METRICS)
+
+
+_PRETRAIN = "tokens pretraintokens pretrainingtokens pretraintok pretokens pttokens ntokens numtokens trainingtokens"
+_COLUMN_SPELLINGS = {
+    "pretrain_tokens": f"{_PRETRAIN} traintokens tokensseen seentokens totaltokens pretrainsize pretrainingsize",
+    "finetune_tokens": "finetuningtokens fttokens finetunesize finetuningsize finetunetok",
+    "parameters": "params param nparams numparams nparameters numparameters modelparams modelsize parametercount",
+    "corpus": "dataset data pretraindata pretrainingdata pretrainingcorpus pretraincorpus datarecipe",
+    "model": "modelname",
+    "task": "taskname finetuningtask finetunetask",
+    "eval_set": "evalset testset evaluationset evaldataset testsetname benchmark",
+    "pretrain_seed": "pretrainingseed pretrainseed seedpretrain",
+    "finetune_seed": "finetuningseed finetuneseed ftseed seedfinetune",
+    "stderr": "stderror standarderror sem",
+    "metric": "metricname",
+    "learning_rate": "lr",
+}
+_MEANINGS = {own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()}
+_SCALED = re.compile(
+    r"(.+?)[\s_]*[(\[]\s*(k|m|b|t|thousand|million|billion|trillion)s?\s*[)\]]", re.I
+)
+_FACTORS = {"thousand": "1e3", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
+_SEEDS = ("seed", "random_seed", "run_seed")
+_FINETUNED = ("finetune_tokens", "finetune_seed", "task")
+"""Columns of a table of finetuned models, in which a plain seed may be either run's."""
+
+
+def meaning(name: str) -> str | None:
+    """Return the column that an own name means, None where it means none for sure.
+
+    Examples
+    --------
+    >>> meaning("Tokens"), meaning("n_params"), meaning("pretraining tokens (B)"), meaning("host")
+    ('pretrain_tokens', 'parameters', 'pretrain_tokens', None)
+    """
+    scaled = _SCALED.fullmatch(name)
+    return _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
+
+
+def recognise(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
+    """Return own name -> canonical name for the columns that can mean one thing only.
+
+    A table that has the canonical column keeps the other as it is; two columns that could both be
+    one are left alone, and asked about.
+    """
+    claims = defaultdict[str, list[str]](list)
+    for name in map(str, draft.frame.columns):
+        ours = _seed(draft.frame.columns) if name.lower() in _SEEDS else meaning(name)
+        if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
+            claims[ours].append(name)
+    for ours, names in claims.items():
+        if len(names) > 1:
+            told = " or ".join(map(repr, names))
+            cure = f"mapping={{{names[0]!r}: {ours!r}}}"
+            draft.note(f"{told} may be {ours!r}: neither is taken. Try: {cure}")
+    return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}
+
+
+def _seed(columns: Collection[str]) -> str | None:
+    """Return which run a plain seed is of: pretraining's, where nothing was finetuned."""
+    there = {str(name).lower() for name in columns}
+    meant = {meaning(name) for name in there} | there
+    return None if meant & {*_FINETUNED, "pretrain_seed"} else "pretrain_seed"
+
+
+def _own(name: str) -> str:
+    """Return how a mapping names a column: ``Tokens (B)`` is that column times 1e9."""
+    scaled = _SCALED.fullmatch(name)
+    if scaled is None:
+        return name
+    unit = scaled[2].lower()
+    return f"{name}*{_FACTORS.get(unit) or _FACTORS[unit[0]]}"
+
+
+# Own column names to canonical ones, by the user's mapping and by plain spelling.
+
+
+_FACTOR = re.compile(r"(?P<name>.+?)\s*(?P<sign>[*/])\s*(?P<factor>[\d.]+(?:e[+-]?\d+)?)", re.I)
+
+
+def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ()) -> None:
+    """Apply the user's mapping, then recognise canonical names written otherwise.
+
+    Columns among ``kept`` are asked for by their own names and keep them.
+    """
+    for own, target in mapping.items():
+        _map(draft, str(own), str(target))
+    for name in list(draft.frame.columns):
+        plain = re.sub(r"[\s-]+", "_", name.strip().lower())
+        if plain != name and plain in KNOWN and not draft.has(plain):
+            draft.frame = draft.frame.rename(columns={name: plain})
+            draft.note(f"column {name!r} read as {plain!r}")
+    for own, target in recognise(draft, kept).items():
+        _map(draft, own, target, "the only meaning it has here")
+
+
+def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
+    if own == target:
+        return
+    scaled = None if draft.has(own) else _FACTOR.fullmatch(own)
+    source = scaled["name"] if scaled else own
+    if not draft.has(source) and _map_metric(draft, own, target):
+        return
+    if not draft.has(source):
+        raise MissingColumnError(
+            f"the mapping names a column {source!r} that is not there "
+            f"(columns: {listed(draft.frame.columns)})"
+        )
+    if draft.has(target):
+        raise TableError(
+            f"the mapping turns {source!r} into {target!r}, which is there already. "
+            f"Try: map {target!r} to another name first"
+        )
+    if scaled:
+        _scaled(draft, scaled, target)
+    else:
+        draft.frame = draft.frame.rename(columns={own: target})
+    doubt = f" ({why})" if why else _doubt(source, target, scaled)
+    draft.note(f"column {own!r} taken as {target!r}{doubt}")
+
+
+def _map_metric(draft: Draft, own: str, target: str) -> bool:
+    """Rename a metric where there is no such column; return whether there was one."""
+    if not draft.has("metric") or own not in set(draft.frame["metric"]):
+        return False
+    draft.put("metric", [target if m == own else m for m in draft.frame["metric"]])
+    draft.note(f"metric {own!r} taken as {target!r}")
+    return True
+
+
+def _scaled(draft: Draft, found: re.Match[str], target: str) -> None:
+    values, bad = numbers(draft.frame[found["name"]], count_cell)
+    factor = count_cell(found["factor"]) or 0.0
+    if bad.any() or factor <= 0:
+        raise TableError(f"{found[0]!r} is no number; needed a numeric column and a factor over 0")
+    draft.put(target, values / factor if found["sign"] == "/" else values * factor)
+
+
+def _doubt(source: str, target: str, scaled: re.Match[str] | None) -> str:
+    if "byte" in source.lower() and target.endswith("tokens") and not scaled:
+        return f" one for one: bytes are not tokens, '{source}/4' would divide"
+    return ""

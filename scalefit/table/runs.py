@@ -1,4 +1,4 @@
-"""Which rows are one run, one checkpoint of a run, one copy: decided here alone.
+"""Which rows are one run, one checkpoint of a run, one copy: decided here alone; and how many runs a table has.
 
 Rows of one pretraining run at one size are finetunings of one checkpoint and may be averaged. Runs
 are told apart by ``pretrain_run``, else by ``pretrain_seed``, else not at all. Whether equal seeds at
@@ -16,13 +16,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scalefit.groups import group_columns
+from scalefit.result import Row
 from scalefit.types import Ints, Mask
+from scalefit.units import format_count
 
-from .column import Columns, compressed
-from .columns import IDENTITY, MEASURED
+from .columns import IDENTITY, MEASURED, Columns, compressed
 
 if TYPE_CHECKING:
     from .core import Table
+
 
 Told = Literal["run", "seed", "nothing"]
 CAUTIOUS = (
@@ -83,7 +86,7 @@ def runs_of(rows: Table) -> Runs:
     >>> runs.run.tolist(), runs.block.tolist(), runs.told
     ([0, 2, 1], [0, 1, 0], 'seed')
     """
-    pretrained = _pretrained(rows)
+    pretrained = _were_pretrained(rows)
     named, seeded = _there(rows, "pretrain_run"), _there(rows, "pretrain_seed")
     notes = []
     if named[pretrained].any() and not named[pretrained].all() and seeded[pretrained].all():
@@ -104,7 +107,7 @@ def runs_of(rows: Table) -> Runs:
     return Runs(run, block.astype(np.int64), _finetunings(rows), tuple(names), told, tuple(notes))
 
 
-def _pretrained(rows: Table) -> Mask:
+def _were_pretrained(rows: Table) -> Mask:
     if not rows.has("pretrain_tokens"):
         return np.ones(len(rows), dtype=bool)
     found = np.asarray(rows.column("pretrain_tokens") != 0)
@@ -184,3 +187,67 @@ def _alone(row: Ints, key: Ints) -> Mask:
     """Return where all rows under one key are the same row."""
     pairs = np.unique(np.column_stack([key, row]), axis=0)
     return np.asarray(np.bincount(pairs[:, 0])[key] == 1)
+
+
+MOST_ROWS, MOST_SIZES = 40, 10
+EVALUATION = ("domain", "eval_set")
+"""Columns that say where a run was measured, and make no other run of it."""
+
+
+def coverage(table: Table) -> list[Row]:
+    """Return one row a group, one column a pretraining size, and in each cell its runs: seeds of both stages.
+
+    Where groups are many, columns that make them are taken together from the last one on; where sizes are many, each
+    group says how many and from where to where.
+
+    Examples
+    --------
+    >>> from scalefit.table import as_table
+    >>> seeds = as_table({"corpus": ["fr"] * 3 + ["en"], "pretrain_tokens": [1e6, 1e6, 4e6, 4e6],
+    ...                   "pretrain_seed": [1, 2, 1, 1], "bleu": [20.1, 20.7, 22.4, 21.0]})
+    >>> coverage(seeds)
+    [{'corpus': 'en', '1M': '–', '4M': '1'}, {'corpus': 'fr', '1M': '2', '4M': '1'}]
+    """
+    if not table.has("pretrain_tokens"):
+        return []
+    columns = [
+        name
+        for name in group_columns(table, None)
+        if name not in EVALUATION and len(table.unique(name)) > 1
+    ]
+    while columns and table.labels(columns).max(initial=0) >= MOST_ROWS:
+        columns.pop()
+    groups = table.groups([*columns, "pretrain_tokens"])
+    cells: dict[tuple[Any, ...], dict[float, str]] = {}
+    for key, rows in groups:
+        group = tuple(key[name] for name in columns)
+        size = key["pretrain_tokens"]
+        if size is not None:
+            cells.setdefault(group, {})[float(size)] = _seeds(rows)
+    sizes = sorted({size for row in cells.values() for size in row})
+    return [
+        {**dict(zip(columns, group, strict=True)), **_of_sizes(row, sizes)}
+        for group, row in cells.items()
+    ]
+
+
+def _of_sizes(row: dict[float, str], sizes: list[float]) -> Row:
+    if len(sizes) <= MOST_SIZES:
+        return {format_count(size): row.get(size, "–") for size in sizes}
+    low, high = (format_count(end(row)) for end in (min, max))
+    return {"sizes": len(row), "from": low, "to": high, "runs": _spanned(list(row.values()))}
+
+
+def _spanned(counts: list[str]) -> str:
+    there = list(dict.fromkeys(counts))
+    return there[0] if len(there) == 1 else f"{there[0]} … {there[-1]}"
+
+
+def _seeds(rows: Table) -> str:
+    """Return how many pretraining runs, and times how many finetunings where there are more."""
+    runs = runs_of(rows)
+    pretrained = np.unique(runs.run).size
+    if not rows.has("finetune_seed"):
+        return str(pretrained)
+    finetunings = np.unique(rows.column("finetune_seed")[rows.labels(["metric"]) == 0]).size
+    return str(pretrained) if finetunings == 1 else f"{pretrained} × {finetunings}"

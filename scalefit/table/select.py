@@ -12,10 +12,9 @@ from scalefit.groups import did_you_mean
 from scalefit.types import Ints, Mask
 from scalefit.units import counted
 
-from .column import Columns
-from .columns import COLUMNS, KNOWN, NO_CORPUS
+from .columns import COLUMNS, KNOWN, NO_CORPUS, Columns
 from .draft import listed
-from .recognise import meaning
+from .names import meaning
 
 SHOWN = 12
 _OF_PRETRAINING = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")

@@ -16,9 +16,7 @@ from scalefit.table.cells import missing, plain_text
 from scalefit.table.columns import COLUMNS, KNOWN
 from scalefit.table.draft import Draft, listed
 from scalefit.table.metrics import METRICS, canonical
-from scalefit.table.names import Named, column
-
-# A frame as pandas users hold it, index and column levels included, to one with plain columns.
+from scalefit.table.names import Named, measured_column
 
 
 def flattened(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
@@ -76,7 +74,7 @@ def _unpivoted(frame: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFram
         rest = frame.stack(named, future_stack=True)
         return _measured(pd.DataFrame(rest)), [_told(named)]
     name = str(levels.name)
-    if any(column(str(c)) or str(c) in KNOWN for c in levels):
+    if any(measured_column(str(c)) or str(c) in KNOWN for c in levels):
         return frame.rename_axis(None, axis=1), []  # a label of the columns, not of their values
     if len(metrics) != 1:
         raise TableError(
@@ -150,7 +148,7 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
 def wide_metrics(frame: pd.DataFrame, extra: Sequence[str] = ()) -> dict[str, Named]:
     """Return the metric columns of a wide frame, as column name -> (evaluation set, metric)."""
     names = [str(c) for c in frame.columns if str(c) not in KNOWN]
-    found = {c: named for c in names if (named := column(c)) is not None}
+    found = {c: named for c in names if (named := measured_column(c)) is not None}
     wanted = {spelling(name) for name in extra}
     found.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
     doubled = [c for c in found if list(found.values()).count(found[c]) > 1]

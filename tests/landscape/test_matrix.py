@@ -14,7 +14,7 @@ import pytest
 
 from scalefit.errors import ExecutorError, LandscapeError
 from scalefit.landscape import Checkpoint, batched, budget, distances
-from scalefit.landscape.entries import Entries
+from scalefit.landscape.formats import Entries
 
 from .samples import double_well, wells, write_safetensors
 

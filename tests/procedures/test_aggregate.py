@@ -11,7 +11,6 @@ from scalefit.procedures.aggregate import (
     interquartile_mean,
     jackknife_t,
     mean_of_tasks,
-    optimality_gap,
 )
 
 RNG = np.random.default_rng(0)
@@ -19,7 +18,6 @@ RNG = np.random.default_rng(0)
 
 def test_iqm_is_the_trimmed_mean_of_all_scores():
     assert interquartile_mean([[0.0, 1, 2, 3], [4, 5, 6, 100]]) == 3.5
-    assert optimality_gap([0.5, 2.0]) == 0.25
 
 
 def test_jackknife_of_a_mean_is_students_t():

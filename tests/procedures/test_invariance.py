@@ -10,7 +10,7 @@ import scalefit as sf
 from scalefit.errors import DesignError, MissingDependencyError
 from scalefit.procedures import crossed
 from scalefit.procedures.stochastic import superiority
-from scalefit.seeds import intervals
+from scalefit.seeds import anova
 from scalefit.seeds.anova import PRETRAIN, nested
 
 values = st.floats(-10, 10).map(lambda v: round(v, 3))
@@ -43,7 +43,7 @@ def test_components_scale_with_the_square_of_the_unit(y, unit):
     np.testing.assert_allclose(
         other.estimate(PRETRAIN), unit**2 * one.estimate(PRETRAIN), rtol=1e-6, atol=1e-6
     )
-    low, high, _ = intervals.component(one, PRETRAIN)
+    low, high, _ = anova.component(one, PRETRAIN)
     assert low <= one.estimate(PRETRAIN) <= high
 
 

@@ -5,8 +5,8 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError
-from scalefit.procedures.success import success_law
-from scalefit.procedures.two_modes import two_modes
+from scalefit.procedures.modes import two_modes
+from scalefit.procedures.tails import success_law
 
 SIZES = np.geomspace(1e6, 1e9, 6)
 

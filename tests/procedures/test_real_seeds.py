@@ -9,8 +9,8 @@ from scipy import stats
 import scalefit as sf
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
-from scalefit.procedures.bimodality import bimodality
 from scalefit.procedures.crossed import multibootstrap
+from scalefit.procedures.modes import bimodality
 from scalefit.procedures.stochastic import superiority
 
 LARGE, SMALL = "large", "small"

@@ -9,8 +9,7 @@ from sacrebleu.significance import PairedTest
 
 from scalefit.errors import ScoringError
 from scalefit.scoring import bootstrap as module
-from scalefit.scoring.bootstrap import bootstrap, multiplicities
-from scalefit.scoring.compare import compare_systems
+from scalefit.scoring.bootstrap import bootstrap, compare_systems, multiplicities
 from scalefit.scoring.sacre import SacreSpec, Scorer
 from scalefit.scoring.statistics import SegmentStatistics, compact, stack
 

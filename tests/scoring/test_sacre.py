@@ -9,8 +9,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 
 from scalefit.errors import ScoringError
 from scalefit.scoring import sacre
-from scalefit.scoring.aggregate import bleu, chrf, corpus_scores, ter
-from scalefit.scoring.statistics import compact
+from scalefit.scoring.statistics import bleu, chrf, compact, corpus_scores, ter
 
 CLASSES = {
     "bleu": BLEU,

@@ -11,7 +11,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from scalefit.errors import MissingDependencyError, ScoringError
-from scalefit.scoring import extract, sacre
+from scalefit.scoring import measure, sacre
 from scalefit.scoring.cache import Cache
 from scalefit.scoring.options import Comet
 from scalefit.scoring.score import score, score_systems
@@ -206,7 +206,7 @@ def test_a_rerun_counts_only_what_is_new(folder, corpus, monkeypatch):
 
 @pytest.mark.slow
 def test_several_processes_give_the_same(folder, monkeypatch):
-    monkeypatch.setattr(extract, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(measure, "WORTH_PROCESSES", 0)
     given = (str(folder / "runs/*/hyp.en"), folder / "ref.en", None, ("bleu", "chrf"))
     assert values(score(*given, cache=False, workers=2)) == values(score(*given, cache=False))
 
@@ -246,15 +246,15 @@ def test_killed_half_way_it_resumes_without_repeating_work(folder):
 
 PARENT = """
 import os, sys
-from scalefit.scoring import extract
+from scalefit.scoring import measure
 from scalefit.scoring.cache import Cache
 from scalefit.scoring.sacre import SacreSpec
 
 def main():
     lines = tuple("a b c d e" for _ in range(40_000))
-    tasks = [extract.Task(str(i), SacreSpec("chrf"), lines, bytes([i])) for i in range(8)]
+    tasks = [measure.Task(str(i), SacreSpec("chrf"), lines, bytes([i])) for i in range(8)]
     with Cache(False) as cache:
-        for task, _ in extract.extract(tasks, (lines[:100],), cache, workers=2, progress=False):
+        for task, _ in measure.extract(tasks, (lines[:100],), cache, workers=2, progress=False):
             import multiprocessing
             print(*[child.pid for child in multiprocessing.active_children()], flush=True)
 
@@ -288,13 +288,13 @@ def test_workers_end_with_a_killed_parent(tmp_path):
 
 
 def test_an_error_in_a_worker_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(extract, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(measure, "WORTH_PROCESSES", 0)
     work = [
-        extract.Task("a", sacre.SacreSpec("bleu", {"tokenize": "x"}), ("a",), bytes([i]))
+        measure.Task("a", sacre.SacreSpec("bleu", {"tokenize": "x"}), ("a",), bytes([i]))
         for i in range(2)
     ]
     with Cache(False) as cache, pytest.raises(ScoringError, match="does not take"):
-        list(extract.extract(work, (("a",),), cache, workers=2, progress=False))
+        list(measure.extract(work, (("a",),), cache, workers=2, progress=False))
 
 
 def test_asking_for_score_loads_neither_torch_nor_sacrebleu():

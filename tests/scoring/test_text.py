@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalefit.errors import ScoringError
-from scalefit.scoring.text import find_systems, read_lines
+from scalefit.scoring.inputs import find_systems, read_lines
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from scalefit.seeds.anova import (
     REST,
     crossed,
     factorial,
-    from_spread,
+    icc,
     nested,
+    nested_squares,
 )
-from scalefit.seeds.intervals import icc
 
 
 def test_nested_by_hand():
@@ -58,18 +58,11 @@ def test_three_crossed_factors_are_unbiased():
 
 def test_published_multiberts_winogender_sds_give_icc_72():
     """MultiBERTs (Sellam et al. 2022), 25 × 5: SD of seed means .0968, within a seed .053."""
-    point, low, high = icc(from_spread(0.0968, 0.053, 25, 5, ddof=0))
+    squares = nested_squares(5 * 0.0968**2 * 25 / 24, 0.053**2 * 5 / 4, 24, 100, 5)
+    point, low, high = icc(squares)
     assert point == pytest.approx(0.72, abs=0.005)
     assert 0.5 < low < 0.6
     assert 0.8 < high < 0.9
-
-
-def test_spread_and_runs_agree():
-    y = np.random.default_rng(2).normal(size=(4, 3))
-    spread = from_spread(y.mean(1).std(), np.sqrt(y.var(1).mean()), 4, 3, ddof=0)
-    np.testing.assert_allclose(spread.values, nested(y).values)
-    spread = from_spread(y.mean(1).std(ddof=1), np.sqrt(y.var(1, ddof=1).mean()), 4, 3)
-    np.testing.assert_allclose(spread.values, nested(y).values)
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (5, 1), (5,)])
@@ -81,14 +74,6 @@ def test_single_seeds_have_no_variance(shape):
 def test_missing_runs_are_refused():
     with pytest.raises(DesignError, match="missing"):
         nested([[1.0, np.nan], [1.0, 2.0]])
-
-
-def test_spread_of_two_seeds_has_the_degrees_of_freedom_of_its_design():
-    squares = from_spread(2.0, 1.0, 2, 2)
-    np.testing.assert_array_equal(squares.dof, [1, 2])
-    np.testing.assert_array_equal(from_spread(2.0, 1.0, 5, 4).dof, [4, 15])
-    with pytest.raises(DesignError, match="1 × 4 seeds"):
-        from_spread(2.0, 1.0, 1, 4)
 
 
 def test_degrees_of_freedom_of_the_nested_design():

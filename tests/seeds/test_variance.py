@@ -160,7 +160,7 @@ def test_unbalanced_intervals_cover():
     """3 to 5 finetuning seeds under each of 5 pretraining seeds."""
     rng = np.random.default_rng(8)
     hits = []
-    from scalefit.seeds import intervals
+    from scalefit.seeds import anova
     from scalefit.seeds.design import Cell
     from scalefit.seeds.pool import nested_cells
 
@@ -168,7 +168,7 @@ def test_unbalanced_intervals_cover():
         y = rng.normal(size=(5, 1)) + rng.normal(size=(5, 5))
         runs = {p: dict(enumerate(y[p, : 2 + (p % 3) * 1])) for p in range(5)}
         squares = nested_cells([Cell({}, runs, {p: str(p) for p in range(5)})])
-        low, high, _ = intervals.component(squares, PRETRAIN)
+        low, high, _ = anova.component(squares, PRETRAIN)
         hits.append(low <= 1 <= high)
     assert 0.93 < np.mean(hits) < 0.985
 

@@ -1,7 +1,7 @@
 """What a table covers: runs counted by group and size."""
 
 import scalefit as sf
-from scalefit.table.coverage import MOST_ROWS, coverage
+from scalefit.table.runs import MOST_ROWS, coverage
 
 
 def made(**columns):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from scalefit.ingest.names import Names
 from scalefit.table.metrics import METRICS
-from scalefit.table.names import column, split
+from scalefit.table.names import measured_column, split
 
 SPLITS = {"eval": "eval", "valid": "valid", "val": "valid", "dev": "dev", "test": "test"}
 
@@ -30,7 +30,7 @@ def spelled(draw):
 def test_a_known_metric_with_a_split_is_an_evaluation_however_it_is_joined(case):
     name, meant = case
     assert split(name) == meant
-    assert column(name) == meant
+    assert measured_column(name) == meant
 
 
 @given(st.sampled_from(sorted(METRICS)), st.sampled_from(["train", "training", "train_inner"]))
@@ -71,7 +71,7 @@ def test_names_of_logs(name, meant):
 def test_any_text_has_an_answer(name):
     named = split(name)
     assert named is None or (named[1] and named[1] == named[1].lower())
-    column(name)
+    measured_column(name)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_users_names_are_judged_by_the_users_mapping(mapping, name, meant):
     ],
 )
 def test_names_of_scores_sets_and_averages(name, told):
-    assert column(name) == told
+    assert measured_column(name) == told
 
 
 def test_averages_over_classes_are_told_apart_and_known():

@@ -6,7 +6,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import FormatError, MissingColumnError, TableError
-from scalefit.table.recognise import meaning
+from scalefit.table.names import meaning
 
 
 def test_a_table_in_its_authors_words(tmp_path):
