@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalefit.cli._stderr import aside, write_notes
-from scalefit.errors import FitError, FormatError, TableError
+from scalefit.errors import FormatError, TableError
 from scalefit.files import writing
 from scalefit.result import plain, to_json
 
 if TYPE_CHECKING:
-    from scalefit.fitting import Fit, Fits
+    from scalefit.fitting import Fit
     from scalefit.forecasting.mixture import Mixture
 
 Row = Mapping[str, Any]
@@ -183,13 +183,6 @@ def save_picture(picture: Any, path: str) -> None:
     with writing(path) as half:
         picture.savefig(half, dpi=150)
     aside(f"wrote {path}")
-
-
-def refuse_same_failure(many: Fits) -> None:
-    """Raise where no group has a fit and all for the same reason: then the question was wrong."""
-    reasons = {failure.reason for failure in many.failures}
-    if not len(many) and len(reasons) == 1:
-        raise FitError(reasons.pop())
 
 
 def read_fits(path: str) -> list[Fit | Mixture]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import refuse_direction
@@ -180,6 +178,8 @@ def fit_each(
     >>> [fit.group["corpus"] for fit in sf.fit_each(table, "cross_entropy", "power")]
     ['en', 'fr']
     """
+    from tqdm.auto import tqdm  # brings asyncio, which no other call needs
+
     used = tuple((options.get("inputs") or {"": "pretrain_tokens"}).values())
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=used)
     name = table.metric(metric)

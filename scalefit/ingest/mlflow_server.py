@@ -6,18 +6,15 @@ alone.
 
 from __future__ import annotations
 
-import http.client
 import io
 import json
 import re
 import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
@@ -26,10 +23,17 @@ from scalefit.ingest.mlflow import Run, conclude, value
 from scalefit.ingest.names import Names
 from scalefit.ingest.reader import Extract, Row
 
+if TYPE_CHECKING:
+    import http.client
+    import urllib.error
+    import urllib.request
+
 # JSON over HTTP within bounds that hold for the whole answer: seconds, bytes, values.
 #
 # A time-out of sockets bounds one read only: a server that drips a byte every two seconds would be
 # waited for without end. Here every read waits no longer than what is left of the whole.
+#
+# http and urllib are loaded by the first call to a server, for they bring ssl: a tenth of what reading a file takes.
 
 
 PATIENCE = 20.0
@@ -47,7 +51,7 @@ class Client:
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.end = seconds, time.monotonic() + seconds
-        self._opener = urllib.request.build_opener(_Plain(self.end), _Secure(self.end))
+        self._opener = _opener(self.end)
 
     def ask(self, url: str, body: Any = None) -> Any:
         """Return the JSON of an answer: to a POST where there is a body, else to a GET.
@@ -57,6 +61,10 @@ class Client:
         FormatError
             Where no answer comes, none in time, or one that is no JSON or too much of it.
         """
+        import http.client
+        import urllib.error
+        import urllib.request
+
         data = None if body is None else json.dumps(body).encode()
         try:
             request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
@@ -77,6 +85,8 @@ class Client:
 
 def _refusal(error: urllib.error.HTTPError) -> str:
     """Return what the server says, in one line."""
+    import http.client
+
     try:
         told = json.loads(error.read(1 << 16)).get("message")
     except (OSError, ValueError, AttributeError, RecursionError, http.client.HTTPException):
@@ -84,22 +94,20 @@ def _refusal(error: urllib.error.HTTPError) -> str:
     return " ".join(f"{error} ({told})".split())[:300] if isinstance(told, str) else str(error)
 
 
-class _Plain(urllib.request.HTTPHandler):
-    def __init__(self, end: float) -> None:
-        super().__init__()
-        self.end = end
+def _opener(end: float) -> Any:
+    """Return what opens addresses, every answer read against the clock."""
+    import http.client
+    import urllib.request
 
-    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_connection(http.client.HTTPConnection, self.end), request)
+    class Plain(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(_connection(http.client.HTTPConnection, end), request)
 
+    class Secure(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(_connection(http.client.HTTPSConnection, end), request)
 
-class _Secure(urllib.request.HTTPSHandler):
-    def __init__(self, end: float) -> None:
-        super().__init__()
-        self.end = end
-
-    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_connection(http.client.HTTPSConnection, self.end), request)
+    return urllib.request.build_opener(Plain(), Secure())
 
 
 def _connection(kind: Callable[..., http.client.HTTPConnection], end: float) -> Any:
@@ -114,6 +122,8 @@ def _connection(kind: Callable[..., http.client.HTTPConnection], end: float) -> 
 
 
 def _response(end: float, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
+    import http.client
+
     return http.client.HTTPResponse(_Timed(sock, end), **options)  # type: ignore[arg-type]
 
 

@@ -14,7 +14,6 @@ from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.evidence.gather import Evidence
 from scalefit.errors import DesignError
 from scalefit.table.metrics import metric
-from scalefit.views.dark import on_its_ground
 from scalefit.views.report import Section
 from scalefit.views.style import (
     COLOURS,
@@ -25,6 +24,7 @@ from scalefit.views.style import (
     SHADE,
     SMALL,
     Picture,
+    on_its_ground,
     picture,
     share_legend,
     tidy,

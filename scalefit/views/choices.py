@@ -15,7 +15,6 @@ from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecasters import BASELINES
 from scalefit.groups import group_name
 from scalefit.units import format_count, short
-from scalefit.views.dark import diverging, on_its_ground
 from scalefit.views.style import (
     COLOURS,
     INK,
@@ -25,6 +24,8 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     canvas,
+    diverging,
+    on_its_ground,
     picture,
     tidy,
 )

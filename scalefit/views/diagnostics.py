@@ -15,7 +15,6 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Contour, Fit, Fits, Influence
 from scalefit.groups import group_name
 from scalefit.units import format_count, short
-from scalefit.views.dark import Theme, on_its_ground
 from scalefit.views.plots import plot_fit, plot_fits
 from scalefit.views.style import (
     COLOURS,
@@ -26,7 +25,9 @@ from scalefit.views.style import (
     SHADE,
     SHADES,
     SMALL,
+    Theme,
     canvas,
+    on_its_ground,
     tidy,
     token_axis,
 )

@@ -15,11 +15,10 @@ from scalefit.result import common_notes, plain
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.views.curves import Curve, Goal, curve_ahead
-from scalefit.views.dark import on_its_ground
-from scalefit.views.explored import explored
+from scalefit.views.explorer import explored
 from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.report import Report, Section
-from scalefit.views.style import Picture
+from scalefit.views.style import Picture, on_its_ground
 
 
 @on_its_ground

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from scalefit.landscape import Clusters, Distances, Plane, Prediction
 from scalefit.landscape.basins import square_of
-from scalefit.views.dark import on_its_ground
 from scalefit.views.style import (
     COLOURS,
     GRID,
@@ -28,6 +27,7 @@ from scalefit.views.style import (
     Picture,
     canvas,
     key,
+    on_its_ground,
     picture,
     tidy,
 )

@@ -20,7 +20,6 @@ from scalefit.groups import group_name
 from scalefit.table.metrics import metric as metric_of
 from scalefit.units import format_count
 from scalefit.views.curves import Curve, Goal, Ribbon, curve_of
-from scalefit.views.dark import on_its_ground
 from scalefit.views.style import (
     INK,
     LARGE,
@@ -34,6 +33,7 @@ from scalefit.views.style import (
     canvas,
     key,
     look,
+    on_its_ground,
     picture,
     share_legend,
     tidy,

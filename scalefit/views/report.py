@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 class Section:
     """One part of a report; whatever is empty is left out. Its lead belongs to the page's summary.
 
-    ``explorer`` holds what :func:`scalefit.views.explored.explored` worked out.
+    ``explorer`` holds what :func:`scalefit.views.explorer.explored` worked out.
     """
 
     title: str

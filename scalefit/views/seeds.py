@@ -9,7 +9,6 @@ from scalefit.procedures.comparison import Comparison
 from scalefit.procedures.contrast import Contrast
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import metric as known_metric
-from scalefit.views.dark import on_its_ground
 from scalefit.views.style import (
     COLOURS,
     INK,
@@ -19,6 +18,7 @@ from scalefit.views.style import (
     Picture,
     canvas,
     key,
+    on_its_ground,
     tidy,
 )
 

@@ -18,8 +18,19 @@ from scalefit.groups import group_name
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
-from scalefit.views.dark import on_its_ground
-from scalefit.views.style import INK, LARGE, NORMAL, PAPER, SMALL, Picture, canvas, key, look, tidy
+from scalefit.views.style import (
+    INK,
+    LARGE,
+    NORMAL,
+    PAPER,
+    SMALL,
+    Picture,
+    canvas,
+    key,
+    look,
+    on_its_ground,
+    tidy,
+)
 
 SCALE = "viridis"
 BEYOND = 4.0  # times the largest size that the map goes on

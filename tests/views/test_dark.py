@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex, to_rgb
 import scalefit as sf
 from scalefit.errors import DomainError
 from scalefit.views import style
-from scalefit.views.dark import BRIGHT, DARK, GROUND, PALE, contrast
+from scalefit.views.style import BRIGHT, DARK, GROUND, PALE, contrast
 
 TABLE = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
 # Machado, Oliveira and Fernandes (2009), severity 1: what a reader without red, green or blue cones sees.
