@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,7 @@ from scalefit.result import plain, to_json
 if TYPE_CHECKING:
     from scalefit.fitting import Fit
     from scalefit.forecasting.mixture import Mixture
-
-Row = Mapping[str, Any]
+    from scalefit.views.tables import Row
 
 
 def read_text(path: str) -> str:

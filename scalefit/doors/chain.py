@@ -23,7 +23,7 @@ from scalefit.laws.law import Law
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask
 
-LEVELS = (0.95, 0.8)
+_LEVELS = (0.95, 0.8)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _up_to(column: str, seen: Floats) -> dict[str, Any]:
 def _said(one: Chain, sizes: dict[str, Any]) -> Predictive:
     """Return what a chain says of new runs, at the levels that a backtest judges."""
     values = {}
-    for level in LEVELS:
+    for level in _LEVELS:
         band = one.predict(level=level, kind="run", **sizes)
         values[0.5] = band.estimate
         values[0.5 - level / 2], values[0.5 + level / 2] = band.low, band.high

@@ -22,7 +22,7 @@ from scalefit.table import Observations, Table, grouping
 from scalefit.table.apart import columns_asked
 from scalefit.types import Renames
 
-LEAST = 2
+_LEAST = 2
 CURVE = LAWS["power"]  # any law of one input: gathering asks it for its input alone
 
 
@@ -118,7 +118,7 @@ def curves_of(
         try:
             one = gather_group(part, metric, {CURVE.inputs[0]: column}, CURVE)
             sizes = len(series_from(one))
-            if sizes < LEAST:
+            if sizes < _LEAST:
                 raise FitError(
                     f"{metric} was measured at one size: nothing tells how it goes on; measure two more sizes, "
                     "ten times apart in all"

@@ -23,10 +23,10 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
 from scalefit.units import format_count
 
-Goal = Literal["best", "tokens"]
-Cost = Callable[[Mapping[str, Any], float], float] | float | None
-BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
-TIMES = (1, 4)  # seeds of each contender
+_Goal = Literal["best", "tokens"]
+_Cost = Callable[[Mapping[str, Any], float], float] | float | None
+_BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
+_TIMES = (1, 4)  # seeds of each contender
 CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
 OUTCOMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a candidate's result is tried
 
@@ -35,12 +35,12 @@ def plan(
     data: Any,
     metric: str = "bleu",
     *,
-    goal: Goal = "best",
+    goal: _Goal = "best",
     at: float | str | None = None,
     target: float | None = None,
     over: str = "corpus",
     budget: float = float("inf"),
-    cost: Cost = None,
+    cost: _Cost = None,
     enough: float = 0.95,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
@@ -141,14 +141,14 @@ def _one_setting(groups: Sequence[Mapping[str, Any]], over: str) -> None:
 
 
 def _steps_for_choice(
-    contest: Contest, size: float, cost: Cost, budget: float, seed: int
+    contest: Contest, size: float, cost: _Cost, budget: float, seed: int
 ) -> tuple[float, list[Step]]:
     """Return P(right choice) at a size and what every affordable candidate would make of it.
 
     All candidates are tried on the same draws: differences between them are not those of two simulations.
     """
     part, sizes = contest.part, contest.sizes
-    drawn = contest.sign * part.draws(np.array([*sizes, *BEYOND * sizes[-1], size]), DRAWS, seed)
+    drawn = contest.sign * part.draws(np.array([*sizes, *_BEYOND * sizes[-1], size]), DRAWS, seed)
     noise = part.noise_sd * np.random.default_rng(seed).standard_normal(drawn.shape)
     final = drawn[..., -1]
     chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
@@ -213,9 +213,11 @@ class Contest:
         contenders = np.flatnonzero(chance >= CONTENDS)
         if contenders.size < 2:
             return again
-        largest = [(float(t * sizes[-1]), sizes.size - 1 + i) for i, t in enumerate((1.0, *BEYOND))]
+        largest = [
+            (float(t * sizes[-1]), sizes.size - 1 + i) for i, t in enumerate((1.0, *_BEYOND))
+        ]
         return again + [
-            Candidate(contenders, x, place, times) for x, place in largest for times in TIMES
+            Candidate(contenders, x, place, times) for x, place in largest for times in _TIMES
         ]
 
     def named(self, who: Ints) -> dict[str, Any]:
@@ -243,14 +245,14 @@ def _contest(what: Asked, over: str) -> tuple[Contest, list[str]]:
 
 
 def _steps_for_tokens(
-    mixtures: Sequence[Mixture], target: float, cost: Cost, budget: float
+    mixtures: Sequence[Mixture], target: float, cost: _Cost, budget: float
 ) -> list[Step]:
     """Return what every affordable run would make of the tokens: a further seed at the largest size, or a new size."""
     state = _certainty_of_tokens(engine_for(mixtures[0].metric), target, mixtures[0].rises)
     now, steps = state([m.series for m in mixtures]), []
     for i, mixture in enumerate(mixtures):
         largest = float(mixture.series.x[-1])
-        for size in (largest, *(t * largest for t in BEYOND)):
+        for size in (largest, *(t * largest for t in _BEYOND)):
             price = _price(cost, mixture.group, size)
             if price <= budget:
                 after = _after(mixtures, i, size, state)
@@ -306,7 +308,7 @@ def _appended(values: Floats, value: float) -> Floats:
     return np.append(values, value)
 
 
-def _price(cost: Cost, group: Mapping[str, Any], tokens: float) -> float:
+def _price(cost: _Cost, group: Mapping[str, Any], tokens: float) -> float:
     price = cost(group, tokens) if callable(cost) else tokens * (1.0 if cost is None else cost)
     if not (np.isfinite(price) and price > 0):
         raise DomainError(f"the cost of {tokens:g} tokens is {price:g}; a cost lies above 0")

@@ -20,7 +20,7 @@ from scalefit.table import metric as metric_of
 from scalefit.units import short
 
 PART = 5  # a fifth of the first input's values, the largest ones, is held out
-WIDE = 1.96
+_WIDE = 1.96
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,7 +64,7 @@ class Refit(Result):
 
     def _room(self, name: str) -> float:
         digits = 1e-3 * abs(self.published[name])  # published numbers are rounded
-        return max(WIDE * self.stderr.get(name, 0.0), digits)
+        return max(_WIDE * self.stderr.get(name, 0.0), digits)
 
     @property
     def beaten(self) -> bool:

@@ -33,7 +33,7 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 from scalefit.units import format_count
 
-Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
+_Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
 # Of the doubt of corpora that share no sizes: .01 to .17 in five tables, .08 to .12 with each left out in turn
 # (benchmarks/shared.py).
 SHARED = 0.1
@@ -49,7 +49,7 @@ def rank(
     target: float | None = None,
     over: str = "corpus",
     mixture: str | Mapping[str, float] | None = None,
-    cost: Cost = None,
+    cost: _Cost = None,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
@@ -171,7 +171,7 @@ class RankedBy:
     at: float | None
     target: float | None
     over: str = "corpus"
-    cost: Cost = None
+    cost: _Cost = None
     level: float = 0.8
     seed: int = 0
     ratios: Mapping[str, float] | None = None  # of mixtures; empty where the names are the ratios
@@ -399,7 +399,7 @@ def _sizes_met(reach: Reach) -> Predictive:
     return Predictive(np.array([reach.largest]), PROBABILITIES, ln[:, None])
 
 
-def _cost(cost: Cost, name: str, tokens: float) -> float:
+def _cost(cost: _Cost, name: str, tokens: float) -> float:
     if callable(cost):
         price = cost(name, tokens)
     elif isinstance(cost, Mapping):

@@ -22,10 +22,10 @@ from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask, Renames
 
-ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
-FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
+_ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
+_FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
 UNKNOWN = 1.0  # stands for a pretraining size that nobody says
-LEAST = 3  # finetuning sizes of a curve whose first one is the model before finetuning
+_LEAST = 3  # finetuning sizes of a curve whose first one is the model before finetuning
 SCRATCH = frozenset(
     [
         "scratch",
@@ -190,7 +190,7 @@ def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
             f"finetuning is valued for one pretraining size at a time; there are {len(sizes)}: group by "
             "pretrain_tokens, or choose one with where="
         )
-    if len(cells) < LEAST:
+    if len(cells) < _LEAST:
         raise DesignError(
             f"{len(cells)} finetuning sizes; the model before finetuning and two sizes after it are needed"
         )
@@ -283,12 +283,12 @@ def _noise(drafts: Sequence[_Draft]) -> list[tuple[float, float]]:
     out = []
     for draft in drafts:
         own, free = draft.within
-        if free < ENOUGH:
+        if free < _ENOUGH:
             own, free = squares, dof
         if free:
             out.append((float(np.sqrt(own / free)), float(free)))
         elif bends:
-            out.append((float(np.sqrt(np.median(bends))), FEW))
+            out.append((float(np.sqrt(np.median(bends))), _FEW))
         else:
             raise DesignError(
                 "no cell has two runs and no curve three sizes, so nothing tells noise from gain; finetune once more "

@@ -25,7 +25,7 @@ FINAL = "@final"
 _RUN = ("@run", "run", "system")
 _SERIES = (*_RUN, "eval_set", "metric", "filter", "signature")
 _CRITERIA = ("cross_entropy", "loss", "nll_loss", "perplexity")
-Key = tuple[object, ...]
+_Key = tuple[object, ...]
 
 
 def checked(checkpoints: str) -> str:
@@ -72,7 +72,7 @@ _GONE = "the run diverged, and the value is missing"
 
 
 def _last(rows: Iterable[Row]) -> list[Row]:
-    last: dict[Key, Row] = {}
+    last: dict[_Key, Row] = {}
     for row in rows:
         key = tuple(row.get(part) for part in _SERIES)
         if key not in last or _order(row) >= _order(last[key]):
@@ -87,7 +87,7 @@ def _order(row: Row) -> float:
 
 
 def _best(rows: list[Row], name: str, notes: Extract) -> list[Row]:
-    runs = defaultdict[Key, list[Row]](list)
+    runs = defaultdict[_Key, list[Row]](list)
     for row in rows:
         runs[tuple(row.get(part) for part in _RUN)].append(row)
     return [row for one in runs.values() for row in _best_of_run(one, name, notes)]

@@ -246,7 +246,7 @@ def _filled(value: str, row: Row, path: str) -> str:
     return _REFERENCE.sub(of, value)
 
 
-SHOWN = 5
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -337,7 +337,7 @@ def ask_for_pretraining(frame: pd.DataFrame) -> None:
     lacking = frame["source"] if there is None else frame["source"][missing(there)]
     if not len(lacking):
         return
-    shown = ", ".join(dict.fromkeys(lacking[: SHOWN * 20]))
+    shown = ", ".join(dict.fromkeys(lacking[: _SHOWN * 20]))
     raise MissingColumnError(
         f"pretrain_tokens is missing for {len(lacking)} of {len(frame)} values ({shown[:200]}): no "
         "training log knows how many tokens its model was pretrained on, and it is never guessed. "

@@ -26,7 +26,7 @@ from .checkpoints import Checkpoints
 from .mlflow_server import is_server
 from .source import Source
 
-NAME = "scalefit.toml"
+_NAME = "scalefit.toml"
 _MOST = 1 << 20
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "map": (dict,),
@@ -106,8 +106,8 @@ def _beside(paths: Sequence[str]) -> Path | None:
         if path == "-" or is_server(path):
             continue
         folder = Path(path) if Path(path).is_dir() else Path(path).parent
-        if (folder / NAME).is_file():
-            return folder / NAME
+        if (folder / _NAME).is_file():
+            return folder / _NAME
     return None
 
 

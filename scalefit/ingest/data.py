@@ -14,7 +14,7 @@ from scalefit.types import Renames
 from .config import Config
 from .read import read
 
-PRETRAINING = ("pretrain_tokens",)
+_PRETRAINING = ("pretrain_tokens",)
 
 
 def table_of(
@@ -24,7 +24,7 @@ def table_of(
     where: Mapping[str, Any] | None = None,
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
-    needs: Collection[str] = PRETRAINING,
+    needs: Collection[str] = _PRETRAINING,
     config: str | Path | None = None,
 ) -> Table:
     """Return what a user has as a checked table, cut to the rows asked for.

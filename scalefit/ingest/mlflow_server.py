@@ -165,7 +165,7 @@ _PAGE = re.compile(r"/?experiments/(?P<experiment>\w+)(?:/runs/(?P<run>\w+))?(?:
 SECONDS = 60.0
 """How long reading a server may take, all its pages together."""
 _PAGES = 1000
-Answer = dict[str, Any]
+_Answer = dict[str, Any]
 
 
 def is_server(path: str) -> bool:
@@ -199,14 +199,14 @@ def read_server(address: str, names: Names, *, history: bool = False) -> Extract
     return found
 
 
-def _run(answer: Answer) -> Run:
+def _run(answer: _Answer) -> Run:
     info, params = _inside(answer, "info"), _listed(_inside(answer, "data"), "params")
     told = {str(p.get("key")): p.get("value") for p in params}
     name = str(info.get("run_id"))
     return Run(name, str(info.get("run_name") or name), str(info.get("status")), told)
 
 
-def _rows(server: _Server, run: Run, answer: Answer, *, history: bool) -> Iterator[Row]:
+def _rows(server: _Server, run: Run, answer: _Answer, *, history: bool) -> Iterator[Row]:
     for last in _listed(_inside(answer, "data"), "metrics"):
         key = str(last.get("key"))
         named = server.names.split(key)
@@ -229,7 +229,7 @@ class _Server:
     run: str | None = None
     client: Client = field(default_factory=lambda: Client(SECONDS))
 
-    def runs(self) -> Iterator[Answer]:
+    def runs(self) -> Iterator[_Answer]:
         """Yield the active runs that are wanted."""
         if self.run is not None:
             yield _inside(self._ask("runs/get?" + urlencode({"run_id": self.run})), "run")
@@ -244,7 +244,7 @@ class _Server:
         every = self._pages("experiments/search", "experiments", {})
         return [str(one.get("experiment_id")) for one in every]
 
-    def history(self, run: str, key: str) -> list[Answer]:
+    def history(self, run: str, key: str) -> list[_Answer]:
         """Return all values of a metric; of equal steps the latest comes last."""
         asked = {"run_id": run, "metric_key": key}
         every = list(self._pages("metrics/get-history", "metrics", asked, by_query=True))
@@ -253,8 +253,8 @@ class _Server:
         )
 
     def _pages(
-        self, call: str, key: str, asked: Answer, *, by_query: bool = False
-    ) -> Iterator[Answer]:
+        self, call: str, key: str, asked: _Answer, *, by_query: bool = False
+    ) -> Iterator[_Answer]:
         token: str | None = None
         for _ in range(_PAGES):
             body = {**asked, "max_results": 1000, **({"page_token": token} if token else {})}
@@ -266,7 +266,7 @@ class _Server:
                 return
         raise FormatError(f"{self.base}: more than {_PAGES} pages of {key}; name an experiment")
 
-    def _ask(self, call: str, body: Answer | None = None) -> Answer:
+    def _ask(self, call: str, body: _Answer | None = None) -> _Answer:
         """Return the answer to a call: a POST where it has a body, else a GET."""
         url = self.base + _API + call
         found = self.client.ask(url, body)
@@ -286,11 +286,11 @@ def _server(address: str, names: Names) -> _Server:
     return _Server(base.rstrip("/"), names, *((page["experiment"], page["run"]) if page else ()))
 
 
-def _inside(answer: Answer, key: str) -> Answer:
+def _inside(answer: _Answer, key: str) -> _Answer:
     found = answer.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _listed(answer: Answer, key: str) -> list[Answer]:
+def _listed(answer: _Answer, key: str) -> list[_Answer]:
     found = answer.get(key)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

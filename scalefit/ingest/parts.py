@@ -19,7 +19,7 @@ from scalefit.files import write_text
 from scalefit.table.names import meaning
 
 Key = tuple[Any, ...]
-FORMATS = {".parquet": "parquet", ".csv": "csv", ".feather": "feather", ".arrow": "feather"}
+_FORMATS = {".parquet": "parquet", ".csv": "csv", ".feather": "feather", ".arrow": "feather"}
 SIZE = "pretrain_tokens"
 MOST_SHARED = 100_000
 PART, SHARED, WHOLE = "part", -1, "whole"
@@ -172,9 +172,9 @@ def _kind(paths: Sequence[str]) -> str:
     kinds = {
         p.suffix.lower() for p in every if p.is_dir() is False and not p.name.startswith((".", "_"))
     }
-    if len(kinds) != 1 or not kinds <= set(FORMATS):
+    if len(kinds) != 1 or not kinds <= set(_FORMATS):
         raise FormatError(
             f"{paths[0]}: holds {', '.join(sorted(kinds)) or 'nothing'}; needed files of one kind among "
-            f"{', '.join(FORMATS)} to read by part. Try: scalefit ingest … -o table.parquet"
+            f"{', '.join(_FORMATS)} to read by part. Try: scalefit ingest … -o table.parquet"
         )
-    return FORMATS[kinds.pop()]
+    return _FORMATS[kinds.pop()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-Value = int | bytes
+_Value = int | bytes
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -13,7 +13,7 @@ class WireError(ValueError):
     """The bytes are no protocol buffer."""
 
 
-def fields(data: bytes) -> Iterator[tuple[int, Value]]:
+def fields(data: bytes) -> Iterator[tuple[int, _Value]]:
     """Yield (field number, value) pairs of a message; fixed-width values stay bytes."""
     at = 0
     while at < len(data):
@@ -51,7 +51,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     raise WireError("a number is longer than ten bytes")
 
 
-def signed(value: Value) -> int:
+def signed(value: _Value) -> int:
     """Return a varint as the signed 64-bit integer it stands for."""
     if isinstance(value, bytes):
         raise WireError("found bytes where an integer was expected")
@@ -59,14 +59,14 @@ def signed(value: Value) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
-def text(value: Value) -> str:
+def text(value: _Value) -> str:
     """Return a text field."""
     if isinstance(value, int):
         raise WireError("found an integer where a text was expected")
     return value.decode("utf-8", errors="replace")
 
 
-def message(value: Value) -> bytes:
+def message(value: _Value) -> bytes:
     """Return an embedded message's bytes."""
     if isinstance(value, int):
         raise WireError("found an integer where a message was expected")

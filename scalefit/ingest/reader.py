@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scalefit.result import Row as Row
 from scalefit.table.cells import whole_text
 
 from .limits import LIMITS, TooMuchError, bounded
 from .source import Source
 
-Row = dict[str, Any]
-Cells = NDArray[Any]
+_Cells = NDArray[Any]
 TOKEN, BYTE = "nats/target token", "nats/byte"
 LN2 = math.log(2)
 _DUST = 1e-6
@@ -40,12 +40,12 @@ class Sheet:
         The sets of columns that rows came with -> the place of the first row of each.
     """
 
-    columns: Mapping[str, Cells]
+    columns: Mapping[str, _Cells]
     places: Sequence[str]
     shapes: Mapping[tuple[str, ...], str]
 
     @classmethod
-    def whole(cls, columns: Mapping[str, Cells], places: Sequence[str]) -> Sheet:
+    def whole(cls, columns: Mapping[str, _Cells], places: Sequence[str]) -> Sheet:
         """Return columns of which every row has all."""
         return cls(columns, places, {tuple(columns): places[0]} if places else {})
 
@@ -101,14 +101,14 @@ class Sheet:
         return pd.DataFrame({whole_text(n): c for n, c in cells.items()}, dtype=object)
 
 
-def column(cells: Sequence[Any]) -> Cells:
+def column(cells: Sequence[Any]) -> _Cells:
     """Return cells as a column, whatever they are: a list in a cell makes no second axis."""
     held = np.empty(len(cells), dtype=object)
     held[:] = cells
     return held
 
 
-def shared(cells: Sequence[str | None]) -> Cells:
+def shared(cells: Sequence[str | None]) -> _Cells:
     """Return texts as a column in which equal ones are one object: a million rows have few of them."""
     return column([cell and sys.intern(cell) for cell in cells])
 

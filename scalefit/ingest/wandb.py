@@ -270,7 +270,7 @@ PANEL = Reader("wandb-panel", "a W&B panel export", recognises_panel, read_panel
 RUNS = Reader("wandb-runs", "a W&B runs table", recognises_runs, read_runs)
 
 
-STEPS = ("step", "_step", "global_step", "trainer/global_step")
+_STEPS = ("step", "_step", "global_step", "trainer/global_step")
 _CLOCKS = ("epoch", "_runtime", "_timestamp", "train/epoch", "trainer/global_step")
 
 
@@ -281,7 +281,7 @@ def recognises_history(source: Source) -> bool:
         return False
     names = [n.strip() for n in cells_of(line, delimiter(source, line))]
     known = [one for n in names if (one := source.names.split(n)) is not None]
-    clocks = set(STEPS) & set(names) and set(_CLOCKS) & set(names)
+    clocks = set(_STEPS) & set(names) and set(_CLOCKS) & set(names)
     return bool(clocks) and "pretrain_tokens" not in names and bool(known)
 
 
@@ -290,7 +290,7 @@ def read_history(source: Source) -> Extract:
     found = Extract()
     for row in rows(source):
         place = row.pop("@place")
-        step = next((known for n in STEPS if (known := number(row.get(n))) is not None), None)
+        step = next((known for n in _STEPS if (known := number(row.get(n))) is not None), None)
         found.rows += _rows(source.names.evaluations(row), {"step": step, "source": place})
     if not found.rows:
         raise source.nothing("holds no evaluation (a column such as val_loss or eval/bleu)")

@@ -15,8 +15,8 @@ from scalefit.types import Floats, Ints
 # is flat where barriers are small); normalised as by Ng, Jordan & Weiss (2001, NIPS).
 
 
-STARTS = 8
-ROUNDS = 50
+_STARTS = 8
+_ROUNDS = 50
 
 
 def affinity(distances: Floats) -> Floats:
@@ -46,9 +46,9 @@ def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Ints:
 
 def kmeans(points: Floats, k: int, rng: np.random.Generator) -> Ints:
     """Return the best of several k-means runs, started by k-means++ (Arthur & Vassilvitskii 2007)."""
-    centres = np.stack([_seeds(points, k, rng) for _ in range(STARTS)])
+    centres = np.stack([_seeds(points, k, rng) for _ in range(_STARTS)])
     labels = _squared(points, centres).argmin(axis=2)
-    for _ in range(ROUNDS):
+    for _ in range(_ROUNDS):
         members = (labels[:, :, None] == np.arange(k)).astype(np.float64)
         sizes = members.sum(axis=1)[:, :, None]
         means = members.transpose(0, 2, 1) @ points / np.maximum(sizes, 1)
@@ -141,7 +141,7 @@ def _principal(distances: Floats) -> tuple[Floats, Floats]:
     return values, vectors
 
 
-KEPT = 0.8
+_KEPT = 0.8
 CLOUDS = 8
 NOISES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
 
@@ -236,7 +236,7 @@ def resampled(
 ) -> tuple[dict[int, float], float]:
     """Return how often subsamples choose each number, and how well their basins agree."""
     votes, agreement = [], []
-    size = max(round(KEPT * len(square)), 2 * tried[-1] - 1, 4)
+    size = max(round(_KEPT * len(square)), 2 * tried[-1] - 1, 4)
     for _ in range(resamples):
         kept = np.sort(rng.choice(len(square), size=min(size, len(square)), replace=False))
         part = square[np.ix_(kept, kept)]

@@ -28,7 +28,7 @@ from .basin_count import (
 from .matrix import Distances
 
 LEAST = 6
-LEVEL = 0.05
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,7 +188,7 @@ def clusters(
     found = cuts(square, vectors, tried, rng)
     best = widest(found)
     p_one = p_one_cloud(square, best.width, tried, rng, resamples)
-    chosen = number or (best.number if p_one <= LEVEL else 1)
+    chosen = number or (best.number if p_one <= _LEVEL else 1)
     if chosen in found:
         cut = found[chosen]
     else:

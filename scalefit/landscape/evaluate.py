@@ -100,7 +100,7 @@ def _whole(distance: Any, shape: Any, data: Any) -> tuple[float, Floats] | None:
         return None
 
 
-Pair = tuple[int, int]
+_Pair = tuple[int, int]
 Along = tuple[float, Floats]
 AGREEMENT = 0.01
 
@@ -128,7 +128,7 @@ class Work:
     progress: bool
     executor: Workers = None
 
-    def run(self, pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
+    def run(self, pairs: Sequence[_Pair]) -> tuple[Floats, Floats]:
         """Return curves (pairs × points × metrics) and Euclidean distances (pairs)."""
         inner = self.at.size - 2 if self.meter else 1
         total = len(pairs) * inner + (len(self.models.members) if self.meter else 0)
@@ -184,7 +184,7 @@ class Work:
                 f"{first[0]:.6g} now; the loss or its data changed: use another store file"
             )
 
-    def _paths(self, pairs: Sequence[Pair]) -> Iterator[Along]:
+    def _paths(self, pairs: Sequence[_Pair]) -> Iterator[Along]:
         """Yield what is on each path; what the store has is not evaluated again."""
         known = {pair: self._kept(pair) for pair in pairs}
         missing = [pair for pair in pairs if known[pair] is None]
@@ -197,14 +197,14 @@ class Work:
                     self._keep(pair, path)
                 yield path
 
-    def _kept(self, pair: Pair) -> Along | None:
+    def _kept(self, pair: _Pair) -> Along | None:
         return None if self.store is None else self.store.get(*self._keys(pair))
 
-    def _keep(self, pair: Pair, path: Along) -> None:
+    def _keep(self, pair: _Pair, path: Along) -> None:
         if self.store is not None:
             self.store.put(*self._keys(pair), *path)
 
-    def _keys(self, pair: Pair) -> tuple[str, str]:
+    def _keys(self, pair: _Pair) -> tuple[str, str]:
         a, b = (self.models.members[k].fingerprint for k in pair)
         return a, b
 
@@ -221,7 +221,7 @@ class Walk:
     meter: Meter | None
     held: tuple[int, Tensors] | None = None
 
-    def __call__(self, pair: Pair) -> Along:
+    def __call__(self, pair: _Pair) -> Along:
         """Return the distance between the ends, and the metrics inside (points − 2 × metrics)."""
         if self.held is None or self.held[0] != pair[0]:
             self.held = pair[0], hold(self.models, pair[0])

@@ -22,7 +22,7 @@ from scalefit.landscape.formats import Tensors
 from scalefit.types import Floats
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")
-WEIGHTS = re.compile(r"^(torch\.|<)?b?f(loat)?(8|16|32|64)")
+_WEIGHTS = re.compile(r"^(torch\.|<)?b?f(loat)?(8|16|32|64)")
 PERMUTATION_CAVEAT = (
     "networks are compared as they are: a barrier between runs that do not share a pretrained "
     "start may vanish after matching their hidden units (Entezari et al. 2022)"
@@ -132,7 +132,7 @@ def _sorted_out(members: list[Checkpoint]) -> Family:
 
 def _is_weight(checkpoint: Checkpoint, name: str) -> bool:
     kind = checkpoint.entries.kinds.get(checkpoint.aliases.get(name, name), "")
-    return bool(WEIGHTS.match(kind)) and not STATISTICS.search(name)
+    return bool(_WEIGHTS.match(kind)) and not STATISTICS.search(name)
 
 
 def _ties(members: Sequence[Checkpoint], weights: Sequence[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from scalefit.files import LFS_POINTER
 # offsets) and the raw tensors. Source: https://github.com/huggingface/safetensors#format.
 
 
-DTYPES = {
+_DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
@@ -80,14 +80,14 @@ def _check_entry(path: Path, name: str, entry: Any, room: int) -> None:
     """Refuse an entry whose dtype is unknown or whose bytes are not in the file."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         raise LandscapeError(f"{path.name}: tensor {name!r} lacks dtype, shape or data_offsets")
-    if not isinstance(entry["dtype"], str) or entry["dtype"] not in DTYPES:
+    if not isinstance(entry["dtype"], str) or entry["dtype"] not in _DTYPES:
         raise LandscapeError(
             f"{path.name}: tensor {name!r} has dtype {entry['dtype']}; readable are "
-            f"{', '.join(DTYPES)}; convert it to float16 or float32 first"
+            f"{', '.join(_DTYPES)}; convert it to float16 or float32 first"
         )
     shape = checked_shape(path.name, name, entry["shape"])
     begin, end = checked_offsets(path, name, entry["data_offsets"])
-    needed = math.prod(shape) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+    needed = math.prod(shape) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
     if begin < 0 or end > room or end - begin != needed:
         raise LandscapeError(
             f"{path.name}: tensor {name!r} needs {needed} bytes at {begin}–{end}, the file holds "
@@ -106,7 +106,7 @@ def checked_offsets(path: Path, name: str, offsets: Any) -> tuple[int, int]:
 
 def _tensor(path: Path, entry: dict[str, Any], offset: int) -> NDArray[Any]:
     """Map one tensor; bfloat16 is widened to float32, for numpy has no such type."""
-    dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
+    dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
     if math.prod(shape) == 0:
         raw: NDArray[Any] = np.zeros(shape, dtype)
     else:
@@ -360,7 +360,7 @@ class Entries:
     read: Callable[[str], NDArray[Any]]
 
 
-MOST = 1 << 48
+_MOST = 1 << 48
 """Numbers that no tensor has; a header that claims more is damaged or made up."""
 
 
@@ -378,8 +378,8 @@ def checked_shape(where: str, name: str, shape: Any) -> tuple[int, ...]:
     (2, 3)
     """
     sizes: list[Any] = list(shape) if isinstance(shape, list | tuple) else [None]
-    whole = len(sizes) <= 32 and all(type(n) is int and 0 <= n <= MOST for n in sizes)
-    if not whole or math.prod(sizes) > MOST:
+    whole = len(sizes) <= 32 and all(type(n) is int and 0 <= n <= _MOST for n in sizes)
+    if not whole or math.prod(sizes) > _MOST:
         raise LandscapeError(
             f"{where}: tensor {name!r} has the shape {str(shape)[:60]}; needed whole sizes of 0 or "
             "more: its header is damaged"

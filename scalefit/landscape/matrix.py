@@ -105,8 +105,8 @@ def group_labels(groups: Sequence[Hashable] | None, count: int) -> list[Hashable
     return list(groups)
 
 
-Pair = tuple[int, int]
-KINDS = (*MEASURES, "euclidean")
+_Pair = tuple[int, int]
+_KINDS = (*MEASURES, "euclidean")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,7 +140,7 @@ class Distances(Result):
 
     names: tuple[str, ...]
     groups: tuple[Hashable, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[_Pair, ...]
     at: Floats
     metrics: tuple[str, ...]
     curves: Floats
@@ -280,8 +280,8 @@ def distances(
     -----
     The cost is known beforehand, see :func:`budget`.
     """
-    if kind not in KINDS:
-        raise LandscapeError(f"no measure {kind!r}; there are {', '.join(KINDS)}")
+    if kind not in _KINDS:
+        raise LandscapeError(f"no measure {kind!r}; there are {', '.join(_KINDS)}")
     models = family(checkpoints)
     labels = group_labels(groups, len(models.members))
     wanted = pairs_within(labels)

@@ -16,7 +16,7 @@ from .checkpoint import Source
 from .family import Loss, Meter, family, mixer
 from .path import index_of
 
-FLAT = 1e-9
+_FLAT = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,7 +133,7 @@ def _corners(gram: Floats) -> Floats:
     long = np.sqrt(gram[0, 0])
     along = gram[0, 1] / long if long > 0 else 0.0
     aside = gram[1, 1] - along**2
-    if long <= 0 or aside <= FLAT * gram[1, 1]:
+    if long <= 0 or aside <= _FLAT * gram[1, 1]:
         raise LandscapeError("the three models lie on one line (two may be the same): no plane")
     return np.array([[0.0, 0.0], [long, 0.0], [along, np.sqrt(aside)]])
 

@@ -21,7 +21,7 @@ from .outcome import Prediction, predict
 from .trial import codes_of, scores_of
 
 FEWEST_MODELS = 8
-FEWEST_GROUPS = 3
+_FEWEST_GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -213,10 +213,10 @@ class Side:
         """Find a procedure's models; refuse too few of them."""
         at = np.array([i for i, one in enumerate(made_by) if one == name])
         group = codes_of([labels[i] for i in at])
-        by_group = int(group.max()) + 1 >= FEWEST_GROUPS
+        by_group = int(group.max()) + 1 >= _FEWEST_GROUPS
         if not by_group and at.size < FEWEST_MODELS:
             raise LandscapeError(
-                f"found {at.size} models of {name!r}; needed {FEWEST_MODELS}, or {FEWEST_GROUPS} groups "
+                f"found {at.size} models of {name!r}; needed {FEWEST_MODELS}, or {_FEWEST_GROUPS} groups "
                 f"(pretraining seeds) of {neighbours + 2}, to say how far apart its models are"
             )
         return cls(name, at, group, by_group)

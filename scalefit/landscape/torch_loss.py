@@ -21,9 +21,9 @@ from scalefit.landscape.formats import Tensors
 # torch and transformers are imported when a loss is made, not before.
 
 
-Row = Mapping[str, Any]
+_Row = Mapping[str, Any]
 IGNORED = -100
-KINDS = {
+_KINDS = {
     "seq2seq": "AutoModelForSeq2SeqLM",
     "causal": "AutoModelForCausalLM",
     "classification": "AutoModelForSequenceClassification",
@@ -32,7 +32,7 @@ KINDS = {
 
 def hf_loss(
     model: Any,
-    data: str | Path | Iterable[Row],
+    data: str | Path | Iterable[_Row],
     *,
     tokenizer: Any = None,
     batch: int = 32,
@@ -91,10 +91,10 @@ def _transformers() -> Any:
     return transformers
 
 
-def _rows(data: str | Path | Iterable[Row]) -> list[Row]:
+def _rows(data: str | Path | Iterable[_Row]) -> list[_Row]:
     if isinstance(data, (str, Path)):
         lines = Path(data).read_text(encoding="utf-8").splitlines()
-        rows: list[Row] = [json.loads(line) for line in lines if line.strip()]
+        rows: list[_Row] = [json.loads(line) for line in lines if line.strip()]
     else:
         rows = list(data)
     if not rows:
@@ -102,7 +102,7 @@ def _rows(data: str | Path | Iterable[Row]) -> list[Row]:
     return rows
 
 
-def _kind(row: Row, model: Any) -> str:
+def _kind(row: _Row, model: Any) -> str:
     """Tell the task from a row's fields (and, for pieces, from the model)."""
     if "label" in row:
         return "classification"
@@ -126,10 +126,10 @@ def _kind(row: Row, model: Any) -> str:
 def _model(model: Any, kind: str) -> Any:
     if hasattr(model, "state_dict"):
         return model
-    return getattr(_transformers(), KINDS[kind]).from_pretrained(str(model))
+    return getattr(_transformers(), _KINDS[kind]).from_pretrained(str(model))
 
 
-def _encoded(row: Row, tokenizer: Any, longest: int) -> Row:
+def _encoded(row: _Row, tokenizer: Any, longest: int) -> _Row:
     """Turn text into pieces."""
     options = {"truncation": True, "max_length": longest}
     if "source" in row:
@@ -139,7 +139,7 @@ def _encoded(row: Row, tokenizer: Any, longest: int) -> Row:
     return {"input_ids": pieces, "labels": row.get("label", pieces)}
 
 
-def _stacked(rows: Sequence[Row], pad: int) -> dict[str, Any]:
+def _stacked(rows: Sequence[_Row], pad: int) -> dict[str, Any]:
     """Pad rows to one length; padding is masked, and ignored among the labels."""
     torch = import_torch()
     pieces = _padded([list(row["input_ids"]) for row in rows], pad)
@@ -175,8 +175,8 @@ _SCORES = {"seq2seq": _direct, "classification": _direct, "causal": _shifted}
 
 
 Sums = Mapping[str, tuple[float, float]]
-Score = Callable[[Any, Any], Sums]
-DTYPES = ("float16", "bfloat16", "float32", "float64")
+_Score = Callable[[Any, Any], Sums]
+_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def import_torch() -> Any:
@@ -238,7 +238,7 @@ class ModuleLoss:
 
     module: Any
     batches: Sequence[Any]
-    score: Score = classify
+    score: _Score = classify
     device: str = "auto"
     dtype: str = "auto"
     slots: dict[str, Any] = field(init=False)
@@ -295,8 +295,8 @@ def placed(torch: Any, device: str, dtype: str) -> tuple[str, str]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if dtype == "auto":
         dtype = "float16" if device.startswith("cuda") else "float32"
-    if dtype not in DTYPES:
-        raise LandscapeError(f"no type {dtype!r} to evaluate in; there are {', '.join(DTYPES)}")
+    if dtype not in _DTYPES:
+        raise LandscapeError(f"no type {dtype!r} to evaluate in; there are {', '.join(_DTYPES)}")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

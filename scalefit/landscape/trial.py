@@ -17,7 +17,7 @@ from .matrix import Distances
 # One predictor's record, and the sentence that sums up a comparison of predictors.
 
 
-LEVEL = 0.05
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Predictor:
 def verdict(main: Predictor, baselines: Sequence[Predictor]) -> str:
     """Say in one line whether the landscape foretells the scores, and better than what."""
     found = f"leave-one-out r = {main.r:.2f}, permutation p = {main.p:.3g}"
-    if main.p > LEVEL:
+    if main.p > _LEVEL:
         return f"nothing found: the landscape does not foretell these scores ({found})"
     if main.skill <= 0:
         return (
@@ -76,7 +76,7 @@ def verdict(main: Predictor, baselines: Sequence[Predictor]) -> str:
     if best.skill >= main.skill:
         return f"the landscape foretells these scores ({found}), but no better than {against}"
     p = max(b.p_beaten if b.p_beaten is not None else 1.0 for b in baselines)
-    how = "clearly better" if p <= LEVEL else "better, though not clearly (p = {p:.2g}),"
+    how = "clearly better" if p <= _LEVEL else "better, though not clearly (p = {p:.2g}),"
     return (
         f"the landscape foretells these scores ({found}), {how.format(p=p)} than every baseline "
         f"(the best: {against})"

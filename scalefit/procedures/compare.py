@@ -22,7 +22,7 @@ from .tails import Profile, profile
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
 ON_THIS_TEST_SET = "on this test set: scores per example would count new examples in"
-Pair = Callable[[Side, Side], bool]
+_Pair = Callable[[Side, Side], bool]
 
 
 def compare_procedures(
@@ -208,7 +208,7 @@ def _all(
     return found, failures
 
 
-def _contrasts(group: Group, asked: Question, pair: Pair) -> list[Contrast]:
+def _contrasts(group: Group, asked: Question, pair: _Pair) -> list[Contrast]:
     first, *others = group.sides
     found = [_one(first, s, asked, group.label, pair(first, s)) for s in others]
     adjusted = holm([c.p for c in found])

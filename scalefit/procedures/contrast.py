@@ -22,7 +22,7 @@ from .stochastic import Superiority, superiority
 
 PROCEDURE = "holds for new pretraining runs"
 CHECKPOINTS = "these checkpoints only: one pretraining seed a side"
-RUNS = "these two runs only: seeds are not replicated"
+_RUNS = "these two runs only: seeds are not replicated"
 MULTI = "multi-bootstrap"
 NO_SPREAD = (
     "no spread: all seeds of a side have one value (copies, or rounded?), so nothing can be tested"
@@ -94,7 +94,7 @@ class Contrast(Result):
     def rests_on(self) -> str:
         """The seeds, runs and examples the answer rests on."""
         unit = "pretraining" if self.scope == PROCEDURE else "finetuning"
-        if self.scope == RUNS:
+        if self.scope == _RUNS:
             return f"1 run a side, {self.examples} examples"
         word = f"{self.seeds[0]} {'paired' if self.paired else f'+ {self.seeds[1]}'} {unit} seeds"
         return word + (f" × {self.examples} examples" if self.examples else "")
@@ -181,7 +181,7 @@ def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: 
     found, p, method, more = _tested(a, b, asked, pair, scope)
     notes += [warning(min(a.pretrain, b.pretrain), paired=pair)] if method == MULTI else []
     low, high = found.interval(asked.level) if more is None else more
-    if scope != RUNS and all(np.ptp(side.means) == 0 for side in (a, b)):
+    if scope != _RUNS and all(np.ptp(side.means) == 0 for side in (a, b)):
         p, low, high = 1.0, -np.inf, np.inf
         notes.append(NO_SPREAD)
     notes += _few(a, b, pair, scope, per_example=method.startswith("crossed"))
@@ -198,7 +198,7 @@ def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: 
 def _few(a: Side, b: Side, pair: bool, scope: str, *, per_example: bool) -> list[str]:
     """Designs whose tests reject a true null in 7 to 9 % at 5 % (docs/simulations/seeds.md)."""
     fewest, most = sorted((a.pretrain, b.pretrain))
-    if scope == RUNS or fewest > 3:
+    if scope == _RUNS or fewest > 3:
         return []
     if not pair and most >= 2 * fewest:
         return [
@@ -232,7 +232,7 @@ def _units(a: Side, b: Side) -> tuple[Side, Side, str, tuple[int, int]]:
         first, second = (_as_seeds(s) for s in one)
         return first, second, CHECKPOINTS, (len(first.every), len(second.every))
     if a.examples is not None and b.examples is not None:
-        return one[0], one[1], RUNS, (1, 1)
+        return one[0], one[1], _RUNS, (1, 1)
     gap = abs(a.mean - b.mean)
     raise DesignError(
         f"{a.name} against {b.name}: one run a side cannot be tested. Needed: two pretraining "
@@ -251,26 +251,26 @@ def _as_seeds(side: Side) -> Side:
     return Side(side.name, runs, {f: str(f) for f in group}, examples)
 
 
-Tested = tuple[Estimate, float, str, tuple[float, float] | None]
+_Tested = tuple[Estimate, float, str, tuple[float, float] | None]
 
 
-def _tested(a: Side, b: Side, asked: Question, pair: bool, scope: str) -> Tested:
+def _tested(a: Side, b: Side, asked: Question, pair: bool, scope: str) -> _Tested:
     if a.examples is None or b.examples is None:
         if asked.test not in ("auto", "t"):
             raise DesignError(f"test={asked.test!r} needs scores per example; a table has none")
         found = paired(a.means, b.means) if pair else welch(a.means, b.means)
         return found, float(found.p), "paired t" if pair else "Welch t", None
     x, y = a.examples.mean(1), b.examples.mean(1)
-    if asked.test == "t" and scope != RUNS:
+    if asked.test == "t" and scope != _RUNS:
         found = paired(x.mean(1), y.mean(1)) if pair else welch(x.mean(1), y.mean(1))
         return found, float(found.p), "paired t over seeds" if pair else "Welch t over seeds", None
-    found = crossed.paired(x, y) if pair or scope == RUNS else crossed.unpaired(x, y)
-    if asked.test == "multibootstrap" and scope != RUNS:
+    found = crossed.paired(x, y) if pair or scope == _RUNS else crossed.unpaired(x, y)
+    if asked.test == "multibootstrap" and scope != _RUNS:
         drawn = multibootstrap(
             a.examples, b.examples, paired=pair, draws=asked.draws, seed=asked.seed
         )
         return found, drawn.p, MULTI, drawn.interval(asked.level)
-    name = "examples only" if scope == RUNS else "crossed seed × example ANOVA"
+    name = "examples only" if scope == _RUNS else "crossed seed × example ANOVA"
     return found, float(found.p), name, None
 
 

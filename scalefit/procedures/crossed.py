@@ -102,7 +102,7 @@ def mean_squares_or_none(scores: Floats) -> Squares | None:
 # all runs; finetuning seeds of a pretraining seed are averaged, never drawn.
 
 
-Score = Callable[[Floats], Floats]
+_Score = Callable[[Floats], Floats]
 
 FALSE_POSITIVES = {
     False: {3: (0.004, 0.14), 5: (0.003, 0.10), 10: (0.001, 0.06), 25: (0.001, 0.05)},
@@ -156,7 +156,7 @@ def multibootstrap(
     b: ArrayLike | None = None,
     *,
     paired: bool = False,
-    score: Score | None = None,
+    score: _Score | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> MultiBootstrap:
@@ -189,7 +189,7 @@ def multibootstrap(
     return MultiBootstrap(float(value), found, min(len(x) for x in sides))
 
 
-def _four(scores: ArrayLike, score: Score | None) -> Floats:
+def _four(scores: ArrayLike, score: _Score | None) -> Floats:
     """Return scores as (S, F, N, K)."""
     x = np.asarray(scores, dtype=float)
     if score is None:
@@ -197,7 +197,7 @@ def _four(scores: ArrayLike, score: Score | None) -> Floats:
     return x[:, None] if x.ndim == 3 else x
 
 
-def _seeds(x: Floats, counts: Floats, score: Score | None) -> Floats:
+def _seeds(x: Floats, counts: Floats, score: _Score | None) -> Floats:
     """Score of each pretraining seed, (S,), with examples weighted by counts (N,)."""
     sums = np.tensordot(x, counts, axes=(2, 0))
     values = sums[..., 0] / counts.sum() if score is None else score(sums)
@@ -208,7 +208,7 @@ def _difference(means: list[float]) -> float:
     return means[0] if len(means) == 1 else means[1] - means[0]
 
 
-def pseudovalues(statistics: ArrayLike, score: Score) -> Floats:
+def pseudovalues(statistics: ArrayLike, score: _Score) -> Floats:
     """Jackknife pseudovalues (..., N) of a score of sums, from statistics (..., N, K).
 
     They turn a corpus score into per-example scores whose mean is the score, so that

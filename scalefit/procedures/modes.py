@@ -164,10 +164,10 @@ def _notes(n: int, dip: float | None) -> tuple[str, ...]:
 
 Story = Literal["mixture shift", "everything shifts", "both", "no change"]
 STEPS, TOLERANCE = 80, 1e-6
-FLOOR = (
+_FLOOR = (
     0.05  # of the scores' spread: the least standard deviation of a mode, so that one run is none
 )
-APART = 2.0  # Ashman's D: less, and two normal distributions have one peak
+_APART = 2.0  # Ashman's D: less, and two normal distributions have one peak
 LEAST_RUNS = 3.0
 DEGREE = 2  # of the polynomial by which both modes move together
 MARGIN = 6.0  # of the criterion, by which two modes must be better: found by benchmarks/simulate_distributions.py
@@ -253,7 +253,7 @@ def _one_mode(runs: _Runs) -> tuple[float, bool]:
     """Return the criterion of the best one-mode description, and whether its mean moves."""
     n, k = runs.y.size, runs.z.size
     counts = np.bincount(runs.at)
-    floor = (FLOOR * max(float(runs.y.std()), 1e-12)) ** 2
+    floor = (_FLOOR * max(float(runs.y.std()), 1e-12)) ** 2
     criteria = {}
     for degree in sorted({0, 1, min(DEGREE, k - 1), k - 1}):
         # As free as the shift of two modes, or freer: else a bend of the mean would pass for a second mode.
@@ -306,7 +306,7 @@ def _two_piece(rest: Floats, floor: float) -> float:
 def _two_peaks(f: _Fitted) -> bool:
     share = f.upper.sum()
     away = abs(f.centres[1] - f.centres[0]) / np.sqrt(np.mean(f.sds**2))
-    return bool(away > APART and min(share, f.upper.size - share) >= LEAST_RUNS)
+    return bool(away > _APART and min(share, f.upper.size - share) >= LEAST_RUNS)
 
 
 def _mixture(runs: _Runs, sharing: bool, degree: int) -> _Fitted | None:
@@ -323,7 +323,7 @@ def _mixture(runs: _Runs, sharing: bool, degree: int) -> _Fitted | None:
 def _expectation(runs: _Runs, upper: Floats, sharing: bool, degree: int) -> _Fitted | None:
     """Run EM from memberships of the upper mode."""
     shift = runs.place[:, None] ** np.arange(1, degree + 1)
-    n, floor = runs.y.size, FLOOR * max(float(runs.y.std()), 1e-12)
+    n, floor = runs.y.size, _FLOOR * max(float(runs.y.std()), 1e-12)
     sds, logit, last = np.full(2, max(float(runs.y.std()) / 2, floor)), np.zeros(2), -np.inf
     for _ in range(STEPS):
         if not 1e-6 * n < upper.sum() < (1 - 1e-6) * n:

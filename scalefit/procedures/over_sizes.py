@@ -24,7 +24,7 @@ from .tails import FAILED_MADS, Success, design_effect, failure_probability, qua
 
 QUANTILES = (0.1, 0.5, 0.9)
 LEAST_SIZES, LEAST_RUNS, NAMED = 2, 8, 6
-SAYS = {
+_SAYS = {
     "mixture shift": "a mixture shifts: more runs make it, those that do are as good as before",
     "everything shifts": "everything shifts: all runs move together",
     "both": "both: more runs make it, and all runs move",
@@ -111,7 +111,7 @@ class SeedCurve(Result):
             assert last is not None
             chance = f"; P(success) {first.estimate:.2g} at {format_count(self.rungs[0].size)}"
             chance += f", {last.estimate:.2g} at {format_count(self.rungs[-1].size)}"
-        return f"{head}{self.metric}: {SAYS[self.story]} ({modes}){chance}"
+        return f"{head}{self.metric}: {_SAYS[self.story]} ({modes}){chance}"
 
     def _two(self) -> str:
         low, high = self.modes.centres

@@ -15,7 +15,7 @@ from scalefit.table.columns import KNOWN
 from scalefit.table.core import Table
 from scalefit.types import Floats
 
-PRETRAINING = {
+_PRETRAINING = {
     "corpus", "model", "parameters", "pretrain_tokens", "tokenizer", "unique_tokens",
     "pretrain_run",
 }  # fmt: skip
@@ -265,13 +265,13 @@ def is_paired(first: Side, second: Side, named: set[str], *, runs_known: bool) -
     if runs_known:
         common = set(first.runs) & set(second.runs)
         return bool(common) and all(first.units[s] == second.units[s] for s in common)
-    return not named & PRETRAINING
+    return not named & _PRETRAINING
 
 
 # The sides of a comparison from a table whose rows are scores of single test examples.
 
 
-Scores = Mapping[Any, Mapping[Any, Mapping[Any, float]]]
+_Scores = Mapping[Any, Mapping[Any, Mapping[Any, float]]]
 """Pretraining seed -> finetuning seed -> example -> score."""
 
 
@@ -311,7 +311,7 @@ def from_example_table(
     return Group({}, sides, 1)
 
 
-def _scores(name: str, part: Table, seeds: Seeds, example: str) -> Scores:
+def _scores(name: str, part: Table, seeds: Seeds, example: str) -> _Scores:
     examples, values = part.column(example), part.column("value")
     found: dict[Any, dict[Any, dict[Any, float]]] = {}
     for i, (which, value) in enumerate(zip(examples, values, strict=True)):
@@ -326,7 +326,7 @@ def _scores(name: str, part: Table, seeds: Seeds, example: str) -> Scores:
     return found
 
 
-def _shared(scores: Mapping[str, Scores]) -> list[Any]:
+def _shared(scores: Mapping[str, _Scores]) -> list[Any]:
     """Return the examples' names in one order; they must be the same in every run."""
     runs = [run for side in scores.values() for seed in side.values() for run in seed.values()]
     everything = {which for run in runs for which in run}
@@ -338,7 +338,7 @@ def _shared(scores: Mapping[str, Scores]) -> list[Any]:
     return sorted(everything, key=str)
 
 
-def _side(name: str, scores: Scores, seeds: Seeds, names: list[Any]) -> Side:
+def _side(name: str, scores: _Scores, seeds: Seeds, names: list[Any]) -> Side:
     blocks = {
         seed: np.array([[run[which] for which in names] for run in runs.values()])
         for seed, runs in scores.items()

@@ -152,7 +152,7 @@ def quantile(runs: Floats, q: float, level: float = 0.95) -> Interval:
     return Interval(point, float(low), float(high), level, "order statistics, runs independent")
 
 
-STEPS = 100
+_STEPS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +200,7 @@ def success_law(made: Floats, x: Floats, design_effect: float = 1.0) -> Success:
     centre = float(u.mean())
     design = np.column_stack([np.ones(u.size), u - centre])
     beta = np.zeros(2)
-    for _ in range(STEPS):
+    for _ in range(_STEPS):
         p = expit(design @ beta)
         weight = np.maximum(p * (1 - p), 1e-12)
         information = design.T @ (design * weight[:, None])

@@ -145,11 +145,11 @@ def _share(s: tuple[int, ...], t: tuple[int, ...], shape: tuple[int, ...]) -> fl
     return float(np.prod([n for i, n in enumerate(shape) if i not in t]))
 
 
-Limits = tuple[Floats, Floats]
-DRAWS = 20_000
+_Limits = tuple[Floats, Floats]
+_DRAWS = 20_000
 
 
-def chi_square(ms: Floats, dof: float, level: float = 0.95) -> Limits:
+def chi_square(ms: Floats, dof: float, level: float = 0.95) -> _Limits:
     """Exact interval for the expectation of one mean square."""
     tail = (1 - level) / 2
     up, down = (float(chi2_quantile(q, dof)) / dof for q in (1 - tail, tail))
@@ -170,7 +170,7 @@ def _upper_tail(ratio: Floats, dof: tuple[float, float], tail: float) -> tuple[F
     return seen, tail * np.minimum(f_share(seen, *dof) / f_share(1.0, *dof), 1)
 
 
-def difference(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> Limits:
+def difference(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> _Limits:
     """Return the modified large-sample interval for ``E[ms₁] − E[ms₂]``; its upper end is never below 0.
 
     Source: Ting, Burdick, Graybill, Jeyaratnam & Lu (1990), J. Statist. Comput. Simul. 35,
@@ -204,7 +204,7 @@ def _above(a: Floats, b: Floats, dof: tuple[float, float], tail: ArrayLike) -> F
     return np.asarray(h**2 * a**2 + g**2 * b**2 + both * a * b)
 
 
-def total(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> Limits:
+def total(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> _Limits:
     """Interval for a sum ``E[ms₁] + E[ms₂]``.
 
     Source: Graybill & Wang (1980), J. Amer. Statist. Assoc. 75, 869–873.
@@ -216,13 +216,13 @@ def total(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.
     return a + b - np.hypot(g[0] * a, g[1] * b), a + b + np.hypot(h[0] * a, h[1] * b)
 
 
-def generalised(squares: MeanSquares, component: str, level: float = 0.95) -> Limits:
+def generalised(squares: MeanSquares, component: str, level: float = 0.95) -> _Limits:
     """Generalised confidence interval for any component; Monte Carlo with a fixed seed.
 
     Source: Weerahandi (1993), J. Amer. Statist. Assoc. 88, 899–905.
     """
     rng = np.random.default_rng(20261122)
-    draws = rng.chisquare(squares.dof, (DRAWS, len(squares.dof))) / squares.dof
+    draws = rng.chisquare(squares.dof, (_DRAWS, len(squares.dof))) / squares.dof
     weights = squares.components[component] / draws
     pivots = squares.values @ weights.T
     tail = (1 - level) / 2

@@ -25,7 +25,7 @@ from .pool import TOGETHER, crossed_cells, nested_cells, reml
 from .result import Component, FTest, Variance, VariancePart, by_size, line
 
 SIDES = ("model", "task", "domain", "eval_set")
-Design = Literal["nested", "crossed"]
+_Design = Literal["nested", "crossed"]
 Method = Literal["auto", "anova", "reml"]
 
 
@@ -35,7 +35,7 @@ def variance(
     *,
     by: Sequence[str] = SIDES,
     where: Mapping[str, Any] | None = None,
-    design: Design = "nested",
+    design: _Design = "nested",
     method: Method = "auto",
     factors: Sequence[str] | None = None,
     level: float = 0.95,

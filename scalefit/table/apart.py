@@ -17,7 +17,7 @@ from .columns import IDENTITY, KNOWN, MEASURED, compressed
 from .core import Table
 from .select import column_of
 
-SHOWN = 5
+_SHOWN = 5
 NEAR = 1.1
 _HARMLESS = frozenset(
     """source signature stderr step steps epoch epochs date time timestamp day started finished
@@ -86,7 +86,7 @@ def _added(rows: Table, name: str) -> str:
 
 def _some(rows: Table, name: str) -> str:
     there = [str(v) for v in rows.unique(name)]
-    return ", ".join(there[:SHOWN]) + (", …" if len(there) > SHOWN else "")
+    return ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")
 
 
 def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -> list[str]:

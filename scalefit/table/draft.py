@@ -12,7 +12,7 @@ import pandas as pd
 from scalefit.errors import TableError
 from scalefit.types import Ints, Mask
 
-SHOWN = 12
+_SHOWN = 12
 """How many problems an error spells out before it counts the rest."""
 
 
@@ -43,9 +43,9 @@ def raise_all(problems: Sequence[Problem]) -> None:
     """Raise one TableError that lists all problems; do nothing where there are none."""
     if not problems:
         return
-    lines = [str(p) for p in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"and {len(problems) - SHOWN} more")
+    lines = [str(p) for p in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"and {len(problems) - _SHOWN} more")
     if len(problems) == 1:
         raise TableError(lines[0])
     raise TableError(f"{len(problems)} problems in the table:\n  " + "\n  ".join(lines))

@@ -21,7 +21,7 @@ from .metrics import METRICS, canonical, known
 Named = tuple[str | None, str]
 """Evaluation set (None where the name says none) and metric."""
 
-LONGEST = 200
+_LONGEST = 200
 """Characters of a logged number's name; longer ones are no metrics."""
 _SETS = {
     "eval": "eval",
@@ -108,7 +108,7 @@ def metric_name(name: str) -> str:
 
 def _path(name: str) -> tuple[list[str], str]:
     """Return the folders of a name and its last part; a split that comes last is a folder."""
-    parts = [part.strip() for part in name.split("/")] if len(name) <= LONGEST else [""]
+    parts = [part.strip() for part in name.split("/")] if len(name) <= _LONGEST else [""]
     *folders, word = parts
     place, point, last = word.rpartition("." if "." in word else ":")
     if point and place and known(last) and not known(word):

@@ -16,7 +16,7 @@ from .columns import COLUMNS, KNOWN, NO_CORPUS, Columns
 from .draft import listed
 from .names import meaning
 
-SHOWN = 12
+_SHOWN = 12
 _OF_PRETRAINING = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")
 _SPARED = ("corpus", "pretrain_tokens", "unique_tokens")
 """Filters on these leave the rows without pretraining, which belong to every corpus and size."""
@@ -81,7 +81,7 @@ def _of_corpus(columns: Columns, rows: Ints, mine: Mask) -> Mask:
 
 def _nothing(columns: Columns, rows: Ints, conditions: Mapping[str, Any], name: str) -> str:
     there = unique(columns, name, rows)
-    shown = ", ".join(map(str, there[:SHOWN])) + (", …" if len(there) > SHOWN else "")
+    shown = ", ".join(map(str, there[:_SHOWN])) + (", …" if len(there) > _SHOWN else "")
     asked = ", ".join(f"{k}={v!r}" for k, v in conditions.items())
     wanted = conditions[name][0] if isinstance(conditions[name], list) else conditions[name]
     hint = did_you_mean(wanted, map(str, there)) if isinstance(wanted, str) else ""

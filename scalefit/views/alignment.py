@@ -33,14 +33,14 @@ from scalefit.views.style import (
 from scalefit.views.tables import without_shared
 
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]
-MOST = 6
+_MOST = 6
 TITLE = "Does each corpus help the task?"
 HIDDEN = ("flag (BH)", "p")
 
 
 @on_its_ground
 def plot_alignment(
-    results: Alignment | AlignmentTable, *, ax: Axes | None = None, most: int = MOST
+    results: Alignment | AlignmentTable, *, ax: Axes | None = None, most: int = _MOST
 ) -> Picture:
     """Draw verdicts: one column a group and metric, worst first.
 

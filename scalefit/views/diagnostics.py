@@ -35,7 +35,7 @@ from scalefit.views.surface import plot_inputs
 
 FitKind = Literal["curve", "slices", "residuals", "influence", "contour"]
 FitsKind = Literal["curves", "forest"]
-LEVELS = (0.5, 0.8, 0.95)
+_LEVELS = (0.5, 0.8, 0.95)
 
 
 def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **options: Any) -> Any:
@@ -230,10 +230,10 @@ def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
     """
     figure, axes = canvas(4.8, 4.0, ax)
     axes.contourf(
-        contour.first, contour.second, contour.confidence, levels=(0, *LEVELS), colors=SHADES
+        contour.first, contour.second, contour.confidence, levels=(0, *_LEVELS), colors=SHADES
     )
     drawn = axes.contour(
-        contour.first, contour.second, contour.confidence, levels=LEVELS, colors=COLOURS[0],
+        contour.first, contour.second, contour.confidence, levels=_LEVELS, colors=COLOURS[0],
         linewidths=1.1,
     )  # fmt: skip
     drawn.set_gid("regions")

@@ -216,9 +216,9 @@ def _widgets() -> Any:
     return ipywidgets
 
 
-LEVELS = (0.5, 0.8, 0.9, 0.95)
+_LEVELS = (0.5, 0.8, 0.9, 0.95)
 REACH, TARGETS = 100.0, 6
-MOST = 40
+_MOST = 40
 """Curves at most: beyond, the page would grow too large to open; a page says how many it left out."""
 _ORIGIN = {
     "source": "{}",
@@ -263,15 +263,15 @@ def explored(forecast: Forecast, table: Table | None = None) -> dict[str, Any]:
     """
     mixtures = [o.quality for o in forecast if o.quality is not None]
     asked = forecast.question
-    targets = _targets(mixtures[:MOST], asked.target)
+    targets = _targets(mixtures[:_MOST], asked.target)
     return {
         "metric": metric_of(asked.metric).title,
-        "levels": LEVELS,
-        "level": min(LEVELS, key=lambda level: abs(level - asked.level)),
+        "levels": _LEVELS,
+        "level": min(_LEVELS, key=lambda level: abs(level - asked.level)),
         "target": targets.index(asked.target) if asked.target in targets else len(targets) // 2,
         "targets": targets,
-        "left_out": max(len(mixtures) - MOST, 0),
-        "curves": [_curve(m, targets, table) for m in mixtures[:MOST]],
+        "left_out": max(len(mixtures) - _MOST, 0),
+        "curves": [_curve(m, targets, table) for m in mixtures[:_MOST]],
     }
 
 
@@ -314,7 +314,7 @@ def _laws_of(mixture: Mixture, sizes: Floats, targets: list[float]) -> Iterator[
 
 
 def _law(name: str, fit: Fit | Mixture, sizes: Floats, targets: list[float]) -> dict[str, Any]:
-    bands = [predict(fit, sizes, level=level, kind="run") for level in LEVELS]
+    bands = [predict(fit, sizes, level=level, kind="run") for level in _LEVELS]
     answers = tokens_each(fit, targets)
     return {
         "name": name,
@@ -327,7 +327,7 @@ def _law(name: str, fit: Fit | Mixture, sizes: Floats, targets: list[float]) -> 
 
 
 def _tokens(answer: TokensFor, sizes: Floats) -> dict[str, Any]:
-    each = [replace(answer, level=level) for level in LEVELS]
+    each = [replace(answer, level=level) for level in _LEVELS]
     return {
         "needs": [one.needs for one in each],
         "chance": _short([answer.within(max(x / answer.largest, 1.0)) for x in sizes]),

@@ -32,7 +32,7 @@ from scalefit.views.style import (
     tidy,
 )
 
-SCALE = "viridis"
+_SCALE = "viridis"
 
 
 def _titled(axes: Axes, title: str, x: str = "", y: str = "") -> None:
@@ -88,7 +88,7 @@ def _coloured_paths(
     """Draw the likest pairs last, so that neither kind hides the other."""
     rows, columns = np.array(distances.pairs).T
     apart = np.abs(scores[rows] - scores[columns])
-    colours = ScalarMappable(Normalize(0, float(apart.max()) or 1.0), SCALE)
+    colours = ScalarMappable(Normalize(0, float(apart.max()) or 1.0), _SCALE)
     shades = colours.to_rgba(apart)
     for place in np.random.default_rng(0).permutation(len(apart)):
         axes.plot(
@@ -123,7 +123,7 @@ def plot_distances(
         np.arange(len(names)) if order is None else np.argsort(np.asarray(order), kind="stable")
     )
     drawn, axes = canvas(5.4, 4.4, ax)
-    image = axes.imshow(square[np.ix_(places, places)], cmap=SCALE, interpolation="nearest")
+    image = axes.imshow(square[np.ix_(places, places)], cmap=_SCALE, interpolation="nearest")
     _bar(drawn, image, axes, distances.kind)
     _titled(axes, title or f"{distances.kind} between {len(names)} models")
     if len(names) <= 16:
@@ -164,11 +164,11 @@ def plot_basins(
         own, marker = found.labels == basin, MARKERS[basin % len(MARKERS)]
         x, y = found.embedding[own].T
         edge: dict[str, Any] = {"edgecolors": INK, "linewidths": 0.5, "s": 42.0}
-        axes.scatter(x, y, c=values[own], cmap=SCALE, norm=scale, marker=marker, **edge)
+        axes.scatter(x, y, c=values[own], cmap=_SCALE, norm=scale, marker=marker, **edge)
         name = f"basin {basin + 1} ({own.sum()} models)"
         keys.append(Line2D([], [], marker=marker, color=QUIET, linestyle="", label=name))
     if scores is not None:
-        _bar(drawn, ScalarMappable(scale, SCALE), axes, label)
+        _bar(drawn, ScalarMappable(scale, _SCALE), axes, label)
     tidy(axes)
     axes.set_aspect("equal", adjustable="datalim")
     if found.number > 1:
@@ -194,7 +194,7 @@ def plot_plane(
     drawn, axes = canvas(5.8, 4.6, ax)
     low, high = float(surface.min()), float(np.quantile(surface.compressed(), 0.9))
     levels = np.linspace(low, high if high > low else low + 1, 15)
-    filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=SCALE, extend="max")
+    filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=_SCALE, extend="max")
     axes.contour(found.x, found.y, surface, levels=levels, colors=PAPER, linewidths=0.3)
     _bar(drawn, filled, axes, metric or found.metrics[0])
     axes.plot(*found.corners[[0, 1, 2, 0]].T, color=PAPER, linewidth=1, linestyle=":")

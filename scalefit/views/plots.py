@@ -42,7 +42,7 @@ from scalefit.views.style import (
 from scalefit.views.surface import plot_inputs
 
 OVERLAY = "corpus"
-FEW = 3
+_FEW = 3
 """Curves in one panel whose bands can be told apart."""
 
 
@@ -189,7 +189,7 @@ def plot_many(
 
 def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     low, high = _limits(panel.curves)
-    crowded = len(panel.curves) > FEW
+    crowded = len(panel.curves) > _FEW
     for curve in panel.curves:
         shown = _ahead_only(curve) if crowded else curve
         draw_curve(axes, shown, index=labels.index(curve.label), room=high - low)

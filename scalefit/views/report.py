@@ -8,9 +8,7 @@ from typing import Any
 
 from scalefit.result import cell, columns
 from scalefit.version import __version__
-from scalefit.views.tables import is_number, is_numeric
-
-Row = Mapping[str, Any]
+from scalefit.views.tables import Row, is_number, is_numeric
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from scalefit.views.style import (
     tidy,
 )
 
-SCALE = "viridis"
-BEYOND = 4.0  # times the largest size that the map goes on
+_SCALE = "viridis"
+_BEYOND = 4.0  # times the largest size that the map goes on
 FINE, LEVELS = 81, 12
 CELLS, SLICES, FARTHER = 60, 3, 2.0
 
@@ -57,11 +57,11 @@ def plot_sizes(surface: Surface, *, ax: Axes | None = None) -> Picture | Axes:
     median = surface.joint.predict(p.ravel(), f.ravel()).median.reshape(p.shape)
     levels = _levels(np.concatenate([median.ravel(), cells.quality]))
     norm = Normalize(levels[0], levels[-1])
-    filled = axes.contourf(p, f, median, levels=levels, cmap=SCALE, norm=norm, extend="both")
+    filled = axes.contourf(p, f, median, levels=levels, cmap=_SCALE, norm=norm, extend="both")
     lines = axes.contour(p, f, median, levels=levels, colors=PAPER, linewidths=0.4)
     axes.clabel(lines, fontsize=SMALL - 1, fmt="%g")
     axes.scatter(
-        cells.sizes[:, 0], cells.sizes[:, 1], c=cells.quality, cmap=SCALE, norm=norm,
+        cells.sizes[:, 0], cells.sizes[:, 1], c=cells.quality, cmap=_SCALE, norm=norm,
         edgecolors=PAPER, s=42, clip_on=False, zorder=3, gid="cells",
     )  # fmt: skip
     _frame(axes, cells.sizes)
@@ -77,7 +77,7 @@ def plot_sizes(surface: Surface, *, ax: Axes | None = None) -> Picture | Axes:
 
 def _axis(sizes: Floats) -> Floats:
     """Return sizes from the smallest measured to BEYOND times the largest, 0 before them where it was measured."""
-    above = np.geomspace(sizes[sizes > 0].min(), BEYOND * sizes.max(), FINE)
+    above = np.geomspace(sizes[sizes > 0].min(), _BEYOND * sizes.max(), FINE)
     return np.concatenate([[0.0], above]) if (sizes == 0).any() else above
 
 
