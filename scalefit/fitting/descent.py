@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 
 from scalefit.fitting.grid import Start
 from scalefit.fitting.problem import Problem
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints, Mask
 
 Rows = list[list[float]]
 Expansion = tuple[Floats, Floats, Floats]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
+# The objective does not see the last digits of theta: a step that gains 1e-13 of it may be 1e-6 long. A few more, by
+# the gradient, which does see them, and two descents that got there by different ways end at one point.
+LAST, SETTLED, DUST = 12, 1e-21, 1e-12
 
 
 class Spot(NamedTuple):
@@ -49,7 +52,7 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
     here = _spot(problem, start.theta, weights)
     if here.total > start.cost:
         here = _spot(problem, start.cell, weights)
-    damping, steps = DAMPING, 0
+    damping, steps, last = DAMPING, 0, LAST
     while True:
         steps += 1
         gradient = _free(here, problem.limits)
@@ -57,11 +60,13 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
         gain = -0.5 * sum(s * g for s, g in zip(step, gradient, strict=True))
         # The promised gain ends it, not the size of a step: along a valley where parameters trade places steps stay
         # long for ever, while the objective has long stopped to move.
-        done = not gain > TOLERANCE * here.total or gain <= FLOOR * problem.size
-        if done or damping > HOPELESS or steps == MAX_STEPS:
+        near = not gain > TOLERANCE * here.total
+        done = near and (last == 0 or not gain > SETTLED * here.total)
+        last -= near
+        if done or gain <= FLOOR * problem.size or damping > HOPELESS or steps == MAX_STEPS:
             return Spot(here.theta, here.total, gradient, here.hessian), steps
         there = _spot(problem, [t + s for t, s in zip(here.theta, step, strict=True)], weights)
-        if there.total <= here.total:
+        if there.total <= here.total * (1 + DUST * near):
             # Equal counts as better: at rounding's level a strict test would raise the damping until it is hopeless.
             here, damping = there, max(damping * EASIER, 1e-14)
         else:
@@ -160,26 +165,32 @@ class _State:
     gradient: Floats
     hessian: Floats
     damping: Floats
+    last: Ints  # steps that are left once the objective no longer tells
 
     def only(self, keep: NDArray[np.bool_]) -> _State:
-        rows = (self.theta, self.total, self.gradient, self.hessian, self.damping)
-        return _State(*(row[keep] for row in rows))
+        theta, total, gradient = self.theta[keep], self.total[keep], self.gradient[keep]
+        return _State(
+            theta, total, gradient, self.hessian[keep], self.damping[keep], self.last[keep]
+        )
 
 
 def polish(
-    many: Many, start: Floats, *, tolerance: float = 1e-10
+    many: Many, start: Floats, *, tolerance: float = 1e-10, last: int = 0
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Where every row of ``start`` (B, p) leads: (B, p), and the steps taken (B,)."""
+    """Return where each row of ``start`` (B, p) leads, and the steps taken (B,), up to ``last`` beyond the tolerance."""
     with np.errstate(all="ignore"):
         state = _evaluate(many, start)
         state.total[np.isnan(state.total)] = np.inf
+        state.last += last
         out, alive = np.empty(start.shape), np.arange(len(start))
         steps = np.zeros(len(start), dtype=np.int64)
         for _ in range(MAX_STEPS):
             steps[alive] += 1
             step, gain = _step(state, *many.bounds)
-            going = gain > tolerance * state.total + FLOOR * many.size
-            going &= state.damping < HOPELESS
+            near = ~(gain > tolerance * state.total)
+            going = ~near | ((state.last > 0) & (gain > SETTLED * state.total))
+            going &= (gain > FLOOR * many.size) & (state.damping < HOPELESS)
+            state.last -= near
             if not going.all():
                 # Most rows are there after ten steps, a few in narrow valleys take a hundred: without this each of
                 # them would carry all others along.
@@ -188,7 +199,7 @@ def polish(
                 many = many.only(going)
             if not alive.size:
                 break
-            state = _accept(state, _evaluate(many, state.theta + step))
+            state = _accept(state, _evaluate(many, state.theta + step), near[going])
         out[alive] = state.theta
     return out, steps
 
@@ -207,7 +218,8 @@ def _evaluate(many: Many, theta: Floats) -> _State:
     """Expand at theta, brought back within the bounds."""
     lower, upper = many.bounds
     inside = np.minimum(np.maximum(theta, lower), upper)
-    return _State(inside, *many.expand(inside), np.full(len(theta), DAMPING))
+    damping, last = np.full(len(theta), DAMPING), np.zeros(len(theta), dtype=np.int64)
+    return _State(inside, *many.expand(inside), damping, last)
 
 
 def _held(state: _State, lower: Floats, upper: Floats) -> NDArray[np.bool_]:
@@ -234,9 +246,10 @@ def _step(state: _State, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
     return step, -0.5 * (step * gradient).sum(-1)
 
 
-def _accept(state: _State, trial: _State) -> _State:
-    """Take each trial that is no worse, and adapt the damping."""
-    better = trial.total <= state.total
+def _accept(state: _State, trial: _State, near: Mask) -> _State:
+    """Take each trial that is no worse, by rounding where the optimum is near, and adapt the damping."""
+    better = trial.total <= state.total * (1 + DUST * near)
+    trial.last = state.last
     easier, harder = np.maximum(state.damping * EASIER, 1e-14), state.damping * HARDER
     trial.damping = np.where(better, easier, harder)
     if not better.all():

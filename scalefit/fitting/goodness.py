@@ -51,10 +51,16 @@ def goodness_of(solution: Solution, points: Points) -> Goodness:
     """Judge an optimum by its own points, and by the largest size that a refit has not seen."""
     residuals = points.y - solution.fitted
     around = float(np.sum((points.y - points.y.mean()) ** 2))
-    dof = points.y.size - solution.theta.size
-    error = float(np.sqrt(np.sum(residuals**2) / dof)) if dof > 0 else float("nan")
     r2 = 1 - float(np.sum(residuals**2)) / around if around > 0 else float("nan")
+    error = typical_error(solution, points)
     return Goodness(r2, error, _aicc(solution), _held_out(solution, points))
+
+
+def typical_error(solution: Solution, points: Points) -> float:
+    """Root mean square of the residuals with n − p degrees of freedom; nan without any."""
+    dof = points.y.size - solution.theta.size
+    squares = float(np.sum((points.y - solution.fitted) ** 2))
+    return float(np.sqrt(squares / dof)) if dof > 0 else float("nan")
 
 
 def sum_of_squares(solution: Solution) -> float:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints
 
 REACH, NEWTON = 5, 12
 
@@ -67,36 +68,61 @@ class Start(NamedTuple):
     cost: float
 
 
-def between_cells(grid: Grid, coefficients: Floats, cost: Floats, cell: int) -> Start:
-    """Coefficients, then shapes, at the minimum next to a cell: a polynomial through its neighbours on every axis.
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Where descents begin: theta (S, p) read between the cells, the cell's own with its cost (S,), whose (S,)."""
 
-    ``coefficients`` (k, G) and ``cost`` (G,) are those of the cells. Costs of a smooth law are so smooth that
-    eleven cells give the minimum to eight digits; where an axis ends nearby, or a cost is infinite, fewer serve.
-    Axes are taken one by one, so along a narrow valley of two shapes the cell may be the better start.
+    theta: Floats
+    cell: Floats
+    cost: Floats
+    row: Ints
+
+    def each(self) -> list[Start]:
+        """Return them one by one."""
+        rows = zip(self.theta.tolist(), self.cell.tolist(), self.cost.tolist(), strict=True)
+        return [Start(*row) for row in rows]
+
+
+def between_cells(
+    axes: Sequence[Floats], coefficients: Floats, cost: Floats, cells: Sequence[Ints]
+) -> Starts:
+    """Coefficients, then shapes, at the minimum next to each cell: a polynomial through its neighbours on every axis.
+
+    Costs of a smooth law are so smooth that eleven cells give the minimum to eight digits; where an axis ends nearby,
+    or a cost is infinite, fewer serve. Axes are taken one by one, so along a narrow valley of two shapes the cell may
+    be the better start.
+
+    Parameters
+    ----------
+    axes : (g, B) each, of B curves' grids.
+    coefficients, cost : (k, *grid, B) and (*grid, B), at their cells.
+    cells : (S,) each: places of the minima along every axis, and the curve's.
     """
-    here, stride = coefficients[:, cell], cost.size
-    best, shapes, there = (1 - len(grid.axes)) * here, [], []
-    for axis in grid.axes:
-        stride //= axis.size
-        at = cell // stride % axis.size
-        first = cell - at * stride
-        line = cost[first : first + axis.size * stride : stride]
-        reach = _reach(line, at)
-        lagrange = _vertex(line[at - reach : at + reach + 1], reach)
-        near = slice(cell - reach * stride, cell + reach * stride + 1, stride)
-        shapes.append(float(axis[at - reach : at + reach + 1] @ lagrange))
-        there.append(float(axis[at]))
-        best += coefficients[:, near] @ lagrange
-    return Start([*best.tolist(), *shapes], [*here.tolist(), *there], float(cost[cell]))
+    *places, row = cells
+    every: tuple[Any, ...] = (slice(None), *cells)
+    here = coefficients[every]
+    best, shapes, there = (1 - len(axes)) * here, [], []
+    for i, (axis, at) in enumerate(zip(axes, places, strict=True)):
+        near = at + np.arange(-REACH, REACH + 1)[:, None]
+        out = (near < 0) | (near >= len(axis))
+        near = np.clip(near, 0, len(axis) - 1)
+        window = (*places[:i], near, *places[i + 1 :], row)
+        line = np.where(out, np.inf, cost[window])
+        lagrange = _vertex(line)
+        shapes.append(_weighed(lagrange, axis[near, row]))
+        there.append(axis[at, row])
+        best += _weighed(lagrange, coefficients[:, *window])
+    return Starts(
+        np.stack([*best, *shapes], axis=-1),
+        np.stack([*here, *there], axis=-1),
+        cost[tuple(cells)],
+        row,
+    )
 
 
-def _reach(line: Floats, at: int) -> int:
-    """How many cells on each side can be used."""
-    # The same on both sides: a polynomial through cells of one side only has its minimum anywhere.
-    reach = min(REACH, at, line.size - 1 - at)
-    while reach and not math.isfinite(sum(line[at - reach : at + reach + 1].tolist())):
-        reach -= 1
-    return reach
+def _weighed(weights: Floats, values: Floats) -> Floats:
+    """Σ over cells (w, S) of weight times value (..., w, S); a cell of weight 0 may hold anything."""
+    return np.asarray(np.where(weights == 0, 0.0, weights * values).sum(-2))
 
 
 @lru_cache(maxsize=REACH + 1)
@@ -107,22 +133,48 @@ def _polynomials(reach: int) -> tuple[Floats, Floats]:
     return (through * power[:, None])[:0:-1].copy(), through
 
 
-def _vertex(values: Floats, reach: int) -> Floats:
-    """Weights of the cells at the minimum of the polynomial through them; the middle one if it has none nearby."""
-    if not reach:
-        return np.ones(1)
-    slopes, through = _polynomials(reach)
-    coefficients = (slopes @ values).tolist()
+def _vertex(lines: Floats) -> Floats:
+    """Weights (w, S) of the cells at the minimum of the polynomial through them; the middle one if none is nearby.
+
+    The same number of cells serves on both sides of the middle, up to the first that is infinite: a polynomial through
+    cells of one side only has its minimum anywhere.
+    """
+    sound = np.isfinite(lines[REACH:]) & np.isfinite(lines[REACH::-1])
+    reaches = np.logical_and.accumulate(sound).sum(0) - 1
+    out = np.zeros(lines.shape)
+    out[REACH] = 1.0
+    for reach in range(1, REACH + 1):
+        rows = np.flatnonzero(reaches == reach)
+        if rows.size:
+            near = slice(REACH - reach, REACH + reach + 1)
+            out[near, rows] = _least(lines[near, rows], *_polynomials(reach))
+    return out
+
+
+def _least(values: Floats, slopes: Floats, through: Floats) -> Floats:
+    """Weights (w, S) at the minima of polynomials through values (w, S), by Newton's method on their slopes.
+
+    Sums are written out: a product of matrices may add in another order when there are more curves.
+    """
+    coefficients = [_dot(row, values) for row in slopes]
     *_, bend, slope = coefficients
-    t = step = -slope / bend if bend > 0 else math.inf
-    for _ in range(NEWTON):  # it is there when the next step would be of order 1e-10
-        if abs(step) <= 1e-5 or not abs(t) <= 1:
-            break
-        slope = bend = 0.0
-        for c in coefficients:  # Horner's rule for the slope, and for its derivative
-            bend = bend * t + slope
-            slope = slope * t + c
-        step = -slope / bend if bend > 0 else math.inf
-        t += step
-    at = t if abs(step) <= 1e-5 and abs(t) <= 1 else 0.0
-    return np.array([at**i for i in range(2 * reach + 1)]) @ through
+    with np.errstate(all="ignore"):
+        t = step = np.where(bend > 0, -slope / bend, np.inf)
+        for _ in range(NEWTON):  # it is there when the next step would be of order 1e-10
+            going = (np.abs(step) > 1e-5) & (np.abs(t) <= 1)
+            if not going.any():
+                break
+            slope = bend = np.zeros(t.shape)
+            for c in coefficients:  # Horner's rule for the slope, and for its derivative
+                bend = bend * t + slope
+                slope = slope * t + c
+            step = np.where(going, np.where(bend > 0, -slope / bend, np.inf), step)
+            t = np.where(going, t + step, t)
+        at = np.where((np.abs(step) <= 1e-5) & (np.abs(t) <= 1), t, 0.0)
+    powers: Floats = at ** np.arange(float(len(values)))[:, None]
+    return np.stack([_dot(column, powers) for column in through.T])
+
+
+def _dot(row: Floats, values: Floats) -> Floats:
+    """Σ_i row_i · values_i, (w, S) each."""
+    return np.asarray((row[:, None] * values).sum(0))

@@ -5,14 +5,15 @@ A parameter is identified where its 95 % interval is much smaller than what it w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.solve import Solution
-from scalefit.laws.law import Law
 from scalefit.types import Floats
 
 Ends = tuple[float, float]
@@ -44,34 +45,52 @@ class Identified:
         return "all parameters identified"
 
 
-def identify(solution: Solution, uncertainty: Uncertainty) -> Identified:
+class Allowed(NamedTuple):
+    """What parameters could be at all: lowest and highest of each coordinate (p, 2), and of each quoted parameter.
+
+    A quoted parameter's range is the one that it has while one coordinate after the other goes through its own.
+    """
+
+    coordinates: Floats
+    quoted: dict[str, Ends]
+
+
+def allowed_by(solution: Solution) -> Allowed:
+    """Take the range of each coordinate from its bounds, and from the data for a floor or a ceiling."""
+    law, y, theta = solution.problem.law, solution.problem.y, solution.theta
+    allowed = np.array(solution.problem.limits, dtype=float)
+    for j, coordinate in enumerate(law.coefficients):
+        if law.link == "identity" and coordinate.role == "floor":
+            allowed[j, 1] = min(allowed[j, 1], float(y.min()))
+        if law.link == "identity" and coordinate.role == "ceiling":
+            allowed[j, 0] = max(allowed[j, 0], float(y.max()))
+    far, every = 1e9 * (np.abs(theta) + 1), np.arange(theta.size)
+    corners = np.tile(theta, (allowed.size, 1))
+    corners[2 * every, every] = np.maximum(allowed[:, 0], -far)
+    corners[2 * every + 1, every] = np.minimum(allowed[:, 1], far)
+    with np.errstate(all="ignore"):
+        quoted = law.params(corners)
+        table = np.array([np.broadcast_to(values, allowed.size) for values in quoted.values()])
+        low, high = np.fmin.reduce(table, axis=1), np.fmax.reduce(table, axis=1)
+    return Allowed(
+        allowed, dict(zip(quoted, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+    )
+
+
+def identify(solution: Solution, uncertainty: Uncertainty, allowed: Allowed) -> Identified:
     """Apply the rule to a fit."""
     law, theta = solution.problem.law, solution.theta
-    allowed = _allowed(solution)
-    loose = _loose(solution, uncertainty, allowed)
+    loose = _loose(solution, uncertainty, allowed.coordinates)
     names = law.parameters
     lost = {
         name
         for j in np.flatnonzero(loose)
-        for name in law.moved(theta, int(j), (allowed[j, 0], allowed[j, 1]))
+        for name in law.moved(theta, int(j), tuple(allowed.coordinates[j]))
     }
     ends = uncertainty.parameters(LEVEL)
     lost |= {n for n in names if np.isinf(ends[n]).all()}
-    edges = _edges(law, theta, allowed)
-    open_sided = (n for n in names if n not in lost and _open(ends[n], edges[n]))
+    open_sided = (n for n in names if n not in lost and _open(ends[n], allowed.quoted[n]))
     return Identified(frozenset(lost), tuple(open_sided))
-
-
-def _allowed(solution: Solution) -> Floats:
-    """Lowest and highest value (p, 2) of each coordinate: its bounds, and the data for a floor or a ceiling."""
-    law, y = solution.problem.law, solution.problem.y
-    out = np.array(solution.problem.limits, dtype=float)
-    for j, coordinate in enumerate(law.coefficients):
-        if law.link == "identity" and coordinate.role == "floor":
-            out[j, 1] = min(out[j, 1], float(y.min()))
-        if law.link == "identity" and coordinate.role == "ceiling":
-            out[j, 0] = max(out[j, 0], float(y.max()))
-    return out
 
 
 def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Floats:
@@ -86,34 +105,18 @@ def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Flo
     return np.asarray(at_bound | still | wide)
 
 
-def within_reach(solution: Solution, ends: Mapping[str, Ends]) -> dict[str, Ends]:
+def within_reach(allowed: Allowed, ends: Mapping[str, Ends]) -> dict[str, Ends]:
     """Return intervals of quoted parameters without values that none of them can take: a scale is never below 0.
 
     Wald's, the jackknife's and widened intervals know no bounds; where a parameter cannot be negative, neither is the
     low end of its interval. An infinite end says that there is no interval, and stays.
     """
-    edges = _edges(solution.problem.law, solution.theta, _allowed(solution))
     return {
-        name: (max(low, 0.0) if edges[name][0] >= 0 and np.isfinite(low) else low, high)
+        name: (max(low, 0.0), high)
+        if allowed.quoted[name][0] >= 0 and math.isfinite(low)
+        else (low, high)
         for name, (low, high) in ends.items()
     }
-
-
-def _edges(law: Law, theta: Floats, allowed: Floats) -> dict[str, tuple[float, float]]:
-    """Range of each quoted parameter while one coordinate after the other goes through what is allowed."""
-    far = 1e9 * (np.abs(theta) + 1)
-    corners = np.tile(theta, (allowed.size, 1))
-    for j, (low, high) in enumerate(allowed):
-        corners[2 * j, j], corners[2 * j + 1, j] = max(low, -far[j]), min(high, far[j])
-    out = {}
-    with np.errstate(all="ignore"):
-        for name, values in law.params(corners).items():
-            values = np.broadcast_to(values, allowed.size)
-            out[name] = (
-                float(np.nanmin(values, initial=np.inf)),
-                float(np.nanmax(values, initial=-np.inf)),
-            )
-    return out
 
 
 def _open(ends: tuple[float, float], edges: tuple[float, float]) -> bool:
@@ -121,7 +124,8 @@ def _open(ends: tuple[float, float], edges: tuple[float, float]) -> bool:
     (low, high), (lowest, highest) = ends, edges
     slack = EDGE * (high - low)
     return bool(
-        np.isinf([low, high]).any()
+        math.isinf(low)
+        or math.isinf(high)
         or low <= lowest + slack
         or (high >= highest - slack and lowest < highest)
     )

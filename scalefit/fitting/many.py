@@ -25,6 +25,7 @@ from scalefit.units import counted
 AnyLaw = str | Law | Callable[..., Any]
 Cut = tuple[Mapping[str, Any], Observations | ScalefitError]
 TOGETHER = 64  # groups that travel and are solved together: what a call of numpy costs is shared by as many
+HERE = 256  # groups that are solved together where nobody waits for a share of them
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,9 @@ def fit_each(
         working(executor) as each,
         tqdm(desc=f"fit {metric}", total=len(groups), disable=quiet) as bar,
     ):
+        cuts = _cut(groups, name, law, allow, options)
         work = partial(_fitted, law, options, executor is not None)
-        for some in each(work, packs(_cut(groups, name, law, allow, options), TOGETHER)):
+        for some in each(work, packs(cuts, HERE if executor is None else TOGETHER)):
             fitted += some
             bar.update(len(some))
     failures = tuple(one for one in fitted if isinstance(one, FitFailure))

@@ -10,10 +10,11 @@ Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import product
 from operator import and_
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -66,6 +67,53 @@ def project(problem: Problem, grid: Grid, weights: Floats | None = None) -> Proj
     return Projected(found.coefficients, smooth, cost)
 
 
+def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats]) -> Projected:
+    """Solve the coefficients of B curves, the problem's vectors (B, n), over axes (g, B) of each curve's own grid.
+
+    What comes back has a last axis of B. Points are summed along the first axis: whole rows of cells are added at
+    once, and in the same order however many curves there are.
+    """
+    m, (curves, n) = len(axes), problem.y.shape
+
+    def points_first(values: Floats) -> Floats:
+        # Curves of one table were mostly trained at the same sizes: then their columns are worked out once.
+        same = values[:1] if (values == values[0]).all() else values
+        return same.T.reshape(n, *[1] * m, -1)
+
+    constants = cast(Mapping[str, Any], problem.law.constants)
+    law = problem.law.at({name: cast(float, _once(v[:, 0])) for name, v in constants.items()})
+    shapes = tuple(
+        _once(a).reshape(-1, *[1] * (m - 1 - i), *_once(a).shape[1:]) for i, a in enumerate(axes)
+    )
+    inputs = tuple(points_first(x) for x in problem.inputs)
+    columns = tuple(np.asarray(c) for c in law.columns(inputs, shapes))
+    given = problem.projection_weights if weights is None else weights * problem.projection_weights
+    w, target = points_first(given), points_first(problem.target)
+    last = (
+        target * w
+    )  # of a curve, and not of its cells: weighted first, it costs each cell one product less
+    products = [
+        [*((a * b * w).sum(0) for b in columns[i:]), (a * last).sum(0)]
+        for i, a in enumerate(columns)
+    ]
+    products.append([np.broadcast_to((target * last).sum(0), (*[1] * m, curves))])
+    shape = tuple(len(a) for a in axes)
+    limits = [(c.lower, c.upper) for c in law.coefficients]
+    found = bounded_solve(products, shape, (curves,), limits)
+    if problem.objective.plain:
+        return found
+    value = law.unlinked(combine(found.coefficients.reshape(-1, *shape, curves), columns))
+    total = problem.total(np.moveaxis(np.broadcast_to(value, (n, *shape, curves)), 0, -1), weights)
+    flat = total.reshape(-1, curves)
+    smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (found.smooth, found.cost))
+    return Projected(found.coefficients, smooth, cost)
+
+
+def _once(values: Floats) -> Floats:
+    """Return rows (g, B) or values (B,) that are the same for all curves as those of one."""
+    return values[..., :1] if (values == values[..., :1]).all() else values
+
+
 def _products(columns: tuple[Any, ...], w: Floats, so_far: Products | None) -> Products:
     """Upper half of the columns' products, summed under w, (n,) or (n, R), and added to those of earlier points."""
     out: Products = []
@@ -85,24 +133,23 @@ def bounded_solve(
 ) -> Projected:
     """Solve a stack (*grid, *rows) of small problems under bounds.
 
-    ``products`` are those of the columns with each other, the target last. Bounds only raise a minimum: where
-    every row's best cell is within them, nothing else need be; else cells whose free minimum is above the best
-    feasible one of their row of weights are left out, and so are cells with collinear columns.
+    ``products`` are those of the columns with each other, the target last. Bounds only raise a minimum: where a
+    row's best cell is within them, none of its others need be; else cells whose free minimum is above the best
+    feasible one of their row are left out, and so are cells with collinear columns. Rows know nothing of each other.
     """
     k, stack = len(products) - 1, (*grid, *rows)
     best, rss = _eliminate(products, stack)
     best, rss = best.reshape(k, -1, *rows), rss.reshape(-1, *rows)
-    lowest = np.asarray(rss.argmin(0)).tolist()
-    cells = [*zip(lowest, range(*rows), strict=True)] if rows else [(lowest,)]
-    pairs = [(c, low, high) for c, (low, high) in zip(best, limits, strict=False)]
-    if all(low <= c.item(*cell) <= high for c, low, high in pairs for cell in cells):
-        return Projected(best, rss, rss)
     low, high = np.array(limits[:k]).T.reshape(2, k, *[1] * rss.ndim)
     inside = ((best >= low) & (best <= high)).all(0)
-    feasible = np.where(inside, rss, np.inf)
+    lowest = rss.argmin(0)
+    fine = np.take_along_axis(inside, lowest[None], 0)[0]
+    if fine.all():
+        return Projected(best, rss, rss)
+    feasible = np.where(inside | fine, rss, np.inf)
     # A bound can only raise a cell's minimum: cells that are worse even without bounds need no face tried, and of a
     # large grid a few dozen remain.
-    hopeful = (rss <= feasible.min(0)) & ~inside
+    hopeful = (rss <= feasible.min(0)) & ~inside & ~fine
     if hopeful.any():
         chosen = [
             [np.broadcast_to(c, stack).reshape(rss.shape)[hopeful] for c in row] for row in products

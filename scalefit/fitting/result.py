@@ -13,8 +13,8 @@ from scalefit.errors import DomainError
 from scalefit.fitting.card import Card
 from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes
 from scalefit.fitting.contour import Contour, contour_of
-from scalefit.fitting.goodness import Goodness, goodness_of
-from scalefit.fitting.identified import Identified, identify, within_reach
+from scalefit.fitting.goodness import Goodness, goodness_of, typical_error
+from scalefit.fitting.identified import Allowed, Identified, allowed_by, identify, within_reach
 from scalefit.fitting.influence import Influence, influence_of
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.uncertainty import (
@@ -156,7 +156,7 @@ class Fit(Result):
     @property
     def typical_error(self) -> float:
         """Root mean square of the residuals with n − p degrees of freedom; nan without any."""
-        return self.goodness.typical_error
+        return typical_error(self.solution, self.points)
 
     @property
     def equation(self) -> str:
@@ -217,7 +217,11 @@ class Fit(Result):
     @cached_property
     def identified(self) -> Identified:
         """Which parameters the data fix: the one rule for verdict, notes and reports."""
-        return identify(self.solution, self.uncertainty)
+        return identify(self.solution, self.uncertainty, self._allowed)
+
+    @cached_property
+    def _allowed(self) -> Allowed:
+        return allowed_by(self.solution)
 
     @property
     def not_identified(self) -> frozenset[str]:
@@ -226,7 +230,7 @@ class Fit(Result):
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""
-        ends = within_reach(self.solution, self.uncertainty.parameters(level))
+        ends = within_reach(self._allowed, self.uncertainty.parameters(level))
         return {
             name: Interval(self.params[name], low, high, level, self.uncertainty.method)
             for name, (low, high) in ends.items()

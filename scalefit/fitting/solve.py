@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from scalefit.errors import FitError
 from scalefit.fitting.descent import Reweighted, descend, polish
-from scalefit.fitting.grid import Grid, Start, between_cells, shape_grid
+from scalefit.fitting.grid import Grid, Start, Starts, between_cells, shape_grid
 from scalefit.fitting.problem import Objective, Problem, make_problem
-from scalefit.fitting.projection import project
+from scalefit.fitting.projection import Projected, project
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 
 BASINS = 4
 FINE = 2
@@ -156,10 +156,8 @@ def starting_points(problem: Problem, weights: Floats | None = None) -> list[Sta
         return [Start(row, row, inf) for row in rows]
     grid = shape_grid(law, problem.inputs)
     found = project(problem, grid, weights)
-    minima = _local_minima(found.cost.reshape(grid.shape))
-    if minima.size > 1:
-        minima = minima[np.argsort(found.cost[minima], kind="stable")][:BASINS]
-    starts = [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
+    begun = basins([axis[:, None] for axis in grid.axes], found)
+    starts = begun.each()
     if len(law.shapes) > FINE:
         starts += _contained(problem, weights)
     if not starts:
@@ -222,14 +220,30 @@ def _beside(
     return [start for start in starts if start.cost < inf]
 
 
-def _local_minima(cost: Floats) -> NDArray[np.intp]:
-    """Flat indices of grid cells no worse than their axis neighbours; cell 0 where there are no axes."""
+def basins(axes: Sequence[Floats], found: Projected) -> Starts:
+    """Return the minimum of each basin of B curves' grids, axes (g, B), at most :data:`BASINS` a curve, best first."""
+    shape = [len(axis) for axis in axes]
+    cost, smooth = (v.reshape(*shape, -1) for v in (found.cost, found.smooth))
+    row, *places = np.moveaxis(_local_minima(cost), -1, 0).nonzero()
+    order = np.lexsort((cost[(*places, row)], row))
+    cells = [place[order] for place in (*places, row)]
+    rank = np.arange(row.size) - np.searchsorted(row, row)
+    return between_cells(
+        axes,
+        found.coefficients.reshape(-1, *cost.shape),
+        smooth,
+        [place[rank < BASINS] for place in cells],
+    )
+
+
+def _local_minima(cost: Floats) -> Mask:
+    """Which cells (*grid, B) are no worse than their axis neighbours; the only one where there are no axes."""
     low = cost < np.inf
-    for axis in range(cost.ndim):
+    for axis in range(cost.ndim - 1):
         line, mark = cost.swapaxes(axis, 0), low.swapaxes(axis, 0)
         mark[1:] &= line[1:] <= line[:-1]
         mark[:-1] &= line[:-1] <= line[1:]
-    return low.reshape(-1).nonzero()[0]
+    return low
 
 
 def _apart(end: End, best: End) -> bool:

@@ -14,16 +14,27 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from scalefit.errors import FitError
-from scalefit.fitting.descent import MAX_STEPS, TOLERANCE, Expansion, polish, slopes
-from scalefit.fitting.grid import Start
+from scalefit.fitting.descent import LAST, MAX_STEPS, TOLERANCE, Expansion, polish, slopes
+from scalefit.fitting.grid import Starts, shape_grid
 from scalefit.fitting.problem import Problem
-from scalefit.fitting.solve import CELLS, End, Solution, best_of, solve_problem, starting_points
+from scalefit.fitting.projection import project_each
+from scalefit.fitting.solve import (
+    CELLS,
+    FINE,
+    End,
+    Solution,
+    basins,
+    best_of,
+    solve_problem,
+    starting_points,
+)
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
 from scalefit.types import Floats, Mask
 
 Solved = Solution | FitError
 Answer = TypeVar("Answer")
+CELLS_AT_ONCE = 150_000  # cells times points: what a core's cache holds
 STARTS = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
 
 
@@ -125,37 +136,69 @@ def solve_each(
 def _kind(problem: Problem) -> Any:
     """Return what problems of one stack share; their bounds and constants are their own."""
     law = problem.law
-    parts = (law.basis, law.slopes, law.function, law.link, tuple(sorted(law.constants)))
-    return law.name, problem.y.size, *parts, problem.objective
+    parts = (law.basis, law.slopes, law.function, law.link, law.coefficients, law.shapes)
+    return law.name, problem.y.size, *parts, *sorted(law.constants), problem.objective
 
 
 def _solve_alike(
     problems: list[Problem], weights: list[Floats | None], alone: bool
 ) -> list[Solved]:
-    """Solve problems of one kind: starts one by one, the descent of all starts together."""
+    """Solve problems of one kind: starts and descents of all of them together."""
     both = [*zip(problems, weights, strict=True)]
     with np.errstate(all="ignore"):
-        starts = [_or_error(starting_points, *pair) for pair in both]
-        rows = [(i, s) for i, some in enumerate(starts) for s in _list(some)]
-        if not rows:
-            return [cast(FitError, error) for error in starts]
-        whose = [i for i, _ in rows]
+        starts = _starts(problems, weights)
+        if not len(starts.row):
+            return [_or_error(solve_problem, *pair) for pair in both]
+        whose = starts.row.tolist()
         stack = stacked([problems[i] for i in whose], [weights[i] for i in whose])
-        theta = _begun(stack, [start for _, start in rows])
+        theta = _begun(stack, starts)
         if not (
             is_ours(stack.problem.law) or _pointwise(stack, [problems[i] for i in whose], theta)
         ):
             return [_or_error(solve_problem, *pair) for pair in both]
-        theta, steps = polish(stack, theta, tolerance=TOLERANCE)
+        theta, steps = polish(stack, theta, tolerance=TOLERANCE, last=LAST)
         total, slope = slopes(stack, theta)
     ends: list[list[End]] = [[] for _ in problems]
     for row, i in enumerate(whose):
         here = float(total[row]) if total[row] < np.inf else np.inf
         ends[i].append(End(theta[row].tolist(), here, float(slope[row]), int(steps[row])))
     return [
-        some if isinstance(some, FitError) else _best(problem, w, mine, alone)
-        for (problem, w), some, mine in zip(both, starts, ends, strict=True)
+        _best(problem, w, mine, alone) if mine else _or_error(solve_problem, problem, w)
+        for (problem, w), mine in zip(both, ends, strict=True)
     ]
+
+
+def _starts(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Starts:
+    """Return the starts of all problems; none of one that has none."""
+    law = problems[0].law
+    if is_ours(law) and law.separable and len(law.shapes) <= FINE:
+        grids = [shape_grid(problem.law, problem.inputs) for problem in problems]
+        axes = [
+            np.stack(some, axis=-1) for some in zip(*(grid.axes for grid in grids), strict=True)
+        ]
+        block = max(1, CELLS_AT_ONCE // (grids[0].size * problems[0].y.size))
+        parts = []
+        for first in range(0, len(problems), block):
+            here = slice(first, first + block)
+            stack, mine = stacked(problems[here], weights[here]), [axis[:, here] for axis in axes]
+            plain = all(w is None for w in weights[here])
+            part = basins(mine, project_each(stack.problem, None if plain else stack.weights, mine))
+            parts.append(replace(part, row=part.row + first))
+    else:
+        pairs = enumerate(zip(problems, weights, strict=True))
+        parts = [one for i, pair in pairs for one in _starts_alone(i, *pair)]
+    if not parts:
+        return Starts(np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.intp))
+    columns = ("theta", "cell", "cost", "row")
+    return Starts(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+
+
+def _starts_alone(row: int, problem: Problem, weights: Floats | None) -> list[Starts]:
+    some = _or_error(starting_points, problem, weights)
+    if isinstance(some, FitError):
+        return []
+    theta, cell, cost = (np.array(part, dtype=float) for part in zip(*some, strict=True))
+    return [Starts(theta, cell, cost, np.full(len(cost), row))]
 
 
 def _best(problem: Problem, weights: Floats | None, ends: list[End], alone: bool) -> Solution:
@@ -175,16 +218,11 @@ def _or_error(
         return error
 
 
-def _list(some: list[Start] | FitError) -> list[Start]:
-    return [] if isinstance(some, FitError) else some
-
-
-def _begun(stack: Stack, starts: Sequence[Start]) -> Floats:
+def _begun(stack: Stack, starts: Starts) -> Floats:
     """Theta (B, p) at which each descent begins: read between the cells, or the cell where that is better."""
-    between, cells = (np.array([s[part] for s in starts], dtype=float) for part in (0, 1))
-    total = stack.expand(np.clip(between, *stack.bounds))[0]
-    worse = ~(total <= np.array([s.cost for s in starts]))
-    return np.where(worse[:, None], cells, between)
+    total = stack.expand(np.clip(starts.theta, *stack.bounds))[0]
+    worse = ~(total <= starts.cost)
+    return np.where(worse[:, None], starts.cell, starts.theta)
 
 
 def is_ours(law: Law) -> bool:

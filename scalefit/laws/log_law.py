@@ -27,26 +27,26 @@ def _warp(z: Any, kappa: Any) -> Any:
     return np.where(small, z * (1 - t / 2), out) if small.any() else out
 
 
-def _warp_slope(z: Any, kappa: Any) -> Any:
-    """Return the derivative of :func:`_warp` by κ."""
-    t = kappa * z
-    small = np.abs(t) < 1e-3
-    safe = np.where(small, 1.0, t)
-    series = -0.5 + t * (2 / 3 - t * (3 / 4 - t * 4 / 5))
-    exact = (safe / (1 + safe) - np.log1p(safe)) / safe**2
-    return z * z * np.where(small, series, exact)
-
-
 def _basis(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[Any]:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (np.exp(b * _warp(np.log(x / D_ref), kappa)),)
+    return (np.exp(b * _warp(np.log(x / D_ref), kappa)),)
 
 
 def _slopes(
     columns: Any, x: Any, b: Any, kappa: Any, D_ref: float
 ) -> tuple[tuple[Any], tuple[Any]]:
     z, (phi,) = np.log(x / D_ref), columns
-    return (_warp(z, kappa) * phi,), (b * _warp_slope(z, kappa) * phi,)
+    t = np.asarray(kappa * z)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log = np.log1p(t)
+        warp, bend = log / t, (t / (1 + t) - log) / (t * t)  # ln(1 + t)/t, and its derivative
+    for small, value, series in (
+        (1e-6, warp, (1.0, -1 / 2)),
+        (1e-3, bend, (-1 / 2, 2 / 3, -3 / 4, 4 / 5)),
+    ):
+        near = np.abs(t) < small
+        if near.any():
+            value[near] = np.polynomial.polynomial.polyval(t[near], series)
+    return (z * warp * phi,), (b * (z * z) * bend * phi,)
 
 
 def _kappa_span(x: Any, D_ref: float) -> tuple[float, float]:

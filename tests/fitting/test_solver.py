@@ -68,27 +68,31 @@ def test_the_minimum_is_read_between_the_cells():
         (start,) = starting_points(problem_of("power"))
     found = solve(LAWS["power"], (X,), Y)
     np.testing.assert_allclose(start.theta, found.theta, rtol=1e-7)
-    assert found.steps <= 2
+    assert found.steps <= 3  # the last one settles what the objective does not see
+
+
+def read(ticks, coefficients, cost, cell):
+    """What is read beside one cell of one curve with one shape."""
+    cells = [np.array([cell]), np.array([0])]
+    return between_cells([ticks[:, None]], coefficients[..., None], cost[:, None], cells).each()[0]
 
 
 def test_newton_ends_where_it_could_circle():
     """Costs that are equal but for rounding can send Newton's method from 0 to 1 and back for ever."""
-    grid, cost = Grid((np.arange(5.0),)), np.full(5, 2.3426955916505676e-05)
+    cost = np.full(5, 2.3426955916505676e-05)
     cost[0] = 2.3426955876537647e-05
-    found = between_cells(grid, np.arange(5.0)[None], cost, 2)
+    found = read(np.arange(5.0), np.arange(5.0)[None], cost, 2)
     assert all(1 <= value <= 3 for value in found.theta)
 
 
 def test_a_cell_without_neighbours_stands_as_it_is():
-    grid = Grid((np.array([0.0, 1.0, 2.0]),))
     coefficients, cost = np.array([[5.0, 6.0, 7.0]]), np.array([1.0, np.inf, np.inf])
-    assert between_cells(grid, coefficients, cost, 0) == ([5.0, 0.0], [5.0, 0.0], 1.0)
+    assert read(np.arange(3.0), coefficients, cost, 0) == ([5.0, 0.0], [5.0, 0.0], 1.0)
 
 
 def test_a_parabola_is_read_exactly():
     ticks = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
-    grid, cost = Grid((ticks,)), (ticks - 1.8) ** 2 + 1
-    found = between_cells(grid, ticks[None] * 2, cost, 2)
+    found = read(ticks, ticks[None] * 2, (ticks - 1.8) ** 2 + 1, 2)
     assert found.theta == pytest.approx([3.6, 1.8], rel=1e-12)
     assert found.cell == [4.0, 2.0]
 
