@@ -104,9 +104,15 @@ def test_order_does_not_matter(door, usual):
     assert said(DOORS[door](executor=Shuffled())) == usual[door]
 
 
-def test_how_many_fits_travel_together_does_not_matter(usual, monkeypatch):
-    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "TOGETHER", 3)
-    assert said(DOORS["fit_each"](executor=Shuffled())) == usual["fit_each"]
+@pytest.mark.parametrize("together", [1, 2, 3, 7])
+@pytest.mark.parametrize(("metric", "law"), [("bleu", "log"), ("cross_entropy", "power")])
+def test_how_many_fits_are_solved_together_does_not_matter(metric, law, together, monkeypatch):
+    """Not even where one is left alone: numpy adds a lone column in another order than several."""
+    usual = said(sf.fit_each(DATA, metric, law))
+    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "HERE", together)
+    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "TOGETHER", together)
+    assert said(sf.fit_each(DATA, metric, law)) == usual
+    assert said(sf.fit_each(DATA, metric, law, executor=Shuffled())) == usual
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -177,7 +177,7 @@ class _State:
 def polish(
     many: Many, start: Floats, *, tolerance: float = 1e-10, last: int = 0
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Return where each row of ``start`` (B, p) leads, and the steps taken (B,), up to ``last`` beyond the tolerance."""
+    """Return where each row of ``start`` (B, p) leads, and its steps (B,), up to ``last`` beyond the tolerance."""
     with np.errstate(all="ignore"):
         state = _evaluate(many, start)
         state.total[np.isnan(state.total)] = np.inf

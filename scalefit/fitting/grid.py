@@ -122,7 +122,7 @@ def between_cells(
 
 def _weighed(weights: Floats, values: Floats) -> Floats:
     """Σ over cells (w, S) of weight times value (..., w, S); a cell of weight 0 may hold anything."""
-    return np.asarray(np.where(weights == 0, 0.0, weights * values).sum(-2))
+    return in_turn(np.moveaxis(np.where(weights == 0, 0.0, weights * values), -2, 0))
 
 
 @lru_cache(maxsize=REACH + 1)
@@ -152,10 +152,7 @@ def _vertex(lines: Floats) -> Floats:
 
 
 def _least(values: Floats, slopes: Floats, through: Floats) -> Floats:
-    """Weights (w, S) at the minima of polynomials through values (w, S), by Newton's method on their slopes.
-
-    Sums are written out: a product of matrices may add in another order when there are more curves.
-    """
+    """Weights (w, S) at the minima of polynomials through values (w, S), by Newton's method on their slopes."""
     coefficients = [_dot(row, values) for row in slopes]
     *_, bend, slope = coefficients
     with np.errstate(all="ignore"):
@@ -177,4 +174,14 @@ def _least(values: Floats, slopes: Floats, through: Floats) -> Floats:
 
 def _dot(row: Floats, values: Floats) -> Floats:
     """Σ_i row_i · values_i, (w, S) each."""
-    return np.asarray((row[:, None] * values).sum(0))
+    return in_turn(row[:, None] * values)
+
+
+def in_turn(values: Floats) -> Floats:
+    """Return the sum along the first axis, one after the other whatever the other axes are.
+
+    Left alone, numpy adds a lone column of eight and more in pairs, and columns beside each other in turn; a product of
+    matrices has an order of its own. The last digit of a curve would then hang on whether others stand beside it.
+    """
+    values = np.ascontiguousarray(values)
+    return np.asarray(values.sum(0) if values[0].size > 1 else np.add.accumulate(values)[-1])

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from scalefit.fitting.grid import Grid
+from scalefit.fitting.grid import Grid, in_turn
 from scalefit.fitting.problem import Problem
 from scalefit.laws.law import combine
 from scalefit.types import Floats
@@ -78,7 +78,7 @@ def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats
     def points_first(values: Floats) -> Floats:
         # Curves of one table were mostly trained at the same sizes: then their columns are worked out once.
         same = values[:1] if (values == values[0]).all() else values
-        return same.T.reshape(n, *[1] * m, -1)
+        return np.ascontiguousarray(same.T).reshape(n, *[1] * m, -1)
 
     constants = cast(Mapping[str, Any], problem.law.constants)
     law = problem.law.at({name: cast(float, _once(v[:, 0])) for name, v in constants.items()})
@@ -93,18 +93,23 @@ def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats
         target * w
     )  # of a curve, and not of its cells: weighted first, it costs each cell one product less
     products = [
-        [*((a * b * w).sum(0) for b in columns[i:]), (a * last).sum(0)]
+        [*(in_turn(a * b * w) for b in columns[i:]), in_turn(a * last)]
         for i, a in enumerate(columns)
     ]
-    products.append([np.broadcast_to((target * last).sum(0), (*[1] * m, curves))])
+    products.append([np.broadcast_to(in_turn(target * last), (*[1] * m, curves))])
     shape = tuple(len(a) for a in axes)
     limits = [(c.lower, c.upper) for c in law.coefficients]
     found = bounded_solve(products, shape, (curves,), limits)
     if problem.objective.plain:
         return found
     value = law.unlinked(combine(found.coefficients.reshape(-1, *shape, curves), columns))
-    total = problem.total(np.moveaxis(np.broadcast_to(value, (n, *shape, curves)), 0, -1), weights)
-    flat = total.reshape(-1, curves)
+    residual = problem.residual(np.moveaxis(np.broadcast_to(value, (n, *shape, curves)), 0, -1))
+    loss = (
+        problem.objective.rho(residual)
+        if weights is None
+        else weights * problem.objective.rho(residual)
+    )
+    flat = in_turn(np.moveaxis(loss, -1, 0)).reshape(-1, curves)
     smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (found.smooth, found.cost))
     return Projected(found.coefficients, smooth, cost)
 

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from scalefit.fitting.grid import in_turn
 from scalefit.fitting.intervals.face import SIDES, Asked, Face
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
@@ -123,7 +124,7 @@ def stack_optima(optima: Sequence[Optimum], limits: Sequence[float]) -> Optima:
     theta, lower, upper = np.array([[o.theta, *o.problem.bounds] for o in optima]).transpose(
         1, 2, 0
     )
-    points = vectors.transpose(1, 2, 0)[..., None]
+    points = np.ascontiguousarray(vectors.transpose(1, 2, 0))[..., None]
     limit = np.array(limits)
     value, slopes = stacked.jacobian(tuple(vectors[:, i] for i in range(count)), theta.T)
     slopes *= (np.sqrt(vectors[:, -1]) / (value if law.link == "log" else 1.0))[:, None]
@@ -225,7 +226,7 @@ class _Products:
 
 
 def _summed(values: Floats, stack: tuple[int, ...]) -> Floats:
-    return np.broadcast_to(values.sum(0), stack)
+    return np.broadcast_to(in_turn(values), stack)
 
 
 def _inverted(block: list[list[Floats]]) -> list[list[Floats]]:
