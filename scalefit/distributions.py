@@ -111,5 +111,6 @@ def spearman(x: Floats, y: Floats) -> tuple[float, float]:
     rho = float(np.corrcoef(ranks(x), ranks(y))[0, 1])
     freedom = len(x) - 2
     least = 1e-300  # a perfect order has no spread
+    # (1 + ρ)(1 − ρ), not 1 − ρ²: near a perfect order the square has lost the digits that are left.
     t = rho * np.sqrt(freedom / max((1 + rho) * (1 - rho), least))
     return rho, float(2 * t_tail(abs(t), freedom))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scalefit import errors
+from scalefit.alignment import VERDICTS
 from scalefit.cli import COMMANDS
 from scalefit.laws import LAWS
 
@@ -14,6 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)[^)]*\)")
 WITH_EXAMPLES = sorted(p for p in DOCS.rglob("*.md") if ">>> " in p.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_each_verdict_has_its_line(verdict):
+    assert f"\n| `{verdict}` | " in (DOCS / "alignment.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(LAWS))

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from . import about, align, choose, fit, forecast, ingest, landscape, score, seeds, stored
+from . import about, align, choose, fit, forecast, landscape, seeds, tables
 from ._options import spread
 from ._stderr import guarded
 
@@ -23,20 +23,20 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "doctor": about.doctor,
     "fit": fit.fit,
     "forecast": forecast.forecast,
-    "ingest": ingest.ingest,
+    "ingest": tables.ingest,
     "joint": fit.joint,
     "landscape": landscape.landscape,
     "laws": about.laws,
     "plan": choose.plan,
-    "plot": stored.plot,
-    "predict": stored.predict,
+    "plot": fit.plot,
+    "predict": fit.predict,
     "rank": choose.rank,
     "report": forecast.report,
-    "score": score.score,
+    "score": tables.score,
     "seeds": seeds.seeds,
     "similarity": align.similarity,
     "stream": fit.stream,
-    "tokens": stored.tokens,
+    "tokens": fit.tokens,
     "value": choose.value,
 }
 

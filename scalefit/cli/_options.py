@@ -20,7 +20,7 @@ from scalefit.cli._stderr import doing, quietly
 from scalefit.errors import DomainError, ExecutorError
 
 Results = Annotated[str, typer.Argument(help="Results file in any known format, or - for stdin.")]
-Fits = Annotated[str, typer.Argument(help="JSON of `scalefit fit --json`, or - for stdin.")]
+Stored = Annotated[str, typer.Argument(help="JSON of `scalefit fit --json`, or - for stdin.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 Where = Annotated[
     list[str] | None,

@@ -73,6 +73,7 @@ def parse(source: Source, text: str, line: int = 1) -> Any:
 
 
 def _shallow(value: Any) -> bool:
+    # Level by level, for recursion would end in the very depth that is looked for.
     level = [value]
     for _ in range(LIMITS.depth):
         level = [v for item in level for v in _inside(item) if isinstance(v, dict | list)]

@@ -187,6 +187,7 @@ class Source:
         A file whose lines end in ``\r`` alone (old spreadsheets) is read too.
         """
         seen, old = 0, b"\r" in self.head and b"\n" not in self.head
+        # A bounded readline: a file without line ends would be read whole before anything could refuse it.
         with io.BytesIO(self.data().replace(b"\r", b"\n")) if old else self.open() as stream:
             for number, line in enumerate(iter(partial(stream.readline, LIMITS.line + 1), b""), 1):
                 size = len(line)

@@ -76,6 +76,7 @@ def sheet(source: Source) -> Sheet:
         numbers += begun
         bounded(len(numbers), len(numbers) * len(names))
         for cells, more in zip(columns, texts, strict=True):
+            # A million rows hold few different texts: each is kept once.
             cells += map(sys.intern, more)
     places = list(map(source.at, numbers))
     return Sheet.whole(dict(zip(names, map(column, columns), strict=True)), places)

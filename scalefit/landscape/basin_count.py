@@ -46,6 +46,7 @@ def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Ints:
 
 def kmeans(points: Floats, k: int, rng: np.random.Generator) -> Ints:
     """Return the best of several k-means runs, started by k-means++ (Arthur & Vassilvitskii 2007)."""
+    # All starts move together: one product a round instead of one a start.
     centres = np.stack([_seeds(points, k, rng) for _ in range(_STARTS)])
     labels = _squared(points, centres).argmin(axis=2)
     for _ in range(_ROUNDS):
@@ -77,6 +78,7 @@ def _squared(points: Floats, centres: Floats) -> Floats:
     """Return squared distances of points (n, d) to centres (starts, k, d), (starts, n, k)."""
     cross = points @ centres.transpose(0, 2, 1)
     own = (points**2).sum(axis=1)[:, None] + (centres**2).sum(axis=2)[:, None]
+    # By the product, not by differences: (starts, n, k, d) would be held for it. Rounding may fall below 0.
     return np.asarray(np.maximum(own - 2 * cross, 0.0))
 
 
@@ -227,6 +229,7 @@ def _blurred(square: Floats, noise: float, rng: np.random.Generator) -> Floats:
 def _noise(square: Floats, clouds: list[Floats], rng: np.random.Generator) -> float:
     """Return the noise that makes clouds as far from Euclidean as the distances are."""
     reached = [np.mean([bent(_blurred(c, noise, rng)) for c in clouds]) for noise in NOISES]
+    # What noise makes of a few clouds is itself noisy, and interpolation needs a rising table.
     rising = np.maximum.accumulate(reached) + 1e-12 * np.arange(len(NOISES))
     return float(np.interp(bent(square), rising, NOISES))
 

@@ -141,6 +141,7 @@ def _ties(members: Sequence[Checkpoint], weights: Sequence[str]) -> dict[str, st
     seen: dict[tuple[str, ...], str] = {}
     for name in weights:
         key = tuple(m.digests[m.aliases.get(name, name)] for m in members)
+        # Biases of zeros are equal without being tied.
         if all(part.startswith("constant") for part in key):
             continue
         if key in seen:
@@ -219,6 +220,7 @@ class Mixer:
     def _mixed(self, name: str, rows: Floats) -> NDArray[Any]:
         parts = [held[name] for held in self.held]
         flat = np.stack([part.reshape(-1) for part in parts])
+        # In the weights' own precision: float64 coefficients would make every mixed model twice as large.
         mixed: NDArray[Any] = rows.astype(flat.dtype) @ flat
         return mixed.reshape(len(rows), *parts[0].shape)
 
@@ -227,6 +229,7 @@ class Mixer:
         k = len(self.held)
         gram = np.zeros((k - 1, k - 1))
         for name in self.family.distinct:
+            # Finetunings differ by little of their weights: sums of squares in float32 would lose the distance.
             base = self.held[0][name].reshape(-1).astype(np.float64)
             steps = [self.held[i][name].reshape(-1) - base for i in range(1, k)]
             gram += [[float(a @ b) for b in steps] for a in steps]

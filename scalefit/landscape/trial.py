@@ -138,6 +138,7 @@ def line(feature: Floats, codes: Ints) -> Floats:
         hat = np.full((len(members),) * 2, 1 / len(members))
         if power > 0:
             hat += np.outer(centred, centred) / power
+        # A model that alone fixes the slope leaves no line when it is left out: its weight is held finite.
         own = np.minimum(hat.diagonal(), 1 - 1e-9)
         part = hat / (1 - own)[:, None]
         np.fill_diagonal(part, 0.0)

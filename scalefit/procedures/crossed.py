@@ -179,6 +179,7 @@ def multibootstrap(
     value = _difference([_seeds(x, np.ones(examples), score).mean() for x in sides])
     found = np.empty(draws)
     for i in range(draws):
+        # One draw of examples serves all runs, as counts: a resample is a weighted sum, and no score is copied.
         counts = np.bincount(rng.integers(0, examples, examples), minlength=examples).astype(float)
         first = rng.integers(0, len(sides[0]), len(sides[0]))
         means = []

@@ -129,6 +129,7 @@ def _posterior(x: Floats, w: Floats, m: Floats, s: Floats) -> tuple[Floats, floa
 def _em(x: Floats, split: float) -> tuple[float, tuple[Floats, Floats, Floats]]:
     upper = (x > split).astype(float) * 0.98 + 0.01
     share = np.column_stack([1 - upper, upper])
+    # A mode that shrinks onto one run has a likelihood without bound: the floor keeps it a mode.
     floor, last = 0.1 * x.std(), -np.inf
     for _ in range(_STEPS):
         mass = share.sum(0)
@@ -136,6 +137,7 @@ def _em(x: Floats, split: float) -> tuple[float, tuple[Floats, Floats, Floats]]:
         sds = np.sqrt((share * (x[:, None] - means) ** 2).sum(0) / mass)
         parameters = (mass / len(x), means, np.maximum(sds, floor))
         share, likelihood = _posterior(x, *parameters)
+        # A mode that no run belongs to any more would have no mean, and a share whose logarithm is infinite.
         share = np.clip(share, 1e-12, 1)
         if likelihood - last < 1e-7:
             break
@@ -326,6 +328,7 @@ def _expectation(runs: _Runs, upper: Floats, sharing: bool, degree: int) -> _Fit
     n, floor = runs.y.size, _FLOOR * max(float(runs.y.std()), 1e-12)
     sds, logit, last = np.full(2, max(float(runs.y.std()) / 2, floor)), np.zeros(2), -np.inf
     for _ in range(STEPS):
+        # All runs have gone over to one mode: this start tells of one mode only, which is described apart.
         if not 1e-6 * n < upper.sum() < (1 - 1e-6) * n:
             return None
         centres, moved = _means(runs.y, shift, upper, sds)
@@ -354,6 +357,7 @@ def _means(y: Floats, shift: Floats, upper: Floats, sds: Floats) -> tuple[Floats
     design[:n, 0] = design[n:, 1] = 1.0
     design[:n, 2:] = design[n:, 2:] = shift
     weights = np.concatenate([(1 - upper) / sds[0] ** 2, upper / sds[1] ** 2])
+    # The ridge keeps the solve regular where sizes are too few for the polynomial; elsewhere it is below rounding.
     normal = design.T @ (design * weights[:, None]) + 1e-12 * np.eye(2 + p)
     best = np.linalg.solve(normal, design.T @ (weights * np.concatenate([y, y])))
     return best[:2], np.asarray(shift @ best[2:])
@@ -367,5 +371,7 @@ def _share(runs: _Runs, upper: Floats, logit: Floats, sharing: bool) -> Floats:
     design = np.column_stack([np.ones(runs.y.size), runs.place])
     p = expit(design @ logit)
     curve = design.T @ (design * np.maximum(p * (1 - p), 1e-6)[:, None]) + 1e-6 * np.eye(2)
+    # Where one mode dies out towards an end the best logit is infinite: steps and values are held, for the likelihood
+    # hardly rises any more.
     step = np.linalg.solve(curve, design.T @ (upper - p))
     return np.asarray(np.clip(logit + np.clip(step, -2, 2), -30, 30))

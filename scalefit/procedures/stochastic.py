@@ -54,6 +54,7 @@ def superiority(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float = 0
     statistic = _studentised(value, variance)[0]
     if special.comb(n + m, n) <= MOST_SPLITS:
         null = np.abs(_permuted(wins, n))
+        # Rounding must not take the split that was observed out of its own null.
         p = float(np.mean(null >= abs(statistic) - 1e-9))
         critical = float(np.quantile(null, level, method="higher"))
         method = "Brunner–Munzel, all permutations"
@@ -92,6 +93,7 @@ def _studentised(value: Floats, variance: Floats) -> Floats:
 
 
 def _permuted(wins: Floats, n: int) -> Floats:
+    # A split of the seeds only picks rows and columns of the table of wins, so that all splits cost no comparison.
     total = len(wins)
     first = np.array(list(combinations(range(total), n)))
     taken = np.zeros((len(first), total), dtype=bool)

@@ -204,9 +204,11 @@ def success_law(made: Floats, x: Floats, design_effect: float = 1.0) -> Success:
         p = expit(design @ beta)
         weight = np.maximum(p * (1 - p), 1e-12)
         information = design.T @ (design * weight[:, None])
+        # Runs of one size leave the slope free: the ridge gives it a vast variance instead of a singular matrix.
         covariance = np.linalg.inv(information + 1e-12 * np.eye(2))
         leverage = weight * (design @ covariance * design).sum(1)
         step = covariance @ (design.T @ (made - p + leverage * (0.5 - p)))
+        # Newton overshoots from 0 where few runs make it, and then swings ever wider.
         beta = beta + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-10:
             break

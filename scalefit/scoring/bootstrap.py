@@ -44,6 +44,7 @@ def multiplicities(segments: int, resamples: int, seed: int = SEED) -> Iterator[
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         drawn = generator.choice(segments, size=(size, segments), replace=True)
+        # Each row's draws get a range of numbers of their own, so that one count serves all rows.
         drawn += np.arange(size)[:, None] * segments
         counts = np.bincount(drawn.ravel(), minlength=size * segments)
         yield counts.reshape(size, segments).astype(np.float64)
@@ -83,6 +84,7 @@ class Bootstrap:
         At the level .95 these are the order statistics between which sacreBLEU's ± reaches.
         """
         ordered = np.sort(self.scores, axis=1)
+        # In floats 1000 × (1 − .9) / 2 is just below 50: without 1e-9 an order statistic too far out.
         left = int(ordered.shape[1] * (1 - level) / 2 + 1e-9)
         return ordered[:, left], ordered[:, ordered.shape[1] - left - 1]
 

@@ -160,6 +160,7 @@ class CometScorer:
 
     @staticmethod
     def _by_length(missing: Mapping[bytes, Sample]) -> list[bytes]:
+        # A batch is padded to its longest text: alike lengths together leave little to pad.
         return sorted(missing, key=lambda key: sum(map(len, missing[key].values())))
 
     def predict(self, samples: list[Sample]) -> list[float]:

@@ -39,6 +39,7 @@ def bleu(
     if smooth_method == "add-k":
         correct[..., 1:] += value
         total[..., 1:] += value
+    # As in sacreBLEU, the first order without n-grams ends the sum: segments may be shorter than four words.
     alive = np.logical_and.accumulate(total > 0, axis=-1)
     logs = _log_precisions(correct, total, alive, smooth_method, value)
     orders = np.full(matched.shape, max_ngram_order)
@@ -55,6 +56,7 @@ def _log_precisions(
     missed = alive & (correct == 0)
     counts = correct.copy()
     if method == "exp":
+        # Each further order without a match counts half of the one before, as in sacreBLEU and mteval-v13a.
         counts = np.where(missed, 0.5 ** np.cumsum(missed, axis=-1), counts)
     elif method == "floor":
         counts = np.where(missed, value, counts)

@@ -104,6 +104,7 @@ def factorial(y: ArrayLike, names: Sequence[str]) -> MeanSquares:
     expected = np.array([[_share(s, t, shape) for t in subsets] for s in subsets])
     inverse = np.linalg.inv(expected)
     labels = tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)
+    # Elimination leaves 1e-17 where a coefficient is 0, and `component` chooses the interval by what is not 0.
     return MeanSquares(labels, ms, dof, dict(zip(labels, np.round(inverse, 12), strict=True)))
 
 
@@ -221,6 +222,7 @@ def generalised(squares: MeanSquares, component: str, level: float = 0.95) -> _L
 
     Source: Weerahandi (1993), J. Amer. Statist. Assoc. 88, 899–905.
     """
+    # One seed for all: equal data have equal intervals.
     rng = np.random.default_rng(20261122)
     draws = rng.chisquare(squares.dof, (_DRAWS, len(squares.dof))) / squares.dof
     weights = squares.components[component] / draws

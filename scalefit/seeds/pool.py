@@ -117,6 +117,7 @@ def reml(cells: Sequence[Cell]) -> dict[str, float]:
             "Or method='anova' for unweighted means"
         ) from error
     y, cell, run = _long(cells)
+    # The optimiser stops by absolute tolerances: accuracies in fractions would end before they began.
     scale = float(y.std()) or 1.0
     means = np.eye(int(cell.max()) + 1)[cell]
     with warnings.catch_warnings():

@@ -47,6 +47,7 @@ def two_sided(critical: ArrayLike, dof: float, shift: float) -> Floats:
     return np.asarray(tails.mean(-1))
 
 
+# A plan tries many designs at few degrees of freedom, and these quantiles are what it costs.
 @lru_cache(maxsize=2048)
 def _spreads(dof: float) -> Floats:
     return np.asarray(np.sqrt(chi2_quantile((np.arange(400) + 0.5) / 400, dof) / dof))

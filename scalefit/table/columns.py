@@ -171,6 +171,7 @@ class Columns:
         for name in names:
             column = self.named.get(name)
             if column is not None and column.tells:
+                # Compressed after every column: the product of many columns' levels would leave 64 bits.
                 label = compressed(label * len(column.levels) + column.codes[rows])
         return label
 

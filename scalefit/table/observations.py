@@ -207,6 +207,7 @@ def _relabelled(
 def digest(inputs: Mapping[str, Floats], values: Floats) -> str:
     """Return a digest of the rows that does not depend on their order."""
     names = sorted(inputs)
+    # −0.0 and 0.0 are equal, but not their bytes; nor are those of one number on all machines.
     rows = np.column_stack([*(inputs[n] for n in names), values]).astype("<f8") + 0.0
     rows = rows[np.lexsort(rows.T[::-1])]
     found = hashlib.sha256("|".join(names).encode() + np.ascontiguousarray(rows).tobytes())

@@ -102,6 +102,7 @@ def runs_of(rows: Table) -> Runs:
             )
     name = _names(rows, named, seeded, told)
     block, names = pd.factorize(_joined([*(_texts(rows, c) for c in _BESIDE), name]))
+    # A named run is one run at all its sizes; a seed alone may be another run at each.
     size = np.where(named, 0, rows.labels(["pretrain_tokens"]))
     run = compressed(block * (size.max(initial=0) + 1) + size)
     return Runs(run, block.astype(np.int64), _finetunings(rows), tuple(names), told, tuple(notes))

@@ -1,13 +1,17 @@
 """Each format has its page, and the pages' examples say what the command says."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
+from scalefit import ingest
 from scalefit.cli import main
-from scalefit.ingest.registry import FORMATS
+from scalefit.ingest.reader import Reader
+from scalefit.ingest.registry import FORMATS, READERS
 
 DOCS = Path(__file__).parents[2] / "docs" / "ingest"
 EXAMPLE = re.compile(r"```console\n\$ scalefit (ingest [^\n]+)\n(Table.*?)```", re.DOTALL)
@@ -16,6 +20,14 @@ EXAMPLES = [
     for page in sorted(DOCS.glob("*.md"))
     for found in EXAMPLE.findall(page.read_text(encoding="utf-8"))
 ]
+
+
+def test_each_reader_of_a_file_is_listed():
+    files = [
+        importlib.import_module(f"scalefit.ingest.{m.name}") for m in iter_modules(ingest.__path__)
+    ]
+    made = [v for file in files for v in vars(file).values() if isinstance(v, Reader)]
+    assert [reader.name for reader in made if reader not in READERS] == []
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

@@ -4,6 +4,9 @@ import math
 
 import pytest
 
+from scalefit.ingest.registry import FORMATS, recognise
+from scalefit.ingest.source import Source
+
 LN2 = math.log(2)
 TOKEN, BYTE = "nats/target token", "nats/byte"
 
@@ -411,3 +414,13 @@ def test_every_reader_is_documented_by_its_module():
     for module in pkgutil.iter_modules(package.__path__):
         if not module.ispkg:
             assert importlib.import_module(f"scalefit.ingest.{module.name}").__doc__
+
+
+MADE_BY_TESTS = {"parquet", "excel", "tsv", "json", "jsonl", "mlflow-sqlite", "tensorboard"}
+"""Formats whose files the tests write by their own library."""
+
+
+def test_every_format_has_a_fixture_that_is_taken_for_it(fixtures):
+    every = (Source.of(path) for path in fixtures.rglob("*"))
+    seen = {reader.name for source in every if (reader := recognise(source)) is not None}
+    assert set(FORMATS) - seen == MADE_BY_TESTS

@@ -1,14 +1,17 @@
 """One contract for every law. A new law is one entry in CASES."""
 
+import importlib
 import math
 import re
 from dataclasses import dataclass, replace
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
 import pytest
 
 import scalefit as sf
+from scalefit import laws
 from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.solve import solve_problem
 from scalefit.fitting.stack import solve_each
@@ -342,6 +345,14 @@ def thetas(name, law, count=20):
 def test_every_law_has_an_entry():
     assert set(CASES) == set(LAWS)
     assert all(LAWS[name].name == name for name in LAWS)
+
+
+def test_every_law_of_a_file_is_listed():
+    files = [
+        importlib.import_module(f"scalefit.laws.{m.name}") for m in iter_modules(laws.__path__)
+    ]
+    made = {value.name for file in files for value in vars(file).values() if isinstance(value, Law)}
+    assert {name for name in made - set(LAWS) if not re.fullmatch(r"mixture\d", name)} == set()
 
 
 def test_source_names_paper_and_equation(law):
