@@ -14,9 +14,9 @@ from scalefit.distributions import chi2_quantile, f_quantile
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
+from scalefit.procedures.contrast import superiority
 from scalefit.procedures.functional import functional_of, pseudo_side
 from scalefit.procedures.sides import Side
-from scalefit.procedures.stochastic import superiority
 from scalefit.seeds import anova, needed
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
 from scalefit.seeds.design import Cell

@@ -21,10 +21,10 @@ from .doors.chain import Step as Step
 from .doors.chain import chain as chain
 from .doors.fit import fit as fit
 from .doors.fit import fit_each as fit_each
+from .doors.fit import fit_joint as fit_joint
 from .doors.forecast import forecast as forecast
 from .doors.forecast import forecast_score as forecast_score
 from .doors.isoflop import isoflop as isoflop
-from .doors.joint import fit_joint as fit_joint
 from .doors.plan import plan as plan
 from .doors.published import Refit as Refit
 from .doors.published import refit_published as refit_published
@@ -84,7 +84,7 @@ from .result import Results as Results
 from .scoring.bootstrap import SystemComparison as SystemComparison
 from .scoring.bootstrap import compare_systems as compare_systems
 from .scoring.options import Comet as Comet
-from .scoring.outputs import Outputs as Outputs
+from .scoring.score import Outputs as Outputs
 from .scoring.score import Scored as Scored
 from .scoring.score import score as score
 from .scoring.score import score_systems as score_systems

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 import scalefit as sf
-from scalefit.datasets import lab
+from scalefit import datasets as lab
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,8 +16,7 @@ from ._options import AsJson, Config, Rename, Scheduler
 from ._stderr import doing, write_notes
 
 if TYPE_CHECKING:
-    from scalefit.scoring.outputs import Outputs
-    from scalefit.scoring.score import Scored
+    from scalefit.scoring.score import Outputs, Scored
     from scalefit.table import Table
 
 
@@ -121,7 +120,7 @@ def ingest(
 def _outputs(
     hyp: dict[str, str], ref: dict[str, str], src: dict[str, str], metrics: list[str], model: Any
 ) -> Outputs | None:
-    from scalefit.scoring.outputs import Outputs
+    from scalefit.scoring.score import Outputs
 
     if not hyp:
         if ref or src:

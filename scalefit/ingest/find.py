@@ -13,10 +13,9 @@ from scalefit.groups import did_you_mean
 from scalefit.units import counted
 
 from .limits import LIMITS
-from .names import Names
 from .reader import Extract, Reader
 from .registry import TABLE_SUFFIXES, by_name, recognise, required
-from .source import Source
+from .source import Names, Source
 from .text_tables import header
 
 MANIFEST = "runs.csv"

@@ -20,9 +20,8 @@ from scalefit.table.columns import KNOWN
 
 from .jsons import number
 from .limits import LIMITS, TooMuchError
-from .names import loss_note
 from .reader import Extract, Reader, Row
-from .source import Source
+from .source import Source, loss_note
 
 _BROKEN = ("FAILED", "KILLED")
 _RUNNING = ("RUNNING", "SCHEDULED")

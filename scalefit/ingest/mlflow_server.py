@@ -20,8 +20,8 @@ from urllib.parse import urldefrag, urlencode
 from scalefit.errors import FormatError
 from scalefit.ingest.limits import LIMITS
 from scalefit.ingest.mlflow import Run, conclude, value
-from scalefit.ingest.names import Names
 from scalefit.ingest.reader import Extract, Row
+from scalefit.ingest.source import Names
 
 if TYPE_CHECKING:
     import http.client

@@ -27,10 +27,9 @@ from .find import beside, units
 from .jsons import number
 from .limits import TooMuchError
 from .mlflow_server import is_server, read_server
-from .names import Names
 from .reader import Extract, Row, Sheet
 from .registry import required
-from .source import Source
+from .source import Names, Source
 from .text_tables import CSV
 
 _LEFT = {

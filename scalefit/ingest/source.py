@@ -1,4 +1,4 @@
-"""What a reader reads from: a file, a folder or standard input, with bounds and places."""
+"""What a reader reads from: a file, a folder or standard input, with bounds and places, and what logged names mean."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
 from scalefit.errors import FormatError
 from scalefit.files import LFS_POINTER
+from scalefit.table.columns import KNOWN
+from scalefit.table.names import Named, split
 
+from .jsons import number
 from .limits import LIMITS
-from .names import Names
 
 HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
-_COMMON = Names()
 _BOMS = {
     b"\xff\xfe\0\0": "UTF-32",
     b"\0\0\xfe\xff": "UTF-32",
@@ -36,6 +37,55 @@ class NothingMeasuredError(FormatError):
 def shown(path: str | Path) -> str:
     """Return a path as text that every file holds; bytes that are no UTF-8 are replaced."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What logged names mean, the user's mapping first.
+
+    Attributes
+    ----------
+    mapping : mapping
+        Own name -> canonical name. A name that means a metric is an evaluation, whatever it looks
+        like; it keeps its own name here, and the table's mapping turns it.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+
+    def split(self, name: str) -> Named | None:
+        """Return (evaluation set, metric) of a logged name, None where it is no evaluation.
+
+        Examples
+        --------
+        >>> Names({"my score": "bleu"}).split("my score"), Names().split("my score")
+        ((None, 'my score'), None)
+        """
+        known = split(name)
+        if self.mapping.get(name, "step") in KNOWN:
+            return known
+        return known[0] if known else None, name
+
+    def evaluations(self, record: Mapping[str, object]) -> dict[Named, float]:
+        """Return the evaluation numbers of a flat record of logged names."""
+        found: dict[Named, float] = {}
+        for name, value in record.items():
+            named, known = self.split(str(name)), number(value)
+            if named is not None and known is not None:
+                found[named] = known
+        return found
+
+
+def loss_note(metrics: set[str]) -> list[str]:
+    """Return a note where a loss came without its unit."""
+    if not metrics & {"loss", "nll_loss"}:
+        return []
+    return [
+        "a logged 'loss' has no unit and is kept as the metric 'loss'; where it is nats per target "
+        "token, mapping={'loss': 'cross_entropy'} says so"
+    ]
+
+
+_COMMON = Names()
 
 
 @dataclass(frozen=True)

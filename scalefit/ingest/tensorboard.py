@@ -11,10 +11,9 @@ import struct
 from collections.abc import Iterator
 
 from .limits import LIMITS
-from .names import loss_note
 from .protobuf import WireError, fields, floats, message, signed, text
 from .reader import Extract, Reader
-from .source import Source
+from .source import Source, loss_note
 
 _HEADER = struct.Struct("<QI")
 _NAME = re.compile(r"(^|\.)tfevents\.")

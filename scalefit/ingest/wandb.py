@@ -13,10 +13,9 @@ from scalefit.table.columns import KNOWN
 from scalefit.table.names import Named, metric_name, split
 
 from .jsons import load, number
-from .names import Names, loss_note
 from .protobuf import WireError, fields, message, signed, text
 from .reader import Extract, Reader, Row
-from .source import Source
+from .source import Names, Source, loss_note
 from .text_tables import cells_of, delimiter, header, rows
 
 _BLOCK, _HEAD = 32768, 7

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 import scalefit as sf
 from scalefit.errors import DesignError, MissingDependencyError
 from scalefit.procedures import crossed
-from scalefit.procedures.stochastic import superiority
+from scalefit.procedures.contrast import superiority
 from scalefit.seeds import anova
 from scalefit.seeds.anova import PRETRAIN, nested
 

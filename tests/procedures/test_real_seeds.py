@@ -9,9 +9,9 @@ from scipy import stats
 import scalefit as sf
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
+from scalefit.procedures.contrast import superiority
 from scalefit.procedures.crossed import multibootstrap
 from scalefit.procedures.modes import bimodality
-from scalefit.procedures.stochastic import superiority
 
 LARGE, SMALL = "large", "small"
 

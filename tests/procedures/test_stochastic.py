@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from scalefit.errors import DesignError
-from scalefit.procedures.stochastic import superiority
+from scalefit.procedures.contrast import superiority
 from scalefit.procedures.tails import failure_probability, profile, quantile
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import sacrebleu
 from scalefit import read
 from scalefit.cli import main
 from scalefit.errors import FormatError
-from scalefit.scoring.outputs import Outputs
+from scalefit.scoring.score import Outputs
 
 PATTERN = "{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}"
 REFERENCE = [

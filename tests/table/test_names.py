@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalefit.ingest.names import Names
+from scalefit.ingest.source import Names
 from scalefit.table.metrics import METRICS
 from scalefit.table.names import measured_column, split
 
