@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/scale.py
     OMP_NUM_THREADS=1 python benchmarks/scale.py --curves 100 1000 10000 --points 8 32 --workers 1 2
     OMP_NUM_THREADS=1 python benchmarks/scale.py --stream 10000
+    OMP_NUM_THREADS=1 python benchmarks/scale.py --bootstrap 10000
 
 Wall-clock time, for that is what workers are to save: nothing else should run on the machine. Cost here, without
 workers, is processor time.
@@ -15,13 +16,14 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import scalefit as sf
-from scalefit.executors import working
+from scalefit.executors import packs, working
 
 DOORS: dict[str, Callable[..., object]] = {
     "fit_each(law='log')": lambda t, **o: sf.fit_each(t, "bleu", "log", progress=False, **o),
@@ -84,6 +86,25 @@ def resamples(counts: list[int]) -> None:
         print(f"{n} resamples of one curve: {cost:.1f} ms")
 
 
+def doubted(fits: list[sf.Fit], resamples: int) -> list[dict[str, float]]:
+    """Return the standard errors of some fits; draws are not sent home, they would take 24 kB a curve."""
+    return [sf.bootstrap(fit, resamples).draws.stderr() for fit in fits]
+
+
+def bootstrapped(count: int, resamples: int, jobs: int) -> None:
+    """Print seconds and memory of so many fits, and of so many refits of each."""
+    table = sf.as_table(curves(count))
+    begun = time.perf_counter()
+    with working(jobs) as each:
+        fits = list(sf.fit_each(table, "bleu", "log", progress=False, executor=each))
+        fitted = time.perf_counter() - begun
+        errors = sum(each(partial(doubted, resamples=resamples), packs(fits, 16)), [])
+    assert len(errors) == count
+    took = time.perf_counter() - begun
+    print(f"{count} curves x {resamples} resamples by {jobs} worker(s): {took:.0f} s ({fitted:.0f} s the fits and their "
+          f"intervals), peak {peak():.0f} MB a process")  # fmt: skip
+
+
 def workers(counts: list[int], count: int) -> None:
     """Print wall-clock seconds against workers, and what a task costs that does nothing."""
     table, small = sf.as_table(curves(count)), sf.as_table(curves(200))
@@ -134,7 +155,11 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--stream", type=int, help="stream so many curves, and nothing else")
+    parser.add_argument("--bootstrap", type=int, help="refit so many curves, and nothing else")
     told = parser.parse_args()
+    if told.bootstrap:
+        bootstrapped(told.bootstrap, max(told.resamples), max(told.workers))
+        return
     if told.stream:
         streamed(told.stream, max(told.workers))
         return

@@ -37,7 +37,7 @@ def worth(text, inputs):
 def test_the_written_formula_gives_the_laws_own_value(name):
     law, constants = sf.LAWS[name], {"D_ref": 3e5} if name == "log" else {}
     inputs = dict(zip(law.inputs, (5e6, 3e8), strict=False))
-    written = in_numbers(law._at({**law.constants, **constants}), PARAMS[name])
+    written = in_numbers(law.at({**law.constants, **constants}), PARAMS[name])
     expected = law(*inputs.values(), **PARAMS[name], **constants)
     assert worth(written, inputs) == pytest.approx(float(expected), rel=1e-9)
 
