@@ -40,20 +40,21 @@ MOST = 24  # curves of a family, evenly spaced
 STEPS = (0.35, 0.7, 1.4, 2.3, 4.0)  # targets: how many end slopes below the last value, in ln y
 SHARES = (0.25, 0.5, 0.75, 1.0)  # targets that were reached: shares of the way to the last point
 SAYS = (
-    "Curves of one table, cut alike, share the weights of the laws. Choices made with these families in sight: the "
-    "power law starts with twice the weight of each other law, three sizes leave a quarter of the weight for a law "
-    "that is right (more: three quarters, half for rectified and M4) and doubt the slope twice as much, with four "
-    "sizes a fifth stays with the power law, and the tails of the bands are those of t with 5 degrees of freedom. A "
-    "curve that repeats its last value (a best so far) carries its noise along, and doubt is measured in no less than "
-    "half the slope of the whole curve: found on curves that are not here, tried on these. No blend with a damped "
-    "slope, a last value or tempered evidence did better on these families. Priors of shapes, noise and discrepancy "
-    "are those of an earlier study that held some of them. Limits: two flat sizes and a drop read as the start of a "
-    "long fall (the lab cut at four sizes), and elsewhere are one (finetuning losses); a fall that has not begun when "
-    "the data end is seen by the width, not by the centre; where a metric turns up (checkpoints of small models) it "
-    "is seen late; three sizes of a curve that steepens get too short a band; a straight stretch of a factor of two "
-    "(Gordon, 5 seeds) is best continued by a line; after a flat start the laws know only a floor, so that a tail "
-    "that goes on falling leaves the band (two breaks, docs/simulations/forecasts.md). Where a single law refuses a "
-    "cut, its column rests on the others."
+    "Curves of one table, cut alike, share the weights of the laws. Choices made with these families in sight: "
+    "the power law starts with twice the weight of each other law and the leaking floor with half, three sizes "
+    "leave a quarter of the weight for a law that is right (more: three quarters, half for rectified and M4) and "
+    "doubt the slope twice as much, with four sizes a fifth stays with the power law, and the tails of the bands "
+    "are those of t with 5 degrees of freedom. A curve that repeats its last value (a best so far) carries its "
+    "noise along, and doubt is measured in no less than half the slope of the whole curve: found on curves that "
+    "are not here, tried on these. No blend with a damped slope, a last value or tempered evidence did better on "
+    "these families. Priors of shapes, noise and discrepancy are those of an earlier study that held some of "
+    "them. Limits: two flat sizes and a drop read as the start of a long fall (the lab cut at four sizes), and "
+    "elsewhere are one (finetuning losses); a fall that has not begun when the data end is seen by the width, not "
+    "by the centre; where a metric turns up (checkpoints of small models) it is seen late; three sizes of a curve "
+    "that steepens get too short a band; a straight stretch of a factor of two (Gordon, 5 seeds) is best "
+    "continued by a line; after a flat start the laws know only a floor, so that a tail that goes on falling "
+    "leaves the band (two breaks, docs/simulations/forecasts.md). Where a single law refuses a cut, its column "
+    "rests on the others."
 )
 Method = Callable[[Series, np.ndarray], Predictive]
 Pool = tuple[str, str, int]

@@ -8,12 +8,12 @@ it grows like |u| near the data and like √|u| far away, and residuals of the l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats, Mask
+from scalefit.types import Floats, Ints, Mask
 
 LENGTH = (
     2.0  # of memory, in ln x: a slope that is off stays off for about a factor of seven in size
@@ -75,6 +75,10 @@ class Batch:
     rounding: Floats
     seed_var: Floats
     freedom: Floats
+
+    def only(self, rows: Ints) -> Batch:
+        """Return some of the curves."""
+        return Batch(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @property
     def few(self) -> Mask:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from scalefit.forecasting.losses.batch import Batch
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints
 
 # Three quarters of the weight say that the law is right: a law that the data prove must be trusted. Half of it for
 # laws that describe rather than explain, see shapes.FALLING.
@@ -46,6 +46,10 @@ class Doubt:
     level_precision: Floats
     constant: Floats
     pull: Floats
+
+    def only(self, rows: Ints) -> Doubt:
+        """Return the pairs of some curves."""
+        return Doubt(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 def trusted(odds: float, doubt: Doubt) -> Floats:

@@ -30,7 +30,7 @@ from scalefit.forecasting.predictive import (
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 
-TOGETHER = 8  # curves a batch: larger ones fall out of the cache
+TOGETHER = 24  # curves a batch: larger ones fall out of the cache
 WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
 LEAST_SIZES, FEW_SIZES = 2, 4
 FEW_NODES, CARRIES = 10.0, 0.1

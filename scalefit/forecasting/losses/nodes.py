@@ -138,13 +138,10 @@ class Nodes:
     log_weight: Floats
     effective: Floats
 
-    def where(self, kept: Mask, other: Nodes) -> Nodes:
-        """Return these nodes for the curves ``kept`` (B,), the other ones for the rest."""
-        return Nodes(
-            np.where(kept[:, None, None], self.theta, other.theta),
-            np.where(kept[:, None], self.log_weight, other.log_weight),
-            np.where(kept, self.effective, other.effective),
-        )
+    def put(self, rows: Ints, other: Nodes) -> None:
+        """Overwrite the nodes of some curves."""
+        self.theta[rows], self.log_weight[rows] = other.theta, other.log_weight
+        self.effective[rows] = other.effective
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +151,10 @@ class Proposal:
     mean: Floats
     root: Floats
     log_scale: Floats
+
+    def only(self, rows: Mask) -> Proposal:
+        """Return the distributions of some curves."""
+        return Proposal(self.mean[rows], self.root[rows], self.log_scale[rows])
 
     def points(self, z: Floats) -> Floats:
         """Return theta (B, N, d) for standard points z (N, d)."""
@@ -206,7 +207,7 @@ def _clouds(d: int) -> tuple[Floats, Floats]:
 def settle(
     law: Falling,
     curves: int,
-    log_likelihood: Callable[[Floats], Floats],
+    log_likelihood: Callable[[Floats, Ints], Floats],
     climb: Climb,
     rounds: int = ROUNDS,
 ) -> Nodes:
@@ -214,26 +215,27 @@ def settle(
 
     Parameters
     ----------
-    log_likelihood : from theta (B, N, d) to (B, N).
+    log_likelihood : from theta (C, N, d) of the curves (C,) to (C, N).
     climb : from starts (B, S, d) to the posterior's top (B, 1, d) and its covariance there (B, d, d).
     rounds : at most so many; two are the prior and the curvature at the top.
     """
     normal, heavy = _clouds(len(law.centre))
+    moving: Ints = np.arange(curves)
     theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
-    log_likely, log_prior = log_likelihood(theta), law.log_prior(theta)
+    log_likely, log_prior = log_likelihood(theta, moving), law.log_prior(theta)
     log_sum, log_weight = (
         log_prior,
         log_likely,
     )  # of the densities of all proposals so far; of the nodes
     proposals: list[Proposal] = []
-    out, ready = _kept(theta, log_likely, log_weight), np.zeros(curves, dtype=bool)
-    while len(proposals) < rounds - 1 and not ready.all():
+    out = _kept(theta, log_likely, log_weight)
+    for cloud in heavy[1:rounds]:
         new = (
             _proposal(theta, _tempered(log_weight))
             if proposals
             else _student_at(*climb(_highest(theta, log_weight)))
         )
-        fresh = new.points(heavy[len(proposals) + 1])
+        fresh = new.points(cloud)
         fresh_prior = law.log_prior(fresh)
         fresh_sum = np.logaddexp(fresh_prior, new.log_density(fresh))
         for old in proposals:
@@ -241,13 +243,18 @@ def settle(
         log_sum = np.concatenate([np.logaddexp(log_sum, new.log_density(theta)), fresh_sum], axis=1)
         theta = np.concatenate([theta, fresh], axis=1)
         log_prior = np.concatenate([log_prior, fresh_prior], axis=1)
-        log_likely = np.concatenate([log_likely, log_likelihood(fresh)], axis=1)
+        log_likely = np.concatenate([log_likely, log_likelihood(fresh, moving)], axis=1)
         proposals.append(new)
         log_weight = log_prior + log_likely - log_sum + np.log(len(proposals) + 1)
         now = _kept(theta, log_likely, log_weight)
-        # A curve with nodes enough keeps them though its batch moves on: no curve may depend on its neighbours.
-        out = out.where(ready, now)
-        ready = (out.effective > ENOUGH) & (len(proposals) > 1)
+        out.put(moving, now)
+        # A curve with nodes enough leaves its batch: it costs no more, and no curve depends on its neighbours.
+        on = now.effective <= ENOUGH
+        if not on.any():
+            break
+        moving, proposals = moving[on], [proposal.only(on) for proposal in proposals]
+        theta, log_prior, log_likely = theta[on], log_prior[on], log_likely[on]
+        log_sum, log_weight = log_sum[on], log_weight[on]
     return out
 
 

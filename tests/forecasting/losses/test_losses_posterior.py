@@ -75,7 +75,7 @@ def test_nodes_integrate_like_a_dense_grid():
     batch = batch_of([noisy(6, noise=0.003)])
     grid = first_grid(batch)
 
-    def marginal(theta):
+    def marginal(theta, rows=0):
         log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
         return np.logaddexp.reduce(log_likelihood, axis=2)
 
