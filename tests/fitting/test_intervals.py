@@ -12,6 +12,7 @@ import scalefit as sf
 from scalefit.fitting import Objective
 from scalefit.fitting.intervals.optimum import rss_of
 from scalefit.fitting.intervals.profile import Profile, look
+from scalefit.fitting.intervals.wald import Wald, standard_errors
 
 X = np.geomspace(1e6, 1e10, 7)
 NOISE = np.random.default_rng(4).normal(size=7)
@@ -251,3 +252,22 @@ def test_a_law_that_looks_at_all_sizes_sees_its_own_curve_s():
     profiles = [Profile(f.uncertainty.best, 0.95) for f in fits]
     look(profiles)
     assert profiles[0].parameters()["c"] == pytest.approx(profiles[1].parameters()["c"])
+
+
+def test_wald_is_the_estimate_and_t_standard_errors():
+    best = log_fit(0.2).uncertainty.best
+    wald, errors, t = Wald(best, 0.9), standard_errors(best), best.t(0.9)
+    center = best.problem.law.params(best.theta)
+    for name, (low, high) in wald.parameters().items():
+        assert (low + high) / 2 == pytest.approx(float(center[name]))
+        assert high - low == pytest.approx(2 * t * errors[name])
+    name = next(iter(errors))
+    assert list(wald.parameters([name])) == [name]
+    low, high = wald.coordinates()
+    assert (low + high) / 2 == pytest.approx(best.theta)
+    assert high - low == pytest.approx(2 * t * np.sqrt(np.diag(best.covariance(np.eye(low.size)))))
+
+
+def test_what_the_data_do_not_see_has_no_standard_error():
+    saw = sf.fit({"D": X, "v": 2 + np.arange(7) % 2 / 10}, "v", "power", inputs={"x": "D"})
+    assert set(standard_errors(saw.uncertainty.best).values()) == {np.inf}

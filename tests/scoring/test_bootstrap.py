@@ -98,6 +98,31 @@ def test_standard_error_of_a_mean_is_the_textbooks():
     assert drawn.stderr[0] == pytest.approx(scores.std() / 20, rel=0.05)
 
 
+def test_two_segments_and_two_resamples_are_enough_and_a_seed_is_heard(statistics):
+    whole = statistics("chrf")
+    two = SegmentStatistics(
+        "chrf", "s", whole.systems, whole.values[:, :2].copy(), whole.kind, whole.options
+    )
+    assert bootstrap(two, 2).scores.shape == (len(whole.systems), 2)
+    with pytest.raises(ScoringError, match="2 segments and 1 resamples"):
+        bootstrap(two, 1)
+    drawn = bootstrap(whole, 30)
+    assert (drawn.scores != bootstrap(whole, 30, seed=7).scores).any()
+    with pytest.raises(ValueError, match="read-only"):
+        drawn.scores[0, 0] = 1.0
+
+
+def test_each_system_has_the_limits_of_its_own_resamples():
+    scores = np.array([[3.0, 1.0, 2.0, 4.0], [30.0, 10.0, 40.0, 20.0]])
+    low, high = module.Bootstrap(("a", "b"), scores).interval(0.5)
+    assert (low.tolist(), high.tolist()) == ([2.0, 20.0], [3.0, 30.0])
+
+
+def test_only_what_lies_beyond_counts_against_a_difference():
+    assert module.two_sided_p(np.array([2.0, 2.0, 0.0, 0.0]), 1.0) == 1 / 5
+    assert module.two_sided_p(np.array([2.0, 2.0, 0.0, 0.0]), 0.9) == 3 / 5
+
+
 def test_nothing_to_resample_is_said(statistics):
     one = statistics("bleu")
     single = SegmentStatistics(
