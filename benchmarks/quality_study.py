@@ -12,8 +12,15 @@ from forecast_data import ACCURACY, QUALITY, Source, families, images
 from numpy.typing import NDArray
 
 from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest, rising
-from scalefit.forecasting.quality.chance import STRIDES, features, fit_chance
-from scalefit.forecasting.quality.doubt import Band, band_of, centre_and_parts, learn_factors
+from scalefit.forecasting.quality.doubt import (
+    STRIDES,
+    Band,
+    band_of,
+    centre_and_parts,
+    features,
+    fit_chance,
+    learn_factors,
+)
 from scalefit.forecasting.quality.learn import Learned, Prior, learned_from, simplex_weights
 from scalefit.forecasting.quality.members import NAMES
 from scalefit.forecasting.quality.predict import rows_at

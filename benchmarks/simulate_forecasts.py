@@ -164,7 +164,8 @@ def simulated(designs: Iterable[Design], curves: int) -> tuple[pd.DataFrame, pd.
 
 def alone(design: Design, curves: int) -> tuple[np.ndarray, np.ndarray]:
     """Median error and width of the law that is true, alone and trusted: the oracle."""
-    from scalefit.forecasting.losses import doubt, engine, shapes
+    from scalefit.forecasting.losses import batch as doubt
+    from scalefit.forecasting.losses import engine, shapes
 
     law = next(law for law in shapes.FALLING if law.name == design.truth.lower())
     weights = np.full(doubt.BENDS.size, 1e-12)

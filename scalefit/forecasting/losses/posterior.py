@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from scalefit.forecasting.losses.batch import Batch
-from scalefit.forecasting.losses.doubt import (
+from scalefit.forecasting.losses.batch import (
+    Batch,
     Doubt,
     doubt_at,
     first_grid,

@@ -14,8 +14,13 @@ import numpy as np
 from scipy.optimize import nnls
 
 from scalefit.forecasting.quality.backtest import Backtest, backtest
-from scalefit.forecasting.quality.chance import learn_chance
-from scalefit.forecasting.quality.doubt import band_of, centre_and_parts, learn_factors, usual
+from scalefit.forecasting.quality.doubt import (
+    band_of,
+    centre_and_parts,
+    learn_chance,
+    learn_factors,
+    usual,
+)
 from scalefit.forecasting.quality.members import TableSlopes
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints

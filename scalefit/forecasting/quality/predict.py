@@ -17,8 +17,7 @@ from scalefit.forecasting.predictive import (
     reach_of,
 )
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
-from scalefit.forecasting.quality.chance import features
-from scalefit.forecasting.quality.doubt import FREEDOM, Band, band_of
+from scalefit.forecasting.quality.doubt import FREEDOM, Band, band_of, features
 from scalefit.forecasting.quality.learn import Learned
 from scalefit.forecasting.quality.members import fit_members
 from scalefit.forecasting.quality.prefixes import TOP, scale_of, whole

@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from scalefit.forecasting.losses.batch import batch_of, covariance
-from scalefit.forecasting.losses.doubt import BENDS, first_grid, residual_likelihood
+from scalefit.forecasting.losses.batch import (
+    BENDS,
+    batch_of,
+    covariance,
+    first_grid,
+    residual_likelihood,
+)
+from scalefit.forecasting.losses.engine import quantiles
 from scalefit.forecasting.losses.nodes import climb, settle
 from scalefit.forecasting.losses.posterior import posterior_of
-from scalefit.forecasting.losses.predictive import quantiles
 from scalefit.forecasting.losses.shapes import FALLING
 from scalefit.forecasting.series import Series, series_of
 

@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from scalefit.forecasting.quality.backtest import backtest
-from scalefit.forecasting.quality.chance import BOUNDS, FEATURES, fit_chance
-from scalefit.forecasting.quality.doubt import FREEDOM, learn_factors
+from scalefit.forecasting.quality.doubt import (
+    CHANCE_BOUNDS,
+    FEATURES,
+    FREEDOM,
+    fit_chance,
+    learn_factors,
+)
 from scalefit.forecasting.quality.learn import SHIPPED, learn_quality, simplex_weights
 
 from .samples import curve, saturating
@@ -82,7 +87,7 @@ def test_the_chance_is_a_logistic_regression_within_its_bounds():
     np.testing.assert_allclose(fit_chance(x, reached, share, truth, 1e-3), truth, atol=0.15)
     against = fit_chance(x, 1 - reached, share, truth, 1e-3)
     assert against[:4].min() == 0.0
-    assert len(BOUNDS) == len(FEATURES) == SHIPPED.chance.size
+    assert len(CHANCE_BOUNDS) == len(FEATURES) == SHIPPED.chance.size
 
 
 def test_a_table_whose_curves_stop_after_a_jump_trusts_the_last_value_more():
