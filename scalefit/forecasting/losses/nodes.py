@@ -169,9 +169,6 @@ class Proposal:
         return np.asarray(norm - self.log_scale - (FREEDOM + d) / 2 * tail)
 
 
-START = 0.5
-
-
 def evenly(n: int, d: int) -> Floats:
     """Return points (n, d) that fill the unit cube evenly, any stretch of them too: multiples of irrational steps.
 
@@ -191,7 +188,7 @@ def evenly(n: int, d: int) -> Floats:
     g = 2.0
     for _ in range(40):  # a contraction
         g = (1 + g) ** (1 / (d + 1))
-    return np.asarray((START + np.arange(1, n + 1)[:, None] * g ** -np.arange(1.0, d + 1)) % 1.0)
+    return np.asarray((0.5 + np.arange(1, n + 1)[:, None] * g ** -np.arange(1.0, d + 1)) % 1.0)
 
 
 @cache
