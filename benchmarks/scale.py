@@ -98,11 +98,12 @@ def bootstrapped(count: int, resamples: int, jobs: int) -> None:
     with working(jobs) as each:
         fits = list(sf.fit_each(table, "bleu", "log", progress=False, executor=each))
         fitted = time.perf_counter() - begun
-        errors = sum(each(partial(doubted, resamples=resamples), packs(fits, 16)), [])
+        work = partial(doubted, resamples=resamples)
+        errors = [one for some in each(work, packs(fits, 16)) for one in some]
     assert len(errors) == count
     took = time.perf_counter() - begun
-    print(f"{count} curves x {resamples} resamples by {jobs} worker(s): {took:.0f} s ({fitted:.0f} s the fits and their "
-          f"intervals), peak {peak():.0f} MB a process")  # fmt: skip
+    print(f"{count} curves x {resamples} resamples by {jobs} worker(s): {took:.0f} s, of which {fitted:.0f} s the fits "
+          f"and their intervals; peak {peak():.0f} MB a process")  # fmt: skip
 
 
 def workers(counts: list[int], count: int) -> None:

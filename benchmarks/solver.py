@@ -1,6 +1,6 @@
 """What a fit costs, beside lmfit in one process, as ratios.
 
-    OMP_NUM_THREADS=1 python benchmarks/solver.py  # writes docs/benchmarks.md; one core
+    OMP_NUM_THREADS=1 python benchmarks/solver.py  # writes the table into docs/benchmarks.md; one core
     python benchmarks/solver.py --repeats 3 --out -
 
 Processor time, repetitions of both sides interleaved, the median of each: other work on the machine cancels.
@@ -20,6 +20,7 @@ from typing import Any
 
 import lmfit
 import numpy as np
+from scale import curves
 from scipy import optimize
 
 import scalefit as sf
@@ -154,6 +155,32 @@ def one_dimension(repeats: int) -> list[tuple[str, float, float]]:
     return rows
 
 
+def many(repeats: int, count: int = 512) -> list[tuple[str, float, float]]:
+    """Fits of many curves of 10 points, without and with their intervals, a curve in lmfit fits."""
+    theirs = lmfit_power(*curve(10))
+    table = sf.as_table(curves(count, 10))
+    rows = []
+    for law, metric in (("power", "cross_entropy"), ("log", "bleu")):
+
+        def fits(law: str = law, metric: str = metric) -> sf.Fits:
+            return sf.fit_each(table, metric, law, progress=False)
+
+        for ours, said, target in (
+            (fits, "", 0.1),
+            (lambda: fits().rows(), " with 95 % intervals and what is identified", 0.5),
+        ):
+            mine, other = race(ours, lambda: [theirs() for _ in range(20)], repeats)
+            rows.append(
+                (
+                    f"`fit_each`, {law} law, {count} curves{said}, a curve / `lmfit.Model.fit` of one "
+                    f"({other / 20 * 1e3:.1f} ms)",
+                    mine / count / (other / 20),
+                    target,
+                )
+            )
+    return rows
+
+
 def chinchilla(repeats: int) -> list[tuple[str, float, float]]:
     """Solver and bootstrap of the Chinchilla law under Huber, in lmfit's robust fits."""
     N, D, y = grid240()
@@ -284,6 +311,7 @@ def main() -> None:
     rows = []
     for part in (
         lambda: one_dimension(options.repeats),
+        lambda: many(options.repeats),
         lambda: chinchilla(options.repeats),
         growth,
         memory,
@@ -294,7 +322,9 @@ def main() -> None:
         for row in found:
             print(f"{row[1]:8.3g}  (≤ {row[2]:g})  {row[0]}", flush=True)
     if options.out != "-":
-        Path(options.out).write_text(report(rows), encoding="utf-8")
+        out = Path(options.out)
+        _, title, rest = (out.read_text("utf-8") if out.exists() else "").partition("\n# ")
+        out.write_text(report(rows) + title + rest, encoding="utf-8")  # other tables stand below
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
 # The objective does not see the last digits of theta: a step that gains 1e-13 of it may be 1e-6 long. A few more, by
 # the gradient, which does see them, and two descents that got there by different ways end at one point.
-LAST, SETTLED, DUST = 12, 1e-21, 1e-12
+LAST, SETTLED, DUST = 12, 1e-19, 1e-12
 
 
 class Spot(NamedTuple):
@@ -49,9 +49,10 @@ class Spot(NamedTuple):
 
 def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spot, int]:
     """Return where ``start`` leads, its gradient 0 along bounds that hold it, and the steps taken."""
-    here = _spot(problem, start.theta, weights)
+    still = [0.0] * len(start.theta)
+    here = _spot(problem, _inside(problem, start.theta, still), weights)
     if here.total > start.cost:
-        here = _spot(problem, start.cell, weights)
+        here = _spot(problem, _inside(problem, start.cell, still), weights)
     damping, steps, last = DAMPING, 0, LAST
     while True:
         steps += 1
@@ -64,8 +65,11 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
         done = near and (last == 0 or not gain > SETTLED * here.total)
         last -= near
         if done or gain <= FLOOR * problem.size or damping > HOPELESS or steps == MAX_STEPS:
-            return Spot(here.theta, here.total, gradient, here.hessian), steps
-        there = _spot(problem, [t + s for t, s in zip(here.theta, step, strict=True)], weights)
+            # The last step costs nothing where it is too short for the objective to be looked at again.
+            short = gain <= TOLERANCE * here.total < inf  # and neither is nan
+            at = _inside(problem, here.theta, step) if short else here.theta
+            return Spot(at, here.total, gradient, here.hessian), steps
+        there = _spot(problem, _inside(problem, here.theta, step), weights)
         if there.total <= here.total * (1 + DUST * near):
             # Equal counts as better: at rounding's level a strict test would raise the damping until it is hopeless.
             here, damping = there, max(damping * EASIER, 1e-14)
@@ -73,9 +77,14 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
             damping *= HARDER
 
 
+def _inside(problem: Problem, theta: list[float], step: list[float]) -> list[float]:
+    """Return where a step leads, brought back within the bounds."""
+    rows = zip(theta, step, problem.limits, strict=True)
+    return [min(max(t + s, low), high) for t, s, (low, high) in rows]
+
+
 def _spot(problem: Problem, theta: list[float], weights: Floats | None) -> Spot:
-    """Evaluate at theta, brought back within the bounds."""
-    theta = [min(max(t, low), high) for t, (low, high) in zip(theta, problem.limits, strict=True)]
+    """Evaluate at theta."""
     value, jac = problem.law.jacobian(problem.inputs, np.array(theta))
     total, gradient, hessian = (v.tolist() for v in problem.expansion(value, jac, weights))
     return Spot(theta, inf if isnan(total) else total, gradient, hessian)
@@ -194,7 +203,9 @@ def polish(
             if not going.all():
                 # Most rows are there after ten steps, a few in narrow valleys take a hundred: without this each of
                 # them would carry all others along.
-                out[alive[~going]] = state.theta[~going]
+                short = (gain <= tolerance * state.total) & (state.total < np.inf) & (last > 0)
+                there = _inside_all(state.theta + np.where(short[:, None], step, 0.0), many)
+                out[alive[~going]] = there[~going]
                 alive, state, step = alive[going], state.only(going), step[going]
                 many = many.only(going)
             if not alive.size:
@@ -216,10 +227,14 @@ def slopes(many: Many, theta: Floats) -> tuple[Floats, Floats]:
 
 def _evaluate(many: Many, theta: Floats) -> _State:
     """Expand at theta, brought back within the bounds."""
-    lower, upper = many.bounds
-    inside = np.minimum(np.maximum(theta, lower), upper)
+    inside = _inside_all(theta, many)
     damping, last = np.full(len(theta), DAMPING), np.zeros(len(theta), dtype=np.int64)
     return _State(inside, *many.expand(inside), damping, last)
+
+
+def _inside_all(theta: Floats, many: Many) -> Floats:
+    lower, upper = many.bounds
+    return np.minimum(np.maximum(theta, lower), upper)
 
 
 def _held(state: _State, lower: Floats, upper: Floats) -> NDArray[np.bool_]:

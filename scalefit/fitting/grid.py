@@ -68,6 +68,60 @@ class Start(NamedTuple):
     cost: float
 
 
+def between_cells(grid: Grid, coefficients: Floats, cost: Floats, cell: int) -> Start:
+    """Coefficients, then shapes, at the minimum next to a cell: a polynomial through its neighbours on every axis.
+
+    ``coefficients`` (k, G) and ``cost`` (G,) are those of the cells. Costs of a smooth law are so smooth that
+    eleven cells give the minimum to eight digits; where an axis ends nearby, or a cost is infinite, fewer serve.
+    Axes are taken one by one, so along a narrow valley of two shapes the cell may be the better start.
+    For one curve a call of numpy costs more than the arithmetic in it: this is plain floats where it can be.
+    """
+    here, stride = coefficients[:, cell], cost.size
+    best, shapes, there = (1 - len(grid.axes)) * here, [], []
+    for axis in grid.axes:
+        stride //= axis.size
+        at = cell // stride % axis.size
+        first = cell - at * stride
+        line = cost[first : first + axis.size * stride : stride]
+        reach = _reach(line, at)
+        lagrange = _vertex(line[at - reach : at + reach + 1], reach)
+        near = slice(cell - reach * stride, cell + reach * stride + 1, stride)
+        shapes.append(float(axis[at - reach : at + reach + 1] @ lagrange))
+        there.append(float(axis[at]))
+        best += coefficients[:, near] @ lagrange
+    return Start([*best.tolist(), *shapes], [*here.tolist(), *there], float(cost[cell]))
+
+
+def _reach(line: Floats, at: int) -> int:
+    """How many cells on each side can be used."""
+    # The same on both sides: a polynomial through cells of one side only has its minimum anywhere.
+    reach = min(REACH, at, line.size - 1 - at)
+    while reach and not math.isfinite(sum(line[at - reach : at + reach + 1].tolist())):
+        reach -= 1
+    return reach
+
+
+def _vertex(values: Floats, reach: int) -> Floats:
+    """Weights of the cells at the minimum of the polynomial through them; the middle one if it has none nearby."""
+    if not reach:
+        return np.ones(1)
+    slopes, through = _polynomials(reach)
+    coefficients = (slopes @ values).tolist()
+    *_, bend, slope = coefficients
+    t = step = -slope / bend if bend > 0 else math.inf
+    for _ in range(NEWTON):  # it is there when the next step would be of order 1e-10
+        if abs(step) <= 1e-5 or not abs(t) <= 1:
+            break
+        slope = bend = 0.0
+        for c in coefficients:  # Horner's rule for the slope, and for its derivative
+            bend = bend * t + slope
+            slope = slope * t + c
+        step = -slope / bend if bend > 0 else math.inf
+        t += step
+    at = t if abs(step) <= 1e-5 and abs(t) <= 1 else 0.0
+    return np.array([at**i for i in range(2 * reach + 1)]) @ through
+
+
 @dataclass(frozen=True, eq=False)
 class Starts:
     """Where descents begin: theta (S, p) read between the cells, the cell's own with its cost (S,), whose (S,)."""
@@ -77,20 +131,13 @@ class Starts:
     cost: Floats
     row: Ints
 
-    def each(self) -> list[Start]:
-        """Return them one by one."""
-        rows = zip(self.theta.tolist(), self.cell.tolist(), self.cost.tolist(), strict=True)
-        return [Start(*row) for row in rows]
 
-
-def between_cells(
+def between_cells_each(
     axes: Sequence[Floats], coefficients: Floats, cost: Floats, cells: Sequence[Ints]
 ) -> Starts:
     """Coefficients, then shapes, at the minimum next to each cell: a polynomial through its neighbours on every axis.
 
-    Costs of a smooth law are so smooth that eleven cells give the minimum to eight digits; where an axis ends nearby,
-    or a cost is infinite, fewer serve. Axes are taken one by one, so along a narrow valley of two shapes the cell may
-    be the better start.
+    What :func:`between_cells` reads, for all of them at once.
 
     Parameters
     ----------
@@ -108,7 +155,7 @@ def between_cells(
         near = np.clip(near, 0, len(axis) - 1)
         window = (*places[:i], near, *places[i + 1 :], row)
         line = np.where(out, np.inf, cost[window])
-        lagrange = _vertex(line)
+        lagrange = _vertices(line)
         shapes.append(_weighed(lagrange, axis[near, row]))
         there.append(axis[at, row])
         best += _weighed(lagrange, coefficients[:, *window])
@@ -133,7 +180,7 @@ def _polynomials(reach: int) -> tuple[Floats, Floats]:
     return (through * power[:, None])[:0:-1].copy(), through
 
 
-def _vertex(lines: Floats) -> Floats:
+def _vertices(lines: Floats) -> Floats:
     """Weights (w, S) of the cells at the minimum of the polynomial through them; the middle one if none is nearby.
 
     The same number of cells serves on both sides of the middle, up to the first that is infinite: a polynomial through

@@ -145,9 +145,13 @@ def bounded_solve(
     k, stack = len(products) - 1, (*grid, *rows)
     best, rss = _eliminate(products, stack)
     best, rss = best.reshape(k, -1, *rows), rss.reshape(-1, *rows)
+    lowest = rss.argmin(0)
+    if not rows:  # one curve: a call of numpy costs more than the arithmetic in it
+        pairs = zip(best[:, lowest].tolist(), limits, strict=False)
+        if all(low <= c <= high for c, (low, high) in pairs):
+            return Projected(best, rss, rss)
     low, high = np.array(limits[:k]).T.reshape(2, k, *[1] * rss.ndim)
     inside = ((best >= low) & (best <= high)).all(0)
-    lowest = rss.argmin(0)
     fine = np.take_along_axis(inside, lowest[None], 0)[0]
     if fine.all():
         return Projected(best, rss, rss)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import FitError
 from scalefit.fitting.descent import Reweighted, descend, polish
-from scalefit.fitting.grid import Grid, Start, Starts, between_cells, shape_grid
+from scalefit.fitting.grid import Grid, Start, Starts, between_cells, between_cells_each, shape_grid
 from scalefit.fitting.problem import Objective, Problem, make_problem
 from scalefit.fitting.projection import Projected, project
 from scalefit.laws import LAWS
@@ -156,8 +156,10 @@ def starting_points(problem: Problem, weights: Floats | None = None) -> list[Sta
         return [Start(row, row, inf) for row in rows]
     grid = shape_grid(law, problem.inputs)
     found = project(problem, grid, weights)
-    begun = basins([axis[:, None] for axis in grid.axes], found)
-    starts = begun.each()
+    minima = _local_minima(found.cost.reshape(*grid.shape, 1)).reshape(-1).nonzero()[0]
+    if minima.size > 1:
+        minima = minima[np.argsort(found.cost[minima], kind="stable")][:BASINS]
+    starts = [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
     if len(law.shapes) > FINE:
         starts += _contained(problem, weights)
     if not starts:
@@ -228,7 +230,7 @@ def basins(axes: Sequence[Floats], found: Projected) -> Starts:
     order = np.lexsort((cost[(*places, row)], row))
     cells = [place[order] for place in (*places, row)]
     rank = np.arange(row.size) - np.searchsorted(row, row)
-    return between_cells(
+    return between_cells_each(
         axes,
         found.coefficients.reshape(-1, *cost.shape),
         smooth,
