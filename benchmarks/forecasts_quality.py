@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from learn_priors import FOUR, HALF, NEAR, STRIDES, Held, Table, band, prior_of, tables, targets
 from numpy.typing import NDArray
-from quality_study import FOUR, HALF, NEAR, STRIDES, Held, Table, band, prior_of, tables, targets
 from scipy.special import stdtrit
 
 import scalefit as sf
