@@ -238,10 +238,10 @@ def _fields(value: Any) -> dict[str, Hint]:
     return stored_fields(kind)
 
 
-def needs(met: bool, at: str, needed: str, found: Any) -> None:
+def needs(met: bool, at: str, needed: str, stored: Any) -> None:
     """Raise where a stored value is not what its place needs."""
     if not met:
-        shown = repr(found)
+        shown = repr(stored)
         short = shown if len(shown) < 60 else f"{shown[:57]}…"
         raise FormatError(f"at {at or 'the top'}: found {short}; needed {needed}")
 
@@ -373,5 +373,5 @@ def _is_mapping(kind: Any) -> bool:
 
 def _list(stored: Any, at: str) -> list[Any]:
     needs(isinstance(stored, list), at, "a list", stored)
-    found: list[Any] = stored
-    return found
+    items: list[Any] = stored
+    return items

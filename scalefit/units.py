@@ -27,11 +27,11 @@ def parse_count(text: str) -> float | None:
     plain = text.strip().lower()
     if _GROUPED.fullmatch(plain):
         plain = plain.replace(",", "").replace("_", "")
-    found = _COUNT.fullmatch(plain)
-    if found is None:
+    match = _COUNT.fullmatch(plain)
+    if match is None:
         return None
-    value = float(found[1]) * _SUFFIXES[found[2]]
-    return float(round(value)) if math.isfinite(value) and abs(value) >= 1.0 and found[2] else value
+    value = float(match[1]) * _SUFFIXES[match[2]]
+    return float(round(value)) if math.isfinite(value) and abs(value) >= 1.0 and match[2] else value
 
 
 def format_count(value: float) -> str:

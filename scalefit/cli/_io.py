@@ -41,26 +41,26 @@ def read_text(path: str) -> str:
 
 def pairs(options: Sequence[str] | None, flag: str) -> dict[str, str]:
     """Turn ``["task=en-fr"]`` into a dict; ``flag`` names the option in the error."""
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for option in options or ():
         name, equals, value = option.partition("=")
         if not (name and equals and value):
             raise TableError(f"{flag} {option}: needed NAME=VALUE, e.g. {flag} task=en-fr")
-        found[name.strip()] = value.strip()
-    return found
+        named[name.strip()] = value.strip()
+    return named
 
 
 def numbers(option: str, flag: str) -> list[float]:
     """Split ``1e9,3B`` into numbers; ``flag`` names the option in the error."""
     from scalefit.units import parse_count
 
-    found = []
+    counts = []
     for text in names(option) or []:
         number = parse_count(text)
         if number is None:
             raise TableError(f"{flag}: {text!r} is no number; needed e.g. 1e9,3B")
-        found.append(number)
-    return found
+        counts.append(number)
+    return counts
 
 
 def values(options: Sequence[str] | None) -> dict[str, list[float]]:

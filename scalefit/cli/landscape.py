@@ -88,7 +88,7 @@ def landscape(
     aside(f"scalefit: {cost}")
     if only_budget:
         return
-    found = sf.landscape.distances(
+    distances = sf.landscape.distances(
         checkpoints,
         _hugging_face(model, data, device, dtype) or (_imported(loss) if loss else None),
         points=points,
@@ -97,13 +97,13 @@ def landscape(
         store=store,
         executor=work.executor,
     )
-    basins = _basins(found)
-    foresight, robust = _foresight(found, table), _robustness(found, table)
+    basins = _basins(distances)
+    foresight, robust = _foresight(distances, table), _robustness(distances, table)
     if plot:
         from scalefit.views import plot_paths
 
-        _io.save_picture(plot_paths(found, table.get("ood")), plot)
-    parts = {"distances": found, "basins": basins, "foresight": foresight, "robustness": robust}
+        _io.save_picture(plot_paths(distances, table.get("ood")), plot)
+    parts = {"distances": distances, "basins": basins, "foresight": foresight, "robustness": robust}
     _write({name: part for name, part in parts.items() if part is not None}, as_json)
 
 
@@ -125,12 +125,12 @@ def _imported(name: str) -> Any:
         raise LandscapeError(f"--loss {name}: needed MODULE:FUNCTION, e.g. --loss task:loss")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        found = getattr(importlib.import_module(module), function, None)
+        value = getattr(importlib.import_module(module), function, None)
     except ModuleNotFoundError as error:
         raise LandscapeError(f"--loss {name}: {error}; looked here and in the path") from error
-    if not callable(found):
+    if not callable(value):
         raise LandscapeError(f"--loss {name}: {module} has no function {function!r}")
-    return found
+    return value
 
 
 def _scores(path: str, names: list[str]) -> dict[str, list[Any]]:
@@ -141,17 +141,17 @@ def _scores(path: str, names: list[str]) -> dict[str, list[Any]]:
     if missing or not rows:
         known = ", ".join(list(rows)[:4])
         raise LandscapeError(f"{path}: no row named {missing[0]!r}; its names are {known}, …")
-    found: dict[str, list[Any]] = {}
+    columns: dict[str, list[Any]] = {}
     for column in ("ood", "in_domain", "group", "procedure"):
         values = [rows[name].get(column) or "" for name in names]
         if any(values):
             number = column in ("ood", "in_domain")
-            found[column] = [_number(path, v) for v in values] if number else values
-    if "ood" not in found:
+            columns[column] = [_number(path, v) for v in values] if number else values
+    if "ood" not in columns:
         raise LandscapeError(
             f"{path}: no column 'ood'; needed name, ood (and in_domain, group, procedure)"
         )
-    return found
+    return columns
 
 
 def _number(path: str, text: str) -> float:
@@ -161,31 +161,31 @@ def _number(path: str, text: str) -> float:
         raise LandscapeError(f"{path}: {text!r} is no number") from error
 
 
-def _basins(found: Any) -> Any:
+def _basins(distances: Any) -> Any:
     """Look for basins where there are enough models, all of one group."""
     from scalefit.landscape import clusters
     from scalefit.landscape.basins import LEAST
 
-    if len(found.names) < LEAST or len(set(found.groups)) > 1:
+    if len(distances.names) < LEAST or len(set(distances.groups)) > 1:
         return None
-    return clusters(found)
+    return clusters(distances)
 
 
-def _foresight(found: Any, table: dict[str, list[Any]]) -> Any:
+def _foresight(distances: Any, table: dict[str, list[Any]]) -> Any:
     if "ood" not in table:
         return None
     from scalefit.landscape import predict
 
-    return predict(found, table["ood"], in_domain=table.get("in_domain"))
+    return predict(distances, table["ood"], in_domain=table.get("in_domain"))
 
 
-def _robustness(found: Any, table: dict[str, list[Any]]) -> Any:
+def _robustness(distances: Any, table: dict[str, list[Any]]) -> Any:
     """Ask whether the surface told which procedure is the more robust, where there are two."""
     if "procedure" not in table:
         return None
     from scalefit.landscape import robustness
 
-    return robustness(found, table["ood"], table["procedure"])
+    return robustness(distances, table["ood"], table["procedure"])
 
 
 def _write(parts: dict[str, Any], as_json: bool) -> None:

@@ -274,7 +274,7 @@ def _outlook(
 ) -> Outlook:
     name = group_name(group)
     baseline = table.baseline_for(group)
-    mine = {m: found[name] for m, found in mixtures.items() if name in found}
+    mine = {m: named[name] for m, named in mixtures.items() if name in named}
     ahead: dict[str, Predictive] = {}
     far: list[float] = []
     for m, mixture in mine.items():

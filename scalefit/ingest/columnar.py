@@ -78,17 +78,17 @@ def recognises_excel(source: Source) -> bool:
 
 def read_excel(source: Source) -> Extract:
     """Return the rows of an Excel file's first sheet; formulas give the values saved with them."""
-    data, found = source.data(), Extract()
+    data, extract = source.data(), Extract()
     _bounded(source, data)
     try:
-        found.rows += _excel_rows(source, data)
+        extract.rows += _excel_rows(source, data)
     except ImportError as error:
         raise _extra(source, "excel", error) from error
     except (FormatError, TooMuchError):
         raise
     except Exception as error:
         raise source.wrong(None, f"cannot be read as Excel: {error}") from error
-    return found
+    return extract
 
 
 def _bounded(source: Source, data: bytes) -> None:

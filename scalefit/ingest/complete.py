@@ -89,14 +89,14 @@ def match(pattern: str, path: str) -> dict[str, str] | None:
     parts = [part for part in path.replace("\\", "/").split("/") if part]
     shapes = compiled(pattern)
     for start in range(len(parts) - len(shapes), -1, -1):
-        found: dict[str, str] = {}
+        columns: dict[str, str] = {}
         for shape, part in zip(shapes, parts[start:], strict=False):
             fits = shape.fullmatch(part) if len(part) < 256 else None
             if fits is None:
                 break
-            found.update(fits.groupdict())
+            columns.update(fits.groupdict())
         else:
-            return found
+            return columns
     return None
 
 
@@ -148,16 +148,16 @@ class Manifest:
         lines = [line for line in about if line.fits(row)]
         if not lines:
             return None
-        found: Row = {}
+        told: Row = {}
         for line in lines:
             for name, value in line.says.items():
-                if name in found and str(found[name]) != str(value):
+                if name in told and str(told[name]) != str(value):
                     raise TableError(
                         f"{line.place}, column {name!r}: found {value!r}, but an earlier line that "
-                        f"fits {relative} has {found[name]!r}; needed one value"
+                        f"fits {relative} has {told[name]!r}; needed one value"
                     )
-                found[name] = value
-        return found
+                told[name] = value
+        return told
 
     def _about(self, path: Path) -> tuple[str, list[Line]]:
         """Return a path as the manifest sees it, and the lines that fit it, in their order."""
@@ -235,13 +235,13 @@ def _has_reference(value: Any) -> bool:
 
 
 def _filled(value: str, row: Row, path: str) -> str:
-    def of(found: re.Match[str]) -> str:
-        if is_missing(row.get(found[1])):
+    def of(reference: re.Match[str]) -> str:
+        if is_missing(row.get(reference[1])):
             raise MissingColumnError(
-                f"{path}: {value!r} refers to column {found[1]!r}, which nothing tells. "
+                f"{path}: {value!r} refers to column {reference[1]!r}, which nothing tells. "
                 "Try: name it in the manifest or the pattern"
             )
-        return str(row[found[1]])
+        return str(row[reference[1]])
 
     return _REFERENCE.sub(of, value)
 
@@ -292,7 +292,7 @@ class Context:
         path = f"{source.path.as_posix()}/{run}" if run else source.path.as_posix()
         told = self._from_pattern(path) | self._from_manifest(row, source)
         replaced = {"model", "eval_set"} if self.manifest is not None else {"model"}
-        found = {**row}
+        completed = {**row}
         for name, value in told.items():
             own = row.get(name)
             if name not in replaced and not is_missing(own) and not _same(own, value):
@@ -300,30 +300,30 @@ class Context:
                     f"{source.name}, column {name!r}: the file says {own!r}, the manifest or "
                     f"pattern {value!r}; needed one. Try: take {name} out of one of them"
                 )
-            found[name] = value
-        return resolved(found, source.name)
+            completed[name] = value
+        return resolved(completed, source.name)
 
     def _from_pattern(self, path: str) -> Row:
         if self.pattern is None:
             return {}
-        found = match(self.pattern, path)
-        if found is None and self.manifest is None:
+        told = match(self.pattern, path)
+        if told is None and self.manifest is None:
             raise MissingColumnError(
                 f"{path} does not fit the pattern {self.pattern!r}, so what the pattern would tell "
                 "is missing. Try: a narrower path, or a manifest (runs.csv) beside the pattern"
             )
-        return dict(found or {})
+        return dict(told or {})
 
     def _from_manifest(self, row: Row, source: Source) -> Row:
         if self.manifest is None:
             return {}
-        found = self.manifest.columns(source.path, row)
-        if found is None and self.pattern is None:
+        told = self.manifest.columns(source.path, row)
+        if told is None and self.pattern is None:
             raise MissingColumnError(
                 f"{source.name}: no line of the manifest fits it, so its corpus, pretraining size "
                 "and seeds are missing. Try: add a line with its path"
             )
-        return found or {}
+        return told or {}
 
 
 def _same(own: object, told: object) -> bool:
@@ -349,5 +349,5 @@ def ask_for_pretraining(frame: pd.DataFrame) -> None:
 class Rescorer(Protocol):
     """What scores the hypotheses beside the logs: :class:`scalefit.Outputs`, which stands above the readers."""
 
-    def score(self, found: Extract, units: Sequence[Source], context: Context) -> None:
+    def score(self, extract: Extract, units: Sequence[Source], context: Context) -> None:
         """Put new scores in the place of the logs' own."""

@@ -32,14 +32,14 @@ def recognises_training(source: Source) -> bool:
 
 def read_training(source: Source) -> Extract:
     """Return every validation of the log."""
-    found = Extract()
+    extract = Extract()
     for line, text in source.lines():
         for subset, numbers in _validation(text):
-            rows = list(_rows(subset, numbers, found))
-            found.rows += [{**row, "source": source.at(line)} for row in rows]
-    if not found.rows:
+            rows = list(_rows(subset, numbers, extract))
+            extract.rows += [{**row, "source": source.at(line)} for row in rows]
+    if not extract.rows:
         raise source.nothing("a fairseq log without a validation line; needed one that finished")
-    return found
+    return extract
 
 
 def _validation(text: str) -> Iterator[tuple[str, dict[str, float]]]:
@@ -64,9 +64,9 @@ def _json_dialect(text: str) -> Iterator[tuple[str, dict[str, float]]]:
         yield subset, {n: v for n, v in pairs.items() if v is not None}
 
 
-def _rows(subset: str, numbers: dict[str, float], found: Extract) -> Iterator[Row]:
+def _rows(subset: str, numbers: dict[str, float], extract: Extract) -> Iterator[Row]:
     common: Row = {"eval_set": subset, "step": numbers.get("num_updates")}
-    entropy = _entropy(numbers, found)
+    entropy = _entropy(numbers, extract)
     if entropy is not None:
         yield {**cross_entropy(entropy), **common}
     for name in ("bleu", "sacrebleu"):
@@ -74,9 +74,9 @@ def _rows(subset: str, numbers: dict[str, float], found: Extract) -> Iterator[Ro
             yield {"metric": "bleu", "value": numbers[name], **common}
 
 
-def _entropy(numbers: dict[str, float], found: Extract) -> float | None:
+def _entropy(numbers: dict[str, float], extract: Extract) -> float | None:
     if "nll_loss" in numbers:
-        found.note("fairseq's nll_loss is in bits per target token: times ln 2 for nats")
+        extract.note("fairseq's nll_loss is in bits per target token: times ln 2 for nats")
         return numbers["nll_loss"] * LN2
     loss, ppl = numbers.get("loss"), numbers.get("ppl")
     if loss is None or ppl is None:
@@ -84,9 +84,9 @@ def _entropy(numbers: dict[str, float], found: Extract) -> float | None:
     if not (1 < ppl < math.inf and math.isfinite(loss)):
         return math.nan
     if abs(loss - math.log2(ppl)) > 0.02 * max(loss, 1.0):
-        found.note("fairseq's loss is label-smoothed and the log has no nll_loss: not taken")
+        extract.note("fairseq's loss is label-smoothed and the log has no nll_loss: not taken")
         return None
-    found.note(
+    extract.note(
         "fairseq's loss is the plain cross-entropy here (2^loss is ppl): times ln 2 for nats"
     )
     return loss * LN2
@@ -130,7 +130,7 @@ def recognises_generation(source: Source) -> bool:
 
 def read_generation(source: Source) -> Extract:
     """Return BLEU and brevity penalty of the summary line."""
-    found, texts = Extract(), 0
+    extract, texts = Extract(), 0
     for place, line in source.lines():
         texts += line.startswith("H-")
         summary = _SUMMARY.search(line)
@@ -142,16 +142,16 @@ def read_generation(source: Source) -> Extract:
                 "source": source.at(place),
             }
             pairs = (("bleu", summary["bleu"]), ("brevity_penalty", summary["bp"]))
-            found.rows += [{"metric": m, "value": v, **common} for m, v in pairs if v]
-    if not found.rows:
+            extract.rows += [{"metric": m, "value": v, **common} for m, v in pairs if v]
+    if not extract.rows:
         raise source.nothing(
             f"has {texts} hypotheses and no summary line 'Generate … BLEU4 = …': was it cut short? "
             "Try: score its texts, scalefit.ingest.fairseq.outputs(path) orders them",
         )
-    found.note(
+    extract.note(
         f"{source.name}: fairseq's BLEU is over its own tokens and does not compare with sacreBLEU's"
     )
-    return found
+    return extract
 
 
 def outputs(path: str) -> Outputs:
@@ -167,14 +167,14 @@ def outputs(path: str) -> Outputs:
     source = Source.of(path)
     texts: dict[str, dict[int, str]] = {kind: {} for kind in "STHDP"}
     for place, line in source.lines():
-        found = _LINE.fullmatch(line)
-        if found:
-            text = found[3].split("\t", 1)[1] if found[1] in "HD" and "\t" in found[3] else found[3]
-            if int(found[2]) in texts[found[1]]:
+        match = _LINE.fullmatch(line)
+        if match:
+            text = match[3].split("\t", 1)[1] if match[1] in "HD" and "\t" in match[3] else match[3]
+            if int(match[2]) in texts[match[1]]:
                 raise source.wrong(
-                    place, f"{found[1]}-{found[2]} stands twice; needed one beam output"
+                    place, f"{match[1]}-{match[2]} stands twice; needed one beam output"
                 )
-            texts[found[1]][int(found[2])] = text
+            texts[match[1]][int(match[2])] = text
     hypotheses = texts["D"] or texts["H"]
     if not hypotheses:
         raise source.wrong(None, "has no H- or D- lines; needed a fairseq generation")

@@ -26,8 +26,8 @@ Unit = tuple[Source, Reader, bool]
 def units(paths: list[str], format: str | None, names: Names, notes: Extract) -> Iterator[Unit]:
     """Yield what is to be read, each with its reader, in sorted order."""
     for path in paths:
-        for found in _expanded(path):
-            yield from _unit(Source.of(found, names), format, notes, found != path)
+        for place in _expanded(path):
+            yield from _unit(Source.of(place, names), format, notes, place != path)
 
 
 def _expanded(path: str) -> list[str]:
@@ -35,12 +35,12 @@ def _expanded(path: str) -> list[str]:
         return [path]
     if not any(mark in path for mark in "*?["):
         raise FormatError(f"{path}: there is no such file or folder{_nearby(path)}")
-    found = sorted(islice(glob.iglob(path, recursive=True), LIMITS.files + 1))  # noqa: PTH207
-    if len(found) > LIMITS.files:
+    matches = sorted(islice(glob.iglob(path, recursive=True), LIMITS.files + 1))  # noqa: PTH207
+    if len(matches) > LIMITS.files:
         raise FormatError(f"{path}: more than {LIMITS.files} files; needed a narrower pattern")
-    if not found:
+    if not matches:
         raise FormatError(f"{path}: no file fits this pattern")
-    return found
+    return matches
 
 
 def _nearby(path: str) -> str:
@@ -68,14 +68,14 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
     """Search a folder; take what is recognised for sure, and count the rest."""
     skipped: list[str] = []
     any_found = False
-    for found in _walk(source, notes):
-        reader = _recognised(found, notes)
+    for child in _walk(source, notes):
+        reader = _recognised(child, notes)
         plain = reader is not None and reader.loose
-        if reader is None or (plain and found.suffix not in TABLE_SUFFIXES):
-            skipped += [] if found.is_dir else [found.name]
+        if reader is None or (plain and child.suffix not in TABLE_SUFFIXES):
+            skipped += [] if child.is_dir else [child.name]
             continue
         any_found = True
-        yield found, reader, True
+        yield child, reader, True
     if skipped:
         shown = ", ".join(skipped[:3]) + (", …" if len(skipped) > 3 else "")
         notes.note(
@@ -88,9 +88,9 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
 def beside(paths: list[str]) -> Source | None:
     """Return the manifest ``runs.csv`` that lies in a folder to be read, or None."""
     for path in paths:
-        found = Source.of(path).child(MANIFEST) if Path(path).is_dir() else None
-        if found is not None and is_manifest(found):
-            return found
+        manifest = Source.of(path).child(MANIFEST) if Path(path).is_dir() else None
+        if manifest is not None and is_manifest(manifest):
+            return manifest
     return None
 
 

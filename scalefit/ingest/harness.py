@@ -38,18 +38,18 @@ def read_lm_eval(source: Source) -> Extract:
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
         raise source.wrong(None, "has no object 'results'; needed lm-evaluation-harness results")
-    found = Extract()
+    extract = Extract()
     versions = document.get("versions") if isinstance(document.get("versions"), dict) else {}
     model, release = _lm_eval_model(document), document.get("lm_eval_version", "?")
     for task, numbers in results.items():
         if isinstance(numbers, dict):
             told = f"lm-eval:{release}|task:{task}:v{versions.get(task, '?')}"
             own = {"eval_set": str(task), "signature": told}
-            rows = _lm_eval_task(numbers, found)
-            found.rows += [{**row, **own, **model, "source": source.name} for row in rows]
-    if not found.rows:
+            rows = _lm_eval_task(numbers, extract)
+            extract.rows += [{**row, **own, **model, "source": source.name} for row in rows]
+    if not extract.rows:
         raise source.nothing("holds no task with a number")
-    return found
+    return extract
 
 
 def _lm_eval_model(document: dict[str, Any]) -> Row:
@@ -75,7 +75,7 @@ def _spelled(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else ""
 
 
-def _lm_eval_task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
+def _lm_eval_task(numbers: dict[str, Any], extract: Extract) -> Iterator[Row]:
     for key, value in numbers.items():
         name, _, kept = key.partition(",")
         known = number(value)
@@ -86,19 +86,19 @@ def _lm_eval_task(numbers: dict[str, Any], found: Extract) -> Iterator[Row]:
         if name in (_BITS, _BYTES):
             if name == _BYTES and _BITS in (key.partition(",")[0] for key in numbers):
                 continue  # the same quantity once more
-            row = _per_byte(name, known, error, found)
+            row = _per_byte(name, known, error, extract)
         yield {**row, **({"filter": kept} if kept not in ("", "none") else {})}
 
 
-def _per_byte(name: str, value: float, error: float | None, found: Extract) -> Row:
+def _per_byte(name: str, value: float, error: float | None, extract: Extract) -> Row:
     """Return bits per byte, or their perplexity, in nats per byte."""
     if name == _BITS:
         nats, slope = value * LN2, LN2
-        found.note("lm-eval's bits_per_byte times ln 2 is cross_entropy_per_byte, not per token")
+        extract.note("lm-eval's bits_per_byte times ln 2 is cross_entropy_per_byte, not per token")
     else:
         nats = math.log(value) if 0 < value < math.inf else math.nan
         slope = 1 / value if value > 0 else math.nan
-        found.note("ln of lm-eval's byte_perplexity is cross_entropy_per_byte, not per token")
+        extract.note("ln of lm-eval's byte_perplexity is cross_entropy_per_byte, not per token")
     stderr = None if error is None else error * slope
     return {"metric": "cross_entropy_per_byte", "value": nats, "unit": BYTE, "stderr": stderr}
 
@@ -111,7 +111,7 @@ def recognises_lm_eval_samples(source: Source) -> bool:
 def read_lm_eval_samples(source: Source) -> Extract:
     """Return the means of the per-sample numbers with their standard errors."""
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
-    found = Extract()
+    extract = Extract()
     for line, sample in load_lines(source):
         if not isinstance(sample, dict) or "doc_id" not in sample:
             raise source.wrong(line, "is no sample with a 'doc_id'")
@@ -120,7 +120,9 @@ def read_lm_eval_samples(source: Source) -> Extract:
             if known is not None and key not in _PLAIN and not key.endswith("_hash"):
                 values[key, str(sample.get("filter", "none"))].append(known)
             elif key in ("bleu", "chrf", "ter"):
-                found.note(f"{key} is no mean over samples: left out; score the responses instead")
+                extract.note(
+                    f"{key} is no mean over samples: left out; score the responses instead"
+                )
     named = _SAMPLES.fullmatch(source.path.name.removesuffix(".gz"))
     for (key, kept), many in values.items():
         row = {
@@ -128,12 +130,12 @@ def read_lm_eval_samples(source: Source) -> Extract:
             **mean(many),
         }
         own = {"filter": kept} if kept != "none" else {}
-        found.rows.append(
+        extract.rows.append(
             {**row, **own, "eval_set": named and named["task"], "source": source.name}
         )
-    if not found.rows:
+    if not extract.rows:
         raise source.nothing("its samples hold no number. Try: score their responses")
-    return found
+    return extract
 
 
 LM_EVAL = Reader("lm-eval", "lm-evaluation-harness results", recognises_lm_eval, read_lm_eval)
@@ -157,16 +159,16 @@ def read_lighteval(source: Source) -> Extract:
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
         raise source.wrong(None, "has no object 'results'; needed lighteval results")
-    found, model = Extract(), _lighteval_model(document)
+    extract, model = Extract(), _lighteval_model(document)
     for key, numbers in results.items():
         if key == "all":
-            found.note(f"{source.name}: lighteval's average over all tasks left out")
+            extract.note(f"{source.name}: lighteval's average over all tasks left out")
         elif isinstance(numbers, dict):
             own = {"eval_set": str(key), "signature": f"lighteval:{key}", "source": source.name}
-            found.rows += [{**row, **own, **model} for row in _lighteval_task(numbers)]
-    if not found.rows:
+            extract.rows += [{**row, **own, **model} for row in _lighteval_task(numbers)]
+    if not extract.rows:
         raise source.nothing("holds no task with a number")
-    return found
+    return extract
 
 
 def _lighteval_task(numbers: dict[str, Any]) -> list[Row]:
@@ -206,7 +208,7 @@ def recognises_t5x(source: Source) -> bool:
 
 def read_t5x(source: Source) -> Extract:
     """Return every metric of every step."""
-    found = Extract()
+    extract = Extract()
     named = _NAME.fullmatch(source.path.name.removesuffix(".gz"))
     for line, record in load_lines(source):
         if not isinstance(record, dict) or number(record.get("step")) is None:
@@ -216,20 +218,20 @@ def read_t5x(source: Source) -> Extract:
         for key, value in record.items():
             if key == "step" or number(value) is None:
                 continue
-            name = _metric(str(key), found)
+            name = _metric(str(key), extract)
             if name:
                 unit = {"unit": "nats/target token"} if name == "cross_entropy" else {}
-                found.rows.append({"metric": name, "value": value, **unit, **place})
-    if not found.rows:
+                extract.rows.append({"metric": name, "value": value, **unit, **place})
+    if not extract.rows:
         raise source.nothing("holds no metric")
-    return found
+    return extract
 
 
-def _metric(key: str, found: Extract) -> str | None:
+def _metric(key: str, extract: Extract) -> str | None:
     if _PER_TOKEN.fullmatch(key):
         return "cross_entropy"
     if "loss" in key or "nll" in key or "weight_sum" in key:
-        found.note(f"T5X's {key} is not per target token: left out")
+        extract.note(f"T5X's {key} is not per target token: left out")
         return None
     return metric_name(key)
 

@@ -60,22 +60,24 @@ def _results(source: Source) -> list[Source]:
 
 def read_trainer(source: Source) -> Extract:
     """Return the evaluations of a run: all of its history, then what only its results files hold."""
-    found = Extract()
+    extract = Extract()
     state = _state(source) if source.is_dir else (source if source.basename == STATE else None)
     results = _results(source) if source.is_dir else ([] if state else [source])
     history = History.of(state) if state else History(())
     documents = [(file, _results_of(file)) for file in results]
-    entropy = is_entropy(source, [*history.entries, *(numbers for _, numbers in documents)], found)
+    entropy = is_entropy(
+        source, [*history.entries, *(numbers for _, numbers in documents)], extract
+    )
     for entry, common in history.placed():
         named = source.names.evaluations(entry)
-        found.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
+        extract.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
     if state and state.path.parent.name.startswith("checkpoint-") and source.is_dir:
-        found.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
+        extract.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
     for file, numbers in documents:
-        _add_results(file, source.names.evaluations(numbers), found, entropy=entropy)
-    if not found.rows:
+        _add_results(file, source.names.evaluations(numbers), extract, entropy=entropy)
+    if not extract.rows:
         raise source.nothing("holds no evaluation (no eval_, test_ or predict_ number)")
-    return found
+    return extract
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,12 @@ class History:
             yield entry, {"step": entry.get("step"), BEST: self.best, "source": place, **counted}
 
 
-def is_entropy(source: Source, entries: Iterable[dict[str, Any]], found: Extract) -> bool:
+def is_entropy(source: Source, entries: Iterable[dict[str, Any]], extract: Extract) -> bool:
     """Return whether the run's loss is a cross-entropy of tokens; note it where it is not."""
     other = next((str(k) for e in entries for k in e if _OTHER_GOALS.fullmatch(str(k))), None)
     other = other or _other_head(source)
     if other:
-        found.note(
+        extract.note(
             f"{source.name}: this run has {other}, so its loss is no cross-entropy of tokens: it is "
             "kept as the metric 'loss'"
         )
@@ -157,29 +159,29 @@ def _results_of(source: Source) -> dict[str, Any]:
 
 
 def _add_results(
-    source: Source, numbers: dict[Named, float], found: Extract, *, entropy: bool
+    source: Source, numbers: dict[Named, float], extract: Extract, *, entropy: bool
 ) -> None:
     """Add a results file's numbers: measured after training, of the step whose numbers they are."""
     rows = [row_of(named, value, {}, entropy=entropy) for named, value in numbers.items()]
-    step, last = _step_of(rows, found), {_key(row): row for row in found.rows}
+    step, last = _step_of(rows, extract), {_key(row): row for row in extract.rows}
     for row in rows:
         known = last.get(_key(row))
         own = {"source": source.name, "step": step, FINAL: True}
         if known is None:
-            found.rows.append({**row, **own})
+            extract.rows.append({**row, **own})
         elif not _same(known["value"], row["value"]):
             of = f", those of the best step, {step}" if step is not None else ""
-            found.note(
+            extract.note(
                 f"{source.name}: {row['metric']} on {row['eval_set']} is {row['value']:.6g} here and "
                 f"{known['value']:.6g} at the end of the log; the results file is taken as final{of}"
             )
-            found.rows.append({**known, **row, **own})
+            extract.rows.append({**known, **row, **own})
 
 
-def _step_of(rows: list[Row], found: Extract) -> Any:
+def _step_of(rows: list[Row], extract: Extract) -> Any:
     """Return the step whose evaluation the results repeat: the best where that was loaded again."""
     final = {_key(row): row["value"] for row in rows}
-    known = [row for row in found.rows if _key(row) in final and not row.get(FINAL)]
+    known = [row for row in extract.rows if _key(row) in final and not row.get(FINAL)]
     steps = [row.get("step") for row in known if _same(row["value"], final[_key(row)])]
     best = next((row[BEST] for row in known if row.get(BEST) is not None), None)
     return best if best in steps else (steps[-1] if steps else None)
@@ -256,14 +258,14 @@ def read_llamafactory(source: Source) -> Extract:
 
 
 def _extract(source: Source, records: Any) -> Extract:
-    found, held = Extract(), list(records)
-    entropy = is_entropy(source, [numbers for _, numbers in held], found)
+    extract, held = Extract(), list(records)
+    entropy = is_entropy(source, [numbers for _, numbers in held], extract)
     for common, numbers in held:
         named = source.names.evaluations(numbers)
-        found.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
-    if not found.rows:
+        extract.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
+    if not extract.rows:
         raise source.nothing("holds no evaluation (no eval_, test_ or predict_ number)")
-    return found
+    return extract
 
 
 RESULTS = Reader("hf-results", "Hugging Face results (text)", recognises_results, read_results)

@@ -56,9 +56,11 @@ def parse(source: Source, text: str, line: int = 1) -> Any:
     """Return a JSON document; `line` is the line at which the text begins."""
     _bounded(source, text, line)
     try:
-        found = json.loads(text)
+        document = json.loads(text)
         if _HALF.search(text):  # halves of characters, which no file holds
-            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+            document = json.loads(
+                json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+            )
     except json.JSONDecodeError as error:
         raise source.wrong(line + error.lineno - 1, f"no valid JSON: {error.msg}") from error
     except RecursionError as error:
@@ -67,9 +69,9 @@ def parse(source: Source, text: str, line: int = 1) -> Any:
         ) from error
     except ValueError as error:
         raise source.wrong(line, f"JSON that cannot be held: {error}") from error
-    if not _shallow(found):
+    if not _shallow(document):
         raise source.wrong(line, f"JSON nested deeper than {LIMITS.depth}; this is no results file")
-    return found
+    return document
 
 
 def _shallow(value: Any) -> bool:
@@ -100,10 +102,10 @@ def first_object(source: Source) -> dict[str, Any]:
     for line in source.first_lines:
         if line.strip():
             try:
-                found = json.loads(line)
+                document = json.loads(line)
             except (ValueError, RecursionError):
                 return {}
-            return found if isinstance(found, dict) else {}
+            return document if isinstance(document, dict) else {}
     return {}
 
 

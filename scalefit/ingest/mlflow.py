@@ -60,11 +60,11 @@ class Run:
 
 def value(raw: Any) -> float | None:
     """Return a metric's value; None for NaN and infinity, which MLflow stores as the largest float."""
-    found = number(raw)
-    return found if found is not None and abs(found) < sys.float_info.max else None
+    held = number(raw)
+    return held if held is not None and abs(held) < sys.float_info.max else None
 
 
-def conclude(name: str, found: Extract, runs: Iterable[Run]) -> None:
+def conclude(name: str, extract: Extract, runs: Iterable[Run]) -> None:
     """Add the notes on runs that were left out or are not over, and on losses without a unit."""
     for told, wanted in (
         ("runs that failed or were killed left out", _BROKEN),
@@ -73,9 +73,9 @@ def conclude(name: str, found: Extract, runs: Iterable[Run]) -> None:
         names = [run.name for run in runs if run.status in wanted]
         if names:
             shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-            found.note(f"{name}: {len(names)} {told} ({shown})")
-    found.note(f"{name}: metrics that are no evaluation (no eval, valid, test, dev) left out")
-    found.notes += loss_note({row["metric"] for row in found.rows})
+            extract.note(f"{name}: {len(names)} {told} ({shown})")
+    extract.note(f"{name}: metrics that are no evaluation (no eval, valid, test, dev) left out")
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
 
 
 _STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
@@ -115,7 +115,7 @@ def _folders(path: Path) -> list[Path]:
 
 def read_store(source: Source) -> Extract:
     """Return the evaluations of every run that was not deleted and did not fail."""
-    found, runs, deleted, broken = Extract(), list[Run](), 0, list[FormatError]()
+    extract, runs, deleted, broken = Extract(), list[Run](), 0, list[FormatError]()
     for folder in _run_folders(source):
         meta = folder.child("meta.yaml").text()
         if _told(meta, "lifecycle_stage") == "deleted":
@@ -125,20 +125,20 @@ def read_store(source: Source) -> Extract:
         runs.append(run)
         for file in _files(folder) if not run.broken else ():
             try:
-                found.rows += _metric(folder, file, run.common())
+                extract.rows += _metric(folder, file, run.common())
             except TooMuchError:
                 raise
             except FormatError as error:
                 broken.append(error)
-                found.note(f"left out: {error}")
-    conclude(source.name, found, runs)
+                extract.note(f"left out: {error}")
+    conclude(source.name, extract, runs)
     if deleted:
-        found.note(f"{source.name}: {deleted} deleted runs left out")
-    if broken and not found.rows:
+        extract.note(f"{source.name}: {deleted} deleted runs left out")
+    if broken and not extract.rows:
         raise broken[0]
-    if not found.rows:
+    if not extract.rows:
         raise source.nothing("no run has an evaluation (a metric such as eval_bleu)")
-    return found
+    return extract
 
 
 def _run(folder: Source, meta: str) -> Run:
@@ -151,8 +151,8 @@ def _run(folder: Source, meta: str) -> Run:
 
 def _told(meta: str, key: str) -> str:
     """Return what the flat YAML of a run says under a key, or nothing."""
-    found = re.search(rf"^{key}:[ \t]*['\"]?(.*?)['\"]?[ \t]*$", meta, re.M)
-    return found[1] if found else ""
+    match = re.search(rf"^{key}:[ \t]*['\"]?(.*?)['\"]?[ \t]*$", meta, re.M)
+    return match[1] if match else ""
 
 
 def _files(run: Source) -> list[Path]:
@@ -218,8 +218,8 @@ def _tables(source: Source) -> set[str]:
 
 
 def _names(base: sqlite3.Connection) -> set[str]:
-    found = base.execute("select name from sqlite_master where type = 'table' limit 500")
-    return {str(row[0]) for row in found}
+    tables = base.execute("select name from sqlite_master where type = 'table' limit 500")
+    return {str(row[0]) for row in tables}
 
 
 def _open(source: Source) -> sqlite3.Connection:
@@ -272,12 +272,12 @@ def _read(source: Source, base: sqlite3.Connection) -> Extract:
     if not _names(base) >= _TABLES:
         raise source.wrong(None, "an sqlite file without MLflow's tables runs, metrics and params")
     runs = _runs(base)
-    found = Extract()
-    found.rows += _evaluations(source, base, {r.id: r.common() for r in runs if not r.broken})
-    conclude(source.name, found, runs)
-    if not found.rows:
+    extract = Extract()
+    extract.rows += _evaluations(source, base, {r.id: r.common() for r in runs if not r.broken})
+    conclude(source.name, extract, runs)
+    if not extract.rows:
         raise source.nothing("no active run has an evaluation (a metric such as eval_bleu)")
-    return found
+    return extract
 
 
 def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row]) -> Iterator[Row]:
@@ -291,9 +291,9 @@ def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row])
         ):
             if run in runs:
                 own = {"eval_set": named[key][0], "metric": named[key][1]}
-                found = None if bad else value(raw)
+                measured = None if bad else value(raw)
                 place = {"step": step, "source": f"{source.name}:metrics/{key}"}
-                yield {**runs[run], **own, "value": found, **place}
+                yield {**runs[run], **own, "value": measured, **place}
 
 
 def _runs(base: sqlite3.Connection) -> list[Run]:

@@ -185,18 +185,18 @@ def read_server(address: str, names: Names, *, history: bool = False) -> Extract
     history : bool
         Whether every logged value is asked for, and not only each metric's last.
     """
-    server, found, runs = _server(address, names), Extract(), list[Run]()
+    server, extract, runs = _server(address, names), Extract(), list[Run]()
     for answer in server.runs():
         run = _run(answer)
         runs.append(run)
         if not run.broken:
-            found.rows += _rows(server, run, answer, history=history)
-    conclude(address, found, runs)
-    if not found.rows:
+            extract.rows += _rows(server, run, answer, history=history)
+    conclude(address, extract, runs)
+    if not extract.rows:
         raise FormatError(
             f"{address}: no active run has an evaluation (a metric such as eval_bleu)"
         )
-    return found
+    return extract
 
 
 def _run(answer: _Answer) -> Run:
@@ -269,10 +269,10 @@ class _Server:
     def _ask(self, call: str, body: _Answer | None = None) -> _Answer:
         """Return the answer to a call: a POST where it has a body, else a GET."""
         url = self.base + _API + call
-        found = self.client.ask(url, body)
-        if not isinstance(found, dict):
+        answer = self.client.ask(url, body)
+        if not isinstance(answer, dict):
             raise FormatError(f"{url}: answered with something that is no MLflow")
-        return found
+        return answer
 
 
 def _server(address: str, names: Names) -> _Server:
@@ -287,10 +287,10 @@ def _server(address: str, names: Names) -> _Server:
 
 
 def _inside(answer: _Answer, key: str) -> _Answer:
-    found = answer.get(key)
-    return found if isinstance(found, dict) else {}
+    inner = answer.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _listed(answer: _Answer, key: str) -> list[_Answer]:
-    found = answer.get(key)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    items = answer.get(key)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

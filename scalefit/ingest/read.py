@@ -75,7 +75,7 @@ def collect(paths: list[str], request: Request) -> tuple[Extract, list[Source]]:
         new = read_server(address, request.names, history=request.checkpoints != "last")
         gathered.add(new, Source(Path(address), address), "an MLflow tracking server")
     files = [p for p in paths if not is_server(p)]
-    for source, reader, searched in units(files, request.format, request.names, gathered.found):
+    for source, reader, searched in units(files, request.format, request.names, gathered.extract):
         try:
             new = reader.extract(source)
         except ScalefitError as error:
@@ -86,7 +86,7 @@ def collect(paths: list[str], request: Request) -> tuple[Extract, list[Source]]:
         gathered.add(new, source, reader.title, whole=reader.loose)
         gathered.sources.append(source)
     gathered.conclude(paths)
-    return gathered.found, gathered.sources
+    return gathered.extract, gathered.sources
 
 
 @dataclass
@@ -94,7 +94,7 @@ class _Gathered:
     """What has been read so far."""
 
     request: Request
-    found: Extract = field(default_factory=Extract)
+    extract: Extract = field(default_factory=Extract)
     kinds: Counter[str] = field(default_factory=Counter)
     sources: list[Source] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
@@ -110,29 +110,29 @@ class _Gathered:
         for row in rows:
             row |= {"@unit": source.name, "@set": row.get("eval_set")}
         try:
-            self.found.rows += self.request.context.complete(rows, source)
-            self.found.sheets += [] if self.request.by_row else new.sheets
-            self.found.check()
+            self.extract.rows += self.request.context.complete(rows, source)
+            self.extract.sheets += [] if self.request.by_row else new.sheets
+            self.extract.check()
         except TooMuchError as error:
             raise source.wrong(None, f"with what was read before, {error}") from error
         for note in new.notes:
-            self.found.note(note)
+            self.extract.note(note)
 
     def conclude(self, paths: Sequence[str]) -> None:
         """Add the notes on all sources together."""
         left, told = +self.left, _LEFT.get(self.request.checkpoints)
         if told and len(left) == 1:
-            self.found.note(f"{next(iter(left))}: {left.total()} {told}")
+            self.extract.note(f"{next(iter(left))}: {left.total()} {told}")
         elif told and left:
-            self.found.note(f"{left.total()} evaluations of {len(left)} logs {told[12:]}")
+            self.extract.note(f"{left.total()} evaluations of {len(left)} logs {told[12:]}")
         for error in self.unread[:_NAMED]:
-            self.found.note(f"left out: {error}")
+            self.extract.note(f"left out: {error}")
         if len(self.unread) > _NAMED:
             more = len(self.unread) - _NAMED
-            self.found.note(
+            self.extract.note(
                 f"left out: {more} more that are broken or in which nothing is measured"
             )
-        self.found.notes[:0] = [_taken(self.kinds, paths)]
+        self.extract.notes[:0] = [_taken(self.kinds, paths)]
 
 
 def _taken(kinds: Counter[str], paths: Sequence[str]) -> str:
@@ -263,17 +263,17 @@ def read(
     context = Context(_manifest(given), pattern, _tokens(tokens_per_step))
     which = checked(checkpoints or ("last" if tokens_per_step is None else "all"))
     by_row = context.knows or outputs is not None
-    found, sources = collect(paths, Request(format, context, which, Names(mapping), by_row))
+    extract, sources = collect(paths, Request(format, context, which, Names(mapping), by_row))
     if outputs is not None:
-        outputs.score(found, sources, context)
+        outputs.score(extract, sources, context)
     if given is not None:
-        found.note(f"what no log knows is taken from the manifest {given.name}")
+        extract.note(f"what no log knows is taken from the manifest {given.name}")
     try:
-        sheet = _sheet(found)
+        sheet = _sheet(extract)
     except TooMuchError as error:
         raise FormatError(f"{paths[0]}: {error}") from error
     if not len(sheet):
-        told = "; ".join(found.notes[1:4])
+        told = "; ".join(extract.notes[1:4])
         raise FormatError(f"{path}: holds no measured value; needed at least one. {told}".strip())
     _one_shape(sheet)
     frame = sheet.frame()
@@ -292,19 +292,19 @@ def read(
             metrics=metrics,
             inputs=inputs,
             place=sheet.places.__getitem__,
-            notes=found.notes,
+            notes=extract.notes,
         )
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error
     return Table.of(*made)
 
 
-def _sheet(found: Extract) -> Sheet:
+def _sheet(extract: Extract) -> Sheet:
     """Return all rows as columns; a column of records is opened."""
-    if any(COLUMN in sheet.columns for sheet in found.sheets):
-        found = Extract(found.records())
-    rows = [opened(row) if COLUMN in row else row for row in found.rows]
-    return Sheet.joined([*([Sheet.of(rows)] if rows else []), *found.sheets])
+    if any(COLUMN in sheet.columns for sheet in extract.sheets):
+        extract = Extract(extract.records())
+    rows = [opened(row) if COLUMN in row else row for row in extract.rows]
+    return Sheet.joined([*([Sheet.of(rows)] if rows else []), *extract.sheets])
 
 
 def _paths(given: Paths) -> list[str]:

@@ -97,9 +97,9 @@ def _long_table(source: Source) -> Reader | None:
 
 def required(source: Source) -> Reader:
     """Return the reader of a source, or raise what it is not."""
-    found = recognise(source)
-    if found is not None:
-        return found
+    reader = recognise(source)
+    if reader is not None:
+        return reader
     if source.is_file and not source.head:
         source.data(limit=1 << 30) if source.held is None else None
         raise source.wrong(None, "is empty; needed a results file")

@@ -39,24 +39,24 @@ def recognises_sacrebleu(source: Source) -> bool:
 
 def read_sacrebleu(source: Source) -> Extract:
     """Return all scores."""
-    found = Extract()
+    extract = Extract()
     if source.head.lstrip()[:1] in (b"{", b"["):
         for item in _items(source):
             if not isinstance(item, dict):
                 raise source.wrong(
                     None, "holds something that is no score; needed sacreBLEU's output"
                 )
-            found.rows += [{**r, "source": source.name} for r in _scores(item, found)]
+            extract.rows += [{**r, "source": source.name} for r in _scores(item, extract)]
     else:
         for line, text in source.lines():
-            found.rows += [{**r, "source": source.at(line)} for r in _text(text)]
-    if not found.rows:
+            extract.rows += [{**r, "source": source.at(line)} for r in _text(text)]
+    if not extract.rows:
         raise source.nothing("holds no score; needed sacreBLEU's output")
-    if any("signature" not in r for r in found.rows):
-        found.note(
+    if any("signature" not in r for r in extract.rows):
+        extract.note(
             f"{source.name}: sacreBLEU prints no signature with several systems: none is kept"
         )
-    return found
+    return extract
 
 
 def _items(source: Source) -> Iterator[Any]:
@@ -65,7 +65,7 @@ def _items(source: Source) -> Iterator[Any]:
         yield from document if isinstance(document, list) else [document]
 
 
-def _scores(item: dict[str, Any], found: Extract) -> Iterator[Row]:
+def _scores(item: dict[str, Any], extract: Extract) -> Iterator[Row]:
     if "system" not in item:
         yield from _score(str(item.get("name", "")), item, {})
         return
@@ -97,15 +97,15 @@ def _signed(signature: str) -> Row:
 
 
 def _text(line: str) -> Iterator[Row]:
-    found = _TEXT.match(line) or _MULTI_BLEU.match(line)
-    value = number(found["score"]) if found else None
-    if found is None or value is None:
+    match = _TEXT.match(line) or _MULTI_BLEU.match(line)
+    value = number(match["score"]) if match else None
+    if match is None or value is None:
         return
-    told = found.groupdict()
+    told = match.groupdict()
     signed = _signed(told.get("signature") or "multi-bleu.perl|tok:none")
     width, penalty = number(told.get("width")), number(told["bp"])
     error = {"stderr": width / 1.96} if width is not None else {}
-    name = metric_name(found["name"])
+    name = metric_name(match["name"])
     # Version 1 printed chrF as a fraction.
     factor = 100.0 if name.startswith("chrf") and _FRACTION.search(signed["signature"]) else 1.0
     yield {"metric": name, "value": value * factor, **error, **signed}
@@ -131,7 +131,7 @@ def read_comet_json(source: Source) -> Extract:
     document = load(source)
     if not isinstance(document, dict):
         raise source.wrong(None, "is no JSON object; needed COMET's output")
-    found = Extract()
+    extract = Extract()
     compared = document.get("translations")
     if isinstance(compared, list):
         model = document.get("model")
@@ -140,9 +140,9 @@ def read_comet_json(source: Source) -> Extract:
     else:
         pairs = [(name, _column(segments), {}) for name, segments in document.items()]
     for name, scores, signed in pairs:
-        found.rows.append({**_row(source, str(name), scores), **signed, "source": source.name})
-    _no_model(source, found)
-    return found
+        extract.rows.append({**_row(source, str(name), scores), **signed, "source": source.name})
+    _no_model(source, extract)
+    return extract
 
 
 def _column(segments: Any) -> Any:
@@ -159,11 +159,11 @@ def _row(source: Source, name: str, scores: Any) -> Row:
     return {"metric": "comet", "system": name, **mean(known)}
 
 
-def _no_model(source: Source, found: Extract) -> None:
-    if not found.rows:
+def _no_model(source: Source, extract: Extract) -> None:
+    if not extract.rows:
         raise source.nothing("holds no COMET score")
-    if any("signature" not in row for row in found.rows):
-        found.note(
+    if any("signature" not in row for row in extract.rows):
+        extract.note(
             f"{source.name}: COMET's output does not name its model; scores of two models do not compare"
         )
 
@@ -178,7 +178,7 @@ def recognises_comet_text(source: Source) -> bool:
 
 def read_comet_text(source: Source) -> Extract:
     """Return each system's score; its standard error comes from the segment lines."""
-    found, segments = Extract(), dict[str, list[float]]()
+    extract, segments = Extract(), dict[str, list[float]]()
     for line, text in source.lines():
         segment, system = _SEGMENT.fullmatch(text), _SYSTEM.fullmatch(text)
         if segment:
@@ -188,11 +188,11 @@ def read_comet_text(source: Source) -> Extract:
             many = segments.get(system["system"], [])
             error = mean(many)["stderr"] if len(many) > 1 else None
             row = {"metric": "comet", "value": number(system["score"]), "stderr": error}
-            found.rows.append({**row, "system": system["system"], "source": source.at(line)})
-    if segments and not found.rows:
+            extract.rows.append({**row, "system": system["system"], "source": source.at(line)})
+    if segments and not extract.rows:
         raise source.wrong(None, "has segment scores but no system line: was it cut short?")
-    _no_model(source, found)
-    return found
+    _no_model(source, extract)
+    return extract
 
 
 COMET_JSON = Reader("comet-json", "COMET scores (JSON)", recognises_comet_json, read_comet_json)
@@ -209,7 +209,7 @@ def recognises_mt_metrics_eval(source: Source) -> bool:
 
 def read_mt_metrics_eval(source: Source) -> Extract:
     """Return all automatic scores of whole systems."""
-    found = Extract()
+    extract = Extract()
     scores = source.child("metric-scores")
     for pair in (
         sorted(p.name for p in scores.path.iterdir() if p.is_dir()) if scores.is_dir else ()
@@ -221,17 +221,19 @@ def read_mt_metrics_eval(source: Source) -> Extract:
                 told = {"signature": f"ref:{named['ref']}"} if named["ref"] else {}
                 own = {**told, "lang_pair": pair}
                 place = {"eval_set": f"{source.path.name}/{pair}", **own}
-                rows = _systems(file, found)
-                found.rows += [{"metric": metric_name(named["metric"]), **r, **place} for r in rows]
-    if not found.rows:
+                rows = _systems(file, extract)
+                extract.rows += [
+                    {"metric": metric_name(named["metric"]), **r, **place} for r in rows
+                ]
+    if not extract.rows:
         raise source.nothing(
             "has no metric-scores/SRC-TGT/METRIC-REF.sys.score. "
             "Try: score its system-outputs/ against its references/ with scalefit score",
         )
-    return found
+    return extract
 
 
-def _systems(file: Source, found: Extract) -> Iterator[Row]:
+def _systems(file: Source, extract: Extract) -> Iterator[Row]:
     without: list[str] = []
     for line, text in file.lines():
         cells = text.split("\t") if "\t" in text else text.split()
@@ -243,7 +245,7 @@ def _systems(file: Source, found: Extract) -> Iterator[Row]:
         else:
             yield {"system": cells[0], "value": value, "source": file.at(line)}
     for note in without[: LIMITS.notes]:
-        found.note(note)
+        extract.note(note)
 
 
 MT_METRICS_EVAL = Reader(

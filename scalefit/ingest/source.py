@@ -67,12 +67,12 @@ class Names:
 
     def evaluations(self, record: Mapping[str, object]) -> dict[Named, float]:
         """Return the evaluation numbers of a flat record of logged names."""
-        found: dict[Named, float] = {}
+        measured: dict[Named, float] = {}
         for name, value in record.items():
             named, known = self.split(str(name)), number(value)
             if named is not None and known is not None:
-                found[named] = known
-        return found
+                measured[named] = known
+        return measured
 
 
 def loss_note(metrics: set[str]) -> list[str]:
@@ -202,13 +202,13 @@ class Source:
         """Return all bytes, decompressed; refuse more than the limit."""
         limit = LIMITS.whole if limit is None else limit
         with self.open() as stream:
-            found = stream.read(limit + 1)
-        if len(found) > limit:
+            held = stream.read(limit + 1)
+        if len(held) > limit:
             raise FormatError(
                 f"{self.name}: more than {limit / 2**20:.0f} MiB (after decompression); this "
                 "format is read as a whole. Try: split it, or convert it to CSV or Parquet"
             )
-        return found
+        return held
 
     def check_lines(self) -> None:
         """Refuse a file of more lines than rows are read, before any of them is held."""
@@ -297,15 +297,15 @@ class _Guarded(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]
         try:
-            found = self.inner.read(len(view))
+            data = self.inner.read(len(view))
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise FormatError(
                 f"{self.label}: its gzip data are cut short or damaged: {error}"
             ) from error
         except OSError as error:
             raise FormatError(f"{self.label}: cannot be read: {error}") from error
-        view[: len(found)] = found
-        return len(found)
+        view[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         self.inner.close()

@@ -32,22 +32,22 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> Extract:
     """Return every evaluation scalar; what is no evaluation is counted in the notes."""
-    found, others, above = Extract(), set[str](), _above(source)
-    for tag, step, value in scalars(source, found):
+    extract, others, above = Extract(), set[str](), _above(source)
+    for tag, step, value in scalars(source, extract):
         named = source.names.split(tag) if tag in source.names.mapping else None
         named = named or source.names.split(above + tag)
         if named is None:
             others |= {tag} if len(others) < LIMITS.columns else set()
             continue
         place = {"eval_set": named[0], "step": step, "source": source.name}
-        found.rows.append({"metric": named[1], "value": value, **place})
+        extract.rows.append({"metric": named[1], "value": value, **place})
     if others:
         shown = ", ".join(sorted(tag[: LIMITS.name] for tag in others)[:5])
-        found.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
-    if not found.rows:
+        extract.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
+    if not extract.rows:
         raise source.nothing("holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
-    found.notes += loss_note({row["metric"] for row in found.rows})
-    return found
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    return extract
 
 
 def _above(source: Source) -> str:
@@ -60,23 +60,23 @@ def _above(source: Source) -> str:
     return f"{parent}/" if _SPLITS.fullmatch(parent) else ""
 
 
-def scalars(source: Source, found: Extract) -> Iterator[Scalar]:
+def scalars(source: Source, extract: Extract) -> Iterator[Scalar]:
     """Yield (tag, step, value) of every scalar in the file; note where it is cut short."""
-    for index, data in enumerate(records(source, found)):
+    for index, data in enumerate(records(source, extract)):
         try:
             yield from _event(data)
         except WireError as error:
             raise source.wrong(None, f"record {index} is no TensorBoard event: {error}") from error
 
 
-def records(source: Source, found: Extract) -> Iterator[bytes]:
+def records(source: Source, extract: Extract) -> Iterator[bytes]:
     """Yield the records of a TFRecord file."""
     seen = total = 0
     with source.open() as stream:
         while header := stream.read(12):
             size = _size(source, header, seen)
             if size is None or len(body := stream.read(size + 4)) < size + 4:
-                found.note(
+                extract.note(
                     f"{source.name}: its last record is cut short; {seen} whole ones are read"
                 )
                 return
@@ -102,12 +102,12 @@ def _size(source: Source, header: bytes, seen: int) -> int | None:
 
 
 def _table() -> list[int]:
-    found = []
+    table = []
     for byte in range(256):
         for _ in range(8):
             byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
-        found.append(byte)
-    return found
+        table.append(byte)
+    return table
 
 
 _CRC = _table()
@@ -136,16 +136,16 @@ def _event(data: bytes) -> Iterator[Scalar]:
 
 
 def _value(data: bytes) -> Iterator[tuple[str, float]]:
-    tag, found = "", None
+    tag, scalar = "", None
     for number, value in fields(data):
         if number == 1:
             tag = text(value)
         elif number == 2 and isinstance(value, bytes) and len(value) == 4:
-            found = floats(value, "f")[0]
+            scalar = floats(value, "f")[0]
         elif number == 8:
-            found = _tensor(message(value))
-    if found is not None:
-        yield tag, found
+            scalar = _tensor(message(value))
+    if scalar is not None:
+        yield tag, scalar
 
 
 def _tensor(data: bytes) -> float | None:

@@ -150,10 +150,10 @@ def _names(source: Source, line: int, cells: list[str]) -> list[str]:
     return names
 
 
-def _ragged(source: Source, line: int, found: int, needed: int) -> FormatError:
+def _ragged(source: Source, line: int, fields: int, needed: int) -> FormatError:
     return source.wrong(
         line,
-        f"found {found} fields; needed {needed}, as the header has. Try: quote cells that hold "
+        f"found {fields} fields; needed {needed}, as the header has. Try: quote cells that hold "
         "the delimiter",
     )
 
@@ -194,9 +194,9 @@ def read_json(source: Source) -> Extract:
             "is JSON, but no table; needed a list of objects [{…}, {…}] or an object of equally "
             "long lists. Try: format= where it is the output of a tool",
         )
-    found = Extract()
-    found.rows += ({**row, "@place": f"{source.name}[{i}]"} for i, row in enumerate(rows))
-    return found
+    extract = Extract()
+    extract.rows += ({**row, "@place": f"{source.name}[{i}]"} for i, row in enumerate(rows))
+    return extract
 
 
 def _json_rows(document: Any) -> list[Row] | None:
@@ -236,14 +236,14 @@ def recognises_lines(source: Source) -> bool:
 def read_lines(source: Source) -> Extract:
     """Return one row a line."""
     source.check_lines()
-    found = Extract()
+    extract = Extract()
     for line, row in load_lines(source):
         if not isinstance(row, dict):
             raise source.wrong(line, "is no JSON object; needed one row a line")
-        found.rows.append({**row, "@place": source.at(line)})
-    if not found.rows:
+        extract.rows.append({**row, "@place": source.at(line)})
+    if not extract.rows:
         raise source.nothing("is empty; needed one JSON object a line")
-    return found
+    return extract
 
 
 JSON = Reader("json", "a JSON table", recognises_json, read_json, loose=True)
@@ -265,11 +265,11 @@ def recognises_markdown(source: Source) -> bool:
 
 def read_markdown(source: Source) -> Extract:
     """Return the rows of the file's first table as texts."""
-    found = Extract()
-    found.rows += _markdown_rows(source)
-    if not found.rows:
+    extract = Extract()
+    extract.rows += _markdown_rows(source)
+    if not extract.rows:
         raise source.nothing("has no row below a line of dashes")
-    return found
+    return extract
 
 
 def _markdown_rows(source: Source) -> Iterator[Row]:

@@ -38,39 +38,39 @@ def recognises_marian(source: Source) -> bool:
 
 def read_marian(source: Source) -> Extract:
     """Return every validation; cross-entropies that are not per token are left out and named."""
-    found = Extract()
+    extract = Extract()
     for line, text in source.lines():
         valid = _MARIAN_LINE.search(text)
         if valid is None:
             continue
         name = _MARIAN_METRICS.get(valid["metric"])
         if name is None:
-            found.note(f"Marian's {valid['metric']} is not per target token or unknown: left out")
+            extract.note(f"Marian's {valid['metric']} is not per target token or unknown: left out")
             continue
         own = {"signature": f"marian:{valid['metric']}"} if name in ("bleu", "chrf") else {}
         if valid["metric"] == "translation":
-            found.note("Marian's translation is what the user's script printed: taken as BLEU")
+            extract.note("Marian's translation is what the user's script printed: taken as BLEU")
         unit = {"unit": "nats/target token"} if name == "cross_entropy" else {}
         place = {"step": int(valid["update"]), "eval_set": "valid", "source": source.at(line)}
-        found.rows.append({"metric": name, "value": valid["value"], **own, **unit, **place})
-    if not found.rows:
+        extract.rows.append({"metric": name, "value": valid["value"], **own, **unit, **place})
+    if not extract.rows:
         raise source.nothing("a Marian log without a [valid] line that can be used")
-    _add_entropy(found)
-    _add_labels(source, found)
-    return found
+    _add_entropy(extract)
+    _add_labels(source, extract)
+    return extract
 
 
-def _add_entropy(found: Extract) -> None:
+def _add_entropy(extract: Extract) -> None:
     """Add ln(perplexity), which Marian counts per target token, where the log has no other."""
-    if any(row["metric"] == "cross_entropy" for row in found.rows):
+    if any(row["metric"] == "cross_entropy" for row in extract.rows):
         return
-    for row in [row for row in found.rows if row["metric"] == "perplexity"]:
+    for row in [row for row in extract.rows if row["metric"] == "perplexity"]:
         value = number(row["value"])
-        found.rows.append({**row, **of_perplexity(math.nan if value is None else value)})
-        found.note("Marian's cross-entropy is ln(perplexity) here")
+        extract.rows.append({**row, **of_perplexity(math.nan if value is None else value)})
+        extract.note("Marian's cross-entropy is ln(perplexity) here")
 
 
-def _add_labels(source: Source, found: Extract) -> None:
+def _add_labels(source: Source, extract: Extract) -> None:
     """Add the target tokens seen, which Marian keeps beside the model."""
     progress = [] if source.held is not None else sorted(source.path.parent.glob("*.progress.yml"))
     if len(progress) != 1:
@@ -79,7 +79,7 @@ def _add_labels(source: Source, found: Extract) -> None:
     for _, text in Source.of(progress[0]).lines():
         labels = _LABELS.match(text) or labels
         batches = _BATCHES.match(text) or batches
-    for row in found.rows:
+    for row in extract.rows:
         if labels and batches and row["step"] == int(batches[1]):
             row["target_tokens_seen"] = int(labels[1])
 
@@ -106,7 +106,7 @@ def recognises_joeynmt(source: Source) -> bool:
 
 def read_joeynmt(source: Source) -> Extract:
     """Return every validation."""
-    found = Extract()
+    extract = Extract()
     for line, text in source.lines():
         start = _JOEY_LINE.match(text)
         if start is None:
@@ -115,12 +115,12 @@ def read_joeynmt(source: Source) -> Extract:
         place = {"step": int(start[1]), "eval_set": "dev", "source": source.at(line)}
         ppl = numbers.get("ppl")
         if ppl is not None:
-            found.rows.append({**of_perplexity(ppl), **place})
-            found.note(_JOEY_NOTE)
-        found.rows += _joey_scores(numbers, place)
-    if not found.rows:
+            extract.rows.append({**of_perplexity(ppl), **place})
+            extract.note(_JOEY_NOTE)
+        extract.rows += _joey_scores(numbers, place)
+    if not extract.rows:
         raise source.nothing("has no line 'Steps: N … PPL: x' that is whole")
-    return found
+    return extract
 
 
 def _joey_scores(numbers: dict[str, float | None], place: Row) -> Iterator[Row]:
@@ -137,7 +137,7 @@ def recognises_joeynmt_train(source: Source) -> bool:
 
 def read_joeynmt_train(source: Source) -> Extract:
     """Return every validation of a ``train.log``, each at the last step told before it."""
-    found, step = Extract(), None
+    extract, step = Extract(), None
     for line, text in source.lines():
         told = _JOEY_STEP.search(text)
         step = int(told[1]) if told else step
@@ -147,12 +147,12 @@ def read_joeynmt_train(source: Source) -> Extract:
         numbers = {name.lower(): number(value) for name, value in _JOEY_PAIR.findall(result[1])}
         place = {"step": step, "eval_set": "dev", "source": source.at(line)}
         if (ppl := numbers.get("ppl")) is not None:
-            found.rows.append({**of_perplexity(ppl), **place})
-            found.note(_JOEY_NOTE)
-        found.rows += _joey_scores(numbers, place)
-    if not found.rows:
+            extract.rows.append({**of_perplexity(ppl), **place})
+            extract.note(_JOEY_NOTE)
+        extract.rows += _joey_scores(numbers, place)
+    if not extract.rows:
         raise source.nothing("a JoeyNMT log without a validation result")
-    return found
+    return extract
 
 
 JOEYNMT_TRAIN = Reader(
@@ -173,7 +173,7 @@ def recognises_sockeye(source: Source) -> bool:
 
 def read_sockeye(source: Source) -> Extract:
     """Return every checkpoint's evaluation; its number stands for the step."""
-    found = Extract()
+    extract = Extract()
     for line, text in source.lines():
         start = _SOCKEYE_START.match(text)
         if start is None:
@@ -181,17 +181,17 @@ def read_sockeye(source: Source) -> Extract:
         numbers = {name: number(value) for name, value in _SOCKEYE_PAIR.findall(text)}
         place = {"step": int(start[1]), "eval_set": "valid", "source": source.at(line)}
         if (ppl := numbers.get("perplexity-val")) is not None:
-            found.rows.append({**of_perplexity(ppl), **place})
+            extract.rows.append({**of_perplexity(ppl), **place})
         for name, metric in _SOCKEYE_FRACTIONS.items():
             if (value := numbers.get(name)) is not None:
-                found.rows.append({"metric": metric, "value": 100 * value, **place})
-    if not found.rows:
+                extract.rows.append({"metric": metric, "value": 100 * value, **place})
+    if not extract.rows:
         raise source.nothing("has no checkpoint with perplexity-val or bleu-val")
-    found.note(
+    extract.note(
         "Sockeye's cross-entropy is ln(perplexity-val), its BLEU and chrF were fractions; its steps "
         "are checkpoints"
     )
-    return found
+    return extract
 
 
 SOCKEYE = Reader("sockeye", "a Sockeye metrics file", recognises_sockeye, read_sockeye)
@@ -220,16 +220,16 @@ def recognises_opennmt(source: Source) -> bool:
 
 def read_opennmt(source: Source) -> Extract:
     """Return every validation, each at the last training step before it."""
-    found, step = Extract(), None
+    extract, step = Extract(), None
     for line, text in source.lines():
         if train := _STEP.search(text):
             step = int(train[1])
         place = {"step": step, "eval_set": "valid", "source": source.at(line)}
-        found.rows += [{**row, **place} for row in _opennmt_rows(text)]
-    if not found.rows:
+        extract.rows += [{**row, **place} for row in _opennmt_rows(text)]
+    if not extract.rows:
         raise source.nothing("an OpenNMT-py log without 'Validation perplexity'")
-    found.note("OpenNMT-py's cross-entropy is ln(validation perplexity)")
-    return found
+    extract.note("OpenNMT-py's cross-entropy is ln(validation perplexity)")
+    return extract
 
 
 def _opennmt_rows(text: str) -> list[Row]:
@@ -246,8 +246,8 @@ def _opennmt_rows(text: str) -> list[Row]:
 
 
 def _number(pattern: re.Pattern[str], text: str) -> float | None:
-    found = pattern.search(text)
-    return number(found[1].rstrip(";,")) if found else None
+    match = pattern.search(text)
+    return number(match[1].rstrip(";,")) if match else None
 
 
 OPENNMT = Reader("opennmt", "an OpenNMT-py log", recognises_opennmt, read_opennmt)
@@ -265,17 +265,17 @@ def recognises_opennmt_tf(source: Source) -> bool:
 
 def read_opennmt_tf(source: Source) -> Extract:
     """Return every evaluation; its loss is nats per target token, as its perplexity shows."""
-    found = Extract()
+    extract = Extract()
     for line, text in source.lines():
         if told := _TF_LINE.search(text):
             place = {"step": int(told[1]), "eval_set": "eval", "source": source.at(line)}
             numbers = {
                 n.lower(): v for n, s in _TF_PAIR.findall(told[2]) if (v := number(s)) is not None
             }
-            found.rows += [{**row, **place} for row in _tf_rows(numbers)]
-    if not found.rows:
+            extract.rows += [{**row, **place} for row in _tf_rows(numbers)]
+    if not extract.rows:
         raise source.nothing("an OpenNMT-tf log without 'Evaluation result for step'")
-    return found
+    return extract
 
 
 def _tf_rows(numbers: dict[str, float]) -> list[Row]:

@@ -31,21 +31,21 @@ def recognises_offline(source: Source) -> bool:
 
 def read_offline(source: Source) -> Extract:
     """Return the evaluations of the run's history, and of its summary where they are not there."""
-    found, run = Extract(), _Run(source.names)
-    for index, record in enumerate(_records(source, found)):
+    extract, run = Extract(), _Run(source.names)
+    for index, record in enumerate(_records(source, extract)):
         try:
             run.add(record)
         except WireError as error:
             raise source.wrong(None, f"record {index} is no W&B record: {error}") from error
     common = {**run.config, "run": run.name, "source": source.name}
     for step, entry in run.history:
-        found.rows += _rows(entry, {**common, "step": step})
-    logged = {(r["eval_set"], r["metric"]) for r in found.rows}
-    found.rows += _rows({k: v for k, v in run.summary.items() if k not in logged}, common)
-    if not found.rows:
+        extract.rows += _rows(entry, {**common, "step": step})
+    logged = {(r["eval_set"], r["metric"]) for r in extract.rows}
+    extract.rows += _rows({k: v for k, v in run.summary.items() if k not in logged}, common)
+    if not extract.rows:
         raise source.nothing("holds no evaluation (a key such as eval/bleu or val_loss)")
-    found.notes += loss_note({row["metric"] for row in found.rows})
-    return found
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    return extract
 
 
 def _rows(entry: dict[Named, float], common: Row) -> list[Row]:
@@ -98,7 +98,7 @@ class _Run:
 
 def _items(data: bytes) -> Row:
     """Return key -> value of the items (field 1: key, 2: nested key, 16: JSON)."""
-    found: Row = {}
+    items: Row = {}
     for field, value in fields(data):
         if field != 1 or isinstance(value, int):
             continue
@@ -110,8 +110,8 @@ def _items(data: bytes) -> Row:
                 nested.append(text(part))
             elif inner == 16:
                 held = text(part)
-        found["/".join([key, *nested] if key else nested)] = _plain(held)
-    return found
+        items["/".join([key, *nested] if key else nested)] = _plain(held)
+    return items
 
 
 def _plain(held: str) -> Any:
@@ -122,10 +122,10 @@ def _plain(held: str) -> Any:
     return value["value"] if isinstance(value, dict) and set(value) >= {"value"} else value
 
 
-def _records(source: Source, found: Extract) -> Iterator[bytes]:
+def _records(source: Source, extract: Extract) -> Iterator[bytes]:
     """Yield whole records; a half-written end is noted."""
     parts: list[bytes] = []
-    for kind, data in _chunks(source, found):
+    for kind, data in _chunks(source, extract):
         if kind == _FULL:
             yield data
         elif kind == _FIRST:
@@ -137,7 +137,7 @@ def _records(source: Source, found: Extract) -> Iterator[bytes]:
                 parts = []
 
 
-def _chunks(source: Source, found: Extract) -> Iterator[tuple[int, bytes]]:
+def _chunks(source: Source, extract: Extract) -> Iterator[tuple[int, bytes]]:
     data = source.data()
     at = _HEAD
     while at + _HEAD <= len(data):
@@ -158,7 +158,7 @@ def _chunks(source: Source, found: Extract) -> Iterator[tuple[int, bytes]]:
         at += _HEAD + size
     else:
         return
-    found.note(f"{source.name}: its last record is cut short; what is whole is read")
+    extract.note(f"{source.name}: its last record is cut short; what is whole is read")
 
 
 OFFLINE = Reader("wandb-offline", "a W&B offline run", recognises_offline, read_offline)
@@ -174,13 +174,13 @@ def read_summary(source: Source) -> Extract:
     document = load(source)
     if not isinstance(document, dict):
         raise source.wrong(None, "is no JSON object; needed W&B's summary")
-    found, step = Extract(), number(document.get("_step"))
+    extract, step = Extract(), number(document.get("_step"))
     common: Row = {"step": step, "source": source.name}
-    found.rows += _rows(source.names.evaluations(document), common)
-    if not found.rows:
+    extract.rows += _rows(source.names.evaluations(document), common)
+    if not extract.rows:
         raise source.nothing("holds no evaluation (a key such as eval/bleu or val_loss)")
-    found.notes += loss_note({row["metric"] for row in found.rows})
-    return found
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    return extract
 
 
 SUMMARY = Reader("wandb-summary", "a W&B summary", recognises_summary, read_summary)
@@ -208,7 +208,7 @@ def recognises_panel(source: Source) -> bool:
 
 def read_panel(source: Source) -> Extract:
     """Return one value a run and step; the smoothing bounds are left out."""
-    found = Extract()
+    extract = Extract()
     for row in rows(source):
         place = row.pop("@place")
         step = next((row[name] for name in _PANEL_STEPS if name in row), None)
@@ -219,12 +219,12 @@ def read_panel(source: Source) -> Extract:
                 continue
             named = source.names.split(key) or (None, metric_name(key))
             values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
-            found.rows.append({"run": run, "step": number(step), **values})
-    if not found.rows:
+            extract.rows.append({"run": run, "step": number(step), **values})
+    if not extract.rows:
         raise source.nothing("a W&B panel without a value in a column '<run> - <key>'")
-    found.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
-    found.notes += loss_note({row["metric"] for row in found.rows})
-    return found
+    extract.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    return extract
 
 
 def recognises_runs(source: Source) -> bool:
@@ -235,7 +235,7 @@ def recognises_runs(source: Source) -> bool:
 
 def read_runs(source: Source) -> Extract:
     """Return the evaluations of every finished run; its other cells stay beside them."""
-    found, unfinished = Extract(), list[str]()
+    extract, unfinished = Extract(), list[str]()
     for row in rows(source):
         place = row.pop("@place")
         if "Name" not in row or "State" not in row:
@@ -248,16 +248,18 @@ def read_runs(source: Source) -> Extract:
         rest: Row = {k: v for k, v in row.items() if _is_configuration(k) and v != ""}
         for (place_set, metric), value in values.items():
             named = {"eval_set": place_set, "metric": metric, "value": value}
-            found.rows.append({**rest, "run": name, **named, "source": place})
-    found.note(
+            extract.rows.append({**rest, "run": name, **named, "source": place})
+    extract.note(
         f"{source.name}: W&B's own columns and logged numbers that are no evaluation left out"
     )
     if unfinished:
-        found.note(f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}")
-    if not found.rows:
+        extract.note(
+            f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}"
+        )
+    if not extract.rows:
         raise source.nothing("no finished run has an evaluation (a column such as eval/bleu)")
-    found.notes += loss_note({row["metric"] for row in found.rows})
-    return found
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    return extract
 
 
 def _is_configuration(name: str) -> bool:
@@ -286,15 +288,15 @@ def recognises_history(source: Source) -> bool:
 
 def read_history(source: Source) -> Extract:
     """Return one value an evaluation and step; empty cells were not logged."""
-    found = Extract()
+    extract = Extract()
     for row in rows(source):
         place = row.pop("@place")
         step = next((known for n in _STEPS if (known := number(row.get(n))) is not None), None)
-        found.rows += _rows(source.names.evaluations(row), {"step": step, "source": place})
-    if not found.rows:
+        extract.rows += _rows(source.names.evaluations(row), {"step": step, "source": place})
+    if not extract.rows:
         raise source.nothing("holds no evaluation (a column such as val_loss or eval/bleu)")
-    found.notes += loss_note({row["metric"] for row in found.rows})
-    return found
+    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    return extract
 
 
 HISTORY = Reader("history-csv", "a log of steps (Lightning, W&B)", recognises_history, read_history)

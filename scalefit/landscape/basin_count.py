@@ -84,9 +84,9 @@ def _squared(points: Floats, centres: Floats) -> Floats:
 
 def by_size(labels: Ints) -> Ints:
     """Give clusters numbers by falling size, ties by first appearance."""
-    found, first, counts = np.unique(labels, return_index=True, return_counts=True)
-    order = sorted(range(len(found)), key=lambda c: (-counts[c], first[c]))
-    number = {int(found[c]): place for place, c in enumerate(order)}
+    clusters, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    order = sorted(range(len(clusters)), key=lambda c: (-counts[c], first[c]))
+    number = {int(clusters[c]): place for place, c in enumerate(order)}
     return np.array([number[int(label)] for label in labels], dtype=np.int64)
 
 
@@ -183,17 +183,17 @@ def cut(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Cu
 
 def cuts(square: Floats, vectors: Floats, tried: range, rng: np.random.Generator) -> dict[int, Cut]:
     """Return the best cut of every number of basins that comes out."""
-    found: dict[int, Cut] = {}
+    best: dict[int, Cut] = {}
     for k in tried:
         new = cut(square, vectors, k, rng)
-        if new.number not in found or new.width > found[new.number].width:
-            found[new.number] = new
-    return found
+        if new.number not in best or new.width > best[new.number].width:
+            best[new.number] = new
+    return best
 
 
-def widest(found: dict[int, Cut]) -> Cut:
+def widest(cuts: dict[int, Cut]) -> Cut:
     """Return the cut of largest silhouette width."""
-    return max(found.values(), key=lambda one: one.width)
+    return max(cuts.values(), key=lambda one: one.width)
 
 
 def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> Cut:

@@ -185,23 +185,23 @@ def clusters(
     rng = np.random.default_rng(seed)
     tried = range(2, min(most, len(square) // 2) + 1)
     values, vectors = spectrum(square)
-    found = cuts(square, vectors, tried, rng)
-    best = widest(found)
+    tried_cuts = cuts(square, vectors, tried, rng)
+    best = widest(tried_cuts)
     p_one = p_one_cloud(square, best.width, tried, rng, resamples)
     chosen = number or (best.number if p_one <= _LEVEL else 1)
-    if chosen in found:
-        cut = found[chosen]
+    if chosen in tried_cuts:
+        cut = tried_cuts[chosen]
     else:
         labels = partition(vectors, chosen, rng)
         cut = Cut(silhouette(square, labels), labels, np.zeros(len(square), dtype=bool))
-        found[cut.number] = cut
+        tried_cuts[cut.number] = cut
     shares, stability = resampled(square, cut.labels, tried, rng, resamples)
     return Clusters(
         names=names,
         labels=cut.labels,
         number=cut.number,
         lone=tuple(name for name, alone in zip(names, cut.lone, strict=True) if alone),
-        silhouettes={k: one.width for k, one in sorted(found.items())},
+        silhouettes={k: one.width for k, one in sorted(tried_cuts.items())},
         eigengap=eigengap(values, most),
         p_one=p_one,
         shares=shares,

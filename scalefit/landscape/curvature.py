@@ -113,8 +113,8 @@ def sharpness(
         raise LandscapeError(f"step must be in (0, 0.5]; found {step}")
     models, meter = family(checkpoints), Meter(loss)
     wanted = tuple(combinations(range(len(models.members)), 2) if pairs is None else pairs)
-    found = np.array([_ends(models, meter, pair, step) for pair in wanted])
-    return Sharpness(models.names, wanted, found, step)
+    curvatures = np.array([_ends(models, meter, pair, step) for pair in wanted])
+    return Sharpness(models.names, wanted, curvatures, step)
 
 
 def _ends(models: Family, meter: Meter, pair: tuple[int, int], step: float) -> Floats:

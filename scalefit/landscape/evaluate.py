@@ -58,14 +58,14 @@ class Store:
     def agree(self, settings: Mapping[str, Any]) -> None:
         """Write the settings into a new store; refuse an old one made with others."""
         wanted = {"version": VERSION, **settings}
-        found = self._db.execute("SELECT value FROM meta WHERE what = 'settings'").fetchone()
-        if found is None:
+        kept = self._db.execute("SELECT value FROM meta WHERE what = 'settings'").fetchone()
+        if kept is None:
             row = ("settings", json.dumps(wanted))
             self._db.execute("INSERT INTO meta VALUES (?, ?)", row)
             self._db.commit()
             return
         try:
-            old = dict(json.loads(found[0]))
+            old = dict(json.loads(kept[0]))
         except (ValueError, TypeError, RecursionError) as error:
             raise LandscapeError(f"{self.path}: its settings are damaged ({error})") from error
         for key in wanted:
@@ -135,15 +135,15 @@ class Work:
         bar = tqdm(total=total, desc="paths", unit="eval", delay=2, disable=not self.progress)
         with bar:
             ends = self._ends(self.meter, bar) if self.meter else self._no_ends()
-            found = []
+            walked = []
             for path in self._paths(pairs):
-                found.append(path)
+                walked.append(path)
                 bar.update(inner)
         curves = [
             np.concatenate([ends[i : i + 1], inside, ends[j : j + 1]])
-            for (i, j), (_, inside) in zip(pairs, found, strict=True)
+            for (i, j), (_, inside) in zip(pairs, walked, strict=True)
         ]
-        return np.array(curves), np.array([length for length, _ in found])
+        return np.array(curves), np.array([length for length, _ in walked])
 
     def _no_ends(self) -> Floats:
         return np.zeros((len(self.models.members), 0))
@@ -153,16 +153,16 @@ class Work:
         first = self._end(meter, 0)
         if self.store is not None:
             self._check(self.store, meter, first)
-        found = [first]
+        measured = [first]
         bar.update(1)
         for index in range(1, len(self.models.members)):
             key = self.models.members[index].fingerprint
             known = self.store.get(key) if self.store is not None else None
-            found.append(known[1] if known else self._end(meter, index))
+            measured.append(known[1] if known else self._end(meter, index))
             if self.store is not None and known is None:
-                self.store.put(key, "", 0.0, found[-1])
+                self.store.put(key, "", 0.0, measured[-1])
             bar.update(1)
-        return np.stack(found)
+        return np.stack(measured)
 
     def _end(self, meter: Meter, index: int) -> Floats:
         mix = Mixer(self.models, (hold(self.models, index),))

@@ -65,8 +65,8 @@ def family(sources: Sequence[Source] | Mapping[str, Source], least: int = 2) -> 
     """
     members = load_all(sources)
     if len(members) < least:
-        found = f"{len(members)} checkpoint" + "s" * (len(members) != 1)
-        raise LandscapeError(f"found {found}, needed at least {least}; pass more of the same task")
+        said = f"{len(members)} checkpoint" + "s" * (len(members) != 1)
+        raise LandscapeError(f"found {said}, needed at least {least}; pass more of the same task")
     first, rest = members[0], members[1:]
     members = [first, *(_agreeing(first, other) for other in rest)]
     return _sorted_out(members)
@@ -272,9 +272,9 @@ class Meter:
             singles.append(self._read(self.loss(weights), 1))
         return np.concatenate(singles)
 
-    def _read(self, found: Any, count: int) -> Floats:
+    def _read(self, returned: Any, count: int) -> Floats:
         """Turn what the loss returned into numbers, in the order of the metrics' names."""
-        named = found if isinstance(found, Mapping) else {"loss": found}
+        named = returned if isinstance(returned, Mapping) else {"loss": returned}
         if not self.metrics:
             self.metrics = tuple(sorted(named, key=lambda name: name != "loss"))
         if set(named) != set(self.metrics):

@@ -249,7 +249,7 @@ def open_torch(path: Path) -> Entries:
         ) from error
     _check_version(path, str(torch.__version__))
     try:
-        found = _torch_load(torch, path)
+        loaded = _torch_load(torch, path)
     except pickle.UnpicklingError as error:
         raise LandscapeError(
             f"{path.name}: refused: it holds more than weights, and opening it could run code; "
@@ -259,7 +259,7 @@ def open_torch(path: Path) -> Entries:
         raise LandscapeError(
             f"{path.name}: not a readable torch file ({_reason(error)})"
         ) from error
-    tensors = state_dict(path.name, found)
+    tensors = state_dict(path.name, loaded)
     for name, tensor in tensors.items():
         _check_tensor(path.name, name, tensor)
     return entries_of(tensors)
@@ -292,8 +292,8 @@ def _check_tensor(where: str, name: str, tensor: Any) -> None:
 
 def _check_version(path: Path, version: str) -> None:
     """Refuse torch before 2.6, whose `weights_only=True` could be made to run code (CVE-2025-32434)."""
-    found = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
-    if found < SAFE_TORCH:
+    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
+    if numbers < SAFE_TORCH:
         raise LandscapeError(
             f"{path.name}: refused: torch {version} can be made to run code by a file even where "
             "only weights are asked for (CVE-2025-32434); needed torch 2.6 or later, or the "
@@ -309,23 +309,23 @@ def _torch_load(torch: Any, path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
 
 
-def state_dict(name: str, found: Any) -> dict[str, Any]:
+def state_dict(name: str, loaded: Any) -> dict[str, Any]:
     """Return the tensors of a saved object, one level down where training code nested them."""
-    if isinstance(found, Mapping):
+    if isinstance(loaded, Mapping):
         for key in NESTED:
-            if isinstance(found.get(key), Mapping):
-                found = found[key]
+            if isinstance(loaded.get(key), Mapping):
+                loaded = loaded[key]
                 break
-        tensors = {str(k): v for k, v in found.items() if hasattr(v, "shape")}
-        if tensors and len(tensors) == len(found):
+        tensors = {str(k): v for k, v in loaded.items() if hasattr(v, "shape")}
+        if tensors and len(tensors) == len(loaded):
             return tensors
-        keys = ", ".join(repr(str(key)) for key in list(found)[:6])
+        keys = ", ".join(repr(str(key)) for key in list(loaded)[:6])
         raise LandscapeError(
             f"{name}: needed a state dict (name -> tensor), found a mapping with {keys}; "
             f"nested ones are looked for under {', '.join(NESTED)}; pass the inner one"
         )
     raise LandscapeError(
-        f"{name}: needed a state dict (name -> tensor), found {type(found).__name__}"
+        f"{name}: needed a state dict (name -> tensor), found {type(loaded).__name__}"
     )
 
 

@@ -174,10 +174,10 @@ class Distances(Result):
     def ends(self, metric: str | None = None) -> Floats:
         """Return a metric of every model itself, (n,); the loss by default."""
         place = index_of(self.metrics, metric)
-        found = np.full(len(self.names), np.nan)
+        values = np.full(len(self.names), np.nan)
         for (i, j), curve in zip(self.pairs, self.curves[:, :, place], strict=True):
-            found[i], found[j] = curve[0], curve[-1]
-        return found
+            values[i], values[j] = curve[0], curve[-1]
+        return values
 
     def using(self, kind: str) -> Distances:
         """Return the same curves with another default measure."""

@@ -150,8 +150,8 @@ def _stacked(rows: Sequence[_Row], pad: int) -> dict[str, Any]:
         if single
         else _padded([list(row["labels"]) for row in rows], IGNORED)
     )
-    found = {"input_ids": pieces, "attention_mask": mask, "labels": labels}
-    return {name: torch.tensor(values, dtype=torch.long) for name, values in found.items()}
+    batch = {"input_ids": pieces, "attention_mask": mask, "labels": labels}
+    return {name: torch.tensor(values, dtype=torch.long) for name, values in batch.items()}
 
 
 def _padded(rows: list[list[int]], fill: int) -> list[list[int]]:

@@ -61,24 +61,24 @@ class Predictor:
 
 def verdict(main: Predictor, baselines: Sequence[Predictor]) -> str:
     """Say in one line whether the landscape foretells the scores, and better than what."""
-    found = f"leave-one-out r = {main.r:.2f}, permutation p = {main.p:.3g}"
+    basis = f"leave-one-out r = {main.r:.2f}, permutation p = {main.p:.3g}"
     if main.p > _LEVEL:
-        return f"nothing found: the landscape does not foretell these scores ({found})"
+        return f"nothing found: the landscape does not foretell these scores ({basis})"
     if main.skill <= 0:
         return (
-            f"a trace, but no foresight: distances go with these scores ({found}), yet the mean of "
+            f"a trace, but no foresight: distances go with these scores ({basis}), yet the mean of "
             f"the others errs less (skill {main.skill:.2f})"
         )
     if not baselines:
-        return f"the landscape foretells these scores ({found}); no baseline was given"
+        return f"the landscape foretells these scores ({basis}); no baseline was given"
     best = max(baselines, key=lambda b: b.skill)
     against = f"{best.name}: r = {best.r:.2f}, skill {best.skill:.2f} against {main.skill:.2f}"
     if best.skill >= main.skill:
-        return f"the landscape foretells these scores ({found}), but no better than {against}"
+        return f"the landscape foretells these scores ({basis}), but no better than {against}"
     p = max(b.p_beaten if b.p_beaten is not None else 1.0 for b in baselines)
     how = "clearly better" if p <= _LEVEL else "better, though not clearly (p = {p:.2g}),"
     return (
-        f"the landscape foretells these scores ({found}), {how.format(p=p)} than every baseline "
+        f"the landscape foretells these scores ({basis}), {how.format(p=p)} than every baseline "
         f"(the best: {against})"
     )
 
@@ -170,9 +170,9 @@ def shuffles(codes: Ints, count: int, rng: np.random.Generator) -> NDArray[np.in
     return orders
 
 
-def share_as_large(found: float, null: Floats) -> float:
+def share_as_large(observed: float, null: Floats) -> float:
     """Return the permutation p-value (1 + as large) / (1 + permutations)."""
-    return float((1 + (null >= found - 1e-12).sum()) / (1 + null.size))
+    return float((1 + (null >= observed - 1e-12).sum()) / (1 + null.size))
 
 
 FEWEST_GROUPS = 5
@@ -285,8 +285,8 @@ def eta_squared(labels: Ints, scores: Floats, codes: Ints, orders: Ints) -> Rela
         inside = (centred(values, cells) ** 2).sum(axis=-1)
         return np.asarray(1 - inside / np.maximum(total, 1e-12))
 
-    found = float(explained(scores))
-    return Relation(found, share_as_large(found, explained(scores[orders])))
+    observed = float(explained(scores))
+    return Relation(observed, share_as_large(observed, explained(scores[orders])))
 
 
 def scores_of(given: ArrayLike | Mapping[str, float], names: Sequence[str], what: str) -> Floats:
@@ -327,8 +327,10 @@ def brought_along(distances: Distances | ArrayLike) -> dict[str, Floats]:
     """Return the baselines that a set of distances brings along."""
     if not isinstance(distances, Distances):
         return {}
-    found = {} if distances.kind == "euclidean" else {"Euclidean": distances.matrix("euclidean")}
-    return {**found, "in-domain loss": distances.ends()} if distances.metrics else found
+    baselines = (
+        {} if distances.kind == "euclidean" else {"Euclidean": distances.matrix("euclidean")}
+    )
+    return {**baselines, "in-domain loss": distances.ends()} if distances.metrics else baselines
 
 
 def in_domain_baseline(

@@ -176,16 +176,16 @@ def aggregate_tasks(
     metric = table.spelled(metric)
     entries, notes = [], []
     for name in table.unique(column):
-        found, more = cells(table.where(**{column: name}), metric)
-        seeds = [s for s in found[0].runs if all(s in c.runs for c in found)]
-        scores = np.array([[np.mean(list(c.runs[s].values())) for c in found] for s in seeds])
+        tasks, more = cells(table.where(**{column: name}), metric)
+        seeds = [s for s in tasks[0].runs if all(s in c.runs for c in tasks)]
+        scores = np.array([[np.mean(list(c.runs[s].values())) for c in tasks] for s in seeds])
         if len(seeds) < 3:
-            notes.append(f"{name}: {len(seeds)} seeds were run on all {len(found)} tasks; left out")
+            notes.append(f"{name}: {len(seeds)} seeds were run on all {len(tasks)} tasks; left out")
             continue
         notes += list(more)
         for kind in statistics:
             interval = jackknife_t(scores, STATISTICS[kind], level)
-            entries.append(Aggregate(str(name), kind, len(seeds), len(found), interval))
+            entries.append(Aggregate(str(name), kind, len(seeds), len(tasks), interval))
     if not entries:
         raise DesignError("; ".join(notes) + ". Needed: three seeds on all tasks")
     return Aggregates(metric, tuple(entries), tuple(dict.fromkeys(notes)))

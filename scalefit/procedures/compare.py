@@ -196,23 +196,23 @@ def _all(
             return asked.paired
         return is_paired(x, y, named, runs_known=known)
 
-    found: list[Contrast] = []
+    contrasts: list[Contrast] = []
     failures: list[str] = []
     for group in groups:
         try:
-            found += _contrasts(group, asked, pair)
+            contrasts += _contrasts(group, asked, pair)
         except DesignError as error:
             failures.append(str(error))
-    if not found:
+    if not contrasts:
         raise DesignError(failures[0])
-    return found, failures
+    return contrasts, failures
 
 
 def _contrasts(group: Group, asked: Question, pair: _Pair) -> list[Contrast]:
     first, *others = group.sides
-    found = [_one(first, s, asked, group.label, pair(first, s)) for s in others]
-    adjusted = holm([c.p for c in found])
-    return [replace(c, p_adjusted=float(p)) for c, p in zip(found, adjusted, strict=True)]
+    contrasts = [_one(first, s, asked, group.label, pair(first, s)) for s in others]
+    adjusted = holm([c.p for c in contrasts])
+    return [replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
 
 
 def _one(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool) -> Contrast:
@@ -225,8 +225,8 @@ def _one(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool
         metric=f"{chosen.name} of {asked.metric}",
         direction=chosen.improves or asked.direction,
     )
-    found = contrast(pseudo_side(a, chosen), pseudo_side(b, chosen), told, label, pair)
-    return replace(found, superiority=None)  # a pseudo-value is no run
+    answer = contrast(pseudo_side(a, chosen), pseudo_side(b, chosen), told, label, pair)
+    return replace(answer, superiority=None)  # a pseudo-value is no run
 
 
 def _profiles(

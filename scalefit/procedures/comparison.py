@@ -57,8 +57,8 @@ def _pair(x: Contrast, y: Contrast) -> Survival:
 
 
 def _where(label: Mapping[str, Any]) -> str:
-    found = [str(label[c]) for c in DOMAINS if label.get(c) is not None]
-    return "/".join(found) or "overall"
+    named = [str(label[c]) for c in DOMAINS if label.get(c) is not None]
+    return "/".join(named) or "overall"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

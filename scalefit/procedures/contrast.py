@@ -181,20 +181,22 @@ def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: 
     pair = pair and scope == PROCEDURE
     if scope == PROCEDURE and min(a.pretrain, b.pretrain) == 2:
         notes.append("two pretraining seeds on a side: only a very large difference can be told")
-    found, p, method, more = _tested(a, b, asked, pair, scope)
+    estimate, p, method, more = _tested(a, b, asked, pair, scope)
     notes += [warning(min(a.pretrain, b.pretrain), paired=pair)] if method == MULTI else []
-    low, high = found.interval(asked.level) if more is None else more
+    low, high = estimate.interval(asked.level) if more is None else more
     if scope != _RUNS and all(np.ptp(side.means) == 0 for side in (a, b)):
         p, low, high = 1.0, -np.inf, np.inf
         notes.append(NO_SPREAD)
     notes += _few(a, b, pair, scope, per_example=method.startswith("crossed"))
-    half = scipy.stats.t.ppf((1 + asked.level) / 2, found.dof) + scipy.stats.t.ppf(0.8, found.dof)
+    half = scipy.stats.t.ppf((1 + asked.level) / 2, estimate.dof) + scipy.stats.t.ppf(
+        0.8, estimate.dof
+    )
     return Contrast(
         asked.metric, label, a.name, b.name, a.mean, b.mean,
-        Interval(float(found.value), float(low), float(high), asked.level, method),
-        p, p, float(found.dof), (a.pretrain, b.pretrain), unit,
+        Interval(float(estimate.value), float(low), float(high), asked.level, method),
+        p, p, float(estimate.dof), (a.pretrain, b.pretrain), unit,
         0 if a.examples is None else a.examples.shape[-1], pair, scope, asked.direction,
-        float(half * np.sqrt(found.variance)), _beats(a, b, asked), tuple(notes),
+        float(half * np.sqrt(estimate.variance)), _beats(a, b, asked), tuple(notes),
     )  # fmt: skip
 
 
@@ -261,20 +263,25 @@ def _tested(a: Side, b: Side, asked: Question, pair: bool, scope: str) -> _Teste
     if a.examples is None or b.examples is None:
         if asked.test not in ("auto", "t"):
             raise DesignError(f"test={asked.test!r} needs scores per example; a table has none")
-        found = paired(a.means, b.means) if pair else welch(a.means, b.means)
-        return found, float(found.p), "paired t" if pair else "Welch t", None
+        estimate = paired(a.means, b.means) if pair else welch(a.means, b.means)
+        return estimate, float(estimate.p), "paired t" if pair else "Welch t", None
     x, y = a.examples.mean(1), b.examples.mean(1)
     if asked.test == "t" and scope != _RUNS:
-        found = paired(x.mean(1), y.mean(1)) if pair else welch(x.mean(1), y.mean(1))
-        return found, float(found.p), "paired t over seeds" if pair else "Welch t over seeds", None
-    found = crossed.paired(x, y) if pair or scope == _RUNS else crossed.unpaired(x, y)
+        estimate = paired(x.mean(1), y.mean(1)) if pair else welch(x.mean(1), y.mean(1))
+        return (
+            estimate,
+            float(estimate.p),
+            "paired t over seeds" if pair else "Welch t over seeds",
+            None,
+        )
+    estimate = crossed.paired(x, y) if pair or scope == _RUNS else crossed.unpaired(x, y)
     if asked.test == "multibootstrap" and scope != _RUNS:
         drawn = multibootstrap(
             a.examples, b.examples, paired=pair, draws=asked.draws, seed=asked.seed
         )
-        return found, drawn.p, MULTI, drawn.interval(asked.level)
+        return estimate, drawn.p, MULTI, drawn.interval(asked.level)
     name = "examples only" if scope == _RUNS else "crossed seed × example ANOVA"
-    return found, float(found.p), name, None
+    return estimate, float(estimate.p), name, None
 
 
 def _beats(a: Side, b: Side, asked: Question) -> Superiority | None:

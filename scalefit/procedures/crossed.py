@@ -79,11 +79,11 @@ def unpaired(a: ArrayLike, b: ArrayLike) -> Estimate:
     first, second = mean_squares_or_none(x), mean_squares_or_none(y)
     gap = (y.mean(-2) - x.mean(-2)).var(-1, ddof=1)
     terms, dofs, noise = [], [], np.zeros_like(gap)
-    for found, runs in ((first, x.shape[-2]), (second, y.shape[-2])):
-        if found is not None:
-            terms.append(found.seed / (runs * n))
+    for squared, runs in ((first, x.shape[-2]), (second, y.shape[-2])):
+        if squared is not None:
+            terms.append(squared.seed / (runs * n))
             dofs.append(runs - 1.0)
-            noise = noise + found.rest / runs
+            noise = noise + squared.rest / runs
     terms.append(np.maximum(gap - noise, 0) / n)
     stack = np.stack(terms, -1)
     dof = satterthwaite(stack, [*dofs, np.inf if dofs else n - 1.0])
@@ -177,7 +177,7 @@ def multibootstrap(
     rng = np.random.default_rng(seed)
     examples = sides[0].shape[2]
     value = _difference([_seeds(x, np.ones(examples), score).mean() for x in sides])
-    found = np.empty(draws)
+    drawn_values = np.empty(draws)
     for i in range(draws):
         # One draw of examples serves all runs, as counts: a resample is a weighted sum, and no score is copied.
         counts = np.bincount(rng.integers(0, examples, examples), minlength=examples).astype(float)
@@ -186,8 +186,8 @@ def multibootstrap(
         for j, x in enumerate(sides):
             drawn = first if j == 0 or paired else rng.integers(0, len(x), len(x))
             means.append(_seeds(x, counts, score)[drawn].mean())
-        found[i] = _difference(means)
-    return MultiBootstrap(float(value), found, min(len(x) for x in sides))
+        drawn_values[i] = _difference(means)
+    return MultiBootstrap(float(value), drawn_values, min(len(x) for x in sides))
 
 
 def _four(scores: ArrayLike, score: _Score | None) -> Floats:

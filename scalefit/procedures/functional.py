@@ -50,13 +50,13 @@ def functional_of(asked: str | Callable[[Floats], float], direction: str) -> Fun
         return Functional(getattr(asked, "__name__", "function"), lambda v: float(asked(v)))
     if asked == "spread":
         return Functional("ln sd", _log_sd, "-", 3)
-    found = _NAMED.fullmatch(asked.strip())
-    if not found:
+    match = _NAMED.fullmatch(asked.strip())
+    if not match:
         raise DesignError(
             f"functional={asked!r}; needed 'mean', 'spread', 'worst of 3', 'best of 3', 'above 20', 'below 20', or a "
             "function of the runs"
         )
-    word, number = found[1], float(found[2])
+    word, number = match[1], float(match[2])
     if word in ("above", "below"):
         sign = 1.0 if word == "above" else -1.0
         good = "+" if (word == "above") == (direction != "-") else "-"

@@ -265,9 +265,9 @@ def seed_curves(
         data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=[column]
     )
     name = table.spelled(metric)
-    found, notes = cells(table, name)
+    every, notes = cells(table, name)
     groups: dict[tuple[tuple[str, Any], ...], list[Cell]] = {}
-    for cell in found:
+    for cell in every:
         if cell.key.get(column):
             rest = tuple((c, v) for c, v in cell.key.items() if c != column)
             groups.setdefault(rest, []).append(cell)

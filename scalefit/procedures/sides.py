@@ -96,11 +96,11 @@ def from_table(
     """
     named = {c for condition in wanted.values() for c in condition}
     parts = {name: table.where(**condition) for name, condition in wanted.items()}
-    found = {name: _by_rest(cells(part, metric)[0], named) for name, part in parts.items()}
+    by_side = {name: _by_rest(cells(part, metric)[0], named) for name, part in parts.items()}
     apart = _apart([part.where(metric=metric).pretrained() for part in parts.values()], named)
-    common = set.intersection(*(set(f) for f in found.values()))
+    common = set.intersection(*(set(f) for f in by_side.values()))
     if not common:
-        raise DesignError(_nothing_shared(found))
+        raise DesignError(_nothing_shared(by_side))
     columns = [c for c in by if table.has(c) and c not in named]
     groups: dict[tuple[tuple[str, Any], ...], list[Any]] = {}
     for rest in sorted(common, key=str):
@@ -108,7 +108,7 @@ def from_table(
         groups.setdefault(label, []).append(rest)
     order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
     kept = telling([dict(label) for label in order], columns)
-    made = [_group(label, groups[label], found, kept) for label in order]
+    made = [_group(label, groups[label], by_side, kept) for label in order]
     return [replace(group, notes=(*group.notes, *apart)) for group in made]
 
 
@@ -132,9 +132,9 @@ def _apart(parts: Sequence[Table], named: set[str]) -> tuple[str, ...]:
 Rest = tuple[tuple[str, Any], ...]
 
 
-def _by_rest(found: Sequence[Cell], named: set[str]) -> dict[Rest, Cell]:
+def _by_rest(cells: Sequence[Cell], named: set[str]) -> dict[Rest, Cell]:
     out: dict[Rest, Cell] = {}
-    for cell in found:
+    for cell in cells:
         rest = tuple((c, v) for c, v in cell.key.items() if c not in named)
         if rest in out:
             both = [c for c in cell.key if cell.key[c] != out[rest].key.get(c)]
@@ -146,9 +146,9 @@ def _by_rest(found: Sequence[Cell], named: set[str]) -> dict[Rest, Cell]:
     return out
 
 
-def _nothing_shared(found: Mapping[str, Mapping[Rest, Cell]]) -> str:
+def _nothing_shared(by_side: Mapping[str, Mapping[Rest, Cell]]) -> str:
     values: dict[str, list[set[Any]]] = {}
-    for cells_of in found.values():
+    for cells_of in by_side.values():
         seen: dict[str, set[Any]] = {}
         for rest in cells_of:
             for column, value in rest:
@@ -157,7 +157,7 @@ def _nothing_shared(found: Mapping[str, Mapping[Rest, Cell]]) -> str:
             values.setdefault(column, []).append(these)
     apart = [c for c, sets in values.items() if not set.intersection(*sets)]
     return (
-        f"the procedures {', '.join(found)} were never measured under the same conditions: they "
+        f"the procedures {', '.join(by_side)} were never measured under the same conditions: they "
         f"differ in {', '.join(apart) or 'the combination of columns'}. "
         "Try: name that column too, as in a={'corpus': 'x', 'pretrain_tokens': 1e6}"
     )
@@ -166,10 +166,10 @@ def _nothing_shared(found: Mapping[str, Mapping[Rest, Cell]]) -> str:
 def _group(
     label: Rest,
     rests: Sequence[Rest],
-    found: Mapping[str, Mapping[Rest, Cell]],
+    by_side: Mapping[str, Mapping[Rest, Cell]],
     told: Sequence[str],
 ) -> Group:
-    fewest = [min(f[rest].pretrain for f in found.values()) for rest in rests]
+    fewest = [min(f[rest].pretrain for f in by_side.values()) for rest in rests]
     kept = [rest for rest, p in zip(rests, fewest, strict=True) if p == max(fewest)]
     notes = []
     if len(kept) < len(rests):
@@ -177,7 +177,7 @@ def _group(
     if len(kept) > 1:
         over = [c for c, _ in kept[0] if len({dict(rest).get(c) for rest in kept}) > 1]
         notes.append(f"each run is its mean over {len(kept)} conditions ({', '.join(over)})")
-    sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in found.items())
+    sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in by_side.items())
     short = {c: dict(label).get(c) for c in told}
     return Group(short, sides, len(kept), tuple(notes))
 
@@ -313,17 +313,17 @@ def from_example_table(
 
 def _scores(name: str, part: Table, seeds: Seeds, example: str) -> _Scores:
     examples, values = part.column(example), part.column("value")
-    found: dict[Any, dict[Any, dict[Any, float]]] = {}
+    by_seed: dict[Any, dict[Any, dict[Any, float]]] = {}
     for i, (which, value) in enumerate(zip(examples, values, strict=True)):
         seed, second = seed_name(seeds.pretrain[i]), seed_name(seeds.finetune[i])
-        run = found.setdefault(seed, {}).setdefault(second, {})
+        run = by_seed.setdefault(seed, {}).setdefault(second, {})
         if which in run:
             raise DesignError(
                 f"{name}: {example} {which} stands twice in pretrain_seed {seed}, finetune_seed {second}. "
                 "Needed: one score an example and run. Try: where={...} on the column that differs"
             )
         run[which] = float(value)
-    return found
+    return by_seed
 
 
 def _shared(scores: Mapping[str, _Scores]) -> list[Any]:

@@ -130,9 +130,11 @@ def _given_success(
     means = np.array([g.mean() for g in kept if len(g)])
     if len(means) < 2:
         return None
-    found = one_sample(means)
-    low, high = found.interval(level)
-    return Interval(float(found.value), float(low), float(high), level, "t over pretraining seeds")
+    estimate = one_sample(means)
+    low, high = estimate.interval(level)
+    return Interval(
+        float(estimate.value), float(low), float(high), level, "t over pretraining seeds"
+    )
 
 
 def quantile(runs: Floats, q: float, level: float = 0.95) -> Interval:

@@ -114,7 +114,7 @@ class Cache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values that are there and whole, by key."""
-        found: dict[bytes, bytes] = {}
+        values: dict[bytes, bytes] = {}
         with self._explained():
             for start in range(0, len(keys), _ASKED_AT_ONCE):
                 some = keys[start : start + _ASKED_AT_ONCE]
@@ -125,8 +125,8 @@ class Cache:
                     if value is None:
                         self.damaged.add(key)
                     else:
-                        found[key] = value
-        return found
+                        values[key] = value
+        return values
 
     def put(self, items: Mapping[bytes, bytes]) -> None:
         """Store values in one transaction; a key that is there already keeps its value.

@@ -251,10 +251,10 @@ def _weights(path: Path) -> Path:
     """Return the checkpoint file of a folder, with ``hparams.yaml`` where COMET looks for it."""
     file = path
     if path.is_dir():
-        found = sorted(path.glob("checkpoints/*.ckpt"))
-        if not found:
+        files = sorted(path.glob("checkpoints/*.ckpt"))
+        if not files:
             raise ScoringError(f"{path}: no checkpoints/*.ckpt in it, so this is no COMET model")
-        file = path / "checkpoints/model.ckpt" if len(found) > 1 else found[0]
+        file = path / "checkpoints/model.ckpt" if len(files) > 1 else files[0]
     if not _hparams_file(file).is_file() or not file.is_file():
         raise ScoringError(
             f"{file}: needed FOLDER/checkpoints/model.ckpt with FOLDER/hparams.yaml, "

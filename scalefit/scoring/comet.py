@@ -119,10 +119,10 @@ class CometScorer:
         return [known[key] for key in keys]
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, float]:
-        found = self.cache.get(keys)
-        known = {key: struct.unpack("<d", v)[0] for key, v in found.items() if len(v) == 8}
+        held = self.cache.get(keys)
+        known = {key: struct.unpack("<d", v)[0] for key, v in held.items() if len(v) == 8}
         known = {key: float(score) for key, score in known.items() if math.isfinite(score)}
-        self.cache.damaged.update(found.keys() - known.keys())
+        self.cache.damaged.update(held.keys() - known.keys())
         return known
 
     def _portions(self, missing: Mapping[bytes, Sample]) -> Iterator[dict[bytes, Sample]]:

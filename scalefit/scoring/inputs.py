@@ -91,8 +91,8 @@ def as_text(lines: Lines, name: str) -> Text:
         raise ScoringError(f"{name}: no segments; needed one string a segment")
     for number, line in enumerate(kept, 1):
         if not isinstance(line, str):
-            found = f"{type(line).__name__} {line!r:.40}"
-            raise ScoringError(f"{name}, segment {number}: found {found}, needed a string")
+            other = f"{type(line).__name__} {line!r:.40}"
+            raise ScoringError(f"{name}, segment {number}: found {other}, needed a string")
     return Text(name, kept)
 
 
@@ -133,13 +133,13 @@ def _matches(pattern: str) -> list[str]:
     """Return the files of a path or glob, in sorted order; a plain path is its own match."""
     if not _MAGIC & set(pattern) or Path(pattern).exists():
         return [pattern]
-    found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))  # noqa: PTH207
-    if not found:
+    files = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+    if not files:
         raise ScoringError(
             f"no file matches {pattern!r} from {Path.cwd()}; "
             "quote the glob in a shell, and look at it with: ls " + pattern
         )
-    return found
+    return files
 
 
 def check_filled(text: Text, remedy: str) -> None:

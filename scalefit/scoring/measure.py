@@ -201,9 +201,9 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in KNOWN]
     if unknown or not names:
-        found = f"unknown metric {unknown[0]!r}" if unknown else "no metric"
+        problem = f"unknown metric {unknown[0]!r}" if unknown else "no metric"
         hint = did_you_mean(unknown[0], KNOWN) if unknown else ""
-        raise ScoringError(f"{found}; known: {', '.join(KNOWN)}{hint}")
+        raise ScoringError(f"{problem}; known: {', '.join(KNOWN)}{hint}")
     return names
 
 

@@ -56,13 +56,13 @@ class Labels:
             If a system fits neither manifest nor pattern where one is given.
         """
         context = Context(_manifest(self.manifest), self.pattern)
-        found = {}
+        labels = {}
         for name, text in systems.items():
             known = dict(self.columns)
             if not (self.manifest or self.pattern):
                 known["system"] = name
-            (found[name],) = context.complete([known], Source(Path(text.name), text.name))
-        return found
+            (labels[name],) = context.complete([known], Source(Path(text.name), text.name))
+        return labels
 
 
 def _manifest(path: str | Path | None) -> Manifest | None:
@@ -234,12 +234,12 @@ def score_systems(
         allow_empty=how.allow_empty,
     )
     known = Labels(columns or {}, manifest, pattern).rows(inputs.systems)
-    found = {one.statistics.metric: one for one in measure(wanted, inputs, how)}
-    rows = [row for one in found.values() for row in _rows(one, inputs, how, known)]
+    measured = {one.statistics.metric: one for one in measure(wanted, inputs, how)}
+    rows = [row for one in measured.values() for row in _rows(one, inputs, how, known)]
     table = _checked(pd.DataFrame(rows), how.allow)
     about_rows = [note for note in table.notes if manifest or pattern or _REPLICATES not in note]
-    notes = (*about_rows, *_notes(inputs, how, found))
-    statistics = {name: one.statistics for name, one in found.items()}
+    notes = (*about_rows, *_notes(inputs, how, measured))
+    statistics = {name: one.statistics for name, one in measured.items()}
     return Scored(replace(table, notes=notes), statistics, inputs.problems)
 
 
@@ -336,23 +336,23 @@ class Outputs:
     metrics: Sequence[str] = ("bleu", "chrf")
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def score(self, found: Extract, units: Sequence[Source], context: Context) -> None:
+    def score(self, extract: Extract, units: Sequence[Source], context: Context) -> None:
         """Score all hypotheses of all runs; put the scores in the place of the logs' own."""
-        known = {(r["@unit"], r["@set"], r.get("metric")): r for r in found.rows}
+        known = {(r["@unit"], r["@set"], r.get("metric")): r for r in extract.rows}
         differences: list[tuple[float, str]] = []
-        for (reference, source), systems in self._grouped(found, units, context).items():
-            for row in self._scores(found, reference, source, list(systems)):
+        for (reference, source), systems in self._grouped(extract, units, context).items():
+            for row in self._scores(extract, reference, source, list(systems)):
                 unit, name = systems[str(row.pop("system"))]
                 own = known.get((unit.name, name, row["metric"]))
                 if own is None:
-                    found.rows += context.complete([{**row, "eval_set": name}], unit)
+                    extract.rows += context.complete([{**row, "eval_set": name}], unit)
                     continue
                 differences.append((abs(float(own["value"]) - row["value"]), str(row["source"])))
                 own.update(row)
-        self._compare(found, differences)
+        self._compare(extract, differences)
 
     def _grouped(
-        self, found: Extract, units: Sequence[Source], context: Context
+        self, extract: Extract, units: Sequence[Source], context: Context
     ) -> dict[_Texts, dict[str, tuple[Source, str]]]:
         """Return, for each reference (and source), its hypotheses files with run and set."""
         groups: dict[_Texts, dict[str, tuple[Source, str]]] = defaultdict(dict)
@@ -360,7 +360,7 @@ class Outputs:
             for name, file in self.hypotheses.items():
                 path = unit.path / file if unit.is_dir else unit.path.parent / file
                 if not path.is_file():
-                    found.note(f"{path}: no such hypotheses; the log's own scores are kept")
+                    extract.note(f"{path}: no such hypotheses; the log's own scores are kept")
                     continue
                 (row,) = context.complete([{"eval_set": name}], unit)
                 groups[self._texts(name, row, unit)][str(path)] = (unit, name)
@@ -374,7 +374,7 @@ class Outputs:
         return str(filled["reference"]), filled["source"]
 
     def _scores(
-        self, found: Extract, reference: str, source: str | None, files: list[str]
+        self, extract: Extract, reference: str, source: str | None, files: list[str]
     ) -> list[Row]:
         if not Path(reference).is_file():
             raise FormatError(f"{reference}: there is no such reference")
@@ -384,15 +384,17 @@ class Outputs:
             systems, Path(reference), source and Path(source), self.metrics, **options
         )
         for note in scored.table.notes:
-            found.note(f"{reference}: {note}")
+            extract.note(f"{reference}: {note}")
         return [dict(row) for row in scored.table.frame.to_dict("records")]  # type: ignore[arg-type]
 
-    def _compare(self, found: Extract, differences: list[tuple[float, str]]) -> None:
+    def _compare(self, extract: Extract, differences: list[tuple[float, str]]) -> None:
         if not differences:
             return
         most, place = max(differences)
         told = f"{len(differences)} scores of the logs scored anew from their hypotheses"
         if most <= _ROUNDED:
-            found.note(f"{told}; they agree to {most:.2g}")
+            extract.note(f"{told}; they agree to {most:.2g}")
         else:
-            found.note(f"{told}; they differ by up to {most:.3g} ({place}): the new ones are kept")
+            extract.note(
+                f"{told}; they differ by up to {most:.3g} ({place}): the new ones are kept"
+            )

@@ -217,7 +217,7 @@ class SegmentStatistics:
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 head, values = json.loads(str(stored["head"])), stored["values"]
-            found = head.pop("format")
+            version = head.pop("format")
             known = cls(systems=tuple(head.pop("systems")), values=values, **head)
         except OSError as error:
             raise FormatError(f"{path}: cannot be read ({error})") from error
@@ -225,8 +225,8 @@ class SegmentStatistics:
             raise FormatError(
                 f"{path}: not segment statistics as SegmentStatistics.save writes them ({error})"
             ) from error
-        if found != _FORMAT:
-            raise FormatError(f"{path}: format {found}, this scalefit reads {_FORMAT}")
+        if version != _FORMAT:
+            raise FormatError(f"{path}: format {version}, this scalefit reads {_FORMAT}")
         return known
 
 

@@ -117,9 +117,9 @@ def _complete(y: ArrayLike, factors: int = 2) -> Floats:
     values = np.asarray(y, dtype=float)
     shape = values.shape[max(values.ndim - factors, 0) :]
     if values.ndim < factors or min(shape, default=0) < 2:
-        found = " × ".join(map(str, shape))
+        size = " × ".join(map(str, shape))
         raise DesignError(
-            f"found a {found} design; every seed needs at least two values to have a variance"
+            f"found a {size} design; every seed needs at least two values to have a variance"
         )
     if not np.isfinite(values).all():
         raise DesignError("runs are missing; needed a complete design, or sf.variance on a table")

@@ -91,8 +91,8 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     notes = _notes(int((~np.isfinite(values)).sum()), len(grouped) - len(kept), bool(kept))
     seeds = Seeds.of(part)
     chosen = kept or grouped
-    found = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
-    return found, notes + seeds.notes
+    gathered = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
+    return gathered, notes + seeds.notes
 
 
 def conditions(part: Table, but: Sequence[str] = ()) -> list[str]:

@@ -37,7 +37,7 @@ class SizeSpread:
 def by_size(cells: Sequence[Cell]) -> tuple[SizeSpread, ...]:
     """Pool the variances of cells of one size."""
     replicated = any(c.pretrain > 1 for c in cells)
-    found: dict[float, list[tuple[float, float, float]]] = {}
+    spread: dict[float, list[tuple[float, float, float]]] = {}
     for cell in cells:
         tokens = cell.key.get("pretrain_tokens")
         values = cell.means if replicated else np.concatenate(
@@ -45,8 +45,8 @@ def by_size(cells: Sequence[Cell]) -> tuple[SizeSpread, ...]:
         )  # fmt: skip
         if tokens and len(values) > 1:
             row = float(values.mean()), float(values.var(ddof=1)), len(values) - 1.0
-            found.setdefault(float(tokens), []).append(row)
-    return tuple(_pooled(tokens, found[tokens]) for tokens in sorted(found))
+            spread.setdefault(float(tokens), []).append(row)
+    return tuple(_pooled(tokens, spread[tokens]) for tokens in sorted(spread))
 
 
 def _pooled(tokens: float, rows: Sequence[tuple[float, float, float]]) -> SizeSpread:

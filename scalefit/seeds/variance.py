@@ -92,9 +92,9 @@ def variance(
     if factors is not None:
         crossed = crossed_parts(table, metric, factors, by, level)
         return Variance(metric, level, tuple(crossed))
-    found, notes = cells(table, metric)
+    every, notes = cells(table, metric)
     parts, silent = [], []
-    for key, group in _sides(found, by, table):
+    for key, group in _sides(every, by, table):
         try:
             parts.append(_part(key, group, design, method, level))
         except DesignError as error:
@@ -106,11 +106,11 @@ def variance(
 
 
 def _sides(
-    found: Sequence[Cell], by: Sequence[str], table: Table
+    cells: Sequence[Cell], by: Sequence[str], table: Table
 ) -> list[tuple[dict[str, Any], list[Cell]]]:
     names = [c for c in by if table.has(c)]
     groups: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in found:
+    for cell in cells:
         groups.setdefault(tuple(cell.key.get(c) for c in names), []).append(cell)
     order = sorted(groups, key=lambda k: [str(v) for v in k])
     keep = telling([dict(zip(names, k, strict=True)) for k in order], names)
@@ -212,8 +212,8 @@ def _has_statsmodels() -> bool:
 def _by_reml(
     components: Sequence[Component], usable: Sequence[Cell]
 ) -> tuple[list[Component], tuple[str, ...]]:
-    found = reml(usable)
-    kept = [_holding(replace(c, variance=found[c.name])) for c in components]
+    variances = reml(usable)
+    kept = [_holding(replace(c, variance=variances[c.name])) for c in components]
     return kept, ("estimates by REML, intervals from unweighted means (Thomas & Hultquist)",)
 
 
@@ -304,9 +304,9 @@ def crossed_parts(
 def _array(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> Floats:
     levels = [cell.unique(f) for f in factors]
     columns = [[_same(v) for v in cell.column(f)] for f in factors]
-    found = dict(zip(zip(*columns, strict=True), cell.column("value"), strict=True))
+    by_levels = dict(zip(zip(*columns, strict=True), cell.column("value"), strict=True))
     combinations = list(product(*([_same(v) for v in names] for names in levels)))
-    gaps = [c for c in combinations if not np.isfinite(found.get(c, np.nan))]
+    gaps = [c for c in combinations if not np.isfinite(by_levels.get(c, np.nan))]
     where = ", ".join(f"{k}={v}" for k, v in key.items()) or "the table"
     if gaps or len(cell) != len(combinations):
         raise DesignError(
@@ -315,7 +315,7 @@ def _array(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> Float
             f"{gaps[0] if gaps else combinations[0]}"
         )
     shape = [len(n) for n in levels]
-    return np.array([found[c] for c in combinations], dtype=float).reshape(shape)
+    return np.array([by_levels[c] for c in combinations], dtype=float).reshape(shape)
 
 
 def _same(value: Any) -> Any:
@@ -327,8 +327,8 @@ def factorial_part(
 ) -> VariancePart:
     """Components of arrays with one axis a factor, pooled where their shapes agree."""
     if len({a.shape for a in arrays}) > 1:
-        found = ", ".join(sorted({" × ".join(map(str, a.shape)) for a in arrays}))
-        raise DesignError(f"cells have different designs ({found}). Try: where=... to keep one")
+        shapes = ", ".join(sorted({" × ".join(map(str, a.shape)) for a in arrays}))
+        raise DesignError(f"cells have different designs ({shapes}). Try: where=... to keep one")
     each = [factorial(a, factors) for a in arrays]
     values = np.mean([s.values for s in each], axis=0)
     squares = MeanSquares(each[0].names, values, each[0].dof * len(each), each[0].components)

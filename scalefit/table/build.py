@@ -139,15 +139,15 @@ def _type_columns(draft: Draft) -> None:
 
 def _to_numbers(draft: Draft, name: str, *, count: bool) -> None:
     series = draft.frame[name]
-    found, bad = numbers(series, count_cell if count else number_cell)
+    values, bad = numbers(series, count_cell if count else number_cell)
     if name == "value" and bad.any() and is_text(series):
         _without_errors(draft)
         series = draft.frame[name]
-        found, bad = numbers(series, number_cell)
+        values, bad = numbers(series, number_cell)
     needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
     hint = "a decimal point instead of the comma" if not count else ""
     draft.blame(bad, name, lambda i: repr(series.iloc[i]), needed, hint)
-    draft.put(name, np.asarray(found, dtype=float))
+    draft.put(name, np.asarray(values, dtype=float))
 
 
 def _without_errors(draft: Draft) -> None:
@@ -165,8 +165,8 @@ def _without_errors(draft: Draft) -> None:
 
 
 def _seeds(draft: Draft, name: str) -> None:
-    found, bad = numbers(draft.frame[name], number_cell)
-    if bad.any() or np.isinf(found).any():
+    values, bad = numbers(draft.frame[name], number_cell)
+    if bad.any() or np.isinf(values).any():
         draft.put(name, texts(draft.frame[name]))
     else:
-        draft.put(name, found)
+        draft.put(name, values)

@@ -63,8 +63,8 @@ def numbers(series: pd.Series[Any], parse: Callable[[str], float | None]) -> tup
     if series.dtype.kind == "c":
         return np.full(len(series), np.nan), np.ones(len(series), dtype=bool)
     if not is_text(series):
-        found = series.to_numpy(dtype=float, na_value=np.nan)
-        return found, np.zeros(len(series), dtype=bool)
+        plain = series.to_numpy(dtype=float, na_value=np.nan)
+        return plain, np.zeros(len(series), dtype=bool)
     cells, codes = distinct(series)
     values = [_number(v, parse) for v in cells]
     bad = [v is None and not is_missing(c) for v, c in zip(values, cells, strict=True)]
@@ -82,8 +82,8 @@ def _number(value: Any, parse: Callable[[str], float | None]) -> float | None:
 
 def count_cell(text: str) -> float | None:
     """Return the count a cell means; ``nan`` and ``inf`` are kept, to be refused with their row."""
-    found = parse_count(text)
-    return found if found is not None else number_cell(text)
+    count = parse_count(text)
+    return count if count is not None else number_cell(text)
 
 
 def number_cell(text: str) -> float | None:
@@ -124,19 +124,19 @@ def guess(series: pd.Series[Any]) -> pd.Series[Any]:
     Whole numbers that no float holds (identifiers) stay texts, so that every file gives them back.
     """
     if not is_text(series):
-        found, bad = numbers(series, number_cell)
-        held = not bad.any() and not np.isinf(found).any()
-        if held and (series.dtype.kind not in "iu" or np.abs(found).max(initial=0) <= _WHOLE):
-            return pd.Series(found, index=series.index)
+        values, bad = numbers(series, number_cell)
+        held = not bad.any() and not np.isinf(values).any()
+        if held and (series.dtype.kind not in "iu" or np.abs(values).max(initial=0) <= _WHOLE):
+            return pd.Series(values, index=series.index)
         return pd.Series(texts(series), index=series.index, dtype=object)
     cells, _ = distinct(series)
     if any(isinstance(v, list | dict | tuple | set) for v in cells):
         held_as = [None if is_missing(v) else plain_text(str(v)) for v in series]
         return pd.Series(held_as, index=series.index, dtype=object)
-    found, bad = numbers(series, _number_or_truth)
-    held = not (bad.any() or np.isinf(found).any() or np.isnan(found).all())
+    values, bad = numbers(series, _number_or_truth)
+    held = not (bad.any() or np.isinf(values).any() or np.isnan(values).all())
     if held and not any(map(_too_whole, cells)):
-        return pd.Series(found, index=series.index)
+        return pd.Series(values, index=series.index)
     return pd.Series(texts(series), index=series.index, dtype=object)
 
 

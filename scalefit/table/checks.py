@@ -264,19 +264,19 @@ def _one_per_metric(draft: Draft, columns: Columns, column: str) -> None:
         kinds = kinds[kinds["metric"].isin(("cross_entropy", "perplexity"))]
     setting = [c for c in _SETTING if draft.has(c)]
     several = kinds[kinds.duplicated(setting, keep=False)]
-    for _, found in several.groupby(setting, dropna=False, sort=False):
-        _blame_mix(draft, found, column)
+    for _, mixed in several.groupby(setting, dropna=False, sort=False):
+        _blame_mix(draft, mixed, column)
 
 
-def _blame_mix(draft: Draft, found: pd.DataFrame, column: str) -> None:
+def _blame_mix(draft: Draft, mixed: pd.DataFrame, column: str) -> None:
     name, hint = f"{column}s", _CURES[column]
-    seen = [str(v) for v in found[column]]
+    seen = [str(v) for v in mixed[column]]
     listed = " and ".join(map(repr, seen[:3])) + (" …" if len(seen) > 3 else "")
-    told = f"{len(seen)} {name} under {found['metric'].iloc[0]!r}: {listed}"
+    told = f"{len(seen)} {name} under {mixed['metric'].iloc[0]!r}: {listed}"
     if name in draft.allow:
         draft.note(f"{told}; allowed by the user")
         return
-    row = int(found.index[1])
+    row = int(mixed.index[1])
     draft.problems.append(
         Problem(draft.label(row), column, told, "one", f"{hint}, or allow={name!r}")
     )

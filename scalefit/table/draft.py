@@ -34,9 +34,9 @@ class Problem:
 
 def listed(names: Iterable[object], limit: int = 24) -> str:
     """Return names as a list for a message, the rest of a long one counted."""
-    found = [str(n) for n in names]
-    more = f", and {len(found) - limit} more" if len(found) > limit else ""
-    return ", ".join(found[:limit]) + more
+    texts = [str(n) for n in names]
+    more = f", and {len(texts) - limit} more" if len(texts) > limit else ""
+    return ", ".join(texts[:limit]) + more
 
 
 def raise_all(problems: Sequence[Problem]) -> None:
@@ -86,11 +86,11 @@ class Draft:
         return self.place(int(self.origin[row]))
 
     def blame(
-        self, rows: Mask, column: str, found: Callable[[int], str], needed: str, hint: str = ""
+        self, rows: Mask, column: str, told: Callable[[int], str], needed: str, hint: str = ""
     ) -> None:
         """Note a problem for every marked row; ``found`` words its cell."""
         for i in np.flatnonzero(rows).tolist():
-            self.problems.append(Problem(self.label(i), column, found(i), needed, hint))
+            self.problems.append(Problem(self.label(i), column, told(i), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""

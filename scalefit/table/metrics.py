@@ -175,8 +175,8 @@ def known(name: str) -> Metric | None:
     family = _FAMILY.fullmatch(text) or _AVERAGED.fullmatch(text)
     if family is None:
         return None
-    found = METRICS[canonical(next(filter(None, family.groups())))]
-    return Metric(text, found.direction, found.lower, found.upper, found.unit, text)
+    parent = METRICS[canonical(next(filter(None, family.groups())))]
+    return Metric(text, parent.direction, parent.lower, parent.upper, parent.unit, text)
 
 
 def metric(name: str) -> Metric:

@@ -265,12 +265,12 @@ def _map_metric(draft: Draft, own: str, target: str) -> bool:
     return True
 
 
-def _scaled(draft: Draft, found: re.Match[str], target: str) -> None:
-    values, bad = numbers(draft.frame[found["name"]], count_cell)
-    factor = count_cell(found["factor"]) or 0.0
+def _scaled(draft: Draft, match: re.Match[str], target: str) -> None:
+    values, bad = numbers(draft.frame[match["name"]], count_cell)
+    factor = count_cell(match["factor"]) or 0.0
     if bad.any() or factor <= 0:
-        raise TableError(f"{found[0]!r} is no number; needed a numeric column and a factor over 0")
-    draft.put(target, values / factor if found["sign"] == "/" else values * factor)
+        raise TableError(f"{match[0]!r} is no number; needed a numeric column and a factor over 0")
+    draft.put(target, values / factor if match["sign"] == "/" else values * factor)
 
 
 def _doubt(source: str, target: str, scaled: re.Match[str] | None) -> str:

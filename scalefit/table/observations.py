@@ -174,10 +174,10 @@ def _unpickled(values: Mapping[str, Any]) -> Observations:
 
 
 def _numbers(table: Table, column: str) -> Floats:
-    found = table.column(column)
-    if found.dtype == object:
-        raise TableError(f"column {column!r} holds texts such as {found[0]!r}; needed numbers")
-    return found
+    cells = table.column(column)
+    if cells.dtype == object:
+        raise TableError(f"column {column!r} holds texts such as {cells[0]!r}; needed numbers")
+    return cells
 
 
 def _frozen(values: Any) -> Any:
@@ -189,10 +189,10 @@ def _frozen(values: Any) -> Any:
 def _stderr(table: Table, there: NDArray[np.bool_], notes: list[str]) -> Floats | None:
     if not table.has("stderr"):
         return None
-    found = table.column("stderr")[there]
-    known = np.isfinite(found)
+    errors = table.column("stderr")[there]
+    known = np.isfinite(errors)
     if known.all():
-        return _frozen(found)  # type: ignore[no-any-return]
+        return _frozen(errors)  # type: ignore[no-any-return]
     if known.any():
         notes.append(f"{int((~known).sum())} rows lack a standard error: none is used")
     return None
@@ -210,5 +210,5 @@ def digest(inputs: Mapping[str, Floats], values: Floats) -> str:
     # −0.0 and 0.0 are equal, but not their bytes; nor are those of one number on all machines.
     rows = np.column_stack([*(inputs[n] for n in names), values]).astype("<f8") + 0.0
     rows = rows[np.lexsort(rows.T[::-1])]
-    found = hashlib.sha256("|".join(names).encode() + np.ascontiguousarray(rows).tobytes())
-    return f"sha256:{found.hexdigest()[:16]}"
+    hashed = hashlib.sha256("|".join(names).encode() + np.ascontiguousarray(rows).tobytes())
+    return f"sha256:{hashed.hexdigest()[:16]}"

@@ -111,8 +111,8 @@ def runs_of(rows: Table) -> Runs:
 def _were_pretrained(rows: Table) -> Mask:
     if not rows.has("pretrain_tokens"):
         return np.ones(len(rows), dtype=bool)
-    found = np.asarray(rows.column("pretrain_tokens") != 0)
-    return found if found.any() else ~found
+    above = np.asarray(rows.column("pretrain_tokens") != 0)
+    return above if above.any() else ~above
 
 
 def _there(rows: Table, name: str) -> Mask:

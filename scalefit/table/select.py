@@ -52,20 +52,20 @@ def where(columns: Columns, rows: Ints, conditions: Mapping[str, Any]) -> Ints:
     kept = np.ones(len(rows), dtype=bool)
     for name, wanted in conditions.items():
         name = column_of(columns, name)
-        found = columns.named[name].meets(wanted, rows)
-        if not (kept & found).any():
+        met = columns.named[name].meets(wanted, rows)
+        if not (kept & met).any():
             raise TableError(_nothing(columns, rows, conditions, name))
-        kept &= found | _spared(columns, rows, name, wanted, found)
+        kept &= met | _spared(columns, rows, name, wanted, met)
     return rows[kept]
 
 
-def _spared(columns: Columns, rows: Ints, name: str, wanted: Any, found: Mask) -> Mask:
+def _spared(columns: Columns, rows: Ints, name: str, wanted: Any, met: Mask) -> Mask:
     """Return the rows without pretraining that a filter on corpus or size is not about."""
     if name not in _SPARED or "pretrain_tokens" not in columns.named:
         return np.zeros(len(rows), dtype=bool)
     unpretrained = np.asarray(columns.named["pretrain_tokens"].values[rows] == 0)
     if name == "corpus":
-        return _of_corpus(columns, rows, found)
+        return _of_corpus(columns, rows, met)
     about_none = isinstance(wanted, str) and wanted.replace(" ", "") in (">0", "!=0")
     return unpretrained & (not about_none)
 
@@ -110,8 +110,8 @@ def pretrained(columns: Columns, rows: Ints) -> Ints:
     """Return the rows with pretraining, or all where there are no others."""
     if "pretrain_tokens" not in columns.named:
         return rows
-    found = rows[columns.named["pretrain_tokens"].values[rows] != 0]
-    return found if len(found) else rows
+    above = rows[columns.named["pretrain_tokens"].values[rows] != 0]
+    return above if len(above) else rows
 
 
 def baseline(columns: Columns, rows: Ints, key: Mapping[str, Any]) -> Ints:

@@ -148,16 +148,16 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
 def wide_metrics(frame: pd.DataFrame, extra: Sequence[str] = ()) -> dict[str, Named]:
     """Return the metric columns of a wide frame, as column name -> (evaluation set, metric)."""
     names = [str(c) for c in frame.columns if str(c) not in KNOWN]
-    found = {c: named for c in names if (named := measured_column(c)) is not None}
+    metrics = {c: named for c in names if (named := measured_column(c)) is not None}
     wanted = {spelling(name) for name in extra}
-    found.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
-    doubled = [c for c in found if list(found.values()).count(found[c]) > 1]
+    metrics.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
+    doubled = [c for c in metrics if list(metrics.values()).count(metrics[c]) > 1]
     if doubled:
         raise TableError(
-            f"columns {', '.join(map(repr, doubled))} are all read as {found[doubled[0]][1]!r}. "
+            f"columns {', '.join(map(repr, doubled))} are all read as {metrics[doubled[0]][1]!r}. "
             "Try: keep one of them, or turn the file into columns metric and value"
         )
-    return found
+    return metrics
 
 
 def _no_metric(frame: pd.DataFrame) -> str:
@@ -195,14 +195,14 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
 
 def _beside(frame: pd.DataFrame, column: str, name: str) -> dict[str, str]:
     """Return the columns that hold a metric's own standard error and signature."""
-    found = {}
+    columns = {}
     for target in _PER_METRIC:
         for own in (f"{column}_{target}", f"{name}_{target}"):
             if own in frame.columns:
-                found[target] = own
-        if target not in found and target in frame.columns:
-            found[target] = target
-    return found
+                columns[target] = own
+        if target not in columns and target in frame.columns:
+            columns[target] = target
+    return columns
 
 
 def to_wide(frame: pd.DataFrame) -> pd.DataFrame:

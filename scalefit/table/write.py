@@ -46,13 +46,13 @@ def write(frame: pd.DataFrame, path: Path, kind: str | None = None) -> None:
 
 def whole_counts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with counts and seeds as whole numbers where they are whole."""
-    found = frame.copy()
+    counted = frame.copy()
     for name in (*COUNTS, *SEEDS):
-        if name in found.columns and not is_text(found[name]):
-            there = found[name].dropna()
+        if name in counted.columns and not is_text(counted[name]):
+            there = counted[name].dropna()
             if (there == there.round()).all() and (there.abs() < 2**62).all():
-                found[name] = found[name].astype("Int64")
-    return found
+                counted[name] = counted[name].astype("Int64")
+    return counted
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -132,12 +132,12 @@ def escaped(path: Path, text: str) -> str:
     >>> escaped(Path("a.xlsx"), "a\rb _x0041_")
     'a_x000D_b _x005F_x0041_'
     """
-    found = _ESCAPED.sub(lambda bad: f"_x{ord(bad[0]):04X}_", text)
-    if len(found) > _EXCEL_CELL:
+    held = _ESCAPED.sub(lambda bad: f"_x{ord(bad[0]):04X}_", text)
+    if len(held) > _EXCEL_CELL:
         raise FormatError(
-            f"{path}: a text of {len(found)} characters; Excel holds {_EXCEL_CELL}. Try: .csv"
+            f"{path}: a text of {len(held)} characters; Excel holds {_EXCEL_CELL}. Try: .csv"
         )
-    return found
+    return held
 
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {

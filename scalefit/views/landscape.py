@@ -77,8 +77,8 @@ def plot_paths(
         _coloured_paths(drawn, axes, distances, np.asarray(scores, float), f"difference in {label}")
     tidy(axes)
     axes.set_xlim(0, 1)
-    found = title or f"{len(curves)} straight paths between {len(distances.names)} models"
-    _titled(axes, found, "position between first and second model", distances.metrics[0])
+    head = title or f"{len(curves)} straight paths between {len(distances.names)} models"
+    _titled(axes, head, "position between first and second model", distances.metrics[0])
     return drawn if ax is None else axes
 
 
@@ -138,7 +138,7 @@ def plot_distances(
 
 @on_its_ground
 def plot_basins(
-    found: Clusters,
+    clusters: Clusters,
     scores: ArrayLike | None = None,
     *,
     ax: Axes | None = None,
@@ -149,20 +149,20 @@ def plot_basins(
 
     Parameters
     ----------
-    found : Clusters
+    clusters : Clusters
     scores : array_like, shape (n,), optional
         By default models have the colour of their basin.
     label : str
         What the scores are.
     title : str
     """
-    values = np.asarray(found.labels if scores is None else scores, float)
+    values = np.asarray(clusters.labels if scores is None else scores, float)
     drawn, axes = canvas(5.8, 4.4, ax)
     scale = Normalize(float(values.min()), float(values.max()))
     keys = []
-    for basin in range(found.number):
-        own, marker = found.labels == basin, MARKERS[basin % len(MARKERS)]
-        x, y = found.embedding[own].T
+    for basin in range(clusters.number):
+        own, marker = clusters.labels == basin, MARKERS[basin % len(MARKERS)]
+        x, y = clusters.embedding[own].T
         edge: dict[str, Any] = {"edgecolors": INK, "linewidths": 0.5, "s": 42.0}
         axes.scatter(x, y, c=values[own], cmap=_SCALE, norm=scale, marker=marker, **edge)
         name = f"basin {basin + 1} ({own.sum()} models)"
@@ -171,36 +171,36 @@ def plot_basins(
         _bar(drawn, ScalarMappable(scale, _SCALE), axes, label)
     tidy(axes)
     axes.set_aspect("equal", adjustable="datalim")
-    if found.number > 1:
+    if clusters.number > 1:
         key(axes, keys, own=ax is None, columns=3)
-    _titled(axes, title or _basin_title(found), "first axis of the distances", "second axis")
+    _titled(axes, title or _basin_title(clusters), "first axis of the distances", "second axis")
     return drawn if ax is None else axes
 
 
-def _basin_title(found: Clusters) -> str:
-    number = f"{found.number} basins" if found.number > 1 else "one basin"
-    return f"{number}; against a single cloud p = {found.p_one:.2g}"
+def _basin_title(clusters: Clusters) -> str:
+    number = f"{clusters.number} basins" if clusters.number > 1 else "one basin"
+    return f"{number}; against a single cloud p = {clusters.p_one:.2g}"
 
 
 @on_its_ground
 def plot_plane(
-    found: Plane, metric: str | None = None, *, ax: Axes | None = None, title: str = ""
+    plane: Plane, metric: str | None = None, *, ax: Axes | None = None, title: str = ""
 ) -> Picture | Axes:
     """Draw a metric over the plane through three models; the loss by default.
 
     Colours end at what is worst between the models, so that rims do not drown the basins.
     """
-    surface = np.ma.masked_invalid(found.surface(metric))
+    surface = np.ma.masked_invalid(plane.surface(metric))
     drawn, axes = canvas(5.8, 4.6, ax)
     low, high = float(surface.min()), float(np.quantile(surface.compressed(), 0.9))
     levels = np.linspace(low, high if high > low else low + 1, 15)
-    filled = axes.contourf(found.x, found.y, surface, levels=levels, cmap=_SCALE, extend="max")
-    axes.contour(found.x, found.y, surface, levels=levels, colors=PAPER, linewidths=0.3)
-    _bar(drawn, filled, axes, metric or found.metrics[0])
-    axes.plot(*found.corners[[0, 1, 2, 0]].T, color=PAPER, linewidth=1, linestyle=":")
-    x, y = found.corners.T
+    filled = axes.contourf(plane.x, plane.y, surface, levels=levels, cmap=_SCALE, extend="max")
+    axes.contour(plane.x, plane.y, surface, levels=levels, colors=PAPER, linewidths=0.3)
+    _bar(drawn, filled, axes, metric or plane.metrics[0])
+    axes.plot(*plane.corners[[0, 1, 2, 0]].T, color=PAPER, linewidth=1, linestyle=":")
+    x, y = plane.corners.T
     axes.scatter(x, y, color=PAPER, edgecolors=INK, s=48, zorder=3)
-    for name, corner in zip(found.names, found.corners, strict=True):
+    for name, corner in zip(plane.names, plane.corners, strict=True):
         axes.annotate(
             name, corner, xytext=(6, 6), textcoords="offset points", color=PAPER, fontsize=SMALL
         )
@@ -211,7 +211,7 @@ def plot_plane(
 
 @on_its_ground
 def plot_foresight(
-    found: Prediction,
+    prediction: Prediction,
     *,
     ax: Axes | None = None,
     label: str = "out-of-domain score",
@@ -220,28 +220,30 @@ def plot_foresight(
     """Draw scores against their leave-one-out predictions, and all predictors' correlations."""
     drawn = picture(9.0, 4.0, ax)
     left, right = drawn.subplots(1, 2, gridspec_kw={"width_ratios": [1, 1.1]})
-    groups = list(dict.fromkeys(found.groups))
+    groups = list(dict.fromkeys(prediction.groups))
     for number, group in enumerate(groups):
-        own = np.array([g == group for g in found.groups])
+        own = np.array([g == group for g in prediction.groups])
         name = "" if group is None else str(group)
         look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-        left.scatter(found.predicted[own], found.scores[own], label=name, s=24, alpha=0.7, **look)
+        left.scatter(
+            prediction.predicted[own], prediction.scores[own], label=name, s=24, alpha=0.7, **look
+        )
     ends = [
-        min(found.scores.min(), found.predicted.min()),
-        max(found.scores.max(), found.predicted.max()),
+        min(prediction.scores.min(), prediction.predicted.min()),
+        max(prediction.scores.max(), prediction.predicted.max()),
     ]
     left.plot(ends, ends, color=QUIET, linewidth=1, linestyle="--", zorder=0)
     tidy(left)
     if 1 < len(groups) <= 10:
         key(left, own=True, columns=5)
     _titled(left, title or "each model predicted from its neighbours", f"predicted {label}", label)
-    _draw_predictors(right, found)
+    _draw_predictors(right, prediction)
     return drawn  # type: ignore[no-any-return]
 
 
-def _draw_predictors(axes: Axes, found: Prediction) -> None:
+def _draw_predictors(axes: Axes, prediction: Prediction) -> None:
     """Draw one bar a predictor, with the mark that shuffled scores exceed in 5 % of cases."""
-    rows: Sequence[Any] = found.predictors[::-1]
+    rows: Sequence[Any] = prediction.predictors[::-1]
     places = np.arange(len(rows))
     colours = [COLOURS[5] if row.baseline else COLOURS[0] for row in rows]
     axes.barh(places, [row.r for row in rows], color=colours, height=0.62)

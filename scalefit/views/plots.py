@@ -103,8 +103,8 @@ def curve_of_one(fit: Fit | Mixture, *, target: float | None = None, **options: 
 
 def goal_of(fit: Fit | Mixture, target: float, level: float = 0.8) -> Goal:
     """Ask the forecast what a target takes."""
-    found = tokens_for(fit, target, level=level)
-    return Goal(target, found.estimate, found.low, found.high)
+    reached = tokens_for(fit, target, level=level)
+    return Goal(target, reached.estimate, reached.low, reached.high)
 
 
 @on_its_ground

@@ -24,14 +24,14 @@ from scalefit.views.style import (
 
 
 @on_its_ground
-def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture | Axes:
+def plot_variance(variance: Variance, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw each component's standard deviation with its interval, domains side by side."""
-    names = list(dict.fromkeys(c.name for part in found for c in part.components))
-    figure, axes = canvas(6.4, 1.3 + 0.45 * len(names) * max(1, len(found.parts) * 0.6), ax)
-    step = 0.7 / len(found.parts)
+    names = list(dict.fromkeys(c.name for part in variance for c in part.components))
+    figure, axes = canvas(6.4, 1.3 + 0.45 * len(names) * max(1, len(variance.parts) * 0.6), ax)
+    step = 0.7 / len(variance.parts)
     handles = []
-    for i, part in enumerate(found):
-        shift = (i - (len(found.parts) - 1) / 2) * step
+    for i, part in enumerate(variance):
+        shift = (i - (len(variance.parts) - 1) / 2) * step
         _components(axes, part, names, shift, COLOURS[i % len(COLOURS)])
         handles.append(_handle(part.name, COLOURS[i % len(COLOURS)]))
     tidy(axes)
@@ -39,12 +39,12 @@ def plot_variance(found: Variance, *, ax: Axes | None = None) -> Picture | Axes:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.grid(False, axis="y")
-    axes.set_xlabel(f"standard deviation, {_unit(found.metric)}", fontsize=NORMAL)
+    axes.set_xlabel(f"standard deviation, {_unit(variance.metric)}", fontsize=NORMAL)
     axes.set_title(
-        f"{found.metric}: spread by source, {100 * found.level:g} % intervals",
+        f"{variance.metric}: spread by source, {100 * variance.level:g} % intervals",
         fontsize=NORMAL, loc="left",
     )  # fmt: skip
-    if len(found.parts) > 1:
+    if len(variance.parts) > 1:
         key(axes, handles, own=ax is None)
     axes.tick_params(axis="y", labelsize=SMALL + 0.5)
     return figure if ax is None else axes
@@ -64,11 +64,11 @@ def _components(
 
 
 @on_its_ground
-def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture | Axes:
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw every difference with its interval; what is not resolved is hollow."""
-    labels = [_title(c) for c in found]
+    labels = [_title(c) for c in comparison]
     figure, axes = canvas(6.4, 1.3 + 0.36 * len(labels), ax)
-    for i, c in enumerate(found):
+    for i, c in enumerate(comparison):
         ends = [c.interval.low, c.interval.high]
         axes.plot(ends, [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
         face = COLOURS[0] if c.resolved else PAPER
@@ -79,9 +79,11 @@ def plot_comparison(found: Comparison, *, ax: Axes | None = None) -> Picture | A
     axes.set_yticks(range(len(labels)), labels, fontsize=SMALL + 0.5)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     better = {"+": " (right of 0: better)", "-": " (left of 0: better)"}
-    word = better.get(known_metric(found.metric).direction or "", "")
-    axes.set_xlabel(f"difference in {_unit(found.metric)}{word}", fontsize=NORMAL)
-    title = f"{found.metric}, {100 * found.level:g} % intervals; filled: resolved (p by Holm)"
+    word = better.get(known_metric(comparison.metric).direction or "", "")
+    axes.set_xlabel(f"difference in {_unit(comparison.metric)}{word}", fontsize=NORMAL)
+    title = (
+        f"{comparison.metric}, {100 * comparison.level:g} % intervals; filled: resolved (p by Holm)"
+    )
     axes.set_title(title, fontsize=NORMAL, loc="left")
     return figure if ax is None else axes
 
@@ -96,5 +98,5 @@ def _handle(name: str, colour: str) -> object:
 
 
 def _unit(name: str) -> str:
-    found = known_metric(name)
-    return found.unit or found.title
+    metric = known_metric(name)
+    return metric.unit or metric.title
