@@ -150,7 +150,7 @@ def recognises_refused(source: Source) -> bool:
     )
 
 
-def refuse(source: Source) -> Extract:
+def refuse_to_open(source: Source) -> Extract:
     """Refuse, always."""
     raise FormatError(
         f"{source.name}: a pickle, NumPy or zip archive; such files can run code when opened and are "
@@ -160,5 +160,7 @@ def refuse(source: Source) -> Extract:
 
 PARQUET = Reader("parquet", "a Parquet table", recognises_parquet, read_parquet, loose=True)
 EXCEL = Reader("excel", "an Excel table", recognises_excel, read_excel, loose=True)
-POINTER = Reader("refused", "a Git-LFS pointer", lambda s: s.is_pointer, refuse)
-REFUSED = Reader("refused", "a file that is never opened", recognises_refused, refuse, loose=True)
+POINTER = Reader("refused", "a Git-LFS pointer", lambda s: s.is_pointer, refuse_to_open)
+REFUSED = Reader(
+    "refused", "a file that is never opened", recognises_refused, refuse_to_open, loose=True
+)

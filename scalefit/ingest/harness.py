@@ -10,8 +10,8 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .jsons import first_object, load, load_lines, number
-from .reader import BYTE, LN2, Extract, Reader, Row, mean
+from .jsons import first_object, load_json, load_lines, number
+from .reader import BYTE, LN2, Extract, Reader, Row, mean_with_error
 from .source import Source
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
@@ -34,7 +34,7 @@ def recognises_lm_eval(source: Source) -> bool:
 
 def read_lm_eval(source: Source) -> Extract:
     """Return every task's metrics with their standard errors."""
-    document = load(source)
+    document = load_json(source)
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
         raise source.wrong(None, "has no object 'results'; needed lm-evaluation-harness results")
@@ -127,7 +127,7 @@ def read_lm_eval_samples(source: Source) -> Extract:
     for (key, kept), many in values.items():
         row = {
             "metric": metric_name(key),
-            **mean(many),
+            **mean_with_error(many),
         }
         own = {"filter": kept} if kept != "none" else {}
         extract.rows.append(
@@ -155,7 +155,7 @@ def recognises_lighteval(source: Source) -> bool:
 
 def read_lighteval(source: Source) -> Extract:
     """Return every task's metrics with their standard errors; the average over all is left out."""
-    document = load(source)
+    document = load_json(source)
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
         raise source.wrong(None, "has no object 'results'; needed lighteval results")

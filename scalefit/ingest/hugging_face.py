@@ -18,7 +18,7 @@ from scalefit.errors import FormatError
 from scalefit.table.names import Named
 
 from .checkpoints import BEST, FINAL
-from .jsons import first_object, load, load_lines, number
+from .jsons import first_object, load_json, load_lines, number
 from .reader import BYTE, TOKEN, Extract, Reader, Row
 from .source import Source
 
@@ -92,7 +92,7 @@ class History:
     def of(cls, source: Source) -> History:
         """Return the history that a ``trainer_state.json`` holds."""
         text = source.text()
-        document = load(source)
+        document = load_json(source)
         history = document.get("log_history") if isinstance(document, dict) else None
         if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
             raise source.wrong(None, "has no list 'log_history'; needed a trainer's state")
@@ -130,7 +130,7 @@ def _other_head(source: Source) -> str | None:
     if source.held is not None or not (folder / "config.json").is_file():
         return None
     try:
-        config = load(Source.of(folder / "config.json"))
+        config = load_json(Source.of(folder / "config.json"))
     except FormatError:
         return None
     kind = config.get("problem_type") if isinstance(config, dict) else None
@@ -152,7 +152,7 @@ def row_of(named: Named, value: float, common: Row, *, entropy: bool) -> Row:
 
 
 def _results_of(source: Source) -> dict[str, Any]:
-    document = load(source)
+    document = load_json(source)
     if not isinstance(document, dict):
         raise source.wrong(None, "is no JSON object; needed a trainer's results")
     return document

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def load(source: Source) -> Any:
+def load_json(source: Source) -> Any:
     """Return the JSON document of a file."""
     return parse(source, source.text())
 
 
-def load_all(source: Source) -> list[Any]:
+def load_jsons(source: Source) -> list[Any]:
     """Return the JSON documents of a file that holds one, or several one after another."""
     text = source.text().strip()
     _bounded(source, text, 1)

@@ -58,7 +58,7 @@ class Run:
         return {**known, "run": self.name, "@run": self.id}
 
 
-def value(raw: Any) -> float | None:
+def metric_value(raw: Any) -> float | None:
     """Return a metric's value; None for NaN and infinity, which MLflow stores as the largest float."""
     held = number(raw)
     return held if held is not None and abs(held) < sys.float_info.max else None
@@ -173,7 +173,7 @@ def _metric(run: Source, file: Path, common: Row) -> list[Row]:
     rows: list[tuple[float, float, Row]] = []
     for line, text in source.lines():
         moment, raw, step = _cells(source, line, text)
-        own = {"eval_set": named[0], "metric": named[1], "value": value(raw)}
+        own = {"eval_set": named[0], "metric": named[1], "value": metric_value(raw)}
         rows.append((step, moment, {**common, **own, "step": step, "source": source.at(line)}))
     return [row for _, _, row in sorted(rows, key=lambda r: r[:2])]
 
@@ -291,7 +291,7 @@ def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row])
         ):
             if run in runs:
                 own = {"eval_set": named[key][0], "metric": named[key][1]}
-                measured = None if bad else value(raw)
+                measured = None if bad else metric_value(raw)
                 place = {"step": step, "source": f"{source.name}:metrics/{key}"}
                 yield {**runs[run], **own, "value": measured, **place}
 

@@ -19,7 +19,7 @@ from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
 from scalefit.ingest.limits import LIMITS
-from scalefit.ingest.mlflow import Run, conclude, value
+from scalefit.ingest.mlflow import Run, conclude, metric_value
 from scalefit.ingest.reader import Extract, Row
 from scalefit.ingest.source import Names
 
@@ -215,7 +215,11 @@ def _rows(server: _Server, run: Run, answer: _Answer, *, history: bool) -> Itera
         logged = server.history(run.id, key) if history else [last]
         for one in logged:
             place = {"step": one.get("step"), "source": f"{server.base}#{run.id}/{key}"}
-            own = {"eval_set": named[0], "metric": named[1], "value": value(one.get("value"))}
+            own = {
+                "eval_set": named[0],
+                "metric": named[1],
+                "value": metric_value(one.get("value")),
+            }
             yield {**run.common(), **own, **place}
 
 
@@ -249,7 +253,8 @@ class _Server:
         asked = {"run_id": run, "metric_key": key}
         every = list(self._pages("metrics/get-history", "metrics", asked, by_query=True))
         return sorted(
-            every, key=lambda m: (value(m.get("step")) or 0, value(m.get("timestamp")) or 0)
+            every,
+            key=lambda m: (metric_value(m.get("step")) or 0, metric_value(m.get("timestamp")) or 0),
         )
 
     def _pages(

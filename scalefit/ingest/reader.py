@@ -227,12 +227,12 @@ class Reader:
             raise source.wrong(None, f"cannot be read: {error}") from error
 
 
-def mean(values: Sequence[float]) -> Row:
+def mean_with_error(values: Sequence[float]) -> Row:
     """Return ``value`` and ``stderr`` of finite values; no error of one value, or of huge ones.
 
     Examples
     --------
-    >>> mean([1.0, 3.0])
+    >>> mean_with_error([1.0, 3.0])
     {'value': 2.0, 'stderr': 1.0}
     """
     n = len(values)

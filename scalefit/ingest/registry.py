@@ -25,7 +25,7 @@ READERS: tuple[Reader, ...] = (
     columnar.PARQUET,
     columnar.EXCEL,
     columnar.REFUSED,
-    tensorboard.READER,
+    tensorboard.TENSORBOARD,
     wandb.OFFLINE,
     mlflow.SQLITE,
     mlflow.STORE,

@@ -9,9 +9,9 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .jsons import load, load_all, number
+from .jsons import load_json, load_jsons, number
 from .limits import LIMITS
-from .reader import Extract, Reader, Row, mean
+from .reader import Extract, Reader, Row, mean_with_error
 from .source import Source
 
 _NAMES = re.compile(rb'"(BLEU|chrF2?(\+\+)?|chrF3|TER)"')
@@ -61,7 +61,7 @@ def read_sacrebleu(source: Source) -> Extract:
 
 def _items(source: Source) -> Iterator[Any]:
     """Yield the scores of one document, or of several that were written one after another."""
-    for document in load_all(source):
+    for document in load_jsons(source):
         yield from document if isinstance(document, list) else [document]
 
 
@@ -128,7 +128,7 @@ def recognises_comet_json(source: Source) -> bool:
 
 def read_comet_json(source: Source) -> Extract:
     """Return each system's mean segment score with its standard error."""
-    document = load(source)
+    document = load_json(source)
     if not isinstance(document, dict):
         raise source.wrong(None, "is no JSON object; needed COMET's output")
     extract = Extract()
@@ -156,7 +156,7 @@ def _row(source: Source, name: str, scores: Any) -> Row:
     known = [v for v in values if v is not None and math.isfinite(v)]
     if not known or len(known) != len(values):
         raise source.wrong(None, f"system {name!r}: needed a COMET score for every segment")
-    return {"metric": "comet", "system": name, **mean(known)}
+    return {"metric": "comet", "system": name, **mean_with_error(known)}
 
 
 def _no_model(source: Source, extract: Extract) -> None:
@@ -186,7 +186,7 @@ def read_comet_text(source: Source) -> Extract:
             segments.setdefault(segment["system"], []).extend([] if value is None else [value])
         elif system:
             many = segments.get(system["system"], [])
-            error = mean(many)["stderr"] if len(many) > 1 else None
+            error = mean_with_error(many)["stderr"] if len(many) > 1 else None
             row = {"metric": "comet", "value": number(system["score"]), "stderr": error}
             extract.rows.append({**row, "system": system["system"], "source": source.at(line)})
     if segments and not extract.rows:

@@ -23,14 +23,14 @@ _POLYNOMIAL = 0x82F63B78
 Scalar = tuple[str, int, float]
 
 
-def recognises(source: Source) -> bool:
+def recognises_tensorboard(source: Source) -> bool:
     """Whether the name has ``tfevents``, or the first record says ``brain.Event``."""
     return source.is_file and bool(
         _NAME.search(source.basename) or b"brain.Event:" in source.head[:64]
     )
 
 
-def read(source: Source) -> Extract:
+def read_tensorboard(source: Source) -> Extract:
     """Return every evaluation scalar; what is no evaluation is counted in the notes."""
     extract, others, above = Extract(), set[str](), _above(source)
     for tag, step, value in scalars(source, extract):
@@ -161,4 +161,6 @@ def _tensor(data: bytes) -> float | None:
     return numbers[0] if kind in (1, 2) and len(numbers) == 1 else None
 
 
-READER = Reader("tensorboard", "a TensorBoard event file", recognises, read)
+TENSORBOARD = Reader(
+    "tensorboard", "a TensorBoard event file", recognises_tensorboard, read_tensorboard
+)

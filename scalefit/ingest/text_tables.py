@@ -14,7 +14,7 @@ from typing import Any
 
 from scalefit.errors import FormatError
 
-from .jsons import load, load_lines
+from .jsons import load_json, load_lines
 from .limits import LIMITS, bounded
 from .reader import Extract, Reader, Row, Sheet, column
 from .source import Source
@@ -45,7 +45,7 @@ def is_long_csv(source: Source) -> bool:
     line = header(source.first_lines) or ""
     if not recognises_csv(source):
         return False
-    names = cells_of(line, delimiter(source, line))
+    names = cells_of_line(line, delimiter(source, line))
     return {"metric", "value"} <= {name.strip() for name in names}
 
 
@@ -68,7 +68,7 @@ def sheet(source: Source) -> Sheet:
     if first is None:
         raise source.wrong(None, "is empty; needed a header line and rows")
     mark = delimiter(source, first)
-    names = _names(source, place.line, cells_of(first, mark))
+    names = _names(source, place.line, cells_of_line(first, mark))
     records = _records(source, csv.reader(lines, delimiter=mark), place, len(names))
     numbers, columns = list[int](), [list[str]() for _ in names]
     while portion := list(islice(records, _PORTION)):
@@ -123,7 +123,7 @@ def _records(
         raise source.wrong(place.line, f"no valid CSV: {error}") from error
 
 
-def cells_of(line: str, mark: str) -> list[str]:
+def cells_of_line(line: str, mark: str) -> list[str]:
     """Return the cells of one line; none where it is no line of CSV."""
     try:
         return next(csv.reader([line], delimiter=mark), [])
@@ -187,7 +187,7 @@ def is_long_json(source: Source) -> bool:
 
 def read_json(source: Source) -> Extract:
     """Return the rows of a JSON table."""
-    rows = _json_rows(load(source))
+    rows = _json_rows(load_json(source))
     if rows is None:
         raise source.wrong(
             None,
@@ -233,7 +233,7 @@ def recognises_lines(source: Source) -> bool:
     return whole or source.suffix in (".jsonl", ".ndjson")
 
 
-def read_lines(source: Source) -> Extract:
+def read_json_lines(source: Source) -> Extract:
     """Return one row a line."""
     source.check_lines()
     extract = Extract()
@@ -247,7 +247,7 @@ def read_lines(source: Source) -> Extract:
 
 
 JSON = Reader("json", "a JSON table", recognises_json, read_json, loose=True)
-LINES = Reader("jsonl", "a JSON lines table", recognises_lines, read_lines, loose=True)
+LINES = Reader("jsonl", "a JSON lines table", recognises_lines, read_json_lines, loose=True)
 
 
 _RULE = re.compile(r"\s*\|?(\s*:?-+:?\s*\|)+\s*(:?-+:?\s*)?")

@@ -12,11 +12,11 @@ from typing import Any
 from scalefit.table.columns import KNOWN
 from scalefit.table.names import Named, metric_name, split
 
-from .jsons import load, number
+from .jsons import load_json, number
 from .protobuf import WireError, fields, message, signed, text
 from .reader import Extract, Reader, Row
 from .source import Names, Source, loss_note
-from .text_tables import cells_of, delimiter, header, rows
+from .text_tables import cells_of_line, delimiter, header, rows
 
 _BLOCK, _HEAD = 32768, 7
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
@@ -171,7 +171,7 @@ def recognises_summary(source: Source) -> bool:
 
 def read_summary(source: Source) -> Extract:
     """Return the run's evaluations, as they were at its last step."""
-    document = load(source)
+    document = load_json(source)
     if not isinstance(document, dict):
         raise source.wrong(None, "is no JSON object; needed W&B's summary")
     extract, step = Extract(), number(document.get("_step"))
@@ -280,7 +280,7 @@ def recognises_history(source: Source) -> bool:
     line = header(source.first_lines)
     if line is None or b"\0" in source.head or not any(mark in line for mark in ",\t;"):
         return False
-    names = [n.strip() for n in cells_of(line, delimiter(source, line))]
+    names = [n.strip() for n in cells_of_line(line, delimiter(source, line))]
     known = [one for n in names if (one := source.names.split(n)) is not None]
     clocks = set(_STEPS) & set(names) and set(_CLOCKS) & set(names)
     return bool(clocks) and "pretrain_tokens" not in names and bool(known)

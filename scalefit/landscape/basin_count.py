@@ -41,7 +41,7 @@ def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Ints:
         return np.zeros(len(vectors), dtype=np.int64)
     rows = vectors[:, :k]
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return by_size(kmeans(rows, k, rng))
+    return _by_size(kmeans(rows, k, rng))
 
 
 def kmeans(points: Floats, k: int, rng: np.random.Generator) -> Ints:
@@ -82,7 +82,7 @@ def _squared(points: Floats, centres: Floats) -> Floats:
     return np.asarray(np.maximum(own - 2 * cross, 0.0))
 
 
-def by_size(labels: Ints) -> Ints:
+def _by_size(labels: Ints) -> Ints:
     """Give clusters numbers by falling size, ties by first appearance."""
     clusters, first, counts = np.unique(labels, return_index=True, return_counts=True)
     order = sorted(range(len(clusters)), key=lambda c: (-counts[c], first[c]))
@@ -177,7 +177,7 @@ def cut(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Cu
         labels = np.zeros_like(labels)
     elif lone.any():
         means = np.stack([square[:, labels == c].mean(axis=1) for c in basins], axis=1)
-        labels = by_size(np.where(lone, basins[means.argmin(axis=1)], labels))
+        labels = _by_size(np.where(lone, basins[means.argmin(axis=1)], labels))
     return Cut(silhouette(square, labels), labels, lone)
 
 

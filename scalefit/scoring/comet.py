@@ -24,7 +24,7 @@ from .checkpoint import (
     refuse_offline,
 )
 from .options import Comet
-from .sacre import digest
+from .sacre import key_of
 
 Sample: TypeAlias = dict[str, str]
 """``src``, ``mt`` and, where the model reads it, ``ref``: what COMET's ``predict`` takes."""
@@ -91,7 +91,7 @@ class CometScorer:
 
     def key(self, sample: Sample) -> bytes:
         """Return the key under which a segment's score is kept."""
-        return digest("comet", *self.identity, *sample.values())
+        return key_of("comet", *self.identity, *sample.values())
 
     def scores(self, samples: Sequence[Sample], bar: Any, each: Each | None = None) -> list[float]:
         """Return one score a segment; only what is new is computed.

@@ -19,7 +19,7 @@ from .cache import Cache, pack, unpack
 from .comet import CometScorer
 from .inputs import Inputs, Text
 from .options import Scoring
-from .sacre import METRICS, SacreSpec, Scorer, digest
+from .sacre import METRICS, SacreSpec, Scorer, key_of
 from .statistics import SegmentStatistics, compact, stack
 
 WORTH_PROCESSES = 10_000
@@ -46,12 +46,12 @@ def tasks(
     heads: Mapping[str, Scorer], references: References, systems: Mapping[str, Text]
 ) -> list[Task]:
     """List what is to be counted; the keys depend on the texts and on all settings."""
-    of_references = digest(*(digest(*lines).hex() for lines in references)).hex()
+    of_references = key_of(*(key_of(*lines).hex() for lines in references)).hex()
     made = []
     for name, text in systems.items():
-        of_lines = digest(*text.lines).hex()
+        of_lines = key_of(*text.lines).hex()
         for head in heads.values():
-            key = digest("statistics", head.identity, of_references, of_lines)
+            key = key_of("statistics", head.identity, of_references, of_lines)
             made.append(Task(name, head.spec, text.lines, key, head.width))
     return made
 

@@ -172,7 +172,7 @@ def _agrees(spec: SacreSpec) -> bool:
     return bool(expected == again and abs(float(formula) - expected) < 1e-9)
 
 
-def digest(*parts: str) -> bytes:
+def key_of(*parts: str) -> bytes:
     """Return a key of 32 bytes from texts; their lengths count, so none runs into the next."""
     state = hashlib.sha256()
     for part in parts:

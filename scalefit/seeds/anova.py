@@ -108,11 +108,6 @@ def factorial(y: ArrayLike, names: Sequence[str]) -> MeanSquares:
     return MeanSquares(labels, ms, dof, dict(zip(labels, np.round(inverse, 12), strict=True)))
 
 
-def crossed(y: ArrayLike) -> MeanSquares:
-    """Pretraining × finetuning seeds, each finetuning seed used with all pretraining seeds."""
-    return factorial(y, (PRETRAIN, FINETUNE))
-
-
 def _complete(y: ArrayLike, factors: int = 2) -> Floats:
     values = np.asarray(y, dtype=float)
     shape = values.shape[max(values.ndim - factors, 0) :]

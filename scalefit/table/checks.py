@@ -53,7 +53,7 @@ def by_metric(draft: Draft) -> list[tuple[Metric, Mask]]:
     return [(metric(str(name)), codes == k) for k, name in enumerate(names)]
 
 
-def rows_of(draft: Draft, name: str) -> Mask:
+def _rows_of(draft: Draft, name: str) -> Mask:
     """Return the rows of one metric."""
     return np.asarray(draft.frame["metric"] == name, dtype=bool)
 
@@ -76,7 +76,7 @@ def _to_nats(draft: Draft) -> None:
     for name, unit in kinds.itertuples(index=False):
         said = str(unit).strip().lower()
         target, factor = _UNITS.get(said, ("", 1.0)) if name in ENTROPIES else ("", 1.0)
-        rows = rows_of(draft, name) & np.asarray(draft.frame["unit"] == unit, dtype=bool)
+        rows = _rows_of(draft, name) & np.asarray(draft.frame["unit"] == unit, dtype=bool)
         if name == "perplexity" and said in _PER_TOKEN:
             target = "cross_entropy"
             _take_logarithms(draft, rows)
@@ -287,7 +287,7 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
     values = draft.frame["value"].to_numpy(dtype=float)
     names = draft.frame["metric"]
     percent = names.isin([m for m in names.unique() if metric(str(m)).percent]).to_numpy()
-    comet = rows_of(draft, "comet") | rows_of(draft, "comet_qe")
+    comet = _rows_of(draft, "comet") | _rows_of(draft, "comet_qe")
     small = percent & (values > 0) & (values <= 1)
     if "units" in draft.allow or not (small.any() or comet.any()):
         return

@@ -174,7 +174,7 @@ def meaning(name: str) -> str | None:
     return _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
 
 
-def recognise(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
+def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     """Return own name -> canonical name for the columns that can mean one thing only.
 
     A table that has the canonical column keeps the other as it is; two columns that could both be
@@ -227,7 +227,7 @@ def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ())
         if plain != name and plain in KNOWN and not draft.has(plain):
             draft.frame = draft.frame.rename(columns={name: plain})
             draft.note(f"column {name!r} read as {plain!r}")
-    for own, target in recognise(draft, kept).items():
+    for own, target in _recognised(draft, kept).items():
         _map(draft, own, target, "the only meaning it has here")
 
 

@@ -8,7 +8,6 @@ from scalefit.seeds.anova import (
     FINETUNE,
     PRETRAIN,
     REST,
-    crossed,
     factorial,
     icc,
     nested,
@@ -34,7 +33,7 @@ def test_nested_is_unbiased_and_negative_half_of_the_time_at_zero():
 
 
 def test_crossed_by_hand():
-    squares = crossed(np.array([[0.0, 1.0], [10.0, 11.0]]))
+    squares = factorial(np.array([[0.0, 1.0], [10.0, 11.0]]), (PRETRAIN, FINETUNE))
     assert squares.names == (PRETRAIN, FINETUNE, REST)
     np.testing.assert_allclose(squares.values, [100, 1, 0], atol=1e-12)
     assert squares.estimate(PRETRAIN) == pytest.approx(50)

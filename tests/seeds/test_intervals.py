@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalefit.seeds import anova
-from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, crossed, factorial, nested_squares
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, factorial, nested_squares
 
 RUNS = 8_000
 
@@ -95,7 +95,7 @@ def test_generalised_agrees_with_mls():
 
 
 def test_methods_by_form():
-    s = crossed(np.random.default_rng(0).normal(size=(4, 3)))
+    s = factorial(np.random.default_rng(0).normal(size=(4, 3)), (PRETRAIN, FINETUNE))
     assert anova.component(s, PRETRAIN)[2] == "MLS"
     assert anova.component(s, "rest")[2] == "exact χ²"
     three = MeanSquares(("a", "b", "c"), np.ones(3), np.ones(3) * 4, {"x": np.array([1, -1, 1.0])})

@@ -8,7 +8,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError
-from scalefit.seeds.anova import FINETUNE, PRETRAIN, crossed, nested
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested
 from scalefit.seeds.pool import TOGETHER
 
 
@@ -181,7 +181,7 @@ def test_initialisation_and_data_order_apart():
          for i in range(6) for o in range(6)]
     )  # fmt: skip
     found = sf.variance(table, metric="bleu", factors=("init_seed", "order_seed")).only
-    squares = crossed(y)
+    squares = factorial(y, (PRETRAIN, FINETUNE))
     assert found["init_seed"].variance == pytest.approx(squares.estimate(PRETRAIN))
     assert found["order_seed"].variance == pytest.approx(squares.estimate(FINETUNE))
     assert found.share("init_seed") > found.share("order_seed") > found.share("rest")
