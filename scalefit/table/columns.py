@@ -130,6 +130,12 @@ class Column:
         return self._coded[1]
 
     @cached_property
+    def words(self) -> NDArray[Any]:
+        """The cells as texts, nothing where nothing is there: an object array of str."""
+        words = ["" if level is None else str(level) for level in self.levels]
+        return np.array([*words, None], dtype=object)[self.codes]
+
+    @cached_property
     def tells(self) -> bool:
         """Whether any two of its cells differ."""
         return len(self.codes) > 0 and bool(self.codes.min() < self.codes.max())

@@ -125,7 +125,7 @@ class Table:
     def _head(self) -> list[str]:
         return self.frame.head(10).to_string().splitlines()
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Metrics in the table, sorted."""
         return tuple(str(m) for m in self.unique("metric"))

@@ -116,18 +116,14 @@ def _were_pretrained(rows: Table) -> Mask:
 
 
 def _there(rows: Table, name: str) -> Mask:
-    if not rows.has(name):
-        return np.zeros(len(rows), dtype=bool)
-    return np.asarray(pd.notna(rows.column(name)), dtype=bool)
+    column = rows.columns.named.get(name)
+    return np.zeros(len(rows), dtype=bool) if column is None else column.there[rows.rows]
 
 
 def _texts(rows: Table, name: str) -> list[str]:
     """Return a column's cells as texts, nothing where nothing is there."""
-    if not rows.has(name):
-        return [""] * len(rows)
-    column = rows.columns.named[name]
-    levels = ["" if level is None else str(level) for level in column.levels]
-    return [levels[code] for code in column.codes[rows.rows]]
+    column = rows.columns.named.get(name)
+    return [""] * len(rows) if column is None else column.words[rows.rows].tolist()
 
 
 def _names(rows: Table, named: Mask, seeded: Mask, told: Told) -> list[str]:

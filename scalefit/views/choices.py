@@ -26,6 +26,7 @@ from scalefit.views.style import (
     canvas,
     diverging,
     on_its_ground,
+    panels,
     picture,
     tidy,
 )
@@ -51,16 +52,10 @@ def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
 @on_its_ground
 def plot_rankings(rankings: Rankings, *, ax: Axes | None = None) -> Picture:
     """Draw one panel a setting; see :func:`plot_ranking`."""
-    count = len(rankings)
-    columns = min(count, 2)
-    rows = -(-count // columns)
     most = max(len(r.standings) for r in rankings)
-    figure = picture(5.2 * columns, (1.3 + 0.34 * most) * rows, ax)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, ranking in zip(grid.flat, rankings, strict=False):
+    figure, every = panels(len(rankings), 2, (5.2, 1.3 + 0.34 * most), ax)
+    for axes, ranking in zip(every, rankings, strict=True):
         _standings(axes, ranking)
-    for axes in grid.flat[count:]:
-        axes.remove()
     return figure  # type: ignore[no-any-return]
 
 
@@ -109,16 +104,10 @@ def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
 @on_its_ground
 def plot_values(values: Values, *, ax: Axes | None = None) -> Picture:
     """Draw one map a group, all on one scale of colour; see :func:`plot_value`."""
-    count = len(values)
-    columns = min(count, 3)
-    rows = -(-count // columns)
-    figure = picture(4.4 * columns, 2.8 * rows, ax)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure, every = panels(len(values), 3, (4.4, 2.8), ax)
     reach = _reach(list(values))
-    for axes, value in zip(grid.flat, values, strict=False):
+    for axes, value in zip(every, values, strict=True):
         _map(axes, value, reach)
-    for axes in grid.flat[count:]:
-        axes.remove()
     return figure  # type: ignore[no-any-return]
 
 

@@ -149,6 +149,19 @@ def picture(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> 
     return part
 
 
+def panels(
+    count: int, columns: int, size: tuple[float, float], ax: Axes | None = None
+) -> tuple[Any, list[Axes]]:
+    """Return a picture of so many axes, each of this size in inches, row by row, and the axes."""
+    columns = max(1, min(columns, count))
+    rows = max(1, -(-count // columns))
+    figure = picture(size[0] * columns, size[1] * rows, ax)
+    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for empty in every[count:]:
+        empty.remove()
+    return figure, every[:count]
+
+
 def canvas(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> tuple[Any, Axes]:
     """Return a figure and its axes: those given, or a picture of this size in inches."""
     if ax is not None:

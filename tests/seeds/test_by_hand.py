@@ -52,7 +52,7 @@ def test_crossed_cells_pool_what_they_do_not_share():
     rng = np.random.default_rng(0)
     tables = rng.normal(size=(2, 4, 3))
     pooled = crossed_cells([cell(t, first=10 * i) for i, t in enumerate(tables)])
-    each = anova.crossed(tables)
+    each = anova.factorial(tables, (PRETRAIN, FINETUNE))
     assert pooled.values == pytest.approx(each.values.mean(0))
     assert pooled.dof.tolist() == [
         6,
