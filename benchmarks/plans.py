@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from choices import Design, curves, quality
+from choices import SEED, Design, curves, quality, written
 
 import scalefit as sf
 
 OUT = Path(__file__).parents[1] / "docs" / "simulations" / "plans.md"
-SEED = 20261127
 START, BEYOND = np.geomspace(1e6, 27e6, 4), 10.0
 EACH_RUN = 5e6  # what finetuning and evaluation cost beside the pretraining tokens of a run
 MOST = 80  # runs of one table
@@ -200,7 +199,8 @@ def narrowed(rng: np.random.Generator) -> tuple[Narrowed, Narrowed, Narrowed]:
         )
         if plan.next is None:
             break
-        world.run(0, plan.next.size)
+        for _ in range(plan.next.times):
+            world.run(0, plan.next.size)
     for size in LATER * START[-1]:
         other.run(0, float(size))
     return before, interval(world, target, reached), interval(other, target, reached)
@@ -209,7 +209,7 @@ def narrowed(rng: np.random.Generator) -> tuple[Narrowed, Narrowed, Narrowed]:
 def interval(world: World, target: float, truth: float) -> Narrowed:
     """Return how wide the interval of the target's tokens is, up to what is in sight, and whether it holds."""
     tokens = sf.tokens_for(sf.fit(world.table, "bleu"), target, level=0.8)
-    sight = 1000 * max(float(row["pretrain_tokens"]) for row in world.rows)  # type: ignore[arg-type]
+    sight = 1000 * START[-1]
     low, high = (min(v, sight) for v in (tokens.low, tokens.high))
     return Narrowed(float(np.log(high / low)), tokens.low <= truth <= tokens.high)
 
@@ -220,7 +220,7 @@ TOKENS = """# Does a plan narrow a token count?
 
 One corpus, run once at {sizes} sizes from 1M to 27M tokens; the target is reached 3 to 30 times beyond. The budget runs
 2 and 4 times the largest size once; `plan --goal tokens` spends it run by run. Width of the 80 % interval in ln tokens,
-up to what is in sight (mean, and in how many tables it is the narrower of the two), and how often it holds.
+up to 27B (mean, and in how many tables it is the narrower of the two), and how often it holds.
 
 | spent on | width | narrower | holds |
 |---|---|---|---|
@@ -254,10 +254,7 @@ def main() -> None:
     tokens = given.goal == "tokens"
     text = of_tokens(given.tables, rng) if tokens else of_choices(given, rng)
     out = given.out or str(OUT.with_stem("plans_tokens") if tokens else OUT)
-    if out == "-":
-        print(text)
-    else:
-        Path(out).write_text(text, encoding="utf-8")
+    written(text, out)
 
 
 def of_choices(given: argparse.Namespace, rng: np.random.Generator) -> str:

@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from scalefit.alignment.evidence.heldout import held_out
 from scalefit.alignment.evidence.misfit import misfits
 from scalefit.alignment.falls import confirmed, falls, pair_p_values, passes, residual_sd
 from scalefit.alignment.monitor import nominal_level, spent
-from scalefit.alignment.noise import estimate
+from scalefit.alignment.noise import estimate, profile_of
 from scalefit.alignment.sample_size import seeds_needed
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
@@ -93,24 +94,39 @@ UNEQUAL = {
     "middle size 5x": np.array([1.0, 1, 1, 5, 1, 1]),
     "last size 5x": np.array([1.0, 1, 1, 1, 1, 5]),
 }
+GROUPS = 24
 
 
 def unequal(rng, draws):
-    """Let the noise differ between sizes or runs fan out; nothing falls. Families: 24 groups, Holm's first step."""
+    """Let noise differ between sizes or runs fan out; nothing falls. Tables of 24 groups: Holm's first step."""
     for runs in (3, 5):
-        for name in (*UNEQUAL, "runs fan out"):
+        for name in (
+            *UNEQUAL,
+            "runs fan out",
+            "one group, one size 5x",
+            "each group its own size 5x",
+        ):
             row = [name, runs]
             for design in ("separate", "shared"):
-                values = UNEQUAL.get(name, np.ones(6))[:, None] * rng.standard_normal(
-                    (draws, 6, runs)
-                )
-                if name == "runs fan out":
-                    fan = 2.5 * rng.standard_normal((draws, 1, runs))
-                    values += fan * np.linspace(0, 1, 6)[:, None]
-                seen = falls(estimate(values, design))
-                single, tail = (passes(seen, level).mean() for level in (ALPHA, ALPHA / 24))
-                row += [single, 1 - (1 - tail) ** 24]
+                tables = unequally(rng, name, (max(draws // GROUPS, 1), GROUPS, 6, runs))
+                single = passes(falls(estimate(tables, design)), ALPHA).mean()
+                together = estimate(tables, design, profile_of(tables, design))
+                row += [single, passes(falls(together), ALPHA / GROUPS).any(axis=1).mean()]
             yield row
+
+
+def unequally(rng, name, shape):
+    """Noise (tables, groups, sizes, runs) of one of the unequal kinds."""
+    values = UNEQUAL.get(name, np.ones(6))[:, None] * rng.standard_normal(shape)
+    if name == "runs fan out":
+        fan = 2.5 * rng.standard_normal((*shape[:2], 1, shape[3]))
+        values += fan * np.linspace(0, 1, 6)[:, None]
+    if name == "one group, one size 5x":
+        values[:, 0, 3] *= 5
+    if name == "each group its own size 5x":
+        noisy = np.arange(6) == rng.integers(0, 6, shape[:2])[..., None]
+        values *= np.where(noisy, 5, 1)[..., None]
+    return values
 
 
 def gaps(rng, draws):
@@ -157,7 +173,9 @@ def family(rng, draws):
     for fallen in (0, 6):
         truths = [TRUTHS["plateau"] - (g < fallen) * np.eye(6)[-1] for g in range(24)]
         values = np.stack([draw(rng, t, 3, 3, draws) for t in truths])
-        found = falls(estimate(values, "separate"))
+        profile = profile_of(np.swapaxes(values, 0, 1), "separate")
+        ratios, prior = (np.swapaxes(v, 0, 1) for v in (profile.ratios, profile.prior))
+        found = falls(estimate(values, "separate", replace(profile, ratios=ratios, prior=prior)))
         hit = np.zeros((24, draws), dtype=bool)
         for left in range(24, 11, -1):
             now = passes(found, ALPHA / left)

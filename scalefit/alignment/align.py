@@ -17,6 +17,7 @@ from scalefit.alignment.curve import (
     curve_of,
     failed_rows,
     pretrained,
+    profiled,
     quality_metrics,
 )
 from scalefit.alignment.evidence.conflict import conflict
@@ -225,7 +226,9 @@ def _judge_groups(
     """Judge one metric in every group, then look across groups for causes."""
     there = [(key, rows) for key, rows in groups if name in rows.metrics]
     asked = ((key, rows, whole.baseline_for(key)) for key, rows in there)
-    judged = each(partial(_judged, name, loss, terms), packs(asked, TOGETHER))
+    # Packs are as even as they can be: groups of one pack share what they say of the noise.
+    even = -(-len(there) // max(-(-len(there) // TOGETHER), 1))
+    judged = each(partial(_judged, name, loss, terms), packs(asked, max(even, 1)))
     results = (one for some in judged for one in some)
     drafts = [(*group, result) for group, result in zip(there, results, strict=True)]
     return [_with_causes(whole, key, rows, result, drafts) for key, rows, result in drafts]
@@ -237,11 +240,20 @@ def _judged(
     terms: Terms,
     groups: Sequence[tuple[dict[str, Any], Table, Table | None]],
 ) -> list[Alignment]:
-    cases = [_case(*group, name, loss, terms.scale.sign) for group in groups]
+    cases = _together([_case(*group, name, loss, terms.scale.sign) for group in groups])
     # The laws of all curves are fitted together, before any is judged: one by one they were half the time.
     curves = [curve for case in cases for curve in case.judged]
     laws = dict(zip(curves, laws_each(curves, terms.scale.sign), strict=True))
     return [_judge(case, loss, terms, laws) for case in cases]
+
+
+def _together(cases: Sequence[_Case]) -> list[_Case]:
+    """Return cases whose groups share what they say of each size's noise."""
+    curves, losses = (profiled(c) for c in zip(*((c.curve, c.losses) for c in cases), strict=True))
+    return [
+        replace(case, curve=curve, losses=loss)
+        for case, curve, loss in zip(cases, curves, losses, strict=True)
+    ]
 
 
 def _case(

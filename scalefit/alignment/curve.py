@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.alignment.noise import Design
+from scalefit.alignment.noise import Design, Profile, profile_of
 from scalefit.errors import DesignError
 from scalefit.table import Table, runs_of
 from scalefit.types import Floats, Ints, Mask
@@ -66,6 +66,7 @@ class Curve:
     bins, score, rows : (n,) size index, value and place in the group's rows of every row used.
     stderr : (K,) test-set standard error of one value, nan where unknown.
     finetunings : finetuning runs averaged in one unit, on average.
+    profile : how the noise of the sizes compares, where several groups of the table say it together.
     """
 
     metric: str
@@ -81,6 +82,7 @@ class Curve:
     stderr: Floats
     finetunings: float
     notes: tuple[str, ...] = field(default=())
+    profile: Profile | None = None
 
     @property
     def means(self) -> Floats:
@@ -114,6 +116,7 @@ class Curve:
             bins=self.bins[keep],
             score=self.score[keep],
             rows=self.rows[keep],
+            profile=None if self.profile is None else self.profile.first(count),
         )
 
     @property
@@ -169,6 +172,28 @@ def curve_of(
         finetunings=len(score) / max(len(set(zip(bins, runs[use], strict=True))), 1),
         notes=(*notes, *told.notes),
     )
+
+
+ALIKE = 6  # groups of one design from which a noise profile is learned; from fewer it costs power
+
+
+def profiled(curves: Sequence[Curve | None]) -> list[Curve | None]:
+    """Return curves of one metric; those of one design, at the same sizes, know how noisy each size is together."""
+    alike: dict[Any, list[int]] = {}
+    for i, c in enumerate(curves):
+        if c is not None and c.level != "single" and not np.isnan(c.values).any():
+            key = (c.design, c.level, c.values.shape, tuple(c.sizes))
+            alike.setdefault(key, []).append(i)
+    out = list(curves)
+    for (design, _, (sizes, runs), _), which in alike.items():
+        if len(which) < ALIKE or sizes < 3 or runs < 2:
+            continue
+        several = [c for i in which if (c := curves[i]) is not None]
+        profile = profile_of(np.stack([c.values for c in several]), design)
+        for i, c in zip(which, several, strict=True):
+            ratios = profile.ratios[0]
+            out[i] = replace(c, profile=replace(profile, ratios=ratios, prior=profile.prior[0]))
+    return out
 
 
 def size_bins(tokens: Floats, runs: Sequence[Any]) -> tuple[Ints, Floats, str]:

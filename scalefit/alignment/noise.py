@@ -14,7 +14,7 @@ shared
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ Design = Literal["separate", "shared"]
 _TINY = 1e-12
 _PRIOR = 2.0
 """Degrees of freedom with which the common noise enters a pair's own."""
+_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Noise:
     spread : (K, K)
         Half the variance of each difference of means, in units of ``sd**2``; 1/P when balanced.
     swell : (..., K, K)
-        How much noisier than the average each pair of sizes looks, at least 1: its own standard
-        deviation, drawn towards the pooled one, over the pooled one.
+        How much noisier than the average each pair of sizes looks: its own standard deviation, drawn
+        towards the expected one, over the pooled one. At least 1, unless other groups of the table show
+        the pair to be quieter (:class:`Profile`).
     dof : (..., K, K)
         Degrees of freedom of each pair's noise; `nu` where the pair looks no noisier.
     """
@@ -86,7 +88,83 @@ class Noise:
         return np.asarray(self.sd)[..., None, None] * np.sqrt(self.spread)
 
 
-def estimate(values: Floats, design: Design) -> Noise:
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """How the noise of the sizes compares, as far as the groups of one table say it together.
+
+    Attributes
+    ----------
+    ratios : (..., K)
+        Variance of each size over the mean of all; ones where nothing is known.
+    prior : (...)
+        Degrees of freedom with which the ratios enter a group's own: many where groups agree on them.
+    dof : float
+        Degrees of freedom behind each ratio; infinite where none was estimated.
+    groups : int
+        How many groups they were learned from.
+    """
+
+    ratios: Floats
+    prior: Floats
+    dof: float
+    groups: int
+
+    def first(self, count: int) -> Profile:
+        """Return that of the first `count` sizes."""
+        ratios = self.ratios[..., :count]
+        return replace(self, ratios=ratios / ratios.mean(axis=-1, keepdims=True))
+
+
+def unknown(sizes: int) -> Profile:
+    """Return the profile of a group that stands alone: sizes are alike until its own runs say otherwise."""
+    return Profile(np.ones(sizes), np.array(_PRIOR), np.inf, 1)
+
+
+def profile_of(values: Floats, design: Design) -> Profile:
+    """Learn the profile that groups share from their run means (..., G, K, P), without gaps.
+
+    Variances are a group's times a size's (a gamma model with a log link, by iterated proportions), and a group may
+    stray from that. How far groups do stray, beyond what so few runs make, sets `prior`: a noisy size that all have is
+    then known on the degrees of freedom of all, one that a single group has on its own (empirical Bayes, in the
+    manner of Smyth 2004, doi 10.2202/1544-6115.1027).
+    """
+    groups, sizes, runs = values.shape[-3:]
+    own = _of_sizes(_residual(values, values.mean(axis=-1), design), design)
+    own = np.maximum(own, 1e-9 * own.mean(axis=(-2, -1), keepdims=True) + _TINY)
+    ratios = np.ones((*own.shape[:-2], 1, sizes))
+    for _ in range(_ROUNDS):
+        scale = (own / ratios).mean(axis=-1, keepdims=True)
+        ratios = (own / scale).mean(axis=-2, keepdims=True)
+        ratios = ratios / ratios.mean(axis=-1, keepdims=True)
+    stray = ((own / scale / ratios) ** 2).mean(axis=(-2, -1))
+    # Margins were fitted: what is left of the squares of gamma variables with runs - 1 degrees of freedom.
+    fitted = (1 - 1 / groups) * (1 - 1 / sizes)
+    beyond = ((stray - 1) / fitted + 1) / (1 + 2 / (runs - 1)) - 1
+    free = groups * (runs - 1.0)
+    ratios = np.asarray((free * ratios + _PRIOR) / (free + _PRIOR))
+    # So few groups seem to agree by chance too: how far they stray is known to about 2 / groups.
+    prior = 2 / (np.maximum(beyond, 0.0) + 2 / groups)[..., None]
+    return Profile(ratios, prior, free, groups)
+
+
+def _residual(values: Floats, effects: Floats, design: Design) -> Floats:
+    residual = values - effects[..., None]
+    if design == "shared":
+        residual = residual - residual.mean(axis=-2, keepdims=True)
+    return residual
+
+
+def _of_sizes(residual: Floats, design: Design) -> Floats:
+    """Variance of each size (..., K) from its residuals; shared runs leave a part of all sizes in each."""
+    sizes, runs = residual.shape[-2:]
+    own: Floats = (residual**2).sum(axis=-1) / (runs - 1)
+    if design == "separate" or sizes < 3:
+        return own
+    mean = np.asarray(own.mean(axis=-1, keepdims=True)) * sizes / (sizes - 1)
+    return np.asarray(np.maximum((own - mean / sizes) / (1 - 2 / sizes), 0.05 * mean))
+
+
+def estimate(values: Floats, design: Design, profile: Profile | None = None) -> Noise:
     """Means and noise of run means `values` (..., K, P); nan marks a run that is not there.
 
     Raises
@@ -96,19 +174,16 @@ def estimate(values: Floats, design: Design) -> Noise:
     """
     if np.isnan(values).any():
         return _gaps(values, design)
-    return _complete(values, design)
+    return _complete(values, design, profile or unknown(values.shape[-2]))
 
 
-def _complete(values: Floats, design: Design) -> Noise:
+def _complete(values: Floats, design: Design, profile: Profile) -> Noise:
     sizes, runs = values.shape[-2:]
     effects = values.mean(axis=-1)
-    residual = values - effects[..., None]
-    if design == "shared":
-        residual = residual - residual.mean(axis=-2, keepdims=True)
-        nu = (sizes - 1) * (runs - 1)
-    else:
-        nu = sizes * (runs - 1)
-    sd = _floor((residual**2).sum(axis=(-2, -1)) / nu, effects)
+    residual = _residual(values, effects, design)
+    nu = (sizes - (design == "shared")) * (runs - 1)
+    square = (residual**2).sum(axis=(-2, -1)) / nu
+    sd = _floor(square, effects)
     cross = residual @ np.swapaxes(residual, -1, -2) / (runs - 1)
     own = np.diagonal(cross, axis1=-2, axis2=-1)
     first, second = own[..., :, None], own[..., None, :]
@@ -120,8 +195,15 @@ def _complete(values: Floats, design: Design) -> Noise:
         pairs = (pairs - cross + pairs * sizes / (sizes - 1)) / 2
         dof = (dof + runs - 1) / 2
     ratio = pairs / np.asarray(sd)[..., None, None] ** 2
-    common = nu * _evenness(own)[..., None, None]
-    swell, dof = _swell(ratio, dof, np.array(2.0 * (runs - 1)), common)
+    common = nu * _evenness(own / profile.ratios)[..., None, None]
+    known = (profile.ratios[..., :, None] + profile.ratios[..., None, :]) / 2
+    if profile.groups > 1:
+        # A size known as noisy takes no part in how noisy its group is.
+        level = (_of_sizes(residual, design) / profile.ratios).mean(axis=-1) / np.asarray(sd) ** 2
+        known = known * level[..., None, None]
+        common = 1 / (1 / common + 1 / (2 * profile.dof))
+    weight = np.array(2.0 * (runs - 1))
+    swell, dof = _swell(ratio, dof, weight, common, known, profile.prior[..., None, None])
     return Noise(effects, sd, float(nu), np.full((sizes, sizes), 1 / runs), swell, dof)
 
 
@@ -137,20 +219,22 @@ def _evenness(own: Floats) -> Floats:
     return np.asarray(np.sqrt(np.where(square > 0, np.minimum(share, 1.0), 1.0)))
 
 
-def _swell(ratio: Floats, dof: Floats, weight: Floats, nu: Floats) -> tuple[Floats, Floats]:
-    """Swell and degrees of freedom of pairs whose own variance is `ratio` of the common one.
+def _swell(
+    ratio: Floats, dof: Floats, weight: Floats, nu: Floats, known: Floats, prior: Floats
+) -> tuple[Floats, Floats]:
+    """Swell and degrees of freedom of pairs whose own variance is `ratio` of the pooled one, and `known` is expected.
 
     Sizes may differ in noise by a factor that nobody knows. The common variance alone would let
     a noisy size pass for a fall, a pair's own alone has too few degrees of freedom to see
-    anything. So the own variance (on `dof`) is drawn towards the common one (on `nu`), and counts
+    anything. So the own variance (on `dof`) is drawn towards the expected one (on `nu`), and counts
     where it is the larger; Satterthwaite (1946) gives the degrees of freedom of the mixture.
     """
-    share = weight / (weight + _PRIOR)
-    mixed = share * ratio + (1 - share)
-    spread = (share * ratio) ** 2 / np.maximum(dof, 1e-9) + (1 - share) ** 2 / nu
-    noisier = mixed > 1
+    share = weight / (weight + prior)
+    mixed = share * ratio + (1 - share) * known
+    spread = (share * ratio) ** 2 / np.maximum(dof, 1e-9) + ((1 - share) * known) ** 2 / nu
+    noisier = mixed > known
     return (
-        np.sqrt(np.where(noisier, mixed, 1.0)),
+        np.sqrt(np.where(noisier, mixed, known)),
         np.asarray(np.where(noisier, np.minimum(mixed**2 / spread, nu), nu)),
     )
 
@@ -172,7 +256,8 @@ def _gaps(values: Floats, design: Design) -> Noise:
     spread = np.where(np.eye(len(values), dtype=bool), 1.0, variances / 2)
     sd = _floor(square, fitted)
     ratio, dof, weight = _own_pairs(values, design, float(sd), nu)
-    swell, dof = _swell(ratio, dof, weight, np.array(max(nu, 1.0)))
+    one = np.ones_like(ratio)
+    swell, dof = _swell(ratio, dof, weight, np.array(max(nu, 1.0)), one, np.array(_PRIOR))
     return Noise(_means(values, fitted, design), sd, nu, spread, swell, dof)
 
 

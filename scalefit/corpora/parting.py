@@ -4,13 +4,13 @@ A test set that is easier than thought and a plateau that all corpora reach move
 by one count such doubt once a corpus, and a choice between them then looks less sure than it is. Differences are
 simpler than curves: a curve is split into the course that all share, one level a size, and a corpus' own part
 
-    δ_i(u) = a (g0 + b (g1·s(u) + c·g2·r(u))),    s(u) = (1 − exp(−κu)) / κ,    u = ln size,
+    δ_i(u) = a (g0 + b (g1·s(u) + g2·d(u)) / √2),    s = (1 − exp(−κu)) / κ,    d = u·exp(−κu),    u = ln size,
 
-with g standard normal, s and r (what ∂s/∂κ adds to s) of unit span over the measured sizes, all in the noise of one
-run. So a corpus' own part is what other parameters of one law would change: where the shared course flattens (κ),
-differences flatten too, and a straight line would part the corpora for ever. a, b, c and κ are integrated over a grid,
-the noise in closed form; κ is known from the shared levels as well. Corpora that differ by no more than chance are so
-drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis, section 5.4).
+with g standard normal, s and d of unit span over the measured sizes, all in the noise of one run. A corpus' own part is
+so what other parameters of one law would change, how high it climbs and how fast: where the shared course flattens
+(κ), differences flatten too, and a straight line would part the corpora for ever. a, b and κ are integrated over a
+grid, the noise in closed form; κ is known from the shared levels as well. Corpora that differ by no more than chance
+are so drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis, 5.4).
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from scalefit.types import Floats
 
 LEVELS = {0.3: 0.10, 1.0: 0.25, 3.0: 0.35, 10.0: 0.20, 30.0: 0.05, 100.0: 0.03, 1000.0: 0.02}
 # Most tables run side by side; those that cross do so visibly.
-SLOPES = {0.0: 0.75, 0.2: 0.07, 0.6: 0.18}
-BENDS = {0.0: 0.92, 1.0: 0.08}
+SLOPES = {0.0: 0.75, 0.25: 0.07, 1.2: 0.18}
 # κ: from a straight line to a course of which a third is left after three e-folds
 RATES = dict.fromkeys((0.0, 0.07, 0.15, 0.25, 0.4), 1 / 5)
-GRID = np.array(list(product(LEVELS, SLOPES, BENDS, RATES)))
-PRIOR = np.array([LEVELS[a] * SLOPES[b] * BENDS[c] * RATES[k] for a, b, c, k in GRID])
+GRID = np.array(list(product(LEVELS, SLOPES, RATES)))
+PRIOR = np.array([LEVELS[a] * SLOPES[b] * RATES[k] for a, b, k in GRID])
 # How far shared levels may stray from their course, in the noise of one run.
 ROUGH = np.array([0.0, 0.5, 2.0])
 TOUCHING = 2  # sizes that a corpus must share with another one
@@ -124,7 +123,7 @@ def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     # The noise is known from the own parts; by it the levels are as likely as their course lets them be.
     sd = np.sqrt(_weights(spread) @ total / max(freedom - 2, 1.0))
     by_course = _course(u, levels, runs.sum(axis=0), float(sd))
-    chance = _weights(spread + by_course[np.searchsorted(list(RATES), GRID[:, 3])])
+    chance = _weights(spread + by_course[np.searchsorted(list(RATES), GRID[:, 2])])
     return Parting(u, own, noise, total, freedom, chance, logs)
 
 
@@ -189,31 +188,23 @@ def _course(u: Floats, levels: Floats, runs: Floats, sd: float) -> Floats:
 
 
 def _basis(v: Floats, u: Floats, rate: float) -> Floats:
-    """Return s and r at ln sizes v, each of unit span over the measured ones u: (2, V)."""
+    """Return s and d at ln sizes v, each of unit span over the measured ones u: (2, V)."""
 
     def shapes(w: Floats) -> Floats:
         w = w - u[0]
-        if rate == 0:
-            return np.stack([w, -(w**2) / 2])
-        flat = -np.expm1(-rate * w) / rate
-        return np.stack([flat, (w * np.exp(-rate * w) - flat) / rate])
+        return np.stack([w if rate == 0 else -np.expm1(-rate * w) / rate, w * np.exp(-rate * w)])
 
-    (s, r), (s_v, r_v) = shapes(u), shapes(v)
-    span = float(np.ptp(s))
-    line = np.polyfit(s, r, 1)
-    bend, bend_v = r - np.polyval(line, s), r_v - np.polyval(line, s_v)
-    widest = float(np.ptp(bend))
-    # Two sizes, or ones all alike, leave nothing that s does not say.
-    return np.stack([(s_v - s.mean()) / span, bend_v / widest if widest > 1e-9 * span else 0 * s_v])
+    measured = shapes(u)
+    spans = np.ptp(measured, axis=1)[:, None]
+    return np.asarray((shapes(v) - measured.mean(axis=1)[:, None]) / spans)
 
 
 def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
     """Return the covariance of own parts at ln sizes v (V,) for each point of the grid: (G, V, V)."""
-    bases = {rate: _basis(v, u, rate) for rate in np.unique(grid[:, 3])}
-    s, r = np.stack([bases[rate] for rate in grid[:, 3]], axis=1)
-    a, b, c = grid.T[:3, :, None, None]
-    courses, bends = (w[:, :, None] * w[:, None, :] for w in (s, r))
-    return np.asarray(a**2 * (1 + b**2 * (courses + c**2 * bends)))
+    bases = {rate: _basis(v, u, rate) for rate in np.unique(grid[:, 2])}
+    products = {rate: basis.T @ basis / 2 for rate, basis in bases.items()}
+    a, b = grid.T[:2, :, None, None]
+    return np.asarray(a**2 * (1 + b**2 * np.stack([products[rate] for rate in grid[:, 2]])))
 
 
 def _covariance(kernel: Floats, noise: Floats) -> Floats:

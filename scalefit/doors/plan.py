@@ -28,6 +28,7 @@ _Cost = Callable[[Mapping[str, Any], float], float] | float | None
 _BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
 _TIMES = (1, 4)  # seeds of each contender
 CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
+_HALVINGS = 40
 OUTCOMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a candidate's result is tried
 
 
@@ -52,8 +53,8 @@ def plan(
 
     Every candidate's result is tried, and the goal is looked at anew with it. For a choice, candidates are a further
     seed of one corpus at a measured size, and one or four of all contenders at the largest size or 2, 4 or 10 times
-    beyond; for tokens, a seed at
-    the largest size or a size beyond, of one corpus.
+    beyond; for tokens, runs of
+    one corpus at the largest size, 2, 4 or 10 times beyond, or as far as the budget reaches, as many as it pays.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def plan(
     over : str
         Column of what is chosen from.
     budget : float
-        What one run may cost at most.
+        What one step may cost at most: for a choice a run of each contender, for tokens all runs.
     cost : number or function, optional
         Cost of a token, or ``cost(group, tokens)``; by default a token costs 1.
     enough : float
@@ -116,7 +117,8 @@ def plan(
             )
         now, steps = _steps_for_choice(contest, size, cost, budget, seed)
         question = f"best at {format_count(size)}"
-    return Plan(goal, question, ordered(steps), now, enough, float(budget), (*left, *what.notes))
+    steps_ = ordered(steps, per_cost=goal == "best")
+    return Plan(goal, question, steps_, now, enough, float(budget), (*left, *what.notes))
 
 
 def _check(goal: str, target: float | None, budget: float, enough: float) -> None:
@@ -247,17 +249,48 @@ def _contest(what: Asked, over: str) -> tuple[Contest, list[str]]:
 def _steps_for_tokens(
     mixtures: Sequence[Mixture], target: float, cost: _Cost, budget: float
 ) -> list[Step]:
-    """Return what every affordable run would make of the tokens: a further seed at the largest size, or a new size."""
+    """Return what seeds at the largest size, or runs at new ones, would make of the tokens, all at one cost.
+
+    Gain per cost would lead through many cheap runs that say nothing of where the curve goes: so every candidate is
+    weighed with as many runs as the budget pays (without one: what a run at the farthest size costs).
+    """
     state = _certainty_of_tokens(engine_for(mixtures[0].metric), target, mixtures[0].rises)
     now, steps = state([m.series for m in mixtures]), []
     for i, mixture in enumerate(mixtures):
         largest = float(mixture.series.x[-1])
-        for size in (largest, *(t * largest for t in _BEYOND)):
-            price = _price(cost, mixture.group, size)
+        sizes = [largest, *(_BEYOND * largest)]
+        if np.isfinite(budget):
+            sizes.append(_farthest(cost, mixture.group, largest, budget))
+        prices = {size: _price(cost, mixture.group, size) for size in sizes}
+        spent = min(budget, max(prices.values()))
+        for size, price in prices.items():
             if price <= budget:
-                after = _after(mixtures, i, size, state)
-                steps.append(Step(dict(mixture.group), size, size == largest, price, now, after))
+                times = max(int(spent // price), 1)
+                after = _after(mixtures, i, (size, times), state)
+                steps.append(
+                    Step(
+                        dict(mixture.group),
+                        size,
+                        size == largest,
+                        price * times,
+                        now,
+                        after,
+                        0.0,
+                        times,
+                    )
+                )
     return steps
+
+
+def _farthest(cost: _Cost, group: Mapping[str, Any], largest: float, budget: float) -> float:
+    """Return the largest size that the budget pays once, up to 10 times beyond; the largest measured one at least."""
+    low, high = largest, float(_BEYOND[-1] * largest)
+    if _price(cost, group, high) <= budget:
+        return high
+    for _ in range(_HALVINGS):
+        middle = float(np.sqrt(low * high))
+        low, high = (middle, high) if _price(cost, group, middle) <= budget else (low, middle)
+    return low
 
 
 State = Callable[[Sequence[Series]], float]
@@ -265,42 +298,48 @@ State = Callable[[Sequence[Series]], float]
 
 def _certainty_of_tokens(engine: Engine, target: float, rises: bool) -> State:
     """Return what gives the mean over curves of 1 − the 80 % interval's length in ln tokens, over what is in sight."""
-    sight = np.log(FARTHEST)
+    sight: list[float] = []
 
     def state(curves: Sequence[Series]) -> float:
         later = engine.reach(curves, [target] * len(curves), engine.learn(curves))
         reaches = [joined(c, target, r, rises=rises) for c, r in zip(curves, later, strict=True)]
-        ends = [[min(r.quantile(p), r.largest * FARTHEST) for p in (0.1, 0.9)] for r in reaches]
-        return float(np.mean([1 - np.log(high / low) / sight for low, high in ends]))
+        # One end for all: were it counted from the largest size, a run far out would seem to widen the interval.
+        sight.extend(r.largest * FARTHEST for r in reaches[len(sight) :])
+        ends = [
+            [min(r.quantile(p), most) for p in (0.1, 0.9)]
+            for r, most in zip(reaches, sight, strict=True)
+        ]
+        return float(np.mean([1 - np.log(high / low) / np.log(FARTHEST) for low, high in ends]))
 
     return state
 
 
-def _after(mixtures: Sequence[Mixture], i: int, size: float, state: State) -> float:
-    """Return the state expected after a run of curve ``i``: the mean over quantiles of its forecast."""
-    curves = [m.series for m in mixtures]
-    said = mixtures[i].predictive(np.array([size]), "run")
+def _after(mixtures: Sequence[Mixture], i: int, runs: tuple[float, int], state: State) -> float:
+    """Return the state expected after runs (size, how many) of a curve: the mean over quantiles of its forecast."""
+    curves, (size, times) = [m.series for m in mixtures], runs
+    said = mixtures[i].predictive(np.array([size]), "run" if times == 1 else "mean")
     states = []
     for p in OUTCOMES:
-        curves[i] = _with(mixtures[i].series, size, float(said.quantile(p)[0]))
+        curves[i] = _with(mixtures[i].series, size, times, float(said.quantile(p)[0]))
         states.append(state(curves))
     return float(np.mean(states))
 
 
-def _with(curve: Series, size: float, value: float) -> Series:
-    """Return a curve with one run more."""
+def _with(curve: Series, size: float, times: int, value: float) -> Series:
+    """Return a curve with so many runs more, of this mean."""
+    known = curve.seed_var if np.isfinite(curve.seed_var) else noise_of(curve)
     if size in curve.x:
         at = int(np.flatnonzero(curve.x == size)[0])
         y, runs = curve.y.copy(), curve.runs.copy()
-        y[at] = (y[at] * runs[at] + value) / (runs[at] + 1)
-        runs[at] += 1
-        known = curve.seed_var if np.isfinite(curve.seed_var) else noise_of(curve)
+        y[at] = (y[at] * runs[at] + value * times) / (runs[at] + times)
+        runs[at] += times
         return replace(curve, y=y, runs=runs, seed_var=known)
     return replace(
         curve,
         x=_appended(curve.x, size),
         y=_appended(curve.y, value),
-        runs=np.append(curve.runs, 1),
+        runs=np.append(curve.runs, times),
+        seed_var=curve.seed_var if times == 1 else known,
     )
 
 

@@ -69,14 +69,15 @@ class Step:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan(Result):
-    """Candidate runs, most worth per cost first.
+    """Candidate runs, best first.
 
     Attributes
     ----------
     goal : ``"best"`` (the right choice) or ``"tokens"`` (a narrower token count).
     question : what the choice or count is about.
     steps : tuple of Step
-        All candidates within the budget, most worth per cost first.
+        All candidates within the budget: for a choice most worth per cost first, for tokens most gain first, for
+        there all spend the budget.
     certainty : P(right choice) now; nan for token counts.
     enough : at which certainty the search stops.
     budget : what may be spent; inf where nothing was said.
@@ -145,9 +146,9 @@ class Plan(Result):
         ]
 
 
-def ordered(steps: list[Step]) -> tuple[Step, ...]:
-    """Return steps, most gain per cost first; those whose gain may be the simulation's own error last."""
-    return tuple(sorted(steps, key=lambda s: (not s.told, -s.worth)))
+def ordered(steps: list[Step], *, per_cost: bool = True) -> tuple[Step, ...]:
+    """Return steps, most gain (per cost) first; those whose gain may be the simulation's own error last."""
+    return tuple(sorted(steps, key=lambda s: (not s.told, -(s.worth if per_cost else s.gain))))
 
 
 def gain_of(shown: Floats, final: Floats, seed: int = 0) -> tuple[float, float]:

@@ -1,11 +1,13 @@
 """Small simulations of error rates and power; the full tables are in docs/simulations/alignment.md."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from scalefit.alignment import align
 from scalefit.alignment.falls import confirmed, falls, passes
 from scalefit.alignment.monitor import nominal_level, spent
-from scalefit.alignment.noise import estimate
+from scalefit.alignment.noise import estimate, profile_of
 from scalefit.alignment.sample_size import Plan, seeds_needed
 
 FLAT = np.zeros(6)
@@ -69,6 +71,52 @@ def test_a_family_of_24_groups_keeps_its_level_where_noise_grows(grow):
     rng = np.random.default_rng(4)
     values = np.geomspace(1, grow, 6)[:, None] * rng.standard_normal((20_000, 6, 5))
     assert passes(falls(estimate(values, "separate")), 0.05 / 24).mean() <= 0.06 / 24 + 0.0012
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_groups_of_one_table_know_a_noisy_size_together(scale, design):
+    """Three runs a size cannot know it: alone, a family of 24 with one size 5 x noisier has .26."""
+    rng = np.random.default_rng(9)
+    values = scale[:, None] * rng.standard_normal((300, 24, 6, 3))
+    seen = falls(estimate(values, design, profile_of(values, design)))
+    alarms = passes(seen, 0.05 / 24).any(axis=1)
+    assert alarms.mean() <= 0.06 + 2 * np.sqrt(0.06 * 0.94 / 300)
+
+
+def test_a_shared_profile_costs_no_power_where_noise_is_equal():
+    rng = np.random.default_rng(10)
+    values = rng.standard_normal((60, 24, 6, 3))
+    values[..., -1, :] -= 4.0
+    alone, together = (
+        passes(falls(estimate(values, "separate", p)), 0.05 / 24).mean()
+        for p in (None, profile_of(values, "separate"))
+    )
+    assert together > alone
+
+
+def test_a_group_that_strays_is_not_talked_out_of_its_noise():
+    """One group alone has a noisy size: the profile of the others must not hide it."""
+    rng = np.random.default_rng(11)
+    values = rng.standard_normal((300, 24, 6, 3))
+    values[:, 0, 3] *= 5
+    seen = falls(estimate(values, "separate", profile_of(values, "separate")))
+    assert passes(seen, 0.05 / 24).any(axis=1).mean() <= 0.06 + 2 * np.sqrt(0.06 * 0.94 / 300)
+
+
+def test_a_profile_is_learned_where_groups_are_alike_and_told():
+    sizes = np.geomspace(1e6, 1e9, 6)
+    rng = np.random.default_rng(12)
+    scale = np.array([1.0, 1, 1, 6, 1, 1])
+    rows = [
+        {"corpus": f"c{g}", "pretrain_tokens": x, "pretrain_run": f"{k}-{r}", "bleu": 20 + k + 0.2 * s * rng.normal()}
+        for g in range(8) for k, (x, s) in enumerate(zip(sizes, scale, strict=True)) for r in range(3)
+    ]  # fmt: skip
+    many, few = (align(pd.DataFrame([r for r in rows if r["corpus"] in which]), "bleu")
+                 for which in ([f"c{g}" for g in range(8)], ["c0", "c1"]))  # fmt: skip
+    assert "sizes compared over 8 groups" in str(many["c0"])
+    assert "sizes compared" not in str(few["c0"])
+    assert many["c0"].evidence.quality.profile.ratios.argmax() == 3
 
 
 def test_with_gaps_a_noisy_size_is_no_fall_either():

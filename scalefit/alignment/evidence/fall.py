@@ -151,10 +151,12 @@ def fall_test(
     """
     if curve.level == "single":
         return _of_single_runs(curve, sign, reference, alpha, seed_sd, cautious)
-    noise = estimate(curve.values, curve.design)
+    noise = estimate(curve.values, curve.design, curve.profile)
     seen = falls.falls(noise, sign)
     unit = "pretraining runs" if curve.level == "procedure" else "finetuning seeds of one run"
     how = "within sizes" if curve.design == "separate" else "seed x size interaction"
+    if curve.profile is not None:
+        how += f", sizes compared over {curve.profile.groups} groups"
     return FallTest(
         sizes=curve.sizes,
         size=seen.size,
