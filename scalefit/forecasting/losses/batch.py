@@ -258,6 +258,7 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     kept = [*THIN_BENDS] if thin else [*range(BENDS.size)]
     bends = BENDS[kept]
     weights = np.where(batch.few[:, None], FEW_WEIGHTS[kept], BEND_WEIGHTS[kept])
+    # A rounding step adds to every noise level: without it values of one decimal prove laws that the printer made.
     noise = np.repeat(np.exp(2 * log_noise) + batch.rounding[:, None], bends.size, axis=1)
     bend = np.tile((batch.slope[:, None] * bends) ** 2, (1, log_noise.shape[1]))
     variance = noise[:, None] + bend[:, None] * batch.strength[:, :, None]
@@ -284,6 +285,8 @@ def _noise_prior(batch: Batch, log_noise: Floats) -> Floats:
 
 def residual_likelihood(batch: Batch, doubt: Doubt, h: Floats) -> tuple[Floats, Floats, Floats]:
     """Log likelihood (B, N, M), level (B, N, M) and turned residuals (B, N, n) of curves h (B, N, n)."""
+    # Along the directions every pair's covariance is diagonal, so two matrix products serve all M pairs: n·M a node
+    # in place of a Cholesky factor each. The level's own fit is taken off afterwards, as in least squares.
     residual = batch.turned(batch.v[:, None] - h)
     level = np.matmul(residual, doubt.pull) / doubt.level_precision[:, None]
     squares = np.matmul(residual**2, doubt.precision)

@@ -280,6 +280,7 @@ def _atoms(posterior: Posterior, uq: Floats, kind: Kind) -> tuple[Floats, Floats
 
 def _variance(batch: Batch, doubt: Doubt, uq: Floats, with_bend: Floats, kind: Kind) -> Floats:
     """Variance of ln y at uq given shapes, σ and τ: discrepancy left after the data, level, and a run's noise."""
+    # The discrepancy that residuals leave open, and the level's own variance as far as the bend does not pull it.
     bend = doubt.bend[:, :, None]
     told = np.matmul(doubt.precision.transpose(0, 2, 1), with_bend**2)
     pulled = 1 - bend * np.matmul(doubt.pull.transpose(0, 2, 1), with_bend)

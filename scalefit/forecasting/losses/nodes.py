@@ -106,6 +106,7 @@ def _spot(law: Falling, batch: Batch, doubt: Doubt, theta: Floats) -> Spot:
     gradient -= (theta - np.array(law.centre)) / spread**2
     pulled = precision * batch.level[:, None]
     off = np.matmul(slopes, pulled[..., None]) / (pulled @ batch.level[..., None])[..., None]
+    # The level follows the shapes, so what it can follow is no curvature; left in, steps are far too short.
     slopes = slopes - off * batch.level[:, None, None]
     curvature = np.matmul(slopes * precision[:, :, None], slopes.swapaxes(2, 3))
     return Spot(theta, total, gradient, curvature + np.diag(spread**-2.0))
