@@ -201,18 +201,36 @@ def sequence(rng, draws):
     for name in ("flat", "plateau"):
         for runs in (3, 5):
             values = draw(rng, TRUTHS[name], runs, 3, draws)
-            fixed = nominal_level(6, runs, "separate", ALPHA)
-            levels: list[Callable[[int], float]] = [
-                lambda k, c=fixed: c,
-                lambda k: spent(k - 1, ALPHA),
-                lambda k: ALPHA,
+            yield [
+                name,
+                runs,
+                *watched(values, "separate"),
+                _any(values, "separate", lambda k: ALPHA),
             ]
+
+
+def watched(values, design):
+    """Shares of sequences (draws, sizes, runs) with any alarm: six sizes planned, and open-ended."""
+    fixed = nominal_level(6, values.shape[-1], design, ALPHA)
+    return [
+        _any(values, design, level) for level in (lambda k: fixed, lambda k: spent(k - 1, ALPHA))
+    ]
+
+
+def _any(values, design, level):
+    hit = np.zeros(len(values), dtype=bool)
+    for k in range(2, 7):
+        hit |= passes(falls(estimate(values[:, :k], design)), level(k))
+    return hit.mean()
+
+
+def unequal_sequence(rng, draws):
+    """Repeat that where the noise differs between sizes or runs fan out: every group for itself."""
+    for runs in (3, 5):
+        for name in (*UNEQUAL, "runs fan out"):
             row = [name, runs]
-            for level in levels:
-                hit = np.zeros(draws, dtype=bool)
-                for k in range(2, 7):
-                    hit |= passes(falls(estimate(values[:, :k], "separate")), level(k))
-                row.append(hit.mean())
+            for design in ("separate", "shared"):
+                row += watched(unequally(rng, name, (draws, 1, 6, runs))[:, 0], design)
             yield row
 
 
@@ -346,6 +364,7 @@ ROUGH = "SD grows 4x: fall|misaligned|3 % failed runs: fall|misaligned"
 STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
 PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|delivered"
 LOOKS = "truth|P|planned|open-ended|level 0.05 at every look"
+UNLIKE = "noise|P|separate: planned|open-ended|checkpoints: planned|open-ended"
 LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls short"
 TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
@@ -356,6 +375,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Families: 24 groups, Holm, 3 x 3": (family, "groups that fall by 1|any false alarm|power", 0.1),
     "Sample size named by `inconclusive`": (promise, PROMISE, 0.2),
     "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
+    "Sequences under unequal noise": (unequal_sequence, UNLIKE, 1),
     "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),

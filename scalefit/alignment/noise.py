@@ -158,8 +158,10 @@ def _of_sizes(residual: Floats, design: Design) -> Floats:
     """Variance of each size (..., K) from its residuals; shared runs leave a part of all sizes in each."""
     sizes, runs = residual.shape[-2:]
     own: Floats = (residual**2).sum(axis=-1) / (runs - 1)
-    if design == "separate" or sizes < 3:
+    if design == "separate":
         return own
+    if sizes < 3:
+        return np.asarray(own * sizes / (sizes - 1))
     mean = np.asarray(own.mean(axis=-1, keepdims=True)) * sizes / (sizes - 1)
     return np.asarray(np.maximum((own - mean / sizes) / (1 - 2 / sizes), 0.05 * mean))
 
