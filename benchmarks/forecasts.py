@@ -52,9 +52,9 @@ SAYS = (
     "elsewhere are one (finetuning losses); a fall that has not begun when the data end is seen by the width, not "
     "by the centre; where a metric turns up (checkpoints of small models) it is seen late; three sizes of a curve "
     "that steepens get too short a band; a straight stretch of a factor of two (Gordon, 5 seeds) is best "
-    "continued by a line; after a flat start the laws know only a floor, so that a tail that goes on falling "
-    "leaves the band (two breaks, docs/simulations/forecasts.md). Where a single law refuses a cut, its column "
-    "rests on the others."
+    "continued by a line; after a flat start the laws know a floor or a slow leak, so that a tail that falls "
+    "faster leaves the band (two breaks, docs/simulations/forecasts.md). Where a single law refuses a cut, its "
+    "column rests on the others."
 )
 Method = Callable[[Series, np.ndarray], Predictive]
 Pool = tuple[str, str, int]
