@@ -61,6 +61,12 @@ def peak() -> float:
     return max(resource.getrusage(who).ru_maxrss for who in both) / 1024
 
 
+def processor() -> float:
+    """Return the processor time of this process and of those that it started and that have ended, in seconds."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
+
+
 def growth(counts: list[int], points: list[int]) -> None:
     """Print milliseconds a curve against curves and points."""
     print(
@@ -103,7 +109,7 @@ def bootstrapped(count: int, resamples: int, jobs: int) -> None:
     assert len(errors) == count
     took = time.perf_counter() - begun
     print(f"{count} curves x {resamples} resamples by {jobs} worker(s): {took:.0f} s, of which {fitted:.0f} s the fits "
-          f"and their intervals; peak {peak():.0f} MB a process")  # fmt: skip
+          f"and their intervals; {processor():.0f} s of processor time, peak {peak():.0f} MB a process")  # fmt: skip
 
 
 def workers(counts: list[int], count: int) -> None:
@@ -144,7 +150,8 @@ def streamed(count: int, jobs: int | None) -> None:
         )
         took = time.perf_counter() - begun
         size = sum(p.stat().st_size for p in Path(done.folder).glob("*.parquet")) / 1e6
-    print(f"{done.verdict.split(': ')[1]} by {jobs or 1} worker(s): {took:.0f} s, peak {peak():.0f} MB a process, "
+    print(f"{done.verdict.split(': ')[1]} by {jobs or 1} worker(s): {took:.0f} s, {processor():.0f} s of processor "
+          f"time, peak {peak():.0f} MB a process, "
           f"{size:.1f} MB of answers")  # fmt: skip
 
 
