@@ -1,7 +1,8 @@
-"""Is the run that `plan` names next worth it? Writes docs/simulations/plans.md and plans_tokens.md.
+"""Is the run that `plan` names next worth it? Writes docs/simulations/plans.md, plans_tokens.md, plans_lab.md.
 
     python benchmarks/plans.py --tables 60
     python benchmarks/plans.py --goal tokens --tables 60
+    python benchmarks/plans.py --goal replay --tables 8
 
 Every simulated table is played to its end: `sf.plan` names a run, the truth answers, and so on until the choice is sure
 or the budget is spent; beside it stands the same budget spent on running everything at the largest size at once.
@@ -18,6 +19,7 @@ import pandas as pd
 from choices import SEED, Design, curves, quality, written
 
 import scalefit as sf
+from scalefit.planning.plan import Step
 
 OUT = Path(__file__).parents[1] / "docs" / "simulations" / "plans.md"
 START, BEYOND = np.geomspace(1e6, 27e6, 4), 10.0
@@ -242,18 +244,149 @@ def of_tokens(tables: int, rng: np.random.Generator) -> str:
     return TOKENS.format(tables=tables, seed=SEED, sizes=len(START), rows="\n".join(rows))
 
 
+LAB = """# A plan replayed on the lab
+
+`python benchmarks/plans.py --goal replay --tables {tables}`, seed {seed}.
+
+The lab's settings with three pretraining runs a cell, in an order drawn anew each time: every corpus starts with one
+run at its three smallest sizes, and the choice is about the sixth. `plan` chooses among the cells that were measured
+(a size it names stands for the nearest measured one) within what running everything once at the sixth size costs, and
+stops where P(right choice) ≥ {enough}. Beside it, each from the same start: one run of everything at the fourth and
+fifth size, and at the sixth, chosen by `sf.rank` on all runs; and by the value at the sixth alone. Right: the corpus
+that is best by all runs of the sixth size; cost in tokens, of the budget.
+
+| spent on | right | cost |
+|---|---|---|
+{rows}
+"""
+
+
+@dataclass
+class Replay:
+    """One setting of the lab: which of its runs have been looked at, in an order of their own."""
+
+    cell: pd.DataFrame
+    order: dict[tuple[str, float], np.ndarray]
+    taken: dict[tuple[str, float], int]
+    paid: float = 0.0
+
+    @classmethod
+    def of(cls, cell: pd.DataFrame, seed: int) -> Replay:
+        """Start with one run of every corpus at its three smallest sizes."""
+        rng, sizes = np.random.default_rng(seed), np.sort(cell.pretrain_tokens.unique())
+        order = {
+            key: rng.permutation(rows.pretrain_seed.unique())
+            for key, rows in cell.groupby(["corpus", "pretrain_tokens"])
+        }
+        return cls(cell, order, {key: int(key[1] <= sizes[2]) for key in order})
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Measured sizes, ascending."""
+        return np.sort(self.cell.pretrain_tokens.unique())
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What has been looked at."""
+        seen = [
+            self.cell[
+                (self.cell.corpus == corpus)
+                & (self.cell.pretrain_tokens == size)
+                & self.cell.pretrain_seed.isin(self.order[corpus, size][:many])
+            ]
+            for (corpus, size), many in self.taken.items()
+        ]
+        return pd.concat(seen)
+
+    def take(self, corpora: list[str], size: float) -> bool:
+        """Look at one run more of each, and pay; False where one has none left."""
+        keys = [(corpus, size) for corpus in corpora]
+        if any(self.taken[key] >= self.order[key].size for key in keys):
+            return False
+        for key in keys:
+            self.taken[key] += 1
+            self.paid += size
+        return True
+
+    def chosen(self) -> str:
+        """Return what `sf.rank` chooses at the largest size."""
+        best = sf.rank(self.table, self.cell.metric.iloc[0], at=float(self.sizes[-1]))[0].best
+        assert best is not None
+        return best.corpus
+
+    def follow(self, budget: float, enough: float) -> None:
+        """Follow `plan` among the measured cells until it stops or the budget is spent."""
+        while (left := budget - self.paid) > 0:
+            plan = sf.plan(
+                self.table,
+                self.cell.metric.iloc[0],
+                at=float(self.sizes[-1]),
+                budget=left,
+                enough=enough,
+            )
+            if plan.next is None or not any(self._taken(s, left) for s in plan.steps if s.told):
+                return
+
+    def _taken(self, step: Step, left: float) -> bool:
+        """Take what a step names, at the nearest measured size; False where it is not there or costs too much."""
+        corpora = str(step.group["corpus"]).split(" and ")
+        size = float(self.sizes[np.abs(np.log(self.sizes / step.size)).argmin()])
+        return size * len(corpora) <= left and self.take(corpora, size)
+
+
+def of_lab(orders: int, enough: float, rng: np.random.Generator) -> str:
+    """Return the page about the lab."""
+    frame = sf.datasets.transfer_lab().frame
+    frame = frame[(frame.corpus != "none") & frame.metric.isin(["bleu", "chrf"])]
+    ended: dict[str, list[tuple[bool, float]]] = {}
+    for _, cell in frame.groupby(["task", "finetune_tokens", "domain", "metric"]):
+        if cell.pretrain_seed.nunique() < 3:
+            continue
+        sizes, corpora = np.sort(cell.pretrain_tokens.unique()), list(cell.corpus.unique())
+        last = cell[cell.pretrain_tokens == sizes[-1]].groupby("corpus")["value"].mean()
+        budget = float(sizes[-1] * len(corpora))
+        for seed in rng.integers(2**31, size=orders):
+            planned, spaced, all_ = (Replay.of(cell, int(seed)) for _ in range(3))
+            planned.follow(budget, enough)
+            for size in sizes[3:5]:
+                spaced.take(corpora, float(size))
+            all_.take(corpora, float(sizes[-1]))
+            top = (
+                all_.table[all_.table.pretrain_tokens == sizes[-1]]
+                .groupby("corpus")["value"]
+                .mean()
+            )
+            for name, which, choice in (
+                ("plan", planned, planned.chosen()),
+                ("fourth and fifth size", spaced, spaced.chosen()),
+                ("sixth size, by rank", all_, all_.chosen()),
+                ("sixth size, by value", all_, str(top.idxmax())),
+            ):
+                right = choice == last.idxmax()
+                ended.setdefault(name, []).append((right, which.paid / budget))
+    rows = []
+    for name, each in ended.items():
+        right, paid = np.mean(each, axis=0)
+        rows.append(f"| {name} | {right:.2f} of {len(each)} | {paid:.2f} |")
+        print(rows[-1], flush=True)
+    return LAB.format(tables=orders, seed=SEED, enough=enough, rows="\n".join(rows))
+
+
 def main() -> None:
     """Write the page."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--tables", type=int, default=60, help="tables of each design")
     options.add_argument("--enough", type=float, default=0.95, help="certainty at which it stops")
-    options.add_argument("--goal", choices=["best", "tokens"], default="best")
+    options.add_argument("--goal", choices=["best", "tokens", "replay"], default="best")
     options.add_argument("--out", default="")
     given = options.parse_args()
     rng = np.random.default_rng(SEED)
-    tokens = given.goal == "tokens"
-    text = of_tokens(given.tables, rng) if tokens else of_choices(given, rng)
-    out = given.out or str(OUT.with_stem("plans_tokens") if tokens else OUT)
+    if given.goal == "replay":
+        text = of_lab(given.tables, given.enough, rng)
+    else:
+        text = of_tokens(given.tables, rng) if given.goal == "tokens" else of_choices(given, rng)
+    stem = {"best": "plans", "tokens": "plans_tokens", "replay": "plans_lab"}[given.goal]
+    out = given.out or str(OUT.with_stem(stem))
     written(text, out)
 
 

@@ -118,7 +118,9 @@ def plan(
         now, steps = _steps_for_choice(contest, size, cost, budget, seed)
         question = f"best at {format_count(size)}"
     steps_ = ordered(steps, per_cost=goal == "best")
-    return Plan(goal, question, steps_, now, enough, float(budget), (*left, *what.notes))
+    error = 0.0 if np.isnan(now) else float(np.sqrt(now * (1 - now) / DRAWS))
+    notes = (*left, *what.notes)
+    return Plan(goal, question, steps_, now, enough, float(budget), notes, error)
 
 
 def _check(goal: str, target: float | None, budget: float, enough: float) -> None:

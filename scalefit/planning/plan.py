@@ -82,6 +82,7 @@ class Plan(Result):
     enough : at which certainty the search stops.
     budget : what may be spent; inf where nothing was said.
     notes : tuple of str
+    error : the simulation's own standard error of the certainty.
 
     Examples
     --------
@@ -104,18 +105,29 @@ class Plan(Result):
     enough: float
     budget: float
     notes: tuple[str, ...] = ()
+    error: float = 0.0
+
+    @property
+    def sure(self) -> bool:
+        """Whether the choice may be made: P(right choice) is enough beyond the simulation's own error.
+
+        Looking after every run needs no further correction: given what was measured P is P, however it came to be
+        looked at, so of all sequences that stop at P ≥ `enough` at most one less `enough` are wrong, as far as P is
+        calibrated (a posterior probability is a martingale). An error of the draws would be picked by looking often.
+        """
+        return bool(self.certainty - TOLD * self.error >= self.enough)
 
     @property
     def next(self) -> Step | None:
         """The run to do next; None where the choice is sure or nothing within the budget tells anything."""
-        if np.isfinite(self.certainty) and self.certainty >= self.enough:
+        if self.sure:
             return None
         return next((step for step in self.steps if step.told), None)
 
     @property
     def verdict(self) -> str:
         """What to run next and what it is expected to bring."""
-        if np.isfinite(self.certainty) and self.certainty >= self.enough:
+        if self.sure:
             return f"stop: the choice ({self.question}) is right with P {self.certainty:.2f}"
         step = self.next
         if step is None:

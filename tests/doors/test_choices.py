@@ -1,5 +1,7 @@
 """Rank, value and plan on tables whose right answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -214,6 +216,23 @@ def test_a_plan_for_tokens(three):
     assert np.isnan(plan.certainty)
     with pytest.raises(DomainError, match="needs a target"):
         sf.plan(three, goal="tokens")
+
+
+def test_a_plan_for_tokens_goes_as_far_as_the_budget_reaches():
+    """Cheap runs near the data say little of where the curve goes: all candidates spend the budget."""
+    one = table({"fr": lambda x: 30 - 20 * (x / 1e6) ** -0.25}, seeds=1, noise=0.3)
+    plan = sf.plan(one, goal="tokens", target=28.5, budget=6e9)
+    assert plan.next.size == pytest.approx(6e9, rel=1e-3)
+    assert all(3e9 < s.cost <= 6e9 for s in plan.steps)
+    assert plan.steps[0].gain == max(s.gain for s in plan.steps)
+
+
+def test_a_choice_is_sure_beyond_the_error_of_the_draws():
+    plan = sf.plan(table(CURVES), at="4B")
+    assert plan.sure
+    near = replace(plan, certainty=0.953, error=0.0034, enough=0.95)
+    assert not near.sure
+    assert not near.verdict.startswith("stop")
 
 
 def test_a_plan_is_about_one_setting(three):
