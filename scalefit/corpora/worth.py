@@ -32,48 +32,52 @@ class Cell:
     runs: int
 
 
-def value_of(
-    cells: Sequence[Cell],
-    baseline: Sequence[Cell],
-    *,
-    metric: str,
-    group: Mapping[str, Any],
-    rises: bool,
-    noise: float,
-    dof: float,
-    level: float,
-    seed: int = 0,
-) -> Value:
-    """Value a corpus' cells against the cells without pretraining.
+@dataclass(frozen=True)
+class Measure:
+    """What is valued, and how well it is known.
 
-    Parameters
+    Attributes
     ----------
-    cells, baseline : sequence of Cell
-        Measured means; the baseline's have ``pretrain`` 0, and every finetuning size of ``cells`` is among theirs.
-    rises : bool
-        Whether more of the metric is better.
-    noise, dof : float
-        Standard deviation of one run, and the degrees of freedom behind it.
-    level : float
-        Confidence of intervals.
+    metric, group : of whom.
+    rises : whether more of the metric is better.
+    noise, dof : standard deviation of one run, and the degrees of freedom behind it.
+    level : confidence of intervals.
+    seed : of the draws.
     """
-    sign = 1.0 if rises else -1.0
+
+    metric: str
+    group: Mapping[str, Any]
+    rises: bool
+    noise: float
+    dof: float
+    level: float
+    seed: int = 0
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better, else -1."""
+        return 1.0 if self.rises else -1.0
+
+    def noises(self, rng: np.random.Generator) -> Floats:
+        """Draw what the standard deviation of one run may be: (DRAWS,)."""
+        return np.asarray(self.noise * np.sqrt(self.dof / rng.chisquare(self.dof, DRAWS)))
+
+
+def value_of(cells: Sequence[Cell], baseline: Sequence[Cell], of: Measure) -> Value:
+    """Value a corpus' cells against those without pretraining, which have every finetuning size of ``cells``."""
     base = {c.finetune: c for c in baseline}
-    rng = np.random.default_rng(seed)
-    sds = noise * np.sqrt(dof / rng.chisquare(dof, DRAWS))
-    drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), sign, sds, rng)
-    worths = [
-        _worth(c, base[c.finetune], drawn.effective(c, sign), sign, noise, dof, level)
-        for c in cells
-    ]
+    rng = np.random.default_rng(of.seed)
+    sds = of.noises(rng)
+    drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), of.sign, sds, rng)
+    worths = [_worth(c, base[c.finetune], drawn.effective(c, of.sign), of) for c in cells]
     return Value(
-        metric,
-        dict(group),
+        of.metric,
+        dict(of.group),
         tuple(worths),
-        noise,
-        _fades(worths, noise),
-        _exchange(cells, sign, sds, level, rng),
-        level,
+        of.noise,
+        _fades(worths, of.noise),
+        _exchange(cells, of.sign, sds, of.level, rng),
+        of.level,
     )
 
 
@@ -114,43 +118,36 @@ def _inverted(u: Floats, y: Floats, value: float) -> float:
     )
 
 
-def over_start(
-    cells: Sequence[Cell],
-    *,
-    metric: str,
-    group: Mapping[str, Any],
-    rises: bool,
-    noise: float,
-    dof: float,
-    level: float,
-    seed: int = 0,
-) -> Value:
+def over_start(cells: Sequence[Cell], of: Measure) -> Value:
     """Value finetuning over none: every size against the smallest, the model before finetuning.
 
     The first examples may harm: the deepest fall is the worst of many sizes, so its chance is that of the worst.
     """
-    sign = 1.0 if rises else -1.0
     start, *rest = sorted(cells, key=lambda c: c.finetune)
     none = np.full(DRAWS, np.nan)
-    worths = tuple(_worth(c, start, none, sign, noise, dof, level) for c in rest)
-    harm = _harm(worths, [start, *rest], noise, dof, np.random.default_rng(seed))
-    lost = (float("nan"),) * 3
+    worths = tuple(_worth(c, start, none, of) for c in rest)
+    harm = _harm(worths, [start, *rest], of)
+    nan = float("nan")
     return Value(
-        metric, dict(group), worths, noise, float("nan"), lost, level, (), start.finetune, harm
+        of.metric,
+        dict(of.group),
+        worths,
+        of.noise,
+        nan,
+        (nan,) * 3,
+        of.level,
+        (),
+        start.finetune,
+        harm,
     )
 
 
-def _harm(
-    worths: Sequence[Worth],
-    cells: Sequence[Cell],
-    noise: float,
-    dof: float,
-    rng: np.random.Generator,
-) -> Harm | None:
+def _harm(worths: Sequence[Worth], cells: Sequence[Cell], of: Measure) -> Harm | None:
     deepest = min(worths, key=lambda w: w.gain)
     if deepest.gain >= 0:
         return None
-    sds = noise * np.sqrt(dof / rng.chisquare(dof, DRAWS))[:, None]
+    rng = np.random.default_rng(of.seed)
+    sds = of.noises(rng)[:, None]
     flat = sds * rng.standard_normal((DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
     chance = float(np.mean((flat[:, :1] - flat[:, 1:]).max(axis=1) >= -deepest.gain))
     return Harm(
@@ -173,14 +170,12 @@ def _until(worths: Sequence[Worth]) -> float:
     return float(below.finetune * (above.finetune / below.finetune) ** share)
 
 
-def _worth(
-    cell: Cell, base: Cell, draws: Floats, sign: float, noise: float, dof: float, level: float
-) -> Worth:
-    gain = sign * (cell.mean - base.mean)
-    sd = noise * np.sqrt(1 / cell.runs + 1 / base.runs)
-    reach = float(stdtrit(dof, 0.5 + level / 2)) * sd
-    below = [float(stdtr(dof, (x - gain) / max(sd, 1e-12))) for x in (-noise, noise)]
-    low, middle, high = _quantiles(draws, level)
+def _worth(cell: Cell, base: Cell, draws: Floats, of: Measure) -> Worth:
+    gain = of.sign * (cell.mean - base.mean)
+    sd = of.noise * np.sqrt(1 / cell.runs + 1 / base.runs)
+    reach = float(stdtrit(of.dof, 0.5 + of.level / 2)) * sd
+    below = [float(stdtr(of.dof, (x - gain) / max(sd, 1e-12))) for x in (-of.noise, of.noise)]
+    low, middle, high = _quantiles(draws, of.level)
     return Worth(
         cell.pretrain,
         cell.finetune,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scalefit.corpora.value import Values
-from scalefit.corpora.worth import Cell, over_start, value_of
+from scalefit.corpora.worth import Cell, Measure, over_start, value_of
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.interval import check_level
@@ -125,12 +125,9 @@ def value(
     rises = metric_of(name).direction != "-"
     values = []
     for one, (noise, dof) in zip(drafts, _noise(drafts), strict=True):
-        options: dict[str, Any] = {"metric": name, "group": one.group, "rises": rises}
-        options |= {"noise": noise, "dof": dof, "level": level, "seed": seed}
-        if against == "zero-shot":
-            values.append(over_start(one.cells, **options))
-        else:
-            values.append(value_of(one.cells, one.below, **options))
+        of = Measure(name, one.group, rises, noise, dof, level, seed)
+        start = against == "zero-shot"
+        values.append(over_start(one.cells, of) if start else value_of(one.cells, one.below, of))
     return Values(tuple(values), failures, (*about, *what.notes))
 
 
