@@ -152,13 +152,20 @@ def test_two_runs_a_side_and_degrees_of_freedom_of_the_unpaired_design():
 
 
 def test_stacks_of_tables_keep_their_shape():
-    x = RNG.normal(size=(3, 4, 20))
-    many = crossed.mean(x)
-    for i in range(3):
-        one = crossed.mean(x[i])
-        assert (many.value[i], many.variance[i], many.dof[i]) == pytest.approx(
-            (float(one.value), float(one.variance), float(one.dof))
-        )
+    x, y = RNG.normal(size=(2, 3, 4, 20)) + 2 * RNG.normal(size=(2, 3, 1, 20))
+    for test, sides in ((crossed.mean, (x,)), (crossed.paired, (x, y)), (crossed.unpaired, (x, y))):
+        many = test(*sides)
+        for i in range(3):
+            one = test(*(side[i] for side in sides))
+            assert (many.value[i], many.variance[i], many.dof[i]) == pytest.approx(
+                (float(one.value), float(one.variance), float(one.dof))
+            )
+
+
+def test_examples_that_differ_add_to_the_variance_of_a_mean():
+    x = RNG.normal(size=(4, 30)) + 3 * RNG.normal(size=30)
+    q = crossed.squares(x)
+    assert crossed.mean(x).variance == pytest.approx((q.seed + q.example - q.rest) / 120)
 
 
 def test_right_and_wrong_answers_are_numbers():

@@ -132,6 +132,16 @@ def test_nothing_to_resample_is_said(statistics):
         bootstrap(single)
 
 
+def test_a_comparison_remembers_how_it_was_made(statistics):
+    whole = statistics("chrf")
+    told = compare_systems(whole, "fair", level=0.5, resamples=40, seed=3)
+    assert (told.signature, told.level, told.resamples, told.seed) == (whole.signature, 0.5, 40, 3)
+    drawn = bootstrap(whole, 40, 3).scores
+    first = told.differences[0]
+    gap = drawn[whole.systems.index(first.system)] - drawn[whole.systems.index("fair")]
+    assert (first.low, first.high) == (np.sort(gap)[10], np.sort(gap)[29])
+
+
 def test_an_unknown_baseline_is_answered_with_those_there_are(statistics):
     with pytest.raises(ScoringError, match="no system 'best' under bleu; there are: good, fair"):
         compare_systems(statistics("bleu"), "best")
