@@ -22,6 +22,7 @@ from scalefit.units import format_count, short
 
 DRAWS = 4000
 MOST_SHARED = 0.95
+SURELY_REACHED = 0.995  # from it on nothing is said of the chance that a target is reached
 SURELY_NEVER = 0.95  # beyond it a crossing is not worth a line
 
 
@@ -39,6 +40,7 @@ class Standing:
     cost : what it costs in the unit given, or nan.
     alignment : verdict on its alignment, or "".
     barred : whether it may not be recommended.
+    p_reached, if_reached : of a target: the chance that it is reached in sight, and what it takes (median) where it is.
     """
 
     corpus: str
@@ -50,6 +52,8 @@ class Standing:
     cost: float = float("nan")
     alignment: str = ""
     barred: bool = False
+    p_reached: float = 1.0
+    if_reached: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,9 @@ class Ranking(Result):
                 "expected_factor" if self.by_target else "expected_loss": s.expected_loss,
                 unit: s.estimate,
                 **dict(zip(ends, (s.low, s.high), strict=True)),
+                **(
+                    {"p_reached": s.p_reached, "if_reached": s.if_reached} if self.by_target else {}
+                ),
                 **({"cost": s.cost} if priced else {}),
                 "alignment": s.alignment,
             }
@@ -165,7 +172,14 @@ class Ranking(Result):
 
     def _said(self, standing: Standing) -> str:
         show = format_count if self.in_tokens else short
-        return f"{show(standing.estimate)} [{show(standing.low)}, {show(standing.high)}]"
+        ends = [show(standing.low), show(standing.high) if np.isfinite(standing.high) else "never"]
+        line = f"{show(standing.estimate)} [{', '.join(ends)}]"
+        if not self.by_target or standing.p_reached >= SURELY_REACHED:
+            return line
+        if standing.p_reached == 0:
+            return "never reached in sight"
+        then = f"then at about {show(standing.if_reached)}"
+        return f"{line}, reached with P {standing.p_reached:.2f}, {then}"
 
     def beneath(self) -> tuple[str, ...]:
         """Return the crossings that are likelier than not."""
@@ -288,11 +302,19 @@ def standings(
     made = [
         Standing(
             name, float(p[i]), float(loss[i]), float(middle[i]), float(low[i]), float(high[i]), float(costs[i]),
-            alignment[i], bool(barred[i]),
+            alignment[i], bool(barred[i]), *_reached(values[i], sight),
         )
         for i, name in enumerate(corpora)
     ]  # fmt: skip
     return tuple(sorted(made, key=lambda s: (s.barred, -s.p_best, s.expected_loss)))
+
+
+def _reached(values: Floats, sight: float | None) -> tuple[float, float]:
+    """Return the chance that a target is reached in sight, and what it takes where it is."""
+    if sight is None:
+        return 1.0, float("nan")
+    there = values[values <= sight]
+    return there.size / values.size, float(np.median(there)) if there.size else float("nan")
 
 
 def crossing(

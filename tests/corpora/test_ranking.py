@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from scalefit.corpora.blends import blended, fine
 from scalefit.corpora.parting import parting
-from scalefit.corpora.ranking import around, crossing, draws_of, shared_by, standings
+from scalefit.corpora.ranking import Ranking, around, crossing, draws_of, shared_by, standings
 from scalefit.errors import DesignError
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import series_of
@@ -100,6 +100,20 @@ def test_a_barred_corpus_is_last_and_never_best():
     assert order[2].p_best == 0.0
     assert order[0].p_best == pytest.approx(1.0)
     assert order[0].expected_loss == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_target_that_may_never_be_reached_is_said_in_words():
+    rng = np.random.default_rng(8)
+    values = np.exp(rng.normal(np.log(1e7), 0.3, (2, 1000)))
+    values[0, :300] = 1e12
+    first, second = sorted(ranked(values, best_high=False, sight=1e10), key=lambda s: s.corpus)
+    assert first.p_reached == pytest.approx(0.7)
+    assert first.if_reached == pytest.approx(1e7, rel=0.1)
+    assert np.isinf(first.high)
+    assert second.p_reached == 1.0
+    ranking = Ranking("bleu", "tokens for 30", {}, (first, second))
+    assert "never], reached with P 0.70, then at about" in ranking.verdict
+    assert ranking.rows()[1]["p_reached"] == 1.0
 
 
 def test_what_corpora_share_cancels_in_their_difference():
