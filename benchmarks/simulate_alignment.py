@@ -19,11 +19,9 @@ import pandas as pd
 
 import scalefit as sf
 from scalefit.alignment.curve import Curve, curve_of
-from scalefit.alignment.evidence.breakpoint import find_break
 from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import laws_each
-from scalefit.alignment.evidence.heldout import held_out
-from scalefit.alignment.evidence.misfit import misfits
+from scalefit.alignment.evidence.laws import find_break, held_out, misfits
 from scalefit.alignment.falls import confirmed, falls, pair_p_values, passes, residual_sd
 from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import estimate, profile_of

@@ -13,14 +13,11 @@ from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.quality_laws import CurveLaws, Sought, fit_laws, laws_for
 
-from .breakpoint import Break, find_break
 from .conflict import Conflict, Underrated, conflict, underrated
 from .fall import FallTest, fall_test
-from .gain import Gain, gain_over_baseline
-from .heldout import HeldOut, held_out
-from .misfit import Misfit, misfits
+from .gain import Gain, Trend, gain_over_baseline, trend_of
+from .laws import Break, HeldOut, Misfit, find_break, held_out, misfits
 from .relation import Relation, relate
-from .trend import Trend, trend_of
 
 FEWEST = 3  # sizes that a law is fitted to
 HARM_SHARE = 0.1
