@@ -10,8 +10,7 @@ import numpy as np
 from scipy import special
 
 from scalefit.errors import DomainError
-from scalefit.fitting.intervals.optimum import Optimum
-from scalefit.fitting.intervals.wald import correlation
+from scalefit.fitting.intervals.optimum import Optimum, correlation
 from scalefit.result import Result, Row
 from scalefit.types import Floats
 from scalefit.units import short

@@ -67,7 +67,11 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
         if done or gain <= FLOOR * problem.size or damping > HOPELESS or steps == MAX_STEPS:
             # The last step costs nothing where it is too short for the objective to be looked at again.
             short = gain <= TOLERANCE * here.total < inf  # and neither is nan
-            at = _inside(problem, here.theta, step) if short else here.theta
+            at = (
+                _inside(problem, here.theta, _kept(here.theta, step, problem))
+                if short
+                else here.theta
+            )
             return Spot(at, here.total, gradient, here.hessian), steps
         there = _spot(problem, _inside(problem, here.theta, step), weights)
         if there.total <= here.total * (1 + DUST * near):
@@ -81,6 +85,12 @@ def _inside(problem: Problem, theta: list[float], step: list[float]) -> list[flo
     """Return where a step leads, brought back within the bounds."""
     rows = zip(theta, step, problem.limits, strict=True)
     return [min(max(t + s, low), high) for t, s, (low, high) in rows]
+
+
+def _kept(theta: list[float], step: list[float], problem: Problem) -> list[float]:
+    """Return the step of what is off its bounds: by rounding alone nothing leaves one, and is said to lie at it."""
+    rows = zip(theta, step, problem.limits, strict=True)
+    return [s if low < t < high else 0.0 for t, s, (low, high) in rows]
 
 
 def _spot(problem: Problem, theta: list[float], weights: Floats | None) -> Spot:
@@ -204,7 +214,8 @@ def polish(
                 # Most rows are there after ten steps, a few in narrow valleys take a hundred: without this each of
                 # them would carry all others along.
                 short = (gain <= tolerance * state.total) & (state.total < np.inf) & (last > 0)
-                there = _inside_all(state.theta + np.where(short[:, None], step, 0.0), many)
+                off = (state.theta > many.bounds[0]) & (state.theta < many.bounds[1])
+                there = _inside_all(state.theta + np.where(short[:, None] & off, step, 0.0), many)
                 out[alive[~going]] = there[~going]
                 alive, state, step = alive[going], state.only(going), step[going]
                 many = many.only(going)

@@ -17,13 +17,13 @@ from scalefit.fitting.goodness import Goodness, goodness_of, typical_error
 from scalefit.fitting.identified import Allowed, Identified, allowed_by, identify, within_reach
 from scalefit.fitting.influence import Influence, influence_of
 from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals.optimum import correlation
 from scalefit.fitting.intervals.uncertainty import (
     Kind,
     Uncertainty,
     doubt_notes,
     uncertainty_of,
 )
-from scalefit.fitting.intervals.wald import correlation
 from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
 from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.noise import Noise

@@ -1,4 +1,4 @@
-"""Scaling laws: one law a file, each a frozen value. Adding one is its file and one line here."""
+"""Scaling laws: one law or one family a file, each a frozen value. Adding one is its file and one line here."""
 
 import copyreg
 from collections.abc import Callable, Mapping
@@ -9,7 +9,6 @@ from scalefit.errors import LawError
 from scalefit.laws.bansal import bansal
 from scalefit.laws.broken import broken
 from scalefit.laws.broken_twice import broken_twice
-from scalefit.laws.ceiling import ceiling
 from scalefit.laws.chinchilla import chinchilla, multiplicative
 from scalefit.laws.cross_lingual import cross_lingual
 from scalefit.laws.data_constrained import data_constrained
@@ -19,19 +18,17 @@ from scalefit.laws.law import Law
 from scalefit.laws.log_accuracy import log_accuracy
 from scalefit.laws.log_law import log_law
 from scalefit.laws.logistic import logistic
-from scalefit.laws.loss_to_error import loss_to_error
+from scalefit.laws.loss_to_error import ce_to_bleu, loss_to_error
 from scalefit.laws.loss_to_loss import loss_to_loss
 from scalefit.laws.m4 import m4
 from scalefit.laws.mixture import mixture, mixture_of
 from scalefit.laws.parts import Coefficient, Shape, Special
-from scalefit.laws.power import power, pure_power
-from scalefit.laws.quality import ce_to_bleu
+from scalefit.laws.power import ceiling, power, pure_power, two_powers
 from scalefit.laws.rectified import rectified
 from scalefit.laws.repeated_mixture import repeated_mixture
 from scalefit.laws.sigmoid import sigmoid
 from scalefit.laws.skaling import skaling
 from scalefit.laws.transfer_gap import transfer_gap
-from scalefit.laws.two_powers import two_powers
 
 __all__ = ["LAWS", "Coefficient", "Law", "Shape", "Special", "get_law"]
 

@@ -1,4 +1,4 @@
-"""Error of downstream tasks as a function of pretraining loss."""
+"""Quality and errors of tasks as exponentials of a loss."""
 
 from __future__ import annotations
 
@@ -40,4 +40,34 @@ loss_to_error = Law(
     falls=False,
     takes="any",
     source="Gadre et al. 2024, arXiv 2403.08540, equation of downstream error",
+)
+
+# Translation quality: its logarithm is a straight line in cross-entropy.
+ce_to_bleu = Law(
+    name="ce_to_bleu",
+    formula="C·e^(−k·L)",
+    inputs=("L",),
+    coefficients=(
+        Coefficient("c", 0.0, meaning="quality at the reference cross-entropy", role="scale"),
+    ),
+    shapes=(
+        Shape(
+            "k",
+            _steepness,
+            "log",
+            points=65,
+            meaning="relative loss of quality per nat",
+            role="exponent",
+        ),
+    ),
+    basis=lambda L, k, L_ref: (np.exp(k * (L_ref - L)),),
+    slopes=lambda phi, L, k, L_ref: (((L_ref - L) * phi[0],),),
+    anchor=lambda L: {"L_ref": float(np.mean(L))},
+    reported=("C", "k"),
+    report=lambda c, k, L_ref: {"C": c * np.exp(k * L_ref), "k": k},
+    unreport=lambda C, k, L_ref: (C * np.exp(-k * L_ref), k),
+    inverse=lambda y, c, k, L_ref: L_ref - np.log(y / c) / k,
+    falls=True,
+    takes="any",
+    source="Gordon, Duh and Kaplan 2021, Data and Parameter Scaling Laws for NMT, BLEU–cross-entropy equation",
 )

@@ -1,4 +1,4 @@
-"""Power laws in one input, with and without a floor."""
+"""Power laws in one input: with and without a floor, towards a ceiling, and two of them against each other."""
 
 from __future__ import annotations
 
@@ -50,4 +50,60 @@ pure_power = Law(
     inverse=lambda y, a, alpha, x_ref: _inverse(y, 0.0, a, alpha, x_ref),
     falls=True,
     source="Kaplan et al. 2020, arXiv 2001.08361, eq. 1.2",
+)
+
+# Quality that nears a ceiling: what is missing falls as a power law.
+ceiling = Law(
+    name="ceiling",
+    formula="c − a·x^−b",
+    coefficients=(
+        Coefficient("c", meaning="quality it nears", role="ceiling"),
+        Coefficient("m", 0.0, meaning="what is missing at the reference input", role="scale"),
+    ),
+    shapes=(Shape("b", (0.0, 5.0), "square", points=65, meaning="exponent", role="exponent"),),
+    basis=lambda x, b, x_ref: (1.0, -decay(x, b, x_ref)),
+    slopes=lambda phi, x, b, x_ref: ((0.0, fall(phi[1], x, x_ref)),),
+    anchor=_anchor,
+    reported=("c", "a", "b"),
+    report=lambda c, m, b, x_ref: {"c": c, "a": m * x_ref**b, "b": b},
+    unreport=lambda c, a, b, x_ref: (c, a * x_ref**-b, b),
+    inverse=lambda y, c, a, b, x_ref: x_ref * ((c - y) / a) ** (-1 / b),
+    falls=False,
+    source="Hestness et al. 2017, arXiv 1712.00409, power-law equation of generalization error, turned upside down",
+)
+
+# What finetuning gains, and what it loses again by overfitting.
+two_powers = Law(
+    name="two_powers",
+    formula="C + A·x^−a + G·x^g",
+    coefficients=(
+        Coefficient("C", 0.0, meaning="what neither part changes", role="floor"),
+        Coefficient("fallen", 0.0, meaning="the falling part at the reference input", role="scale"),
+        Coefficient("risen", 0.0, meaning="the rising part at the reference input"),
+    ),
+    shapes=(
+        Shape(
+            "a", (0.0, 5.0), "square", points=65, meaning="exponent of the fall", role="exponent"
+        ),
+        Shape("g", (0.0, 1.0), points=41, meaning="exponent of the rise"),
+    ),
+    basis=lambda x, a, g, x_ref: (1.0, decay(x, a, x_ref), decay(x, -g, x_ref)),
+    slopes=lambda phi, x, a, g, x_ref: (
+        (0.0, fall(phi[1], x, x_ref), 0.0),
+        (0.0, 0.0, -fall(phi[2], x, x_ref)),
+    ),
+    anchor=_anchor,
+    reported=("C", "A", "a", "G", "g"),
+    report=lambda C, fallen, risen, a, g, x_ref: {
+        "C": C,
+        "A": fallen * x_ref**a,
+        "a": a,
+        "G": risen * x_ref**-g,
+        "g": g,
+    },
+    unreport=lambda C, A, a, G, g, x_ref: (C, A * x_ref**-a, G * x_ref**g, a, g),
+    special=(
+        Special("power", lambda E, A, alpha: {"C": E, "A": A, "a": alpha, "G": 0.0, "g": 0.5}),
+    ),
+    source="Baek et al. 2026, arXiv 2603.16177 (The finetuner's fallacy), equation of the overfitting law",
 )

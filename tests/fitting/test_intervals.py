@@ -10,9 +10,8 @@ from scipy import optimize
 
 import scalefit as sf
 from scalefit.fitting import Objective
-from scalefit.fitting.intervals.optimum import rss_of
+from scalefit.fitting.intervals.optimum import Wald, rss_of, standard_errors
 from scalefit.fitting.intervals.profile import Profile, look
-from scalefit.fitting.intervals.wald import Wald, standard_errors
 
 X = np.geomspace(1e6, 1e10, 7)
 NOISE = np.random.default_rng(4).normal(size=7)

@@ -22,9 +22,8 @@ from scipy import special
 from scalefit.fitting.interval import check_level
 from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
-from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
+from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum, Wald, standard_errors
 from scalefit.fitting.intervals.profile import Profile, can_be_profiled, look
-from scalefit.fitting.intervals.wald import Wald, standard_errors
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.noise import Noise, Spread
 from scalefit.fitting.points import Points
