@@ -249,9 +249,11 @@ def _gains(y: Floats, laws: Floats, bends: Floats) -> Floats:
     groups, size = len(laws), laws.shape[-1]
     plain = (y @ laws.reshape(-1, size).T).reshape(*y.shape[:-1], groups, -1)
     plain = (plain**2).sum(axis=-1)
-    bent = (y @ bends.reshape(-1, size).T).reshape(*y.shape[:-1], groups, -1)
-    bent = np.maximum(bent, 0.0) ** 2 + plain[..., None]
-    return np.asarray(bent.max(axis=-2) - plain.max(axis=-1)[..., None])
+    # Place by place, so that draws by shapes stay in the processor's cache.
+    bent = [
+        (np.maximum(y @ bend.T, 0.0) ** 2 + plain).max(axis=-1) for bend in bends.swapaxes(0, 1)
+    ]
+    return np.asarray(np.stack(bent, axis=-1) - plain.max(axis=-1)[..., None])
 
 
 def _null(fitted: Floats, laws: Floats, bends: Floats, noise: RunNoise) -> Floats:
