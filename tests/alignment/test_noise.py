@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scalefit.alignment.noise import estimate
+from scalefit.alignment.noise import Profile, _of_sizes, estimate, profile_of
 
 RNG = np.random.default_rng(7)
 VALUES = np.array([1.0, 1, 2.5, 1, 1])[:, None] * RNG.standard_normal((5, 4)) + 20
@@ -109,3 +109,94 @@ def test_no_noise_at_all_still_divides():
 def test_holes_are_handled_one_table_at_a_time():
     with pytest.raises(ValueError, match="one table at a time"):
         estimate(np.stack([HOLES, HOLES]), "separate")
+
+
+def of_sizes(table, design):
+    """Variance of each size of one table (K, P); shared runs leave a part of all sizes in each."""
+    sizes, runs = table.shape
+    if design == "separate":
+        return table.var(1, ddof=1)
+    own = (interaction(table) ** 2).sum(1) / (runs - 1)
+    mean = own.sum() / (sizes - 1)
+    return np.maximum((own - mean / sizes) / (1 - 2 / sizes), 0.05 * mean)
+
+
+def profile_by_hand(tables, design):
+    groups, sizes, runs = tables.shape
+    own = np.array([of_sizes(t, design) for t in tables])
+    ratios = np.ones(sizes)
+    for _ in range(8):
+        scale = (own / ratios).mean(1)
+        ratios = (own / scale[:, None]).mean(0)
+        ratios /= ratios.mean()
+    stray = ((own / scale[:, None] / ratios) ** 2).mean()
+    gamma = (stray - 1) / ((1 - 1 / groups) * (1 - 1 / sizes)) + 1
+    beyond = max(gamma / (1 + 2 / (runs - 1)) - 1, 0)
+    free = groups * (runs - 1)
+    return (free * ratios + 2) / (free + 2), 2 / (beyond + 2 / groups), free
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+def test_the_profile_of_groups_by_hand(design):
+    rng = np.random.default_rng(3)
+    sd = np.array([1, 1, 4, 1, 2.0])[:, None] * rng.gamma(2, size=(2, 8, 5, 1))
+    many = sd * rng.standard_normal((2, 8, 5, 3))
+    learned = profile_of(many, design)
+    for i, tables in enumerate(many):
+        ratios, prior, free = profile_by_hand(tables, design)
+        np.testing.assert_allclose(learned.ratios[i, 0], ratios)
+        assert learned.prior[i, 0] == pytest.approx(prior)
+        assert (learned.dof, learned.groups) == (free, 8)
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+def test_a_profile_is_what_pairs_are_drawn_towards(design):
+    tables = np.array([1, 1, 3, 1, 1])[:, None] * RNG.standard_normal((2, 7, 5, 4))
+    learned = profile_of(tables, design)
+    for t in range(2):
+        ratios, prior = learned.ratios[t, 0], float(learned.prior[t, 0])
+        noise = estimate(tables[t], design, Profile(ratios, np.array(prior), 21.0, 7))
+        for g, table in enumerate(tables[t]):
+            rest = table - table.mean(1, keepdims=True)
+            rest = rest if design == "separate" else interaction(table)
+            nu = 15 if design == "separate" else 12
+            square, own = (rest**2).sum() / nu, (rest**2).sum(1) / 3
+            level = (of_sizes(table, design) / ratios).mean() / square
+            even = own / ratios
+            common = nu * np.sqrt(min(even.mean() ** 2 / (even**2).mean(), 1.0))
+            common = 1 / (1 / common + 1 / (2 * 21))
+            known = (ratios[0] + ratios[2]) / 2 * level
+            a, b = own[0], own[2]
+            pair, dof = (a + b) / 2, 3 * (a + b) ** 2 / (a**2 + b**2)
+            if design == "shared":
+                within = np.var(rest[0] - rest[2], ddof=1) / 2
+                pair, dof = (within + pair * 5 / 4) / 2, (dof + 3) / 2
+            share = 6 / (6 + prior)
+            mixed = share * pair / square + (1 - share) * known
+            spread = (share * pair / square) ** 2 / dof + ((1 - share) * known) ** 2 / common
+            swell, free = np.sqrt(max(mixed, known)), common
+            if mixed > known:
+                free = min(mixed**2 / spread, common)
+            assert (noise.swell[g, 0, 2], noise.dof[g, 0, 2]) == pytest.approx((swell, free))
+
+
+@pytest.mark.parametrize("design", ["separate", "shared"])
+def test_many_groups_tell_the_noisy_size_and_that_they_agree(design):
+    rng = np.random.default_rng(0)
+    values = np.array([1, 1, 3, 1, 1])[:, None] * rng.standard_normal((400, 5, 3))
+    agreed = profile_of(values, design)
+    # What a noisy size leaves in the others of its runs hides how quiet they are: the floor is seen in their mean.
+    assert agreed.ratios[0] == pytest.approx(np.array([1, 1, 9, 1, 1]) / 2.6, rel=0.25)
+    quiet = rng.permuted(np.array([[1, 1, 5, 1, 1.0]] * 400), axis=1)
+    each = profile_of(quiet[..., None] * rng.standard_normal((400, 5, 3)), design)
+    assert each.ratios[0] == pytest.approx(np.ones(5), abs=0.3)
+    assert agreed.prior[0] > 5 * each.prior[0]
+
+
+def test_the_variance_of_two_checkpoints_and_of_three():
+    pair = VALUES[:2]
+    both = (interaction(pair) ** 2).sum(1) / 3 * 2
+    assert _of_sizes(interaction(pair), "shared") == pytest.approx(both)
+    assert _of_sizes(interaction(VALUES[:3]), "shared") == pytest.approx(
+        of_sizes(VALUES[:3], "shared")
+    )
