@@ -22,7 +22,7 @@ from itertools import product
 import numpy as np
 
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats
+from scalefit.types import Floats, Ints
 
 LEVELS = {0.3: 0.10, 1.0: 0.25, 3.0: 0.35, 10.0: 0.20, 30.0: 0.05, 100.0: 0.03, 1000.0: 0.02}
 # Most tables run side by side; those that cross do so visibly.
@@ -71,32 +71,37 @@ class Parting:
 
     def draws(self, sizes: Floats, count: int, seed: int = 0) -> Floats:
         """Draw the corpora's own parts at sizes (Q,): (C, count, Q)."""
-        rng, v = np.random.default_rng(seed), np.log(sizes)
-        parts = [
-            self._drawn(cell, many, v, rng)
-            for cell, many in enumerate(rng.multinomial(count, self.chance))
-            if many
-        ]
+        rng = np.random.default_rng(seed)
+        many = rng.multinomial(count, self.chance)
+        cells = np.flatnonzero(many)
+        moves = zip(cells.tolist(), *self._moves(cells, np.log(sizes)), strict=True)
+        parts = [self._drawn(c, int(many[c]), root, gain, rng) for c, root, gain in moves]
         return np.concatenate(parts, axis=1)
 
-    def _drawn(self, cell: int, count: int, v: Floats, rng: np.random.Generator) -> Floats:
+    def _moves(self, cells: Ints, v: Floats) -> tuple[Floats, Floats]:
+        """Return at points of the grid (G,) roots of the prior over (u, v), and what a mean at u moves at v.
+
+        (G, K + V, K + V) and (G, C, K, V); one decomposition of the whole stack, as there are hundreds of points.
+        """
+        k = self.u.size
+        both = np.concatenate([self.u, v])
+        values, vectors = np.linalg.eigh(_kernel(both, self.u, GRID[cells]))
+        roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None]
+        between = (vectors * values[:, None]) @ vectors.swapaxes(1, 2)
+        measured = np.isfinite(self.noise)[..., None]
+        covariance = _covariance(between[:, :k, :k], self.noise)
+        moved = np.where(measured, between[:, None, :k, k:], 0.0)
+        return np.asarray(roots), np.asarray(np.linalg.solve(covariance, moved))
+
+    def _drawn(
+        self, cell: int, count: int, root: Floats, gain: Floats, rng: np.random.Generator
+    ) -> Floats:
         """Draw at one point of the grid: paths from the prior, moved by what the data say of them (Matheron's rule)."""
         corpora, k = self.own.shape
-        both = np.concatenate([self.u, v])
-        values, vectors = np.linalg.eigh(_kernel(both, self.u, GRID[cell : cell + 1])[0])
-        paths = (
-            rng.standard_normal((corpora, count, both.size))
-            @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-        )
-        measured = np.isfinite(self.noise)
-        sd = np.sqrt(np.where(measured, self.noise, 0.0))[:, None]
+        paths = rng.standard_normal((corpora, count, len(root))) @ root.T
+        sd = np.sqrt(np.where(np.isfinite(self.noise), self.noise, 0.0))[:, None]
         seen = paths[..., :k] + sd * rng.standard_normal((corpora, count, k))
         scale = np.sqrt(self.squares[cell] / rng.chisquare(self.freedom, count))[:, None]
-        between = (vectors * values) @ vectors.T
-        gain = np.linalg.solve(
-            _covariance(between[None, :k, :k], self.noise)[0],
-            np.where(measured[..., None], between[:k, k:], 0.0),
-        )
         return np.asarray(scale * paths[..., k:] + (self.own[:, None] - scale * seen) @ gain)
 
 

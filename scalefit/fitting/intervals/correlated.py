@@ -48,7 +48,7 @@ class Drift:
 
     def half(self, gradients: Floats, level: float) -> Floats:
         """Half-length (Q,) of the interval of what has ``gradients`` (Q, p) by theta."""
-        cross = np.einsum("qp,rps,qs->rq", gradients, self.covariance, gradients)
+        cross = ((gradients @ self.covariance) * gradients).sum(axis=-1)
         spread = np.sqrt(np.maximum(cross, 1e-300))
         t = special.stdtrit(self.dof, 0.5 + level / 2)
         least, most = t * spread.min(0), t * spread.max(0)
