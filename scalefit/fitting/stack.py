@@ -28,8 +28,8 @@ from scalefit.fitting.solve import (
     solve_problem,
     starting_points,
 )
-from scalefit.laws import LAWS
-from scalefit.laws.law import Law
+from scalefit.laws import is_ours
+from scalefit.laws.law import constants_of
 from scalefit.types import Floats, Mask
 
 Solved = Solution | FitError
@@ -72,11 +72,6 @@ class Stack:
             scale=None if problem.scale is None else problem.scale[keep],
         )
         return Stack(less, self.weights[keep], (low[keep], high[keep]), self.size[keep])
-
-
-def constants_of(laws: Sequence[Law]) -> dict[str, Any]:
-    """Constants of laws that differ in nothing else, (B, 1) each."""
-    return {name: np.array([[law.constants[name]] for law in laws]) for name in laws[0].constants}
 
 
 def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Stack:
@@ -223,13 +218,6 @@ def _begun(stack: Stack, starts: Starts) -> Floats:
     total = stack.expand(np.clip(starts.theta, *stack.bounds))[0]
     worse = ~(total <= starts.cost)
     return np.where(worse[:, None], starts.cell, starts.theta)
-
-
-def is_ours(law: Law) -> bool:
-    """Whether the formula is the catalogue's, whose laws all look at one point at a time."""
-    known = LAWS.get(law.name)
-    formula = (law.basis, law.slopes, law.function)
-    return known is not None and formula == (known.basis, known.slopes, known.function)
 
 
 def _pointwise(stack: Stack, problems: Sequence[Problem], theta: Floats) -> bool:

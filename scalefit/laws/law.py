@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -286,6 +286,11 @@ class Law:
 
     def __repr__(self) -> str:
         return f"Law({self.name}: {self.formula})"
+
+
+def constants_of(laws: Sequence[Law]) -> dict[str, Any]:
+    """Constants of laws that differ in nothing else, (B, 1) each."""
+    return {name: np.array([[law.constants[name]] for law in laws]) for name in laws[0].constants}
 
 
 def _split(theta: Floats) -> tuple[Any, ...]:

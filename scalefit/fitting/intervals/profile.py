@@ -13,7 +13,7 @@ from scalefit.fitting.intervals.face import Face
 from scalefit.fitting.intervals.optimum import Ends, Optimum
 from scalefit.fitting.intervals.region import POINTS, Regions, lay_regions, stack_optima
 from scalefit.fitting.problem import Problem
-from scalefit.fitting.stack import is_ours
+from scalefit.laws import is_ours
 from scalefit.types import Floats
 
 LARGE = 2_000  # points

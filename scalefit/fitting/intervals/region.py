@@ -25,8 +25,7 @@ from scalefit.fitting.grid import in_turn
 from scalefit.fitting.intervals.face import SIDES, Asked, Face
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
-from scalefit.fitting.stack import constants_of
-from scalefit.laws.law import Law, combine
+from scalefit.laws.law import Law, combine, constants_of
 from scalefit.types import Floats, Ints, Mask
 
 RIDGE = 1e-13
