@@ -29,8 +29,9 @@ class Rows:
     ----------
     forecasts : (R, M) float64
         The members' forecasts, in per cent of the range.
-    last, slope, stride, noise, h : (R,) float64
-        Of the prefix: last value, local slope, usual rise an e-fold, noise; and ln(size / last size).
+    last, slope, stride, noise, span, h : (R,) float64
+        Of the prefix: last value, local slope, usual rise an e-fold, noise, ln of its range of sizes;
+        and ln(size / last size).
     n, curve : (R,) int64
         Sizes in the prefix; which curve.
     """
@@ -40,6 +41,7 @@ class Rows:
     slope: Floats
     stride: Floats
     noise: Floats
+    span: Floats
     h: Floats
     n: Ints
     curve: Ints
@@ -122,6 +124,7 @@ def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: I
         fitted.slope[origin],
         fitted.stride[origin],
         fitted.noise[origin],
+        fitted.span[origin],
         h,
         p.n[origin],
         p.curve[origin],

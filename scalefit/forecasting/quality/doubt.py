@@ -22,7 +22,8 @@ from scalefit.forecasting.quality.prefixes import TOP
 from scalefit.types import Floats, Mask
 
 FREEDOM = 4.0  # of the t distribution: curves of one table differ more than points of one curve
-DAMPING, DAMPING_SCALE = 0.2, 1.0  # pull to the last value, complete after some e-folds
+DAMPING = 0.5  # pull to the last value of a curve far behind and far ahead of its last size:
+BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 LEAST = 1e-6
 TAKE_OFF = 1.5  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
@@ -49,10 +50,11 @@ class Band:
 def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Floats, Floats]:
     """Return the centre of each forecast (R,) and the five parts of its variance (R, 5).
 
-    The centre is pulled to the last value the more the farther it looks: backtests always see a
-    steeper part of the curve than the one that is to come.
+    The centre is pulled to the last value the more the farther it looks and the more e-folds of size the
+    curve has behind it: a bounded curve that rose for long has little of its rise left. Backtests cannot
+    teach how much, they always see a steeper part of the curve than the one that is to come.
     """
-    damping = DAMPING * -np.expm1(-rows.h / DAMPING_SCALE)
+    damping = DAMPING * np.expm1(-rows.span / BEHIND) * np.expm1(-rows.h / AHEAD)
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
     between += damping * (rows.last - centre) ** 2
@@ -107,7 +109,7 @@ def usual(noise: Floats) -> float:
     return float(0.5 * np.median(noise) + 0.5 * trimmed + 0.003)
 
 
-FEATURES = ("the band", "the slope", "ln h", "h", "clear of noise", "1")
+FEATURES = ("the band", "the usual rise", "ln h", "h", "clear of noise", "1")
 # The first four rise with h and may not count against it: a target that was met stays met.
 CHANCE_BOUNDS = ((0.0, 3.0), (0.0, 3.0), (0.0, 2.0), (0.0, 2.0), (-2.0, 2.0), (-3.0, 3.0))
 STRIDES = np.array([0.35, 0.7, 1.4, 2.3, 4.0])  # backtests' targets: last value + these rises
@@ -118,15 +120,15 @@ LEAST_CHANCE = 1e-3
 def features(rows: Rows, band: Band, target: Floats) -> Floats:
     """Return what the chance of reaching ``target`` (R, T) depends on: (R, T, F).
 
-    The band's own chance, the share of the way that the local slope covers, ln h and h (a constant
-    chance an e-fold), and how far the target lies beyond the noise.
+    The band's own chance, the share of the way that the usual rise covers (the local slope alone is often
+    none, in noise), ln h and h (a constant chance an e-fold), and how far the target lies beyond the noise.
     """
     centre, below, above = (v[:, None] for v in (band.centre, band.below, band.above))
     away = (target - centre) / np.where(target > centre, above, below)
     chance = np.clip(stdtr(FREEDOM, -away), LEAST_CHANCE, 1 - LEAST_CHANCE)
     distance = target - rows.last[:, None]
     h = np.broadcast_to(rows.h[:, None], target.shape)
-    way = np.log(np.clip(rows.slope[:, None] * h / distance, NEAR, FAR))
+    way = np.log(np.clip(rows.stride[:, None] * h / distance, NEAR, FAR))
     clear = np.clip(np.log(distance / np.sqrt(rows.noise + 0.01)[:, None]), -3.0, 3.0)
     return np.stack([logit(chance), way, np.log(h), h, clear, np.ones_like(h)], axis=-1)
 

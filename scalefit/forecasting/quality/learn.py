@@ -54,8 +54,8 @@ class Prior:
 
 SHIPPED = Prior(
     weights={"last value": 0.08, "flattening slope": 0.64, "ceiling": 0.24, "logistic": 0.05},
-    factors=np.log([0.066, 0.092, 0.003, 0.031, 0.503]),
-    chance=np.array([0.70, 0.07, 0.48, 0.21, -0.43, 0.0]),
+    factors=np.log([0.065, 0.099, 0.002, 0.031, 0.497]),
+    chance=np.array([0.71, 0.10, 0.48, 0.20, -0.38, -0.01]),
 )
 
 

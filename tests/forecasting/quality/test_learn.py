@@ -11,12 +11,15 @@ from scipy import optimize
 from scalefit.forecasting.quality.backtest import backtest
 from scalefit.forecasting.quality.doubt import (
     CHANCE_BOUNDS,
+    DAMPING,
     FEATURES,
     FREEDOM,
+    centre_and_parts,
     fit_chance,
     learn_factors,
 )
 from scalefit.forecasting.quality.learn import SHIPPED, learn_quality, simplex_weights
+from scalefit.forecasting.quality.predict import rows_at
 
 from .samples import curve, saturating
 
@@ -67,6 +70,23 @@ def test_a_strong_pull_is_the_prior_and_none_is_the_best_member():
     share = np.ones(50)
     np.testing.assert_allclose(simplex_weights(errors, share, prior, 1e9), prior, atol=1e-4)
     assert simplex_weights(errors, share, prior, 1e-9)[0] > 0.99
+
+
+def test_the_more_of_a_curve_lies_behind_and_the_farther_it_looks_the_more_it_is_pulled_back(table):
+    learned = learn_quality(table)
+    rows = rows_at(table, np.full((len(table), 3), np.log([1.5, 4.0, 40.0])), learned)
+
+    def pulled(times):
+        longer = replace(rows, span=rows.span * times)
+        centre, _ = centre_and_parts(longer, learned.weights, learned.scatter)
+        mean = rows.forecasts @ learned.weights
+        return ((mean - centre) / (mean - rows.last)).reshape(len(table), 3)
+
+    short, long = pulled(1.0), pulled(3.0)
+    assert np.all(short > 0)
+    assert np.all(short < long)
+    assert np.all(long < DAMPING)
+    assert np.all(np.diff(short, axis=1) > 0)
 
 
 def test_factors_recover_the_variance_that_made_the_errors():
