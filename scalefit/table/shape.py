@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.groups import spelling
+from scalefit.groups import TELLING, spelling
 from scalefit.result import frame_of
 from scalefit.table.cells import missing, plain_text
 from scalefit.table.columns import COLUMNS, KNOWN
 from scalefit.table.draft import Draft, listed
 from scalefit.table.metrics import METRICS, canonical
 from scalefit.table.names import Named, measured_column
+from scalefit.units import counted
 
 
 def flattened(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
@@ -188,9 +189,20 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     draft.frame = pd.concat(parts, ignore_index=True).iloc[order].reset_index(drop=True)
     draft.origin = draft.origin[np.concatenate(places)[order]]
     draft.note(f"wide table: columns {', '.join(wide)} turned into rows of metric and value")
-    gaps = len(frame) * len(wide) - len(draft.frame)
-    if gaps:
-        draft.note(f"{gaps} empty metric cells of the wide table left out")
+    for own_name, part in zip(wide, parts, strict=True):
+        if len(part) < len(frame):
+            gaps = counted(len(frame) - len(part), "empty cell")
+            draft.note(f"{gaps} of column {own_name!r} left out{_bare(rest, part)}")
+
+
+def _bare(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
+    """Say which corpora, tasks or models have rows but none of a metric: no answer would name them."""
+    told = []
+    for column in filter(rows.columns.__contains__, TELLING):
+        without = set(rows[column].dropna()) - set(measured[column])
+        if without:
+            told.append(f"; {column} {listed(sorted(map(str, without)), 4)} has none at all")
+    return "".join(told)
 
 
 def _beside(frame: pd.DataFrame, column: str, name: str) -> dict[str, str]:

@@ -133,14 +133,14 @@ def test_missing_values_are_left_out_with_a_note(curve, losses):
     losses[2] = np.nan
     fit = sf.fit(curve(losses), "cross_entropy", "power")
     assert fit.points.y.size == 7
-    assert noted(fit, "1 empty metric cells of the wide table left out")
+    assert noted(fit, "1 empty cell of column")
 
 
 def test_missing_numbers_of_a_plain_frame_are_left_out_with_a_note(sizes, losses):
     losses[2] = np.nan
     fit = sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"})
     assert fit.points.y.size == 7
-    assert noted(fit, "1 empty metric cells of the wide table left out")
+    assert noted(fit, "1 empty cell of column 'v' left out")
 
 
 @pytest.mark.parametrize(

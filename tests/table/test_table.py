@@ -48,7 +48,18 @@ def test_wide_becomes_long_in_row_order_with_each_metrics_own_error():
         "stderr",
         "note",
     ]
-    assert "1 empty metric cells of the wide table left out" in table.notes
+    assert "1 empty cell of column 'BLEU' left out; corpus b has none at all" in table.notes
+
+
+def test_a_corpus_without_a_value_of_a_metric_is_named():
+    rows = [
+        {"corpus": c, "pretrain_tokens": x, "bleu": None if c == "b" else 20, "chrf": 50}
+        for c in "abc"
+        for x in (1e6, 1e7)
+    ]
+    table = as_table(pd.DataFrame(rows))
+    assert "2 empty cells of column 'bleu' left out; corpus b has none at all" in table.notes
+    assert not [note for note in table.notes if "'chrf' left" in note]
 
 
 def test_long_to_wide_and_back(table):
