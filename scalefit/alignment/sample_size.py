@@ -78,14 +78,14 @@ class Plan:
 
     def surely_sees_fall(self, runs: int) -> float:
         """Return the same without the refinement for steep curves: less, and much quicker."""
-        found = self._fallen(runs)
-        height = hayter.critical(len(self.means), found.noise.nu, self.alpha)
-        return float((found.largest > height).mean())
+        fallen = self._fallen(runs)
+        height = hayter.critical(len(self.means), fallen.noise.nu, self.alpha)
+        return float((fallen.largest > height).mean())
 
     def sees_none(self, runs: int) -> float:
         """Power to confirm that no fall exceeds the margin, if there is none."""
-        found = falls(estimate(self.means[:, None] + self._noise(runs), self.design))
-        return float((found.upper(self.alpha) < self.margin).mean())
+        fallen = falls(estimate(self.means[:, None] + self._noise(runs), self.design))
+        return float((fallen.upper(self.alpha) < self.margin).mean())
 
     def _fallen(self, runs: int) -> Falls:
         fallen = self.means.copy()

@@ -19,13 +19,13 @@ class Overlap:
 
     Attributes
     ----------
-    lines : test lines; ``found`` how many of them stand in the corpus as they are (case and punctuation aside).
+    lines : test lines; ``whole`` how many of them stand in the corpus as they are (case and punctuation aside).
     grams : different runs of eight words in the test set; ``shared`` how many of them the corpus has.
     touched : test lines with at least one such run in the corpus, or that stand in it whole.
     """
 
     lines: int
-    found: int
+    whole: int
     grams: int
     shared: int
     touched: int
@@ -37,7 +37,7 @@ class Overlap:
             return f"none of {self.lines} test lines lies in the corpus"
         runs = f", {self.shared / self.grams:.1%} of its {ORDER}-word runs" if self.grams else ""
         return (
-            f"{self.found} of {self.lines} test lines stand in the corpus and {self.touched} share words in a row with "
+            f"{self.whole} of {self.lines} test lines stand in the corpus and {self.touched} share words in a row with "
             f"it{runs}: on these a score measures memory"
         )
 
@@ -50,8 +50,8 @@ def overlap(corpus: Text, test: Text) -> Overlap:
     Examples
     --------
     >>> from scalefit.corpora.overlap import overlap
-    >>> found = overlap(["The house is red.", "A cat."], ["the house is red", "a dog"])
-    >>> found.found, found.lines
+    >>> both = overlap(["The house is red.", "A cat."], ["the house is red", "a dog"])
+    >>> both.whole, both.lines
     (1, 2)
     """
     tests = [words for line in _lines(test) if (words := _words(line))]

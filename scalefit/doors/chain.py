@@ -109,8 +109,8 @@ def chain(
     >>> loss = 1.8 + 90 * D**-0.25
     >>> data = {"D": D, "loss": loss, "error": 0.85 - 1.6 * np.exp(-0.6 * loss)}
     >>> steps = [sf.Step("loss", "power"), sf.Step("error", "loss_to_error")]
-    >>> found = sf.chain(data, steps, inputs={"x": "D"}, direct="power", hold_out=2)
-    >>> found.errors["chain"] < found.errors["direct"]
+    >>> chained = sf.chain(data, steps, inputs={"x": "D"}, direct="power", hold_out=2)
+    >>> chained.errors["chain"] < chained.errors["direct"]
     True
     """
     steps = tuple(steps)

@@ -196,11 +196,11 @@ def _straight_line_notes(solution: Solution) -> list[str]:
     ]
 
 
-def floor_notes(found: Uncertainty) -> list[str]:
+def floor_notes(uncertainty: Uncertainty) -> list[str]:
     """Say that a floor above 0 is within its error of 0 (Wald, 95 %)."""
-    best = found.best
+    best = uncertainty.best
     floor = best.problem.law.named("floor")
-    if found.dof <= 0 or floor is None:
+    if uncertainty.dof <= 0 or floor is None:
         return []
     j = best.problem.law.coordinates.index(floor)
     if 0 < best.theta[j] < best.t(0.95) * np.sqrt(best.variance(np.eye(best.theta.size)[j])):

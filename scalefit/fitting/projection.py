@@ -53,18 +53,18 @@ def project(problem: Problem, grid: Grid, weights: Floats | None = None) -> Proj
         columns = part.law.columns(part.inputs, grid.split)
         products = _products((*columns, part.target), w[..., here].T, products)
     assert products is not None
-    found = bounded_solve(products, grid.shape, w.shape[:-1], problem.limits)
+    solved = bounded_solve(products, grid.shape, w.shape[:-1], problem.limits)
     if problem.objective.plain:
-        return found
-    c, total = found.coefficients.reshape(-1, *grid.shape, 1), np.zeros(grid.shape)
+        return solved
+    c, total = solved.coefficients.reshape(-1, *grid.shape, 1), np.zeros(grid.shape)
     for part, here in parts:
         if len(parts) > 1:  # else the columns are still at hand
             columns = part.law.columns(part.inputs, grid.split)
         value = part.law.unlinked(combine(c, columns))
         total += part.total(value, None if weights is None else weights[..., here])
     flat = total.reshape(-1)
-    smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (found.smooth, found.cost))
-    return Projected(found.coefficients, smooth, cost)
+    smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (solved.smooth, solved.cost))
+    return Projected(solved.coefficients, smooth, cost)
 
 
 def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats]) -> Projected:
@@ -99,10 +99,10 @@ def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats
     products.append([np.broadcast_to(in_turn(target * last), (*[1] * m, curves))])
     shape = tuple(len(a) for a in axes)
     limits = [(c.lower, c.upper) for c in law.coefficients]
-    found = bounded_solve(products, shape, (curves,), limits)
+    solved = bounded_solve(products, shape, (curves,), limits)
     if problem.objective.plain:
-        return found
-    value = law.unlinked(combine(found.coefficients.reshape(-1, *shape, curves), columns))
+        return solved
+    value = law.unlinked(combine(solved.coefficients.reshape(-1, *shape, curves), columns))
     residual = problem.residual(np.moveaxis(np.broadcast_to(value, (n, *shape, curves)), 0, -1))
     loss = (
         problem.objective.rho(residual)
@@ -110,8 +110,8 @@ def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats
         else weights * problem.objective.rho(residual)
     )
     flat = in_turn(np.moveaxis(loss, -1, 0)).reshape(-1, curves)
-    smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (found.smooth, found.cost))
-    return Projected(found.coefficients, smooth, cost)
+    smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (solved.smooth, solved.cost))
+    return Projected(solved.coefficients, smooth, cost)
 
 
 def _once(values: Floats) -> Floats:

@@ -155,11 +155,13 @@ def starting_points(problem: Problem, weights: Floats | None = None) -> list[Sta
         ]
         return [Start(row, row, inf) for row in rows]
     grid = shape_grid(law, problem.inputs)
-    found = project(problem, grid, weights)
-    minima = _local_minima(found.cost.reshape(*grid.shape, 1)).reshape(-1).nonzero()[0]
+    projected = project(problem, grid, weights)
+    minima = _local_minima(projected.cost.reshape(*grid.shape, 1)).reshape(-1).nonzero()[0]
     if minima.size > 1:
-        minima = minima[np.argsort(found.cost[minima], kind="stable")][:BASINS]
-    starts = [between_cells(grid, found.coefficients, found.smooth, i) for i in minima.tolist()]
+        minima = minima[np.argsort(projected.cost[minima], kind="stable")][:BASINS]
+    starts = [
+        between_cells(grid, projected.coefficients, projected.smooth, i) for i in minima.tolist()
+    ]
     if len(law.shapes) > FINE:
         starts += _contained(problem, weights)
     if not starts:
@@ -212,27 +214,27 @@ def _beside(
         for s in law.shapes
     )
     grid = Grid(axes)
-    found, cells = project(problem, grid, weights), grid.cells
+    projected, cells = project(problem, grid, weights), grid.cells
     side = cells[law.coordinates.index(free[0]) - len(law.coefficients)] - at[free[0]]
     starts = []
-    for cost in (np.where(side > 0, found.cost, inf), np.where(side < 0, found.cost, inf)):
+    for cost in (np.where(side > 0, projected.cost, inf), np.where(side < 0, projected.cost, inf)):
         i = int(cost.argmin())
-        row = [*found.coefficients[:, i].tolist(), *cells[:, i].tolist()]
+        row = [*projected.coefficients[:, i].tolist(), *cells[:, i].tolist()]
         starts.append(Start(row, row, float(cost[i])))
     return [start for start in starts if start.cost < inf]
 
 
-def basins(axes: Sequence[Floats], found: Projected) -> Starts:
+def basins(axes: Sequence[Floats], projected: Projected) -> Starts:
     """Return the minimum of each basin of B curves' grids, axes (g, B), at most :data:`BASINS` a curve, best first."""
     shape = [len(axis) for axis in axes]
-    cost, smooth = (v.reshape(*shape, -1) for v in (found.cost, found.smooth))
+    cost, smooth = (v.reshape(*shape, -1) for v in (projected.cost, projected.smooth))
     row, *places = np.moveaxis(_local_minima(cost), -1, 0).nonzero()
     order = np.lexsort((cost[(*places, row)], row))
     cells = [place[order] for place in (*places, row)]
     rank = np.arange(row.size) - np.searchsorted(row, row)
     return between_cells_each(
         axes,
-        found.coefficients.reshape(-1, *cost.shape),
+        projected.coefficients.reshape(-1, *cost.shape),
         smooth,
         [place[rank < BASINS] for place in cells],
     )
@@ -316,10 +318,10 @@ def _refit_block(solution: Solution, grid: Grid | None, weights: Floats) -> Floa
     problem = solution.problem
     start = np.tile(solution.theta, (len(weights), 1))
     if grid:
-        found = project(problem, grid, weights)
-        best, rows = found.cost.argmin(0), np.arange(len(weights))
-        better = found.cost[best, rows] < problem.total(solution.fitted, weights)
-        there = np.concatenate([found.coefficients[:, best, rows], grid.cells[:, best]])
+        projected = project(problem, grid, weights)
+        best, rows = projected.cost.argmin(0), np.arange(len(weights))
+        better = projected.cost[best, rows] < problem.total(solution.fitted, weights)
+        there = np.concatenate([projected.coefficients[:, best, rows], grid.cells[:, best]])
         start = np.where(better[:, None], there.T, start)
     return polish(Reweighted(problem, weights), start)[0]
 

@@ -277,7 +277,7 @@ def robustness(
     Returns
     -------
     Comparison
-        One contrast an aspect and condition, found by aspect: ``found["spread"]``; Holm's p counts all of them in.
+        One contrast an aspect and condition, found by aspect: ``contrasts["spread"]``; Holm's p counts all of them in.
 
     Raises
     ------
@@ -290,8 +290,8 @@ def robustness(
     >>> runs = {"corpus": ["web"] * 5 + ["books"] * 5, "pretrain_tokens": [1e6] * 10,
     ...         "pretrain_seed": list(range(5)) * 2,
     ...         "bleu": [20.0, 20.1, 19.9, 20.2, 19.8, 20.5, 16.0, 24.0, 18.0, 22.0]}
-    >>> found = sf.robustness(runs, a="web", b="books", metric="bleu")
-    >>> found["spread"].better
+    >>> contrasts = sf.robustness(runs, a="web", b="books", metric="bleu")
+    >>> contrasts["spread"].better
     'web'
     """
     aspects: list[str] = [*ASPECTS]

@@ -22,13 +22,13 @@ class Problem:
 
     row: str
     column: str
-    found: str
+    given: str
     needed: str
     hint: str = ""
 
     def __str__(self) -> str:
         """Return the problem on one line."""
-        line = f"{self.row}, column {self.column!r}: found {self.found}; needed {self.needed}"
+        line = f"{self.row}, column {self.column!r}: found {self.given}; needed {self.needed}"
         return f"{line}. Try: {self.hint}" if self.hint else line
 
 

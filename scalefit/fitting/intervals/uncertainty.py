@@ -94,12 +94,14 @@ class Uncertainty:
         if self.best.dof <= 0:
             return Nothing(self.best)
         if self.refits is not None:
-            found: Intervals = Jackknife(self.best, level, self.refits)
+            intervals: Intervals = Jackknife(self.best, level, self.refits)
         else:
-            found = _plain(self.best, level)
+            intervals = _plain(self.best, level)
         if self.missed is not None:
-            found = Beside(found, _plain(self.missed, level), self.best)
-        return found if self.drift is None else Drifting(found, self.best, self.drift, level)
+            intervals = Beside(intervals, _plain(self.missed, level), self.best)
+        return (
+            intervals if self.drift is None else Drifting(intervals, self.best, self.drift, level)
+        )
 
     def curve(
         self, inputs: tuple[Floats, ...], level: float, kind: Kind = "mean"
