@@ -26,6 +26,11 @@ def test_fitting_loads_no_pictures_no_lmfit_and_no_torch():
     assert loaded_by("import scalefit as sf; sf.fit") & (HEAVY - {"pandas", "scipy"}) == set()
 
 
+def test_alignment_loads_no_part_of_scipy_that_takes_longer_than_it_does():
+    slow = {"scipy.optimize", "scipy.interpolate", "scipy.stats", "matplotlib"}
+    assert loaded_by("import scalefit as sf; sf.align") & slow == set()
+
+
 @pytest.mark.parametrize("name", sorted(set(sf.__all__) - {"__version__"}))
 def test_each_public_name_is_there_and_documented(name):
     found = getattr(sf, name)
