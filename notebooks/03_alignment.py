@@ -35,20 +35,20 @@ table
 # could not rule out a smaller fall.
 
 # %%
-found = sf.align(table, quality=("bleu", "chrf"))
-found
+judged = sf.align(table, quality=("bleu", "chrf"))
+judged
 
 # %% [markdown]
 # The worst of them, with everything behind it:
 
 # %%
-found[0]
+judged[0]
 
 # %% [markdown]
 # The picture: quality above, cross-entropy below, run means as open circles, the baseline dotted.
 
 # %%
-sf.plot_alignment(found, most=3)
+sf.plot_alignment(judged, most=3)
 
 # %% [markdown]
 # Five corpora help, program code included: quality rises as cross-entropy falls. `unpaired` is the trap: judged by

@@ -54,14 +54,14 @@ pd.DataFrame(scores).groupby("seed").agg(["mean", "std"]).round(3)
 landscape.budget(runs.groups)
 
 # %%
-found = landscape.distances(runs.weights, runs.loss(), groups=runs.groups, progress=False)
-found.verdict
+apart = landscape.distances(runs.weights, runs.loss(), groups=runs.groups, progress=False)
+apart.verdict
 
 # %% [markdown]
 # One pretraining seed at a time. Yellow paths join models that behave differently: their barriers are higher.
 
 # %%
-one = found.within(1)
+one = apart.within(1)
 scores = runs.out_of_domain[groups == 1]
 plot_paths(one, scores, label="score")
 
@@ -73,7 +73,7 @@ plot_distances(one, scores, title="barriers, models sorted by out-of-domain scor
 # Their number, whether a single cloud would look the same, and how sure the number is.
 
 # %%
-[landscape.clusters(found.within(seed)) for seed in range(3)]
+[landscape.clusters(apart.within(seed)) for seed in range(3)]
 
 # %%
 plot_basins(landscape.clusters(one), scores)
@@ -96,7 +96,7 @@ plane.plot()
 # scores and repeats everything.
 
 # %%
-result = landscape.predict(found, runs.out_of_domain, in_domain=runs.in_domain)
+result = landscape.predict(apart, runs.out_of_domain, in_domain=runs.in_domain)
 result
 
 # %%
@@ -108,7 +108,7 @@ result.plot()
 
 # %%
 shuffled = np.random.default_rng(1).permutation(runs.out_of_domain)
-landscape.predict(found, shuffled, in_domain=runs.in_domain)
+landscape.predict(apart, shuffled, in_domain=runs.in_domain)
 
 # %% [markdown]
 # For your own models: `landscape.hf_loss("runs/1", "dev.jsonl")` makes the loss,
