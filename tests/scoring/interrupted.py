@@ -13,6 +13,8 @@ import traceback
 import warnings
 from pathlib import Path
 
+from tqdm import tqdm
+
 import scalefit as sf
 from scalefit.errors import ScalefitWarning
 from scalefit.scoring.cache import Cache
@@ -20,6 +22,9 @@ from scalefit.scoring.cache import Cache
 SYSTEMS, LINES, MOMENTS = 100, 6, 20
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "tree", "red", "big"]
 NOBODY = 65534
+tqdm.monitor_interval = (
+    0  # its thread may hold tqdm's lock while we fork, and the child would wait for ever
+)
 
 
 def lines(system):

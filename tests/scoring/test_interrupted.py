@@ -24,6 +24,7 @@ def test_whatever_disturbs_scoring_the_table_is_the_same():
             env={**os.environ, "OPEN": str(opened)},
             capture_output=True,
             text=True,
+            timeout=600,
         )
     finally:
         shutil.rmtree(home)
