@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -22,9 +23,9 @@ from scalefit.scoring.cache import Cache
 SYSTEMS, LINES, MOMENTS = 100, 6, 20
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "tree", "red", "big"]
 NOBODY = 65534
-tqdm.monitor_interval = (
-    0  # its thread may hold tqdm's lock while we fork, and the child would wait for ever
-)
+# tqdm's own lock is shared between processes: a child that is killed while it holds it would stop all others for ever.
+tqdm.set_lock(threading.RLock())
+tqdm.monitor_interval = 0  # and a thread of its own may hold the lock while we fork
 
 
 def lines(system):
