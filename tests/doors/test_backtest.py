@@ -5,6 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError, FitError
+from scalefit.forecasting.compare import nested_tests
 
 SIZES = np.geomspace(1e6, 1e9, 8)
 
@@ -104,16 +105,20 @@ def test_laws_are_compared_on_one_curve():
 
 
 def test_the_nested_test_keeps_its_level_and_sees_a_floor():
-    rng = np.random.default_rng(1)
-    p = {"pure": [], "floor": []}
-    for _ in range(60):
-        for name, truth in (("pure", 30 * SIZES**-0.1), ("floor", 1.5 + 300 * SIZES**-0.35)):
-            data = {
-                "pretrain_tokens": SIZES,
-                "cross_entropy": truth + 0.01 * rng.standard_normal(8),
-            }
-            p[name].append(
-                sf.compare_laws(data, "cross_entropy", ["power", "pure_power"]).nested[0].p
-            )
-    assert np.mean(np.array(p["pure"]) < 0.05) <= 0.12
-    assert np.mean(np.array(p["floor"]) < 0.05) > 0.9
+    rng, draws = np.random.default_rng(1), 200
+
+    def p(truth):
+        data = {
+            "corpus": np.repeat([f"c{i}" for i in range(draws)], SIZES.size),
+            "pretrain_tokens": np.tile(SIZES, draws),
+            "cross_entropy": np.tile(truth, draws) + 0.01 * rng.standard_normal(draws * SIZES.size),
+        }
+        fits = [sf.fit_each(data, "cross_entropy", law) for law in ("power", "pure_power")]
+        tests = [nested_tests(pair)[0].p for pair in zip(*fits, strict=True)]
+        alone = {name: np.asarray(values)[: SIZES.size] for name, values in data.items()}
+        compared = sf.compare_laws(alone, "cross_entropy", ["power", "pure_power"])
+        assert compared.nested[0].p == pytest.approx(tests[0], rel=1e-6)
+        return np.array(tests)
+
+    assert np.mean(p(30 * SIZES**-0.1) < 0.05) <= 0.08
+    assert np.mean(p(1.5 + 300 * SIZES**-0.35) < 0.05) > 0.9

@@ -9,6 +9,7 @@ from scipy import stats
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "simulate_intervals.py"
 REPETITIONS = 60
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -362,6 +362,7 @@ def test_source_names_paper_and_equation(law):
     assert all(part.meaning for part in (*law.coefficients, *law.shapes))
 
 
+@pytest.mark.slow
 def test_exact_values_give_their_parameters_back(name, law):
     """200 random truths, relative 1e-6 in every quoted parameter; all at once, and some one by one."""
     inputs, true = CASES[name].inputs, truths(name, 200)

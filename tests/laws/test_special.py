@@ -12,6 +12,7 @@ PAIRS = [(law.name, special) for law in LAWS.values() for special in law.special
 ONCE = list({(name, special.law): (name, special) for name, special in PAIRS}.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "special"), ONCE, ids=lambda v: getattr(v, "law", v))
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
