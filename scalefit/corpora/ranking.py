@@ -152,7 +152,9 @@ class Ranking(Result):
                 unit: s.estimate,
                 **dict(zip(ends, (s.low, s.high), strict=True)),
                 **(
-                    {"p_reached": s.p_reached, "if_reached": s.if_reached} if self.by_target else {}
+                    {"p_reached": s.p_reached, f"{unit}_if_reached": s.if_reached}
+                    if self.by_target
+                    else {}
                 ),
                 **({"cost": s.cost} if priced else {}),
                 "alignment": s.alignment,
