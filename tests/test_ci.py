@@ -12,8 +12,11 @@ ELSEWHERE = re.compile(
 
 
 def test_what_the_core_skips_runs_in_the_environment_with_torch():
-    (line,) = re.findall(r".*--known-skips torch.*", (ROOT / ".ci" / "run").read_text())
-    folders = re.findall(r"tests/\w+", line)
+    lines = re.findall(r".*--known-skips torch.*", (ROOT / ".ci" / "run").read_text())
+    whole = [
+        line for line in lines if '-m "' not in line
+    ]  # one that leaves tests out is no home for them
+    folders = re.findall(r"tests/\w+", " ".join(whole))
     files = [p for p in TESTS.rglob("test_*.py") if ELSEWHERE.search(p.read_text(encoding="utf-8"))]
     homes = {p.relative_to(ROOT).as_posix() for p in files if p.name != Path(__file__).name}
     assert len(homes) > 3
