@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
 from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive, Reach
-from scalefit.types import Floats, Ints
+from scalefit.types import Floats, Ints, Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Arrays side by side whose first axis is the same: curves, or prefixes of curves."""
+
+    def __getitem__(self, rows: slice | Ints | Floats | Mask) -> Self:
+        """Return some of the curves."""
+        return type(self)(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,12 @@ the discrepancy's strength τ stand on a grid of pairs; the likelihood of residu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from scalefit.forecasting.series import Series
-from scalefit.types import Floats, Ints, Mask
+from scalefit.forecasting.series import Series, Stack
+from scalefit.types import Floats, Mask
 
 LENGTH = 2.0  # of memory, in ln x: a slope that is off stays off for a factor of seven in size
 
@@ -44,7 +44,7 @@ MOST_DECIMALS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(Stack):
     """B curves of at most n sizes, seen from their largest size.
 
     Rows are whitened: then the noise is σ² everywhere, and one rotation a curve makes noise plus discrepancy diagonal
@@ -72,10 +72,6 @@ class Batch:
     rounding: Floats
     seed_var: Floats
     freedom: Floats
-
-    def only(self, rows: Ints) -> Batch:
-        """Return some of the curves."""
-        return Batch(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @property
     def few(self) -> Mask:
@@ -199,7 +195,7 @@ SEED_FREEDOM = 8.0  # what repeated runs may weigh at most: sizes differ by more
 
 
 @dataclass(frozen=True, eq=False)
-class Doubt:
+class Doubt(Stack):
     """M pairs (σ, τ) of each of B curves, σ the slower index.
 
     Attributes
@@ -219,10 +215,6 @@ class Doubt:
     level_precision: Floats
     constant: Floats
     pull: Floats
-
-    def only(self, rows: Ints) -> Doubt:
-        """Return the pairs of some curves."""
-        return Doubt(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 def trusted(odds: float, doubt: Doubt) -> Floats:

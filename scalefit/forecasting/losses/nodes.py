@@ -28,6 +28,7 @@ from scipy import special
 from scalefit.distributions import chi2_quantile
 from scalefit.forecasting.losses.batch import Batch, Doubt, residual_likelihood
 from scalefit.forecasting.losses.shapes import Falling
+from scalefit.forecasting.series import Stack
 from scalefit.types import Floats, Ints, Mask
 
 STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
@@ -145,16 +146,12 @@ class Nodes:
 
 
 @dataclass(frozen=True, eq=False)
-class Proposal:
+class Proposal(Stack):
     """Student distributions, one a curve: mean (B, 1, d), root of the scale (B, d, d) and its log determinant."""
 
     mean: Floats
     root: Floats
     log_scale: Floats
-
-    def only(self, rows: Mask) -> Proposal:
-        """Return the distributions of some curves."""
-        return Proposal(self.mean[rows], self.root[rows], self.log_scale[rows])
 
     def points(self, z: Floats) -> Floats:
         """Return theta (B, N, d) for standard points z (N, d)."""
@@ -249,7 +246,7 @@ def settle(
         on = now.effective <= ENOUGH
         if not on.any():
             break
-        moving, proposals = moving[on], [proposal.only(on) for proposal in proposals]
+        moving, proposals = moving[on], [proposal[on] for proposal in proposals]
         theta, log_prior, log_likely = theta[on], log_prior[on], log_likely[on]
         log_sum, log_weight = log_sum[on], log_weight[on]
     return out

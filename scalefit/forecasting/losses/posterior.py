@@ -102,8 +102,8 @@ def shares_of(falling: Sequence[Falling]) -> Floats:
 
 def _settled(law: Falling, batch: Batch, doubt: Doubt, rounds: int = ROUNDS) -> Nodes:
     def marginal(theta: Floats, rows: Ints) -> Floats:
-        some = batch.only(rows)
-        log_likelihood, *_ = residual_likelihood(some, doubt.only(rows), law(theta, some.u))
+        some = batch[rows]
+        log_likelihood, *_ = residual_likelihood(some, doubt[rows], law(theta, some.u))
         return _log_sum(log_likelihood)
 
     return settle(law, batch.slope.size, marginal, partial(climb, law, batch, doubt), rounds)

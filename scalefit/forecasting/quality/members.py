@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from scalefit.forecasting.quality.prefixes import TOP, Prefixes
-from scalefit.forecasting.series import Series
+from scalefit.forecasting.series import Series, Stack
 from scalefit.types import Floats, Ints, Mask
 
 NAMES = ("last value", "flattening slope", "ceiling", "logistic")
@@ -30,7 +30,7 @@ CHUNK = 128  # prefixes at once: their grids stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(Stack):
     """What P prefixes say of themselves; everything that their forecasts need.
 
     Attributes
@@ -58,10 +58,6 @@ class Fitted:
     ceiling: Floats
     logistic: Floats
     middle: Floats
-
-    def __getitem__(self, rows: slice | Floats | Mask) -> Fitted:
-        """Return what some of the prefixes say."""
-        return Fitted(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @property
     def stride(self) -> Floats:

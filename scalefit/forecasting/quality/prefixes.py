@@ -7,12 +7,12 @@ held in one array, a thousand curves cost a handful of matrix products instead o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from scalefit.errors import FitError
-from scalefit.forecasting.series import Series
+from scalefit.forecasting.series import Series, Stack
 from scalefit.types import Floats, Ints, Mask
 
 TOP = 100.0
@@ -56,7 +56,7 @@ SHORTEST = 2  # two sizes give one slope; one size gives none
 
 
 @dataclass(frozen=True, eq=False)
-class Prefixes:
+class Prefixes(Stack):
     """P prefixes of at most K sizes, aligned at their last size (column -1), padded on the left.
 
     Attributes
@@ -83,10 +83,6 @@ class Prefixes:
     def __len__(self) -> int:
         """Return the number of prefixes."""
         return self.n.size
-
-    def __getitem__(self, rows: slice | Ints | Mask) -> Prefixes:
-        """Return some of the prefixes."""
-        return Prefixes(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @property
     def last(self) -> Floats:
