@@ -22,7 +22,7 @@ from scalefit.alignment.curve import Curve, curve_of
 from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import laws_each
 from scalefit.alignment.evidence.laws import find_break, held_out, misfits
-from scalefit.alignment.falls import confirmed, falls, pair_p_values, passes, residual_sd
+from scalefit.alignment.falls import falls, pair_p_values, passes, residual_sd
 from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import estimate, profile_of
 from scalefit.alignment.sample_size import seeds_needed
@@ -55,12 +55,9 @@ def draw(rng, means, runs, finetunings, draws, *, design="separate", grow=1.0, f
     return values.mean(axis=-1)
 
 
-def alarms(rng, quality, design):
-    """Shares of tables with a confirmed fall, and with a confirmed fall while loss improves."""
-    loss = LOSS[: quality.shape[1], None] + 0.012 * rng.standard_normal(quality.shape)
-    fall = confirmed(falls(estimate(quality, design)), ALPHA)
-    gain = confirmed(falls(estimate(loss, design)), ALPHA)
-    return fall.any(axis=(-2, -1)).mean(), (fall & gain).any(axis=(-2, -1)).mean()
+def alarms(values, design):
+    """Share of tables with a confirmed fall; misaligned, where loss improves besides, are these at most."""
+    return passes(falls(estimate(values, design)), ALPHA).mean()
 
 
 def false_alarms(rng, draws):
@@ -70,7 +67,7 @@ def false_alarms(rng, draws):
             row = [name, runs, finetunings]
             for design in ("separate", "shared"):
                 values = draw(rng, TRUTHS[name], runs, finetunings, draws, design=design)
-                row += alarms(rng, values, design)
+                row.append(alarms(values, design))
             yield row
 
 
@@ -81,7 +78,7 @@ def rough(rng, draws):
             row = [name, runs, finetunings]
             for more in ({"grow": 4.0}, {"failed": 0.03}):
                 values = draw(rng, TRUTHS[name], runs, finetunings, draws, **more)
-                row += alarms(rng, values, "separate")
+                row.append(alarms(values, "separate"))
             yield row
 
 
@@ -161,8 +158,8 @@ def three_states(rng, draws):
         for runs in (3, 5, 10, 20):
             means = TRUTHS[name].copy()
             means[-1] -= fall
-            found = falls(estimate(draw(rng, means, runs, 3, draws), "separate"))
-            seen, none = passes(found, ALPHA), found.upper(ALPHA) < 0.5
+            each = falls(estimate(draw(rng, means, runs, 3, draws), "separate"))
+            seen, none = passes(each, ALPHA), each.upper(ALPHA) < 0.5
             yield [name, fall, runs, seen.mean(), (none & ~seen).mean(), (~none & ~seen).mean()]
 
 
@@ -173,10 +170,10 @@ def family(rng, draws):
         values = np.stack([draw(rng, t, 3, 3, draws) for t in truths])
         profile = profile_of(np.swapaxes(values, 0, 1), "separate")
         ratios, prior = (np.swapaxes(v, 0, 1) for v in (profile.ratios, profile.prior))
-        found = falls(estimate(values, "separate", replace(profile, ratios=ratios, prior=prior)))
+        each = falls(estimate(values, "separate", replace(profile, ratios=ratios, prior=prior)))
         hit = np.zeros((24, draws), dtype=bool)
         for left in range(24, 11, -1):
-            now = passes(found, ALPHA / left)
+            now = passes(each, ALPHA / left)
             hit = np.where((24 - hit.sum(axis=0)) <= left, hit | now, hit)
         yield [fallen, hit[fallen:].any(axis=0).mean(), hit[:fallen].mean() if fallen else np.nan]
 
@@ -297,9 +294,9 @@ def _curve(values) -> Curve:
     table = sf.as_table(
         pd.DataFrame({"pretrain_tokens": sizes, "pretrain_run": run, "bleu": values.ravel()})
     )
-    found = curve_of(table, "bleu", None)
-    assert found is not None
-    return found
+    curve = curve_of(table, "bleu", None)
+    assert curve is not None
+    return curve
 
 
 def whole(rng, draws):
@@ -356,9 +353,9 @@ def _baseline(rng) -> pd.DataFrame:
 
 _KINDS = (("harmful",), ("harmful", "deteriorating", "fluctuating"), ("improving",))
 SINGLE = "|".join(f"{f}: found|with seed_sd" for f in ("no fall", "falls by 1", "by 3", "by 3.5"))
-RATES = "separate: fall|misaligned|checkpoints: fall|misaligned"
+RATES = "separate|checkpoints"
 FAMILIES = "separate: one group|24 groups|checkpoints: one group|24 groups"
-ROUGH = "SD grows 4x: fall|misaligned|3 % failed runs: fall|misaligned"
+ROUGH = "SD grows 4x|3 % failed runs"
 STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
 PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|delivered"
 LOOKS = "truth|P|planned|open-ended|level 0.05 at every look"

@@ -112,7 +112,7 @@ def _pair_height(nu: float, alpha: float) -> float:
 
 
 def passes(seen: Falls, alpha: float) -> Mask:
-    """Whether any pair falls beyond doubt, (...); quicker than ``confirmed``."""
+    """Whether any pair falls beyond doubt at family level alpha, (...): the one that stands highest is asked."""
     top = seen.swelled >= np.nanmax(seen.swelled, axis=(-2, -1), keepdims=True)
     groups = seen.height.shape[-1]
     if not seen.noise.balanced:
@@ -126,16 +126,6 @@ def passes(seen: Falls, alpha: float) -> Mask:
 def _level(alpha: float) -> float:
     """Level that is left after both preliminary bounds."""
     return alpha * (1 - 2 * _GAMMA)
-
-
-def confirmed(seen: Falls, alpha: float) -> Mask:
-    """Which pairs fall beyond doubt at family level alpha, (..., K, K)."""
-    heights = seen.heights
-    groups, nu = heights.shape[-1], seen.noise.nu
-    if not seen.noise.balanced:
-        return np.asarray(heights > hayter.critical(groups, nu, alpha))
-    yes = heights > hayter.critical(groups, nu, _level(alpha))
-    return yes | _refined(seen, ~yes, alpha)
 
 
 def _refined(seen: Falls, asked: Mask, alpha: float) -> Mask:
@@ -174,9 +164,9 @@ def _refined_p(seen: Falls, height: float) -> float:
     for _ in range(14):
         level = float(np.exp((low + high) / 2))
         path = seen.path(level)[None]
-        real = height > _pair_height(nu, level) and _tail(path, np.array([height]), nu)[0] < _level(
-            level
-        )
+        # As in ``_refined``: without a sure rise at this level, pairs answer for their own noise.
+        rises = path[0, -1] > _FLAT and height > _pair_height(nu, level)
+        real = rises and _tail(path, np.array([height]), nu)[0] < _level(level)
         low, high = (low, float(np.log(level))) if real else (float(np.log(level)), high)
     return float(np.exp(high))
 

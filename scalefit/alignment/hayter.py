@@ -87,26 +87,6 @@ def _tails(heights: Floats, groups: int, nu: float) -> Floats:
     return 1.0 - np.clip(_equal(heights[:, None] * scale, groups) @ mass, 0.0, 1.0)
 
 
-def cdf(height: float, groups: int, nu: float) -> float:
-    """Probability that the largest studentized fall stays at or below `height`.
-
-    Parameters
-    ----------
-    height
-        Fall in standard errors of one group mean.
-    groups
-        Number of ordered groups, at least 2.
-    nu
-        Degrees of freedom of the noise estimate; ``inf`` where the noise is known.
-
-    Examples
-    --------
-    >>> round(cdf(3.725, 6, float("inf")), 3)
-    0.95
-    """
-    return 1.0 - sf(height, groups, nu)
-
-
 def sf(height: float, groups: int, nu: float) -> float:
     """Probability of a larger fall than `height` when nothing falls (the adjusted p value)."""
     return float(_tails(np.array([height]), groups, nu)[0])
