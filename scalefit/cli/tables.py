@@ -131,7 +131,7 @@ def _outputs(
 
 
 def _show(table: Table, output: Path | None, *, as_json: bool) -> None:
-    from scalefit.table.columns import KNOWN
+    from scalefit.table.names import KNOWN
 
     if output is not None:
         table.write(output)

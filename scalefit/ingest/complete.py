@@ -11,13 +11,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-import pandas as pd
+import numpy as np
 
 from scalefit.errors import FormatError, MissingColumnError, TableError
-from scalefit.ingest.reader import Extract, Row
+from scalefit.ingest.reader import Extract, Row, Sheet
 from scalefit.ingest.source import Source
-from scalefit.table.cells import is_missing, missing
-from scalefit.table.columns import COUNTS, SEEDS
+from scalefit.table.draft import is_missing, missing
+from scalefit.table.names import COUNTS, SEEDS
 from scalefit.units import parse_count
 
 # Path patterns: ``runs/{corpus}-{pretrain_tokens}/ft-{task}-{finetune_tokens}-s{finetune_seed}``.
@@ -331,15 +331,16 @@ def _same(own: object, told: object) -> bool:
     return str(own) == str(told) or (counts[0] is not None and counts[0] == counts[1])
 
 
-def ask_for_pretraining(frame: pd.DataFrame) -> None:
+def ask_for_pretraining(sheet: Sheet) -> None:
     """Raise where rows lack the pretraining size, and say how to give it."""
-    there = frame.get("pretrain_tokens")
-    lacking = frame["source"] if there is None else frame["source"][missing(there)]
-    if not len(lacking):
+    there = sheet.columns.get("pretrain_tokens", np.full(len(sheet), None))
+    lacking = np.flatnonzero(missing(there)).tolist()
+    if not lacking:
         return
-    shown = ", ".join(dict.fromkeys(lacking[: _SHOWN * 20]))
+    sources = sheet.sources
+    shown = ", ".join(dict.fromkeys(sources[i] for i in lacking[: _SHOWN * 20]))
     raise MissingColumnError(
-        f"pretrain_tokens is missing for {len(lacking)} of {len(frame)} values ({shown[:200]}): no "
+        f"pretrain_tokens is missing for {len(lacking)} of {len(sheet)} values ({shown[:200]}): no "
         "training log knows how many tokens its model was pretrained on, and it is never guessed. "
         "Try: a manifest (columns path, corpus, pretrain_tokens, …) or a path pattern such as "
         "'runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}'; 0 means not pretrained"

@@ -13,12 +13,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from scalefit.groups import did_you_mean
 
@@ -78,22 +76,19 @@ class Config:
         manifest = source.path.parent / told["manifest"] if "manifest" in told else None
         return cls(told.get("map", {}), as_names(told.get("allow", ())), manifest, **rest)
 
-    def fitting(self, mapping: Mapping[str, str], frame: pd.DataFrame) -> dict[str, str]:
-        """Return a mapping without those of the file's own entries that this frame has no use for.
-
-        What can be renamed are columns, levels of the axes, and the metrics of a long table.
-        """
-        if not self.mapping:
-            return dict(mapping)
-        metrics = frame["metric"].unique() if "metric" in frame.columns else ()
-        every = (*frame.columns, *frame.columns.names, *frame.index.names, *metrics)
-        there = set(map(str, every))
+    def fitting(self, mapping: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
+        """Return a mapping without those of the file's own entries that these names have no use for."""
         unused = {
             n
             for n in self.mapping
             if not any(n == t or n.startswith((f"{t}/", f"{t}*")) for t in there)
         }
         return {name: ours for name, ours in mapping.items() if name not in unused}
+
+
+def names_in(columns: Mapping[Any, Any]) -> set[str]:
+    """Return what of a table can be renamed: columns, and the metrics of a long one."""
+    return {*map(str, columns), *map(str, columns.get("metric", ()))}
 
 
 def as_names(given: str | Iterable[str]) -> tuple[str, ...]:

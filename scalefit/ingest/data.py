@@ -11,7 +11,7 @@ from scalefit.table import Observations, Table, as_table, cut
 from scalefit.table.core import as_frame
 from scalefit.types import Renames
 
-from .config import Config
+from .config import Config, names_in
 from .read import read
 
 _PRETRAINING = ("pretrain_tokens",)
@@ -75,7 +75,9 @@ def table_of(
         if config is not None:
             kept, data = Config.of(config, ()), data if isinstance(data, Table) else as_frame(data)
             frame = data.frame if isinstance(data, Table) else data
-            renames = kept.fitting({**kept.mapping, **(renames or {})}, frame)
+            levels = map(str, (*frame.columns.names, *frame.index.names))
+            there = {*names_in(dict(frame.items())), *levels}
+            renames = kept.fitting({**kept.mapping, **(renames or {})}, there)
             allowed = (*allowed, *kept.allow)
         table = as_table(data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs)
     return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})

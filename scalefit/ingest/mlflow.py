@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError
-from scalefit.table.columns import KNOWN
+from scalefit.table.names import KNOWN
 
 from .jsons import number
 from .limits import LIMITS, TooMuchError

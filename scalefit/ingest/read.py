@@ -22,7 +22,7 @@ from scalefit.table.names import meaning
 
 from .checkpoints import Checkpoints, checked, choose
 from .complete import Context, Manifest, Rescorer, ask_for_pretraining, manifest_of
-from .config import Config, as_names
+from .config import Config, as_names, names_in
 from .find import beside, units
 from .jsons import number
 from .limits import TooMuchError
@@ -276,23 +276,20 @@ def read(
         told = "; ".join(extract.notes[1:4])
         raise FormatError(f"{path}: holds no measured value; needed at least one. {told}".strip())
     _one_shape(sheet)
-    frame = sheet.frame()
     named = {"pretrain_tokens", "no_pretrain_tokens"} & {
         *mapping.values(),
         *map(meaning, sheet.columns),
         *allow,
     }
     if "metric" in sheet.columns and not named:
-        ask_for_pretraining(frame)
+        ask_for_pretraining(sheet)
     try:
         made = build(
-            frame,
-            mapping=kept.fitting(mapping, frame),
+            sheet.draft(extract.notes),
+            mapping=kept.fitting(mapping, names_in(sheet.columns)),
             allow=allow,
             metrics=metrics,
             inputs=inputs,
-            place=sheet.places.__getitem__,
-            notes=extract.notes,
         )
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error

@@ -6,19 +6,18 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from scalefit.result import Row as Row
-from scalefit.table.cells import whole_text
+from scalefit.table.build import plain_names
+from scalefit.table.draft import Cells, Draft
+from scalefit.table.draft import column as column
 
 from .limits import LIMITS, TooMuchError, bounded
 from .source import Source
 
-_Cells = NDArray[Any]
 TOKEN, BYTE = "nats/target token", "nats/byte"
 LN2 = math.log(2)
 _DUST = 1e-6
@@ -40,12 +39,12 @@ class Sheet:
         The sets of columns that rows came with -> the place of the first row of each.
     """
 
-    columns: Mapping[str, _Cells]
+    columns: Mapping[str, Cells]
     places: Sequence[str]
     shapes: Mapping[tuple[str, ...], str]
 
     @classmethod
-    def whole(cls, columns: Mapping[str, _Cells], places: Sequence[str]) -> Sheet:
+    def whole(cls, columns: Mapping[str, Cells], places: Sequence[str]) -> Sheet:
         """Return columns of which every row has all."""
         return cls(columns, places, {tuple(columns): places[0]} if places else {})
 
@@ -93,22 +92,20 @@ class Sheet:
         for *cells, place in zip(*self.columns.values(), self.places, strict=True):
             yield {**dict(zip(self.columns, cells, strict=True)), PLACE: place}
 
-    def frame(self) -> pd.DataFrame:
-        """Return the cells as they are, with each row's place as its ``source`` where it names none."""
+    @property
+    def sources(self) -> list[str]:
+        """What each row calls its source, its place where it names none."""
         own = self.columns.get("source", np.full(len(self), None))
-        source = column([cell or place for cell, place in zip(own, self.places, strict=True)])
-        cells = {**self.columns, "source": source}
-        return pd.DataFrame({whole_text(n): c for n, c in cells.items()}, dtype=object)
+        return [cell or place for cell, place in zip(own, self.places, strict=True)]
+
+    def draft(self, notes: Sequence[str] = ()) -> Draft:
+        """Return the cells as they are, for the table's checks."""
+        cells = {**self.columns, "source": column(self.sources)}
+        named = zip(plain_names(list(cells)), cells.values(), strict=True)
+        return Draft.of(dict(named), self.places.__getitem__, notes)
 
 
-def column(cells: Sequence[Any]) -> _Cells:
-    """Return cells as a column, whatever they are: a list in a cell makes no second axis."""
-    held = np.empty(len(cells), dtype=object)
-    held[:] = cells
-    return held
-
-
-def shared(cells: Sequence[str | None]) -> _Cells:
+def shared(cells: Sequence[str | None]) -> Cells:
     """Return texts as a column in which equal ones are one object: a million rows have few of them."""
     return column([cell and sys.intern(cell) for cell in cells])
 

@@ -14,8 +14,7 @@ from typing import IO
 
 from scalefit.errors import FormatError
 from scalefit.files import LFS_POINTER
-from scalefit.table.columns import KNOWN
-from scalefit.table.names import Named, split
+from scalefit.table.names import KNOWN, Named, split
 
 from .jsons import number
 from .limits import LIMITS

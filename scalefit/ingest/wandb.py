@@ -9,8 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from scalefit.table.columns import KNOWN
-from scalefit.table.names import Named, metric_name, split
+from scalefit.table.names import KNOWN, Named, metric_name, split
 
 from .jsons import load_json, number
 from .protobuf import WireError, fields, message, signed, text

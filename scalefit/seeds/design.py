@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scalefit.errors import DesignError
 from scalefit.table import Runs, Table, runs_of
 from scalefit.table.apart import splitting
-from scalefit.table.columns import IDENTITY, KNOWN, MEASURED
+from scalefit.table.names import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Floats
 from scalefit.units import counted

@@ -4,13 +4,13 @@ from . import metrics as metrics
 from .apart import Grouping as Grouping
 from .apart import grouping as grouping
 from .build import ALLOWABLE as ALLOWABLE
-from .columns import COLUMNS as COLUMNS
-from .columns import EXTRAS as EXTRAS
 from .core import Table as Table
 from .core import as_table as as_table
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import metric as metric
+from .names import COLUMNS as COLUMNS
+from .names import EXTRAS as EXTRAS
 from .observations import Observations as Observations
 from .observations import cut as cut
 from .observations import cut_each as cut_each

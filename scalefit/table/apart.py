@@ -13,9 +13,9 @@ from scalefit.errors import TableError
 from scalefit.groups import distinct, group_columns
 from scalefit.types import Ints
 
-from .columns import IDENTITY, KNOWN, MEASURED, compressed
+from .columns import compressed
 from .core import Table
-from .select import column_of
+from .names import IDENTITY, KNOWN, MEASURED
 
 _SHOWN = 5
 NEAR = 1.1
@@ -60,7 +60,7 @@ def grouping(
     rows = table.pretrained()
     asked = columns_asked(by)
     if asked is not None:
-        asked = [n if n in KNOWN else column_of(table.columns, n) for n in asked]
+        asked = [n if n in KNOWN else table.columns.called(n) for n in asked]
     columns = list(group_columns(rows, asked, used=used))
     notes = [_added(rows, name) for name in columns if asked is not None and name not in asked]
     for name in splitting(rows, columns, used):

@@ -1,38 +1,59 @@
-"""From a frame as it comes to a checked long table: one step after the other, each noted."""
+"""From a frame as it comes to a checked long table: flat, long, one metric a row, typed; each step noted."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.groups import TELLING, spelling
+from scalefit.types import Ints
 from scalefit.units import counted
 
 from . import checks
-from .cells import (
+from .columns import Columns
+from .draft import (
+    Cells,
+    Draft,
+    cells_of,
+    column,
     count_cell,
     distinct,
     guess,
     is_missing,
     is_text,
+    listed,
     missing,
     number_cell,
     numbers,
+    plain_text,
     texts,
 )
-from .columns import COUNTS, NUMBERS, REQUIRED, SEEDS, TEXTS, Columns, ordered
-from .draft import Draft, listed, raise_all
-from .names import rename
-from .shape import flattened, to_long
+from .metrics import METRICS, canonical
+from .names import (
+    COLUMNS,
+    COUNTS,
+    KNOWN,
+    NUMBERS,
+    REQUIRED,
+    SEEDS,
+    TEXTS,
+    Named,
+    measured_column,
+    rename,
+)
 
 _PLUS_MINUS = re.compile(
     r"\s*[*$]*\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*[*$]*\s*"
     r"(?:(?:±|\+/-|\\pm)\s*\$?\s*[\d.]+|\(\s*(?:±\s*)?[\d.]+\s*\))\s*[*$]*\s*",
     re.I,
 )
+_PER_METRIC = ("stderr", "signature")
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
     "tokenizers": "two tokenizers under one cross-entropy",
@@ -47,30 +68,59 @@ ALLOWABLE = {
 
 
 def build(
-    frame: pd.DataFrame,
+    draft: Draft,
     *,
     mapping: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
     metrics: Sequence[str] = (),
     inputs: Collection[str] = (),
-    place: Callable[[int], str] | None = None,
-    notes: Sequence[str] = (),
 ) -> tuple[Columns, tuple[str, ...]]:
-    """Return the columns of the checked long frame and the notes; raise TableError with all problems."""
-    flat, more = flattened(frame, metrics)
-    place = place or (_place(frame) if len(frame) == len(flat) else "row {}".format)
-    draft = Draft(flat, place, np.arange(len(flat)), _allowed(allow), [*notes, *more])
+    """Return the columns of the checked long table and the notes; raise TableError with all problems."""
+    draft.allow = _allowed(allow)
     rename(draft, mapping or {}, kept=inputs)
     _require(draft)
     to_long(draft, metrics, inputs)
     _leave_out_missing(draft)
     _type_columns(draft)
     checks.check_rows(draft)
-    raise_all(draft.problems)
-    draft.frame = draft.frame[ordered(list(draft.frame.columns))]
+    draft.raise_problems()
+    order = [name for name in COLUMNS if draft.has(name)]
+    draft.cells = {name: draft.cells[name] for name in dict.fromkeys([*order, *draft.cells])}
     columns = checks.check_between(draft)
-    raise_all(draft.problems)
+    draft.raise_problems()
     return columns, tuple(draft.notes)
+
+
+def drafted(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Draft:
+    """Return a frame as plain columns of distinct names.
+
+    Named levels of the index are columns. A pivot, whose columns are the values of a named level
+    (``corpus``), becomes long again: its cells are the metric of that name, or the one metric asked
+    for.
+
+    Raises
+    ------
+    TableError
+        Column names stand twice, or a pivot of which the metric is not known.
+
+    Examples
+    --------
+    >>> wide = pd.DataFrame({"fr": [20.1, 22.4], "en": [19.0, 20.2]}, index=[1e6, 4e6])
+    >>> draft = drafted(wide.rename_axis("pretrain_tokens").rename_axis("corpus", axis=1), ["bleu"])
+    >>> list(draft.cells), len(draft)
+    (['pretrain_tokens', 'corpus', 'bleu'], 4)
+    """
+    flat, notes = frame, list[str]()
+    levels = [str(name) for name in frame.columns.names if name is not None]
+    if levels and not set(levels) <= {"metric"}:
+        flat, notes = _unpivoted(frame, metrics)
+    axis = flat.index
+    named = [name for name in axis.names if name is not None and name not in flat.columns]
+    each = [cells_of(axis.get_level_values(axis.names.index(name))) for name in named]
+    each += [cells_of(series) for _, series in flat.items()]
+    cells = dict(zip(plain_names([*named, *flat.columns]), each, strict=True))
+    place = _place(frame) if len(flat) == len(frame) else "row {}".format
+    return Draft.of(cells, place, notes)
 
 
 def _place(frame: pd.DataFrame) -> Callable[[int], str]:
@@ -83,6 +133,51 @@ def _place(frame: pd.DataFrame) -> Callable[[int], str]:
         return label if is_missing(source) else f"{source} ({label})"
 
     return place
+
+
+def plain_names(own: Sequence[Hashable]) -> list[str]:
+    """Return columns' names as texts; refuse equal ones, tell those apart that only look so (1 and "1")."""
+    names = [_text(name) for name in own]
+    counts = Counter(names)
+    if len(set(own)) < len(own) or any(n > 1 and name in KNOWN for name, n in counts.items()):
+        twice = sorted(name for name, n in counts.items() if n > 1)
+        raise TableError(f"column names stand twice: {listed(twice)}. Try: rename one of them")
+    seen, told = Counter[str](), list[str]()
+    for name in names:
+        told.append(name if not seen[name] else f"{name}.{seen[name]}")
+        seen[name] += 1
+    return told
+
+
+def _text(name: Any) -> str:
+    parts = [str(part) for part in name if str(part)] if isinstance(name, tuple) else [str(name)]
+    return " ".join(plain_text("_".join(parts)).split())
+
+
+def _unpivoted(frame: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    levels = frame.columns
+    if isinstance(levels, pd.MultiIndex):
+        named = [name for name in levels.names if name not in (None, "metric")]
+        rest = frame.stack(named, future_stack=True)
+        return _measured(pd.DataFrame(rest)), [_told(named)]
+    name = str(levels.name)
+    if any(measured_column(str(c)) or str(c) in KNOWN for c in levels):
+        return frame.rename_axis(None, axis=1), []  # a label of the columns, not of their values
+    if len(metrics) != 1:
+        raise TableError(
+            f"the columns are values of {name!r} ({listed(levels, 5)}), and nothing says what their "
+            "cells measure. Try: metrics=['bleu'], or frame.stack().rename('bleu').reset_index()"
+        )
+    stacked = pd.DataFrame({metrics[0]: frame.stack(future_stack=True)})
+    return _measured(stacked), [_told([name])]
+
+
+def _measured(stacked: pd.DataFrame) -> pd.DataFrame:
+    return stacked.dropna(how="all").rename_axis(None, axis=1)
+
+
+def _told(names: Sequence[Any]) -> str:
+    return f"a pivot: its columns taken as values of {', '.join(map(str, names))}"
 
 
 def _allowed(allow: Sequence[str]) -> frozenset[str]:
@@ -98,75 +193,156 @@ def _require(draft: Draft) -> None:
     if not draft.has("pretrain_tokens") and "no_pretrain_tokens" not in draft.allow:
         raise MissingColumnError(
             "the table has no column 'pretrain_tokens' "
-            f"(columns: {listed(draft.frame.columns)}). Needed: tokens seen in pretraining, 0 "
+            f"(columns: {listed(draft.cells)}). Needed: tokens seen in pretraining, 0 "
             "for models that were not pretrained. Try mapping={'your column': 'pretrain_tokens'}, "
             "or allow='no_pretrain_tokens' to fit other columns"
         )
-    if not len(draft.frame):
+    if not len(draft):
         raise TableError("the table has no rows; needed at least one measured value")
 
 
+def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] = ()) -> None:
+    """Turn a wide draft into a long one; leave a long one as it is.
+
+    Columns among ``metrics`` are metrics, whatever they are called; those among ``inputs`` are none.
+    """
+    if draft.has("metric") and draft.has("value"):
+        return
+    if draft.has("metric") or draft.has("value"):
+        there, absent = ("metric", "value") if draft.has("metric") else ("value", "metric")
+        raise MissingColumnError(
+            f"the table has a column {there!r} but none named {absent!r} "
+            f"(columns: {listed(draft.cells)}). "
+            f"Try mapping={{'your column': '{absent}'}}"
+        )
+    wide = _wide_metrics([name for name in draft.cells if name not in inputs], metrics)
+    if not wide:
+        raise MissingColumnError(
+            "the table has neither columns 'metric' and 'value' nor a column named after a metric "
+            f"(columns: {listed(draft.cells)}). Needed: metric and value, or one of "
+            f"{', '.join(METRICS)}. Try mapping={{'loss': 'cross_entropy'}} where loss is in nats per "
+            "target token"
+        )
+    _turn(draft, wide)
+
+
+def _wide_metrics(columns: Sequence[str], extra: Sequence[str]) -> dict[str, Named]:
+    """Return the metrics among columns, as column name -> (evaluation set, metric)."""
+    names = [name for name in columns if name not in KNOWN]
+    metrics = {c: named for c in names if (named := measured_column(c)) is not None}
+    wanted = {spelling(name) for name in extra}
+    metrics.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
+    doubled = [c for c in metrics if list(metrics.values()).count(metrics[c]) > 1]
+    if doubled:
+        raise TableError(
+            f"columns {', '.join(map(repr, doubled))} are all read as {metrics[doubled[0]][1]!r}. "
+            "Try: keep one of them, or turn the file into columns metric and value"
+        )
+    return metrics
+
+
+def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
+    """Make a row of every measured cell, in the rows' order."""
+    cells = draft.cells
+    beside = {own: _beside(cells, own, metric) for own, (_, metric) in wide.items()}
+    taken = {*wide, *_PER_METRIC, *(c for columns in beside.values() for c in columns.values())}
+    there = {own: np.flatnonzero(~missing(cells[own])) for own in wide}
+    row = np.concatenate(list(there.values()))
+    order = np.argsort(row, kind="stable")
+    row, which = row[order], np.repeat(np.arange(len(wide)), list(map(len, there.values())))[order]
+    rest = {name: of for name, of in cells.items() if name not in taken}
+    long = {name: of[row] for name, of in rest.items()}
+    long["metric"] = column([metric for _, metric in wide.values()])[which]
+    long["value"] = np.concatenate([cells[own][there[own]] for own in wide])[order]
+    if not draft.has("eval_set") and any(place is not None for place, _ in wide.values()):
+        long["eval_set"] = column([place for place, _ in wide.values()])[which]
+    for target in dict.fromkeys(target for columns in beside.values() for target in columns):
+        held = [_held(cells, beside[own].get(target), rows) for own, rows in there.items()]
+        long[target] = np.concatenate(held)[order]
+    draft.cells, draft.origin = long, draft.origin[row]
+    draft.note(f"wide table: columns {', '.join(wide)} turned into rows of metric and value")
+    for own, rows in there.items():
+        if gaps := len(cells[own]) - len(rows):
+            told = counted(gaps, "empty cell")
+            draft.note(f"{told} of column {own!r} left out{_bare(rest, rows)}")
+
+
+def _held(cells: Mapping[str, Cells], name: str | None, rows: Ints) -> Cells:
+    return np.full(len(rows), np.nan) if name is None else cells[name][rows]
+
+
+def _bare(cells: Mapping[str, Cells], measured: Ints) -> str:
+    """Say which corpora, tasks or models have rows but none of a metric: no answer would name them."""
+    told = []
+    for name in filter(cells.__contains__, TELLING):
+        without = set(cells[name].tolist()) - set(cells[name][measured].tolist())
+        without = {value for value in without if not is_missing(value)}
+        if without:
+            told.append(f"; {name} {listed(sorted(map(str, without)), 4)} has none at all")
+    return "".join(told)
+
+
+def _beside(columns: Collection[str], own: str, metric: str) -> dict[str, str]:
+    """Return the columns that hold a metric's own standard error and signature."""
+    return {
+        target: name
+        for target in _PER_METRIC
+        for name in (target, f"{own}_{target}", f"{metric}_{target}")  # the last that is there
+        if name in columns
+    }
+
+
 def _leave_out_missing(draft: Draft) -> None:
-    gone = missing(draft.frame["value"])
+    gone = missing(draft.cells["value"])
     if gone.any():
         draft.note(
             f"{counted(int(gone.sum()), 'row')} without a value left out: {draft.some(gone)}"
         )
         draft.keep(~gone)
-    if not len(draft.frame):
+    if not len(draft):
         raise TableError("no row has a value; needed at least one measured value")
     for name in REQUIRED[:2]:
         if draft.has(name):
-            empty = missing(draft.frame[name])
+            empty = missing(draft.cells[name])
             draft.blame(
                 empty, name, lambda _: "nothing", "a value", "fill it in, 0 = no pretraining"
             )
 
 
 def _type_columns(draft: Draft) -> None:
-    for name in map(str, draft.frame.columns):
+    for name, cells in draft.cells.items():
         if name in COUNTS:
-            _to_numbers(draft, name, count=True)
+            draft.cells[name] = _numbers(draft, name, count=True)
         elif name in NUMBERS:
-            _to_numbers(draft, name, count=False)
+            draft.cells[name] = _numbers(draft, name, count=False)
         elif name in SEEDS:
-            _seeds(draft, name)
-        elif name in TEXTS:
-            draft.put(name, texts(draft.frame[name]))
+            values, bad = numbers(cells, number_cell)
+            plain = not (bad.any() or np.isinf(values).any())
+            draft.cells[name] = values if plain else texts(cells)
         else:
-            draft.frame[name] = guess(draft.frame[name])
+            draft.cells[name] = texts(cells) if name in TEXTS else guess(cells)
 
 
-def _to_numbers(draft: Draft, name: str, *, count: bool) -> None:
-    series = draft.frame[name]
-    values, bad = numbers(series, count_cell if count else number_cell)
-    if name == "value" and bad.any() and is_text(series):
-        _without_errors(draft)
-        series = draft.frame[name]
-        values, bad = numbers(series, number_cell)
+def _numbers(draft: Draft, name: str, *, count: bool) -> Cells:
+    cells = draft.cells[name]
+    values, bad = numbers(cells, count_cell if count else number_cell)
+    if name == "value" and bad.any() and is_text(cells):
+        cells = _without_errors(draft)
+        values, bad = numbers(cells, number_cell)
     needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
     hint = "a decimal point instead of the comma" if not count else ""
-    draft.blame(bad, name, lambda i: repr(series.iloc[i]), needed, hint)
-    draft.put(name, np.asarray(values, dtype=float))
+    draft.blame(bad, name, lambda i: repr(cells[i]), needed, hint)
+    return values
 
 
-def _without_errors(draft: Draft) -> None:
+def _without_errors(draft: Draft) -> Cells:
     """Take the value out of cells such as ``21.3 ± 0.4``: whose spread that is, no cell says."""
-    cells, codes = distinct(draft.frame["value"])
+    cells, codes = distinct(draft.cells["value"])
     told = [_PLUS_MINUS.fullmatch(v) if isinstance(v, str) else None for v in cells]
     if any(told):
-        plain = np.array([m[1] if m else v for m, v in zip(told, cells, strict=True)], dtype=object)
-        draft.put("value", plain[codes])
         rows = np.array([m is not None for m in told])[codes]
         draft.note(
             f"{rows.sum()} values stand with a ± or a bracket, which is left out (a deviation over seeds and a "
             f"standard error look alike; a column 'stderr' says it): {draft.some(rows)}"
         )
-
-
-def _seeds(draft: Draft, name: str) -> None:
-    values, bad = numbers(draft.frame[name], number_cell)
-    if bad.any() or np.isinf(values).any():
-        draft.put(name, texts(draft.frame[name]))
-    else:
-        draft.put(name, values)
+    return column([m[1] if m else v for m, v in zip(told, cells, strict=True)])[codes]

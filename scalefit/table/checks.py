@@ -11,10 +11,11 @@ from scalefit.groups import spelling
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import counted
 
-from .columns import COUNTS, KNOWN, MEASURED, SEEDS, Columns
-from .draft import Draft, Problem, listed
+from .columns import Columns
+from .draft import Draft, Problem, column, listed
 from .metrics import METRICS, Metric, canonical, metric
-from .runs import copies
+from .names import COUNTS, KNOWN, MEASURED, SEEDS
+from .runs import any_there, copies
 
 _UNITS = {
     "nats/token": ("cross_entropy", 1.0),
@@ -38,10 +39,9 @@ def check_rows(draft: Draft) -> None:
     _spell_metrics(draft)
     if draft.has("unit"):
         _to_nats(draft)
-    for name in COUNTS:
+    for name in (*COUNTS, "stderr"):
         if draft.has(name):
-            _count(draft, name)
-    _stderr(draft)
+            _not_negative(draft, name)
     for known, mine in by_metric(draft):
         _metric_range(draft, known, mine)
         _fractions(draft, known, mine)
@@ -49,34 +49,35 @@ def check_rows(draft: Draft) -> None:
 
 def by_metric(draft: Draft) -> list[tuple[Metric, Mask]]:
     """Return every metric with its rows."""
-    codes, names = pd.factorize(draft.frame["metric"])
+    codes, names = pd.factorize(draft.cells["metric"])
     return [(metric(str(name)), codes == k) for k, name in enumerate(names)]
 
 
 def _rows_of(draft: Draft, name: str) -> Mask:
     """Return the rows of one metric."""
-    return np.asarray(draft.frame["metric"] == name, dtype=bool)
+    return np.asarray(draft.cells["metric"] == name, dtype=bool)
 
 
 def _spell_metrics(draft: Draft) -> None:
     spelled: dict[str, str] = {}
-    for name in draft.frame["metric"].unique():
+    for name in pd.unique(draft.cells["metric"]):
         plain = canonical(str(name))
         plain = next((s for s in spelled.values() if spelling(s) == spelling(plain)), plain)
         if plain != name:
             draft.note(f"metric {name!r} read as {plain!r}")
         spelled[name] = plain
     if any(name != plain for name, plain in spelled.items()):
-        draft.put("metric", [spelled[name] for name in draft.frame["metric"]])
+        draft.cells["metric"] = column([spelled[name] for name in draft.cells["metric"]])
 
 
 def _to_nats(draft: Draft) -> None:
     """Bring cross-entropies to nats, and perplexities whose unit is known to cross-entropies."""
-    kinds = draft.frame[["metric", "unit"]].drop_duplicates()
-    for name, unit in kinds.itertuples(index=False):
+    for name, unit in dict.fromkeys(
+        zip(draft.cells["metric"].tolist(), draft.cells["unit"].tolist(), strict=True)
+    ):
         said = str(unit).strip().lower()
         target, factor = _UNITS.get(said, ("", 1.0)) if name in ENTROPIES else ("", 1.0)
-        rows = _rows_of(draft, name) & np.asarray(draft.frame["unit"] == unit, dtype=bool)
+        rows = _rows_of(draft, name) & np.asarray(draft.cells["unit"] == unit, dtype=bool)
         if name == "perplexity" and said in _PER_TOKEN:
             target = "cross_entropy"
             _take_logarithms(draft, rows)
@@ -88,23 +89,22 @@ def _to_nats(draft: Draft) -> None:
         if factor != 1.0:
             _scale(draft, rows, factor)
             draft.note(f"cross-entropy in {said} turned into {METRICS[target].unit} (times ln 2)")
-        draft.put("metric", np.where(rows, target, draft.frame["metric"]).astype(object))
-        draft.put("unit", np.where(rows, METRICS[target].unit, draft.frame["unit"]).astype(object))
+        for cells, told in (("metric", target), ("unit", METRICS[target].unit)):
+            draft.cells[cells] = np.where(rows, told, draft.cells[cells]).astype(object)
 
 
 def _scale(draft: Draft, rows: Mask, factor: float) -> None:
-    for column in ("value", "stderr"):
-        if draft.has(column):
-            values = draft.frame[column].to_numpy(dtype=float)
-            draft.put(column, np.where(rows, values * factor, values))
+    for name in ("value", "stderr"):
+        if draft.has(name):
+            draft.cells[name] = np.where(rows, draft.cells[name] * factor, draft.cells[name])
 
 
 def _take_logarithms(draft: Draft, rows: Mask) -> None:
-    values = draft.frame["value"].to_numpy(dtype=float)
+    values = draft.cells["value"]
     safe = np.where(rows, np.maximum(values, 1.0 - _DUST), 1.0)
     if draft.has("stderr"):
-        draft.put("stderr", draft.frame["stderr"].to_numpy(dtype=float) / safe)
-    draft.put("value", np.where(rows, np.log(safe), values))
+        draft.cells["stderr"] = draft.cells["stderr"] / safe
+    draft.cells["value"] = np.where(rows, np.log(safe), values)
 
 
 def _seen(value: float) -> str:
@@ -112,17 +112,10 @@ def _seen(value: float) -> str:
     return "inf or nan" if value == np.inf else f"{value:g}"
 
 
-def _count(draft: Draft, name: str) -> None:
-    values = draft.frame[name].to_numpy(dtype=float)
+def _not_negative(draft: Draft, name: str) -> None:
+    values = draft.cells[name]
     wrong = np.isinf(values) | (values < 0)
     draft.blame(wrong, name, lambda i: _seen(values[i]), "a finite number, 0 or more")
-
-
-def _stderr(draft: Draft) -> None:
-    if draft.has("stderr"):
-        values = draft.frame["stderr"].to_numpy(dtype=float)
-        wrong = np.isinf(values) | (values < 0)
-        draft.blame(wrong, "stderr", lambda i: _seen(values[i]), "a finite number, 0 or more")
 
 
 def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
@@ -144,13 +137,13 @@ def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
 
 def _clipped(draft: Draft, known: Metric, mine: Mask) -> Floats:
     """Return all values; those of one metric that lie beyond an edge by dust only are put on it."""
-    values = draft.frame["value"].to_numpy(dtype=float)
+    values = draft.cells["value"]
     for edge, side in ((known.lower, -1.0), (known.upper, 1.0)):
         beyond = side * (values - edge) if math.isfinite(edge) else np.zeros(len(values))
         dust = mine & (beyond > 0) & (beyond <= _DUST * max(1.0, abs(edge)))
         if dust.any():
             values = np.where(dust, edge, values)
-            draft.put("value", values)
+            draft.cells["value"] = values
     return values
 
 
@@ -161,7 +154,7 @@ def _range_hint(known: Metric) -> str:
 
 
 def _fractions(draft: Draft, known: Metric, mine: Mask) -> None:
-    values = draft.frame["value"].to_numpy(dtype=float)
+    values = draft.cells["value"]
     if known.percent and 0 < np.max(values[mine]) <= 1 and "fractions" not in draft.allow:
         draft.blame(
             mine,
@@ -186,7 +179,7 @@ def check_between(draft: Draft) -> Columns:
 
     What tells rows apart is worked out once, for all rules and for the table that they become.
     """
-    columns = _without_copies(draft, Columns(draft.frame))
+    columns = _without_copies(draft, Columns(draft.cells))
     _conflicts(draft, columns)
     for name in _CURES:
         _one_per_metric(draft, columns, name)
@@ -206,16 +199,16 @@ def _without_copies(draft: Draft, columns: Columns) -> Columns:
         f"{draft.some(again)}"
     )
     draft.keep(~again)
-    return Columns(draft.frame)
+    return Columns(draft.cells)
 
 
 def _conflicts(draft: Draft, columns: Columns) -> None:
-    known = [c for c in draft.frame.columns if c in KNOWN and c not in MEASURED and c != "unit"]
-    extras = [c for c in draft.frame.columns if c not in KNOWN]
+    known = [c for c in draft.cells if c in KNOWN and c not in MEASURED and c != "unit"]
+    extras = [c for c in draft.cells if c not in KNOWN]
     codes = columns.labels(known)
     full = columns.labels([*known, *extras]) if extras else codes
     alike, same = np.bincount(codes)[codes] > 1, np.bincount(full)[full] > 1
-    seeded = _seeded(draft.frame)
+    seeded = any_there(columns, SEEDS)
     _note_rows(draft, alike & ~same, f"differ from another only in {listed(extras)}")
     _note_rows(
         draft,
@@ -232,67 +225,60 @@ def _note_rows(draft: Draft, rows: Mask, text: str) -> None:
         draft.note(f"{rows.sum()} rows {text}: {draft.some(rows)}")
 
 
-def _seeded(frame: pd.DataFrame) -> Mask:
-    there = [np.asarray(frame[c].notna(), dtype=bool) for c in SEEDS if c in frame.columns]
-    return np.logical_or.reduce(there) if there else np.zeros(len(frame), dtype=bool)
-
-
 def _blame_group(draft: Draft, rows: np.ndarray) -> None:
     first, *others = (int(i) for i in rows)
-    values = draft.frame["value"]
+    values = draft.cells["value"]
     for i in others:
         draft.problems.append(
             Problem(
                 draft.label(i),
                 "value",
-                f"{draft.frame['metric'].iloc[i]} {values.iloc[i]:g}, but {draft.label(first)} "
-                f"has {values.iloc[first]:g} under the same key and seeds",
+                f"{draft.cells['metric'][i]} {values[i]:g}, but {draft.label(first)} "
+                f"has {values[first]:g} under the same key and seeds",
                 "one value a key",
                 "add the seed or column in which they differ, or allow='conflicts'",
             )
         )
 
 
-def _one_per_metric(draft: Draft, columns: Columns, column: str) -> None:
-    if not draft.has(column):
+def _one_per_metric(draft: Draft, columns: Columns, name: str) -> None:
+    if not draft.has(name):
         return
-    telling = [c for c in (*_SETTING, column) if draft.has(c)]
-    first = np.unique(columns.labels(telling), return_index=True)[1]
-    kinds = draft.frame.loc[np.sort(first), telling]
-    kinds = kinds[kinds[column].notna()]
-    if column == "tokenizer":
-        kinds = kinds[kinds["metric"].isin(("cross_entropy", "perplexity"))]
-    setting = [c for c in _SETTING if draft.has(c)]
-    several = kinds[kinds.duplicated(setting, keep=False)]
-    for _, mixed in several.groupby(setting, dropna=False, sort=False):
-        _blame_mix(draft, mixed, column)
+    first = np.sort(np.unique(columns.labels([*_SETTING, name]), return_index=True)[1])
+    kinds = first[columns.named[name].there[first]]
+    if name == "tokenizer":
+        per_token = [m in ("cross_entropy", "perplexity") for m in draft.cells["metric"][kinds]]
+        kinds = kinds[np.array(per_token, dtype=bool)]
+    setting = columns.labels(_SETTING)[kinds]
+    for one in pd.unique(setting[np.bincount(setting)[setting] > 1]):
+        _blame_mix(draft, name, kinds[setting == one])
 
 
-def _blame_mix(draft: Draft, mixed: pd.DataFrame, column: str) -> None:
+def _blame_mix(draft: Draft, column: str, kinds: Ints) -> None:
+    """Blame a metric's second signature, tokenizer or unit; ``kinds`` are the first row of each."""
     name, hint = f"{column}s", _CURES[column]
-    seen = [str(v) for v in mixed[column]]
+    seen = [str(draft.cells[column][i]) for i in kinds]
     listed = " and ".join(map(repr, seen[:3])) + (" …" if len(seen) > 3 else "")
-    told = f"{len(seen)} {name} under {mixed['metric'].iloc[0]!r}: {listed}"
+    told = f"{len(seen)} {name} under {draft.cells['metric'][kinds[0]]!r}: {listed}"
     if name in draft.allow:
         draft.note(f"{told}; allowed by the user")
         return
-    row = int(mixed.index[1])
-    draft.problems.append(
-        Problem(draft.label(row), column, told, "one", f"{hint}, or allow={name!r}")
-    )
+    place = draft.label(int(kinds[1]))
+    draft.problems.append(Problem(place, column, told, "one", f"{hint}, or allow={name!r}"))
 
 
 def _mixed_scales(draft: Draft, columns: Columns) -> None:
     """Find fractions beside percentages: within a cell of seeds, or within COMET."""
-    values = draft.frame["value"].to_numpy(dtype=float)
-    names = draft.frame["metric"]
-    percent = names.isin([m for m in names.unique() if metric(str(m)).percent]).to_numpy()
+    values = draft.cells["value"]
+    percent = np.zeros(len(values), dtype=bool)
+    for known, mine in by_metric(draft):
+        percent |= mine & known.percent
     comet = _rows_of(draft, "comet") | _rows_of(draft, "comet_qe")
     small = percent & (values > 0) & (values <= 1)
     if "units" in draft.allow or not (small.any() or comet.any()):
         return
     skipped = {*MEASURED, *SEEDS, "pretrain_run", "unit"}
-    codes = columns.labels([c for c in draft.frame.columns if c not in skipped])
+    codes = columns.labels([c for c in draft.cells if c not in skipped])
     biggest = np.full(codes.max() + 1, -np.inf)
     np.maximum.at(biggest, codes, values)
     with np.errstate(over="ignore"):  # a value next to 0 beside a large one is no hundredth of it
@@ -309,7 +295,7 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
         beside,
         "value",
         lambda i: (
-            f"{draft.frame['metric'].iloc[i]} {values[i]:g} beside values up to "
+            f"{draft.cells['metric'][i]} {values[i]:g} beside values up to "
             f"{max(biggest[codes[i]], values[comet].max() if comet[i] else -np.inf):g}"
         ),
         "one scale, 0 to 100 or 0 to 1",
@@ -320,9 +306,9 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
 def _same_tool(draft: Draft, columns: Columns, codes: Ints, biggest: Floats) -> Mask:
     """Return the rows whose signature the largest value of their cell has too: one tool, one unit."""
     if not draft.has("signature"):
-        return np.zeros(len(draft.frame), dtype=bool)
+        return np.zeros(len(draft), dtype=bool)
     signed = columns.named["signature"].codes
-    top = draft.frame["value"].to_numpy(dtype=float) == biggest[codes]
+    top = draft.cells["value"] == biggest[codes]
     largest = np.zeros(len(biggest), dtype=np.int64)
     largest[codes[top]] = signed[top]
     return np.asarray((signed > 0) & (signed == largest[codes]))
@@ -330,7 +316,7 @@ def _same_tool(draft: Draft, columns: Columns, codes: Ints, biggest: Floats) -> 
 
 def _precision(draft: Draft) -> None:
     """Note scores that were printed with one decimal only."""
-    values = draft.frame["value"].to_numpy(dtype=float)
+    values = draft.cells["value"]
     with np.errstate(over="ignore"):  # of values near the largest float
         coarse = (values != 0) & (np.round(values, 1) == values)
     for known, mine in by_metric(draft):
@@ -344,9 +330,7 @@ def _precision(draft: Draft) -> None:
 def _repetition(draft: Draft) -> None:
     if not (draft.has("unique_tokens") and draft.has("pretrain_tokens")):
         return
-    seen, unique = (
-        draft.frame[c].to_numpy(dtype=float) for c in ("pretrain_tokens", "unique_tokens")
-    )
+    seen, unique = draft.cells["pretrain_tokens"], draft.cells["unique_tokens"]
     with np.errstate(invalid="ignore", divide="ignore"):
         passes = np.where(unique > 0, seen / unique, 0.0)
     again = passes > 1
@@ -361,17 +345,17 @@ def _monotone(draft: Draft, columns: Columns) -> None:
     """Note cross-entropy curves that rise from one checkpoint to the next of the same run."""
     if not (draft.has("pretrain_run") and draft.has("pretrain_tokens")):
         return
-    named = draft.frame["metric"].isin(ENTROPIES) & draft.frame["pretrain_run"].notna()
-    rows = draft.frame[named]
+    entropies = [_rows_of(draft, name) for name in ENTROPIES]
+    rows = np.flatnonzero(np.any(entropies, axis=0) & columns.named["pretrain_run"].there)
     skipped = {*MEASURED, "pretrain_tokens", "unit", "corpus", "unique_tokens", "run", "step"}
-    keys = [c for c in rows.columns if c in KNOWN and c not in skipped]
-    curve = columns.labels(keys, np.flatnonzero(named))
-    order = np.lexsort((rows["pretrain_tokens"].to_numpy(dtype=float), curve))
-    curve, values = curve[order], rows["value"].to_numpy(dtype=float)[order]
-    rise = np.where(np.diff(curve, prepend=-1) == 0, np.diff(values, prepend=np.inf), -np.inf)
+    curve = columns.labels([c for c in draft.cells if c in KNOWN and c not in skipped], rows)
+    order = np.lexsort((draft.cells["pretrain_tokens"][rows], curve))
+    curve, rows = curve[order], rows[order]
+    steps = np.diff(draft.cells["value"][rows], prepend=np.inf)
+    rise = np.where(np.diff(curve, prepend=-1) == 0, steps, -np.inf)
     if (rise > 0).any():
         rising, curves = len(np.unique(curve[rise > 0])), int((np.bincount(curve) > 1).sum())
-        place = draft.label(int(rows.index[order[int(rise.argmax())]]))
+        place = draft.label(int(rows[rise.argmax()]))
         draft.note(
             f"non-monotone checkpoints: {rising} of {curves} cross-entropy curves rise somewhere, "
             f"at most by {rise.max():.3g} {METRICS['cross_entropy'].unit} ({place})"

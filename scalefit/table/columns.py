@@ -1,4 +1,4 @@
-"""The columns of a results table: their order and kind, and their cells, each distinct value worked out once."""
+"""Checked columns, each distinct value worked out once, and pieces of them: conditions, groups, baselines."""
 
 from __future__ import annotations
 
@@ -9,105 +9,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from scalefit.groups import met
+from scalefit.errors import MissingColumnError, TableError
+from scalefit.groups import did_you_mean, met
 from scalefit.types import Ints, Mask
+from scalefit.units import counted
 
-from .cells import is_text, texts
+from .draft import Cells, is_text, listed
+from .names import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEEDS, meaning
 
-COLUMNS = (
-    "corpus",
-    "pretrain_tokens",
-    "model",
-    "parameters",
-    "task",
-    "finetune_tokens",
-    "pretrain_seed",
-    "finetune_seed",
-    "eval_set",
-    "domain",
-    "metric",
-    "value",
-    "stderr",
-    "signature",
-    "source",
-)
-"""Canonical columns, in the order in which a table shows them."""
-
-EXTRAS = (
-    "unique_tokens",
-    "pretrain_run",
-    "learning_rate",
-    "schedule",
-    "source_blind",
-    "tokenizer",
-    "unit",
-    "run",
-    "system",
-    "step",
-    "filter",
-    "lang_pair",
-)
-"""Further columns that scalefit knows the meaning of."""
-
-REQUIRED = ("pretrain_tokens", "metric", "value")
-COUNTS = ("pretrain_tokens", "finetune_tokens", "parameters", "unique_tokens")
-NUMBERS = ("value", "stderr", "learning_rate")
-SEEDS = ("pretrain_seed", "finetune_seed")
-IDENTITY = ("pretrain_run", *SEEDS, "run")
-"""Columns that say which run a row is of."""
-TEXTS = (
-    "corpus",
-    "model",
-    "task",
-    "eval_set",
-    "domain",
-    "metric",
-    "signature",
-    "source",
-    "pretrain_run",
-    "schedule",
-    "tokenizer",
-    "unit",
-)
-KNOWN = COLUMNS + EXTRAS
-MEASURED = ("value", "stderr", "signature", "source")
-"""Columns that say what came out and where it stands; all the others are the row's key."""
-
-NO_CORPUS = frozenset({"none", "scratch", "no pretraining"})
-"""Names under which the not-pretrained baseline's corpus goes."""
-
-
-def ordered(names: list[str]) -> list[str]:
-    """Return column names with the canonical ones first, in canonical order."""
-    return [c for c in COLUMNS if c in names] + [c for c in names if c not in COLUMNS]
+_SHOWN = 12
+_OF_PRETRAINING = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")
+_SPARED = ("corpus", "pretrain_tokens", "unique_tokens")
+"""Filters on these leave the rows without pretraining, which belong to every corpus and size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The cells of one column.
+    """The cells of one column: float64 (nan where missing), or objects (str and None).
 
     What is worked out once here serves every piece of the table: a group or a filter only picks
     rows, so that a thousand of them cost a thousand index look-ups and no text is compared again.
     """
 
     name: str
-    series: pd.Series[Any]
+    values: Cells
 
-    @cached_property
+    @property
     def is_number(self) -> bool:
-        """Whether it holds numbers (or truth values)."""
-        return not is_text(self.series)
-
-    @cached_property
-    def values(self) -> NDArray[Any]:
-        """The cells: float64 (nan where missing), or an object array of str and None."""
-        if self.is_number:
-            return self.series.to_numpy(dtype=float, na_value=np.nan)
-        if self.series.dtype == object:
-            return np.asarray(self.series.to_numpy(), dtype=object)
-        return texts(self.series)
+        """Whether it holds numbers."""
+        return not is_text(self.values)
 
     @cached_property
     def there(self) -> Mask:
@@ -130,7 +61,7 @@ class Column:
         return self._coded[1]
 
     @cached_property
-    def words(self) -> NDArray[Any]:
+    def words(self) -> Cells:
         """The cells as texts, nothing where nothing is there: an object array of str."""
         words = ["" if level is None else str(level) for level in self.levels]
         return np.array([*words, None], dtype=object)[self.codes]
@@ -140,12 +71,10 @@ class Column:
         """Whether any two of its cells differ."""
         return len(self.codes) > 0 and bool(self.codes.min() < self.codes.max())
 
-    def _plain(self, values: NDArray[Any]) -> list[Any]:
-        """Return distinct values as Python's own: texts, truth values, numbers, whole counts."""
+    def _plain(self, values: Cells) -> list[Any]:
+        """Return distinct values as Python's own: texts, numbers, whole counts."""
         if not self.is_number:
             return list(map(str, values))
-        if self.series.dtype == bool:
-            return list(map(bool, values))
         if self.name in COUNTS + SEEDS:
             return [int(v) if v.is_integer() else v for v in values.tolist()]
         return list(values.tolist())
@@ -157,18 +86,29 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """All columns of a checked frame."""
+    """All columns of a checked table, in their order. ``rows`` are which of the rows a piece has."""
 
-    frame: pd.DataFrame
+    cells: Mapping[str, Cells]
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.frame)
+        return len(next(iter(self.cells.values()), ()))
 
     @cached_property
     def named(self) -> Mapping[str, Column]:
-        """Column by name, in the frame's order."""
-        return {str(name): Column(str(name), self.frame[name]) for name in self.frame.columns}
+        """Column by name."""
+        return {name: Column(name, cells) for name, cells in self.cells.items()}
+
+    def only(self, rows: Ints) -> Columns:
+        """Return some of the rows, apart from the others."""
+        return Columns({name: cells[rows] for name, cells in self.cells.items()})
+
+    def frame(self, rows: Ints) -> pd.DataFrame:
+        """Return some of the rows as a frame of pandas; texts keep None for missing."""
+        return pd.DataFrame({
+            name: pd.Series(cells, dtype=object if is_text(cells) else None)
+            for name, cells in self.only(rows).cells.items()
+        })  # fmt: skip
 
     def labels(self, names: Sequence[str], rows: Ints | None = None) -> Ints:
         """Return the number (n,) of each row's combination of values, counted from 0 in their order."""
@@ -180,6 +120,112 @@ class Columns:
                 # Compressed after every column: the product of many columns' levels would leave 64 bits.
                 label = compressed(label * len(column.levels) + column.codes[rows])
         return label
+
+    def called(self, name: str) -> str:
+        """Return the column that is called so, or was in the user's own table (``Dataset``); or raise."""
+        if name in self.named:
+            return name
+        ours = meaning(str(name))
+        if ours is not None and ours in self.named:
+            return ours
+        hint = did_you_mean(name, self.named) or f". Try mapping={{'yours': {name!r}}}"
+        there = listed(self.named)
+        raise MissingColumnError(f"the table has no column {name!r} (columns: {there}){hint}")
+
+    def unique(self, name: str, rows: Ints) -> list[Any]:
+        """Return the distinct non-missing values of a column, sorted."""
+        column = self.named[name]
+        return [column.levels[i] for i in np.unique(column.codes[rows]) if i]
+
+    def where(self, rows: Ints, conditions: Mapping[str, Any]) -> Ints:
+        """Return the rows that meet all conditions, or raise what is there instead."""
+        kept = np.ones(len(rows), dtype=bool)
+        for name, wanted in conditions.items():
+            name = self.called(name)
+            met = self.named[name].meets(wanted, rows)
+            if not (kept & met).any():
+                raise TableError(self._nothing(rows, conditions, name))
+            kept &= met | self._spared(rows, name, wanted, met)
+        return rows[kept]
+
+    def _spared(self, rows: Ints, name: str, wanted: Any, met: Mask) -> Mask:
+        """Return the rows without pretraining that a filter on corpus or size is not about."""
+        if name not in _SPARED or "pretrain_tokens" not in self.named:
+            return np.zeros(len(rows), dtype=bool)
+        if name == "corpus":
+            return self._of_corpus(rows, met)
+        about_none = isinstance(wanted, str) and wanted.replace(" ", "") in (">0", "!=0")
+        return self._unpretrained(rows) & (not about_none)
+
+    def _unpretrained(self, rows: Ints) -> Mask:
+        return np.asarray(self.named["pretrain_tokens"].values[rows] == 0)
+
+    def _of_corpus(self, rows: Ints, mine: Mask) -> Mask:
+        """Return the unpretrained rows of a corpus: its own and those of none; else everybody's."""
+        unpretrained, corpus = self._unpretrained(rows), self.named["corpus"]
+        of_none = np.array([v is None or str(v).lower() in NO_CORPUS for v in corpus.levels])
+        near = unpretrained & (mine | of_none[corpus.codes[rows]])
+        return near if near.any() else unpretrained
+
+    def _nothing(self, rows: Ints, conditions: Mapping[str, Any], name: str) -> str:
+        there = self.unique(name, rows)
+        shown = ", ".join(map(str, there[:_SHOWN])) + (", …" if len(there) > _SHOWN else "")
+        asked = ", ".join(f"{k}={v!r}" for k, v in conditions.items())
+        wanted = conditions[name][0] if isinstance(conditions[name], list) else conditions[name]
+        hint = did_you_mean(wanted, map(str, there)) if isinstance(wanted, str) else ""
+        if name == "pretrain_tokens":
+            hint += ". Try: one of these sizes; for a size that nobody has run, sf.rank(data, at=…) compares forecasts"
+        return f"no row has {asked}: column {name!r} holds {shown or 'nothing'}{hint}"
+
+    def groups(self, rows: Ints, by: Sequence[str]) -> list[tuple[dict[str, Any], Ints]]:
+        """Return (key, rows) pairs in sorted order."""
+        names = [by] if isinstance(by, str) else list(by)
+        names = [name if name in KNOWN else self.called(name) for name in names]
+        rows = self.pretrained(rows) if "pretrain_tokens" not in names else rows
+        labels = self.labels(names, rows)
+        order = np.argsort(labels, kind="stable")
+        parts = np.split(rows[order], np.cumsum(np.bincount(labels))[:-1])
+        return [(self._key(names, int(part[0])), part) for part in parts if len(part)]
+
+    def _key(self, names: Sequence[str], row: int) -> dict[str, Any]:
+        there = self.named
+        return {n: there[n].levels[there[n].codes[row]] if n in there else None for n in names}
+
+    def pretrained(self, rows: Ints) -> Ints:
+        """Return the rows with pretraining, or all where there are no others."""
+        if "pretrain_tokens" not in self.named:
+            return rows
+        above = rows[~self._unpretrained(rows)]
+        return above if len(above) else rows
+
+    def baseline(self, rows: Ints, key: Mapping[str, Any]) -> Ints:
+        """Return the rows without pretraining that belong to a group."""
+        if "pretrain_tokens" not in self.named:
+            return rows[:0]
+        rows = rows[self._unpretrained(rows)]
+        for name, value in key.items():
+            if name in self.named and name not in _OF_PRETRAINING:
+                column = self.named[name]
+                every = (
+                    name not in COLUMNS and ~column.there[rows]
+                )  # a setting of pretraining alone
+                rows = rows[column.meets(value, rows) | every]
+        corpus = key.get("corpus")
+        if corpus is None or "corpus" not in self.named:
+            return rows
+        return rows[self._of_corpus(rows, self.named["corpus"].meets(corpus, rows))]
+
+    def summary(self, rows: Ints, notes: Sequence[str]) -> str:
+        """Return one line: rows, metrics, and how many of each key column."""
+        parts = [counted(len(rows), "row")]
+        if "metric" in self.named:
+            parts.append("metrics " + ", ".join(self.unique("metric", rows)))
+        for name in COLUMNS[:10]:
+            if name in self.named and len(there := self.unique(name, rows)) > 1:
+                parts.append(f"{name} × {len(there)}")
+        if notes:
+            parts.append(f"{len(notes)} notes")
+        return "Table: " + "; ".join(parts)
 
 
 def compressed(label: Ints) -> Ints:

@@ -17,13 +17,11 @@ from scalefit.groups import meant, spelling
 from scalefit.result import html_notes, html_table, html_verdict, text_table
 from scalefit.types import Ints
 
-from . import select
-from .build import build
-from .columns import Column, Columns
+from .build import build, drafted
+from .columns import Columns
 from .metrics import canonical
 from .runs import coverage
-from .shape import as_pandas, to_wide
-from .write import write
+from .write import to_wide, write
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,18 +85,18 @@ class Table:
         TableError
             With every problem's row, column, value, need and cure.
         """
-        made = build(frame, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
+        draft = drafted(frame, metrics)
+        made = build(draft, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
         return cls.of(*made)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """One row a value, canonical columns first, unknown columns kept after them."""
-        frame = self.columns.frame
-        return frame if len(frame) == len(self) else frame.iloc[self.rows].reset_index(drop=True)
+        return self.columns.frame(self.rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process with the rows that it has, not with all it was cut from."""
-        return Table.of, (Columns(self.frame), self.notes)
+        return Table.of, (self.columns.only(self.rows), self.notes)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -106,7 +104,7 @@ class Table:
 
     def __str__(self) -> str:
         """Return what the table holds, on one line."""
-        return select.summary(self.columns, self.rows, self.notes)
+        return self.columns.summary(self.rows, self.notes)
 
     def __repr__(self) -> str:
         """Return the summary, and how many runs there are of each group at each size."""
@@ -158,11 +156,11 @@ class Table:
         MissingColumnError
             Where there is no such column.
         """
-        return np.asarray(self._known(name).values[self.rows])
+        return self.columns.named[self.columns.called(name)].values[self.rows]
 
     def unique(self, name: str) -> list[Any]:
         """Return a column's distinct values without the missing ones, sorted; counts are ints."""
-        return select.unique(self.columns, self._known(name).name, self.rows)
+        return self.columns.unique(self.columns.called(name), self.rows)
 
     def labels(self, names: Sequence[str]) -> Ints:
         """Return one number (n,) for each combination of the columns' values, from 0 on.
@@ -197,7 +195,7 @@ class Table:
         """
         if "metric" in conditions:
             conditions["metric"] = self._spelled(conditions["metric"])
-        return self._of_rows(select.where(self.columns, self.rows, conditions))
+        return self._of_rows(self.columns.where(self.rows, conditions))
 
     def _spelled(self, wanted: Any) -> Any:
         if isinstance(wanted, str):
@@ -212,16 +210,16 @@ class Table:
         is itself among the columns, or where there are no other rows. A missing key is None; a
         canonical column that the table lacks gives None throughout.
         """
-        pieces = select.groups(self.columns, self.rows, by)
+        pieces = self.columns.groups(self.rows, by)
         return [(key, self._of_rows(rows)) for key, rows in pieces]
 
     def pretrained(self) -> Table:
         """Return the rows with pretraining, or all where there are no others."""
-        return self._of_rows(select.pretrained(self.columns, self.rows))
+        return self._of_rows(self.columns.pretrained(self.rows))
 
     def baseline_for(self, key: Mapping[str, Any]) -> Table | None:
         """Return the not-pretrained rows of a group's key (any corpus), or None."""
-        rows = select.baseline(self.columns, self.rows, key)
+        rows = self.columns.baseline(self.rows, key)
         return self._of_rows(rows) if len(rows) else None
 
     def _of_rows(self, rows: Ints) -> Table:
@@ -238,9 +236,6 @@ class Table:
     def write(self, path: str | Path) -> None:
         """Write csv, tsv, json, jsonl, parquet or xlsx, by the path's suffix."""
         write(self.frame, Path(path))
-
-    def _known(self, name: str) -> Column:
-        return self.columns.named[select.column_of(self.columns, name)]
 
 
 def as_table(
@@ -296,6 +291,32 @@ def as_frame(data: Any) -> pd.DataFrame:
             "file. Try: scalefit.read(path) for files, pandas.DataFrame(rows) for rows"
         )
     return frame
+
+
+def as_pandas(data: Any) -> pd.DataFrame | None:
+    """Return a frame of any library that narwhals knows as one of pandas, None where it is no frame.
+
+    Cells come as Python holds them, so that no second library (pyarrow) is needed, and are judged like
+    those of a file. What is lazy is computed.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> as_pandas(pyarrow.table({"pretrain_tokens": [1e6, 4e6], "bleu": [21.5, None]}))["bleu"].tolist()
+    [21.5, nan]
+    >>> as_pandas([1, 2]) is None
+    True
+    """
+    if isinstance(data, pd.DataFrame):
+        return data  # as it is: other libraries have no index and no levels of columns
+    import narwhals as nw  # here, for most tables need none of it
+
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if not isinstance(frame, nw.DataFrame):
+        return None
+    return pd.DataFrame({column.name: column.to_list() for column in frame.iter_columns()})
 
 
 def _told(data: Any) -> str:

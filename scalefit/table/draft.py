@@ -1,19 +1,178 @@
-"""A table in the making: its frame, where each row stands, and what was noted on the way."""
+"""A table in the making: cells as they come (text, numbers, missing marks), where each row stands, what was noted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scalefit.errors import TableError
-from scalefit.types import Ints, Mask
+from scalefit.types import Floats, Ints, Mask
+from scalefit.units import parse_count
 
+Cells = NDArray[Any]
+"""Numbers and truth values of one column as numpy has them, all else as objects."""
+
+MISSING = frozenset({"", "--", "-", "n/a", "na", "null"})
+"""Cells that mean "not measured", compared in lower case."""
+_UNHELD = re.compile("[\0\ud800-\udfff]")
+_WHOLE = 2**53
+_TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 _SHOWN = 12
 """How many problems an error spells out before it counts the rest."""
+
+
+def column(cells: Sequence[Any]) -> Cells:
+    """Return cells as a column, whatever they are: a list in a cell makes no second axis."""
+    held = np.empty(len(cells), dtype=object)
+    held[:] = cells
+    return held
+
+
+def cells_of(series: pd.Series[Any] | pd.Index[Any]) -> Cells:
+    """Return what a column of pandas holds.
+
+    Everything after this works on plain arrays: a call of pandas costs as much as a thousand cells.
+    """
+    kind, numpys = series.dtype.kind, isinstance(series.dtype, np.dtype)
+    if kind in "iufbc" and (numpys or not series.hasnans):
+        return series.to_numpy(dtype=None if numpys else getattr(series.dtype, "numpy_dtype", None))
+    if isinstance(series.dtype, pd.StringDtype):  # equal texts become one object
+        codes, texts = pd.factorize(series)
+        return np.array([*texts, None], dtype=object)[codes]
+    return series.to_numpy(dtype=object)
+
+
+def is_text(cells: Cells | pd.Series[Any]) -> bool:
+    """Return whether a column may hold texts (neither numbers nor truth values)."""
+    return cells.dtype.kind not in "iufbc"
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a cell means "not there"."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    return isinstance(value, float) and value != value
+
+
+def distinct(cells: Cells) -> tuple[list[Any], Ints]:
+    """Return cells, and which of them each row has: distinct ones where all are texts.
+
+    What a text means is worked out once, however often it stands there; a table of a million rows
+    has few tasks and seeds. Of mixed cells each stands for itself, for 1, 1.0 and True are equal.
+    """
+    cells = cells.astype(object, copy=False)
+    try:
+        codes, texts = pd.factorize(cells)
+    except TypeError:  # lists and the like
+        return list(cells), np.arange(len(cells))
+    if len(texts) and pd.api.types.infer_dtype(texts, skipna=False) != "string":
+        return list(cells), np.arange(len(cells))
+    return [*texts, None], np.asarray(codes, dtype=np.int64)  # -1, what is missing, is the last
+
+
+def missing(cells: Cells) -> Mask:
+    """Return where a column has nothing."""
+    if not is_text(cells):
+        return np.asarray(np.isnan(cells), dtype=bool)
+    values, codes = distinct(cells)
+    return np.array([is_missing(v) for v in values], dtype=bool)[codes]
+
+
+def numbers(cells: Cells, parse: Callable[[str], float | None]) -> tuple[Floats, Mask]:
+    """Return a column as floats (nan where missing), and where its cells are no numbers."""
+    if cells.dtype.kind == "c":
+        return np.full(len(cells), np.nan), np.ones(len(cells), dtype=bool)
+    if not is_text(cells):
+        return cells.astype(float), np.zeros(len(cells), dtype=bool)
+    told, codes = distinct(cells)
+    values = [_number(v, parse) for v in told]
+    bad = [v is None and not is_missing(c) for v, c in zip(values, told, strict=True)]
+    return np.array(values, dtype=float)[codes], np.array(bad, dtype=bool)[codes]
+
+
+def _number(value: Any, parse: Callable[[str], float | None]) -> float | None:
+    if isinstance(value, str):
+        return parse(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def count_cell(text: str) -> float | None:
+    """Return the count a cell means; ``nan`` and ``inf`` are kept, to be refused with their row."""
+    count = parse_count(text)
+    return count if count is not None else number_cell(text)
+
+
+def number_cell(text: str) -> float | None:
+    """Return the number a cell means, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return np.inf if value != value else value
+
+
+def texts(cells: Cells) -> Cells:
+    """Return a column as stripped texts; 3.0 becomes ``3``, and missing cells None."""
+    values, codes = distinct(cells)
+    return column([None if is_missing(v) else _as_text(v) for v in values])[codes]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return plain_text(str(value))
+
+
+def plain_text(text: str) -> str:
+    """Return text as every file format holds it: stripped, without NUL and halves of characters."""
+    return whole_text(text.strip())
+
+
+def whole_text(text: str) -> str:
+    """Return text without NUL and halves of characters, which no file holds."""
+    return _UNHELD.sub("\ufffd", text)
+
+
+def guess(cells: Cells) -> Cells:
+    """Return an unknown column as floats where every cell there is one, else as texts.
+
+    Whole numbers that no float holds (identifiers) stay texts, so that every file gives them back.
+    """
+    values, bad = numbers(cells, _number_or_truth)
+    plain = not (bad.any() or np.isinf(values).any())
+    if not is_text(cells):
+        whole = cells.dtype.kind in "iu" and np.abs(values).max(initial=0) > _WHOLE
+        return values if plain and not whole else texts(cells)
+    told, _ = distinct(cells)
+    if any(isinstance(v, list | dict | tuple | set) for v in told):
+        return column([None if is_missing(v) else plain_text(str(v)) for v in cells])
+    if plain and not np.isnan(values).all() and not any(map(_too_whole, told)):
+        return values
+    return texts(cells)
+
+
+def _too_whole(value: Any) -> bool:
+    """Return whether a cell is a whole number beyond what floats count one by one."""
+    if isinstance(value, str):
+        value = value.strip()
+        return value.lstrip("+-").isdecimal() and len(value) > 15 and abs(int(value[:40])) > _WHOLE
+    return isinstance(value, int) and abs(value) > _WHOLE
+
+
+def _number_or_truth(text: str) -> float | None:
+    known = _TRUTH.get(text.strip().lower())
+    return known if known is not None else number_cell(text)
 
 
 @dataclass(frozen=True)
@@ -39,42 +198,42 @@ def listed(names: Iterable[object], limit: int = 24) -> str:
     return ", ".join(texts[:limit]) + more
 
 
-def raise_all(problems: Sequence[Problem]) -> None:
-    """Raise one TableError that lists all problems; do nothing where there are none."""
-    if not problems:
-        return
-    lines = [str(p) for p in problems[:_SHOWN]]
-    if len(problems) > _SHOWN:
-        lines.append(f"and {len(problems) - _SHOWN} more")
-    if len(problems) == 1:
-        raise TableError(lines[0])
-    raise TableError(f"{len(problems)} problems in the table:\n  " + "\n  ".join(lines))
-
-
 @dataclass
 class Draft:
     """Rows on their way into a table.
 
     Attributes
     ----------
-    frame : DataFrame
-        The rows so far, with a plain range index.
-    place : callable
-        Where an original row stands, for messages: ``results.csv:12`` or ``row 3``.
+    cells : dict of str to (n,) array
+        The columns so far, in their order.
     origin : (n,) int64
         The original row of each row.
-    allow : frozenset of str
-        Checks that the user has switched off.
+    place : callable
+        Where an original row stands, for messages: ``results.csv:12`` or ``row 3``.
     notes, problems : list
         What was done to the data, and what is wrong with it.
+    allow : frozenset of str
+        Checks that the user has switched off.
     """
 
-    frame: pd.DataFrame
-    place: Callable[[int], str]
+    cells: dict[str, Cells]
     origin: Ints
-    allow: frozenset[str] = frozenset()
+    place: Callable[[int], str] = "row {}".format
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    allow: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls, cells: Mapping[str, Cells], place: Callable[[int], str], notes: Iterable[str] = ()
+    ) -> Draft:
+        """Return columns of cells as they came, and where each row stands."""
+        rows = len(next(iter(cells.values()), ()))
+        return cls(dict(cells), np.arange(rows), place, list(notes))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.origin)
 
     def note(self, text: str) -> None:
         """Keep a note, once."""
@@ -88,31 +247,37 @@ class Draft:
     def blame(
         self, rows: Mask, column: str, told: Callable[[int], str], needed: str, hint: str = ""
     ) -> None:
-        """Note a problem for every marked row; ``found`` words its cell."""
+        """Note a problem for every marked row; ``told`` words its cell."""
         for i in np.flatnonzero(rows).tolist():
             self.problems.append(Problem(self.label(i), column, told(i), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""
-        if rows.all():
-            return
-        self.frame = self.frame[rows].reset_index(drop=True)
+        self.cells = {name: cells[rows] for name, cells in self.cells.items()}
         self.origin = self.origin[rows]
 
     def has(self, column: str) -> bool:
         """Return whether the column is there."""
-        return column in self.frame.columns
+        return column in self.cells
 
-    def put(self, column: str, values: Iterable[Any]) -> None:
-        """Set a column; texts keep None for missing."""
-        cells = values if isinstance(values, np.ndarray) else list(values)
-        number = isinstance(cells, np.ndarray) and cells.dtype != object
-        self.frame[column] = pd.Series(
-            cells, index=self.frame.index, dtype=None if number else object
-        )
+    def rename(self, own: str, ours: str) -> None:
+        """Call a column otherwise; it keeps its place."""
+        self.cells = {ours if n == own else n: cells for n, cells in self.cells.items()}
 
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""
         there = np.flatnonzero(rows)
         more = f" and {len(there) - limit} more" if len(there) > limit else ""
         return ", ".join(map(self.label, there[:limit].tolist())) + more
+
+    def raise_problems(self) -> None:
+        """Raise one TableError that lists all problems; do nothing where there are none."""
+        lines = [str(p) for p in self.problems[:_SHOWN]]
+        if len(self.problems) > _SHOWN:
+            lines.append(f"and {len(self.problems) - _SHOWN} more")
+        if len(lines) == 1:
+            raise TableError(lines[0])
+        if lines:
+            raise TableError(
+                f"{len(self.problems)} problems in the table:\n  " + "\n  ".join(lines)
+            )

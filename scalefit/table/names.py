@@ -1,4 +1,4 @@
-"""What people call their columns and measured numbers: read as ours where only one meaning is possible.
+"""The columns of a table, and what people call them and metrics: read as ours where only one meaning is possible.
 
 One understanding for logs and tables. A known metric with a split as prefix (``eval_bleu``), suffix
 (``bleu_val``) or folder (``BLEU/val``, ``inference_eval/de-en/bleu``, ``newstest2014.bleu``) is an evaluation, whatever
@@ -13,10 +13,70 @@ from collections.abc import Collection, Mapping
 
 from scalefit.errors import MissingColumnError, TableError
 
-from .cells import count_cell, numbers
-from .columns import KNOWN
-from .draft import Draft, listed
+from .draft import Draft, column, count_cell, listed, numbers
 from .metrics import METRICS, canonical, known
+
+COLUMNS = (
+    "corpus",
+    "pretrain_tokens",
+    "model",
+    "parameters",
+    "task",
+    "finetune_tokens",
+    "pretrain_seed",
+    "finetune_seed",
+    "eval_set",
+    "domain",
+    "metric",
+    "value",
+    "stderr",
+    "signature",
+    "source",
+)
+"""Canonical columns, in the order in which a table shows them."""
+
+EXTRAS = (
+    "unique_tokens",
+    "pretrain_run",
+    "learning_rate",
+    "schedule",
+    "source_blind",
+    "tokenizer",
+    "unit",
+    "run",
+    "system",
+    "step",
+    "filter",
+    "lang_pair",
+)
+"""Further columns that scalefit knows the meaning of."""
+
+REQUIRED = ("pretrain_tokens", "metric", "value")
+COUNTS = ("pretrain_tokens", "finetune_tokens", "parameters", "unique_tokens")
+NUMBERS = ("value", "stderr", "learning_rate")
+SEEDS = ("pretrain_seed", "finetune_seed")
+IDENTITY = ("pretrain_run", *SEEDS, "run")
+"""Columns that say which run a row is of."""
+TEXTS = (
+    "corpus",
+    "model",
+    "task",
+    "eval_set",
+    "domain",
+    "metric",
+    "signature",
+    "source",
+    "pretrain_run",
+    "schedule",
+    "tokenizer",
+    "unit",
+)
+KNOWN = COLUMNS + EXTRAS
+MEASURED = ("value", "stderr", "signature", "source")
+"""Columns that say what came out and where it stands; all the others are the row's key."""
+
+NO_CORPUS = frozenset({"none", "scratch", "no pretraining"})
+"""Names under which the not-pretrained baseline's corpus goes."""
 
 Named = tuple[str | None, str]
 """Evaluation set (None where the name says none) and metric."""
@@ -181,8 +241,8 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     one are left alone, and asked about.
     """
     claims = defaultdict[str, list[str]](list)
-    for name in map(str, draft.frame.columns):
-        ours = _seed(draft.frame.columns) if name.lower() in _SEEDS else meaning(name)
+    for name in draft.cells:
+        ours = _seed(draft.cells) if name.lower() in _SEEDS else meaning(name)
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
             claims[ours].append(name)
     for ours, names in claims.items():
@@ -209,9 +269,6 @@ def _own(name: str) -> str:
     return f"{name}*{_FACTORS.get(unit) or _FACTORS[unit[0]]}"
 
 
-# Own column names to canonical ones, by the user's mapping and by plain spelling.
-
-
 _FACTOR = re.compile(r"(?P<name>.+?)\s*(?P<sign>[*/])\s*(?P<factor>[\d.]+(?:e[+-]?\d+)?)", re.I)
 
 
@@ -222,10 +279,10 @@ def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ())
     """
     for own, target in mapping.items():
         _map(draft, str(own), str(target))
-    for name in list(draft.frame.columns):
+    for name in list(draft.cells):
         plain = re.sub(r"[\s-]+", "_", name.strip().lower())
         if plain != name and plain in KNOWN and not draft.has(plain):
-            draft.frame = draft.frame.rename(columns={name: plain})
+            draft.rename(name, plain)
             draft.note(f"column {name!r} read as {plain!r}")
     for own, target in _recognised(draft, kept).items():
         _map(draft, own, target, "the only meaning it has here")
@@ -241,7 +298,7 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
     if not draft.has(source):
         raise MissingColumnError(
             f"the mapping names a column {source!r} that is not there "
-            f"(columns: {listed(draft.frame.columns)})"
+            f"(columns: {listed(draft.cells)})"
         )
     if draft.has(target):
         raise TableError(
@@ -251,26 +308,26 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
     if scaled:
         _scaled(draft, scaled, target)
     else:
-        draft.frame = draft.frame.rename(columns={own: target})
+        draft.rename(own, target)
     doubt = f" ({why})" if why else _doubt(source, target, scaled)
     draft.note(f"column {own!r} taken as {target!r}{doubt}")
 
 
 def _map_metric(draft: Draft, own: str, target: str) -> bool:
     """Rename a metric where there is no such column; return whether there was one."""
-    if not draft.has("metric") or own not in set(draft.frame["metric"]):
+    if not draft.has("metric") or own not in draft.cells["metric"].tolist():
         return False
-    draft.put("metric", [target if m == own else m for m in draft.frame["metric"]])
+    draft.cells["metric"] = column([target if m == own else m for m in draft.cells["metric"]])
     draft.note(f"metric {own!r} taken as {target!r}")
     return True
 
 
 def _scaled(draft: Draft, match: re.Match[str], target: str) -> None:
-    values, bad = numbers(draft.frame[match["name"]], count_cell)
+    values, bad = numbers(draft.cells[match["name"]], count_cell)
     factor = count_cell(match["factor"]) or 0.0
     if bad.any() or factor <= 0:
         raise TableError(f"{match[0]!r} is no number; needed a numeric column and a factor over 0")
-    draft.put(target, values / factor if match["sign"] == "/" else values * factor)
+    draft.cells[target] = values / factor if match["sign"] == "/" else values * factor
 
 
 def _doubt(source: str, target: str, scaled: re.Match[str] | None) -> str:

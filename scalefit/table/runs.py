@@ -21,7 +21,8 @@ from scalefit.result import Row
 from scalefit.types import Ints, Mask
 from scalefit.units import format_count
 
-from .columns import IDENTITY, MEASURED, Columns, compressed
+from .columns import Columns, compressed
+from .names import IDENTITY, MEASURED
 
 if TYPE_CHECKING:
     from .core import Table
@@ -162,11 +163,11 @@ def copies(columns: Columns) -> Mask:
     if not again.any():
         return again
     key = columns.labels([name for name in names if name not in MEASURED])
-    copied = again & _any_there(columns, IDENTITY) & _alone(row, key)
+    copied = again & any_there(columns, IDENTITY) & _alone(row, key)
     if "source" in columns.named:
         log = columns.labels(["source", "metric", "eval_set", "domain"])
         twice = _repeated(columns.labels([*names, "source"]))
-        copied |= twice & _any_there(columns, ["source"]) & _alone(row, log)
+        copied |= twice & any_there(columns, ["source"]) & _alone(row, log)
     return copied
 
 
@@ -175,7 +176,8 @@ def _repeated(label: Ints) -> Mask:
     return np.asarray(pd.Index(label).duplicated(), dtype=bool)
 
 
-def _any_there(columns: Columns, names: Sequence[str]) -> Mask:
+def any_there(columns: Columns, names: Sequence[str]) -> Mask:
+    """Return the rows that hold something in any of the columns."""
     there = [columns.named[name].there for name in names if name in columns.named]
     return np.asarray(np.any([np.zeros(len(columns), dtype=bool), *there], axis=0))
 

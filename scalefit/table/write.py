@@ -1,4 +1,4 @@
-"""Tables to files: CSV, TSV, JSON, JSONL, Parquet, Excel; what is written is read back equal.
+"""Tables as they leave: wide, or as CSV, TSV, JSON, JSONL, Parquet, Excel; what is written is read back equal.
 
 Text is text whatever it says (``#2 web``, ``=1+1``, quotes, line ends, control characters), and a
 number has as many digits as it takes to make the same one again.
@@ -14,17 +14,38 @@ from typing import Any
 
 import pandas as pd
 
-from scalefit.errors import FormatError, MissingDependencyError
+from scalefit.errors import FormatError, MissingDependencyError, TableError
 from scalefit.files import write_text, writing
+from scalefit.result import frame_of
 
-from .cells import is_missing, is_text
-from .columns import COUNTS, SEEDS
+from .draft import is_missing, is_text
+from .names import COLUMNS, COUNTS, MEASURED, SEEDS
 
 _QUOTED = re.compile(r'[",;|\t\r\n]|^#|^\s|\s$')
 """What a plain cell must not hold, lest it be taken for two, a comment, or less than it is."""
 _ESCAPED = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 """What XML cannot hold, and what would be read as Excel's escape for it."""
 _EXCEL_CELL = 32_767
+
+
+def to_wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a long frame with one column a metric (and ``<metric>_stderr`` where known)."""
+    keys = [c for c in frame.columns if c not in ("metric", *MEASURED)]
+    rows: dict[tuple[object, ...], dict[str, object]] = {}
+    for record in frame.to_dict("records"):
+        key = tuple(None if pd.isna(record[k]) else record[k] for k in keys)
+        row = rows.setdefault(key, dict(zip(map(str, keys), key, strict=True)))
+        name = str(record["metric"])
+        if name in row:
+            raise TableError(
+                f"{name!r} stands twice under one key "
+                f"({', '.join(f'{k}={v}' for k, v in row.items() if k in COLUMNS)}): "
+                "a wide table has room for one. Try: add the seeds, or average first"
+            )
+        row[name] = record["value"]
+        if "stderr" in record and not pd.isna(record["stderr"]):
+            row[f"{name}_stderr"] = record["stderr"]
+    return frame_of(rows.values())
 
 
 def write(frame: pd.DataFrame, path: Path, kind: str | None = None) -> None:

@@ -59,3 +59,20 @@ def test_a_pivot_without_levels_is_asked_about():
     wide = polars.DataFrame({"pretrain_tokens": [1e6, 4e6], "fr": [20.5, 22.5], "en": [19.5, 20.5]})
     with pytest.raises(TableError, match="nor a column named after a metric"):
         sf.as_table(wide)
+
+
+def test_whole_numbers_with_gaps_are_numbers_whatever_type_pandas_gave_them():
+    cells = {
+        "pretrain_tokens": [1e6, 4e6, 16e6],
+        "bleu": [20.0, 21.0, 22.0],
+        "warmup": [10, None, 20],
+    }
+    nullable = pd.DataFrame(cells).astype({"warmup": "Int64", "bleu": "Float64"})
+    pd.testing.assert_frame_equal(sf.as_table(nullable).frame, sf.as_table(cells).frame)
+
+
+def test_a_table_keeps_its_numbers_when_the_frame_it_was_made_of_or_its_own_is_written_to():
+    frame = pd.DataFrame({"pretrain_tokens": [1e6, 4e6], "metric": "bleu", "value": [20.0, 21.0]})
+    table = sf.as_table(frame)
+    frame.loc[0, "value"] = table.frame.loc[1, "value"] = 99.0
+    assert table.column("value").tolist() == [20.0, 21.0]

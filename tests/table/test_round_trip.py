@@ -120,6 +120,6 @@ def test_a_text_longer_than_a_cell_is_refused_whole(tmp_path):
 @example("a", "a ")
 def test_texts_are_settled_once(one, other):
     """Checking a checked text changes nothing, so that files have nothing left to change."""
-    from scalefit.table.cells import plain_text
+    from scalefit.table.draft import plain_text
 
     assert plain_text(plain_text(one + other)) == plain_text(one + other)
