@@ -162,7 +162,7 @@ def _rounding(y: Floats) -> float:
     """Variance of ln y from rounding: of a step that all values are multiples of, evenly spread over it."""
     for decimals in range(MOST_DECIMALS):
         rounded = np.round(y, decimals)
-        if np.allclose(y, rounded, rtol=1e-12, atol=0):
+        if (np.abs(y - rounded) <= 1e-12 * np.abs(rounded)).all():
             return 10.0 ** (-2 * decimals) / 12 / float(np.mean(y**2))
     return 0.0
 
@@ -284,3 +284,19 @@ def residual_likelihood(batch: Batch, doubt: Doubt, h: Floats) -> tuple[Floats, 
     squares = np.matmul(residual**2, doubt.precision)
     squares -= level**2 * doubt.level_precision[:, None]
     return doubt.constant[:, None] - 0.5 * squares, level, residual
+
+
+def marginal_likelihood(batch: Batch, doubt: Doubt, h: Floats) -> Floats:
+    """Log likelihood (B, N) of curves h (B, N, n), summed over the pairs.
+
+    Pairs come before nodes here: of twelve numbers in a row numpy finds the largest at a tenth of the speed at which
+    it compares twelve rows.
+    """
+    residual = batch.turned(batch.v[:, None] - h).swapaxes(1, 2)
+    level = np.matmul(doubt.pull.swapaxes(1, 2), residual)
+    squares = np.matmul(doubt.precision.swapaxes(1, 2), residual**2)
+    squares -= level**2 / doubt.level_precision[:, :, None]
+    log_mass = doubt.constant[:, :, None] - 0.5 * squares
+    top = log_mass.max(axis=1)
+    log_mass -= top[:, None]
+    return np.asarray(top + np.log(np.exp(log_mass, out=log_mass).sum(axis=1)))

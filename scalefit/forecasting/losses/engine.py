@@ -31,7 +31,7 @@ from scalefit.forecasting.predictive import (
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 
-TOGETHER = 24  # curves a batch: larger ones fall out of the cache
+TOGETHER = 64  # curves a batch: small arrays cost a call of numpy, whatever is in them
 WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
 LEAST_SIZES, FEW_SIZES = 2, 4
 FEW_NODES, CARRIES = 10.0, 0.1
@@ -234,9 +234,11 @@ def quantiles(
     inverting a sum of distributions, and as good down to about a thousandth.
     """
     mean, variance = _atoms(posterior, uq, kind)
-    spread = np.sqrt(np.maximum(variance, 1e-14))[..., None]
-    draws = mean[..., None] + spread * _slices()[:, None]
-    draws = np.sort(draws.transpose(0, 2, 1, 3).reshape(*uq.shape, -1), axis=2)
+    spread = np.sqrt(np.maximum(variance, 1e-14)).swapaxes(1, 2)[..., None]
+    draws = np.multiply(spread, _slices(), out=np.empty((*uq.shape, ATOMS, SLICES)))
+    draws += mean.swapaxes(1, 2)[..., None]
+    draws = draws.reshape(*uq.shape, -1)
+    draws.sort(axis=2)
     place = np.clip(probabilities * draws.shape[2] - 0.5, 0, draws.shape[2] - 1)
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, draws.shape[2] - 1)
@@ -259,8 +261,14 @@ def _slices() -> Floats:
 def chance_below(posterior: Posterior, uq: Floats, log_target: Floats, kind: Kind) -> Floats:
     """Return the probability (B, Q) that ln y at uq (B, Q) is at most the target (B,)."""
     mean, variance = _atoms(posterior, uq, kind)
-    z = (log_target[:, None, None] - mean) / np.sqrt(np.maximum(variance, 1e-14))
-    return np.asarray(special.stdtr(FREEDOM, z).mean(axis=1))
+    z = ((log_target[:, None, None] - mean) / np.sqrt(np.maximum(variance, 1e-14))).mean(axis=1)
+
+
+def _student(t: Floats) -> Floats:
+    """Distribution function of Student's t with 5 degrees of freedom, in closed form: a tenth of ``stdtr``'s cost."""
+    share = 1 / (1 + t * t / FREEDOM)  # cos² of the angle
+    tail = t / np.sqrt(FREEDOM) * share * (1 + 2 / 3 * share)
+    return np.asarray(0.5 + (np.arctan(t / np.sqrt(FREEDOM)) + tail) / np.pi)
 
 
 def _atoms(posterior: Posterior, uq: Floats, kind: Kind) -> tuple[Floats, Floats]:
@@ -270,9 +278,10 @@ def _atoms(posterior: Posterior, uq: Floats, kind: Kind) -> tuple[Floats, Floats
     row = np.arange(len(uq))[:, None]
     with_bend = batch.bend_at(uq)
     bend = doubt.bend[row, pair]
-    level = posterior.level[row, node, pair]
-    gap = posterior.residual[row, node] - level[..., None] * batch.level[:, None]
-    gap = gap * doubt.precision[row, :, pair]
+    residual = posterior.residual[row, node]
+    level = np.einsum("ban,ban->ba", residual, doubt.pull[row, :, pair])
+    level /= doubt.level_precision[row, pair]
+    gap = (residual - level[..., None] * batch.level[:, None]) * doubt.precision[row, :, pair]
     mean = level[..., None] + _curves(posterior, uq, node)
     mean = mean + bend[..., None] * np.matmul(gap, with_bend)
     return mean, _variance(batch, doubt, uq, with_bend, kind)[row, pair]
@@ -298,6 +307,10 @@ def _chosen(weight: Floats) -> tuple[Ints, Ints]:
 
 
 def _curves(posterior: Posterior, uq: Floats, node: Ints) -> Floats:
-    """Return h (B, A, Q) of the chosen nodes."""
-    curves = [law(at, uq) for law, at in zip(posterior.falling, posterior.theta, strict=True)]
-    return np.take_along_axis(np.concatenate(curves, axis=1), node[..., None], axis=1)
+    """Return h (B, A, Q) of the chosen nodes, each by its law: most nodes are nobody's choice."""
+    out = np.empty((*node.shape, uq.shape[1]))
+    for i, (law, theta) in enumerate(zip(posterior.falling, posterior.theta, strict=True)):
+        which, place = np.divmod(node, theta.shape[1])
+        row, atom = np.nonzero(which == i)
+        out[row, atom] = law(theta[row, place[row, atom]][:, None], uq[row])[:, 0]
+    return out

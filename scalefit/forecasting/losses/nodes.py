@@ -19,7 +19,7 @@ Adaptive multiple importance sampling; tempering as in Cappé et al. 2008.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import numpy as np
@@ -125,7 +125,7 @@ Climb = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
-class Nodes:
+class Nodes(Stack):
     """Equally likely nodes under a rough likelihood.
 
     Attributes
@@ -139,10 +139,24 @@ class Nodes:
     log_weight: Floats
     effective: Floats
 
-    def put(self, rows: Ints, other: Nodes) -> None:
-        """Overwrite the nodes of some curves."""
-        self.theta[rows], self.log_weight[rows] = other.theta, other.log_weight
-        self.effective[rows] = other.effective
+
+@dataclass(frozen=True, eq=False)
+class _Tried(Stack):
+    """All nodes so far: theta (B, N, d), and their log priors, log likelihoods and the proposals' densities (B, N)."""
+
+    theta: Floats
+    log_prior: Floats
+    log_likely: Floats
+    density: Floats
+
+    def beside(self, other: _Tried) -> _Tried:
+        """Return these nodes, then the others."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return _Tried(*(np.concatenate(pair, axis=1) for pair in pairs))
+
+    def log_weight(self, proposals: int) -> Floats:
+        """Return log (B, N) of prior × likelihood over the mean density of so many proposals, the prior included."""
+        return self.log_prior + self.log_likely - np.log(self.density / proposals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,14 +171,26 @@ class Proposal(Stack):
         """Return theta (B, N, d) for standard points z (N, d)."""
         return np.asarray(self.mean + z @ self.root.transpose(0, 2, 1))
 
-    def log_density(self, theta: Floats) -> Floats:
-        """Return (B, N) for theta (B, N, d)."""
+    def density(self, theta: Floats) -> Floats:
+        """Return (B, N) for theta (B, N, d).
+
+        Not its logarithm: Student's tails are powers of half-integers, which square roots give at a fraction of a
+        logarithm's cost, and they fall too slowly to underflow.
+        """
         d = theta.shape[2]
-        z = np.matmul(theta - self.mean, np.linalg.inv(self.root).transpose(0, 2, 1))
+        z = np.matmul(np.linalg.inv(self.root), (theta - self.mean).swapaxes(1, 2))
+        tail = 1 / (1 + _square(z) / FREEDOM)
+        root, out = np.sqrt(tail), (tail * tail) ** 2  # (1 + z²/8)^−(8 + d)/2
+        for _ in range(d):
+            out *= root
         norm = special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2)
         norm -= d / 2 * np.log(FREEDOM * np.pi)
-        tail = np.log1p((z**2).sum(axis=2) / FREEDOM)
-        return np.asarray(norm - self.log_scale - (FREEDOM + d) / 2 * tail)
+        return np.asarray(np.exp(norm - self.log_scale) * out)
+
+
+def _square(z: Floats) -> Floats:
+    """Return squared lengths (B, N) of z (B, d, N): whole rows at a time, for d is 2 to 4."""
+    return np.asarray(np.add.reduce(z * z, axis=1))
 
 
 def evenly(n: int, d: int) -> Floats:
@@ -216,40 +242,34 @@ def settle(
     normal, heavy = _clouds(len(law.centre))
     moving: Ints = np.arange(curves)
     theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
-    log_likely, log_prior = log_likelihood(theta, moving), law.log_prior(theta)
-    log_sum, log_weight = (
-        log_prior,
-        log_likely,
-    )  # of the densities of all proposals so far; of the nodes
-    proposals: list[Proposal] = []
-    out = _kept(theta, log_likely, log_weight)
+    log_prior = law.log_prior(theta)
+    tried = _Tried(theta, log_prior, log_likelihood(theta, moving), np.exp(log_prior))
+    log_weight, proposals = tried.log_likely, list[Proposal]()
+    done: list[tuple[Ints, Nodes]] = []
     for cloud in heavy[1:rounds]:
         new = (
-            _proposal(theta, _tempered(log_weight))
+            _proposal(tried.theta, _tempered(log_weight))
             if proposals
-            else _student_at(*climb(_highest(theta, log_weight)))
+            else _student_at(*climb(_highest(tried.theta, log_weight)))
         )
-        fresh = new.points(cloud)
-        fresh_prior = law.log_prior(fresh)
-        fresh_sum = np.logaddexp(fresh_prior, new.log_density(fresh))
-        for old in proposals:
-            fresh_sum = np.logaddexp(fresh_sum, old.log_density(fresh))
-        log_sum = np.concatenate([np.logaddexp(log_sum, new.log_density(theta)), fresh_sum], axis=1)
-        theta = np.concatenate([theta, fresh], axis=1)
-        log_prior = np.concatenate([log_prior, fresh_prior], axis=1)
-        log_likely = np.concatenate([log_likely, log_likelihood(fresh, moving)], axis=1)
         proposals.append(new)
-        log_weight = log_prior + log_likely - log_sum + np.log(len(proposals) + 1)
-        now = _kept(theta, log_likely, log_weight)
-        out.put(moving, now)
+        fresh = new.points(cloud)
+        log_prior = law.log_prior(fresh)
+        density = sum((one.density(fresh) for one in proposals), np.exp(log_prior))
+        before = replace(tried, density=tried.density + new.density(tried.theta))
+        after = _Tried(fresh, log_prior, log_likelihood(fresh, moving), density)
+        tried = before.beside(after)
+        log_weight = tried.log_weight(len(proposals) + 1)
         # A curve with nodes enough leaves its batch: it costs no more, and no curve depends on its neighbours.
-        on = now.effective <= ENOUGH
+        on = (_effective(_relative(log_weight)) <= ENOUGH) & (len(proposals) < rounds - 1)
+        done.append((moving[~on], _kept(tried[~on], log_weight[~on])))
         if not on.any():
             break
         moving, proposals = moving[on], [proposal[on] for proposal in proposals]
-        theta, log_prior, log_likely = theta[on], log_prior[on], log_likely[on]
-        log_sum, log_weight = log_sum[on], log_weight[on]
-    return out
+        tried, log_weight = tried[on], log_weight[on]
+    order = np.argsort(np.concatenate([rows for rows, _ in done]))
+    kept = [[getattr(nodes, f.name) for _, nodes in done] for f in fields(Nodes)]
+    return Nodes(*(np.concatenate(some)[order] for some in kept))
 
 
 def _highest(theta: Floats, log_weight: Floats) -> Floats:
@@ -270,14 +290,22 @@ def _effective(weight: Floats) -> Floats:
 def _tempered(log_weight: Floats) -> Floats:
     """Weights (B, N) raised to the largest power ≤ 1 that leaves COUNTING nodes."""
     top = log_weight - log_weight.max(axis=1, keepdims=True)
+    power = np.ones((len(top), 1))
+    rows = np.flatnonzero(_effective(np.exp(top)) < COUNTING)
+    if rows.size:
+        power[rows, 0] = np.exp(_most(top[rows]))
+    weight = np.exp(power * top)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+def _most(top: Floats) -> Floats:
+    """Log of the largest power, by bisection."""
     low, high = np.full(len(top), -16.0), np.zeros(len(top))
-    low[_effective(np.exp(top)) >= COUNTING] = 0.0
     for _ in range(8):
         middle = (low + high) / 2
         enough = _effective(np.exp(np.exp(middle)[:, None] * top)) >= COUNTING
         low, high = np.where(enough, middle, low), np.where(enough, high, middle)
-    weight = np.exp(np.exp(low)[:, None] * top)
-    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+    return low
 
 
 def _proposal(theta: Floats, weight: Floats) -> Proposal:
@@ -294,16 +322,17 @@ def _student_at(mean: Floats, covariance: Floats) -> Proposal:
     return Proposal(mean, root, log_scale)
 
 
-def _kept(theta: Floats, log_likely: Floats, log_weight: Floats) -> Nodes:
+def _kept(tried: _Tried, log_weight: Floats) -> Nodes:
     """KEPT nodes, evenly spaced along the cumulated weight: equally likely, heavy ones several times."""
     top = log_weight.max(axis=1, keepdims=True)
     along = np.cumsum(np.exp(log_weight - top), axis=1)
     at = (np.arange(KEPT) + 0.5) / KEPT
-    index: Ints = np.stack([np.searchsorted(row / row[-1], at) for row in along])
-    index = np.minimum(index, theta.shape[1] - 1)
-    log_evidence = top + np.log(along[:, -1:] / theta.shape[1])
+    rows = [np.searchsorted(row / row[-1], at) for row in along]
+    places = np.array(rows, dtype=np.intp).reshape(-1, KEPT)
+    index = np.minimum(places, along.shape[1] - 1)
+    log_evidence = top + np.log(along[:, -1:] / along.shape[1])
     return Nodes(
-        np.take_along_axis(theta, index[:, :, None], axis=1),
-        log_evidence - np.log(KEPT) - np.take_along_axis(log_likely, index, axis=1),
+        np.take_along_axis(tried.theta, index[:, :, None], axis=1),
+        log_evidence - np.log(KEPT) - np.take_along_axis(tried.log_likely, index, axis=1),
         _effective(_relative(log_weight)),
     )

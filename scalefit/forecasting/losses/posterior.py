@@ -13,6 +13,7 @@ from scalefit.forecasting.losses.batch import (
     Doubt,
     doubt_at,
     first_grid,
+    marginal_likelihood,
     residual_likelihood,
     trusted,
     zoomed,
@@ -36,7 +37,7 @@ class Posterior:
     ----------
     theta : law -> its nodes (B, N, d).
     weight : (B, L·N, M); posterior mass of each node with each pair, 1 in all.
-    level, residual : (B, L·N, M) and (B, L·N, n).
+    residual : (B, L·N, n); turned.
     laws : (B, L); weight of each law.
     log_evidence : (B, L); log of what the data alone say of each law, up to a constant of the curve.
     effective : (B, L); how many nodes of each law count.
@@ -47,7 +48,6 @@ class Posterior:
     falling: tuple[Falling, ...]
     theta: tuple[Floats, ...]
     weight: Floats
-    level: Floats
     residual: Floats
     laws: Floats
     log_evidence: Floats
@@ -69,29 +69,40 @@ def posterior_of(
     doubt = zoomed(batch, log_likelihood + start.log_weight[:, :, None], coarse)
     thin = doubt_at(batch, doubt.log_noise[:, 1::THIN], thin=True)
     nodes = [_settled(law, batch, thin) for law in falling]
-    parts = [
-        residual_likelihood(batch, doubt, law(at.theta, batch.u))
-        for law, at in zip(falling, nodes, strict=True)
-    ]
-    mass = [
-        p[0] + at.log_weight[:, :, None] + trusted(law.odds, doubt)
-        for law, p, at in zip(falling, parts, nodes, strict=True)
-    ]
-    within, log_evidence = _normalised(np.stack(mass, axis=1))
+    parts = [_mass(law, batch, doubt, at) for law, at in zip(falling, nodes, strict=True)]
+    log_evidence = np.stack([evidence for _, evidence, _ in parts], axis=1)
     before = shares_of(falling) if shares is None else shares
     laws = _law_weights(log_evidence, before, batch.real.sum(axis=1) == CROWDED)
+    for (mass, *_), share in zip(parts, laws.T, strict=True):
+        mass *= share[:, None, None]
     return Posterior(
         batch,
         doubt,
         tuple(falling),
         tuple(at.theta for at in nodes),
-        (within * laws[:, :, None, None]).reshape(len(laws), -1, within.shape[3]),
-        np.concatenate([p[1] for p in parts], axis=1),
-        np.concatenate([p[2] for p in parts], axis=1),
+        np.concatenate([mass for mass, *_ in parts], axis=1),
+        np.concatenate([residual for *_, residual in parts], axis=1),
         laws,
         log_evidence,
         np.stack([at.effective for at in nodes], axis=1),
     )
+
+
+def _mass(law: Falling, batch: Batch, doubt: Doubt, at: Nodes) -> tuple[Floats, Floats, Floats]:
+    """Masses of nodes and pairs within a law (B, N, M), 1 in all; its log evidence (B,); turned residuals (B, N, n).
+
+    Law by law, so that no law's evidence underflows beside another's; and in place, for these arrays are the largest
+    of a forecast and go through memory once an operation.
+    """
+    mass, _, residual = residual_likelihood(batch, doubt, law(at.theta, batch.u))
+    mass += at.log_weight[:, :, None]
+    mass += trusted(law.odds, doubt)
+    top = mass.max(axis=(1, 2), keepdims=True)
+    mass -= top
+    np.exp(mass, out=mass)
+    total = mass.sum(axis=(1, 2), keepdims=True)
+    mass /= total
+    return mass, (top + np.log(total))[:, 0, 0], residual
 
 
 def shares_of(falling: Sequence[Falling]) -> Floats:
@@ -103,26 +114,9 @@ def shares_of(falling: Sequence[Falling]) -> Floats:
 def _settled(law: Falling, batch: Batch, doubt: Doubt, rounds: int = ROUNDS) -> Nodes:
     def marginal(theta: Floats, rows: Ints) -> Floats:
         some = batch[rows]
-        log_likelihood, *_ = residual_likelihood(some, doubt[rows], law(theta, some.u))
-        return _log_sum(log_likelihood)
+        return marginal_likelihood(some, doubt[rows], law(theta, some.u))
 
     return settle(law, batch.slope.size, marginal, partial(climb, law, batch, doubt), rounds)
-
-
-def _log_sum(log_mass: Floats) -> Floats:
-    top = log_mass.max(axis=-1, keepdims=True)
-    return np.asarray(top[..., 0] + np.log(np.exp(log_mass - top).sum(axis=-1)))
-
-
-def _normalised(log_mass: Floats) -> tuple[Floats, Floats]:
-    """Masses within each law (B, L, N, M), 1 in all, and log evidence (B, L), from log masses.
-
-    Law by law, so that no law's evidence underflows beside another's.
-    """
-    top = log_mass.max(axis=(2, 3), keepdims=True)
-    mass = np.exp(log_mass - top)
-    total = mass.sum(axis=(2, 3), keepdims=True)
-    return mass / total, (top + np.log(total))[:, :, 0, 0]
 
 
 def _law_weights(log_evidence: Floats, shares: Floats, crowded: Mask) -> Floats:

@@ -51,7 +51,7 @@ class Falling:
         """Log density (B, N) of theta (B, N, d)."""
         z = (theta - np.array(self.centre)) / np.array(self.spread)
         scale = np.log(self.spread).sum() + len(self.centre) / 2 * np.log(2 * np.pi)
-        return np.asarray(-0.5 * (z**2).sum(axis=-1) - scale)
+        return np.asarray(-0.5 * np.einsum("...d,...d->...", z, z) - scale)
 
 
 def _exponent(t: Floats) -> Floats:
@@ -99,18 +99,19 @@ def _m4(theta: Parts, u: Floats) -> Floats:
 def _m4_share(q: Floats, bend: Floats) -> Floats:
     """Return w that solves ln w − α·ln(1 − w) = q, to 3e-5.
 
-    In z = logit w the left side is min(z, 0) + α·max(z, 0) + (α − 1)·ln(1 + e^−|z|): convex for α > 1, concave
-    below, and nearly two straight lines. Its two asymptotes and its tangent at 0 bound it from one side, so Newton
-    from the nearest of the three needs few steps and never oversteps.
+    In z = logit w the left side is z + (α − 1)·ln(1 + e^z): convex for α > 1, concave below, and nearly two straight
+    lines. Its two asymptotes and its tangent at 0 bound it from one side, so Newton from the nearest of the three needs
+    few steps and never oversteps.
     """
-    tangent = (q - (bend - 1) * np.log(2.0)) / (0.5 * (1 + bend))
+    more = bend - 1
+    tangent = (q - more * np.log(2.0)) / (0.5 * (1 + bend))
     asymptote = np.where(q < 0, q, q / bend)
     z = np.where(bend > 1, np.minimum(asymptote, tangent), np.maximum(asymptote, tangent))
     for _ in range(NEWTON_STEPS):
         small = np.exp(-np.abs(z))
-        gap = np.minimum(z, 0) + bend * np.maximum(z, 0) + (bend - 1) * np.log(1 + small) - q
+        gap = z - q + more * (np.maximum(z, 0.0) + np.log(1 + small))
         right = np.where(z > 0, 1.0, small) / (1 + small)
-        z = z - gap / (1 + (bend - 1) * right)
+        z -= gap / (1 + more * right)
     return np.asarray(np.maximum(1 / (1 + np.exp(-np.clip(z, -700.0, 700.0))), 1e-12))
 
 
