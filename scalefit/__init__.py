@@ -15,6 +15,6 @@ from .version import __version__ as __version__
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 # The one place that names higher floors by a string, so that ``.plot()`` works and importing stays light.
-Loaders.views = partial(import_module, "scalefit.views.pictures")
+Loaders.views = partial(import_module, "scalefit.views")
 Loaders.store = partial(import_module, "scalefit.store")
 Loaders.lmfit = partial(import_module, "scalefit.fitting.lmfit_bridge")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-Draw = Callable[..., Any]
 LINES = 40
 COUNTED = ("parameters", "cost")
 """Rows that a text shows before it counts the rest."""
@@ -39,10 +38,6 @@ class Loaders:
     views: Callable[[], Any] | None = None
     store: Callable[[], Any] | None = None
     lmfit: Callable[[], Any] | None = None
-
-
-PICTURES: dict[type, Draw] = {}
-"""Kind of result -> what draws it; filled by :mod:`scalefit.views.pictures`."""
 
 
 class Result:
@@ -149,14 +144,14 @@ class Result:
         NoPictureError
             There is no picture of this kind of answer.
         """
-        if Loaders.views is not None:
-            Loaders.views()
+        assert Loaders.views is not None  # scalefit/__init__.py hands it
+        views = Loaders.views()
         for kind in type(self).__mro__:
-            if kind in PICTURES:
-                return PICTURES[kind](self, ax=ax, **options)
-        drawn = ", ".join(sorted(kind.__name__ for kind in PICTURES))
+            if kind.__name__ in views.PICTURES:
+                return getattr(views, views.PICTURES[kind.__name__])(self, ax=ax, **options)
         raise NoPictureError(
-            f"no picture of a {type(self).__name__} is known; there is one of {drawn}. Try: to_frame()"
+            f"no picture of a {type(self).__name__} is known; there is one of {', '.join(views.PICTURES)}. "
+            "Try: to_frame()"
         )
 
     def save(self, path: str | Path) -> None:

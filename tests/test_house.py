@@ -9,7 +9,7 @@ import pytest
 import scalefit
 
 HERE = house.here()
-LOADED = {"scalefit.views.pictures", "scalefit.store", "scalefit.fitting.lmfit_bridge"}
+LOADED = {"scalefit.views", "scalefit.store", "scalefit.fitting.lmfit_bridge"}
 
 
 def is_lazy_by_trade(name):

@@ -10,6 +10,8 @@ import pathlib
 import pickle
 import pkgutil
 import re
+import subprocess
+import sys
 import tempfile
 import typing
 
@@ -20,13 +22,12 @@ import pytest
 from matplotlib.figure import SubFigure
 
 import scalefit as sf
-from scalefit import landscape
+from scalefit import landscape, views
 from scalefit.errors import FormatError, NoPictureError, UnknownNameError
-from scalefit.result import PICTURES, Result, Results, common_notes, plain, text_table
+from scalefit.result import Result, Results, common_notes, plain, text_table
 from scalefit.store import KINDS as KINDS_KEPT
 from scalefit.store import document
 from scalefit.table import Observations
-from scalefit.views import pictures
 
 EVIL = "<b>fr & co</b>"
 SIZES = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
@@ -388,7 +389,7 @@ def test_all_answers_but_scores_are_kept_in_files():
 
 @KINDS
 def test_what_has_a_picture_draws_it_also_where_it_is_told_to(results, kind):
-    if kind not in PICTURES:
+    if kind.__name__ not in views.PICTURES:
         with pytest.raises(NoPictureError, match=f"no picture of a {kind.__name__} is known"):
             results[kind].plot()
         return
@@ -403,9 +404,19 @@ def test_what_has_a_picture_draws_it_also_where_it_is_told_to(results, kind):
     plt.close(figure)
 
 
-def test_pictures_are_registered_by_the_views_alone():
-    assert pictures.PICTURES is PICTURES
-    assert {sf.Fit, sf.Fits, sf.Forecast, sf.AlignmentTable} <= set(PICTURES)
+def test_every_kind_that_has_a_picture_is_a_result_and_its_picture_is_there():
+    assert set(views.PICTURES) <= {kind.__name__ for kind in every_kind()}
+    assert all(callable(getattr(views, name)) for name in views.PICTURES.values())
+
+
+def test_a_picture_loads_its_own_module_and_not_those_of_all_others():
+    script = (
+        "import sys, scalefit as sf; x = [1e6, 4e6, 16e6, 64e6, 256e6]; "
+        "sf.fit({'pretrain_tokens': x, 'bleu': [5, 9, 13, 17, 21]}, 'bleu', 'log').plot(); "
+        "print('scalefit.views.plots' in sys.modules, 'scalefit.views.landscape' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "False"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
@@ -93,22 +93,22 @@ class Mixture(Result):
         heavy = sorted(self.ahead.weights.items(), key=lambda pair: -pair[1])
         return {name: float(share) for name, share in heavy}
 
-    @cached_property
-    def fits(self) -> Mapping[str, Fit]:
-        """The members that are laws of the catalogue, each fitted alone, heaviest first."""
-        fits = {}
+    def _alone(self) -> Iterator[Fit]:
+        """Fit the members that are laws of the catalogue, each alone, heaviest first, one when it is asked for."""
         for name in self.weights:
             if name in LAWS:
                 law = LAWS[name].within(self.series.bottom, self.series.top)
                 try:
-                    fits[name] = fit_observations(
-                        self.observations, law, Objective(), group=self.group
-                    )
+                    yield fit_observations(self.observations, law, Objective(), group=self.group)
                 except ScalefitError:
                     continue  # too few sizes for this law alone: the mixture weighs it all the same
-        return fits
 
-    @property
+    @cached_property
+    def fits(self) -> Mapping[str, Fit]:
+        """The members that are laws of the catalogue, each fitted alone, heaviest first."""
+        return {fit.law.name: fit for fit in self._alone()}
+
+    @cached_property
     def best(self) -> Fit:
         """The heaviest member that is a law, fitted alone.
 
@@ -117,7 +117,7 @@ class Mixture(Result):
         DomainError
             The curve has too few sizes for any law alone.
         """
-        for fit in self.fits.values():
+        for fit in self._alone():
             return fit
         raise DomainError(
             f"{len(self.series)} sizes are too few for any single law; ask the mixture, or measure more sizes"
@@ -320,16 +320,20 @@ def _ahead(metric: str, learned: Any, curves: Sequence[Series]) -> list[Predicti
     return engine_for(metric).forecast(curves, [c.x[-1] * AHEAD for c in curves], learned, "run")
 
 
-def reaches(mixtures: Sequence[Mixture], target: float) -> list[Reach]:
-    """Return when each curve of one table and metric reaches ``target``, measured sizes included."""
-    engine = engine_for(mixtures[0].metric)
+def reaches(mixtures: Sequence[Mixture], target: float | Sequence[float]) -> list[Reach]:
+    """Return when each curve of one table and metric reaches its ``target``, measured sizes included."""
+    engine, targets = (
+        engine_for(mixtures[0].metric),
+        np.broadcast_to(target, len(mixtures)).tolist(),
+    )
     by_pool: dict[int, list[int]] = {}
     for i, mixture in enumerate(mixtures):
         by_pool.setdefault(id(mixture.learned), []).append(i)
     out: dict[int, Reach] = {}
     for members in by_pool.values():
         curves = [mixtures[i].series for i in members]
-        later = engine.reach(curves, [target] * len(curves), mixtures[members[0]].learned)
+        asked = [targets[i] for i in members]
+        later = engine.reach(curves, asked, mixtures[members[0]].learned)
         for i, curve, beyond in zip(members, curves, later, strict=True):
-            out[i] = joined(curve, target, beyond, rises=mixtures[i].rises)
+            out[i] = joined(curve, targets[i], beyond, rises=mixtures[i].rises)
     return [out[i] for i in range(len(mixtures))]

@@ -14,7 +14,7 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.fitting.interval import check_level
 from scalefit.forecasting.engines import check_target
-from scalefit.forecasting.mixture import Mixture
+from scalefit.forecasting.mixture import Mixture, reaches
 from scalefit.forecasting.predict import SAYS, check_fit
 from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.forecasting.single import Given, drift, widened
@@ -232,28 +232,28 @@ def tokens_each(
             raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
         check_target(target, fit.metric, fit.observations.values)
     if isinstance(fit, Mixture):
-        return [_of_mixture(fit, target, level, given, others) for target in targets]
+        return _of_mixture(fit, targets, level, given, others)
     return _of_law(fit, targets, level, given, allow, others)
 
 
 def _of_mixture(
-    mixture: Mixture, target: float, level: float, given: Given | None, others: dict[str, float]
-) -> TokensFor:
+    mixture: Mixture,
+    targets: Sequence[float],
+    level: float,
+    given: Given | None,
+    others: dict[str, float],
+) -> list[TokensFor]:
     if given is not None or others:
         raise DomainError(
             "a mixture has one input and takes no law for the truth; name a law: sf.fit(data, metric, law=…)"
         )
-    smallest = float(mixture.series.x[0])
-    return TokensFor(
-        mixture.metric,
-        float(target),
-        mixture.column,
-        mixture.reach(target),
-        level,
-        "mixture",
-        smallest,
-        (f"carried by {mixture.carried}",),
-    )
+    name, column, smallest = mixture.metric, mixture.column, float(mixture.series.x[0])
+    notes = (f"carried by {mixture.carried}",)
+    met = reaches([mixture] * len(targets), targets) if targets else []
+    return [
+        TokensFor(name, float(target), column, reach, level, "mixture", smallest, notes)
+        for target, reach in zip(targets, met, strict=True)
+    ]
 
 
 def _of_law(

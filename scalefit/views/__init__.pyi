@@ -1,11 +1,18 @@
 from .alignment import alignment_section as alignment_section
 from .alignment import plot_alignment as plot_alignment
+from .choices import plot_backtest as plot_backtest
+from .choices import plot_ranking as plot_ranking
+from .choices import plot_rankings as plot_rankings
+from .choices import plot_value as plot_value
+from .choices import plot_values as plot_values
 from .curves import Curve as Curve
 from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon
 from .diagnostics import plot_contour as plot_contour
+from .diagnostics import plot_each as plot_each
 from .diagnostics import plot_forest as plot_forest
 from .diagnostics import plot_influence as plot_influence
+from .diagnostics import plot_one as plot_one
 from .diagnostics import plot_residuals as plot_residuals
 from .forecast import forecast_report as forecast_report
 from .forecast import plot_forecast as plot_forecast
@@ -24,3 +31,6 @@ from .report import Section as Section
 from .report import render as render
 from .seeds import plot_comparison as plot_comparison
 from .seeds import plot_variance as plot_variance
+from .surface import plot_sizes as plot_sizes
+
+PICTURES: dict[str, str]

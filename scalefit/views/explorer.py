@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from scalefit.doors.fit import fit as fit_curve
 from scalefit.errors import MissingDependencyError, ScalefitError
 from scalefit.fitting import Fit
+from scalefit.fitting.intervals.uncertainty import lay_together
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import predict
@@ -28,7 +30,7 @@ from scalefit.table import Table, grouping
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 
-from .curves import drawn_at
+from .curves import Ribbon, drawn_at, ribbon
 from .plots import curve_of_one, plot_curve
 from .style import Picture
 
@@ -261,18 +263,26 @@ def explored(forecast: Forecast, table: Table | None = None) -> dict[str, Any]:
     >>> told["metric"], [law["name"] for law in told["curves"][0]["laws"]][0]
     ('BLEU', 'mixture')
     """
-    mixtures = [o.quality for o in forecast if o.quality is not None]
-    asked = forecast.question
-    targets = _targets(mixtures[:_MOST], asked.target)
+    every, asked = [o.quality for o in forecast if o.quality is not None], forecast.question
+    mixtures = every[:_MOST]
+    targets = _targets(mixtures, asked.target)
+    lay_together([law.uncertainty for law in _heaviest(mixtures)], _LEVELS)
     return {
         "metric": metric_of(asked.metric).title,
         "levels": _LEVELS,
         "level": min(_LEVELS, key=lambda level: abs(level - asked.level)),
         "target": targets.index(asked.target) if asked.target in targets else len(targets) // 2,
         "targets": targets,
-        "left_out": max(len(mixtures) - _MOST, 0),
-        "curves": [_curve(m, targets, table) for m in mixtures[:_MOST]],
+        "left_out": len(every) - len(mixtures),
+        "curves": [_curve(m, targets, table) for m in mixtures],
     }
+
+
+def _heaviest(mixtures: list[Mixture]) -> Iterator[Fit]:
+    """Yield the heaviest law of each curve, where one can be fitted alone."""
+    for mixture in mixtures:
+        with suppress(ScalefitError):
+            yield mixture.best
 
 
 def _targets(mixtures: list[Mixture], asked: float | None) -> list[float]:
@@ -307,15 +317,12 @@ def _curve(mixture: Mixture, targets: list[float], table: Table | None) -> dict[
 def _laws_of(mixture: Mixture, sizes: Floats, targets: list[float]) -> Iterator[dict[str, Any]]:
     """Yield what the mixture says, and the heaviest law alone, where one can be fitted."""
     yield _law("mixture", mixture, sizes, targets)
-    try:
+    with suppress(ScalefitError):
         yield _law(f"{mixture.best.law.name} law", mixture.best, sizes, targets)
-    except ScalefitError:
-        return
 
 
 def _law(name: str, fit: Fit | Mixture, sizes: Floats, targets: list[float]) -> dict[str, Any]:
-    bands = [predict(fit, sizes, level=level, kind="run") for level in _LEVELS]
-    answers = tokens_each(fit, targets)
+    bands, answers = _bands(fit, sizes), tokens_each(fit, targets)
     return {
         "name": name,
         "x": _short(sizes),
@@ -324,6 +331,14 @@ def _law(name: str, fit: Fit | Mixture, sizes: Floats, targets: list[float]) -> 
         "high": [_short(band.high) for band in bands],
         "tokens": [_tokens(answer, sizes) for answer in answers],
     }
+
+
+def _bands(fit: Fit | Mixture, sizes: Floats) -> list[Ribbon]:
+    """Return the band of a new run at every level; those of a mixture come from one forecast."""
+    if isinstance(fit, Mixture):
+        said = fit.predictive(sizes)
+        return [Ribbon(sizes, said.median, *said.interval(level)) for level in _LEVELS]
+    return [ribbon(fit, sizes, "run", level) for level in _LEVELS]
 
 
 def _tokens(answer: TokensFor, sizes: Floats) -> dict[str, Any]:

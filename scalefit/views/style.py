@@ -37,7 +37,7 @@ from matplotlib.colors import (
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from scalefit.errors import DomainError, NoPictureError
 from scalefit.units import format_count, short
@@ -192,7 +192,7 @@ def token_axis(axes: Axes, label: str = "pretraining tokens") -> None:
     marks = (1.0, 3.0) if high < 3e3 * low else (1.0,)
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=marks, numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(label, fontsize=NORMAL, color=INK)
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg, special
+import scipy
+from scipy import special
 
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum
 from scalefit.types import Floats
@@ -121,10 +122,10 @@ def _whitened(values: Floats, rho: float) -> Floats:
 def _correlated(values: Floats, rho: float) -> Floats:
     """Rows (n, p) multiplied by the process' correlation matrix, by one pass forth and one back."""
     # y_i = v_i + rho y_(i-1) is a system of two bands, linear in n; scipy.signal's filter does the same, and takes
-    # longer to import than a fit takes.
+    # longer to import than a fit takes. (scipy.linalg itself is loaded by its first use, here.)
     bands = np.vstack([np.ones(len(values)), np.full(len(values), -rho)])
-    forth = linalg.solve_banded((1, 0), bands, values)
-    back = linalg.solve_banded((1, 0), bands, values[::-1])[::-1]
+    forth = scipy.linalg.solve_banded((1, 0), bands, values)
+    back = scipy.linalg.solve_banded((1, 0), bands, values[::-1])[::-1]
     return np.asarray(forth + back - values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -100,19 +100,30 @@ def look(profiles: Sequence[Profile]) -> None:
     They are the numbers that each profile finds alone. The regions themselves are not kept: of ten thousand curves
     they would take hundreds of megabytes.
     """
+    for part in _packs([p for p in profiles if "extremes" not in vars(p)]):
+        for profile, extremes in zip(part, _extremes(_regions(part)), strict=True):
+            vars(profile)["extremes"] = extremes  # where its cached property keeps it
+
+
+def lay(profiles: Sequence[Profile]) -> None:
+    """Lay the regions of some curves together and keep them, for the bands that are asked for next."""
+    for part in _packs([p for p in profiles if "faces" not in vars(p)]):
+        regions = _regions(part)
+        for row, profile in enumerate(part):
+            vars(profile)["faces"] = regions.of(row)
+
+
+def _packs(profiles: Sequence[Profile]) -> Iterator[list[Profile]]:
+    """Yield the curves of one law and length, as many as are laid out at once."""
     alike: dict[Any, list[Profile]] = {}
     for profile in profiles:
-        if "extremes" in vars(profile):
-            continue
         alike.setdefault(_kind(profile), []).append(profile)
     for members in alike.values():
         problem = members[0].optimum.problem
         m = len(problem.law.shapes)
         step = max(1, AT_ONCE // (problem.y.size * POINTS[m] ** m))
         for first in range(0, len(members), step):
-            part = members[first : first + step]
-            for profile, extremes in zip(part, _extremes(_regions(part)), strict=True):
-                vars(profile)["extremes"] = extremes  # where its cached property keeps it
+            yield members[first : first + step]
 
 
 def _kind(profile: Profile) -> Any:

@@ -23,7 +23,7 @@ from scalefit.fitting.interval import check_level
 from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum, Wald, standard_errors
-from scalefit.fitting.intervals.profile import Profile, can_be_profiled, look
+from scalefit.fitting.intervals.profile import Profile, can_be_profiled, lay, look
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.noise import Noise, Spread
 from scalefit.fitting.points import Points
@@ -158,6 +158,11 @@ class Uncertainty:
 def look_together(many: Sequence[Uncertainty], level: float = USUAL) -> None:
     """Find the intervals of many fits' parameters at a level: the same numbers, at a fraction of the cost a fit."""
     look([profile for one in many for profile in _profiles(one.at(level))])
+
+
+def lay_together(many: Sequence[Uncertainty], levels: Sequence[float]) -> None:
+    """Lay out what bands of many fits at some levels rest on: the same bands, at a fraction of the cost a fit."""
+    lay([profile for one in many for level in levels for profile in _profiles(one.at(level))])
 
 
 def _profiles(intervals: Intervals) -> list[Profile]:
