@@ -261,7 +261,8 @@ def _slices() -> Floats:
 def chance_below(posterior: Posterior, uq: Floats, log_target: Floats, kind: Kind) -> Floats:
     """Return the probability (B, Q) that ln y at uq (B, Q) is at most the target (B,)."""
     mean, variance = _atoms(posterior, uq, kind)
-    z = ((log_target[:, None, None] - mean) / np.sqrt(np.maximum(variance, 1e-14))).mean(axis=1)
+    z = (log_target[:, None, None] - mean) / np.sqrt(np.maximum(variance, 1e-14))
+    return np.asarray(_student(z).mean(axis=1))
 
 
 def _student(t: Floats) -> Floats:
