@@ -20,10 +20,10 @@ from scalefit.alignment.curve import (
     profiled,
     quality_metrics,
 )
-from scalefit.alignment.evidence.conflict import conflict
+from scalefit.alignment.evidence import tokens
+from scalefit.alignment.evidence.beside_loss import conflict
 from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import Evidence, Terms, gather, laws_each
-from scalefit.alignment.evidence.piece import tokens
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
 from scalefit.alignment.quality_laws import CurveLaws
 from scalefit.alignment.result import Alignment, AlignmentTable

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scalefit.alignment.noise import Design, Profile, profile_of
+from scalefit.alignment.noise import Design, NoiseProfile, profile_of
 from scalefit.errors import DesignError
 from scalefit.table import Table, runs_of
 from scalefit.types import Floats, Ints, Mask
@@ -82,7 +82,7 @@ class Curve:
     stderr: Floats
     finetunings: float
     notes: tuple[str, ...] = field(default=())
-    profile: Profile | None = None
+    profile: NoiseProfile | None = None
 
     @property
     def means(self) -> Floats:

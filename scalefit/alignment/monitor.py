@@ -18,9 +18,9 @@ from scalefit.alignment.curve import (
     profiled,
     quality_metrics,
 )
-from scalefit.alignment.evidence.conflict import Conflict, conflict
+from scalefit.alignment.evidence import tokens
+from scalefit.alignment.evidence.beside_loss import Conflict, conflict
 from scalefit.alignment.evidence.fall import FallTest, fall_test
-from scalefit.alignment.evidence.piece import tokens
 from scalefit.alignment.falls import falls
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
 from scalefit.alignment.noise import Design, estimate

@@ -59,7 +59,7 @@ class Noise:
     swell : (..., K, K)
         How much noisier than the average each pair of sizes looks: its own standard deviation, drawn
         towards the expected one, over the pooled one. At least 1, unless other groups of the table show
-        the pair to be quieter (:class:`Profile`).
+        the pair to be quieter (:class:`NoiseProfile`).
     dof : (..., K, K)
         Degrees of freedom of each pair's noise; `nu` where the pair looks no noisier.
     """
@@ -89,7 +89,7 @@ class Noise:
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class NoiseProfile:
     """How the noise of the sizes compares, as far as the groups of one table say it together.
 
     Attributes
@@ -109,18 +109,18 @@ class Profile:
     dof: float
     groups: int
 
-    def first(self, count: int) -> Profile:
+    def first(self, count: int) -> NoiseProfile:
         """Return that of the first `count` sizes."""
         ratios = self.ratios[..., :count]
         return replace(self, ratios=ratios / ratios.mean(axis=-1, keepdims=True))
 
 
-def unknown(sizes: int) -> Profile:
+def unknown(sizes: int) -> NoiseProfile:
     """Return the profile of a group that stands alone: sizes are alike until its own runs say otherwise."""
-    return Profile(np.ones(sizes), np.array(_PRIOR), np.inf, 1)
+    return NoiseProfile(np.ones(sizes), np.array(_PRIOR), np.inf, 1)
 
 
-def profile_of(values: Floats, design: Design) -> Profile:
+def profile_of(values: Floats, design: Design) -> NoiseProfile:
     """Learn the profile that groups share from their run means (..., G, K, P), without gaps.
 
     Variances are a group's times a size's (a gamma model with a log link, by iterated proportions), and a group may
@@ -144,7 +144,7 @@ def profile_of(values: Floats, design: Design) -> Profile:
     ratios = np.asarray((free * ratios + _PRIOR) / (free + _PRIOR))
     # So few groups seem to agree by chance too: how far they stray is known to about 2 / groups.
     prior = 2 / (np.maximum(beyond, 0.0) + 2 / groups)[..., None]
-    return Profile(ratios, prior, free, groups)
+    return NoiseProfile(ratios, prior, free, groups)
 
 
 def _residual(values: Floats, effects: Floats, design: Design) -> Floats:
@@ -166,7 +166,7 @@ def _of_sizes(residual: Floats, design: Design) -> Floats:
     return np.asarray(np.maximum((own - mean / sizes) / (1 - 2 / sizes), 0.05 * mean))
 
 
-def estimate(values: Floats, design: Design, profile: Profile | None = None) -> Noise:
+def estimate(values: Floats, design: Design, profile: NoiseProfile | None = None) -> Noise:
     """Means and noise of run means `values` (..., K, P); nan marks a run that is not there.
 
     Raises
@@ -179,7 +179,7 @@ def estimate(values: Floats, design: Design, profile: Profile | None = None) -> 
     return _complete(values, design, profile or unknown(values.shape[-2]))
 
 
-def _complete(values: Floats, design: Design, profile: Profile) -> Noise:
+def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
     sizes, runs = values.shape[-2:]
     effects = values.mean(axis=-1)
     residual = _residual(values, effects, design)

@@ -51,8 +51,8 @@ class SampleSize:
         )
 
 
-def rising(means: Floats) -> Floats:
-    """Non-decreasing least-squares curve through oriented means (pool adjacent violators)."""
+def isotonic(means: Floats) -> Floats:
+    """Return the non-decreasing least-squares curve through oriented means (pool adjacent violators)."""
     blocks: list[tuple[float, int]] = []
     for value in means:
         blocks.append((float(value), 1))
@@ -63,7 +63,7 @@ def rising(means: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Question:
     """The question: a non-decreasing curve (K,), the seed noise, the design, margin and level."""
 
     means: Floats
@@ -127,7 +127,7 @@ def seeds_needed(
     target
         Power asked of both answers.
     """
-    plan = Plan(rising(means), sd, design, margin, alpha)
+    plan = Question(isotonic(means), sd, design, margin, alpha)
 
     def quick(runs: int) -> bool:
         return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= target

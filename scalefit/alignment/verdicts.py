@@ -23,8 +23,8 @@ import numpy as np
 from scalefit.table.metrics import metric
 from scalefit.types import Floats
 
+from .evidence import tokens
 from .evidence.gather import Evidence
-from .evidence.piece import tokens
 from .falls import tipping_point
 
 Flag = Literal["misaligned", "suspected", ""]

@@ -12,16 +12,16 @@ import numpy as np
 from scalefit.errors import DesignError
 from scalefit.types import Floats
 
-LEAST = 3  # ratios: two say nothing of a bend
-STEPS = 20  # of the fine grid between the outer ratios
+_LEAST = 3  # ratios: two say nothing of a bend
+_STEPS = 20  # of the fine grid between the outer ratios
 # Bends in units of the usual rise between neighbours; the prior falls, a gentle optimum inside is the usual case.
-BENDS = np.geomspace(0.3, 60.0, 24)
-USUAL = 3.0  # of them; wide: a standard deviation of ln 3
+_BENDS = np.geomspace(0.3, 60.0, 24)
+_USUAL = 3.0  # of them; wide: a standard deviation of ln 3
 
 
 def fine(ratios: Floats) -> Floats:
     """Return the ratios that are ranked: the measured ones and a grid between them, ascending."""
-    grid = np.linspace(ratios.min(), ratios.max(), STEPS + 1)
+    grid = np.linspace(ratios.min(), ratios.max(), _STEPS + 1)
     far = np.abs(grid[:, None] - ratios).min(axis=1) > 1e-9 * np.ptp(ratios)
     return np.sort(np.concatenate([ratios, grid[far]]))
 
@@ -52,7 +52,7 @@ def blended(ratios: Floats, values: Floats, asked: Floats, seed: int = 0) -> Flo
     middle = np.median(values, axis=1)
     noise = (values - values.mean(axis=0)).var(axis=1)
     rng, count = np.random.default_rng(seed), values.shape[1]
-    tau = rng.choice(BENDS, count, p=_bends(r, middle, noise)) * _unit(middle, noise)
+    tau = rng.choice(_BENDS, count, p=_bends(r, middle, noise)) * _unit(middle, noise)
     weights, left = _kriging(r, s)
     values_, vectors = np.linalg.eigh(left)
     root = vectors * np.sqrt(np.maximum(values_, 0.0))
@@ -67,9 +67,9 @@ def check_ratios(ratios: Floats) -> None:
         raise DesignError(
             f"two curves of one setting have one mixture ratio ({_said(ratios)}); choose with where="
         )
-    if ratios.size < LEAST:
+    if ratios.size < _LEAST:
         raise DesignError(
-            f"{ratios.size} mixture ratios with a forecast ({_said(ratios)}); between them a bend takes {LEAST}: "
+            f"{ratios.size} mixture ratios with a forecast ({_said(ratios)}); between them a bend takes {_LEAST}: "
             "measure one between"
         )
 
@@ -86,8 +86,8 @@ def _bends(r: Floats, middle: Floats, noise: Floats) -> Floats:
     """Return the posterior of τ on the grid, in units of the usual step."""
     unit = _unit(middle, noise)
     line = np.column_stack([np.ones_like(r), r])
-    log_p = -0.5 * (np.log(BENDS / USUAL) / np.log(2.5)) ** 2
-    for i, tau in enumerate(BENDS):
+    log_p = -0.5 * (np.log(_BENDS / _USUAL) / np.log(2.5)) ** 2
+    for i, tau in enumerate(_BENDS):
         covariance = (tau * unit) ** 2 * _wiener(r, r) + np.diag(noise + 1e-12 * unit**2)
         inverse = np.linalg.inv(covariance)
         gram = line.T @ inverse @ line

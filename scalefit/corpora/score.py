@@ -18,8 +18,7 @@ from scalefit.table import metric
 from scalefit.types import Floats, Renames
 
 from . import measures
-from .measures import Text, lines_of
-from .overlap import Overlap, overlap
+from .measures import Overlap, Text, lines_of, overlap
 
 MOST = 20_000
 

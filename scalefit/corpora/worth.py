@@ -19,11 +19,11 @@ from scipy.special import stdtr, stdtrit
 from scalefit.corpora.value import Harm, Value, Worth, largest
 from scalefit.types import Floats
 
-DRAWS = 2000
+_DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Cell:
+class MeasuredCell:
     """Means of one metric at one pretraining and one finetuning size: over how many independent runs."""
 
     pretrain: float
@@ -59,11 +59,11 @@ class Measure:
         return 1.0 if self.rises else -1.0
 
     def noises(self, rng: np.random.Generator) -> Floats:
-        """Draw what the standard deviation of one run may be: (DRAWS,)."""
-        return np.asarray(self.noise * np.sqrt(self.dof / rng.chisquare(self.dof, DRAWS)))
+        """Draw what the standard deviation of one run may be: (_DRAWS,)."""
+        return np.asarray(self.noise * np.sqrt(self.dof / rng.chisquare(self.dof, _DRAWS)))
 
 
-def value_of(cells: Sequence[Cell], baseline: Sequence[Cell], of: Measure) -> Value:
+def value_of(cells: Sequence[MeasuredCell], baseline: Sequence[MeasuredCell], of: Measure) -> Value:
     """Value a corpus' cells against those without pretraining, which have every finetuning size of ``cells``."""
     base = {c.finetune: c for c in baseline}
     rng = np.random.default_rng(of.seed)
@@ -85,20 +85,20 @@ class _Drawn:
     """The baseline over finetuning sizes, drawn many times and made to rise: what effective data are read off."""
 
     def __init__(
-        self, cells: Sequence[Cell], sign: float, sds: Floats, rng: np.random.Generator
+        self, cells: Sequence[MeasuredCell], sign: float, sds: Floats, rng: np.random.Generator
     ) -> None:
         self.u = np.log([c.finetune for c in cells])
         means = sign * np.array([c.mean for c in cells])
         sd = sds[:, None] / np.sqrt([c.runs for c in cells])
-        raw = means + sd * rng.standard_normal((DRAWS, means.size))
+        raw = means + sd * rng.standard_normal((_DRAWS, means.size))
         self.curves = np.array([isotonic_regression(row).x for row in raw])
         self.sds, self.rng = sds, rng
 
-    def effective(self, cell: Cell, sign: float) -> Floats:
-        """Draw the finetuning tokens that a cell's pretraining replaces: (DRAWS,); inf beyond the largest baseline."""
+    def effective(self, cell: MeasuredCell, sign: float) -> Floats:
+        """Draw the finetuning tokens that a cell's pretraining replaces: (_DRAWS,); inf beyond the largest baseline."""
         if self.u.size < 2:
-            return np.full(DRAWS, np.nan)
-        q = sign * cell.mean + self.sds / np.sqrt(cell.runs) * self.rng.standard_normal(DRAWS)
+            return np.full(_DRAWS, np.nan)
+        q = sign * cell.mean + self.sds / np.sqrt(cell.runs) * self.rng.standard_normal(_DRAWS)
         same = np.array([_inverted(self.u, y, v) for y, v in zip(self.curves, q, strict=True)])
         with np.errstate(over="ignore"):
             more = np.exp(same) - cell.finetune
@@ -118,13 +118,13 @@ def _inverted(u: Floats, y: Floats, value: float) -> float:
     )
 
 
-def over_start(cells: Sequence[Cell], of: Measure) -> Value:
+def over_start(cells: Sequence[MeasuredCell], of: Measure) -> Value:
     """Value finetuning over none: every size against the smallest, the model before finetuning.
 
     The first examples may harm: the deepest fall is the worst of many sizes, so its chance is that of the worst.
     """
     start, *rest = sorted(cells, key=lambda c: c.finetune)
-    none = np.full(DRAWS, np.nan)
+    none = np.full(_DRAWS, np.nan)
     worths = tuple(_worth(c, start, none, of) for c in rest)
     harm = _harm(worths, [start, *rest], of)
     nan = float("nan")
@@ -142,13 +142,13 @@ def over_start(cells: Sequence[Cell], of: Measure) -> Value:
     )
 
 
-def _harm(worths: Sequence[Worth], cells: Sequence[Cell], of: Measure) -> Harm | None:
+def _harm(worths: Sequence[Worth], cells: Sequence[MeasuredCell], of: Measure) -> Harm | None:
     deepest = min(worths, key=lambda w: w.gain)
     if deepest.gain >= 0:
         return None
     rng = np.random.default_rng(of.seed)
     sds = of.noises(rng)[:, None]
-    flat = sds * rng.standard_normal((DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
+    flat = sds * rng.standard_normal((_DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
     chance = float(np.mean((flat[:, :1] - flat[:, 1:]).max(axis=1) >= -deepest.gain))
     return Harm(
         deepest.finetune,
@@ -170,7 +170,7 @@ def _until(worths: Sequence[Worth]) -> float:
     return float(below.finetune * (above.finetune / below.finetune) ** share)
 
 
-def _worth(cell: Cell, base: Cell, draws: Floats, of: Measure) -> Worth:
+def _worth(cell: MeasuredCell, base: MeasuredCell, draws: Floats, of: Measure) -> Worth:
     gain = of.sign * (cell.mean - base.mean)
     sd = of.noise * np.sqrt(1 / cell.runs + 1 / base.runs)
     reach = float(stdtrit(of.dof, 0.5 + of.level / 2)) * sd
@@ -221,7 +221,7 @@ def _fades(worths: Sequence[Worth], noise: float) -> float:
 
 
 def _exchange(
-    cells: Sequence[Cell], sign: float, sds: Floats, level: float, rng: np.random.Generator
+    cells: Sequence[MeasuredCell], sign: float, sds: Floats, level: float, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Return ∂q/∂D_p ÷ ∂q/∂D_f at the largest cell of a grid, from a plane in both logarithms through its corner."""
     lost = (float("nan"),) * 3
@@ -235,7 +235,7 @@ def _exchange(
         return lost
     sd = sds[:, None] / np.sqrt([c.runs for c in corner])
     y = sign * np.array([c.mean for c in corner])
-    drawn = y + sd * rng.standard_normal((DRAWS, y.size))
+    drawn = y + sd * rng.standard_normal((_DRAWS, y.size))
     slopes = drawn @ np.linalg.pinv(design).T
     with np.errstate(divide="ignore", invalid="ignore"):
         # dq = s_p·dD_p/D_p + s_f·dD_f/D_f: per token, each slope is over its own size

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from scalefit import fitting
-from scalefit.corpora.worth import Cell
+from scalefit.corpora.worth import MeasuredCell
 from scalefit.errors import DesignError, DomainError, FitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
@@ -254,7 +254,7 @@ def fit_joint(
     return surface_of(what.metric, Cells(sizes, values, top, bottom), group, what.notes)
 
 
-def _cells_of(rows: Table, group: Mapping[str, Any], part: Table) -> list[Cell]:
+def _cells_of(rows: Table, group: Mapping[str, Any], part: Table) -> list[MeasuredCell]:
     """Return the means of all pairs of sizes, those without pretraining among them."""
     points = points_of(cut(part, part.metrics[0], SIZES))
     cells, _ = cells_of(points.inputs[0], points.inputs[1], points.y)

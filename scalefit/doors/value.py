@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scalefit.corpora.value import Values
-from scalefit.corpora.worth import Cell, Measure, over_start, value_of
+from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.interval import check_level
@@ -136,8 +136,8 @@ class _Draft:
     """One group's cells, those without pretraining, and the squares within them with their degrees of freedom."""
 
     group: Mapping[str, Any]
-    cells: tuple[Cell, ...]
-    below: tuple[Cell, ...]
+    cells: tuple[MeasuredCell, ...]
+    below: tuple[MeasuredCell, ...]
     within: tuple[float, int]
 
 
@@ -254,7 +254,9 @@ def _scratch(table: Table) -> dict[str, str] | None:
     return dict(said) if len(said) == 1 else None
 
 
-def cells_of(pretrain: Floats, finetune: Floats, y: Floats) -> tuple[list[Cell], tuple[float, int]]:
+def cells_of(
+    pretrain: Floats, finetune: Floats, y: Floats
+) -> tuple[list[MeasuredCell], tuple[float, int]]:
     """Return the mean of every pair of sizes, and the sum of squares within them with its degrees of freedom."""
     pairs, at, runs = np.unique(
         np.column_stack([pretrain, finetune]), axis=0, return_inverse=True, return_counts=True
@@ -263,7 +265,7 @@ def cells_of(pretrain: Floats, finetune: Floats, y: Floats) -> tuple[list[Cell],
     means = np.bincount(at, y) / runs
     within = float(((y - means[at]) ** 2).sum())
     cells = [
-        Cell(float(p), float(f), float(m), int(r))
+        MeasuredCell(float(p), float(f), float(m), int(r))
         for (p, f), m, r in zip(pairs, means, runs, strict=True)
     ]
     return cells, (within, int((runs - 1).sum()))
@@ -307,8 +309,8 @@ def _bends(draft: _Draft) -> list[float]:
     return [noise_of(series_of(*np.array(line).T)) for line in lines if len(line) > 2]
 
 
-def _lines(cells: Sequence[Cell], held: str) -> list[list[Cell]]:
-    by: dict[float, list[Cell]] = {}
+def _lines(cells: Sequence[MeasuredCell], held: str) -> list[list[MeasuredCell]]:
+    by: dict[float, list[MeasuredCell]] = {}
     for cell in cells:
         by.setdefault(getattr(cell, held), []).append(cell)
     return [row for row in by.values() if len(row) > 2]

@@ -18,9 +18,9 @@ from scalefit.planning.allocate import PARABOLAS, Allocation, Ends, Split, ends_
 from scalefit.types import Floats, Mask
 from scalefit.units import short
 
-LEAST = 4  # model sizes of a budget: a parabola has three coefficients
+_LEAST = 4  # model sizes of a budget: a parabola has three coefficients
 APART = 1.3  # factor of compute between runs that belong to different budgets
-FARTHEST = 10.0  # times beyond the sizes run: no refit's minimum is looked for farther
+_FARTHEST = 10.0  # times beyond the sizes run: no refit's minimum is looked for farther
 RANGE = 1.5  # factor of compute within one budget that still counts as one
 
 
@@ -160,8 +160,8 @@ class _Parabola:
 
 def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
     sizes = np.unique(ln).size
-    if sizes < LEAST:
-        return f"{sizes} model sizes; a parabola and its noise take {LEAST}"
+    if sizes < _LEAST:
+        return f"{sizes} model sizes; a parabola and its noise take {_LEAST}"
     centre = float(ln.mean())
     design = np.vander(ln - centre, 3, increasing=True)
     solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)
@@ -173,7 +173,7 @@ def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
     if not ln.min() <= vertex <= ln.max():
         return "the minimum lies beyond the model sizes run; run it on the other side"
     wide = float(np.sqrt(ln.size / max(ln.size - 3, 1)))
-    farthest = float(np.abs(ln - centre).max() + np.log(FARTHEST))
+    farthest = float(np.abs(ln - centre).max() + np.log(_FARTHEST))
     return _Parabola(
         centre, farthest, solve, fitted, coefficients, np.asarray(wide * (loss - fitted))
     )

@@ -8,7 +8,7 @@ from scalefit.alignment import align
 from scalefit.alignment.falls import falls, p_values, passes
 from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import estimate, profile_of
-from scalefit.alignment.sample_size import Plan, seeds_needed
+from scalefit.alignment.sample_size import Question, seeds_needed
 
 FLAT = np.zeros(6)
 PLATEAU = np.array([0.0, 3, 5, 6, 6, 6])
@@ -183,7 +183,7 @@ def test_sample_size_says_when_no_number_would_do():
 
 
 def test_quick_power_is_no_more_than_the_power_in_use():
-    plan = Plan(STEEP, 0.3, "separate", 0.5, 0.05)
+    plan = Question(STEEP, 0.3, "separate", 0.5, 0.05)
     assert plan.surely_sees_fall(3) <= plan.sees_fall(3)
 
 

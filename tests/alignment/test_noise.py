@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scalefit.alignment.noise import Profile, _of_sizes, estimate, profile_of
+from scalefit.alignment.noise import NoiseProfile, _of_sizes, estimate, profile_of
 
 RNG = np.random.default_rng(7)
 VALUES = np.array([1.0, 1, 2.5, 1, 1])[:, None] * RNG.standard_normal((5, 4)) + 20
@@ -162,7 +162,7 @@ def test_a_profile_is_what_pairs_are_drawn_towards(design):
     learned = profile_of(tables, design)
     for t in range(2):
         ratios, prior = learned.ratios[t, 0], float(learned.prior[t, 0])
-        noise = estimate(tables[t], design, Profile(ratios, np.array(prior), 21.0, 7))
+        noise = estimate(tables[t], design, NoiseProfile(ratios, np.array(prior), 21.0, 7))
         for g, table in enumerate(tables[t]):
             rest = table - table.mean(1, keepdims=True)
             rest = rest if design == "separate" else interaction(table)

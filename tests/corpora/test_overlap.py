@@ -1,7 +1,7 @@
 """What of a test set lies in a corpus."""
 
 import scalefit as sf
-from scalefit.corpora.overlap import overlap
+from scalefit.corpora.measures import overlap
 
 LONG = "one two three four five six seven eight nine ten"
 

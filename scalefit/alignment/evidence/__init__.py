@@ -1,1 +1,48 @@
 """What is known about one quality curve, a piece a file: its numbers, its line, its dictionary."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from scalefit.alignment.margin import Scale
+from scalefit.types import Floats
+from scalefit.units import format_count
+
+
+class Piece(ABC):
+    """A frozen value that says in one line what it found, and gives its numbers for JSON."""
+
+    @abstractmethod
+    def line(self, scale: Scale) -> str:
+        """Say it in one line, differences with the digits that the metric's margin calls for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain values, arrays as lists."""
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+
+
+class Tested(Protocol):
+    """A fall test as far as a test of two metrics needs it, see ``fall.FallTest``."""
+
+    @property
+    def sizes(self) -> Floats: ...  # noqa: D102
+    @property
+    def size(self) -> Floats: ...  # noqa: D102
+    @property
+    def p(self) -> Floats: ...  # noqa: D102
+    @property
+    def at_least(self) -> Floats: ...  # noqa: D102
+
+
+def plain(value: Any) -> Any:
+    """Turn an array into a list and a tuple of arrays into lists."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def tokens(size: float) -> str:
+    """Write a number of tokens as people do."""
+    return format_count(round(size))

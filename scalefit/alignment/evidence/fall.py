@@ -15,9 +15,9 @@ from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
 from scalefit.types import Floats, Ints, Mask
 
-from .piece import Piece, plain, tokens
+from . import Piece, plain, tokens
 
-Source = Literal["replicates", "scatter", "given"]
+_Source = Literal["replicates", "scatter", "given"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class FallTest(Piece):
     lower: float
     noise: RunNoise
     alpha: float
-    source: Source
+    source: _Source
     method: str
 
     @property

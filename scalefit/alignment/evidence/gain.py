@@ -19,7 +19,7 @@ from scalefit.alignment.noise import RunNoise
 from scalefit.distributions import t_quantile, t_tail
 from scalefit.types import Floats
 
-from .piece import Piece
+from . import Piece
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from scalefit.alignment.quality_laws import CurveLaws, LawFit, shapes
 from scalefit.distributions import f_tail, t_quantile
 from scalefit.types import Floats, Mask
 
-from .piece import Piece, tokens
+from . import Piece, tokens
 
 _DRAWS, _STEPS, _SEED = 499, 17, 5
 
