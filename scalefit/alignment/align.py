@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from scalefit.alignment.causes import Siblings, causes_of, span
+from scalefit.alignment.causes import NAMED, Siblings, causes_of, span
 from scalefit.alignment.curve import (
     QUALITY,
     Curve,
@@ -231,7 +232,8 @@ def _judge_groups(
     judged = each(partial(_judged, name, loss, terms), packs(asked, max(even, 1)))
     results = (one for some in judged for one in some)
     drafts = [(*group, result) for group, result in zip(there, results, strict=True)]
-    return [_with_causes(whole, key, rows, result, drafts) for key, rows, result in drafts]
+    family = _Family(whole, drafts)
+    return [_with_causes(rows, result, family.beside(key)) for key, rows, result in drafts]
 
 
 def _judged(
@@ -367,34 +369,46 @@ def _too_small(key: dict[str, Any], name: str, sizes: int, alpha: float) -> Alig
     )
 
 
-def _with_causes(
-    whole: Table, key: dict[str, Any], rows: Table, result: Alignment, drafts: list[Any]
-) -> Alignment:
+FALLING = (Verdict.DETERIORATING, Verdict.FLUCTUATING)
+STEADY = (Verdict.ALIGNED, Verdict.SATURATED, Verdict.IMPROVING)
+Draft = tuple[dict[str, Any], Table, Alignment]
+
+
+class _Family:
+    """Results of one table by what their groups have in common: each finds those beside it without asking all."""
+
+    def __init__(self, whole: Table, drafts: Sequence[Draft]) -> None:
+        self.rates = tuple(whole.unique("learning_rate")) if whole.has("learning_rate") else ()
+        self.corpora: dict[Hashable, list[str]] = {}
+        self.spans: dict[Hashable, list[tuple[float, float]]] = {}
+        for key, _, result in drafts:
+            for verdicts in (FALLING, STEADY):
+                if result.verdict in verdicts:
+                    place = verdicts, _but(key, "corpus")
+                    self.corpora.setdefault(place, []).append(str(key.get("corpus")))
+            if result.evidence is not None and (size := key.get("finetune_tokens")):
+                pair = float(size), span(result.evidence)
+                self.spans.setdefault(_but(key, "finetune_tokens"), []).append(pair)
+
+    def beside(self, key: Mapping[str, Any]) -> Siblings:
+        """Return what the rest of the table says of a group."""
+
+        def others(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
+            names = self.corpora.get((verdicts, _but(key, "corpus")), ())
+            there = (name for name in names if name != str(key.get("corpus")))
+            return tuple(islice(there, NAMED + 1))
+
+        spans = tuple(self.spans.get(_but(key, "finetune_tokens"), ()))
+        return Siblings(others(FALLING), spans, others(STEADY), self.rates)
+
+
+def _but(key: Mapping[str, Any], name: str) -> Hashable:
+    return tuple((column, value) for column, value in key.items() if column != name)
+
+
+def _with_causes(rows: Table, result: Alignment, siblings: Siblings) -> Alignment:
     if result.evidence is None:
         return result
-    others = [
-        r
-        for k, _, r in drafts
-        if k.get("corpus") != key.get("corpus")
-        and all(k[n] == key[n] for n in key if n != "corpus")
-    ]
-    sizes = [
-        (float(k["finetune_tokens"]), span(r.evidence))
-        for k, _, r in drafts
-        if r.evidence is not None
-        and k.get("finetune_tokens")
-        and all(k[n] == key[n] for n in key if n != "finetune_tokens")
-    ]
-    siblings = Siblings(
-        spans=tuple(sizes),
-        falling=_corpora(others, Verdict.DETERIORATING, Verdict.FLUCTUATING),
-        steady=_corpora(others, Verdict.ALIGNED, Verdict.SATURATED, Verdict.IMPROVING),
-        rates=tuple(whole.unique("learning_rate")) if whole.has("learning_rate") else (),
-    )
     changes = result.without_failed not in (None, result.verdict)
     causes = causes_of(result.evidence, rows, siblings, (result.failed, changes))
     return replace(result, causes=causes)
-
-
-def _corpora(results: list[Alignment], *verdicts: Verdict) -> tuple[str, ...]:
-    return tuple(str(r.group.get("corpus")) for r in results if r.verdict in verdicts)

@@ -40,13 +40,17 @@ class Cause:
         return f"{self.name} ({self.status}): {self.why}.{tail}"
 
 
+NAMED = 8  # other corpora that a cause names
+
+
 @dataclass(frozen=True)
 class Siblings:
     """What the rest of the table says.
 
     Attributes
     ----------
-    falling, steady : other corpora that fall, and that do not, under the same conditions.
+    falling, steady : other corpora that fall, and that do not, under the same conditions; some of
+        them where there are many.
     rates : learning rates tried anywhere in the table.
     spans : (finetuning tokens, quality gained over all pretraining sizes) of the same corpus.
     """
@@ -169,10 +173,15 @@ def _overtraining(evidence: Evidence, siblings: Siblings) -> Cause:
     if evidence.loss_rise is not None and evidence.loss_rise.sure:
         return Cause(name, "likely", "cross-entropy worsens as well somewhere", control)
     if siblings.falling:
-        return Cause(name, "likely", f"{', '.join(siblings.falling)} falls as well", "")
+        return Cause(name, "likely", f"{_some(siblings.falling)} falls as well", "")
     if siblings.steady:
-        return Cause(name, "unlikely", f"no fall is seen for {', '.join(siblings.steady)}")
+        return Cause(name, "unlikely", f"no fall is seen for {_some(siblings.steady)}")
     return Cause(name, "unknown", "no other corpus to compare with", control)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """Name at most :data:`NAMED`: in a table of thousands each group would list all others."""
+    return ", ".join(names[:NAMED]) + (" and others" if len(names) > NAMED else "")
 
 
 def _finetuning_size(

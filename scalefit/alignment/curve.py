@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -84,12 +85,12 @@ class Curve:
     notes: tuple[str, ...] = field(default=())
     profile: NoiseProfile | None = None
 
-    @property
+    @cached_property
     def means(self) -> Floats:
         """Mean of each size over its units, (K,)."""
         return np.asarray(np.nanmean(self.values, axis=1))
 
-    @property
+    @cached_property
     def x(self) -> Floats:
         """Natural logarithm of the sizes."""
         return np.log(self.sizes)
@@ -119,7 +120,7 @@ class Curve:
             profile=None if self.profile is None else self.profile.first(count),
         )
 
-    @property
+    @cached_property
     def runs(self) -> Ints:
         """Units at each size, (K,)."""
         return np.asarray((~np.isnan(self.values)).sum(axis=1))

@@ -362,8 +362,14 @@ def smallest_fall(x: Floats, sd: float, reference: float, alpha: float) -> float
     half = alpha / 2 if np.isfinite(sd) else alpha
     least = float(hayter.critical(len(x), np.inf, half) * reference)
     if np.isfinite(sd):
-        least = min(least, sd * float(np.quantile(_null(tuple(x))[0], 1 - alpha / 2)))
+        least = min(least, sd * _largest_height(tuple(x), alpha / 2))
     return least
+
+
+@lru_cache(maxsize=64)
+def _largest_height(x: tuple[float, ...], alpha: float) -> float:
+    """Critical value of the largest fall, in units of the scatter."""
+    return float(np.quantile(_null(x)[0], 1 - alpha))
 
 
 @lru_cache(maxsize=64)

@@ -163,6 +163,8 @@ class Columns:
     def _of_corpus(self, rows: Ints, mine: Mask) -> Mask:
         """Return the unpretrained rows of a corpus: its own and those of none; else everybody's."""
         unpretrained, corpus = self._unpretrained(rows), self.named["corpus"]
+        if not unpretrained.any():
+            return unpretrained
         of_none = np.array([v is None or str(v).lower() in NO_CORPUS for v in corpus.levels])
         near = unpretrained & (mine | of_none[corpus.codes[rows]])
         return near if near.any() else unpretrained

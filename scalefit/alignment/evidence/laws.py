@@ -17,6 +17,7 @@ redrawing the seed noise around the law without a bend.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -159,21 +160,34 @@ def held_out(
 
 def _profile(law: str, curve: Curve, y: Floats, budget: float) -> tuple[Floats, Floats]:
     """Lowest and highest continuation of all curves whose weighted squares stay in the budget."""
-    kept = len(y)
-    columns = shapes(law, curve.x, fine=True).transpose(0, 2, 1)
-    root = np.sqrt(curve.runs[:kept])
-    left, singular, right = np.linalg.svd(columns[:, :kept] * root[:, None], full_matrices=False)
-    safe = singular > 1e-9 * singular[:, :1]
-    inverse = np.where(safe, 1 / np.where(safe, singular, 1.0), 0.0)
-    shares = left.transpose(0, 2, 1) @ (root * y)
+    root = np.sqrt(curve.runs[: len(y)])
+    along, far, length = _continuations(law, tuple(curve.x), tuple(root))
+    shares = along @ (root * y)
     rss = (root * y) @ (root * y) - (shares**2).sum(axis=-1)
-    far = columns[:, kept:] @ (right.transpose(0, 2, 1) * inverse[:, None, :])
     centre = (far @ shares[..., None])[..., 0]
-    spare = np.sqrt(np.maximum(budget - rss, 0.0))[:, None] * np.linalg.norm(far, axis=-1)
+    spare = np.sqrt(np.maximum(budget - rss, 0.0))[:, None] * length
     near = rss <= budget
     if not near.any():
         return np.full(centre.shape[1], np.inf), np.full(centre.shape[1], -np.inf)
     return (centre - spare)[near].min(axis=0), (centre + spare)[near].max(axis=0)
+
+
+@lru_cache(maxsize=32)
+def _continuations(
+    law: str, x: tuple[float, ...], root: tuple[float, ...]
+) -> tuple[Floats, Floats, Floats]:
+    """Directions (G, m, K) of the shapes at the smaller sizes, what they do at the others (G, H, m) and their length.
+
+    Curves of one table were mostly trained at the same sizes: thousands of small decompositions serve all of them.
+    """
+    kept = len(root)
+    columns = shapes(law, np.array(x), fine=True).transpose(0, 2, 1)
+    weighted = columns[:, :kept] * np.array(root)[:, None]
+    left, singular, right = np.linalg.svd(weighted, full_matrices=False)
+    safe = singular > 1e-9 * singular[:, :1]
+    inverse = np.where(safe, 1 / np.where(safe, singular, 1.0), 0.0)
+    far = columns[:, kept:] @ (right.transpose(0, 2, 1) * inverse[:, None, :])
+    return left.transpose(0, 2, 1), far, np.linalg.norm(far, axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,15 +259,28 @@ def _columns(law: str, x: Floats, places: Floats, root: Floats) -> tuple[Floats,
 
 
 def _gains(y: Floats, laws: Floats, bends: Floats) -> Floats:
-    """Drop in squares that a bend at each place buys, (..., T)."""
+    """Drop in squares that a bend at each place buys a curve (K,): (T,)."""
+    plain = _taken(y, laws)
+    bent = np.maximum(bends @ y, 0.0) ** 2 + plain[:, None]
+    return np.asarray(bent.max(axis=0) - plain.max())
+
+
+def _largest_gains(y: Floats, laws: Floats, bends: Floats) -> Floats:
+    """Drop in squares that the best bend buys each of many curves (R, K): (R,).
+
+    Place by place, so that curves by shapes stay in the processor's cache.
+    """
+    plain, most = _taken(y, laws), np.zeros((len(y), len(laws)))
+    for bend in bends.swapaxes(0, 1):
+        np.maximum(most, y @ bend.T, out=most)
+    return np.asarray((most**2 + plain).max(axis=-1) - plain.max(axis=-1))
+
+
+def _taken(y: Floats, laws: Floats) -> Floats:
+    """Squares of curves (..., K) that each law takes up, (..., G)."""
     groups, size = len(laws), laws.shape[-1]
-    plain = (y @ laws.reshape(-1, size).T).reshape(*y.shape[:-1], groups, -1)
-    plain = (plain**2).sum(axis=-1)
-    # Place by place, so that draws by shapes stay in the processor's cache.
-    bent = [
-        (np.maximum(y @ bend.T, 0.0) ** 2 + plain).max(axis=-1) for bend in bends.swapaxes(0, 1)
-    ]
-    return np.asarray(np.stack(bent, axis=-1) - plain.max(axis=-1)[..., None])
+    along = (y @ laws.reshape(-1, size).T).reshape(*y.shape[:-1], groups, -1)
+    return np.asarray((along**2).sum(axis=-1))
 
 
 def _null(fitted: Floats, laws: Floats, bends: Floats, noise: RunNoise) -> Floats:
@@ -264,4 +291,4 @@ def _null(fitted: Floats, laws: Floats, bends: Floats, noise: RunNoise) -> Float
         scale = rng.chisquare(noise.nu, _DRAWS) / noise.nu
     else:
         scale = np.ones(_DRAWS)
-    return np.asarray(_gains(draws, laws, bends).max(axis=-1) / (noise.sd**2 * scale))
+    return _largest_gains(draws, laws, bends) / (noise.sd**2 * scale)
