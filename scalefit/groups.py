@@ -92,6 +92,8 @@ def group_name(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
     --------
     >>> group_name({"corpus": "fr", "task": "en-fr", "finetune_tokens": 128000, "model": None})
     'fr · en-fr · finetuned on 128k'
+    >>> group_name({"layers": 6.0})
+    'layers 6'
     """
     told = {k: v for k, v in key.items() if v is not None and k not in leave_out}
     return " · ".join(_words(name, value) for name, value in told.items())
@@ -104,6 +106,8 @@ def _words(name: str, value: Any) -> str:
         return f"{format_count(float(value))} parameters"
     if name in _PLAIN:
         return str(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column with gaps is one of floats, and nobody has 4.0 layers
     shown = format_count(float(value)) if name in _COUNTED else value
     return f"{name.replace('_', ' ')} {shown}"
 

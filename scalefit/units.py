@@ -53,14 +53,16 @@ def format_count(value: float) -> str:
 def short(value: float) -> str:
     """Return a number with four significant digits, ∞ for infinity: how numbers are shown everywhere.
 
+    Below a million all digits before the point are written.
+
     Examples
     --------
-    >>> short(0.123456), short(math.inf), short(-math.inf)
-    ('0.1235', '∞', '−∞')
+    >>> short(0.123456), short(64_000.0), short(math.inf), short(-math.inf)
+    ('0.1235', '64000', '∞', '−∞')
     """
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.4g}"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def counted(number: int, noun: str) -> str:

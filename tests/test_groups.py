@@ -155,4 +155,4 @@ def test_a_model_that_follows_from_the_inputs_makes_no_group():
 
 def test_a_group_has_one_name():
     key = {"corpus": "fr", "task": None, "finetune_tokens": 3e5, "parameters": 1e9, "Layers": 6.0}
-    assert group_name(key) == "fr · finetuned on 300k · 1B parameters · Layers 6.0"
+    assert group_name(key) == "fr · finetuned on 300k · 1B parameters · Layers 6"

@@ -124,7 +124,7 @@ def value(
     import scalefit as sf
 
     named = _io.pairs(baseline, "--baseline") or None
-    table = source.table(metric, needs=("finetune_tokens",))
+    table = source.table(metric, needs=())
     with doing("what pretraining is worth"):
         valued = sf.value(
             table, metric, baseline=named, against=against, by=_io.names(by), level=level

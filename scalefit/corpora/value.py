@@ -21,7 +21,7 @@ class Worth:
 
     Attributes
     ----------
-    pretrain, finetune : the sizes.
+    pretrain, finetune : the sizes; nan where nobody says.
     gain, gain_low, gain_high : quality over no pretraining, better is positive.
     effective, effective_low, effective_high : finetuning tokens that it replaces; inf where no measured amount does,
         nan where no baseline was measured at two finetuning sizes.
@@ -145,10 +145,10 @@ class Value(Result):
         head = f"{name}: " if name else ""
         if self.over_start:
             lost = f"; {self.harm}" if self.harm is not None and self.harm.sure else ""
-            return f"{head}finetuning {_gained(last)} at {format_count(last.finetune)} finetuning tokens{lost}"
-        where = f"at {format_count(first.finetune)} finetuning tokens"
+            return f"{head}finetuning {_gained(last)}{_tuned(last)}{lost}"
+        where = "" if np.isnan(first.finetune) else _tuned(first)
         size = "" if np.isnan(first.pretrain) else f" on {format_count(first.pretrain)}"
-        line = f"{head}pretraining{size} {_gained(first)} {where}"
+        line = f"{head}pretraining{size} {_gained(first)}{where}"
         if last is not first:
             line += f", {_gained(last)} at {format_count(last.finetune)}"
         if np.isfinite(first.effective):
@@ -183,17 +183,20 @@ class Value(Result):
 
     def shown(self) -> list[Row]:
         """Return one row a cell for people: the gain, the finetuning data it replaces, what is sure."""
-        return [
+        untold = all(np.isnan(c.finetune) for c in self.cells)
+        kept = {"finetune_tokens": not untold, "effective_tokens": not (untold or self.over_start)}
+        each = (
             {
                 **self.group,
                 "pretrain_tokens": c.pretrain,
                 "finetune_tokens": c.finetune,
                 "gain": f"{c.gain:.3g} [{c.gain_low:.3g}, {c.gain_high:.3g}]",
-                **({} if self.over_start else {"effective_tokens": c.effective}),
+                "effective_tokens": c.effective,
                 "state": c.state,
             }
             for c in self.cells
-        ]
+        )
+        return [{k: v for k, v in row.items() if kept.get(k, True)} for row in each]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -267,6 +270,10 @@ def largest(worths: Sequence[Worth]) -> list[Worth]:
     return sorted(
         (w for w in worths if w.pretrain == top or np.isnan(top)), key=lambda w: w.finetune
     )
+
+
+def _tuned(worth: Worth) -> str:
+    return f" at {format_count(worth.finetune)} finetuning tokens"
 
 
 def _gained(worth: Worth) -> str:

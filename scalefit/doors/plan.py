@@ -135,12 +135,19 @@ def _check(goal: str, target: float | None, budget: float, enough: float) -> Non
         raise DomainError(f"enough is {enough:g}; a certainty lies from .5 to below 1")
 
 
-def _one_setting(groups: Sequence[Mapping[str, Any]], over: str) -> None:
+def _one_setting(groups: Sequence[Mapping[str, Any]], over: str, left: Sequence[str]) -> None:
     settings = {tuple((k, v) for k, v in g.items() if k != over) for g in groups}
-    if len(groups) < 2 or len(settings) > 1:
+    if len(settings) > 1:
         raise DesignError(
-            f"a plan is about one setting and two curves at least; there are {len(groups)} curves in "
-            f"{len(settings)} settings: choose task and finetuning size with where="
+            f"a plan is about one setting; there are {len(settings)} ({len(groups)} curves): choose task and "
+            "finetuning size with where="
+        )
+    if len(groups) < 2:
+        alone = str(groups[0].get(over, "one curve")) if groups else "none"
+        why = f" ({'; '.join(left)})" if left else ""
+        raise DesignError(
+            f"a choice needs two curves at least; there is {alone}{why}: measure another {over}, or ask "
+            "goal='tokens' what narrows a token count"
         )
 
 
@@ -236,15 +243,15 @@ def _contest(what: Asked, over: str) -> tuple[Contest, list[str]]:
     barred = [flagged.get(group_name(g), Flag()).bars for g in what.curves.groups]
     curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]
     groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
-    _one_setting(groups, over)
+    left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
+    notes = [f"{', '.join(left)}: misaligned, no run of it is weighed"] if left else []
+    _one_setting(groups, over, notes)
     rises = metric_of(what.metric).direction != "-"
     part = parting(curves, logs=not rises)
     if part is None:
         raise DesignError(
             "corpora share fewer than two sizes, so nothing tells how they differ; measure them at the same sizes"
         )
-    left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
-    notes = [f"{', '.join(left)}: misaligned, no run of it is weighed"] if left else []
     return Contest(curves, groups, over, part, rises), notes
 
 

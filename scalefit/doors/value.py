@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalefit.corpora.value import Values
+from scalefit.corpora.value import Value, Values
 from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
 from scalefit.doors.curves import asked
 from scalefit.errors import DesignError, DomainError, ScalefitError
@@ -24,7 +24,7 @@ from scalefit.types import Floats, Mask, Renames
 
 _ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
 _FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
-UNKNOWN = 1.0  # stands for a pretraining size that nobody says
+UNKNOWN = 1.0  # stands for a size that nobody says
 _LEAST = 3  # finetuning sizes of a curve whose first one is the model before finetuning
 SCRATCH = frozenset(
     [
@@ -40,6 +40,7 @@ SCRATCH = frozenset(
 )
 Against = Literal["scratch", "zero-shot"]
 SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
+_PRETRAINED = {"pretrain": SIZES["pretrain"]}
 
 
 def value(
@@ -57,8 +58,9 @@ def value(
 ) -> Values:
     """Say what pretraining is worth: its gain, the finetuning data it replaces, where it fades and where it harms.
 
-    Pretraining need not vary: two procedures over finetuning sizes, pretrained or from scratch, are enough. Against
-    ``"zero-shot"`` it says what finetuning is worth instead, and whether its first examples harm.
+    Pretraining need not vary: two procedures over finetuning sizes, pretrained or from scratch, are enough; without
+    finetuning sizes the gain alone is said. Against ``"zero-shot"`` it says what finetuning is worth instead, and
+    whether its first examples harm.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def value(
     DesignError
         No rows without pretraining, or none at the finetuning sizes of the others.
     MissingColumnError
-        The table has no finetuning sizes.
+        What finetuning is worth is asked of a table that has no finetuning sizes.
 
     Examples
     --------
@@ -128,7 +130,14 @@ def value(
         of = Measure(name, one.group, rises, noise, dof, level, seed)
         start = against == "zero-shot"
         values.append(over_start(one.cells, of) if start else value_of(one.cells, one.below, of))
+    if not rows.has("finetune_tokens"):
+        values = [_untold(v) for v in values]
     return Values(tuple(values), failures, (*about, *what.notes))
+
+
+def _untold(value: Value) -> Value:
+    """Return a value whose finetuning sizes nobody says."""
+    return replace(value, cells=tuple(replace(c, finetune=np.nan) for c in value.cells))
 
 
 @dataclass(frozen=True)
@@ -162,19 +171,26 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
             "model from scratch at the same sizes, name its rows with baseline={'column': 'value'}, or ask what "
             "finetuning adds to the model before it with against='zero-shot'"
         )
-    points = points_of(cut(part, part.metrics[0], SIZES))
-    cells, inner = cells_of(points.inputs[0], points.inputs[1], points.y)
-    f, y = base.column("finetune_tokens"), base.column("value")
+    tuned = part.has("finetune_tokens")
+    points = points_of(cut(part, part.metrics[0], SIZES if tuned else _PRETRAINED))
+    pretrain, *finetune = points.inputs
+    cells, inner = cells_of(pretrain, finetune[0] if tuned else _unknown(pretrain), points.y)
+    y = base.column("value")
+    f = base.column("finetune_tokens") if tuned else _unknown(y)
     below, outer = cells_of(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
-    if (part.column("pretrain_tokens") == UNKNOWN).all():
-        cells = [replace(c, pretrain=np.nan) for c in cells]
-    kept = tuple(c for c in cells if c.finetune in there)
+    kept = [c for c in cells if c.finetune in there]
     if not kept:
         raise DesignError(
             "the models without pretraining were finetuned on other sizes than the rest; measure both at one size"
         )
-    return _Draft(group, kept, tuple(below), (inner[0] + outer[0], inner[1] + outer[1]))
+    if (part.column("pretrain_tokens") == UNKNOWN).all():
+        kept = [replace(c, pretrain=np.nan) for c in kept]
+    return _Draft(group, tuple(kept), tuple(below), (inner[0] + outer[0], inner[1] + outer[1]))
+
+
+def _unknown(like: Floats) -> Floats:
+    return np.full_like(like, UNKNOWN)
 
 
 def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
@@ -202,8 +218,7 @@ def _with_baseline(
     **reading: Any,
 ) -> tuple[Table, tuple[str, ...]]:
     """Return the table with ``pretrain_tokens`` 0 where a baseline was named or is called "scratch"."""
-    needs = ("finetune_tokens",)
-    table = table_of(data, metrics=(metric,), needs=needs, **reading)
+    table = table_of(data, metrics=(metric,), needs=("finetune_tokens",), **reading)
     sized = table.has("pretrain_tokens")
     if against == "zero-shot":
         return (table, ()) if sized else (_sized(table, np.zeros(len(table), bool)), ())

@@ -211,29 +211,35 @@ class Forecast(Results[Outlook]):
     @property
     def reached(self) -> str:
         """How many groups reach the target within sight."""
-        near = sum(o.tokens is not None and o.tokens.within(SIGHT) >= 0.5 for o in self)
         sight = f"by {SIGHT:g}× the largest size measured, as likely as not"
-        return f"{near} of {len(self)} groups reach {self.question} {sight}"
+        return f"{len(self._near())} of {len(self)} groups reach {self.question} {sight}"
+
+    def _near(self) -> list[Outlook]:
+        """Return who reaches the target within sight; beyond it a curve that does not rise has the widest guess."""
+        return [o for o in self if o.tokens is not None and o.tokens.within(SIGHT) >= 0.5]
 
     @property
     def verdict(self) -> str:
         """Who is likely to be first, with everybody that cannot be told apart from it; a price is not named.
 
-        The least of many noisy estimates is too low: whoever it belongs to, only the set that overlaps it is known.
+        Only who reaches the target within sight is named. The least of many noisy estimates is too low: whoever it
+        belongs to, only the set that overlaps it is known.
         """
         if self.question.target is None:
             at = self.question.at
             told = sum(self.question.metric in (o.ahead if at else o.curves) for o in self)
             sizes = ", ".join(format_count(x) for x in self.question.at)
             return f"{self.question} of {told} of {len(self)} groups forecast{f' at {sizes}' if sizes else ''}"
-        near = [o for o in self if o.tokens is not None and np.isfinite(o.tokens.estimate)]
+        near = self._near()
+        if len(self) == 1 and self[0].tokens is not None:
+            return f"{self.reached}; {self[0].needs}"
         if not near:
             return f"{self.reached}; measure larger sizes, or lower the target"
         first = min(near, key=lambda o: _price(o)[1])
         high = _price(first)[2]
-        rivals = [o for o in near if o is not first and _rivals(o, first)]
+        rivals = [o for o in self if o.tokens is not None and o is not first and _rivals(o, first)]
         alike = [str(o.group.get("corpus") or o.name) for o in rivals if _price(o)[0] <= high]
-        line = f"{self.reached}; fewest tokens: {first.name or 'the only group'}, {first.needs}"
+        line = f"{self.reached}; fewest tokens: {first.name}, {first.needs}"
         if not alike:
             return line
         more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""

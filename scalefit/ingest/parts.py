@@ -23,6 +23,7 @@ _FORMATS = {".parquet": "parquet", ".csv": "csv", ".feather": "feather", ".arrow
 SIZE = "pretrain_tokens"
 MOST_SHARED = 100_000
 PART, SHARED, WHOLE = "part", -1, "whole"
+PLACE = "place in the files"
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,14 @@ class Files:
         from pyarrow import dataset
 
         shutil.rmtree(home, ignore_errors=True)
-        number = pa.field(PART, pa.int32())
+        number, place = pa.field(PART, pa.int32()), pa.field(PLACE, pa.int64())
         dataset.write_dataset(
             self._dealt({key: i for i, part in enumerate(parts) for key in part}),
             home,
-            schema=self.dataset.schema.append(number),
+            schema=self.dataset.schema.append(number).append(place),
             format="parquet",
             partitioning=dataset.partitioning(pa.schema([number]), flavor="hive"),
             max_partitions=len(parts) + 1,
-            use_threads=False,  # rows keep the order of the files
         )
         write_text(home / WHOLE, "")
 
@@ -127,7 +127,7 @@ class Files:
         """Yield the rows with their part's number; those that every group shares have one of their own."""
         import pyarrow as pa
 
-        shared = 0
+        shared = count = 0
         for batch in self.dataset.to_batches():
             frame = batch.select(self._columns).to_pandas()
             base = self._shared(frame)
@@ -138,7 +138,11 @@ class Files:
                 )
             keys = keys_of(frame, self.by)
             numbers = [SHARED if b else place[key] for key, b in zip(keys, base, strict=True)]
-            yield batch.append_column(PART, pa.array(numbers, pa.int32()))
+            places = pa.array(range(count, count + len(numbers)), pa.int64())
+            count += len(numbers)
+            yield batch.append_column(PART, pa.array(numbers, pa.int32())).append_column(
+                PLACE, places
+            )
 
     def _shared(self, frame: pd.DataFrame) -> pd.Series[bool]:
         """Return which rows were not pretrained."""
@@ -150,8 +154,14 @@ class Files:
 def part_of(home: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a part's rows, and those that every group shares."""
     rows, shared = (home / f"{PART}={i}" for i in (number, SHARED))
-    frame = pd.read_parquet(rows, partitioning=None)
-    return frame, pd.read_parquet(shared, partitioning=None) if shared.exists() else frame[:0]
+    frame = _in_order(rows)
+    return frame, _in_order(shared) if shared.exists() else frame[:0]
+
+
+def _in_order(folder: Path) -> pd.DataFrame:
+    """Return a part's rows as the files have them: pyarrow writes batches in any order, and sums of floats differ."""
+    rows = pd.read_parquet(folder, partitioning=None)
+    return rows.sort_values(PLACE, ignore_index=True).drop(columns=PLACE)
 
 
 def keys_of(frame: pd.DataFrame, by: Sequence[str]) -> list[Key]:

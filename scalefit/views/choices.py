@@ -116,19 +116,20 @@ def _reach(values: list[Value]) -> float:
 
 
 def _map(axes: Axes, value: Value, reach: float) -> None:
-    place = [-1.0 if np.isnan(c.pretrain) else c.pretrain for c in value.cells]  # -1: size unknown
-    across = sorted(set(place))
-    up = sorted({c.finetune for c in value.cells})
-    gains = np.full((len(up), len(across)), np.nan)
-    for c, p in zip(value.cells, place, strict=True):
-        gains[up.index(c.finetune), across.index(p)] = c.gain
+    sizes = np.array([(c.pretrain, c.finetune) for c in value.cells])
+    sizes[np.isnan(sizes)] = -1.0  # nobody says
+    across, x = np.unique(sizes[:, 0], return_inverse=True)
+    up, y = np.unique(sizes[:, 1], return_inverse=True)
+    gains = np.full((up.size, across.size), np.nan)
+    gains[y, x] = [c.gain for c in value.cells]
     norm = TwoSlopeNorm(0.0, -reach, reach)
     axes.imshow(gains, origin="lower", aspect="auto", cmap=HARM_HELP, norm=norm, gid="gain")
-    for c, p in zip(value.cells, place, strict=True):
-        _word(axes, c, across.index(p), up.index(c.finetune), abs(c.gain) > 0.6 * reach)
-    named = ["pretrained" if x < 0 else format_count(x) for x in across]
-    axes.set_xticks(range(len(across)), named, fontsize=SMALL)
-    axes.set_yticks(range(len(up)), [format_count(x) for x in up], fontsize=SMALL)
+    for c, column, row in zip(value.cells, x, y, strict=True):
+        _word(axes, c, column, row, abs(c.gain) > 0.6 * reach)
+    named = ["pretrained" if size < 0 else format_count(size) for size in across]
+    axes.set_xticks(range(across.size), named, fontsize=SMALL)
+    named = ["finetuned" if size < 0 else format_count(size) for size in up]
+    axes.set_yticks(range(up.size), named, fontsize=SMALL)
     axes.set_xlabel("pretraining tokens", fontsize=SMALL, color=INK)
     axes.set_ylabel("finetuning tokens", fontsize=SMALL, color=INK)
     axes.set_title(group_name(value.group), fontsize=NORMAL, loc="left")

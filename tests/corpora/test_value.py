@@ -80,6 +80,22 @@ def test_pretrained_or_scratch_without_a_pretraining_size():
     )
 
 
+def test_without_finetuning_sizes_the_gain_alone_is_said():
+    rng = np.random.default_rng(0)
+    size = np.repeat([0.0, 1e6, 1e8], 3)
+    bleu = np.where(size > 0, 10 + np.log10(size + 1) / 2, 11.0) + rng.normal(0, 0.1, size.size)
+    values = sf.value({"corpus": ["fr"] * 9, "pretrain_tokens": size, "bleu": bleu}, "bleu")
+    (value,) = values
+    assert [c.pretrain for c in value.cells] == [1e6, 1e8]
+    assert [round(c.gain) for c in value.cells] == [2, 3]
+    assert all(np.isnan(c.finetune) and np.isnan(c.effective) for c in value.cells)
+    assert "pretraining on 100M gains" in value.verdict
+    assert "finetun" not in str(values)
+    assert values.plot() is not None
+    with pytest.raises(DesignError, match="finetune_tokens"):
+        sf.value({"pretrain_tokens": size, "bleu": bleu}, "bleu", against="zero-shot")
+
+
 def test_the_baseline_may_be_called_anything():
     data = two(seeds=2)
     data["init"] = ["ours" if name == "bert" else "theirs" for name in data["init"]]

@@ -296,8 +296,21 @@ def test_where_every_corpus_is_misaligned_none_is_recommended():
     ranking = sf.rank(table(falls, seeds=3), at="2B").only
     assert ranking.best is None
     assert "no corpus can be recommended" in ranking.verdict
-    with pytest.raises(DesignError, match="two curves at least"):
+    with pytest.raises(DesignError, match=r"two curves at least; there is none .a, b: misaligned"):
         sf.plan(table(falls, seeds=3), at="2B")
+
+
+def test_a_forecast_names_no_corpus_first_that_does_not_reach_the_target():
+    """Beyond what is in sight a curve that falls has the widest guess, and so the lowest median."""
+    curves = {
+        "up": lambda x: 5 + 2.8 * np.log10(x / 1e6),
+        "down": lambda x: 14 - 1.5 * np.log10(x / 1e6),
+    }
+    data = table(curves, seeds=3, noise=0.3)
+    far = sf.forecast(data, target=22.0)
+    assert "down" not in far.verdict
+    assert "lower the target" in far.verdict
+    assert "fewest tokens: up" in sf.forecast(data, target=14.5).verdict
 
 
 def test_a_corpus_behind_at_every_size_gets_to_no_target_first():

@@ -102,7 +102,7 @@ def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[s
             + "; a further size says more than a further seed"
         )
     if slope <= 0:
-        notes.append("no rise seen yet: the upper end leaves room for one that has not begun")
+        notes.append("no rise at its end: the upper end leaves room for one that has not begun")
     if kind == "mean" and not np.isfinite(curve.seed_var):
         notes.append("no size has two runs: the mean's band is as wide as a new run's")
     return tuple(notes)

@@ -163,7 +163,7 @@ def test_a_curve_without_a_rise_leaves_room_for_one_and_says_so():
     p = forecast_quality(one, np.array([1e10]), learn_quality(one))[0]
     low, high = p.interval(0.95)
     assert high[0] - p.median[0] > 2 * (p.median[0] - low[0])
-    assert any("no rise seen yet" in n for n in p.notes)
+    assert any("no rise at its end" in n for n in p.notes)
 
 
 def test_a_new_run_is_wider_than_the_mean_over_seeds_where_sizes_have_many():
