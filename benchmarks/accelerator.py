@@ -24,8 +24,8 @@ import torch
 
 from scalefit import landscape
 from scalefit.scoring.cache import Cache
+from scalefit.scoring.checkpoint import Comet
 from scalefit.scoring.comet import CometScorer
-from scalefit.scoring.options import Comet
 
 SAME = 1e-3
 WORDS = "the cat dog child sees eats likes an apple book house in old green garden at night"

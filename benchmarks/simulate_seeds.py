@@ -15,13 +15,12 @@ from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
 from scalefit.procedures.contrast import superiority
-from scalefit.procedures.functional import functional_of, pseudo_side
 from scalefit.procedures.sides import Side
+from scalefit.procedures.tails import functional_of, pseudo_side
 from scalefit.seeds import anova, needed
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
-from scalefit.seeds.design import Cell
+from scalefit.seeds.design import Cell, nested_cells
 from scalefit.seeds.needed import seeds_needed
-from scalefit.seeds.pool import nested_cells
 from scalefit.seeds.power import Spread, welch_power
 
 SEED = 20261122

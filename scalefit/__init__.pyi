@@ -83,7 +83,7 @@ from .result import Result as Result
 from .result import Results as Results
 from .scoring.bootstrap import SystemComparison as SystemComparison
 from .scoring.bootstrap import compare_systems as compare_systems
-from .scoring.options import Comet as Comet
+from .scoring.checkpoint import Comet as Comet
 from .scoring.score import Outputs as Outputs
 from .scoring.score import Scored as Scored
 from .scoring.score import score as score

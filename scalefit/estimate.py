@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .distributions import t_quantile, t_tail
 from .types import Floats
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,18 @@ def pseudo_values(whole: ArrayLike, without: ArrayLike) -> Floats:
     rest = np.asarray(without, dtype=float)
     n = rest.shape[-1]
     return np.asarray(n * np.asarray(whole, dtype=float) - (n - 1) * rest)
+
+
+def left_out(statistic: Callable[[Sequence[T]], float], units: Sequence[T]) -> Floats:
+    """Return a statistic's pseudo-values (n,): one a unit, each by leaving it out.
+
+    Examples
+    --------
+    >>> left_out(max, [1.0, 2.0, 4.0]).tolist()
+    [4.0, 4.0, 8.0]
+    """
+    without = [statistic([*units[:i], *units[i + 1 :]]) for i in range(len(units))]
+    return pseudo_values(statistic(units), without)
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Estimate:

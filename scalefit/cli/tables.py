@@ -213,7 +213,7 @@ def score(
     scalefit score --hyp 'runs/*/hyp.de' --ref ref.de --src src.en --metric bleu chrf comet
     --comet-model Unbabel/wmt22-comet-da -o scores.parquet
     """
-    from scalefit.scoring.options import Comet
+    from scalefit.scoring.checkpoint import Comet
     from scalefit.scoring.score import score_systems
 
     _io.check_table(output)

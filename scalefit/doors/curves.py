@@ -19,7 +19,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
-from scalefit.table.apart import columns_asked
+from scalefit.table.runs import columns_asked
 from scalefit.types import Renames
 
 _LEAST = 2

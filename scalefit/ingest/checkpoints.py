@@ -14,8 +14,8 @@ from typing import Literal, get_args
 from scalefit.errors import FormatError
 from scalefit.table.metrics import metric
 
-from .jsons import number
 from .reader import Extract, Row
+from .source import number
 
 Checkpoints = Literal["best", "last", "all"]
 BEST = "@best"

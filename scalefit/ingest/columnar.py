@@ -13,9 +13,8 @@ import numpy as np
 
 from scalefit.errors import FormatError, MissingDependencyError
 
-from .limits import LIMITS, TooMuchError, bounded
 from .reader import Extract, Reader, Row, Sheet, column, shared
-from .source import Source
+from .source import LIMITS, Source, TooMuchError, bounded
 
 _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))
 _BATCH = 1 << 28

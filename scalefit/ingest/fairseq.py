@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .jsons import number
 from .reader import LN2, Extract, Reader, Row, cross_entropy
-from .source import Source
+from .source import Source, number
 
 _SUBSET = re.compile(r"valid on '([^']{1,200})' subset")
 _PAIR = re.compile(r"\|\s*([A-Za-z][\w-]*) ([^\s|]+)")

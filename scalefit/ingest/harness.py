@@ -10,9 +10,18 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .jsons import first_object, load_json, load_lines, number
-from .reader import BYTE, LN2, Extract, Reader, Row, mean_with_error
-from .source import Source
+from .reader import (
+    BYTE,
+    LN2,
+    Extract,
+    Reader,
+    Row,
+    first_object,
+    load_json,
+    load_lines,
+    mean_with_error,
+)
+from .source import Source, number
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
 _MODEL = re.compile(r"(?:pretrained|model|path)=([^,]+)")

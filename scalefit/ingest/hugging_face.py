@@ -18,9 +18,8 @@ from scalefit.errors import FormatError
 from scalefit.table.names import Named
 
 from .checkpoints import BEST, FINAL
-from .jsons import first_object, load_json, load_lines, number
-from .reader import BYTE, TOKEN, Extract, Reader, Row
-from .source import Source
+from .reader import BYTE, TOKEN, Extract, Reader, Row, first_object, load_json, load_lines
+from .source import Source, number
 
 STATE = "trainer_state.json"
 _RESULTS = re.compile(r"(all|eval\w*|test\w*|predict\w*)_results\.json")

@@ -18,10 +18,8 @@ from typing import Any
 from scalefit.errors import FormatError
 from scalefit.table.names import KNOWN
 
-from .jsons import number
-from .limits import LIMITS, TooMuchError
 from .reader import Extract, Reader, Row
-from .source import Source, loss_note
+from .source import LIMITS, Source, TooMuchError, loss_note, number
 
 _BROKEN = ("FAILED", "KILLED")
 _RUNNING = ("RUNNING", "SCHEDULED")

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
-from scalefit.ingest.limits import LIMITS
 from scalefit.ingest.mlflow import Run, conclude, metric_value
 from scalefit.ingest.reader import Extract, Row
-from scalefit.ingest.source import Names
+from scalefit.ingest.source import LIMITS, Names
 
 if TYPE_CHECKING:
     import http.client

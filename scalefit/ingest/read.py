@@ -23,13 +23,10 @@ from scalefit.table.names import meaning
 from .checkpoints import Checkpoints, checked, choose
 from .complete import Context, Manifest, Rescorer, ask_for_pretraining, manifest_of
 from .config import Config, as_names, names_in
-from .find import beside, units
-from .jsons import number
-from .limits import TooMuchError
 from .mlflow_server import is_server, read_server
 from .reader import Extract, Row, Sheet
-from .registry import required
-from .source import Names, Source
+from .registry import beside, required, units
+from .source import Names, Source, TooMuchError, number
 from .text_tables import CSV
 
 _LEFT = {

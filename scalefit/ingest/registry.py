@@ -1,9 +1,16 @@
-"""All readers, in the order in which they are tried: the most particular first."""
+"""All readers, the most particular first, and from what a user names to the single things that they read."""
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
 from scalefit.errors import FormatError
 from scalefit.groups import did_you_mean
+from scalefit.units import counted
 
 from . import (
     columnar,
@@ -17,8 +24,9 @@ from . import (
     toolkit_logs,
     wandb,
 )
-from .reader import Reader
-from .source import Source
+from .reader import Extract, Reader
+from .source import LIMITS, Names, Source
+from .text_tables import header
 
 READERS: tuple[Reader, ...] = (
     columnar.POINTER,
@@ -107,3 +115,136 @@ def required(source: Source) -> Reader:
         None,
         f"is none of the known formats ({', '.join(FORMATS)}). Try: format= where you know better",
     )
+
+
+MANIFEST = "runs.csv"
+Unit = tuple[Source, Reader, bool]
+"""What to read, its reader, and whether it was found by searching rather than named."""
+
+
+def units(paths: list[str], format: str | None, names: Names, notes: Extract) -> Iterator[Unit]:
+    """Yield what is to be read, each with its reader, in sorted order."""
+    for path in paths:
+        for place in _expanded(path):
+            yield from _unit(Source.of(place, names), format, notes, place != path)
+
+
+def _expanded(path: str) -> list[str]:
+    if path == "-" or Path(path).exists():
+        return [path]
+    if not any(mark in path for mark in "*?["):
+        raise FormatError(f"{path}: there is no such file or folder{_nearby(path)}")
+    matches = sorted(islice(glob.iglob(path, recursive=True), LIMITS.files + 1))  # noqa: PTH207
+    if len(matches) > LIMITS.files:
+        raise FormatError(f"{path}: more than {LIMITS.files} files; needed a narrower pattern")
+    if not matches:
+        raise FormatError(f"{path}: no file fits this pattern")
+    return matches
+
+
+def _nearby(path: str) -> str:
+    folder = Path(path).parent
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    near = did_you_mean(Path(path).name, names)
+    return f"; {folder}/ has {', '.join(names[:8])}{near}" if names else ""
+
+
+def _unit(source: Source, format: str | None, notes: Extract, searched: bool) -> Iterator[Unit]:
+    if format is not None:
+        yield source, by_name(format), searched
+        return
+    if not source.is_dir:
+        yield source, required(source), searched
+        return
+    whole = recognise(source)
+    if whole is not None:
+        yield source, whole, searched
+        return
+    yield from _below(source, notes)
+
+
+def _below(source: Source, notes: Extract) -> Iterator[Unit]:
+    """Search a folder; take what is recognised for sure, and count the rest."""
+    skipped: list[str] = []
+    any_found = False
+    for child in _walk(source, notes):
+        reader = _recognised(child, notes)
+        plain = reader is not None and reader.loose
+        if reader is None or (plain and child.suffix not in TABLE_SUFFIXES):
+            skipped += [] if child.is_dir else [child.name]
+            continue
+        any_found = True
+        yield child, reader, True
+    if skipped:
+        shown = ", ".join(skipped[:3]) + (", …" if len(skipped) > 3 else "")
+        notes.note(
+            f"{source.name}: {counted(len(skipped), 'file')} of no known format left out ({shown})"
+        )
+    if not any_found:
+        raise source.wrong(None, "a folder in which nothing is of a known format")
+
+
+def beside(paths: list[str]) -> Source | None:
+    """Return the manifest ``runs.csv`` that lies in a folder to be read, or None."""
+    for path in paths:
+        manifest = Source.of(path).child(MANIFEST) if Path(path).is_dir() else None
+        if manifest is not None and is_manifest(manifest):
+            return manifest
+    return None
+
+
+def is_manifest(source: Source) -> bool:
+    """Whether it is a ``runs.csv`` with a column ``path``."""
+    if source.path.name != MANIFEST or not source.is_file:
+        return False
+    names = [n.strip(' "') for n in (header(source.first_lines) or "").split(",")]
+    return "path" in names and "metric" not in names
+
+
+def _recognised(source: Source, notes: Extract) -> Reader | None:
+    """Return the reader of something that was found, None where it cannot even be looked at."""
+    try:
+        return recognise(source)
+    except FormatError as error:
+        notes.note(f"left out: {error}")
+        return None
+
+
+def _walk(source: Source, notes: Extract) -> Iterator[Source]:
+    """Yield folders that are one whole, and else the files, in sorted order; follow no links."""
+    seen = 0
+    folders = [(source, 0)]
+    while folders:
+        folder, depth = folders.pop()
+        names = _names(folder) if folder is source else _names_or_note(folder, notes)
+        below: list[tuple[Source, int]] = []
+        for name in names:
+            seen += 1
+            if seen > LIMITS.files:
+                raise source.wrong(None, f"more than {LIMITS.files} files; name a smaller folder")
+            child = folder.child(name)
+            if child.path.is_symlink() and child.is_dir:
+                continue
+            if not child.is_dir and is_manifest(child):
+                continue
+            if not child.is_dir or _recognised(child, notes) is not None:
+                yield child
+            elif depth < LIMITS.depth:
+                below.append((child, depth + 1))
+        folders += reversed(below)
+
+
+def _names_or_note(folder: Source, notes: Extract) -> list[str]:
+    try:
+        return _names(folder)
+    except FormatError as error:
+        notes.note(f"left out: {error}")
+        return []
+
+
+def _names(folder: Source) -> list[str]:
+    try:
+        with os.scandir(folder.path) as entries:
+            return sorted(entry.name for entry in entries)
+    except OSError as error:
+        raise folder.wrong(None, f"cannot be searched: {error.strerror or error}") from error

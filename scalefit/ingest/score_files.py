@@ -9,10 +9,8 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .jsons import load_json, load_jsons, number
-from .limits import LIMITS
-from .reader import Extract, Reader, Row, mean_with_error
-from .source import Source
+from .reader import Extract, Reader, Row, load_json, load_jsons, mean_with_error
+from .source import LIMITS, Source, number
 
 _NAMES = re.compile(rb'"(BLEU|chrF2?(\+\+)?|chrF3|TER)"')
 _TEXT = re.compile(

@@ -14,10 +14,8 @@ from typing import Any
 
 from scalefit.errors import FormatError
 
-from .jsons import load_json, load_lines
-from .limits import LIMITS, bounded
-from .reader import Extract, Reader, Row, Sheet, column
-from .source import Source
+from .reader import Extract, Reader, Row, Sheet, column, load_json, load_lines
+from .source import LIMITS, Source, bounded
 
 DELIMITERS = ",\t;|"
 _PORTION = 256

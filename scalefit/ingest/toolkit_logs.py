@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from scalefit.table.metrics import METRICS
 from scalefit.table.names import metric_name
 
-from .jsons import number
 from .reader import Extract, Reader, Row, cross_entropy, of_perplexity
-from .source import Source
+from .source import Source, number
 
 _MARIAN_LINE = re.compile(
     r"\[valid\]\s+Ep\.\s*(?P<epoch>[\d.]+)\s*:\s*Up\.\s*(?P<update>\d{1,15})\s*:\s*"

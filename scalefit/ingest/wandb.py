@@ -11,10 +11,9 @@ from typing import Any
 
 from scalefit.table.names import KNOWN, Named, metric_name, split
 
-from .jsons import load_json, number
-from .protobuf import WireError, fields, message, signed, text
-from .reader import Extract, Reader, Row
-from .source import Names, Source, loss_note
+from .reader import Extract, Reader, Row, load_json
+from .source import Names, Source, loss_note, number
+from .tensorboard import WireError, fields, message, signed, text
 from .text_tables import cells_of_line, delimiter, header, rows
 
 _BLOCK, _HEAD = 32768, 7

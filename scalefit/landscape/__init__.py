@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from .basins import Clusters, clusters
 from .checkpoint import Checkpoint, load
-from .curvature import Sharpness, sharpness
 from .family import batched
 from .matrix import Budget, Distances, budget, distances
 from .outcome import Prediction, predict
 from .path import Barrier, Path, barrier, paths
-from .planes import Plane, plane
+from .planes import Plane, Sharpness, plane, sharpness
 from .robustness import Apartness, Robustness, robustness
 from .torch_loss import ModuleLoss, hf_loss
 from .trial import Predictor

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
-from scalefit.estimate import pseudo_values, welch
+from scalefit.estimate import left_out, welch
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import counted
@@ -230,8 +230,9 @@ class Side:
     def pseudo_values(self, square: Floats) -> Floats:
         """Return one number a unit left out, a model or a group: their mean is the mean over pairs, nearly."""
         units = self.group if self.by_group else np.arange(self.at.size)
-        without = [self.mean(square, units != i) for i in range(int(units.max()) + 1)]
-        return pseudo_values(self.mean(square, units >= 0), without)
+        return left_out(
+            lambda kept: self.mean(square, np.isin(units, kept)), np.unique(units).tolist()
+        )
 
 
 def apartness(what: str, square: Floats, a: Side, b: Side, level: float) -> Apartness:

@@ -11,6 +11,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
+from scalefit.estimate import left_out, one_sample
 from scalefit.fitting.interval import Interval
 from scalefit.ingest import table_of
 from scalefit.result import Results, Row
@@ -60,9 +61,9 @@ def jackknife_t(scores: ArrayLike, statistic: Statistic, level: float = 0.95) ->
     n = len(x)
     if n < 3:
         raise DesignError(f"found {n} seeds; an aggregate's interval needs at least three")
-    left = np.array([statistic(np.delete(x, i, axis=0)) for i in range(n)])
-    error = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
-    point, half = statistic(x), float(scipy.stats.t.ppf((1 + level) / 2, n - 1)) * error
+    over = one_sample(left_out(lambda seeds: statistic(np.stack(seeds)), list(x)))
+    half = float(scipy.stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(over.variance))
+    point = statistic(x)  # not the pseudo-values' mean: what is quoted is the statistic itself
     return Interval(point, point - half, point + half, level, "jackknife t over seeds")
 
 

@@ -16,9 +16,8 @@ from scalefit.types import Floats, Renames
 
 from .comparison import Comparison, survival
 from .contrast import Contrast, Question, contrast
-from .functional import functional_of, pseudo_side
 from .sides import Group, Side, clustered, from_example_table, from_examples, from_table, is_paired
-from .tails import Profile, profile
+from .tails import Profile, functional_of, profile, pseudo_side
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
 ON_THIS_TEST_SET = "on this test set: scores per example would count new examples in"

@@ -20,8 +20,8 @@ from scalefit.result import Result, Row
 from scalefit.types import Floats
 
 from .crossed import multibootstrap, warning
-from .functional import Functional
 from .sides import Side
+from .tails import Functional
 
 PROCEDURE = "holds for new pretraining runs"
 CHECKPOINTS = "these checkpoints only: one pretraining seed a side"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
-from scalefit.estimate import Estimate, pseudo_values, satterthwaite
+from scalefit.estimate import Estimate, satterthwaite
 from scalefit.types import Floats
 
 
@@ -207,14 +207,3 @@ def _seeds(x: Floats, counts: Floats, score: _Score | None) -> Floats:
 
 def _difference(means: list[float]) -> float:
     return means[0] if len(means) == 1 else means[1] - means[0]
-
-
-def pseudovalues(statistics: ArrayLike, score: _Score) -> Floats:
-    """Jackknife pseudovalues (..., N) of a score of sums, from statistics (..., N, K).
-
-    They turn a corpus score into per-example scores whose mean is the score, so that
-    the crossed analysis applies (Dorfman, Berbaum & Metz 1992, Invest. Radiol. 27, 723–731).
-    """
-    x = np.asarray(statistics, dtype=float)
-    total = x.sum(-2, keepdims=True)
-    return pseudo_values(score(total), score(total - x))

@@ -10,9 +10,9 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.seeds.design import Cell, Seeds, cells, seed_name, telling
-from scalefit.table.apart import harmless
 from scalefit.table.core import Table
 from scalefit.table.names import KNOWN
+from scalefit.table.runs import harmless
 from scalefit.types import Floats
 
 _PRETRAINING = {

@@ -15,7 +15,48 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scalefit.errors import MissingDependencyError, ScoringError
-from scalefit.scoring.options import Comet
+
+
+@dataclass(frozen=True)
+class Comet:
+    """A COMET model and how to run it.
+
+    Attributes
+    ----------
+    model : str or path
+        Name on the Hugging Face hub, or a checkpoint file, or the folder it lies in.
+    revision : str, optional
+        Commit or branch on the hub; without it, the one that is on this machine.
+    batch_size : int
+        Segments at once.
+    gpus : int, optional
+        0 runs on the CPU, 1 on a GPU; None takes a GPU where there is one.
+    precision : {"fp32", "fp16"}
+        ``comet-score`` takes fp16, which moves scores by some 3e-4.
+    local_files_only : bool, optional
+        True never asks the network. None looks on this machine first.
+
+    Examples
+    --------
+    >>> Comet("Unbabel/wmt22-comet-da", batch_size=32, gpus=0).batch_size
+    32
+    """
+
+    model: str | Path = "Unbabel/wmt22-comet-da"
+    revision: str | None = None
+    batch_size: int = 16
+    gpus: int | None = None
+    precision: Literal["fp32", "fp16"] = "fp32"
+    local_files_only: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "fp16"):
+            raise ScoringError(f"precision {self.precision!r}; needed 'fp32' or 'fp16'")
+        if self.gpus not in (None, 0, 1):
+            raise ScoringError(f"gpus={self.gpus}; needed 0 or 1, with one process for each GPU")
+        if self.batch_size < 1:
+            raise ScoringError(f"batch_size={self.batch_size}; needed 1 or more")
+
 
 # COMET's import turns the root logger to INFO and its parts warn a lot: keep that to itself.
 

@@ -16,6 +16,7 @@ from scalefit.executors import Each, packs
 from .cache import Cache
 from .checkpoint import (
     Checkpoint,
+    Comet,
     comet_version,
     encoder_digest,
     is_here,
@@ -23,7 +24,6 @@ from .checkpoint import (
     quiet,
     refuse_offline,
 )
-from .options import Comet
 from .sacre import key_of
 
 Sample: TypeAlias = dict[str, str]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,12 +16,65 @@ from scalefit.errors import ScoringError
 from scalefit.executors import Workers, packs, processes, working
 from scalefit.groups import did_you_mean
 
+from .bootstrap import SEED
 from .cache import Cache, pack, unpack
+from .checkpoint import Comet
 from .comet import CometScorer
 from .inputs import Inputs, Text
-from .options import Scoring
 from .sacre import METRICS, SacreSpec, Scorer, key_of
 from .statistics import SegmentStatistics, compact, stack
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How to score.
+
+    Attributes
+    ----------
+    tokenize : str, optional
+        SacreBLEU's tokenizer for BLEU: ``"13a"`` unless given; ``"zh"``, ``"ja-mecab"``,
+        ``"ko-mecab"``, ``"flores200"``, ….
+    settings : mapping
+        Further settings of sacreBLEU's classes by metric: ``{"bleu": {"lowercase": True}}``.
+    comet : Comet
+        Which COMET model, and how to run it.
+    resamples, seed : int
+        Of the bootstrap over segments; the defaults are sacreBLEU's.
+    cache : path or bool, optional
+        File that keeps what has been scored; None takes the user's, False none.
+    workers : int
+        Processes that count n-grams. A script that asks for several needs the usual
+        ``if __name__ == "__main__":``.
+    executor : executor or address of a scheduler, optional
+        Where n-grams are counted and COMET runs instead, see ``docs/scale.md``. A worker loads the model once; what
+        it has no file of, it fetches.
+    allow_empty : bool
+        Whether empty lines are scored rather than refused.
+    allow : sequence of str
+        Checks of the table to switch off, see :data:`scalefit.table.ALLOWABLE`.
+    progress : bool
+        Whether to show bars.
+    """
+
+    tokenize: str | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    comet: Comet = field(default_factory=Comet)
+    resamples: int = 1000
+    seed: int = SEED
+    cache: str | Path | bool | None = None
+    workers: int = 1
+    executor: Workers = None
+    allow_empty: bool = False
+    allow: Sequence[str] = ()
+    progress: bool = True
+
+    def spec(self, metric: str) -> SacreSpec:
+        """Return sacreBLEU's metric with these settings."""
+        chosen = dict(self.settings.get(metric, {}))
+        if metric == "bleu" and self.tokenize is not None:
+            chosen["tokenize"] = self.tokenize
+        return SacreSpec(metric, chosen)
+
 
 WORTH_PROCESSES = 10_000
 """Segments that take longer to count than processes to start."""

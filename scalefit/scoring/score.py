@@ -19,9 +19,9 @@ from scalefit.result import Result, Row
 from scalefit.table import ALLOWABLE, Table
 
 from .bootstrap import bootstrap
+from .checkpoint import Comet
 from .inputs import Hypotheses, Inputs, Lines, Text, read_inputs, tokenizer_note
-from .measure import COMET, Measured, checked_metrics, measure
-from .options import Comet, Scoring
+from .measure import COMET, Measured, Scoring, checked_metrics, measure
 from .sacre import METRICS
 from .statistics import SegmentStatistics
 

@@ -20,8 +20,7 @@ from scalefit.types import Floats, Renames
 from scalefit.units import counted
 
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
-from .design import Cell, cells, conditions, telling
-from .pool import TOGETHER, crossed_cells, nested_cells, reml
+from .design import TOGETHER, Cell, cells, conditions, crossed_cells, nested_cells, reml, telling
 from .result import Component, FTest, Variance, VariancePart, by_size, line
 
 SIDES = ("model", "task", "domain", "eval_set")

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from scalefit.errors import FormatError, MissingDependencyError, ScalefitError
-from scalefit.ingest import limits, read
+from scalefit.ingest import read, source
 from scalefit.ingest.complete import _glob
 from scalefit.ingest.reader import Extract, Rows
 from scalefit.table.names import split
@@ -139,12 +139,12 @@ def test_a_flood_of_notes_ends(tmp_path):
     lines = "".join(f"[valid] Ep. 1 : Up. {i} : m{i} : 1.5\n" for i in range(100_000))
     path = written(tmp_path / "valid.log", lines + "[valid] Ep. 1 : Up. 5 : chrf : 41.25\n")
     notes = read(path, allow=("no_pretrain_tokens",)).notes
-    assert len(notes) < limits.LIMITS.notes + 5
+    assert len(notes) < source.LIMITS.notes + 5
     assert "… and more notes" in notes
 
 
 def test_logs_stop_at_their_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "LIMITS", limits.Limits(rows=50))
+    monkeypatch.setattr(source, "LIMITS", source.Limits(rows=50))
     log = "".join(f"[valid] Ep. 1 : Up. {i} : chrf : 41.25\n" for i in range(60))
     refused(written(tmp_path / "valid.log", log), r"valid\.log: more than 50 rows")
     for i in range(60):
@@ -157,13 +157,13 @@ def test_logs_stop_at_their_bound(tmp_path, monkeypatch):
 def test_a_glob_that_finds_too_much_says_so(tmp_path, monkeypatch):
     for i in range(6):
         written(tmp_path / f"{i}.csv", f"pretrain_tokens,bleu\n{i},20.5\n")
-    monkeypatch.setattr("scalefit.ingest.find.LIMITS", limits.Limits(files=5))
+    monkeypatch.setattr("scalefit.ingest.registry.LIMITS", source.Limits(files=5))
     with pytest.raises(FormatError, match=r"\*\.csv: more than 5 files"):
         read(tmp_path / "*.csv")
 
 
 def test_rows_count_their_cells(monkeypatch):
-    monkeypatch.setattr(limits, "LIMITS", limits.Limits(cells=5))
+    monkeypatch.setattr(source, "LIMITS", source.Limits(cells=5))
     found = Extract()
     found.rows += [{"a": 1, "b": 2}, {"c": 3}]
     assert isinstance(found.rows, Rows)

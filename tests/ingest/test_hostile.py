@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from scalefit.errors import FormatError, ScalefitError
-from scalefit.ingest import limits, read
+from scalefit.ingest import read, source
 from scalefit.ingest.registry import FORMATS
 
 FILES = [
@@ -39,9 +39,9 @@ FILES = [
 
 @pytest.fixture
 def copied(fixtures, tmp_path, request):
-    source = fixtures / request.param
-    target = tmp_path / source.name
-    target.write_bytes(source.read_bytes())
+    kept = fixtures / request.param
+    target = tmp_path / kept.name
+    target.write_bytes(kept.read_bytes())
     return target
 
 
@@ -168,8 +168,8 @@ def test_pickles_are_never_opened(tmp_path, name, data):
 
 
 def test_a_gzip_bomb_stops_at_the_bound(tmp_path, monkeypatch):
-    bounds = limits.Limits(whole=1 << 20, stream=4 << 20, line=1 << 18)
-    for module in ("source", "jsons", "text_tables"):
+    bounds = source.Limits(whole=1 << 20, stream=4 << 20, line=1 << 18)
+    for module in ("source", "reader", "text_tables"):
         monkeypatch.setattr(f"scalefit.ingest.{module}.LIMITS", bounds)
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(b'[{"a": "' + b" " * (64 << 20)))
     with pytest.raises(FormatError, match=r"more than 1 MiB \(after decompression\)"):
@@ -185,7 +185,7 @@ def test_a_gzip_bomb_stops_at_the_bound(tmp_path, monkeypatch):
 
 
 def test_an_excel_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("scalefit.ingest.columnar.LIMITS", limits.Limits(excel=1 << 20))
+    monkeypatch.setattr("scalefit.ingest.columnar.LIMITS", source.Limits(excel=1 << 20))
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED) as found:
         found.writestr("xl/worksheets/sheet1.xml", b" " * (4 << 20))
     with pytest.raises(FormatError, match="unpacks to 4194304 bytes"):

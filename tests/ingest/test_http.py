@@ -9,7 +9,7 @@ import pytest
 
 from scalefit import read
 from scalefit.errors import FormatError
-from scalefit.ingest import limits, mlflow_server
+from scalefit.ingest import mlflow_server, source
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -112,7 +112,7 @@ def test_an_answer_of_very_many_values_is_refused_before_it_is_parsed(server):
     with pytest.raises(FormatError, match="more than 33554432 bytes"):
         read(server(body(b"[" + b"[]," * 5_000_000 + b"1]")))
     assert time.monotonic() - begun < 60  # the client's own limit; a busy machine takes most of ten
-    assert limits.LIMITS.page == 33554432
+    assert source.LIMITS.page == 33554432
 
 
 @pytest.mark.parametrize("step", [10**400, -5, None, "x", 1.5, [1]])

@@ -143,15 +143,15 @@ def test_of_equal_steps_the_latest_counts(database, store):
 
 
 def test_thousands_of_training_steps_hide_no_evaluation(database, monkeypatch):
-    from scalefit.ingest.limits import Limits
+    from scalefit.ingest.source import Limits
 
     with closing(sqlite3.connect(database)) as base, base:
         steps = ((1.5, step) for step in range(1000, 4000))
         base.executemany("insert into metrics values ('loss', ?, 0, 'a', ?, 0)", steps)
         base.execute("insert into metrics values ('eval_bleu', 25.125, 0, 'a', 5000, 0)")
-    monkeypatch.setattr("scalefit.ingest.limits.LIMITS", Limits(rows=100))
+    monkeypatch.setattr("scalefit.ingest.source.LIMITS", Limits(rows=100))
     assert 25.125 in list(read(database).column("value"))
-    monkeypatch.setattr("scalefit.ingest.limits.LIMITS", Limits(rows=4))
+    monkeypatch.setattr("scalefit.ingest.source.LIMITS", Limits(rows=4))
     with pytest.raises(FormatError, match=r"mlflow\.db: more than 4 rows"):
         read(database)
 

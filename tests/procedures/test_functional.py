@@ -5,7 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError
-from scalefit.procedures.functional import extreme, functional_of
+from scalefit.procedures.tails import extreme, functional_of
 
 
 def runs(a, b, **more):

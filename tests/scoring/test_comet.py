@@ -11,9 +11,8 @@ import pytest
 
 from scalefit.errors import ScoringError
 from scalefit.scoring.cache import Cache
-from scalefit.scoring.checkpoint import locate
+from scalefit.scoring.checkpoint import Comet, locate
 from scalefit.scoring.comet import CometScorer, Remote
-from scalefit.scoring.options import Comet
 from scalefit.scoring.score import score, score_systems
 
 pytestmark = pytest.mark.comet
@@ -324,7 +323,7 @@ def test_a_damaged_checkpoint_is_named(hub, tmp_path):
 SCORE = """
 import sys
 from scalefit.scoring.comet import CometScorer, Remote
-from scalefit.scoring.options import Comet
+from scalefit.scoring.checkpoint import Comet
 from scalefit.scoring.score import score
 
 real = CometScorer.predict

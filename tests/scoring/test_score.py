@@ -13,7 +13,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from scalefit.errors import MissingDependencyError, ScoringError
 from scalefit.scoring import measure, sacre
 from scalefit.scoring.cache import Cache
-from scalefit.scoring.options import Comet
+from scalefit.scoring.checkpoint import Comet
 from scalefit.scoring.score import score, score_systems
 
 METRICS = ("bleu", "chrf", "chrf++", "ter")

@@ -9,8 +9,7 @@ from scipy import stats
 from scalefit.errors import DesignError
 from scalefit.seeds import anova
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, nested_squares
-from scalefit.seeds.design import Cell
-from scalefit.seeds.pool import between_dof, crossed_cells, nested_cells
+from scalefit.seeds.design import Cell, between_dof, crossed_cells, nested_cells
 
 
 def cell(groups, first=0, size=1e6):

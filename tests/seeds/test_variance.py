@@ -9,7 +9,7 @@ import pytest
 import scalefit as sf
 from scalefit.errors import DesignError
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested
-from scalefit.seeds.pool import TOGETHER
+from scalefit.seeds.design import TOGETHER
 
 
 def frame(values, **columns):
@@ -161,8 +161,7 @@ def test_unbalanced_intervals_cover():
     rng = np.random.default_rng(8)
     hits = []
     from scalefit.seeds import anova
-    from scalefit.seeds.design import Cell
-    from scalefit.seeds.pool import nested_cells
+    from scalefit.seeds.design import Cell, nested_cells
 
     for _ in range(800):
         y = rng.normal(size=(5, 1)) + rng.normal(size=(5, 5))
