@@ -178,7 +178,7 @@ def align(
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
         level=level,
-        notes=(*apart.notes, *scaled),
+        notes=(*whole.notes, *apart.notes, *scaled),
     )
 
 

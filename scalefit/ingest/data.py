@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import pandas as pd
+
 from scalefit.errors import TableError
-from scalefit.table import Observations, Table, as_table, cut
+from scalefit.table import ALLOWABLE, Observations, Table, as_table, cut
 from scalefit.table.core import as_frame
+from scalefit.table.metrics import canonical
 from scalefit.types import Renames
 
 from .config import Config, names_in
 from .read import read
 
 _PRETRAINING = ("pretrain_tokens",)
+_ENTROPY, _PERPLEXITY, _LOSSES = "cross_entropy", "perplexity", ("loss", "nll_loss", "nll")
 
 
 def table_of(
@@ -80,7 +86,28 @@ def table_of(
             renames = kept.fitting({**kept.mapping, **(renames or {})}, there)
             allowed = (*allowed, *kept.allow)
         table = as_table(data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs)
+    table = _with_entropy(table, metrics)
     return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})
+
+
+def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:
+    """Return the table with the cross-entropy that was asked for, where perplexity alone was written down.
+
+    Its logarithm is the same measurement; a ``loss`` is not taken for one, for nobody says what it is of.
+    """
+    if _ENTROPY in table.metrics or _ENTROPY not in map(canonical, metrics):
+        return table
+    if _PERPLEXITY in table.metrics:
+        rows = table.where(metric=_PERPLEXITY).frame
+        more = rows.assign(metric=_ENTROPY, value=np.log(rows["value"]))
+        if "stderr" in more:
+            more["stderr"] = rows["stderr"] / rows["value"]
+        both = pd.concat([table.frame, more.drop(columns="unit", errors="ignore")])
+        made = as_table(both, metrics=(*table.metrics, _ENTROPY), allow=tuple(ALLOWABLE))
+        return replace(made, notes=(*table.notes, f"{_ENTROPY} is the logarithm of {_PERPLEXITY}"))
+    note = "no cross_entropy in the table; if its {0} is one, in nats a token: mapping={{'{0}': 'cross_entropy'}}"
+    said = [note.format(name) for name in _LOSSES if name in table.metrics][:1]
+    return replace(table, notes=tuple(dict.fromkeys((*table.notes, *said))))
 
 
 def observations(

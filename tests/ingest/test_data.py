@@ -151,3 +151,28 @@ def test_numbers_where_numbers_are_needed():
         sf.seeds_needed(fit, target=20)
     with pytest.raises(TableError, match="needed names of columns"):
         sf.fit_each(COLUMNS, "bleu", by=3, mapping=MAPPING)
+
+
+def falls_while_loss_improves(**loss):
+    rng = np.random.default_rng(0)
+    sizes = np.repeat(np.geomspace(1e6, 1e9, 5), 3)
+    bleu = 40 - 2 * np.log10(sizes) + rng.normal(0, 0.2, sizes.size)
+    return {"pretrain_tokens": sizes, "pretrain_seed": [0, 1, 2] * 5, "bleu": bleu, **loss}
+
+
+def test_perplexity_s_logarithm_is_the_loss_beside_quality():
+    sizes = np.repeat(np.geomspace(1e6, 1e9, 5), 3)
+    entropy = 5 - 0.3 * np.log10(sizes) + np.random.default_rng(1).normal(0, 0.01, sizes.size)
+    (by_loss,) = sf.align(falls_while_loss_improves(cross_entropy=entropy))
+    table = sf.align(falls_while_loss_improves(perplexity=np.exp(entropy)))
+    assert table[0].flag == by_loss.flag == "misaligned"
+    assert table[0].p_misaligned == pytest.approx(by_loss.p_misaligned, rel=1e-9)
+    assert any("logarithm of perplexity" in note for note in table.notes)
+    both = sf.forecast(falls_while_loss_improves(perplexity=np.exp(entropy)))
+    assert both[0].last("cross_entropy") == pytest.approx(np.mean(entropy[-3:]))
+
+
+def test_a_loss_of_unknown_unit_is_named_and_not_taken():
+    told = sf.align(falls_while_loss_improves(val_loss=np.linspace(3, 2, 15)))
+    assert told[0].flag == ""
+    assert sum("'loss': 'cross_entropy'" in note for note in told.notes) == 1
