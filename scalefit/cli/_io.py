@@ -110,7 +110,8 @@ def show(result: Any) -> None:
         print(result)
         return
     print("\n".join([result.heading, *result.above()]))
-    write_rows(result.shown(), as_json=False)
+    if rows := result.shown():
+        write_rows(rows, as_json=False)
     for line in result.beneath():
         print(line)
     write_notes(result.notes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +26,7 @@ from scalefit.errors import DomainError
 if TYPE_CHECKING:
     from scalefit.corpora.ranking import Rankings
     from scalefit.forecasting.forecast import Forecast
-    from scalefit.table import Table
+    from scalefit.planning.plan import Plan
     from scalefit.views import Section
 
 
@@ -131,7 +132,7 @@ def report(
             level=level,
         )
     with doing("which run would tell most"):
-        planned = _next(table, metric, sizes[0] if sizes else None, seen.ranking)
+        planned = _next(seen.next_run())
     name = "stdin" if source.results == "-" else Path(source.results).name
     with doing("drawing, and working out what the explorer shows"):
         more = [*planned, alignment_section(seen.judged)]
@@ -146,28 +147,18 @@ def report(
     aside(f"wrote {output}")
 
 
-def _next(table: Table, metric: str, at: float | None, ranking: Rankings | None) -> list[Section]:
+def _next(told: tuple[Mapping[str, Any], Plan] | None) -> list[Section]:
     """Say which run would tell most about the choice that is least sure; nothing where there is none."""
-    import scalefit as sf
-    from scalefit.errors import ScalefitError
     from scalefit.groups import group_name
     from scalefit.views import Section
 
-    if ranking is None or not len(ranking):
+    if told is None:
         return []
-    doubtful = min(ranking, key=lambda r: max(s.p_best for s in r.standings))
-    where = {name: value for name, value in doubtful.group.items() if value is not None}
-    try:
-        plan = sf.plan(table, metric, at=at, where=where)
-    except ScalefitError:
-        return []
-    said = f"The choice that is least sure: {group_name(doubtful.group) or 'the only one'}."
+    group, plan = told
+    said = f"The choice that is least sure: {group_name(group) or 'the only one'}."
     return [
         Section(
-            "What to run next",
-            text=(said, plan.verdict),
-            rows=tuple(plan.shown()),
-            lead=plan.verdict,
+            "What to run next", (said, plan.verdict), rows=tuple(plan.shown()), lead=plan.verdict
         )
     ]
 

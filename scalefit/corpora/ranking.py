@@ -245,32 +245,36 @@ def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = 
 
 
 def around(said: Sequence[Predictive], own: Floats, logs: bool, seed: int) -> Floats:
-    """Draw values of corpora at one size: what they share, from their forecasts, and their own parts (C, draws).
+    """Draw values of corpora: what they share, from their forecasts, and their own parts (C, draws, Q) at the sizes.
 
     The forecasts' doubt is that of both together; what the own parts do not use of it is common to all.
     """
-    values = np.array([s.values[:, 0] for s in said])
-    values = np.log(np.maximum(values, 1e-12)) if logs else values
-    middle = np.array(
-        [np.interp(0.5, s.probabilities, v) for s, v in zip(said, values, strict=True)]
-    )
-    away = (values - middle[:, None]).mean(axis=0)
+    values, ends = _quantiles(said, logs)
+    away = (values - ends[:, None, :, 1]).mean(axis=0)
     place = ndtr(np.random.default_rng(seed).standard_normal(own.shape[1]))
-    common = np.interp(place, said[0].probabilities, away) * np.sqrt(shared_by(said, own, logs))
-    drawn = middle.mean() - np.median(own, axis=1).mean() + common + own
+    known = said[0].probabilities
+    common = np.stack([np.interp(place, known, one) for one in away.T], axis=-1)
+    common *= np.sqrt(shared_by(said, own, logs))
+    middle = ends[..., 1].mean(axis=0) - np.median(own, axis=1).mean(axis=0)
+    drawn = middle + common + own
     return np.asarray(np.exp(drawn) if logs else drawn)
 
 
-def shared_by(said: Sequence[Predictive], own: Floats, logs: bool) -> float:
-    """Return the share of the forecasts' variance at one size that corpora have in common."""
-    values = np.array([s.values[:, 0] for s in said])
-    values = np.log(np.maximum(values, 1e-12)) if logs else values
-    ends = np.array(
-        [np.interp([0.1, 0.9], s.probabilities, v) for s, v in zip(said, values, strict=True)]
-    )
+def shared_by(said: Sequence[Predictive], own: Floats, logs: bool) -> Floats:
+    """Return the share (Q,) of the forecasts' variance at each size that corpora have in common."""
+    ends = _quantiles(said, logs)[1]
     mine = np.diff(np.quantile(own, [0.1, 0.9], axis=1), axis=0)[0]
-    whole = float(np.mean((ends[:, 1] - ends[:, 0]) ** 2))
-    return float(np.clip(1 - np.mean(mine**2) / max(whole, 1e-24), 0.0, MOST_SHARED))
+    whole = ((ends[..., 2] - ends[..., 0]) ** 2).mean(axis=0)
+    share = 1 - (mine**2).mean(axis=0) / np.maximum(whole, 1e-24)
+    return np.asarray(np.clip(share, 0.0, MOST_SHARED))
+
+
+def _quantiles(said: Sequence[Predictive], logs: bool) -> tuple[Floats, Floats]:
+    """Return the forecasts (C, P, Q), and their quantiles at .1, .5 and .9 (C, Q, 3), in logarithms where asked."""
+    values = np.array([s.values for s in said])
+    values = np.log(np.maximum(values, 1e-12)) if logs else values
+    at, known = (0.1, 0.5, 0.9), said[0].probabilities
+    return values, np.array([[np.interp(at, known, v) for v in one.T] for one in values])
 
 
 def standings(

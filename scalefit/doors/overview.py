@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from scalefit.alignment import AlignmentTable
 from scalefit.corpora.ranking import Rankings
-from scalefit.doors.curves import Asked, asked
+from scalefit.doors.curves import Asked, asked, flags
 from scalefit.doors.forecast import forecast_of, sizes_of
+from scalefit.doors.plan import Means, plan_for_choice
 from scalefit.doors.rank import RankedBy, rank_of
 from scalefit.errors import ExecutorError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.forecast import Forecast
+from scalefit.planning.plan import Plan
 from scalefit.table import Table
 
 
 @dataclass(frozen=True, eq=False)
 class Overview:
-    """What was asked, its forecast, and the corpora ranked; no ranking where there is nothing to choose."""
+    """What was asked, its forecast, and the corpora ranked; no ranking where there is nothing to choose.
+
+    ``at`` is the first size that was asked for.
+    """
 
     what: Asked
     forecast: Forecast
     ranking: Rankings | None
+    at: float | None = None
 
     @property
     def judged(self) -> AlignmentTable | None:
         """Whether each corpus helps; None where that cannot be told."""
         return self.what.judged
+
+    def next_run(self) -> tuple[Mapping[str, Any], Plan] | None:
+        """Return the setting whose choice is least sure, and what run tells most about it; None where none is."""
+        if not self.ranking:
+            return None
+        doubtful = min(self.ranking, key=lambda r: max(s.p_best for s in r.standings))
+        where = {name: value for name, value in doubtful.group.items() if value is not None}
+        setting = replace(self.what, table=self.what.table.where(**where))
+        try:
+            plan = plan_for_choice(setting, flags(self.what), self.at, Means())
+        except ScalefitError:
+            return None
+        return doubtful.group, plan
 
 
 def overview(
@@ -50,7 +70,7 @@ def overview(
         what = replace(what, each=each)
         forecast = forecast_of(what, target, sizes, level, pool)
         ranking = _ranking(what, forecast, sizes)
-    return Overview(what, forecast, ranking)
+    return Overview(what, forecast, ranking, sizes[0] if sizes else None)
 
 
 def _ranking(what: Asked, forecast: Forecast, sizes: tuple[float, ...]) -> Rankings | None:

@@ -98,29 +98,60 @@ def plan(
     """
     _check(goal, target, budget, enough)
     what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    if goal == "tokens":
-        assert target is not None
-        mixtures, left = what.curves.mixtures(), list[str]()
-        if not mixtures:
-            why = next(iter(what.curves.failures.values()), "there are no rows with pretraining")
-            raise DesignError(f"no curve can be forecast, so no run can be weighed: {why}")
-        check_target(target, what.metric, values_of(mixtures))
-        now, steps = float("nan"), _steps_for_tokens(mixtures, target, cost, budget)
-        question = f"tokens for {target:g}"
-    else:
-        contest, left = _contest(what, over)
-        size = sizes_of(at)[0] if at is not None else 10 * float(contest.sizes[-1])
-        if size < contest.sizes[0]:
-            raise DomainError(
-                f"at={format_count(size)} lies below the smallest measured size, {format_count(contest.sizes[0])}; "
-                "choose at a size from there on"
-            )
-        now, steps = _steps_for_choice(contest, size, cost, budget, seed)
-        question = f"best at {format_count(size)}"
-    steps_ = ordered(steps, per_cost=goal == "best")
-    error = 0.0 if np.isnan(now) else float(np.sqrt(now * (1 - now) / DRAWS))
-    notes = (*left, *what.notes)
-    return Plan(goal, question, steps_, now, enough, float(budget), notes, error)
+    means = Means(float(budget), cost, enough, seed)
+    if target is not None and goal == "tokens":
+        return _plan_for_tokens(what, target, means)
+    return plan_for_choice(what, flags(what), None if at is None else sizes_of(at)[0], means, over)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What may be spent, what is paid for a token, how sure is enough, and the seed of the draws."""
+
+    budget: float = float("inf")
+    cost: _Cost = None
+    enough: float = 0.95
+    seed: int = 0
+
+    def price(self, group: Mapping[str, Any], tokens: float) -> float:
+        """Return what a run of so many tokens costs."""
+        cost = self.cost
+        price = cost(group, tokens) if callable(cost) else tokens * (1.0 if cost is None else cost)
+        if not (np.isfinite(price) and price > 0):
+            raise DomainError(f"the cost of {tokens:g} tokens is {price:g}; a cost lies above 0")
+        return float(price)
+
+
+def plan_for_choice(
+    what: Asked,
+    flagged: Mapping[str, Flag],
+    size: float | None,
+    means: Means,
+    over: str = "corpus",
+) -> Plan:
+    """Weigh runs for the choice at a size, by default 10 times the largest, among those that no flag bars."""
+    contest, left = _contest(what, flagged, over)
+    size = 10 * float(contest.sizes[-1]) if size is None else size
+    if size < contest.sizes[0]:
+        raise DomainError(
+            f"at={format_count(size)} lies below the smallest measured size, {format_count(contest.sizes[0])}; "
+            "choose at a size from there on"
+        )
+    now, steps = _steps_for_choice(contest, size, means)
+    error = float(np.sqrt(now * (1 - now) / DRAWS))
+    question, notes = f"best at {format_count(size)}", (*left, *what.notes)
+    return Plan("best", question, ordered(steps), now, means.enough, means.budget, notes, error)
+
+
+def _plan_for_tokens(what: Asked, target: float, means: Means) -> Plan:
+    mixtures = what.curves.mixtures()
+    if not mixtures:
+        why = next(iter(what.curves.failures.values()), "there are no rows with pretraining")
+        raise DesignError(f"no curve can be forecast, so no run can be weighed: {why}")
+    check_target(target, what.metric, values_of(mixtures))
+    steps = ordered(_steps_for_tokens(mixtures, target, means), per_cost=False)
+    question, now = f"tokens for {target:g}", float("nan")
+    return Plan("tokens", question, steps, now, means.enough, means.budget, what.notes)
 
 
 def _check(goal: str, target: float | None, budget: float, enough: float) -> None:
@@ -151,28 +182,28 @@ def _one_setting(groups: Sequence[Mapping[str, Any]], over: str, left: Sequence[
         )
 
 
-def _steps_for_choice(
-    contest: Contest, size: float, cost: _Cost, budget: float, seed: int
-) -> tuple[float, list[Step]]:
+def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[float, list[Step]]:
     """Return P(right choice) at a size and what every affordable candidate would make of it.
 
     All candidates are tried on the same draws: differences between them are not those of two simulations.
     """
     part, sizes = contest.part, contest.sizes
-    drawn = contest.sign * part.draws(np.array([*sizes, *_BEYOND * sizes[-1], size]), DRAWS, seed)
-    noise = part.noise_sd * np.random.default_rng(seed).standard_normal(drawn.shape)
+    drawn = contest.sign * part.draws(
+        np.array([*sizes, *_BEYOND * sizes[-1], size]), DRAWS, means.seed
+    )
+    noise = part.noise_sd * np.random.default_rng(means.seed).standard_normal(drawn.shape)
     final = drawn[..., -1]
     chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
     now, steps = float(chance.max()), []
     for run in contest.candidates(chance):
         who, place = run.who, run.place
-        price = run.times * sum(_price(cost, contest.groups[i], run.size) for i in who)
-        if price > budget:
+        price = run.times * sum(means.price(contest.groups[i], run.size) for i in who)
+        if price > means.budget:
             continue
         result = drawn[who, :, place] + noise[who, :, place] / np.sqrt(run.times)
         if who.size > 1:
             result = result - result.mean(axis=0)  # of a new size, the level is unknown
-        gain, error = gain_of(result, final, seed)
+        gain, error = gain_of(result, final, means.seed)
         group, measured = contest.named(who), place < sizes.size
         steps.append(Step(group, run.size, measured, price, now, now + gain, error, run.times))
     return now, steps
@@ -237,9 +268,8 @@ class Contest:
         return {**self.groups[who[0]], self.over: names}
 
 
-def _contest(what: Asked, over: str) -> tuple[Contest, list[str]]:
+def _contest(what: Asked, flagged: Mapping[str, Flag], over: str) -> tuple[Contest, list[str]]:
     """Return who is chosen from, and who is left out because its loss misleads."""
-    flagged = flags(what)
     barred = [flagged.get(group_name(g), Flag()).bars for g in what.curves.groups]
     curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]
     groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
@@ -255,9 +285,7 @@ def _contest(what: Asked, over: str) -> tuple[Contest, list[str]]:
     return Contest(curves, groups, over, part, rises), notes
 
 
-def _steps_for_tokens(
-    mixtures: Sequence[Mixture], target: float, cost: _Cost, budget: float
-) -> list[Step]:
+def _steps_for_tokens(mixtures: Sequence[Mixture], target: float, means: Means) -> list[Step]:
     """Return what seeds at the largest size, or runs at new ones, would make of the tokens, all at one cost.
 
     Gain per cost would lead through many cheap runs that say nothing of where the curve goes: so every candidate is
@@ -268,37 +296,28 @@ def _steps_for_tokens(
     for i, mixture in enumerate(mixtures):
         largest = float(mixture.series.x[-1])
         sizes = [largest, *(_BEYOND * largest)]
-        if np.isfinite(budget):
-            sizes.append(_farthest(cost, mixture.group, largest, budget))
-        prices = {size: _price(cost, mixture.group, size) for size in sizes}
-        spent = min(budget, max(prices.values()))
+        if np.isfinite(means.budget):
+            sizes.append(_farthest(mixture.group, largest, means))
+        prices = {size: means.price(mixture.group, size) for size in sizes}
+        spent = min(means.budget, max(prices.values()))
         for size, price in prices.items():
-            if price <= budget:
+            if price <= means.budget:
                 times = max(int(spent // price), 1)
                 after = _after(mixtures, i, (size, times), state)
-                steps.append(
-                    Step(
-                        dict(mixture.group),
-                        size,
-                        size == largest,
-                        price * times,
-                        now,
-                        after,
-                        0.0,
-                        times,
-                    )
-                )
+                again, group = size == largest, dict(mixture.group)
+                steps.append(Step(group, size, again, price * times, now, after, 0.0, times))
     return steps
 
 
-def _farthest(cost: _Cost, group: Mapping[str, Any], largest: float, budget: float) -> float:
+def _farthest(group: Mapping[str, Any], largest: float, means: Means) -> float:
     """Return the largest size that the budget pays once, up to 10 times beyond; the largest measured one at least."""
     low, high = largest, float(_BEYOND[-1] * largest)
-    if _price(cost, group, high) <= budget:
+    if means.price(group, high) <= means.budget:
         return high
     for _ in range(_HALVINGS):
         middle = float(np.sqrt(low * high))
-        low, high = (middle, high) if _price(cost, group, middle) <= budget else (low, middle)
+        paid = means.price(group, middle) <= means.budget
+        low, high = (middle, high) if paid else (low, middle)
     return low
 
 
@@ -345,19 +364,8 @@ def _with(curve: Series, size: float, times: int, value: float) -> Series:
         return replace(curve, y=y, runs=runs, seed_var=known)
     return replace(
         curve,
-        x=_appended(curve.x, size),
-        y=_appended(curve.y, value),
+        x=np.append(curve.x, size),
+        y=np.append(curve.y, value),
         runs=np.append(curve.runs, times),
         seed_var=curve.seed_var if times == 1 else known,
     )
-
-
-def _appended(values: Floats, value: float) -> Floats:
-    return np.append(values, value)
-
-
-def _price(cost: _Cost, group: Mapping[str, Any], tokens: float) -> float:
-    price = cost(group, tokens) if callable(cost) else tokens * (1.0 if cost is None else cost)
-    if not (np.isfinite(price) and price > 0):
-        raise DomainError(f"the cost of {tokens:g} tokens is {price:g}; a cost lies above 0")
-    return float(price)

@@ -336,8 +336,8 @@ def _drawn_at(
     said = [m.predictive(at, "mean") for m in each]
     drawn = draws_of(said, SHARED, seed)
     if part is not None:
-        own = part.draws(at, DRAWS, seed)[:, :, 0]
-        drawn[kept] = around([said[i] for i in kept], own, part.logs, seed)
+        own = part.draws(at, DRAWS, seed)
+        drawn[kept] = around([said[i] for i in kept], own, part.logs, seed)[:, :, 0]
     ends = each[0].series
     return np.clip(drawn, ends.bottom, ends.top)
 
@@ -352,11 +352,8 @@ def _together(each: Sequence[Mixture], ln: Floats, part: Parting, question: Rank
     sizes, sign = _grid(each), -1.0 if part.logs else 1.0
     said = [m.predictive(sizes, "mean") for m in each]
     own = part.draws(sizes, DRAWS, question.seed)
-    curves = [
-        around([_at(s, q) for s in said], own[:, :, q], part.logs, question.seed)
-        for q in range(sizes.size)
-    ]
-    order = np.argsort(_first(sign * np.stack(curves, axis=2), sign * question.target), axis=None)
+    curves = around(said, own, part.logs, question.seed)
+    order = np.argsort(_first(sign * curves, sign * question.target), axis=None)
     out = np.empty(ln.size)
     out[order] = np.sort(ln, axis=None) + np.linspace(
         0.0, 1e-9, ln.size
@@ -369,10 +366,6 @@ def _grid(each: Sequence[Mixture]) -> Floats:
     low = max(float(m.series.x[0]) for m in each)
     high = min(float(m.series.x[-1]) for m in each) * FARTHEST
     return np.geomspace(low, max(high, low * (1 + 1e-9)), CROSSINGS)
-
-
-def _at(said: Predictive, q: int) -> Predictive:
-    return Predictive(said.x[q : q + 1], said.probabilities, said.values[:, q : q + 1])
 
 
 def _first(curves: Floats, goal: float) -> Floats:

@@ -133,7 +133,8 @@ class Outlook(Result):
         for name in self.measured:
             ends = (self.baselines.get(name), self.last(name))
             row[name] = " → ".join("?" if v is None else short(v) for v in ends)
-        for name, said in self.ahead.items():
+        for name in reversed(list(self.ahead)):  # what was asked for stands last, as tokens do
+            said = self.ahead[name]
             low, high = said.interval(0.8)
             for i, x in enumerate(said.x):
                 interval = f"[{short(float(low[i]))}, {short(float(high[i]))}]"

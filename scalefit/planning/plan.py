@@ -157,6 +157,38 @@ class Plan(Result):
             for s in self.steps
         ]
 
+    def shown(self) -> list[Row]:
+        """Return the candidates that tell something, for people; none where the choice is sure."""
+        unit = "P" if self.goal == "best" else "certainty"
+        return [
+            {
+                **step.group,
+                "pretrain_tokens": step.size,
+                "measured": step.repeats,
+                "runs": step.times,
+                "cost": step.cost,
+                f"{unit} after": step.after,
+                "gain": f"{step.gain:.2g} ± {step.error:.1g}" if step.error else step.gain,
+            }
+            for step in self._telling
+        ]
+
+    @property
+    def _telling(self) -> list[Step]:
+        return [] if self.sure else [step for step in self.steps if step.told]
+
+    def beneath(self) -> tuple[str, ...]:
+        """Say why it stopped, or in which order candidates stand; and how many are not shown."""
+        silent = len(self.steps) - len(self._telling)
+        if self.sure:
+            return (
+                f"P(right choice) {self.certainty:.3f} less {TOLD:g} standard errors of its draws ({self.error:.3f}) "
+                f"is at least {self.enough:g}, which is enough: none of {silent} candidate runs is needed.",
+            )
+        first = "Most gain per cost first" if self.goal == "best" else "Most gain first"
+        kept = f"{silent} more gain no more than the simulation's own error, and stand in rows() and -o FILE.csv"
+        return (f"{first}; {kept}." if silent else f"{first}.",)
+
 
 def ordered(steps: list[Step], *, per_cost: bool = True) -> tuple[Step, ...]:
     """Return steps, most gain (per cost) first; those whose gain may be the simulation's own error last."""

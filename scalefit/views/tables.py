@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -122,13 +123,15 @@ def put_beneath(rows: Sequence[Row], name: str) -> tuple[list[Row], list[str]]:
     ([{'corpus': 'fr'}, {'corpus': 'en'}], ['fr, en: Go on.'])
     """
     first = columns(rows)[0]
-    said: dict[str, list[str]] = {}
+    said: dict[str, Counter[str]] = {}
     for row in rows:
-        said.setdefault(cell(row.get(name), name), []).append(cell(row.get(first), first))
+        said.setdefault(cell(row.get(name), name), Counter())[cell(row.get(first), first)] += 1
     kept: list[Row] = [{k: v for k, v in row.items() if k != name} for row in rows]
-    return kept, [
-        f"{', '.join(who)}: {text}" for text, who in said.items() if text not in ("", "–")
-    ]
+    named = {
+        text: ", ".join(f"{one} ×{n}" if n > 1 else one for one, n in who.items())
+        for text, who in said.items()
+    }
+    return kept, [f"{who}: {text}" for text, who in named.items() if text not in ("", "–")]
 
 
 def console() -> Any:
@@ -141,7 +144,7 @@ def console() -> Any:
 
 
 def rich_table(rows: Iterable[Row], *, heads: bool = False, below: bool = False) -> Any:
-    """Build a rich table: numbers to the right, text to the left; heads may break, intervals stand below estimates."""
+    """Build a rich table: numbers to the right, text to the left; heads break in two, intervals below estimates."""
     from rich import box
     from rich.table import Table
 
@@ -151,13 +154,24 @@ def rich_table(rows: Iterable[Row], *, heads: bool = False, below: bool = False)
     for name in columns(rows):
         side: Literal["left", "right"] = "right" if is_numeric(rows, name) else "left"
         title = name.replace("_", " ")
-        table.add_column(
-            title.replace(" ", "\n") if heads else title, justify=side, overflow="fold"
-        )
+        table.add_column(in_two(title) if heads else title, justify=side, overflow="fold")
     for row in rows:
         cells = [cell(row.get(name), name) for name in columns(rows)]
         table.add_row(*(c.replace(" [", "\n[") if below else c for c in cells))
     return table
+
+
+def in_two(head: str) -> str:
+    r"""Break a column's name into two lines, as narrow as they can be.
+
+    Examples
+    --------
+    >>> in_two("tokens for 20 (80%)"), in_two("bleu")
+    ('tokens for\n20 (80%)', 'bleu')
+    """
+    words = head.split(" ")
+    breaks = ((" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words)))
+    return "\n".join(min(breaks, key=lambda lines: max(map(len, lines)), default=(head,)))
 
 
 def without_shared(rows: Sequence[Row], names: Sequence[str] = KEYS) -> tuple[str, list[Row]]:

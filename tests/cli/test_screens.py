@@ -56,6 +56,28 @@ def test_no_word_is_broken_and_what_has_no_room_is_named(capsys, monkeypatch, wi
     assert len(lines) == 2
 
 
+def test_heads_take_two_lines_at_most(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "tokens for 20 (80%)"
+    rows = [{"corpus": c, "finetune_tokens": t, "bleu": "2.65 → 6.452", "cross_entropy": "4.48 → 3.6",
+             "within 10×": "< 1 %", name: "> 2.56B [1.567B, > 2.56B]"}
+            for c, t in (("fr", 32e3), ("en", 128e3))]  # fmt: skip
+    terminal_table(rows)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    rule = next(i for i, line in enumerate(lines) if set(line.strip()) == {"─"})
+    assert rule <= 2
+    assert "tokens for" in lines[0]
+    assert "20 (80%)" in lines[1]
+
+
+def test_rows_of_one_name_are_counted_before_what_they_say(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [{"corpus": c, "size": i, "advice": "Go on; the law may be used."}
+            for i, c in enumerate(("fr", "en", "fr"))]  # fmt: skip
+    terminal_table(rows)
+    assert capsys.readouterr().out.splitlines()[-1] == "fr ×2, en: Go on; the law may be used."
+
+
 def test_a_wide_terminal_keeps_long_texts_in_the_table(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     terminal_table([{"corpus": "fr", "advice": "x" * 60}, {"corpus": "en", "advice": "y" * 60}])

@@ -136,10 +136,10 @@ def test_what_corpora_share_is_not_doubted_once_a_corpus():
     """Forecasts are sure to 2 each, but curves run side by side: their differences are known far better."""
     rng = np.random.default_rng(3)
     known = curves(np.array([10 + U, 11 + U]), 0.2, 3, rng)
-    own = parting(known, False).draws(np.array([2e8]), 2000)[:, :, 0]
+    own = parting(known, False).draws(np.array([2e8]), 2000)
     said = [normal(20.0, 2.0), normal(21.0, 2.0)]
     assert shared_by(said, own, False) > 0.8
-    drawn = around(said, own, False, 0)
+    drawn = around(said, own, False, 0)[:, :, 0]
     assert drawn.std(axis=1) == pytest.approx([2.0, 2.0], rel=0.2)
     assert np.std(drawn[0] - drawn[1]) < 0.7
     assert drawn.mean() == pytest.approx(20.5, abs=0.2)

@@ -196,6 +196,11 @@ def test_a_plan_stops_where_the_choice_is_sure(three):
     plan = sf.plan(three, at="4B")
     assert plan.next is None
     assert plan.verdict.startswith("stop: the choice")
+    assert plan.shown() == []
+    (why,) = plan.beneath()
+    assert f"is at least {plan.enough:g}" in why
+    assert f"none of {len(plan.steps)} candidate runs is needed" in why
+    assert len(plan.rows()) == len(plan.steps)
 
 
 def test_a_plan_says_what_tells_most_per_cost():
@@ -206,6 +211,10 @@ def test_a_plan_says_what_tells_most_per_cost():
     # one run; both contenders once, or four times
     assert {s.cost / s.size for s in plan.steps} == {1.0, 2.0, 8.0}
     assert all(s.after >= s.now - 0.03 for s in plan.steps)
+    silent = sum(not s.told for s in plan.steps)
+    assert silent == len(plan.steps) - len(plan.shown())
+    few = replace(plan, steps=(plan.steps[0], replace(plan.steps[1], after=plan.steps[1].now)))
+    assert "first; 1 more gain no more than the simulation's own error" in str(few)
     dear = sf.plan(table(near, seeds=1, noise=0.4), at="4B", budget=2e9, enough=0.99)
     assert max(s.cost for s in dear.steps) <= 2e9
 
