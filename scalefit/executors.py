@@ -10,17 +10,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from scalefit.errors import ExecutorError, MissingDependencyError, ScalefitError
 from scalefit.version import __version__
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -116,10 +120,19 @@ def alone(function: Callable[[T], R], item: T) -> R:
     Linear algebra that splits a product over threads adds up in another order, so that its last bits depend on the
     machine; and as many threads as cores, in as many processes as cores, get into each other's way.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with _libraries(len(sys.modules)).limit(limits=1):
         return function(item)
+
+
+@lru_cache(maxsize=1)
+def _libraries(_modules: int) -> ThreadpoolController:
+    """Return what limits the threads of linear algebra.
+
+    Looking through a process's libraries takes as long as a fit; none is new while no module is.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _far(version: str, function: Callable[[T], R], item: T) -> R:

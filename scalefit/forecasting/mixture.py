@@ -29,7 +29,7 @@ from scalefit.units import format_count
 
 AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])
 TIMES = (2.0, 10.0, 100.0)
-TOGETHER = 64  # curves that are forecast together, whoever does it: the last bits depend on it
+TOGETHER = 32  # curves that are forecast together, whoever does it: the last bits depend on it
 SHOWN = 0.05  # a member that carries less is not named in one line
 
 

@@ -31,7 +31,9 @@ from scalefit.forecasting.predictive import (
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 
-TOGETHER = 64  # curves a batch: small arrays cost a call of numpy, whatever is in them
+TOGETHER = (
+    32  # curves a batch: small arrays cost a call of numpy, and large ones fall out of the cache
+)
 WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
 LEAST_SIZES, FEW_SIZES = 2, 4
 FEW_NODES, CARRIES = 10.0, 0.1

@@ -18,7 +18,7 @@ Adaptive multiple importance sampling; tempering as in Cappé et al. 2008.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
@@ -26,8 +26,13 @@ import numpy as np
 from scipy import special
 
 from scalefit.distributions import chi2_quantile
-from scalefit.forecasting.losses.batch import Batch, Doubt, residual_likelihood
-from scalefit.forecasting.losses.shapes import Falling
+from scalefit.forecasting.losses.batch import (
+    Batch,
+    Doubt,
+    marginal_likelihood,
+    residual_likelihood,
+)
+from scalefit.forecasting.losses.shapes import Falling, Laws
 from scalefit.forecasting.series import Stack
 from scalefit.types import Floats, Ints, Mask
 
@@ -38,7 +43,31 @@ LONGEST = 2.0  # step in any shape: the prior's width, about
 
 
 @dataclass(frozen=True, eq=False)
-class Spot:
+class Sought(Stack):
+    """The posteriors that are looked for: a law, a curve and its doubt a row, all laws of a batch side by side.
+
+    A curve alone is five rows, and a call of numpy, which costs more than the arithmetic in it, serves all five.
+    """
+
+    laws: Laws
+    batch: Batch
+    doubt: Doubt
+
+    def log_likelihood(self, theta: Floats) -> Floats:
+        """Return (B, N) for theta (B, N, d)."""
+        return marginal_likelihood(self.batch, self.doubt, self.laws(theta, self.batch.u))
+
+
+def sought(falling: Sequence[Falling], batch: Batch, doubt: Doubt) -> Sought:
+    """Return the posterior of every law for every curve, law by law."""
+    curves = batch.slope.size
+    each = np.tile(np.arange(curves), len(falling))
+    which = np.repeat(np.arange(len(falling)), curves)
+    return Sought(Laws(tuple(falling), which), batch[each], doubt[each])
+
+
+@dataclass(frozen=True, eq=False)
+class Spot(Stack):
     """Places theta (B, S, d): log posterior (B, S), its gradient and minus its approximate curvature (B, S, d, d)."""
 
     theta: Floats
@@ -47,24 +76,31 @@ class Spot:
     curvature: Floats
 
 
-def climb(law: Falling, batch: Batch, doubt: Doubt, starts: Floats) -> tuple[Floats, Floats]:
+def climb(of: Sought, starts: Floats) -> tuple[Floats, Floats]:
     """Climb from starts (B, S, d); return the highest place (B, 1, d) and the covariance (B, d, d) there."""
-    here = _spot(law, batch, doubt, starts)
+    here = _spot(of, starts)
     damping = np.full(here.total.shape, DAMPING)
-    idle = np.zeros(len(starts), np.int64)
-    for _ in range(STEPS):
-        top = here.total.max(axis=1)
-        there = _spot(law, batch, doubt, here.theta + _step(here, damping))
-        # A curve that has arrived stays, however far its batch still climbs: no curve may depend on its neighbours.
-        better = (there.total > here.total) & (idle < PATIENCE)[:, None]
+    idle, moving = np.zeros(len(starts), np.int64), np.arange(len(starts))
+    top, covariance = starts[:, :1].copy(), np.empty((*starts.shape[::2], starts.shape[2]))
+    for step in range(STEPS):
+        before = here.total.max(axis=1)
+        there = _spot(of, here.theta + _step(here, damping))
+        better = there.total > here.total
         here = _either(better, there, here)
         damping *= np.where(better, EASIER, HARDER)
         # Only the highest place counts, and only as the centre of a proposal that is weighed afterwards.
-        idle = np.where(here.total.max(axis=1) < top + GAIN, idle + 1, 0)
-        if (idle >= PATIENCE).all():
+        idle = np.where(here.total.max(axis=1) < before + GAIN, idle + 1, 0)
+        # A curve that has arrived stays, however far its batch still climbs: no curve may depend on its neighbours.
+        on = (idle < PATIENCE) & (step < STEPS - 1)
+        if not on.all():
+            rows = np.flatnonzero(~on)
+            best = here.total[rows].argmax(axis=1)
+            top[moving[rows], 0] = here.theta[rows, best]
+            covariance[moving[rows]] = np.linalg.inv(here.curvature[rows, best])
+            of, here, damping, idle, moving = of[on], here[on], damping[on], idle[on], moving[on]
+        if not moving.size:
             break
-    row, best = np.arange(len(starts)), here.total.argmax(axis=1)
-    return here.theta[row, best][:, None], np.linalg.inv(here.curvature[row, best])
+    return top, covariance
 
 
 def _step(spot: Spot, damping: Floats) -> Floats:
@@ -88,29 +124,30 @@ def _either(first: Mask, a: Spot, b: Spot) -> Spot:
     )
 
 
-def _spot(law: Falling, batch: Batch, doubt: Doubt, theta: Floats) -> Spot:
+def _spot(of: Sought, theta: Floats) -> Spot:
     """Evaluate log posterior, gradient and Gauss–Newton curvature, derivatives of the law by differences."""
+    laws, batch, doubt = of.laws, of.batch, of.doubt
     curves, starts, d = theta.shape
     nudged = theta[:, :, None] + NUDGE * np.vstack([np.zeros(d), np.eye(d)])
-    h = law(nudged.reshape(curves, -1, d), batch.u).reshape(curves, starts, d + 1, -1)
+    h = laws(nudged.reshape(curves, -1, d), batch.u).reshape(curves, starts, d + 1, -1)
     slopes = (h[:, :, 1:] - h[:, :, :1]) / NUDGE
     slopes = batch.turned(slopes.reshape(curves, starts * d, -1)).reshape(curves, starts, d, -1)
     log_likelihood, level, residual = residual_likelihood(batch, doubt, h[:, :, 0])
     top = log_likelihood.max(axis=2, keepdims=True)
     weight = np.exp(log_likelihood - top)
-    total = top[..., 0] + np.log(weight.sum(axis=2)) + law.log_prior(theta)
+    total = top[..., 0] + np.log(weight.sum(axis=2)) + laws.log_prior(theta)
     weight /= weight.sum(axis=2, keepdims=True)
     precision = np.matmul(weight, doubt.precision.transpose(0, 2, 1))  # mean over pairs (B, S, n)
     force = precision * residual - np.matmul(weight * level, doubt.pull.transpose(0, 2, 1))
     gradient = np.matmul(slopes, force[..., None])[..., 0]
-    spread = np.array(law.spread)
-    gradient -= (theta - np.array(law.centre)) / spread**2
+    gradient -= (theta - laws.centre) / laws.spread**2
     pulled = precision * batch.level[:, None]
     off = np.matmul(slopes, pulled[..., None]) / (pulled @ batch.level[..., None])[..., None]
     # The level follows the shapes, so what it can follow is no curvature; left in, steps are far too short.
     slopes = slopes - off * batch.level[:, None, None]
     curvature = np.matmul(slopes * precision[:, :, None], slopes.swapaxes(2, 3))
-    return Spot(theta, total, gradient, curvature + np.diag(spread**-2.0))
+    prior = laws.spread**-2.0 * np.eye(d)
+    return Spot(theta, total, gradient, curvature + prior[:, None])
 
 
 SCOUTS, ROUNDS = 128, 8  # nodes a round, at most so many rounds
@@ -119,9 +156,6 @@ STARTS = 4  # nodes of the first round from which the top is looked for
 TINY = 1e-12
 FREEDOM = 8  # Student's tails: a proposal must be wider than what it proposes for
 COUNTING, ENOUGH = 10.0, 100.0  # nodes that must count for a move, and to stop
-
-
-Climb = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +172,10 @@ class Nodes(Stack):
     theta: Floats
     log_weight: Floats
     effective: Floats
+
+    def of(self, shapes: int) -> Nodes:
+        """Return them without the room that laws of more shapes need."""
+        return replace(self, theta=self.theta[..., :shapes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,14 +199,15 @@ class _Tried(Stack):
 
 @dataclass(frozen=True, eq=False)
 class Proposal(Stack):
-    """Student distributions, one a curve: mean (B, 1, d), root of the scale (B, d, d) and its log determinant."""
+    """Student distributions, one a row: mean (B, 1, d), root of the scale (B, d, d), height (B, 1), shapes (B,)."""
 
     mean: Floats
     root: Floats
-    log_scale: Floats
+    height: Floats
+    shapes: Ints
 
     def points(self, z: Floats) -> Floats:
-        """Return theta (B, N, d) for standard points z (N, d)."""
+        """Return theta (B, N, d) for standard points z (B, N, d)."""
         return np.asarray(self.mean + z @ self.root.transpose(0, 2, 1))
 
     def density(self, theta: Floats) -> Floats:
@@ -177,15 +216,13 @@ class Proposal(Stack):
         Not its logarithm: Student's tails are powers of half-integers, which square roots give at a fraction of a
         logarithm's cost, and they fall too slowly to underflow.
         """
-        d = theta.shape[2]
         z = np.matmul(np.linalg.inv(self.root), (theta - self.mean).swapaxes(1, 2))
         tail = 1 / (1 + _square(z) / FREEDOM)
         root, out = np.sqrt(tail), (tail * tail) ** 2  # (1 + z²/8)^−(8 + d)/2
-        for _ in range(d):
-            out *= root
-        norm = special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2)
-        norm -= d / 2 * np.log(FREEDOM * np.pi)
-        return np.asarray(np.exp(norm - self.log_scale) * out)
+        for j in range(self.root.shape[1]):
+            out *= np.where((j < self.shapes)[:, None], root, 1.0)
+        out *= self.height
+        return np.asarray(out)
 
 
 def _square(z: Floats) -> Floats:
@@ -216,57 +253,51 @@ def evenly(n: int, d: int) -> Floats:
 
 
 @cache
-def _clouds(d: int) -> tuple[Floats, Floats]:
-    """Return standard points of all rounds, (ROUNDS, SCOUTS, d): normal, and with Student's tails."""
-    sequence = evenly(ROUNDS * SCOUTS, d + 1)
-    normal = special.ndtri(sequence[:, :d])
-    heavy = normal * np.sqrt(FREEDOM / chi2_quantile(sequence[:, d:], FREEDOM))
-    return normal.reshape(ROUNDS, SCOUTS, d), heavy.reshape(ROUNDS, SCOUTS, d)
+def _clouds(shapes: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Return standard points of all rounds, (ROUNDS, L, SCOUTS, d), of laws of so many shapes: normal, and Student's.
 
-
-def settle(
-    law: Falling,
-    curves: int,
-    log_likelihood: Callable[[Floats, Ints], Floats],
-    climb: Climb,
-    rounds: int = ROUNDS,
-) -> Nodes:
-    """Move nodes onto prior × likelihood.
-
-    Parameters
-    ----------
-    log_likelihood : from theta (C, N, d) of the curves (C,) to (C, N).
-    climb : from starts (B, S, d) to the posterior's top (B, 1, d) and its covariance there (B, d, d).
-    rounds : at most so many; two are the prior and the curvature at the top.
+    A law of fewer shapes than others keeps the rest at 0.
     """
-    normal, heavy = _clouds(len(law.centre))
-    moving: Ints = np.arange(curves)
-    theta = np.repeat(law.from_prior(normal[0])[None], curves, axis=0)
-    log_prior = law.log_prior(theta)
-    tried = _Tried(theta, log_prior, log_likelihood(theta, moving), np.exp(log_prior))
+    out = np.zeros((2, ROUNDS, len(shapes), SCOUTS, max(shapes)))
+    for i, d in enumerate(shapes):
+        sequence = evenly(ROUNDS * SCOUTS, d + 1)
+        normal = special.ndtri(sequence[:, :d])
+        heavy = normal * np.sqrt(FREEDOM / chi2_quantile(sequence[:, d:], FREEDOM))
+        out[:, :, i, :, :d] = np.reshape([normal, heavy], (2, ROUNDS, SCOUTS, d))
+    return out[0], out[1]
+
+
+def settle(of: Sought, rounds: int = ROUNDS) -> Nodes:
+    """Move nodes onto prior × likelihood, at most so many rounds; two are the prior and the curvature at the top."""
+    normal, heavy = _clouds(of.laws.all_shapes)
+    moving: Ints = np.arange(len(of.laws.which))
+    theta = of.laws.from_prior(normal[0][of.laws.which])
+    log_prior = of.laws.log_prior(theta)
+    tried = _Tried(theta, log_prior, of.log_likelihood(theta), np.exp(log_prior))
     log_weight, proposals = tried.log_likely, list[Proposal]()
     done: list[tuple[Ints, Nodes]] = []
     for cloud in heavy[1:rounds]:
         new = (
-            _proposal(tried.theta, _tempered(log_weight))
+            _proposal(of.laws, tried.theta, _tempered(log_weight))
             if proposals
-            else _student_at(*climb(_highest(tried.theta, log_weight)))
+            else _student_at(of.laws, *climb(of, _highest(tried.theta, log_weight)))
         )
         proposals.append(new)
-        fresh = new.points(cloud)
-        log_prior = law.log_prior(fresh)
+        fresh = new.points(cloud[of.laws.which])
+        log_prior = of.laws.log_prior(fresh)
         density = sum((one.density(fresh) for one in proposals), np.exp(log_prior))
         before = replace(tried, density=tried.density + new.density(tried.theta))
-        after = _Tried(fresh, log_prior, log_likelihood(fresh, moving), density)
+        after = _Tried(fresh, log_prior, of.log_likelihood(fresh), density)
         tried = before.beside(after)
         log_weight = tried.log_weight(len(proposals) + 1)
         # A curve with nodes enough leaves its batch: it costs no more, and no curve depends on its neighbours.
         on = (_effective(_relative(log_weight)) <= ENOUGH) & (len(proposals) < rounds - 1)
-        done.append((moving[~on], _kept(tried[~on], log_weight[~on])))
-        if not on.any():
+        if not on.all():
+            done.append((moving[~on], _kept(tried[~on], log_weight[~on])))
+            of, moving, tried, log_weight = of[on], moving[on], tried[on], log_weight[on]
+            proposals = [proposal[on] for proposal in proposals]
+        if not moving.size:
             break
-        moving, proposals = moving[on], [proposal[on] for proposal in proposals]
-        tried, log_weight = tried[on], log_weight[on]
     order = np.argsort(np.concatenate([rows for rows, _ in done]))
     kept = [[getattr(nodes, f.name) for _, nodes in done] for f in fields(Nodes)]
     return Nodes(*(np.concatenate(some)[order] for some in kept))
@@ -308,18 +339,24 @@ def _most(top: Floats) -> Floats:
     return low
 
 
-def _proposal(theta: Floats, weight: Floats) -> Proposal:
+def _proposal(laws: Laws, theta: Floats, weight: Floats) -> Proposal:
     """Student distribution with the weighted mean and covariance of theta."""
     mean = np.matmul(weight[:, None], theta)
     off = theta - mean
     covariance = np.matmul((off * weight[:, :, None]).transpose(0, 2, 1), off)
-    return _student_at(mean, covariance)
+    return _student_at(laws, mean, covariance)
 
 
-def _student_at(mean: Floats, covariance: Floats) -> Proposal:
-    root: Floats = np.asarray(np.linalg.cholesky(covariance + TINY * np.eye(mean.shape[2])), float)
-    log_scale = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1, keepdims=True)
-    return Proposal(mean, root, log_scale)
+def _student_at(laws: Laws, mean: Floats, covariance: Floats) -> Proposal:
+    """Student distribution over a law's own shapes; those it lacks have a root of 1 and stay where they are."""
+    d, eye = laws.shapes, np.eye(mean.shape[2])
+    own = np.arange(len(eye)) < d[:, None]
+    covariance = np.where(own[:, :, None] & own[:, None], covariance + TINY * eye, eye)
+    root: Floats = np.asarray(np.linalg.cholesky(covariance), float)
+    log_scale = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    norm = special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2)
+    norm -= d / 2 * np.log(FREEDOM * np.pi)
+    return Proposal(mean, root, np.exp(norm - log_scale)[:, None], d)
 
 
 def _kept(tried: _Tried, log_weight: Floats) -> Nodes:

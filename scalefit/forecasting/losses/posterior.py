@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -13,12 +12,11 @@ from scalefit.forecasting.losses.batch import (
     Doubt,
     doubt_at,
     first_grid,
-    marginal_likelihood,
     residual_likelihood,
     trusted,
     zoomed,
 )
-from scalefit.forecasting.losses.nodes import ROUNDS, Nodes, climb, settle
+from scalefit.forecasting.losses.nodes import Nodes, settle, sought
 from scalefit.forecasting.losses.shapes import FALLING, Falling
 from scalefit.types import Floats, Ints, Mask
 
@@ -64,11 +62,15 @@ def posterior_of(
 ) -> Posterior:
     """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,) or their own."""
     coarse = first_grid(batch, thin=True)
-    start = _settled(falling[0], batch, coarse, rounds=2)  # enough to see how loud the noise is
-    log_likelihood, *_ = residual_likelihood(batch, coarse, falling[0](start.theta, batch.u))
+    first = falling[0]
+    start = settle(sought([first], batch, coarse), rounds=2)  # enough to see how loud the noise is
+    log_likelihood, *_ = residual_likelihood(batch, coarse, first(start.theta, batch.u))
     doubt = zoomed(batch, log_likelihood + start.log_weight[:, :, None], coarse)
     thin = doubt_at(batch, doubt.log_noise[:, 1::THIN], thin=True)
-    nodes = [_settled(law, batch, thin) for law in falling]
+    settled = settle(sought(falling, batch, thin))
+    curves = batch.slope.size
+    rows = (slice(i * curves, (i + 1) * curves) for i in range(len(falling)))
+    nodes = [settled[at].of(law.shapes) for law, at in zip(falling, rows, strict=True)]
     parts = [_mass(law, batch, doubt, at) for law, at in zip(falling, nodes, strict=True)]
     log_evidence = np.stack([evidence for _, evidence, _ in parts], axis=1)
     before = shares_of(falling) if shares is None else shares
@@ -109,14 +111,6 @@ def shares_of(falling: Sequence[Falling]) -> Floats:
     """Return the shares (L,) with which the laws start."""
     shares = np.array([law.share for law in falling])
     return np.asarray(shares / shares.sum())
-
-
-def _settled(law: Falling, batch: Batch, doubt: Doubt, rounds: int = ROUNDS) -> Nodes:
-    def marginal(theta: Floats, rows: Ints) -> Floats:
-        some = batch[rows]
-        return marginal_likelihood(some, doubt[rows], law(theta, some.u))
-
-    return settle(law, batch.slope.size, marginal, partial(climb, law, batch, doubt), rounds)
 
 
 def _law_weights(log_evidence: Floats, shares: Floats, crowded: Mask) -> Floats:

@@ -1,7 +1,6 @@
 """The integrals against brute force."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,12 +14,20 @@ from scalefit.forecasting.losses.batch import (
     residual_likelihood,
 )
 from scalefit.forecasting.losses.engine import quantiles
-from scalefit.forecasting.losses.nodes import climb, settle
+from scalefit.forecasting.losses.nodes import climb, settle, sought
 from scalefit.forecasting.losses.posterior import posterior_of
-from scalefit.forecasting.losses.shapes import FALLING
+from scalefit.forecasting.losses.shapes import FALLING, Laws
 from scalefit.forecasting.series import Series, series_of
 
 POWER = FALLING[0]
+
+
+def from_prior(law, z):
+    return Laws((law,), np.zeros(1, dtype=int)).from_prior(z[None])[0]
+
+
+def log_prior(law, theta):
+    return Laws((law,), np.zeros(1, dtype=int)).log_prior(theta)
 
 
 def noisy(n=7, noise=0.01, seed=0, runs=None):
@@ -42,7 +49,7 @@ def test_likelihood_is_that_of_correlated_normals(padded):
     """Against the dense covariance, the level integrated numerically; noise of ties is carried along."""
     batch = batch_of(padded)
     grid = first_grid(batch)
-    theta = POWER.from_prior(np.random.default_rng(0).normal(size=(3, 2)))
+    theta = from_prior(POWER, np.random.default_rng(0).normal(size=(3, 2)))
     theta = np.stack([theta] * len(padded))
     log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
     flat = grid.constant[:, None]  # prior of the pair is in the constant: compare differences
@@ -80,15 +87,15 @@ def test_nodes_integrate_like_a_dense_grid():
     batch = batch_of([noisy(6, noise=0.003)])
     grid = first_grid(batch)
 
-    def marginal(theta, rows=0):
+    def marginal(theta):
         log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
         return np.logaddexp.reduce(log_likelihood, axis=2)
 
-    nodes = settle(POWER, 1, marginal, partial(climb, POWER, batch, grid))
+    nodes = settle(sought([POWER], batch, grid))
     mass = nodes.log_weight + marginal(nodes.theta)
     a, f = np.linspace(-3.2, 0.8, 401), np.linspace(-9, 9, 401)
     dense = np.stack(np.meshgrid(a, f, indexing="ij"), axis=-1).reshape(1, -1, 2)
-    log_dense = marginal(dense) + POWER.log_prior(dense)
+    log_dense = marginal(dense) + log_prior(POWER, dense)
     cell = np.log((a[1] - a[0]) * (f[1] - f[0]))
     assert np.logaddexp.reduce(mass[0]) == pytest.approx(
         np.logaddexp.reduce(log_dense[0]) + cell, abs=0.25
@@ -138,11 +145,11 @@ def test_the_top_is_a_top_and_its_curvature_is_right(law):
     def total(theta):
         log_likelihood, *_ = residual_likelihood(batch, grid, law(theta[None, None], batch.u))
         return float(
-            np.logaddexp.reduce(log_likelihood[0, 0]) + law.log_prior(theta[None, None])[0, 0]
+            np.logaddexp.reduce(log_likelihood[0, 0]) + log_prior(law, theta[None, None])[0, 0]
         )
 
-    starts = law.from_prior(np.random.default_rng(3).normal(size=(6, len(law.centre))))[None]
-    top, covariance = climb(law, batch, grid, starts)
+    starts = from_prior(law, np.random.default_rng(3).normal(size=(6, len(law.centre))))[None]
+    top, covariance = climb(sought([law], batch, grid), starts)
     best = optimize.minimize(lambda t: -total(t), top[0, 0], method="Nelder-Mead").x
     near = (
         2.0 if law.name == "leaking floor" else 0.1
