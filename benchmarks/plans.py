@@ -175,10 +175,33 @@ LATER = np.array([2.0, 4.0])  # sizes of the log-spaced plan, in multiples of th
 
 @dataclass(frozen=True)
 class Narrowed:
-    """The 80 % interval of a token count after a budget was spent: its width in ln tokens, whether it holds."""
+    """The 80 % interval of a token count after a budget was spent, in ln tokens up to what is in sight."""
 
-    width: float
-    held: bool
+    low: float
+    estimate: float
+    high: float
+    truth: float
+
+    @property
+    def width(self) -> float:
+        """Length of the interval."""
+        return self.high - self.low
+
+    @property
+    def held(self) -> bool:
+        """Whether the truth lies in it."""
+        return self.low <= self.truth <= self.high
+
+    @property
+    def needed(self) -> float:
+        """By how much it had to be stretched about its estimate to just hold the truth."""
+        end = self.high if self.truth > self.estimate else self.low
+        return (self.truth - self.estimate) / (end - self.estimate or 1e-9)
+
+    @property
+    def score(self) -> float:
+        """Interval score (Gneiting & Raftery 2007): its width, and what lies outside at 2 / .2."""
+        return self.width + 10 * max(self.low - self.truth, 0.0, self.truth - self.high)
 
 
 def narrowed(rng: np.random.Generator) -> tuple[Narrowed, Narrowed, Narrowed]:
@@ -209,11 +232,10 @@ def narrowed(rng: np.random.Generator) -> tuple[Narrowed, Narrowed, Narrowed]:
 
 
 def interval(world: World, target: float, truth: float) -> Narrowed:
-    """Return how wide the interval of the target's tokens is, up to what is in sight, and whether it holds."""
+    """Return the interval of the target's tokens."""
     tokens = sf.tokens_for(sf.fit(world.table, "bleu"), target, level=0.8)
-    sight = 1000 * START[-1]
-    low, high = (min(v, sight) for v in (tokens.low, tokens.high))
-    return Narrowed(float(np.log(high / low)), tokens.low <= truth <= tokens.high)
+    ends = np.minimum([tokens.low, tokens.estimate, tokens.high], 1000 * START[-1])
+    return Narrowed(*np.log(ends).tolist(), float(np.log(truth)))
 
 
 TOKENS = """# Does a plan narrow a token count?
@@ -222,10 +244,12 @@ TOKENS = """# Does a plan narrow a token count?
 
 One corpus, run once at {sizes} sizes from 1M to 27M tokens; the target is reached 3 to 30 times beyond. The budget runs
 2 and 4 times the largest size once; `plan --goal tokens` spends it run by run. Width of the 80 % interval in ln tokens,
-up to 27B (mean, and in how many tables it is the narrower of the two), and how often it holds.
+up to 27B (mean, and in how many tables it is the narrower of the two), and how often it holds. Widths of unlike
+coverage are not comparable: so all intervals of a row are stretched or drawn together by one factor until 80 % hold,
+and the interval score (width, and 10 times what lies outside; less is better) stands beside.
 
-| spent on | width | narrower | holds |
-|---|---|---|---|
+| spent on | width | narrower | holds | width where 80 % hold | interval score |
+|---|---|---|---|---|---|
 {rows}
 """
 
@@ -238,8 +262,14 @@ def of_tokens(tables: int, rng: np.random.Generator) -> str:
     for i, name in enumerate(("nothing yet", "plan", "log-spaced sizes")):
         less = {1: planned < spaced, 2: spaced < planned}.get(i)
         narrower = "–" if less is None else f"{int(less.sum())} of {tables}"
-        width, held = (np.mean([getattr(e[i], what) for e in each]) for what in ("width", "held"))
-        rows.append(f"| {name} | {width:.2f} | {narrower} | {held:.2f} |")
+        after = [e[i] for e in each]
+        width, held, score = (
+            np.mean([getattr(a, n) for a in after]) for n in ("width", "held", "score")
+        )
+        alike = width * np.quantile([a.needed for a in after], 0.8)
+        rows.append(
+            f"| {name} | {width:.2f} | {narrower} | {held:.2f} | {alike:.2f} | {score:.2f} |"
+        )
         print(rows[-1], flush=True)
     return TOKENS.format(tables=tables, seed=SEED, sizes=len(START), rows="\n".join(rows))
 

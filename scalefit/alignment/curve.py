@@ -175,7 +175,9 @@ def curve_of(
     )
 
 
-ALIKE = 6  # groups of one design from which a noise profile is learned; from fewer it costs power
+ALIKE = (
+    3  # groups of one design from which a noise profile is learned; two would pay for it in power
+)
 
 
 def profiled(curves: Sequence[Curve | None]) -> list[Curve | None]:
@@ -192,8 +194,8 @@ def profiled(curves: Sequence[Curve | None]) -> list[Curve | None]:
         several = [c for i in which if (c := curves[i]) is not None]
         profile = profile_of(np.stack([c.values for c in several]), design)
         for i, c in zip(which, several, strict=True):
-            ratios = profile.ratios[0]
-            out[i] = replace(c, profile=replace(profile, ratios=ratios, prior=profile.prior[0]))
+            own = {name: getattr(profile, name)[0] for name in ("ratios", "prior", "dof")}
+            out[i] = replace(c, profile=replace(profile, **own))
     return out
 
 

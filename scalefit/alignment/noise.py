@@ -98,15 +98,15 @@ class NoiseProfile:
         Variance of each size over the mean of all; ones where nothing is known.
     prior : (...)
         Degrees of freedom with which the ratios enter a group's own: many where groups agree on them.
-    dof : float
-        Degrees of freedom behind each ratio; infinite where none was estimated.
+    dof : (...)
+        Degrees of freedom behind each ratio; infinite where sizes are taken for alike.
     groups : int
         How many groups they were learned from.
     """
 
     ratios: Floats
     prior: Floats
-    dof: float
+    dof: Floats
     groups: int
 
     def first(self, count: int) -> NoiseProfile:
@@ -117,7 +117,7 @@ class NoiseProfile:
 
 def unknown(sizes: int) -> NoiseProfile:
     """Return the profile of a group that stands alone: sizes are alike until its own runs say otherwise."""
-    return NoiseProfile(np.ones(sizes), np.array(_PRIOR), np.inf, 1)
+    return NoiseProfile(np.ones(sizes), np.array(_PRIOR), np.array(np.inf), 1)
 
 
 def profile_of(values: Floats, design: Design) -> NoiseProfile:
@@ -141,10 +141,22 @@ def profile_of(values: Floats, design: Design) -> NoiseProfile:
     fitted = (1 - 1 / groups) * (1 - 1 / sizes)
     beyond = ((stray - 1) / fitted + 1) / (1 + 2 / (runs - 1)) - 1
     free = groups * (runs - 1.0)
-    ratios = np.asarray((free * ratios + _PRIOR) / (free + _PRIOR))
+    share = _unequal(ratios, free)
+    ratios = 1 + share[..., None] * (ratios - 1)
     # So few groups seem to agree by chance too: how far they stray is known to about 2 / groups.
     prior = 2 / (np.maximum(beyond, 0.0) + 2 / groups)[..., None]
-    return NoiseProfile(ratios, prior, free, groups)
+    with np.errstate(divide="ignore"):
+        return NoiseProfile(ratios, prior, free / share, groups)
+
+
+def _unequal(ratios: Floats, free: float) -> Floats:
+    """Share of what ratios (..., K), each on `free` degrees of freedom, stray from one that is not chance: (...).
+
+    Few groups whose sizes are alike would else pay for telling them apart (three: a third of their power).
+    """
+    sizes, chance = ratios.shape[-1], 2 / free
+    apart = ((ratios - 1) ** 2).sum(axis=-1) / (sizes - 1)
+    return np.asarray(np.maximum(1 - chance / np.maximum(apart, chance), 0.0))
 
 
 def _residual(values: Floats, effects: Floats, design: Design) -> Floats:
@@ -203,7 +215,11 @@ def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
         # A size known as noisy takes no part in how noisy its group is.
         level = (_of_sizes(residual, design) / profile.ratios).mean(axis=-1) / np.asarray(sd) ** 2
         known = known * level[..., None, None]
-        common = 1 / (1 / common + 1 / (2 * profile.dof))
+        common = 1 / (1 / common + 1 / (2 * profile.dof[..., None, None]))
+        # Where groups stray from each other, what they say together is worth little of any one size: a noisy size that
+        # by chance looks quiet would be judged on the freedom of all (.19 of families raised an alarm).
+        strays = np.maximum(1 / profile.prior - 0.5 / profile.groups, 1e-9)[..., None, None]
+        common = np.minimum(common, runs - 1 + 1 / strays)
     weight = np.array(2.0 * (runs - 1))
     swell, dof = _swell(ratio, dof, weight, common, known, profile.prior[..., None, None])
     return Noise(effects, sd, float(nu), np.full((sizes, sizes), 1 / runs), swell, dof)

@@ -95,6 +95,31 @@ def test_a_shared_profile_costs_no_power_where_noise_is_equal():
     assert together > alone
 
 
+@pytest.mark.parametrize("runs", [3, 5])
+def test_groups_that_share_no_noisy_size_do_not_talk_each_other_out_of_theirs(runs):
+    """Each group has a noisy size of its own, on which the others say nothing: a family had .19, .08 with five runs."""
+    rng = np.random.default_rng(13)
+    noisy = np.arange(6) == rng.integers(0, 6, (400, 24))[..., None]
+    values = np.where(noisy, 5, 1)[..., None] * rng.standard_normal((400, 24, 6, runs))
+    seen = falls(estimate(values, "separate", profile_of(values, "separate")))
+    assert passes(seen, 0.05 / 24).any(axis=1).mean() <= 0.06 + 2 * np.sqrt(0.06 * 0.94 / 400)
+
+
+@pytest.mark.parametrize("groups", [3, 4, 6])
+def test_few_groups_pay_no_power_for_what_they_learn_together(groups):
+    rng = np.random.default_rng(14)
+    values = rng.standard_normal((1200 // groups, groups, 6, 3))
+    values[..., -1, :] -= 4.0
+    alone, together = (
+        passes(falls(estimate(values, "separate", p)), 0.05 / groups).mean()
+        for p in (None, profile_of(values, "separate"))
+    )
+    assert together > alone - 0.02
+    values = np.array([1, 1, 1, 5, 1, 1.0])[:, None] * rng.standard_normal((300, groups, 6, 3))
+    seen = falls(estimate(values, "separate", profile_of(values, "separate")))
+    assert passes(seen, 0.05 / groups).any(axis=1).mean() <= 0.06 + 2 * np.sqrt(0.06 * 0.94 / 300)
+
+
 def test_a_group_that_strays_is_not_talked_out_of_its_noise():
     """One group alone has a noisy size: the profile of the others must not hide it."""
     rng = np.random.default_rng(11)
