@@ -18,13 +18,9 @@ from scalefit.forecasting.losses.batch import (
 )
 from scalefit.forecasting.losses.nodes import Nodes, settle, sought
 from scalefit.forecasting.losses.shapes import FALLING, Falling
-from scalefit.types import Floats, Ints, Mask
+from scalefit.types import Floats, Ints
 
 THIN = 3
-# Laws of as many parameters as there are sizes pass through every point, and then their evidence is that of their
-# priors: two flat points and a drop look like the start of a long fall. So with four sizes a part of the weight stays
-# with the first law, which the sizes outnumber.
-CROWDED, SPARED = 4, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +33,8 @@ class Posterior:
     weight : (B, L·N, M); posterior mass of each node with each pair, 1 in all.
     residual : (B, L·N, n); turned.
     laws : (B, L); weight of each law.
-    log_evidence : (B, L); log of what the data alone say of each law, up to a constant of the curve.
+    log_evidence : (B, L); log of what the data alone say of each law, up to a constant of the curve: 0 where sizes
+        are few, for then it is that of the priors: two flat points and a drop look like the start of a long fall.
     effective : (B, L); how many nodes of each law count.
     """
 
@@ -73,8 +70,12 @@ def posterior_of(
     nodes = [settled[at].of(law.shapes) for law, at in zip(falling, rows, strict=True)]
     parts = [_mass(law, batch, doubt, at) for law, at in zip(falling, nodes, strict=True)]
     log_evidence = np.stack([evidence for _, evidence, _ in parts], axis=1)
-    before = shares_of(falling) if shares is None else shares
-    laws = _law_weights(log_evidence, before, batch.real.sum(axis=1) == CROWDED)
+    few = batch.few[:, None]
+    log_evidence = np.where(few, 0.0, log_evidence)
+    many = shares_of(falling) if shares is None else shares
+    before = np.where(few, shares_of(falling, few=True), many)
+    laws = before * np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
+    laws /= laws.sum(axis=1, keepdims=True)
     for (mass, *_), share in zip(parts, laws.T, strict=True):
         mass *= share[:, None, None]
     return Posterior(
@@ -107,18 +108,10 @@ def _mass(law: Falling, batch: Batch, doubt: Doubt, at: Nodes) -> tuple[Floats, 
     return mass, (top + np.log(total))[:, 0, 0], residual
 
 
-def shares_of(falling: Sequence[Falling]) -> Floats:
-    """Return the shares (L,) with which the laws start."""
-    shares = np.array([law.share for law in falling])
+def shares_of(falling: Sequence[Falling], few: bool = False) -> Floats:
+    """Return the shares (L,) with which the laws start, of curves of few sizes or of others."""
+    shares = np.array([law.few_share if few else law.share for law in falling])
     return np.asarray(shares / shares.sum())
-
-
-def _law_weights(log_evidence: Floats, shares: Floats, crowded: Mask) -> Floats:
-    """Weights of laws (B, L): what they start with times their evidence."""
-    weight = shares * np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
-    weight /= weight.sum(axis=1, keepdims=True)
-    spared = np.where(crowded, SPARED, 0.0)[:, None]
-    return np.asarray((1 - spared) * weight + spared * (np.arange(weight.shape[1]) == 0))
 
 
 PULL = 4.0  # curves that the shares before are worth
