@@ -17,7 +17,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import _bootstrap_resample
 
-from scalefit.scoring.bootstrap import Bootstrap, bootstrap
+from scalefit.scoring.bootstrap import Bootstrap, redrawn
 from scalefit.scoring.sacre import SacreSpec, Scorer
 from scalefit.scoring.statistics import SegmentStatistics, compact, stack
 
@@ -41,7 +41,7 @@ def worse(line: str, rate: float, rng: random.Random) -> str:
 def timed(kept: SegmentStatistics) -> tuple[float, Bootstrap]:
     """Return the CPU seconds of one bootstrap of all systems, and its scores."""
     start = time.process_time()
-    drawn = bootstrap(kept, RESAMPLES)
+    drawn = redrawn(kept, RESAMPLES)
     return time.process_time() - start, drawn
 
 

@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 
 from scalefit import landscape
-from scalefit.landscape.robustness import Side, apartness
+from scalefit.landscape.robustness import Procedure, apartness
 from scalefit.landscape.trial import nearest, p_swapped, share_as_large
 
 SEED = 20261126
@@ -206,7 +206,7 @@ def robust(runs):
         half = groups * size
         labels = np.tile(layout(groups, size), 2).tolist()
         names = ["a"] * half + ["b"] * half
-        sides = [Side.of(name, names, labels, neighbours=3) for name in "ab"]
+        sides = [Procedure.of(name, names, labels, neighbours=3) for name in "ab"]
         for kind, draw in SPREADS.items():
             told = []
             for wider in (1.0, 2.0, 3.0):

@@ -164,9 +164,9 @@ def _number(path: str, text: str) -> float:
 def _basins(distances: Any) -> Any:
     """Look for basins where there are enough models, all of one group."""
     from scalefit.landscape import clusters
-    from scalefit.landscape.basins import LEAST
+    from scalefit.landscape.basins import LEAST_MODELS
 
-    if len(distances.names) < LEAST or len(set(distances.groups)) > 1:
+    if len(distances.names) < LEAST_MODELS or len(set(distances.groups)) > 1:
         return None
     return clusters(distances)
 

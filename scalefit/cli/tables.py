@@ -246,15 +246,15 @@ def score(
 
 def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], list[Path]]:
     """Tell metrics from files: a shell leaves both behind an option that takes only one."""
-    from scalefit.scoring.measure import KNOWN
+    from scalefit.scoring.measure import SCORABLE
 
     words = [word for name in names for word in name.split(",") if word]
-    metrics = [word for word in words if word in KNOWN]
-    files = [word for word in words if word not in KNOWN]
+    metrics = [word for word in words if word in SCORABLE]
+    files = [word for word in words if word not in SCORABLE]
     unknown = [word for word in files if not Path(word).exists()]
     if unknown:
         raise ScoringError(
-            f"{unknown[0]!r} is neither a metric nor a file; metrics are {', '.join(KNOWN)}"
+            f"{unknown[0]!r} is neither a metric nor a file; metrics are {', '.join(SCORABLE)}"
         )
     return metrics, [Path(name) for name in (*hyp, *files)]
 

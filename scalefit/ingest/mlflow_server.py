@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # http and urllib are loaded by the first call to a server, for they bring ssl: a tenth of what reading a file takes.
 
 
-PATIENCE = 20.0
+READ_PATIENCE = 20.0
 """Seconds that one silence may last."""
 
 
@@ -67,7 +67,7 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         try:
             request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-            with self._opener.open(request, timeout=PATIENCE) as answer:
+            with self._opener.open(request, timeout=READ_PATIENCE) as answer:
                 text = answer.read(LIMITS.page + 1)
             if len(text) > LIMITS.page or sum(map(text.count, (b"[", b"{", b","))) > LIMITS.values:
                 raise ValueError(f"more than {LIMITS.page} bytes or {LIMITS.values} values at once")
@@ -151,7 +151,7 @@ class _TimedReads(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self.sock.settimeout(_left(self.end, PATIENCE))
+        self.sock.settimeout(_left(self.end, READ_PATIENCE))
         return self.raw.readinto(buffer)
 
     def close(self) -> None:

@@ -21,9 +21,9 @@ from scalefit.table.names import meaning
 Key = tuple[Any, ...]
 _FORMATS = {".parquet": "parquet", ".csv": "csv", ".feather": "feather", ".arrow": "feather"}
 SIZE = "pretrain_tokens"
-MOST_SHARED = 100_000
+MOST_IN_EVERY_PART = 100_000
 PART, SHARED, WHOLE = "part", -1, "whole"
-PLACE = "place in the files"
+FILE_PLACE = "place in the files"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Files:
         from pyarrow import dataset
 
         shutil.rmtree(home, ignore_errors=True)
-        number, place = pa.field(PART, pa.int32()), pa.field(PLACE, pa.int64())
+        number, place = pa.field(PART, pa.int32()), pa.field(FILE_PLACE, pa.int64())
         dataset.write_dataset(
             self._dealt({key: i for i, part in enumerate(parts) for key in part}),
             home,
@@ -132,16 +132,16 @@ class Files:
             frame = batch.select(self._columns).to_pandas()
             base = self._shared(frame)
             shared += int(base.sum())
-            if shared > MOST_SHARED:
+            if shared > MOST_IN_EVERY_PART:
                 raise TableError(
-                    f"more than {MOST_SHARED} rows have {SIZE} 0, and would stand in every part; leave them out"
+                    f"more than {MOST_IN_EVERY_PART} rows have {SIZE} 0, and would stand in every part; leave them out"
                 )
             keys = keys_of(frame, self.by)
             numbers = [SHARED if b else place[key] for key, b in zip(keys, base, strict=True)]
             places = pa.array(range(count, count + len(numbers)), pa.int64())
             count += len(numbers)
             yield batch.append_column(PART, pa.array(numbers, pa.int32())).append_column(
-                PLACE, places
+                FILE_PLACE, places
             )
 
     def _shared(self, frame: pd.DataFrame) -> pd.Series[bool]:
@@ -161,7 +161,7 @@ def part_of(home: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _in_order(folder: Path) -> pd.DataFrame:
     """Return a part's rows as the files have them: pyarrow writes batches in any order, and sums of floats differ."""
     rows = pd.read_parquet(folder, partitioning=None)
-    return rows.sort_values(PLACE, ignore_index=True).drop(columns=PLACE)
+    return rows.sort_values(FILE_PLACE, ignore_index=True).drop(columns=FILE_PLACE)
 
 
 def keys_of(frame: pd.DataFrame, by: Sequence[str]) -> list[Key]:

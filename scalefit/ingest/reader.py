@@ -120,7 +120,7 @@ def _check(columns: int, rows: int) -> None:
         )
 
 
-class Rows(list[Row]):
+class BoundedRows(list[Row]):
     """Rows that never become more than fits into memory, whatever the file."""
 
     cells = 0
@@ -157,7 +157,7 @@ class Extract:
         What was left out or converted, and why.
     """
 
-    rows: list[Row] = field(default_factory=Rows)
+    rows: list[Row] = field(default_factory=BoundedRows)
     sheets: list[Sheet] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

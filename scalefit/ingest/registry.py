@@ -62,7 +62,7 @@ READERS: tuple[Reader, ...] = (
     wandb.RUNS,
     wandb.HISTORY,
     text_tables.MARKDOWN,
-    text_tables.LINES,
+    text_tables.JSON_LINES,
     text_tables.JSON,
     text_tables.TSV,
     text_tables.CSV,
@@ -97,7 +97,7 @@ def _long_table(source: Source) -> Reader | None:
     if not source.is_file or b"value" not in source.head or b"metric" not in source.head:
         return None
     if text_tables.is_long_json(source):
-        return text_tables.LINES if source.head.lstrip().startswith(b"{") else text_tables.JSON
+        return text_tables.JSON_LINES if source.head.lstrip().startswith(b"{") else text_tables.JSON
     if not text_tables.is_long_csv(source):
         return None
     return text_tables.TSV if source.suffix == ".tsv" else text_tables.CSV

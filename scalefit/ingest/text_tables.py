@@ -245,7 +245,7 @@ def read_json_lines(source: Source) -> Extract:
 
 
 JSON = Reader("json", "a JSON table", recognises_json, read_json, loose=True)
-LINES = Reader("jsonl", "a JSON lines table", recognises_lines, read_json_lines, loose=True)
+JSON_LINES = Reader("jsonl", "a JSON lines table", recognises_lines, read_json_lines, loose=True)
 
 
 _RULE = re.compile(r"\s*\|?(\s*:?-+:?\s*\|)+\s*(:?-+:?\s*)?")

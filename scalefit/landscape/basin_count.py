@@ -148,7 +148,7 @@ CLOUDS = 8
 NOISES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
 
 
-class Cut(NamedTuple):
+class Clustering(NamedTuple):
     """A partition into basins of two models or more.
 
     Attributes
@@ -168,7 +168,7 @@ class Cut(NamedTuple):
         return int(self.labels.max()) + 1
 
 
-def cut(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Cut:
+def clustering(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Clustering:
     """Cut into k clusters; a model alone is an outlier and no basin, and goes to the nearest one."""
     labels = partition(vectors, k, rng)
     sizes = np.bincount(labels)
@@ -178,27 +178,29 @@ def cut(square: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Cu
     elif lone.any():
         means = np.stack([square[:, labels == c].mean(axis=1) for c in basins], axis=1)
         labels = _by_size(np.where(lone, basins[means.argmin(axis=1)], labels))
-    return Cut(silhouette(square, labels), labels, lone)
+    return Clustering(silhouette(square, labels), labels, lone)
 
 
-def cuts(square: Floats, vectors: Floats, tried: range, rng: np.random.Generator) -> dict[int, Cut]:
+def clusterings(
+    square: Floats, vectors: Floats, tried: range, rng: np.random.Generator
+) -> dict[int, Clustering]:
     """Return the best cut of every number of basins that comes out."""
-    best: dict[int, Cut] = {}
+    best: dict[int, Clustering] = {}
     for k in tried:
-        new = cut(square, vectors, k, rng)
+        new = clustering(square, vectors, k, rng)
         if new.number not in best or new.width > best[new.number].width:
             best[new.number] = new
     return best
 
 
-def widest(cuts: dict[int, Cut]) -> Cut:
+def widest(cuts: dict[int, Clustering]) -> Clustering:
     """Return the cut of largest silhouette width."""
     return max(cuts.values(), key=lambda one: one.width)
 
 
-def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> Cut:
+def best_cut(square: Floats, tried: range, rng: np.random.Generator) -> Clustering:
     """Return the widest of all cuts of these distances."""
-    return widest(cuts(square, spectrum(square)[1], tried, rng))
+    return widest(clusterings(square, spectrum(square)[1], tried, rng))
 
 
 def p_one_cloud(
@@ -244,7 +246,7 @@ def resampled(
         kept = np.sort(rng.choice(len(square), size=min(size, len(square)), replace=False))
         part = square[np.ix_(kept, kept)]
         vectors = spectrum(part)[1]
-        votes.append(widest(cuts(part, vectors, tried, rng)).number)
+        votes.append(widest(clusterings(part, vectors, tried, rng)).number)
         again = partition(vectors, int(labels.max()) + 1, rng)
         agreement.append(adjusted_rand(again, labels[kept]))
     shares = {k: votes.count(k) / len(votes) for k in sorted({*tried, *votes})}
@@ -265,7 +267,7 @@ def eigengap(values: Floats, most: int) -> int:
     return int(np.argmax(values[:-1] - values[1:])) + 1
 
 
-def contrast(vectors: Floats, labels: Ints) -> Floats:
+def nearness_to_first(vectors: Floats, labels: Ints) -> Floats:
     """Return the distance to the second basin's centre less that to the first's."""
     if labels.max() < 1:
         return np.full(len(labels), np.nan)

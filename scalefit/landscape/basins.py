@@ -13,10 +13,10 @@ from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints
 
 from .basin_count import (
-    Cut,
-    contrast,
-    cuts,
+    Clustering,
+    clusterings,
     eigengap,
+    nearness_to_first,
     p_one_cloud,
     partition,
     resampled,
@@ -27,7 +27,7 @@ from .basin_count import (
 )
 from .matrix import Distances
 
-LEAST = 6
+LEAST_MODELS = 6
 _LEVEL = 0.05
 
 
@@ -185,7 +185,7 @@ def clusters(
     rng = np.random.default_rng(seed)
     tried = range(2, min(most, len(square) // 2) + 1)
     values, vectors = spectrum(square)
-    tried_cuts = cuts(square, vectors, tried, rng)
+    tried_cuts = clusterings(square, vectors, tried, rng)
     best = widest(tried_cuts)
     p_one = p_one_cloud(square, best.width, tried, rng, resamples)
     chosen = number or (best.number if p_one <= _LEVEL else 1)
@@ -193,7 +193,7 @@ def clusters(
         cut = tried_cuts[chosen]
     else:
         labels = partition(vectors, chosen, rng)
-        cut = Cut(silhouette(square, labels), labels, np.zeros(len(square), dtype=bool))
+        cut = Clustering(silhouette(square, labels), labels, np.zeros(len(square), dtype=bool))
         tried_cuts[cut.number] = cut
     shares, stability = resampled(square, cut.labels, tried, rng, resamples)
     return Clusters(
@@ -207,7 +207,7 @@ def clusters(
         shares=shares,
         stability=stability,
         embedding=scaled(square, 2),
-        contrast=contrast(vectors, cut.labels),
+        contrast=nearness_to_first(vectors, cut.labels),
     )
 
 
@@ -224,9 +224,9 @@ def square_of(distances: Distances | ArrayLike) -> tuple[tuple[str, ...], Floats
 
 
 def _check(square: Floats, number: int | None) -> None:
-    if len(square) < LEAST:
+    if len(square) < LEAST_MODELS:
         raise LandscapeError(
-            f"found {len(square)} models, needed at least {LEAST} to speak of basins; "
+            f"found {len(square)} models, needed at least {LEAST_MODELS} to speak of basins; "
             "with few models read the barriers themselves"
         )
     if not np.isfinite(square).all():

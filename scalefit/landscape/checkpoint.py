@@ -16,7 +16,7 @@ from scalefit.errors import LandscapeError
 
 from .formats import Entries, entries_of, open_weights
 
-Source = Any  # a path, a mapping of arrays or torch tensors, or a Checkpoint
+Loadable = Any  # a path, a mapping of arrays or torch tensors, or a Checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def _not_finite(model: str, name: str, array: NDArray[Any]) -> str:
     )
 
 
-def load(source: Source, name: str | None = None, *, strip: str = "") -> Checkpoint:
+def load(source: Loadable, name: str | None = None, *, strip: str = "") -> Checkpoint:
     """Open a checkpoint safely and lazily.
 
     Parameters
@@ -164,7 +164,7 @@ def _stripped(entries: Entries, prefix: str) -> Entries:
     )
 
 
-def load_all(sources: Sequence[Source] | Mapping[str, Source]) -> list[Checkpoint]:
+def load_all(sources: Sequence[Loadable] | Mapping[str, Loadable]) -> list[Checkpoint]:
     """Open several checkpoints under different names."""
     if isinstance(sources, Mapping):
         return [load(source, str(name)) for name, source in sources.items()]
@@ -179,7 +179,7 @@ def load_all(sources: Sequence[Source] | Mapping[str, Source]) -> list[Checkpoin
     return opened
 
 
-def short_names(sources: Sequence[Source]) -> list[str]:
+def short_names(sources: Sequence[Loadable]) -> list[str]:
     """Name paths by what tells them apart, and mappings by their number."""
     paths = [Path(s).resolve() for s in sources if isinstance(s, (str, Path))]
     depth = 1
@@ -188,7 +188,7 @@ def short_names(sources: Sequence[Source]) -> list[str]:
     return [_name(source, number, depth) for number, source in enumerate(sources, 1)]
 
 
-def _name(source: Source, number: int, depth: int) -> str:
+def _name(source: Loadable, number: int, depth: int) -> str:
     if isinstance(source, Checkpoint):
         return source.name
     return (

@@ -18,7 +18,7 @@ from scalefit.errors import LandscapeError
 from scalefit.executors import Workers, working
 from scalefit.landscape.family import Family, Meter, Mixer, hold
 from scalefit.landscape.formats import Tensors
-from scalefit.landscape.path import line, measure
+from scalefit.landscape.path import ends_at, measured_along
 from scalefit.types import Floats
 
 # A file of evaluations that outlives a killed run: sqlite, keyed by the weights themselves.
@@ -167,7 +167,7 @@ class Work:
     def _end(self, meter: Meter, index: int) -> Floats:
         mix = Mixer(self.models, (hold(self.models, index),))
         ones = np.ones((1, 1))
-        row: Floats = measure(meter, mix, ones, [self.models.names[index]])[0]
+        row: Floats = measured_along(meter, mix, ones, [self.models.names[index]])[0]
         return row
 
     def _check(self, store: Store, meter: Meter, first: Floats) -> None:
@@ -230,7 +230,7 @@ class Walk:
         if self.meter is None:
             return length, np.zeros((self.at.size - 2, 0))
         names = [self.models.names[k] for k in pair]
-        return length, measure(self.meter, mix, line(self.at[1:-1]), names)
+        return length, measured_along(self.meter, mix, ends_at(self.at[1:-1]), names)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without the model that is held."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import LandscapeError
-from scalefit.landscape.checkpoint import Checkpoint, Source, load_all
+from scalefit.landscape.checkpoint import Checkpoint, Loadable, load_all
 from scalefit.landscape.formats import Tensors
 from scalefit.types import Floats
 
@@ -55,7 +55,7 @@ class Family:
         return tuple(member.name for member in self.members)
 
 
-def family(sources: Sequence[Source] | Mapping[str, Source], least: int = 2) -> Family:
+def family(sources: Sequence[Loadable] | Mapping[str, Loadable], least: int = 2) -> Family:
     """Open checkpoints and check that they can be compared.
 
     Raises

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
 from scalefit.executors import Workers
-from scalefit.landscape.checkpoint import Source
+from scalefit.landscape.checkpoint import Loadable
 from scalefit.landscape.evaluate import Store, Work
 from scalefit.landscape.family import Loss, Meter, family
 from scalefit.landscape.path import MEASURES, index_of, positions
@@ -234,7 +234,7 @@ class Distances(Result):
 
 
 def distances(
-    checkpoints: Sequence[Source] | Mapping[str, Source],
+    checkpoints: Sequence[Loadable] | Mapping[str, Loadable],
     loss: Loss | None = None,
     *,
     points: int | ArrayLike = 11,

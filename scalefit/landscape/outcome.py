@@ -15,8 +15,8 @@ from .basins import square_of
 from .matrix import Distances, group_labels
 from .trial import (
     FEWEST_GROUPS,
+    Association,
     Predictor,
-    Relation,
     Trial,
     basins_within,
     brought_along,
@@ -69,8 +69,8 @@ class Prediction(Result):
     scores: Floats
     predicted: Floats
     predictors: tuple[Predictor, ...]
-    mantel: Relation
-    eta_squared: Relation
+    mantel: Association
+    eta_squared: Association
     neighbours: int
     notes: tuple[str, ...]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
-from scalefit.landscape.checkpoint import Source
+from scalefit.landscape.checkpoint import Loadable
 from scalefit.landscape.family import Family, Loss, Meter, Mixer, check_finite, family, mixer
 from scalefit.result import Result, Row
 from scalefit.types import Floats
@@ -105,7 +105,7 @@ def barrier(losses: ArrayLike, at: ArrayLike | None = None) -> Barrier:
     where = np.linspace(0, 1, curve.size) if at is None else np.asarray(at, dtype=np.float64)
     _check_positions(where, curve.size)
     rise = excess(curve, where)
-    values = {kind: float(measure(curve, where)) for kind, measure in MEASURES.items()}
+    values = {kind: float(measured(curve, where)) for kind, measured in MEASURES.items()}
     return Barrier(
         height=values["barrier"],
         where=float(where[int(rise.argmax())]),
@@ -258,13 +258,13 @@ def positions(points: int | ArrayLike) -> Floats:
     return at
 
 
-def line(at: ArrayLike) -> Floats:
+def ends_at(at: ArrayLike) -> Floats:
     """Return the coefficients of both ends at some positions, (points, 2)."""
     where = np.asarray(at, dtype=np.float64)
     return np.stack([1 - where, where], axis=1)
 
 
-def measure(meter: Meter, mix: Mixer, rows: Floats, names: Sequence[str]) -> Floats:
+def measured_along(meter: Meter, mix: Mixer, rows: Floats, names: Sequence[str]) -> Floats:
     """Evaluate mixtures, and refuse losses that are not finite."""
     values = meter.measure(mix, rows)
     check_finite(values[:, 0], rows, names)
@@ -272,7 +272,7 @@ def measure(meter: Meter, mix: Mixer, rows: Floats, names: Sequence[str]) -> Flo
 
 
 def paths(
-    checkpoints: Sequence[Source] | Mapping[str, Source],
+    checkpoints: Sequence[Loadable] | Mapping[str, Loadable],
     loss: Loss,
     *,
     points: int | ArrayLike = 11,
@@ -314,6 +314,6 @@ def paths(
 def _path(models: Family, meter: Meter, at: Floats, pair: tuple[int, int]) -> Path:
     mix = mixer(models, pair)
     names = (models.names[pair[0]], models.names[pair[1]])
-    values = measure(meter, mix, line(at), names)
+    values = measured_along(meter, mix, ends_at(at), names)
     distance = float(np.sqrt(mix.products()[0, 0]))
     return Path(names, at, meter.metrics, values, distance, models.notes)

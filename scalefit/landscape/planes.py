@@ -13,9 +13,9 @@ from scalefit.errors import LandscapeError
 from scalefit.result import Result, Row
 from scalefit.types import Floats
 
-from .checkpoint import Source
+from .checkpoint import Loadable
 from .family import Family, Loss, Meter, family, mixer
-from .path import index_of, line, measure
+from .path import ends_at, index_of, measured_along
 
 _FLAT = 1e-9
 
@@ -86,7 +86,7 @@ class Plane(Result):
 
 
 def plane(
-    checkpoints: Sequence[Source] | Mapping[str, Source],
+    checkpoints: Sequence[Loadable] | Mapping[str, Loadable],
     loss: Loss,
     *,
     size: int = 21,
@@ -216,7 +216,7 @@ class Sharpness(Result):
 
 
 def sharpness(
-    checkpoints: Sequence[Source] | Mapping[str, Source],
+    checkpoints: Sequence[Loadable] | Mapping[str, Loadable],
     loss: Loss,
     *,
     pairs: Sequence[tuple[int, int]] | None = None,
@@ -259,6 +259,8 @@ def _ends(models: Family, meter: Meter, pair: tuple[int, int], step: float) -> F
         same = " and ".join(models.names[k] for k in pair)
         raise LandscapeError(f"{same} hold the same weights; there is no path between them")
     at = np.array([-step, 0.0, step, 1 - step, 1.0, 1 + step])
-    losses = measure(meter, mix, line(at), [models.names[k] for k in pair])[:, 0].reshape(2, 3)
+    losses = measured_along(meter, mix, ends_at(at), [models.names[k] for k in pair])[:, 0].reshape(
+        2, 3
+    )
     result: Floats = losses @ np.array([1.0, -2.0, 1.0]) / (step * length) ** 2
     return result

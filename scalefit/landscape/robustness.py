@@ -180,7 +180,9 @@ def robustness(
     labels = group_labels(groups if groups is not None else own, len(names))
     made_by = _procedures(procedures, names)
     scores = scores_of(ood_scores, names, "out-of-domain")
-    sides = {name: Side.of(name, made_by, labels, neighbours) for name in dict.fromkeys(made_by)}
+    sides = {
+        name: Procedure.of(name, made_by, labels, neighbours) for name in dict.fromkeys(made_by)
+    }
     if len(sides) < 2:
         raise LandscapeError(f"all models are of {made_by[0]!r}; needed two procedures to compare")
     kind = distances.kind if isinstance(distances, Distances) else "distance"
@@ -198,7 +200,7 @@ def robustness(
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Procedure:
     """The models of one procedure: their places, and what is left out together."""
 
     name: str
@@ -209,7 +211,7 @@ class Side:
     @classmethod
     def of(
         cls, name: str, made_by: Sequence[str], labels: Sequence[Hashable], neighbours: int
-    ) -> Side:
+    ) -> Procedure:
         """Find a procedure's models; refuse too few of them."""
         at = np.array([i for i, one in enumerate(made_by) if one == name])
         group = codes_of([labels[i] for i in at])
@@ -235,7 +237,7 @@ class Side:
         )
 
 
-def apartness(what: str, square: Floats, a: Side, b: Side, level: float) -> Apartness:
+def apartness(what: str, square: Floats, a: Procedure, b: Procedure, level: float) -> Apartness:
     """Compare two procedures by their mean over pairs of ``square`` (n, n): Welch's test of pseudo-values."""
     mean_a, mean_b = (side.mean(square, side.at >= 0) for side in (a, b))
     gap = mean_b - mean_a
@@ -280,7 +282,7 @@ def _procedures(given: Sequence[str] | Mapping[str, str], names: Sequence[str]) 
     return [str(name) for name in given]
 
 
-def _notes(sides: Iterable[Side], pairs: int) -> tuple[str, ...]:
+def _notes(sides: Iterable[Procedure], pairs: int) -> tuple[str, ...]:
     notes = []
     for side in sides:
         if side.by_group:

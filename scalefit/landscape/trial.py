@@ -125,7 +125,7 @@ def _shared(chosen: NDArray[np.bool_]) -> Floats:
     return np.asarray(chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1))
 
 
-def line(feature: Floats, codes: Ints) -> Floats:
+def line_weights(feature: Floats, codes: Ints) -> Floats:
     """Weigh as a straight line of the score on a feature would, fitted on the others of the group.
 
     From the hat matrix H of all models, leaving one out is (H_ij / (1 - H_ii)) for j != i.
@@ -154,7 +154,7 @@ def centred(values: Floats, codes: Ints) -> Floats:
     return result
 
 
-def correlation(first: Floats, second: Floats, codes: Ints) -> Floats:
+def correlation_within(first: Floats, second: Floats, codes: Ints) -> Floats:
     """Return the correlation within groups along the last axis; 0 where nothing varies."""
     a, b = centred(first, codes), centred(second, codes)
     power = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
@@ -200,8 +200,8 @@ class Trial:
         """Measure one predictor, and what it would do on shuffled scores."""
         predicted = weights @ self.scores
         shuffled = self.scores[self.orders]
-        r = float(correlation(predicted, self.scores, self.codes))
-        null = correlation(shuffled @ weights.T, shuffled, self.codes)
+        r = float(correlation_within(predicted, self.scores, self.codes))
+        null = correlation_within(shuffled @ weights.T, shuffled, self.codes)
         blind = self._error(group_mean(self.codes)).sum()
         skill = 1 - float(self._error(weights).sum() / blind)
         high = float(np.quantile(null, 0.95))
@@ -246,7 +246,7 @@ def p_swapped(gains: Floats, codes: Ints, count: int) -> float:
 
 
 @dataclass(frozen=True)
-class Relation:
+class Association:
     """A number and its permutation p-value."""
 
     value: float
@@ -256,7 +256,7 @@ class Relation:
         return f"{self.value:.2f} (p = {self.p:.3g})"
 
 
-def mantel(square: Floats, scores: Floats, codes: Ints, orders: Ints) -> Relation:
+def mantel(square: Floats, scores: Floats, codes: Ints, orders: Ints) -> Association:
     """Correlate distances with differences of scores over the pairs of a group (Mantel 1967).
 
     The p-value is one-sided: far models should differ more. Models are permuted, not pairs.
@@ -265,15 +265,15 @@ def mantel(square: Floats, scores: Floats, codes: Ints, orders: Ints) -> Relatio
     same = codes[rows] == codes[columns]
     rows, columns = rows[same], columns[same]
     of_pair, apart = codes[rows], square[rows, columns]
-    r = float(correlation(apart, np.abs(scores[rows] - scores[columns]), of_pair))
+    r = float(correlation_within(apart, np.abs(scores[rows] - scores[columns]), of_pair))
     null = [
-        float(correlation(apart, np.abs(mixed[rows] - mixed[columns]), of_pair))
+        float(correlation_within(apart, np.abs(mixed[rows] - mixed[columns]), of_pair))
         for mixed in scores[orders]
     ]
-    return Relation(r, share_as_large(r, np.array(null)))
+    return Association(r, share_as_large(r, np.array(null)))
 
 
-def eta_squared(labels: Ints, scores: Floats, codes: Ints, orders: Ints) -> Relation:
+def eta_squared(labels: Ints, scores: Floats, codes: Ints, orders: Ints) -> Association:
     """Return the share of variance within groups that lies between basins.
 
     More basins explain more of anything; the permutation p-value knows that.
@@ -286,7 +286,7 @@ def eta_squared(labels: Ints, scores: Floats, codes: Ints, orders: Ints) -> Rela
         return np.asarray(1 - inside / np.maximum(total, 1e-12))
 
     observed = float(explained(scores))
-    return Relation(observed, share_as_large(observed, explained(scores[orders])))
+    return Association(observed, share_as_large(observed, explained(scores[orders])))
 
 
 def scores_of(given: ArrayLike | Mapping[str, float], names: Sequence[str], what: str) -> Floats:
@@ -348,7 +348,10 @@ def rivals_of(name: str, values: Floats, codes: Ints, neighbours: int) -> list[t
     if values.ndim == 2:
         return [(label, nearest(values, codes, neighbours))]
     apart = np.abs(values[:, None] - values)
-    return [(label, nearest(apart, codes, neighbours)), (f"{name}, line", line(values, codes))]
+    return [
+        (label, nearest(apart, codes, neighbours)),
+        (f"{name}, line", line_weights(values, codes)),
+    ]
 
 
 def basins_within(square: Floats, codes: Ints) -> Ints:
@@ -375,4 +378,4 @@ def nearness(
             "name two or more a group"
         )
     mean = np.where(allowed, square[:, known], 0).sum(axis=1) / allowed.sum(axis=1)
-    return line(mean, codes)
+    return line_weights(mean, codes)

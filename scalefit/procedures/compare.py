@@ -9,15 +9,15 @@ from typing import Any, Literal
 from scalefit.errors import DesignError
 from scalefit.estimate import holm
 from scalefit.ingest import table_of
-from scalefit.seeds.variance import SIDES
+from scalefit.seeds.variance import APART
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Renames
 
 from .comparison import Comparison, survival
-from .contrast import Contrast, Question, contrast
+from .contrast import Contrast, Testing, contrast
 from .sides import Group, Side, clustered, from_example_table, from_examples, from_table, is_paired
-from .tails import Profile, functional_of, profile, pseudo_side
+from .tails import RunProfile, functional_of, profile, pseudo_side
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
 ON_THIS_TEST_SET = "on this test set: scores per example would count new examples in"
@@ -32,7 +32,7 @@ def compare_procedures(
     b: Any,
     column: str = "corpus",
     where: Mapping[str, Any] | None = None,
-    by: Sequence[str] = SIDES,
+    by: Sequence[str] = APART,
     example: str | None = None,
     cluster: str | Sequence[Any] | None = None,
     paired: bool | None = None,
@@ -109,7 +109,7 @@ def compare_procedures(
         raise DesignError(
             "functional= compares runs; needed a table of runs, not scores per example"
         )
-    asked = Question(test, paired, level, name, direction, draws, seed, chosen)
+    asked = Testing(test, paired, level, name, direction, draws, seed, chosen)
     if table is None:
         groups = [_examples(a, b, cluster)]
         results = _contrasts(groups[0], asked, lambda x, y: bool(paired))
@@ -186,7 +186,7 @@ def _same_seeds(group: Group, paired: bool | None) -> list[str]:
 
 
 def _all(
-    groups: Sequence[Group], asked: Question, table: Table, named: set[str]
+    groups: Sequence[Group], asked: Testing, table: Table, named: set[str]
 ) -> tuple[list[Contrast], list[str]]:
     known = table.has("pretrain_run")
 
@@ -207,14 +207,14 @@ def _all(
     return contrasts, failures
 
 
-def _contrasts(group: Group, asked: Question, pair: _Pair) -> list[Contrast]:
+def _contrasts(group: Group, asked: Testing, pair: _Pair) -> list[Contrast]:
     first, *others = group.sides
     contrasts = [_one(first, s, asked, group.label, pair(first, s)) for s in others]
     adjusted = holm([c.p for c in contrasts])
     return [replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
 
 
-def _one(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool) -> Contrast:
+def _one(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: bool) -> Contrast:
     """Compare two sides by their means, or by what was asked for."""
     chosen = asked.functional
     if chosen is None:
@@ -229,8 +229,8 @@ def _one(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool
 
 
 def _profiles(
-    group: Group, asked: Question, failed_beyond: float | None
-) -> list[tuple[str, Profile]]:
+    group: Group, asked: Testing, failed_beyond: float | None
+) -> list[tuple[str, RunProfile]]:
     where = ", ".join(str(v) for v in group.label.values() if v is not None)
     return [
         (
@@ -259,7 +259,7 @@ def robustness(
     failed_beyond: float | None = None,
     column: str = "corpus",
     where: Mapping[str, Any] | None = None,
-    by: Sequence[str] = SIDES,
+    by: Sequence[str] = APART,
     level: float = 0.95,
     mapping: Renames | None = None,
     allow: Sequence[str] = (),

@@ -10,7 +10,7 @@ from typing import Any
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
 from scalefit.procedures.contrast import Contrast
-from scalefit.procedures.tails import RUNS_FOR_DECILE, Profile
+from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
 from scalefit.result import Results, Row, html_lines, html_notes, html_table, html_verdict
 
 # Whether the ranking of procedures in one domain survives in another.
@@ -83,7 +83,7 @@ class Comparison(Results[Contrast]):
     metric: str
     level: float
     contrasts: tuple[Contrast, ...]
-    profiles: tuple[tuple[str, Profile], ...]
+    profiles: tuple[tuple[str, RunProfile], ...]
     survivals: tuple[Survival, ...] = ()
     about_data: tuple[str, ...] = ()
 
@@ -178,7 +178,7 @@ def _title(c: Contrast) -> str:
     return f"{c.b} against {c.a}" + (f" ({where})" if where else "")
 
 
-def _profile_row(label: str, p: Profile) -> Row:
+def _profile_row(label: str, p: RunProfile) -> Row:
     return {
         "where": label, "procedure": p.name, "runs": p.runs, "seeds": p.seeds, "mean": p.mean,
         "sd": p.sd, "worst": p.worst, "best": p.best,

@@ -153,7 +153,7 @@ class Contrast(Result):
 
 
 @dataclass(frozen=True)
-class Question:
+class Testing:
     """How contrasts are to be made."""
 
     test: str = "auto"
@@ -166,7 +166,7 @@ class Question:
     functional: Functional | None = None
 
 
-def contrast(a: Side, b: Side, asked: Question, label: Mapping[str, Any], pair: bool) -> Contrast:
+def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: bool) -> Contrast:
     """Test b against a.
 
     Raises
@@ -259,7 +259,7 @@ def _as_seeds(side: Side) -> Side:
 _Tested = tuple[Estimate, float, str, tuple[float, float] | None]
 
 
-def _tested(a: Side, b: Side, asked: Question, pair: bool, scope: str) -> _Tested:
+def _tested(a: Side, b: Side, asked: Testing, pair: bool, scope: str) -> _Tested:
     if a.examples is None or b.examples is None:
         if asked.test not in ("auto", "t"):
             raise DesignError(f"test={asked.test!r} needs scores per example; a table has none")
@@ -284,7 +284,7 @@ def _tested(a: Side, b: Side, asked: Question, pair: bool, scope: str) -> _Teste
     return estimate, float(estimate.p), name, None
 
 
-def _beats(a: Side, b: Side, asked: Question) -> Superiority | None:
+def _beats(a: Side, b: Side, asked: Testing) -> Superiority | None:
     if min(a.pretrain, b.pretrain) < 2:
         return None
     sign = -1.0 if asked.direction == "-" else 1.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval, check_level
@@ -16,7 +18,7 @@ from scalefit.ingest import table_of
 from scalefit.result import Result, Results, Row
 from scalefit.seeds.design import Cell, cells, telling
 from scalefit.table.metrics import metric as known_metric
-from scalefit.types import Floats, Renames
+from scalefit.types import Floats, Mask, Renames
 from scalefit.units import format_count
 
 from .modes import Modes, two_modes
@@ -276,7 +278,7 @@ def seed_curves(
     for rest, inside in groups.items():
         label = {c: v for c, v in rest if c in keep}
         try:
-            curves.append(_curve(name, column, label, inside, success, level))
+            curves.append(_curve(name, label, _Ladder.of(column, inside), success, level))
         except DesignError as error:
             silent.append(f"{group_name(label) or 'all'}: {error}")
     if not curves:
@@ -284,74 +286,94 @@ def seed_curves(
     return SeedCurves(tuple(curves), (*notes, *silent))
 
 
+@dataclass(frozen=True, eq=False)
+class _Ladder:
+    """The runs of one condition, in cells of ascending sizes."""
+
+    column: str
+    cells: Sequence[Cell]
+
+    @classmethod
+    def of(cls, column: str, cells: Sequence[Cell]) -> _Ladder:
+        ladder = cls(column, sorted(cells, key=lambda cell: float(cell.key[column])))
+        if len(cells) < LEAST_SIZES or ladder.y.size < LEAST_RUNS:
+            raise DesignError(
+                f"{len(cells)} sizes and {ladder.y.size} runs; a distribution over sizes needs {LEAST_SIZES} sizes "
+                f"and {LEAST_RUNS} runs at least, and tells modes apart from about ten runs a size"
+            )
+        return ladder
+
+    @cached_property
+    def groups(self) -> list[list[Floats]]:
+        """Runs of each size and pretraining seed."""
+        return [[np.array(list(g.values())) for g in cell.runs.values()] for cell in self.cells]
+
+    @cached_property
+    def y(self) -> Floats:
+        return np.concatenate([runs for size in self.groups for runs in size])
+
+    @cached_property
+    def counts(self) -> list[int]:
+        return [sum(runs.size for runs in size) for size in self.groups]
+
+    @cached_property
+    def sizes(self) -> list[float]:
+        return [float(cell.key[self.column]) for cell in self.cells]
+
+    def cut(self, values: NDArray[Any]) -> list[list[NDArray[Any]]]:
+        """Cut a vector over all runs into sizes and pretraining seeds."""
+        ends = np.cumsum([runs.size for size in self.groups for runs in size])[:-1]
+        flat = iter(np.split(values, ends))
+        return [[next(flat) for _ in size] for size in self.groups]
+
+
 def _curve(
-    metric: str,
-    column: str,
-    label: Mapping[str, Any],
-    inside: Sequence[Cell],
-    threshold: float | None,
-    level: float,
+    metric: str, label: Mapping[str, Any], ladder: _Ladder, threshold: float | None, level: float
 ) -> SeedCurve:
-    inside = sorted(inside, key=lambda cell: float(cell.key[column]))
-    groups = [[np.array(list(g.values())) for g in cell.runs.values()] for cell in inside]
-    y = np.concatenate([run for size in groups for run in size])
-    counts = [sum(run.size for run in size) for size in groups]
-    x = np.repeat([float(cell.key[column]) for cell in inside], counts)
-    if len(inside) < LEAST_SIZES or y.size < LEAST_RUNS:
-        raise DesignError(
-            f"{len(inside)} sizes and {y.size} runs; a distribution over sizes needs {LEAST_SIZES} sizes and "
-            f"{LEAST_RUNS} runs at least, and tells modes apart from about ten runs a size"
-        )
     sign = -1.0 if known_metric(metric).direction == "-" else 1.0
+    y, x = ladder.y, np.repeat(ladder.sizes, ladder.counts)
     modes = two_modes(y, x)
     made = _made(y, threshold, modes, sign)
-    chances = (
-        [None] * len(inside) if made is None else [_chance(m, level) for m in _cut(made, groups)]
-    )
+    law = trend = None
+    if made is not None:
+        together = design_effect([seed for size in ladder.cut(made) for seed in size])
+        law = success_law(made.astype(float), x, max(1.0, together))
+        trend = _trend(x[made], y[made], level)
+    return SeedCurve(
+        metric, ladder.column, label, _rungs(ladder, made, level), modes, threshold, law, trend,
+        level, (*_outliers(ladder.cells, ladder.column, sign), *_few(ladder.counts)),
+    )  # fmt: skip
+
+
+def _rungs(ladder: _Ladder, made: Mask | None, level: float) -> tuple[Rung, ...]:
+    successes = [None] * len(ladder.cells) if made is None else ladder.cut(made)
     rungs = []
-    for cell, size, chance in zip(inside, groups, chances, strict=True):
-        runs = np.concatenate(size)
-        good = None if made is None else runs[made[x == float(cell.key[column])] >= 0.5]
+    for size, cell, groups, of_size in zip(
+        ladder.sizes, ladder.cells, ladder.groups, successes, strict=True
+    ):
+        runs = np.concatenate(groups)
+        good = runs[:0] if of_size is None else runs[np.concatenate(of_size)]
         rungs.append(
             Rung(
-                float(cell.key[column]),
-                runs.size,
-                cell.pretrain,
-                float(np.mean([r.mean() for r in size])),
-                {q: quantile(runs, q, level) for q in QUANTILES},
-                chance,
-                float(good.mean()) if good is not None and good.size else None,
+                size=size,
+                runs=runs.size,
+                seeds=cell.pretrain,
+                mean=float(np.mean([r.mean() for r in groups])),
+                quantiles={q: quantile(runs, q, level) for q in QUANTILES},
+                success=None if of_size is None else failure_probability(of_size, level),
+                given_success=float(good.mean()) if good.size else None,
             )
         )
-    law = None
-    if made is not None:
-        law = success_law(
-            made, x, max(1.0, design_effect([m >= 0.5 for s in _cut(made, groups) for m in s]))
-        )
-    trend = None if made is None else _trend(x[made >= 0.5], y[made >= 0.5], level)
-    notes = (*_outliers(inside, column, sign), *_few(counts))
-    return SeedCurve(
-        metric, column, label, tuple(rungs), modes, threshold, law, trend, level, notes
-    )
+    return tuple(rungs)
 
 
-def _made(y: Floats, threshold: float | None, modes: Modes, sign: float) -> Floats | None:
-    """Return 1 for runs that made it, 0 for others; None where nothing tells."""
+def _made(y: Floats, threshold: float | None, modes: Modes, sign: float) -> Mask | None:
+    """Return which runs made it; None where nothing tells."""
     if threshold is not None:
-        return np.asarray(sign * y >= sign * threshold, dtype=float)
+        return np.asarray(sign * y >= sign * threshold)
     if modes.modes == 1:
         return None
-    return np.asarray((modes.upper if sign > 0 else 1 - modes.upper) >= 0.5, dtype=float)
-
-
-def _cut(values: Floats, groups: Sequence[Sequence[Floats]]) -> list[list[Floats]]:
-    """Cut a vector over all runs into sizes and pretraining seeds."""
-    flat = iter(np.split(values, np.cumsum([run.size for size in groups for run in size])[:-1]))
-    return [[next(flat) for _ in size] for size in groups]
-
-
-def _chance(made: Sequence[Floats], level: float) -> Interval:
-    return failure_probability([m >= 0.5 for m in made], level)
+    return np.asarray((modes.upper if sign > 0 else 1 - modes.upper) >= 0.5)
 
 
 def _trend(x: Floats, y: Floats, level: float) -> tuple[Interval, Interval] | None:

@@ -106,7 +106,7 @@ RUNS_FOR_DECILE = 10
 
 
 @dataclass(frozen=True)
-class Profile:
+class RunProfile:
     """How a procedure's runs are spread.
 
     Attributes
@@ -140,7 +140,7 @@ def profile(
     direction: str = "+",
     failed_beyond: float | None = None,
     level: float = 0.95,
-) -> Profile:
+) -> RunProfile:
     """Describe the runs of a procedure.
 
     Parameters
@@ -162,7 +162,7 @@ def profile(
     low_tail = Interval(sign * tail.estimate, ends[0], ends[1], level, tail.method)
     sd = float(runs.std(ddof=1)) if len(runs) > 1 else float("nan")
     worst, best = (sign * float(f(sign * runs)) for f in (np.min, np.max))
-    return Profile(
+    return RunProfile(
         name, len(runs), len(groups), float(np.mean([np.mean(g) for g in groups])), sd,
         worst, best, low_tail, failed, given, edge,
     )  # fmt: skip

@@ -27,7 +27,7 @@ _CELLS = 1_000_000  # of one block of the multiplicity matrix: 8 MB
 _COLUMNS = 1_000  # of the statistics multiplied at once
 
 
-def multiplicities(segments: int, resamples: int, seed: int = SEED) -> Iterator[Floats]:
+def drawn_counts(segments: int, resamples: int, seed: int = SEED) -> Iterator[Floats]:
     """Yield blocks of rows of the multiplicity matrix, ``resamples`` rows in all.
 
     Parameters
@@ -89,7 +89,7 @@ class Bootstrap:
         return ordered[:, left], ordered[:, ordered.shape[1] - left - 1]
 
 
-def bootstrap(statistics: SegmentStatistics, resamples: int = 1000, seed: int = SEED) -> Bootstrap:
+def redrawn(statistics: SegmentStatistics, resamples: int = 1000, seed: int = SEED) -> Bootstrap:
     """Score ``resamples`` redrawn test sets for all systems at once.
 
     Raises
@@ -104,7 +104,7 @@ def bootstrap(statistics: SegmentStatistics, resamples: int = 1000, seed: int = 
         )
     blocks = [
         _resampled(statistics, block)
-        for block in multiplicities(statistics.segments, resamples, seed)
+        for block in drawn_counts(statistics.segments, resamples, seed)
     ]
     return Bootstrap(statistics.systems, np.concatenate(blocks, axis=1))
 
@@ -265,7 +265,7 @@ def compare_systems(
     Koehn (2004), "Statistical significance tests for machine translation evaluation".
     """
     base = statistics.index(baseline)
-    drawn = bootstrap(statistics, resamples, seed)
+    drawn = redrawn(statistics, resamples, seed)
     scores = [float(score) for score in statistics.scores]
     others = [place for place in range(len(scores)) if place != base]
     return SystemComparison(

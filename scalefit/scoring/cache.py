@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import ScalefitWarning, ScoringError
 
-PATIENCE = 60.0  # seconds to wait for another process's transaction
+LOCK_PATIENCE = 60.0  # seconds to wait for another process's transaction
 _ASKED_AT_ONCE = 500
 _TABLE = "CREATE TABLE IF NOT EXISTS scored_1 (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
 
@@ -74,7 +74,7 @@ class Cache:
 
     def _connected(self, name: str) -> sqlite3.Connection:
         address = {"uri": True} if name.startswith("file:") else {}
-        return sqlite3.connect(name, timeout=PATIENCE, isolation_level=None, **address)
+        return sqlite3.connect(name, timeout=LOCK_PATIENCE, isolation_level=None, **address)
 
     def _keep_to_reading(self, error: sqlite3.OperationalError) -> None:
         """Go on with what can be read, and tell that nothing new is kept; or raise."""
@@ -100,7 +100,7 @@ class Cache:
 
     def _prepare(self) -> None:
         """Switch to WAL: SQLite does not wait by itself while another process does the same."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode=WAL").fetchone()

@@ -207,7 +207,7 @@ _UNIFIED = ("unified_metric", "xcomet_metric")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CometFile:
     """A COMET checkpoint that is on this machine.
 
     Attributes
@@ -231,12 +231,12 @@ class Checkpoint:
     def signature(self, precision: str, references: bool) -> str:
         """Return what makes scores comparable, in the manner of sacreBLEU's signatures."""
         return (
-            f"nrefs:{int(references)}|model:{self.name}|revision:{short(self.revision)}"
+            f"nrefs:{int(references)}|model:{self.name}|revision:{short_name(self.revision)}"
             f"|precision:{precision}|comet:{comet_version()}"
         )
 
 
-def short(revision: str) -> str:
+def short_name(revision: str) -> str:
     """Return enough of a revision to tell it from others."""
     return revision[:19] if revision.startswith("sha256:") else revision[:12]
 
@@ -255,7 +255,7 @@ def comet_version() -> str:
         raise MissingDependencyError(INSTALL) from None
 
 
-def locate(comet: Comet) -> Checkpoint:
+def locate(comet: Comet) -> CometFile:
     """Find a model on this machine, or fetch it where that is allowed and possible.
 
     Raises
@@ -315,7 +315,7 @@ def _hparams_file(weights: Path) -> Path:
     return weights.absolute().parents[1] / "hparams.yaml"
 
 
-def _described(name: str, revision: str, file: Path) -> Checkpoint:
+def _described(name: str, revision: str, file: Path) -> CometFile:
     import yaml
 
     try:
@@ -326,7 +326,7 @@ def _described(name: str, revision: str, file: Path) -> Checkpoint:
             f"{_hparams_file(file)}: not the hyperparameters of a COMET model ({error!r:.80})"
         ) from error
     encoder = str(hparams.get("pretrained_model", "unknown"))
-    return Checkpoint(name, revision, file, _reads_reference(kind, hparams), encoder)
+    return CometFile(name, revision, file, _reads_reference(kind, hparams), encoder)
 
 
 def _reads_reference(kind: str, hparams: dict[str, Any]) -> Literal["needed", "optional", "unused"]:

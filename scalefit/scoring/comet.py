@@ -15,8 +15,8 @@ from scalefit.executors import Each, packs
 
 from .cache import Cache
 from .checkpoint import (
-    Checkpoint,
     Comet,
+    CometFile,
     comet_version,
     encoder_digest,
     is_here,
@@ -59,7 +59,7 @@ class CometScorer:
 
     def __init__(self, comet: Comet, cache: Cache, *, references: bool) -> None:
         self.comet, self.cache = comet, cache
-        self.checkpoint: Checkpoint = locate(comet)
+        self.checkpoint: CometFile = locate(comet)
         if self.checkpoint.reference == "needed" and not references:
             raise ScoringError(
                 f"COMET model {comet.model} needs references, and there are none; "
@@ -230,7 +230,7 @@ def _scorer_here(comet: Comet, references: bool) -> CometScorer:
     return CometScorer(comet, Cache(False), references=references)
 
 
-def _load(checkpoint: Checkpoint, *, local_files_only: bool) -> Any:
+def _load(checkpoint: CometFile, *, local_files_only: bool) -> Any:
     from comet import load_from_checkpoint
 
     return load_from_checkpoint(str(checkpoint.file), local_files_only=local_files_only)

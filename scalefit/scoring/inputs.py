@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ _MAGIC = set("*?[")
 
 
 @dataclass(frozen=True)
-class Text:
+class NamedText:
     """Segments and the name they go by in messages.
 
     Attributes
@@ -41,7 +41,7 @@ class Text:
         return len(self.lines)
 
 
-def read_lines(path: str | Path) -> Text:
+def read_lines(path: str | Path) -> NamedText:
     r"""Read a file of one segment a line.
 
     Lines end at ``\n`` (``\r\n`` too) and nowhere else, so that a stray U+2028 inside a
@@ -60,7 +60,7 @@ def read_lines(path: str | Path) -> Text:
         raise ScoringError(f"{path}: the file is empty; needed one segment a line")
     text = _decode(data, path)
     lines = text.removesuffix("\n").split("\n")
-    return Text(str(path), tuple(line.removesuffix("\r") for line in lines))
+    return NamedText(str(path), tuple(line.removesuffix("\r") for line in lines))
 
 
 def _decode(data: bytes, path: str | Path) -> str:
@@ -82,7 +82,7 @@ def _decode(data: bytes, path: str | Path) -> str:
     return text
 
 
-def as_text(lines: Lines, name: str) -> Text:
+def as_text(lines: Lines, name: str) -> NamedText:
     """Return lines as they are under ``name``, or the content of the file they name."""
     if isinstance(lines, str | Path):
         return read_lines(lines)
@@ -93,7 +93,7 @@ def as_text(lines: Lines, name: str) -> Text:
         if not isinstance(line, str):
             other = f"{type(line).__name__} {line!r:.40}"
             raise ScoringError(f"{name}, segment {number}: found {other}, needed a string")
-    return Text(name, kept)
+    return NamedText(name, kept)
 
 
 def as_list(lines: Any, name: str) -> tuple[Any, ...]:
@@ -142,7 +142,7 @@ def _matches(pattern: str) -> list[str]:
     return files
 
 
-def check_filled(text: Text, remedy: str) -> None:
+def check_filled(text: NamedText, remedy: str) -> None:
     """Refuse empty segments: most often an output that was cut or shifted.
 
     Raises
@@ -158,7 +158,7 @@ def check_filled(text: Text, remedy: str) -> None:
         )
 
 
-def check_lengths(text: Text, other: Text) -> None:
+def check_lengths(text: NamedText, other: NamedText) -> None:
     """Refuse a text that has another number of segments than its counterpart.
 
     Raises
@@ -197,9 +197,9 @@ class Inputs:
         Systems left out and why; what looked odd.
     """
 
-    systems: Mapping[str, Text]
-    references: tuple[Text, ...]
-    sources: Text | None
+    systems: Mapping[str, NamedText]
+    references: tuple[NamedText, ...]
+    sources: NamedText | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -209,20 +209,19 @@ def read_inputs(
     references: Any,
     sources: Lines | None,
     *,
-    needs_references: bool,
-    needs_sources: bool,
+    needs: Collection[str],
     allow_empty: bool,
 ) -> Inputs:
-    """Read and check all texts.
+    """Read and check all texts; ``needs`` says which of references and sources the metrics read.
 
     Raises
     ------
     ScoringError
         If references or sources are missing or broken, or no system is left.
     """
-    if needs_references and references is None:
+    if "references" in needs and references is None:
         raise ScoringError("no references: BLEU, chrF and TER need them; pass references (--ref)")
-    if needs_sources and sources is None:
+    if "sources" in needs and sources is None:
         raise ScoringError(
             "no sources: COMET reads what was translated; pass sources (--src), "
             "or leave 'comet' out of the metrics"
@@ -239,7 +238,7 @@ def read_inputs(
     return _with_systems(hypotheses, refs, source, fixed[0], allow_empty)
 
 
-def _references(references: Any, allow_empty: bool) -> tuple[Text, ...]:
+def _references(references: Any, allow_empty: bool) -> tuple[NamedText, ...]:
     texts = [as_text(lines, name) for name, lines in _reference_list(references)]
     for text in texts:
         if not allow_empty:
@@ -263,12 +262,12 @@ def _reference_list(references: Any) -> list[tuple[str, Lines]]:
 
 def _with_systems(
     hypotheses: Hypotheses,
-    references: tuple[Text, ...],
-    sources: Text | None,
-    standard: Text,
+    references: tuple[NamedText, ...],
+    sources: NamedText | None,
+    standard: NamedText,
     allow_empty: bool,
 ) -> Inputs:
-    systems: dict[str, Text] = {}
+    systems: dict[str, NamedText] = {}
     problems: list[str] = []
     for name, lines in find_systems(hypotheses):
         try:
@@ -287,7 +286,7 @@ def _with_systems(
     return Inputs(systems, references, sources, tuple(problems), notes)
 
 
-def _looks_tokenized(text: Text) -> str:
+def _looks_tokenized(text: NamedText) -> str:
     count = sum(line.endswith(" .") for line in text.lines)
     if count < _TOKENIZED:
         return ""
@@ -297,7 +296,7 @@ def _looks_tokenized(text: Text) -> str:
     )
 
 
-def _has_marks(text: Text) -> str:
+def _has_marks(text: NamedText) -> str:
     marked = sum(_MARKS.search(line) is not None for line in text.lines)
     if marked * 20 < len(text):
         return ""
@@ -307,7 +306,7 @@ def _has_marks(text: Text) -> str:
     )
 
 
-def tokenizer_note(references: Sequence[Text], tokenize: str | None) -> str:
+def tokenizer_note(references: Sequence[NamedText], tokenize: str | None) -> str:
     """Return a note where Chinese or Japanese is scored with a tokenizer that splits at spaces.
 
     Examples

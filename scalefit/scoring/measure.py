@@ -20,7 +20,7 @@ from .bootstrap import SEED
 from .cache import Cache, pack, unpack
 from .checkpoint import Comet
 from .comet import CometScorer
-from .inputs import Inputs, Text
+from .inputs import Inputs, NamedText
 from .sacre import METRICS, SacreSpec, Scorer, key_of
 from .statistics import SegmentStatistics, compact, stack
 
@@ -79,7 +79,9 @@ class Scoring:
 WORTH_PROCESSES = 10_000
 """Segments that take longer to count than processes to start."""
 
-TOGETHER = 8  # texts that travel together, for the references' n-grams are counted once a journey
+TEXTS_TOGETHER = (
+    8  # texts that travel together, for the references' n-grams are counted once a journey
+)
 
 Array: TypeAlias = NDArray[Any]
 References: TypeAlias = tuple[tuple[str, ...], ...]
@@ -97,7 +99,7 @@ class Task:
 
 
 def tasks(
-    heads: Mapping[str, Scorer], references: References, systems: Mapping[str, Text]
+    heads: Mapping[str, Scorer], references: References, systems: Mapping[str, NamedText]
 ) -> list[Task]:
     """List what is to be counted; the keys depend on the texts and on all settings."""
     of_references = key_of(*(key_of(*lines).hex() for lines in references)).hex()
@@ -111,31 +113,9 @@ def tasks(
 
 
 def extract(
-    work: Sequence[Task],
-    references: References,
-    cache: Cache,
-    *,
-    workers: int,
-    progress: bool,
-    executor: Workers = None,
+    work: Sequence[Task], references: References, cache: Cache, how: Scoring
 ) -> Iterator[tuple[Task, Array]]:
-    """Yield every task's statistics: first what is known, then the rest as it is counted.
-
-    Parameters
-    ----------
-    work : sequence of Task
-        What is wanted.
-    references : tuple of tuple of str
-        Reference texts.
-    cache : Cache
-        Where to look first; what is counted goes there at once.
-    workers : int
-        Processes to count in; 1 counts in this one.
-    progress : bool
-        Whether to show a bar where it takes more than two seconds.
-    executor
-        Where to count instead, see :func:`scalefit.executors.working`.
-    """
+    """Yield every task's statistics: first what is known, then the rest as it is counted, and kept at once."""
     from tqdm.auto import tqdm
 
     held = cache.get([task.key for task in work])
@@ -145,13 +125,18 @@ def extract(
     missing = [task for task in work if task.key not in known]
     done = len(work) - len(missing)
     lines = sum(len(task.lines) for task in missing)
-    counted = _in_processes if workers > 1 and lines >= WORTH_PROCESSES else _here
-    if executor is not None:
-        counted = partial(_elsewhere, executor)
+    counted = _in_processes if how.workers > 1 and lines >= WORTH_PROCESSES else _here
+    if how.executor is not None:
+        counted = partial(_elsewhere, how.executor)
     with tqdm(
-        total=len(work), initial=done, desc="scoring", unit="text", delay=2, disable=not progress
+        total=len(work),
+        initial=done,
+        desc="scoring",
+        unit="text",
+        delay=2,
+        disable=not how.progress,
     ) as bar:
-        for task, statistics in counted(missing, references, workers):
+        for task, statistics in counted(missing, references, how.workers):
             cache.put({task.key: pack(statistics)})
             bar.update()
             yield task, statistics
@@ -195,8 +180,8 @@ def _elsewhere(
     executor: Workers, work: Sequence[Task], references: References, workers: int
 ) -> Iterator[tuple[Task, Array]]:
     with working(executor) as each:
-        counted = each(partial(_counted, references), packs(work, TOGETHER))
-        for some, arrays in zip(packs(work, TOGETHER), counted, strict=True):
+        counted = each(partial(_counted, references), packs(work, TEXTS_TOGETHER))
+        for some, arrays in zip(packs(work, TEXTS_TOGETHER), counted, strict=True):
             yield from zip(some, arrays, strict=True)
 
 
@@ -225,7 +210,7 @@ def _count_in_worker(spec: SacreSpec, lines: tuple[str, ...]) -> Array:
 
 
 COMET = ("comet", "comet_qe")
-KNOWN = (*METRICS, *COMET)
+SCORABLE = (*METRICS, *COMET)
 
 
 @dataclass(frozen=True)
@@ -253,11 +238,11 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
         If there is none, or one is unknown.
     """
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
-    unknown = [name for name in names if name not in KNOWN]
+    unknown = [name for name in names if name not in SCORABLE]
     if unknown or not names:
         problem = f"unknown metric {unknown[0]!r}" if unknown else "no metric"
-        hint = did_you_mean(unknown[0], KNOWN) if unknown else ""
-        raise ScoringError(f"{problem}; known: {', '.join(KNOWN)}{hint}")
+        hint = did_you_mean(unknown[0], SCORABLE) if unknown else ""
+        raise ScoringError(f"{problem}; known: {', '.join(SCORABLE)}{hint}")
     return names
 
 
@@ -286,14 +271,7 @@ def _by_sacrebleu(
     first = tuple(lines[:1] for lines in references)
     heads = {name: Scorer(how.spec(name), first) for name in wanted if name in METRICS}
     work = tasks(heads, references, inputs.systems)
-    counted = extract(
-        work,
-        references,
-        cache,
-        workers=how.workers,
-        progress=how.progress,
-        executor=how.executor,
-    )
+    counted = extract(work, references, cache, how)
     arrays = {(task.spec.metric, task.system): array for task, array in counted}
     systems = tuple(inputs.systems)
     for name, head in heads.items():

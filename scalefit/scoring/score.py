@@ -18,11 +18,10 @@ from scalefit.ingest.text_tables import CSV
 from scalefit.result import Result, Row
 from scalefit.table import ALLOWABLE, Table
 
-from .bootstrap import bootstrap
+from .bootstrap import redrawn
 from .checkpoint import Comet
-from .inputs import Hypotheses, Inputs, Lines, Text, read_inputs, tokenizer_note
+from .inputs import Hypotheses, Inputs, Lines, NamedText, read_inputs, tokenizer_note
 from .measure import COMET, Measured, Scoring, checked_metrics, measure
-from .sacre import METRICS
 from .statistics import SegmentStatistics
 
 # What no hypothesis file knows about itself: corpus, pretraining size, seeds, evaluation set.
@@ -47,7 +46,7 @@ class Labels:
     manifest: str | Path | None = None
     pattern: str | None = None
 
-    def rows(self, systems: Mapping[str, Text]) -> dict[str, dict[str, Any]]:
+    def rows(self, systems: Mapping[str, NamedText]) -> dict[str, dict[str, Any]]:
         """Return each system's columns.
 
         Raises
@@ -229,8 +228,7 @@ def score_systems(
         hypotheses,
         references,
         sources,
-        needs_references=any(name in METRICS for name in wanted),
-        needs_sources=any(name in COMET for name in wanted),
+        needs={"sources" if name in COMET else "references" for name in wanted},
         allow_empty=how.allow_empty,
     )
     known = Labels(columns or {}, manifest, pattern).rows(inputs.systems)
@@ -272,7 +270,7 @@ def _rows(
     statistics = measured.statistics
     errors: Sequence[float] = [float("nan")] * len(measured.values)
     if statistics.segments > 1:
-        errors = bootstrap(statistics, how.resamples, how.seed).stderr.tolist()
+        errors = redrawn(statistics, how.resamples, how.seed).stderr.tolist()
     return [
         {
             **known[system],

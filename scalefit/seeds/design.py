@@ -188,7 +188,7 @@ def _twice(key: Mapping[str, Any], seed: Any, name: Any) -> str:
     )
 
 
-TOGETHER = f"{PRETRAIN} + {FINETUNE}"
+BOTH_SEEDS = f"{PRETRAIN} + {FINETUNE}"
 
 
 def nested_cells(cells: Sequence[Cell]) -> MeanSquares:
@@ -209,7 +209,7 @@ def nested_cells(cells: Sequence[Cell]) -> MeanSquares:
     variance = float(np.average([c.means.var(ddof=1) for c in replicated], weights=weights))
     dof = between_dof(replicated)
     if not dof_within:
-        return _single(TOGETHER, variance, dof)
+        return _single(BOTH_SEEDS, variance, dof)
     inverse = float(
         np.average([np.mean(1 / np.array(c.finetune)) for c in replicated], weights=weights)
     )

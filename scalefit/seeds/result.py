@@ -55,7 +55,7 @@ def _pooled(tokens: float, rows: Sequence[tuple[float, float, float]]) -> SizeSp
     return SizeSpread(tokens, float(mean.mean()), pooled, float(dof.sum()))
 
 
-def line(sizes: Sequence[SizeSpread]) -> VarianceLine | None:
+def variance_line(sizes: Sequence[SizeSpread]) -> VarianceLine | None:
     """Smooth the variances by a line in log size; None where there is nothing to smooth."""
     if not sizes:
         return None

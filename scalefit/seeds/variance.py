@@ -20,10 +20,10 @@ from scalefit.types import Floats, Renames
 from scalefit.units import counted
 
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
-from .design import TOGETHER, Cell, cells, conditions, crossed_cells, nested_cells, reml, telling
-from .result import Component, FTest, Variance, VariancePart, by_size, line
+from .design import BOTH_SEEDS, Cell, cells, conditions, crossed_cells, nested_cells, reml, telling
+from .result import Component, FTest, Variance, VariancePart, by_size, variance_line
 
-SIDES = ("model", "task", "domain", "eval_set")
+APART = ("model", "task", "domain", "eval_set")
 _Design = Literal["nested", "crossed"]
 Method = Literal["auto", "anova", "reml"]
 
@@ -32,7 +32,7 @@ def variance(
     data: Any,
     metric: str,
     *,
-    by: Sequence[str] = SIDES,
+    by: Sequence[str] = APART,
     where: Mapping[str, Any] | None = None,
     design: _Design = "nested",
     method: Method = "auto",
@@ -140,7 +140,7 @@ def _part(
     steps = by_size(usable)
     return VariancePart(
         key, word, *sizes, len(usable), mean, tuple(components), ratio, test, notes,
-        steps, line(steps),
+        steps, variance_line(steps),
     )  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...
     if len(usable) < len(group):
         notes.append(f"{counted(len(group) - len(usable), 'cell')} with a single run left out")
     if all(max(c.finetune) == 1 for c in usable):
-        notes.append(f"one finetuning seed each: only '{TOGETHER}' can be seen")
+        notes.append(f"one finetuning seed each: only '{BOTH_SEEDS}' can be seen")
     elif all(c.pretrain == 1 for c in usable):
         notes.append("one pretraining seed: nothing is said about other pretraining runs")
     return tuple(notes)

@@ -20,10 +20,9 @@ from .columns import Columns
 from .draft import (
     Cells,
     Draft,
-    cells_of,
+    coded,
     column,
     count_cell,
-    distinct,
     guess,
     is_missing,
     is_text,
@@ -31,6 +30,7 @@ from .draft import (
     missing,
     number_cell,
     numbers,
+    plain_cells,
     plain_text,
     texts,
 )
@@ -116,8 +116,8 @@ def drafted(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Draft:
         flat, notes = _unpivoted(frame, metrics)
     axis = flat.index
     named = [name for name in axis.names if name is not None and name not in flat.columns]
-    each = [cells_of(axis.get_level_values(axis.names.index(name))) for name in named]
-    each += [cells_of(series) for _, series in flat.items()]
+    each = [plain_cells(axis.get_level_values(axis.names.index(name))) for name in named]
+    each += [plain_cells(series) for _, series in flat.items()]
     cells = dict(zip(plain_names([*named, *flat.columns]), each, strict=True))
     place = _place(frame) if len(flat) == len(frame) else "row {}".format
     return Draft.of(cells, place, notes)
@@ -337,7 +337,7 @@ def _numbers(draft: Draft, name: str, *, count: bool) -> Cells:
 
 def _without_errors(draft: Draft) -> Cells:
     """Take the value out of cells such as ``21.3 ± 0.4``: whose spread that is, no cell says."""
-    cells, codes = distinct(draft.cells["value"])
+    cells, codes = coded(draft.cells["value"])
     told = [_PLUS_MINUS.fullmatch(v) if isinstance(v, str) else None for v in cells]
     if any(told):
         rows = np.array([m is not None for m in told])[codes]

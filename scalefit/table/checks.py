@@ -12,7 +12,7 @@ from scalefit.types import Floats, Ints, Mask
 from scalefit.units import counted
 
 from .columns import Columns
-from .draft import Draft, Problem, column, listed
+from .draft import BrokenRule, Draft, column, listed
 from .metrics import METRICS, Metric, canonical, metric
 from .names import COUNTS, KNOWN, MEASURED, SEEDS
 from .runs import any_there, copies
@@ -230,7 +230,7 @@ def _blame_group(draft: Draft, rows: np.ndarray) -> None:
     values = draft.cells["value"]
     for i in others:
         draft.problems.append(
-            Problem(
+            BrokenRule(
                 draft.label(i),
                 "value",
                 f"{draft.cells['metric'][i]} {values[i]:g}, but {draft.label(first)} "
@@ -264,7 +264,7 @@ def _blame_mix(draft: Draft, column: str, kinds: Ints) -> None:
         draft.note(f"{told}; allowed by the user")
         return
     place = draft.label(int(kinds[1]))
-    draft.problems.append(Problem(place, column, told, "one", f"{hint}, or allow={name!r}"))
+    draft.problems.append(BrokenRule(place, column, told, "one", f"{hint}, or allow={name!r}"))
 
 
 def _mixed_scales(draft: Draft, columns: Columns) -> None:

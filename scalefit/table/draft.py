@@ -34,7 +34,7 @@ def column(cells: Sequence[Any]) -> Cells:
     return held
 
 
-def cells_of(series: pd.Series[Any] | pd.Index[Any]) -> Cells:
+def plain_cells(series: pd.Series[Any] | pd.Index[Any]) -> Cells:
     """Return what a column of pandas holds.
 
     Everything after this works on plain arrays: a call of pandas costs as much as a thousand cells.
@@ -62,7 +62,7 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def distinct(cells: Cells) -> tuple[list[Any], Ints]:
+def coded(cells: Cells) -> tuple[list[Any], Ints]:
     """Return cells, and which of them each row has: distinct ones where all are texts.
 
     What a text means is worked out once, however often it stands there; a table of a million rows
@@ -82,7 +82,7 @@ def missing(cells: Cells) -> Mask:
     """Return where a column has nothing."""
     if not is_text(cells):
         return np.asarray(np.isnan(cells), dtype=bool)
-    values, codes = distinct(cells)
+    values, codes = coded(cells)
     return np.array([is_missing(v) for v in values], dtype=bool)[codes]
 
 
@@ -92,7 +92,7 @@ def numbers(cells: Cells, parse: Callable[[str], float | None]) -> tuple[Floats,
         return np.full(len(cells), np.nan), np.ones(len(cells), dtype=bool)
     if not is_text(cells):
         return cells.astype(float), np.zeros(len(cells), dtype=bool)
-    told, codes = distinct(cells)
+    told, codes = coded(cells)
     values = [_number(v, parse) for v in told]
     bad = [v is None and not is_missing(c) for v, c in zip(values, told, strict=True)]
     return np.array(values, dtype=float)[codes], np.array(bad, dtype=bool)[codes]
@@ -124,7 +124,7 @@ def number_cell(text: str) -> float | None:
 
 def texts(cells: Cells) -> Cells:
     """Return a column as stripped texts; 3.0 becomes ``3``, and missing cells None."""
-    values, codes = distinct(cells)
+    values, codes = coded(cells)
     return column([None if is_missing(v) else _as_text(v) for v in values])[codes]
 
 
@@ -154,7 +154,7 @@ def guess(cells: Cells) -> Cells:
     if not is_text(cells):
         whole = cells.dtype.kind in "iu" and np.abs(values).max(initial=0) > _WHOLE
         return values if plain and not whole else texts(cells)
-    told, _ = distinct(cells)
+    told, _ = coded(cells)
     if any(isinstance(v, list | dict | tuple | set) for v in told):
         return column([None if is_missing(v) else plain_text(str(v)) for v in cells])
     if plain and not np.isnan(values).all() and not any(map(_too_whole, told)):
@@ -176,7 +176,7 @@ def _number_or_truth(text: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Problem:
+class BrokenRule:
     """One broken rule: where, what was found, what was needed, what to try."""
 
     row: str
@@ -220,7 +220,7 @@ class Draft:
     origin: Ints
     place: Callable[[int], str] = "row {}".format
     notes: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[BrokenRule] = field(default_factory=list)
     allow: frozenset[str] = frozenset()
 
     @classmethod
@@ -249,7 +249,7 @@ class Draft:
     ) -> None:
         """Note a problem for every marked row; ``told`` words its cell."""
         for i in np.flatnonzero(rows).tolist():
-            self.problems.append(Problem(self.label(i), column, told(i), needed, hint))
+            self.problems.append(BrokenRule(self.label(i), column, told(i), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""

@@ -196,7 +196,7 @@ def test_bad_questions(change, error, words, files, tmp_path, monkeypatch):
 
 
 def test_too_many_rows_for_all(files, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "MOST_SHARED", 1)
+    monkeypatch.setattr(parts, "MOST_IN_EVERY_PART", 1)
     with pytest.raises(TableError, match="would stand in every part"):
         ask(files, tmp_path / "out")
 

@@ -12,7 +12,7 @@ import pytest
 from scalefit.errors import FormatError, MissingDependencyError, ScalefitError
 from scalefit.ingest import read, source
 from scalefit.ingest.complete import _glob
-from scalefit.ingest.reader import Extract, Rows
+from scalefit.ingest.reader import BoundedRows, Extract
 from scalefit.table.names import split
 
 SECONDS = 20.0
@@ -166,7 +166,7 @@ def test_rows_count_their_cells(monkeypatch):
     monkeypatch.setattr(source, "LIMITS", source.Limits(cells=5))
     found = Extract()
     found.rows += [{"a": 1, "b": 2}, {"c": 3}]
-    assert isinstance(found.rows, Rows)
+    assert isinstance(found.rows, BoundedRows)
     with pytest.raises(FormatError, match="5 cells"):
         found.rows.append({"a": 1, "b": 2, "c": 3})
 

@@ -5,7 +5,14 @@ import pytest
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import clusters, distances
-from scalefit.landscape.basin_count import adjusted_rand, bent, cut, scaled, silhouette, spectrum
+from scalefit.landscape.basin_count import (
+    adjusted_rand,
+    bent,
+    clustering,
+    scaled,
+    silhouette,
+    spectrum,
+)
 
 from .samples import apart, double_well, wells
 
@@ -59,7 +66,7 @@ def test_an_outlier_is_named_and_is_no_basin(rng):
 def test_a_model_alone_goes_to_the_nearest_basin(rng):
     points = np.repeat([[0.0, 0.0], [6.0, 0.0]], [9, 8], axis=0)
     square = apart(np.vstack([points, [[9.0, 4.0]]]) + 0.2 * rng.standard_normal((18, 2)))
-    found = cut(square, spectrum(square)[1], 3, rng)
+    found = clustering(square, spectrum(square)[1], 3, rng)
     assert found.number == 2
     assert found.lone.tolist() == [False] * 17 + [True]
     assert found.labels[-1] == found.labels[9] != found.labels[0]

@@ -7,7 +7,14 @@ import pytest
 
 from scalefit.errors import LandscapeError
 from scalefit.landscape import Predictor, distances, predict
-from scalefit.landscape.trial import correlation, group_mean, line, nearest, p_swapped, verdict
+from scalefit.landscape.trial import (
+    correlation_within,
+    group_mean,
+    line_weights,
+    nearest,
+    p_swapped,
+    verdict,
+)
 
 from .samples import apart, double_well, wells
 
@@ -147,12 +154,12 @@ def test_line_is_least_squares_without_the_one(rng):
     for i in range(8):
         rest = np.arange(8) != i
         expected.append(np.polyval(np.polyfit(x[rest], y[rest], 1), x[i]))
-    np.testing.assert_allclose(line(x, np.zeros(8, dtype=int)) @ y, expected)
+    np.testing.assert_allclose(line_weights(x, np.zeros(8, dtype=int)) @ y, expected)
 
 
 def test_knowing_nothing_correlates_at_minus_one(rng):
     codes, y = np.repeat([0, 1], 6), rng.standard_normal(12)
-    assert correlation(group_mean(codes) @ y, y, codes) == pytest.approx(-1.0)
+    assert correlation_within(group_mean(codes) @ y, y, codes) == pytest.approx(-1.0)
 
 
 def test_a_difference_between_groups_is_no_foresight(rng):

@@ -9,7 +9,7 @@ from sacrebleu.significance import PairedTest
 
 from scalefit.errors import ScoringError
 from scalefit.scoring import bootstrap as module
-from scalefit.scoring.bootstrap import bootstrap, compare_systems, multiplicities
+from scalefit.scoring.bootstrap import compare_systems, drawn_counts, redrawn
 from scalefit.scoring.sacre import SacreSpec, Scorer
 from scalefit.scoring.statistics import SegmentStatistics, compact, stack
 
@@ -36,7 +36,7 @@ def statistics(corpus):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_mean_and_interval_equal_sacrebleus_own_bootstrap(metric, statistics, corpus):
-    drawn = bootstrap(statistics(metric))
+    drawn = redrawn(statistics(metric))
     low, high = drawn.interval()
     for place, lines in enumerate(corpus.systems.values()):
         theirs = METRICS[metric]().corpus_score(lines, [corpus.references], n_bootstrap=1000)
@@ -74,10 +74,10 @@ def test_a_system_does_not_differ_from_its_copy(statistics):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 50), st.integers(0, 5))
 def test_blocks_do_not_change_the_draws(segments, resamples, cells, seed):
-    whole = np.concatenate(list(multiplicities(segments, resamples, seed)))
+    whole = np.concatenate(list(drawn_counts(segments, resamples, seed)))
     cut, module._CELLS = module._CELLS, cells
     try:
-        pieces = np.concatenate(list(multiplicities(segments, resamples, seed)))
+        pieces = np.concatenate(list(drawn_counts(segments, resamples, seed)))
     finally:
         module._CELLS = cut
     assert (whole == pieces).all()
@@ -86,15 +86,15 @@ def test_blocks_do_not_change_the_draws(segments, resamples, cells, seed):
 
 def test_a_few_systems_at_a_time_give_the_same(statistics, monkeypatch):
     some = statistics("bleu")
-    whole = bootstrap(some, 50).scores
+    whole = redrawn(some, 50).scores
     monkeypatch.setattr(module, "_COLUMNS", 1)
-    assert np.array_equal(bootstrap(some, 50).scores, whole)
+    assert np.array_equal(redrawn(some, 50).scores, whole)
 
 
 def test_standard_error_of_a_mean_is_the_textbooks():
     scores = np.random.default_rng(0).normal(size=(1, 400))
     values = np.stack([scores, np.ones_like(scores)], axis=-1)
-    drawn = bootstrap(SegmentStatistics("comet", "s", ("a",), values, "mean"), 4000)
+    drawn = redrawn(SegmentStatistics("comet", "s", ("a",), values, "mean"), 4000)
     assert drawn.stderr[0] == pytest.approx(scores.std() / 20, rel=0.05)
 
 
@@ -103,11 +103,11 @@ def test_two_segments_and_two_resamples_are_enough_and_a_seed_is_heard(statistic
     two = SegmentStatistics(
         "chrf", "s", whole.systems, whole.values[:, :2].copy(), whole.kind, whole.options
     )
-    assert bootstrap(two, 2).scores.shape == (len(whole.systems), 2)
+    assert redrawn(two, 2).scores.shape == (len(whole.systems), 2)
     with pytest.raises(ScoringError, match="2 segments and 1 resamples"):
-        bootstrap(two, 1)
-    drawn = bootstrap(whole, 30)
-    assert (drawn.scores != bootstrap(whole, 30, seed=7).scores).any()
+        redrawn(two, 1)
+    drawn = redrawn(whole, 30)
+    assert (drawn.scores != redrawn(whole, 30, seed=7).scores).any()
     with pytest.raises(ValueError, match="read-only"):
         drawn.scores[0, 0] = 1.0
 
@@ -129,14 +129,14 @@ def test_nothing_to_resample_is_said(statistics):
         "bleu", "s", one.systems, one.values[:, :1].copy(), one.kind, one.options
     )
     with pytest.raises(ScoringError, match="1 segments and 1000 resamples"):
-        bootstrap(single)
+        redrawn(single)
 
 
 def test_a_comparison_remembers_how_it_was_made(statistics):
     whole = statistics("chrf")
     told = compare_systems(whole, "fair", level=0.5, resamples=40, seed=3)
     assert (told.signature, told.level, told.resamples, told.seed) == (whole.signature, 0.5, 40, 3)
-    drawn = bootstrap(whole, 40, 3).scores
+    drawn = redrawn(whole, 40, 3).scores
     first = told.differences[0]
     gap = drawn[whole.systems.index(first.system)] - drawn[whole.systems.index("fair")]
     assert (first.low, first.high) == (np.sort(gap)[10], np.sort(gap)[29])

@@ -254,7 +254,7 @@ def main():
     lines = tuple("a b c d e" for _ in range(40_000))
     tasks = [measure.Task(str(i), SacreSpec("chrf"), lines, bytes([i])) for i in range(8)]
     with Cache(False) as cache:
-        for task, _ in measure.extract(tasks, (lines[:100],), cache, workers=2, progress=False):
+        for task, _ in measure.extract(tasks, (lines[:100],), cache, measure.Scoring(workers=2, progress=False)):
             import multiprocessing
             print(*[child.pid for child in multiprocessing.active_children()], flush=True)
 
@@ -294,7 +294,7 @@ def test_an_error_in_a_worker_reaches_the_caller(monkeypatch):
         for i in range(2)
     ]
     with Cache(False) as cache, pytest.raises(ScoringError, match="does not take"):
-        list(measure.extract(work, (("a",),), cache, workers=2, progress=False))
+        list(measure.extract(work, (("a",),), cache, measure.Scoring(workers=2, progress=False)))
 
 
 def test_asking_for_score_loads_neither_torch_nor_sacrebleu():

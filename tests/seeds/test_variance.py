@@ -9,7 +9,7 @@ import pytest
 import scalefit as sf
 from scalefit.errors import DesignError
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested
-from scalefit.seeds.design import TOGETHER
+from scalefit.seeds.design import BOTH_SEEDS
 
 
 def frame(values, **columns):
@@ -94,7 +94,7 @@ def test_one_pretraining_seed_speaks_of_its_checkpoints_only():
 
 def test_one_finetuning_seed_gives_the_sum():
     found = sf.variance(frame([[1.0], [3.0], [5.0]]), metric="bleu").only
-    assert found[TOGETHER].variance == pytest.approx(4)
+    assert found[BOTH_SEEDS].variance == pytest.approx(4)
     assert found.icc is None
 
 
