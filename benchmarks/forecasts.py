@@ -25,6 +25,7 @@ from scipy.optimize import isotonic_regression
 
 import scalefit as sf
 from scalefit.errors import ScalefitError
+from scalefit.forecasting.backtest import interval_score
 from scalefit.forecasting.forecasters import BASELINES
 from scalefit.forecasting.losses import LawShares, forecast_losses, learn_losses, reach_losses
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive, Reach
@@ -180,18 +181,12 @@ def scored(chosen: Sequence[Case], said: Sequence[Predictive]) -> pd.DataFrame:
             "error": np.log(np.maximum(p.median, 1e-9) / y),
             "in95": np.where(np.isnan(low), np.nan, (low <= y) & (y <= high)),
             "in80": np.where(np.isnan(low), np.nan, (near <= y) & (y <= far)),
-            "winkler": winkler(y, low, high, 0.05) / y,
+            "winkler": interval_score(y, low, high, 0.95) / y,
             "width": (high - low) / y,
         }
         rows.append(pd.DataFrame(part))
     points = pd.concat(rows, ignore_index=True)
     return points.assign(distance=pd.cut(points.times, EDGES, labels=DISTANCES))
-
-
-def winkler(y: np.ndarray, low: np.ndarray, high: np.ndarray, miss: float) -> np.ndarray:
-    """Interval score: the length, and what a miss costs."""
-    outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
-    return np.asarray(high - low + 2 / miss * outside)
 
 
 def summary(points: pd.DataFrame, only: pd.Series | None = None) -> pd.DataFrame:

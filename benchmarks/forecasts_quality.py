@@ -21,12 +21,11 @@ from scipy.special import stdtrit
 
 import scalefit as sf
 from scalefit.errors import ScalefitError
+from scalefit.forecasting.backtest import interval_score
 from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.quality import Learned, reach_quality
-from scalefit.forecasting.quality.doubt import FREEDOM, Band
-from scalefit.forecasting.quality.learn import Prior, learned_from
-from scalefit.forecasting.quality.members import NAMES
-from scalefit.forecasting.quality.prefixes import TOP, scale_of
+from scalefit.forecasting.quality.learn import FREEDOM, Band, Prior, learned_from
+from scalefit.forecasting.quality.members import NAMES, TOP, scale_of
 from scalefit.forecasting.series import Series
 
 Floats = NDArray[np.float64]
@@ -90,12 +89,6 @@ def interval(b: Band, level: float) -> tuple[Floats, Floats]:
     return np.clip(b.centre - z * b.below, 0, TOP), np.clip(b.centre + z * b.above, 0, TOP)
 
 
-def winkler(y: Floats, low: Floats, high: Floats, level: float) -> Floats:
-    """Return the interval score: width, and 2 / (1 - level) a unit outside."""
-    outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
-    return high - low + 2 / (1 - level) * outside
-
-
 def binned(times: Any, ends: dict[str, float]) -> Any:
     """Return which named distance each multiple falls into."""
     return pd.cut(times, [0.0, *ends.values()], labels=list(ends))
@@ -114,7 +107,7 @@ def points(t: Table, name: str, cut: Held, learned: Learned) -> pd.DataFrame:
     for level in (0.95, 0.8):
         low, high = interval(b, level)
         frame[f"in {level}"] = (low - 1e-9 <= y) & (y <= high + 1e-9)
-        frame[f"score {level}"] = winkler(y, low, high, level)
+        frame[f"score {level}"] = interval_score(y, low, high, level)
         frame[f"width {level}"] = high - low
     kept = pd.DataFrame(frame)[cut.held.ravel()]
     distance = binned(np.exp(kept.h), FAR)
@@ -147,7 +140,7 @@ def log_law(cut: Held, most: int) -> pd.DataFrame:
         except ScalefitError:
             continue
         low, high = (np.clip(np.nan_to_num(v), 0, TOP) for v in (given.low, given.high))
-        score = winkler(actual, low, high, 0.95)
+        score = interval_score(actual, low, high, 0.95)
         error = given.estimate - actual
         rows.append(pd.DataFrame({"curve": i, "h": h, "log-law": error, "its score": score}))
     return pd.concat(rows) if rows else pd.DataFrame()

@@ -1,4 +1,4 @@
-"""How far real curves leave the single law that fits them: prints the constant of scalefit/forecasting/single.py.
+"""How far real curves leave the single law that fits them: prints the constant of scalefit/forecasting/forecasters.py.
 
     python benchmarks/learn_doubt.py [--curves 30]
 
@@ -17,8 +17,8 @@ from forecast_data import LOSSES, QUALITY, Family, families
 
 from scalefit.errors import ScalefitError
 from scalefit.fitting import Objective
+from scalefit.forecasting.forecasters import TAU, drift, fit_curves, widened
 from scalefit.forecasting.series import Series
-from scalefit.forecasting.single import TAU, drift, fit_curves, widened
 from scalefit.laws import LAWS
 
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -78,9 +78,9 @@ def main() -> None:
         falls = law in FALLING
         per = {}
         for family in families(LOSSES if falls else QUALITY):
-            found = misses(family, law, most)
-            if len(found) >= 20:
-                per[family.name] = found
+            missed = misses(family, law, most)
+            if len(missed) >= 20:
+                per[family.name] = missed
         print(f"\n## {law}: TAU {TAU[falls]} ships; {len(per)} families")
         print(
             "| TAU | "

@@ -19,19 +19,21 @@ from forecast_data import ACCURACY, QUALITY, Source, families, images
 from numpy.typing import NDArray
 
 from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest, rising
-from scalefit.forecasting.quality.doubt import (
+from scalefit.forecasting.quality.learn import (
     STRIDES,
     Band,
+    Learned,
+    Prior,
     band_of,
     centre_and_parts,
     features,
     fit_chance,
     learn_factors,
+    learned_from,
+    simplex_weights,
 )
-from scalefit.forecasting.quality.learn import Learned, Prior, learned_from, simplex_weights
-from scalefit.forecasting.quality.members import NAMES
+from scalefit.forecasting.quality.members import NAMES, TOP, scale_of
 from scalefit.forecasting.quality.predict import rows_at
-from scalefit.forecasting.quality.prefixes import TOP, scale_of
 from scalefit.forecasting.series import Series
 
 Floats = NDArray[np.float64]
@@ -93,12 +95,7 @@ def hold(curves: Sequence[Series], keep: Keep) -> Held | None:
         h[row, : len(c) - k] = np.log(c.x[k:] / c.x[k - 1])
         actual[row, : len(c) - k] = scale_of(c).to(c.y[k:])
     held = np.arange(width) < np.array([len(c) - k for c, k in pairs])[:, None]
-    return Held([c for c, _ in pairs], [first(c, k) for c, k in pairs], h, actual, held)
-
-
-def first(c: Series, k: int) -> Series:
-    """Return the smallest ``k`` sizes."""
-    return replace(c, x=c.x[:k], y=c.y[:k], runs=c.runs[:k])
+    return Held([c for c, _ in pairs], [c.head(k) for c, k in pairs], h, actual, held)
 
 
 @dataclass(frozen=True, eq=False)

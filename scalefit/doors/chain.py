@@ -14,9 +14,9 @@ from scalefit.fitting import Fit
 from scalefit.fitting.gather import gather
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
+from scalefit.forecasting.forecasters import said_by
 from scalefit.forecasting.predictive import Predictive
 from scalefit.forecasting.rows import RowForecaster, Said, backtest_rows, nearest_run
-from scalefit.forecasting.single import said_by
 from scalefit.ingest import table_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law

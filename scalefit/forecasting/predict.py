@@ -11,9 +11,9 @@ import numpy as np
 from scalefit.errors import DomainError, FitError
 from scalefit.fitting import Fit
 from scalefit.fitting.interval import Interval, check_level
+from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predictive import Kind
-from scalefit.forecasting.single import Given, drift, widened
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats

@@ -10,8 +10,8 @@ import numpy as np
 from scalefit.errors import DesignError, ScalefitError
 from scalefit.fitting import Objective, fit_observations
 from scalefit.forecasting.backtest import NEAREST, ORIGINS, Backtest, Held
+from scalefit.forecasting.forecasters import said_by
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
-from scalefit.forecasting.single import said_by
 from scalefit.laws.law import Law
 from scalefit.table import Observations
 from scalefit.types import Floats, Mask

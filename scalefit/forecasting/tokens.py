@@ -14,10 +14,10 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.fitting.interval import check_level
 from scalefit.forecasting.engines import check_target
+from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture, reaches
 from scalefit.forecasting.predict import SAYS, check_fit
 from scalefit.forecasting.predictive import FARTHEST, Reach
-from scalefit.forecasting.single import Given, drift, widened
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats

@@ -4,7 +4,7 @@ Real curves of quality follow no one law, and the table around a curve knows bes
 and how far they miss: every curve of it is cut short at each of its sizes and asked to forecast the
 rest. What those backtests say is a frozen :class:`Learned`, shrunk to priors that ship::
 
-    prefixes < members < backtest < doubt < learn < predict
+    members < backtest < learn < predict
 
 Beside them stands ``joint``: one law of a grid of pretraining and finetuning sizes.
 

@@ -10,13 +10,16 @@ import numpy as np
 from scalefit.forecasting.quality.members import (
     NAMES,
     POOLED,
+    SHORTEST,
     Fitted,
+    Prefixes,
     TableSlopes,
     fit_members,
     pools,
+    prefixes_of,
     table_slopes,
+    whole,
 )
-from scalefit.forecasting.quality.prefixes import SHORTEST, Prefixes, prefixes_of, whole
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints, Mask
 

@@ -21,8 +21,8 @@ from scipy.special import stdtr, stdtrit
 
 from scalefit.errors import FitError
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
-from scalefit.forecasting.quality.doubt import FREEDOM
-from scalefit.forecasting.quality.prefixes import TOP, Scale, scale_of
+from scalefit.forecasting.quality.learn import FREEDOM
+from scalefit.forecasting.quality.members import TOP, Scale, scale_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 

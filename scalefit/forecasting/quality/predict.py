@@ -17,10 +17,8 @@ from scalefit.forecasting.predictive import (
     reach_of,
 )
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
-from scalefit.forecasting.quality.doubt import FREEDOM, Band, band_of, features
-from scalefit.forecasting.quality.learn import Learned
-from scalefit.forecasting.quality.members import fit_members
-from scalefit.forecasting.quality.prefixes import TOP, scale_of, whole
+from scalefit.forecasting.quality.learn import FREEDOM, Band, Learned, band_of, features
+from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 

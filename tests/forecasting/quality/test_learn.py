@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from scalefit.forecasting.quality.backtest import backtest
-from scalefit.forecasting.quality.doubt import (
+from scalefit.forecasting.quality.learn import (
     CHANCE_BOUNDS,
     DAMPING,
     FEATURES,
     FREEDOM,
+    SHIPPED,
     centre_and_parts,
     fit_chance,
     learn_factors,
+    learn_quality,
+    simplex_weights,
 )
-from scalefit.forecasting.quality.learn import SHIPPED, learn_quality, simplex_weights
 from scalefit.forecasting.quality.predict import rows_at
 
 from .samples import curve, saturating

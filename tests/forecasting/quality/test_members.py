@@ -12,10 +12,11 @@ from scalefit.forecasting.quality.members import (
     NAMES,
     fit_members,
     pools,
+    prefixes_of,
     slope,
     table_slopes,
+    whole,
 )
-from scalefit.forecasting.quality.prefixes import prefixes_of, whole
 
 from .samples import curve, saturating
 
