@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 import scalefit as sf
-from scalefit.doors.curves import asked
+from scalefit.doors.curves import inquire
 from scalefit.forecasting.engines import AUTO
 from scalefit.forecasting.mixture import mixtures_of
 from scalefit.groups import group_name
@@ -44,7 +44,7 @@ def tables(folder: Path | None) -> Iterator[tuple[str, Any, str, str]]:
 
 def scores(data: Any, metric: str, over: str) -> Iterator[np.ndarray]:
     """Yield the normal scores of every setting's corpora at their largest size."""
-    what = asked(data, metric, where=None, by=None, mapping=None, allow=())
+    what = inquire(data, metric, where=None, by=None, mapping=None, allow=())
     curves = what.curves
     last = [float(c.x[-1]) for c in curves.series()]
     held = [float(c.y[-1]) for c in curves.series()]

@@ -24,7 +24,6 @@ from .doors.fit import fit_each as fit_each
 from .doors.fit import fit_joint as fit_joint
 from .doors.forecast import forecast as forecast
 from .doors.forecast import forecast_score as forecast_score
-from .doors.isoflop import isoflop as isoflop
 from .doors.plan import plan as plan
 from .doors.published import Refit as Refit
 from .doors.published import refit_published as refit_published
@@ -66,6 +65,7 @@ from .laws.published import PublishedFit as PublishedFit
 from .laws.published import published as published
 from .planning.allocate import Allocation as Allocation
 from .planning.allocate import allocate as allocate
+from .planning.isoflop import isoflop as isoflop
 from .planning.plan import Plan as Plan
 from .procedures.aggregate import Aggregate as Aggregate
 from .procedures.aggregate import Aggregates as Aggregates

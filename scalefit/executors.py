@@ -26,12 +26,12 @@ from scalefit.version import __version__
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-T = TypeVar("T")
-R = TypeVar("R")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
-AHEAD = 64  # pieces handed out and not yet taken back: enough to keep many workers busy, few enough to hold
+HANDED_OUT = 64  # pieces handed out and not yet taken back: enough to keep many workers busy, few enough to hold
 DEATHS = 3  # processes of ours that may die before the work itself is thought to kill them
-PATIENCE = 10.0  # seconds in which a scheduler has to answer
+ANSWERS_WITHIN = 10.0  # seconds in which a scheduler has to answer
 
 Workers = Any
 """What ``executor=`` takes: None (here); a number of processes of this machine; the address of a dask scheduler
@@ -42,11 +42,13 @@ executors of ``concurrent.futures``, loky's or mpi4py's. Ours are closed at the 
 class Each(Protocol):
     """Applies a function to items, and yields the answers in the items' order."""
 
-    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+    def __call__(
+        self, function: Callable[[Item], Made], items: Iterable[Item], /
+    ) -> Iterator[Made]:
         """Yield ``function(item)`` for every item."""
 
 
-def here(function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+def here(function: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]:
     """Apply a function in this process, one item after the other.
 
     Examples
@@ -101,7 +103,7 @@ def working(executor: Workers = None) -> Iterator[Each]:
         )
 
 
-def packs(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def packs(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Cut items into lists of one size, the last may be shorter; so many are worth a journey together.
 
     Examples
@@ -114,7 +116,7 @@ def packs(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield pack
 
 
-def alone(function: Callable[[T], R], item: T) -> R:
+def alone(function: Callable[[Item], Made], item: Item) -> Made:
     """Apply a function on one thread.
 
     Linear algebra that splits a product over threads adds up in another order, so that its last bits depend on the
@@ -135,7 +137,7 @@ def _libraries(_modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _far(version: str, function: Callable[[T], R], item: T) -> R:
+def _far(version: str, function: Callable[[Item], Made], item: Item) -> Made:
     """Apply a function in a worker, which must run what its sender runs."""
     if version != __version__:
         raise ExecutorError(
@@ -150,15 +152,15 @@ class _Submitting:
     def __init__(self, executor: Any, renewed: Callable[[], Any] | None = None) -> None:
         self.executor, self.renewed, self.deaths = executor, renewed, 0
 
-    def each(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+    def each(self, function: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]:
         """Yield answers in order; what was handed out is called back where the caller goes away."""
         if isinstance(self.executor, ProcessPoolExecutor):
             _travels(function)
         left = iter(items)
-        out: deque[tuple[T, Any]] = deque()
+        out: deque[tuple[Item, Any]] = deque()
         try:
             while True:
-                for item in islice(left, AHEAD - len(out)):
+                for item in islice(left, HANDED_OUT - len(out)):
                     out.append((item, self._submit(function, item)))
                 if not out:
                     return
@@ -174,7 +176,7 @@ class _Submitting:
             for _, future in out:
                 future.cancel()
 
-    def _submit(self, function: Callable[[T], R], item: T) -> Any:
+    def _submit(self, function: Callable[[Item], Made], item: Item) -> Any:
         try:
             return self.executor.submit(_far, __version__, function, item)
         except Exception as error:  # a pool tells of a death when the next item is handed in
@@ -233,7 +235,7 @@ def _client(address: str) -> Iterator[Any]:
             "a scheduler is asked through dask; install it: pip install 'transfer-scalefit[distributed]'"
         ) from error
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
+        client = Client(address, timeout=ANSWERS_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ExecutorError(
             f"no scheduler answers at {address!r} ({error}). Try: dask scheduler, and dask worker {address}"
@@ -243,7 +245,7 @@ def _client(address: str) -> Iterator[Any]:
 
 
 def _joblib(parallel: Any) -> Each:
-    def each(function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+    def each(function: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]:
         from joblib import delayed
 
         try:

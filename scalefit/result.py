@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-LINES = 40
-COUNTED = ("parameters", "cost")
-"""Rows that a text shows before it counts the rest."""
+ROWS_SHOWN = 40  # of a text, before it counts the rest
+COUNTED = ("parameters", "cost")  # columns that are written like tokens: 3M
 
 
 class Loaders:
@@ -418,14 +417,14 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = columns(rows)
     if not names:
         return []
-    cells = [[cell(row.get(name), name) for name in names] for row in rows[:LINES]]
+    cells = [[cell(row.get(name), name) for name in names] for row in rows[:ROWS_SHOWN]]
     table = [[name.replace("_", " ") for name in names], *cells]
     widths = [max(len(line[i]) for line in table) for i in range(len(names))]
     lines = [
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
         for line in table
     ]
-    more = len(rows) - LINES
+    more = len(rows) - ROWS_SHOWN
     return [*lines, f"… and {more} more rows"] if more > 0 else lines
 
 

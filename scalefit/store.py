@@ -109,7 +109,7 @@ KINDS: dict[str, type[Result]] = {
     "robustness": landscape.Robustness,
 }
 """What a file says it holds -> the kind of answer; scores are kept as tables and segment statistics instead."""
-Given = Law | Callable[..., Any] | None
+OwnLaw = Law | Callable[..., Any] | None
 
 
 def save(result: Result, path: str | Path) -> None:
@@ -139,7 +139,7 @@ def save(result: Result, path: str | Path) -> None:
     write_text(path, to_json(document(result)) + "\n")
 
 
-def load(path: str | Path, *, law: Given = None) -> Any:
+def load(path: str | Path, *, law: OwnLaw = None) -> Any:
     """Read an answer that :func:`save` or a command's ``--json`` wrote; nothing is fitted again.
 
     Parameters
@@ -171,7 +171,7 @@ def load(path: str | Path, *, law: Given = None) -> Any:
     return loads(text, name=str(path), law=law)
 
 
-def loads(text: str, *, name: str = "the text", law: Given = None) -> Any:
+def loads(text: str, *, name: str = "the text", law: OwnLaw = None) -> Any:
     """Read an answer from a document's text; ``name`` is what errors call it."""
     stored = _parsed(text, name)
     try:
@@ -225,7 +225,7 @@ def document(result: Result) -> dict[str, Any]:
     return {**content, "digest": digests(content)}
 
 
-def restore(stored: Any, *, law: Given = None) -> Any:
+def restore(stored: Any, *, law: OwnLaw = None) -> Any:
     """Return the answer that a document holds.
 
     Raises
@@ -304,7 +304,7 @@ def _check(stored: Mapping[str, Any]) -> None:
     )
 
 
-def _customs(law: Given) -> dict[type, Custom]:
+def _customs(law: OwnLaw) -> dict[type, Custom]:
     """How laws, data and optima are written and read: what is more than their fields."""
     given = law if law is None or isinstance(law, Law) else law_of_function(law)
     return {

@@ -19,7 +19,7 @@ import scalefit as sf
 from scalefit import executors
 from scalefit.cli import main
 from scalefit.errors import DomainError, ExecutorError, MissingDependencyError
-from scalefit.executors import AHEAD, packs, working
+from scalefit.executors import HANDED_OUT, packs, working
 
 SIZES = np.geomspace(1e6, 1e9, 8)
 
@@ -152,7 +152,7 @@ def test_nothing_but_a_window_is_held():
     with ThreadPoolExecutor(2) as pool, working(pool) as each:
         answers = each(str, items())
         assert next(answers) == "0"
-        assert len(asked) <= AHEAD
+        assert len(asked) <= HANDED_OUT
         answers.close()
 
 
@@ -240,7 +240,7 @@ def test_mixed_versions_are_refused(monkeypatch):
 
 def test_no_scheduler_there(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(executors, "PATIENCE", 0.5)
+    monkeypatch.setattr(executors, "ANSWERS_WITHIN", 0.5)
     with pytest.raises(ExecutorError, match=r"no scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         sf.fit_each(DATA, "bleu", "log", executor="tcp://127.0.0.1:9")
 
@@ -308,7 +308,7 @@ def test_a_cluster_of_two_processes_of_which_one_is_killed(usual, monkeypatch):
 @pytest.mark.slow
 def test_scheduler_and_workers_by_the_command_line(tmp_path, capsys, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(executors, "PATIENCE", 60.0)
+    monkeypatch.setattr(executors, "ANSWERS_WITHIN", 60.0)
 
     def shell(*arguments):
         with pytest.raises(SystemExit) as end:

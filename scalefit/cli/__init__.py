@@ -13,8 +13,8 @@ from typing import Any
 import typer
 
 from . import about, align, choose, fit, forecast, landscape, seeds, tables
+from ._io import guarded
 from ._options import spread
-from ._stderr import guarded
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "align": align.align,

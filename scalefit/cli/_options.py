@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from scalefit.cli import _io
-from scalefit.cli._stderr import doing, quietly
+from scalefit.cli._io import doing, quietly
 from scalefit.errors import DomainError, ExecutorError
 
 Results = Annotated[str, typer.Argument(help="Results file in any known format, or - for stdin.")]

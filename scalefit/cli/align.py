@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scalefit.cli import _io
+from scalefit.cli._io import doing, write_notes
 from scalefit.cli._options import Answer, AsJson, By, Level, Source, Work
-from scalefit.cli._stderr import doing, write_notes
 from scalefit.errors import DesignError
 
 if TYPE_CHECKING:

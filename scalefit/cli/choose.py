@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from scalefit.cli import _io
+from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
-from scalefit.cli._stderr import doing
 from scalefit.errors import DomainError
 
 At = Annotated[

@@ -11,6 +11,7 @@ import typer
 from scalefit.cli import _io
 from scalefit.errors import DomainError, FitError, FormatError
 
+from ._io import doing, write_notes
 from ._options import (
     Allow,
     Answer,
@@ -28,7 +29,6 @@ from ._options import (
     Target,
     Work,
 )
-from ._stderr import doing, write_notes
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fit, Fits

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scalefit.cli import _io
+from scalefit.cli._io import aside, doing, write_notes
 from scalefit.cli._options import (
     Answer,
     By,
@@ -20,59 +22,71 @@ from scalefit.cli._options import (
     Through,
     Work,
 )
-from scalefit.cli._stderr import aside, doing, write_notes
 from scalefit.errors import DomainError
 
 if TYPE_CHECKING:
     from scalefit.corpora.ranking import Rankings
+    from scalefit.doors.overview import Overview
     from scalefit.forecasting.forecast import Forecast
     from scalefit.planning.plan import Plan
+    from scalefit.table import Table
     from scalefit.views import Section
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of every curve."""
+
+    metric: Metric = "bleu"
+    target: Target = None
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            help="Pretraining sizes to be forecast, e.g. 1B,3B; at the first, corpora are compared "
+            "where there is no target.",
+        ),
+    ] = ""
+    through: Through = "cross_entropy"
+    by: By = None
+    level: Level = 0.8
+
+    def __post_init__(self) -> None:
+        _io.numbers(self.at, "--at")
+
+    def overview(self, table: Table, **options: Any) -> Overview:
+        """Forecast every curve and rank corpora."""
+        from scalefit.doors.overview import overview
+        from scalefit.forecasting.forecast import Question
+
+        at = tuple(_io.numbers(self.at, "--at"))
+        question = Question(self.metric, self.through, self.target, at, self.level)
+        with doing("forecasting every curve, ranking corpora"):
+            return overview(table, question, by=_io.names(self.by), **options)
 
 
 def forecast(
     source: Source,
-    metric: Metric = "bleu",
-    target: Target = None,
+    wanted: Wanted = Wanted(),
     target_bleu: Annotated[
         float | None,
         typer.Option(help="BLEU to be reached; short for --target with --metric bleu."),
     ] = None,
-    at: Annotated[
-        str, typer.Option("--at", help="Pretraining sizes to be forecast, e.g. 1B,3B.")
-    ] = "",
-    through: Through = "cross_entropy",
-    by: By = None,
-    level: Level = 0.8,
     log: Annotated[
         str | None,
         typer.Option("--log", help="Append the forecast to this file, to be scored later."),
     ] = None,
     pool: Pool = "auto",
-    work: Work = Work(),  # noqa: B008 - a frozen value
+    work: Work = Work(),  # noqa: B008
     answer: Answer = Answer(),  # noqa: B008
 ) -> None:
     """Say for every group which corpus to choose, how the metric goes on, and what a target takes."""
-    from scalefit.doors.overview import overview
-
-    if target is not None and target_bleu is not None:
+    if wanted.target is not None and target_bleu is not None:
         raise DomainError("give one target: --target-bleu 20, or e.g. --metric chrf --target 50")
     if target_bleu is not None:
-        metric, target = "bleu", target_bleu
-    sizes = _io.numbers(at, "--at")
-    table = source.table(metric, through)
-    with doing("forecasting every curve, ranking corpora"):
-        seen = overview(
-            table,
-            metric,
-            target=target,
-            at=sizes,
-            through=through,
-            by=_io.names(by),
-            level=level,
-            pool=_io.pool(pool),
-            executor=work.executor,
-        )
+        wanted = replace(wanted, metric="bleu", target=target_bleu)
+    table = source.table(wanted.metric, wanted.through)
+    seen = wanted.overview(table, pool=_io.pool(pool), executor=work.executor)
     if answer.as_json:
         _io.write_json(_io.document_of(seen.forecast))
     else:
@@ -100,47 +114,24 @@ def _show(forecast: Forecast, ranking: Rankings | None) -> None:
 def report(
     source: Source,
     output: Annotated[str, typer.Option("--output", "-o", help="Page to write, .html.")],
-    target: Target = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            help="Pretraining size to be forecast; corpora are compared there where there is no target.",
-        ),
-    ] = None,
-    metric: Metric = "bleu",
-    through: Through = "cross_entropy",
-    by: By = None,
-    level: Level = 0.8,
+    wanted: Wanted = Wanted(),
 ) -> None:
     """Write one HTML file: what to choose, what comes, what a target takes, whether each corpus helps."""
     _io.check_suffix(output, known=(".html",))
-    sizes = _io.numbers(at or "", "--at")
-    from scalefit.doors.overview import overview
     from scalefit.files import write_text
     from scalefit.views import alignment_section, forecast_report, render
 
-    table = source.table(metric, through)
-    with doing("forecasting every curve, ranking corpora"):
-        seen = overview(
-            table,
-            metric,
-            target=target,
-            at=sizes,
-            through=through,
-            by=_io.names(by),
-            level=level,
-        )
+    table = source.table(wanted.metric, wanted.through)
+    seen = wanted.overview(table)
     with doing("which run would tell most"):
         planned = _next(seen.next_run())
     name = "stdin" if source.results == "-" else Path(source.results).name
     with doing("drawing, and working out what the explorer shows"):
-        more = [*planned, alignment_section(seen.judged)]
         page = forecast_report(
             seen.forecast,
             title=f"Transfer scaling: {name}",
             ranking=seen.ranking,
-            more=more,
+            more=[*planned, alignment_section(seen.judged)],
             table=table,
         )
         write_text(output, render(page))

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from scalefit.cli import _io
+from scalefit.cli._io import aside
 from scalefit.cli._options import AsJson, Work
-from scalefit.cli._stderr import aside
 from scalefit.errors import LandscapeError
 
 Checkpoints = Annotated[

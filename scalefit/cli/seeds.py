@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from scalefit.cli import _io
+from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, Level, Source
-from scalefit.cli._stderr import doing
 from scalefit.errors import DesignError
 
 

@@ -12,8 +12,8 @@ import typer
 from scalefit.cli import _io
 from scalefit.errors import FormatError, ScoringError
 
+from ._io import doing, write_notes
 from ._options import AsJson, Config, Rename, Scheduler
-from ._stderr import doing, write_notes
 
 if TYPE_CHECKING:
     from scalefit.scoring.score import Outputs, Scored

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalefit.doors.curves import asked
+from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
@@ -97,7 +97,7 @@ def backtest(
         rows = gather(data, metric, known[0], inputs, where, mapping=mapping, allow=allow)
         return _of_rows(rows, known, along, minimised, hold_out)
     used = tuple((inputs or {"x": "pretrain_tokens"}).values())
-    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)
+    what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)
     name, curves = what.metric, what.curves_over(used[0])
     falls = metric_of(name).direction == "-"
     chosen = laws if laws is not None else (FALLING if falls else RISING)
@@ -179,7 +179,7 @@ def compare_laws(
     >>> sf.compare_laws(data, "cross_entropy").best.law.name
     'power'
     """
-    what = asked(data, metric, where=where, by=None, mapping=mapping, allow=allow)
+    what = inquire(data, metric, where=where, by=None, mapping=mapping, allow=allow)
     name, curves = what.metric, what.curves
     if len(curves.rows) != 1:
         groups = ", ".join(str(dict(g)) for g in curves.groups[:3])

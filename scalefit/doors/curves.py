@@ -44,7 +44,7 @@ class Curves:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Inquiry:
     """What a door was asked about: table, metric as it spells it, what makes the groups, notes; and who works."""
 
     table: Table
@@ -84,7 +84,7 @@ class Asked:
             return None
 
 
-def asked(
+def inquire(
     data: Any,
     metric: str,
     *,
@@ -94,7 +94,7 @@ def asked(
     allow: Sequence[str],
     beside: Sequence[str] = (),
     used: Sequence[str] = ("pretrain_tokens",),
-) -> Asked:
+) -> Inquiry:
     """Return what a door is asked about, from whatever a user has; ``beside`` are further metrics it looks at."""
     whole = table_of(
         data, mapping=mapping, where=where, allow=allow, metrics=(metric, *beside), needs=used
@@ -105,7 +105,7 @@ def asked(
     apart = grouping(table.where(metric=both), by, used=used)
     said = (*table.notes, *notes, *apart.notes)
     loss = beside[0] if beside else "cross_entropy"
-    return Asked(table, name, apart.columns, said, loss)
+    return Inquiry(table, name, apart.columns, said, loss)
 
 
 def curves_of(
@@ -147,17 +147,17 @@ BARRING = (Verdict.HARMFUL, Verdict.DETERIORATING)
 
 
 @dataclass(frozen=True)
-class Flag:
+class Caution:
     """A group's alignment in words, and whether it bars the corpus from being recommended or forecast by its loss."""
 
     verdict: str = ""
     bars: bool = False
 
 
-def flags(what: Asked) -> dict[str, Flag]:
+def flags(what: Inquiry) -> dict[str, Caution]:
     """Return every group's flag by its name; nothing where alignment cannot be judged."""
     return {
-        group_name({column: one.group.get(column) for column in what.by}): Flag(
+        group_name({column: one.group.get(column) for column in what.by}): Caution(
             str(one.headline), _bars(one)
         )
         for one in what.judged or ()

@@ -24,8 +24,8 @@ from scalefit.table import Table, cut
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
 
-from .curves import CURVE, asked
-from .value import SIZES, cells_of
+from .curves import CURVE, inquire
+from .value import SIZES, measured_cells
 
 
 @overload
@@ -163,7 +163,7 @@ def fit_each(
         )
     _no_options(options)
     column = (_one_input(inputs) or {CURVE.inputs[0]: "pretrain_tokens"})[CURVE.inputs[0]]
-    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=(column,))
+    what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=(column,))
     curves = what.curves_over(column)
     with working(executor) as each:
         return Mixtures(tuple(curves.mixtures(pool, each)), curves.failures, what.notes)
@@ -232,7 +232,7 @@ def fit_joint(
     >>> surface.predict(16e6, 8e4).estimate.round().tolist()
     [31.0]
     """
-    what = asked(
+    what = inquire(
         data, metric, where=where, by=by, mapping=mapping, allow=allow, used=tuple(SIZES.values())
     )
     if metric_of(what.metric).direction == "-":
@@ -247,19 +247,19 @@ def fit_joint(
             f"one law is for one corpus and task, found {len(groups)} groups: {names}; choose one with where=…"
         )
     group = dict(groups[0][0])
-    cells = _cells_of(what.rows, group, groups[0][1])
+    cells = _all_cells(what.rows, group, groups[0][1])
     values = np.array([c.mean for c in cells])
     bottom, top = ends_of(what.metric, values)
     sizes = np.array([(c.pretrain, c.finetune) for c in cells])
     return surface_of(what.metric, Cells(sizes, values, top, bottom), group, what.notes)
 
 
-def _cells_of(rows: Table, group: Mapping[str, Any], part: Table) -> list[MeasuredCell]:
+def _all_cells(rows: Table, group: Mapping[str, Any], part: Table) -> list[MeasuredCell]:
     """Return the means of all pairs of sizes, those without pretraining among them."""
     points = points_of(cut(part, part.metrics[0], SIZES))
-    cells, _ = cells_of(points.inputs[0], points.inputs[1], points.y)
+    cells, _ = measured_cells(points.inputs[0], points.inputs[1], points.y)
     base = rows.baseline_for(group)
     if base is None:
         return cells
     f, y = base.column("finetune_tokens"), base.column("value")
-    return [*cells_of(np.zeros_like(f), f, y)[0], *cells]
+    return [*measured_cells(np.zeros_like(f), f, y)[0], *cells]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.doors.curves import Asked, Curves, Flag, asked, curves_of, flags
+from scalefit.doors.curves import Caution, Curves, Inquiry, curves_of, flags, inquire
 from scalefit.errors import DomainError, TableError
 from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
@@ -100,23 +100,20 @@ def forecast(
     >>> forecast["fr"].tokens.estimate < forecast["code"].tokens.estimate
     True
     """
-    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,))
+    what = inquire(
+        data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,)
+    )
+    question = Question(metric, through, target, sizes_of(at), level)
     with working(executor) as each:
-        return forecast_of(replace(what, each=each), target, sizes_of(at), level, pool)
+        return forecast_of(replace(what, each=each), question, pool)
 
 
-def forecast_of(
-    what: Asked,
-    target: float | None = None,
-    at: tuple[float, ...] = (),
-    level: float = 0.8,
-    pool: Pool = AUTO,
-) -> Forecast:
-    """Return the forecast of every group of what was asked."""
+def forecast_of(what: Inquiry, question: Question, pool: Pool = AUTO) -> Forecast:
+    """Return the forecast of every group of what was asked; its question spells metrics as the table does."""
     loss = what.table.spelled(what.loss)
     names = [n for n in dict.fromkeys((what.metric, loss)) if n in what.table.metrics]
     table = what.table.where(metric=names)
-    question = Question(what.metric, loss, target, at, level)
+    question = replace(question, metric=what.metric, through=loss)
     curves = {
         name: what.curves if name == what.metric else curves_of(table, name, what.by)
         for name in names
@@ -124,10 +121,9 @@ def forecast_of(
     mixtures = {name: _by_name(c, pool, what.each) for name, c in curves.items()}
     tokens = _tokens(mixtures[what.metric], question)
     second = _second_way(what, mixtures, question)
-    outlooks = tuple(
-        _outlook(dict(group), rows, table, curves, mixtures, tokens, second, question)
-        for group, rows in table.pretrained().groups(what.by)
-    )
+    known = _Known(question, table, curves, mixtures, tokens, second)
+    groups = table.pretrained().groups(what.by)
+    outlooks = tuple(known.outlook(dict(group), rows) for group, rows in groups)
     return Forecast(question, outlooks, what.by, what.notes)
 
 
@@ -224,7 +220,7 @@ class _SecondWay:
     metric: str
     through: str
     way: Way | None = None
-    flags: Mapping[str, Flag] = field(default_factory=dict)
+    flags: Mapping[str, Caution] = field(default_factory=dict)
 
     def said(
         self, name: str, mine: Mapping[str, Mixture], ahead: Mapping[str, Predictive]
@@ -232,7 +228,7 @@ class _SecondWay:
         """Return what this way says of a group and both ways combined, and a note where it is closed."""
         if self.way is None or not {self.metric, self.through} <= set(ahead):
             return {}, []
-        flag = self.flags.get(name, Flag())
+        flag = self.flags.get(name, Caution())
         if flag.bars:
             return {}, [f"no forecast through {self.through}: alignment says {flag.verdict}"]
         pair = pair_of(mine[self.metric].series, mine[self.through].series)
@@ -246,7 +242,7 @@ class _SecondWay:
 
 
 def _second_way(
-    what: Asked, mixtures: Mapping[str, Mapping[str, Mixture]], question: Question
+    what: Inquiry, mixtures: Mapping[str, Mapping[str, Mixture]], question: Question
 ) -> _SecondWay:
     """Learn the way through the loss where sizes were asked for, from the corpora whose loss does not mislead."""
     closed = _SecondWay(question.metric, question.through)
@@ -255,53 +251,59 @@ def _second_way(
         return closed
     told = flags(what)
     quality, loss = mixtures[question.metric], mixtures[question.through]
-    open_ = [n for n in quality if n in loss and not told.get(n, Flag()).bars]
+    open_ = [n for n in quality if n in loss and not told.get(n, Caution()).bars]
     pairs = [pair_of(quality[n].series, loss[n].series) for n in open_]
     kept = [pair for pair in pairs if pair is not None]
     way = learn_way(kept, engine_for(question.metric), engine_for(question.through))
     return replace(closed, way=way, flags=told)
 
 
-def _outlook(
-    group: dict[str, Any],
-    rows: Table,
-    table: Table,
-    curves: Mapping[str, Curves],
-    mixtures: Mapping[str, Mapping[str, Mixture]],
-    tokens: Mapping[str, TokensFor],
-    second: _SecondWay,
-    question: Question,
-) -> Outlook:
-    name = group_name(group)
-    baseline = table.baseline_for(group)
-    mine = {m: named[name] for m, named in mixtures.items() if name in named}
-    ahead: dict[str, Predictive] = {}
-    far: list[float] = []
-    for m, mixture in mine.items():
-        largest = float(mixture.series.x[-1])
-        sizes = [x for x in question.at if largest < x <= FARTHEST * largest]
-        far += [x for x in question.at if x not in sizes and m == question.metric]
-        if sizes:
-            ahead[m] = mixture.predictive(np.array(sizes), "run")
-    both, note = second.said(name, mine, ahead)
-    ahead |= both
-    lost = [c.failures[name] for c in curves.values() if name in c.failures] + note
-    if far:
-        shown = ", ".join(format_count(x) for x in far)
-        lost.append(
-            f"{shown}: not beyond the measured sizes by 1× to {FARTHEST:g}×, so nothing is forecast there"
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of all groups: by metric and by name of the group."""
+
+    question: Question
+    table: Table
+    curves: Mapping[str, Curves]
+    mixtures: Mapping[str, Mapping[str, Mixture]]
+    tokens: Mapping[str, TokensFor]
+    second: _SecondWay
+
+    def outlook(self, group: dict[str, Any], rows: Table) -> Outlook:
+        """Return what one group will do."""
+        name, question = group_name(group), self.question
+        baseline = self.table.baseline_for(group)
+        mine = {m: named[name] for m, named in self.mixtures.items() if name in named}
+        ahead = self._ahead(mine)
+        both, note = self.second.said(name, mine, ahead)
+        lost = [c.failures[name] for c in self.curves.values() if name in c.failures]
+        return Outlook(
+            group,
+            question.metric,
+            question.through,
+            mine,
+            self.tokens.get(name),
+            ahead | both,
+            {} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
+            {m: _points(rows, m) for m in rows.metrics},
+            (*lost, *note, *self._out_of_sight(mine)),
         )
-    return Outlook(
-        group,
-        question.metric,
-        question.through,
-        mine,
-        tokens.get(name),
-        ahead,
-        {} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
-        {m: _points(rows, m) for m in rows.metrics},
-        tuple(lost),
-    )
+
+    def _in_sight(self, mixture: Mixture) -> list[float]:
+        largest = float(mixture.series.x[-1])
+        return [x for x in self.question.at if largest < x <= FARTHEST * largest]
+
+    def _ahead(self, mine: Mapping[str, Mixture]) -> dict[str, Predictive]:
+        asked = {m: self._in_sight(mixture) for m, mixture in mine.items()}
+        return {m: mine[m].predictive(np.array(at), "run") for m, at in asked.items() if at}
+
+    def _out_of_sight(self, mine: Mapping[str, Mixture]) -> list[str]:
+        if self.question.metric not in mine:
+            return []
+        seen = self._in_sight(mine[self.question.metric])
+        far = ", ".join(format_count(x) for x in self.question.at if x not in seen)
+        why = f"not beyond the measured sizes by 1× to {FARTHEST:g}×, so nothing is forecast there"
+        return [f"{far}: {why}"] if far else []
 
 
 def _mean(rows: Table, metric: str) -> float:

@@ -8,29 +8,25 @@ from typing import Any
 
 from scalefit.alignment import AlignmentTable
 from scalefit.corpora.ranking import Rankings
-from scalefit.doors.curves import Asked, asked, flags
+from scalefit.doors.curves import Inquiry, flags, inquire
 from scalefit.doors.forecast import forecast_of, sizes_of
 from scalefit.doors.plan import Means, plan_for_choice
 from scalefit.doors.rank import RankedBy, rank_of
 from scalefit.errors import ExecutorError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import AUTO, Pool
-from scalefit.forecasting.forecast import Forecast
+from scalefit.forecasting.forecast import Forecast, Question
 from scalefit.planning.plan import Plan
 from scalefit.table import Table
 
 
 @dataclass(frozen=True, eq=False)
 class Overview:
-    """What was asked, its forecast, and the corpora ranked; no ranking where there is nothing to choose.
+    """What was asked, its forecast, and the corpora ranked; no ranking where there is nothing to choose."""
 
-    ``at`` is the first size that was asked for.
-    """
-
-    what: Asked
+    what: Inquiry
     forecast: Forecast
     ranking: Rankings | None
-    at: float | None = None
 
     @property
     def judged(self) -> AlignmentTable | None:
@@ -44,8 +40,9 @@ class Overview:
         doubtful = min(self.ranking, key=lambda r: max(s.p_best for s in r.standings))
         where = {name: value for name, value in doubtful.group.items() if value is not None}
         setting = replace(self.what, table=self.what.table.where(**where))
+        size = next(iter(self.forecast.question.at), None)
         try:
-            plan = plan_for_choice(setting, flags(self.what), self.at, Means())
+            plan = plan_for_choice(setting, flags(self.what), size, Means())
         except ScalefitError:
             return None
         return doubtful.group, plan
@@ -53,31 +50,27 @@ class Overview:
 
 def overview(
     table: Table,
-    metric: str,
+    question: Question,
     *,
-    target: float | None,
-    at: str | Sequence[float],
-    through: str,
-    by: Sequence[str] | None,
-    level: float,
+    by: Sequence[str] | None = None,
     pool: Pool = AUTO,
     executor: Workers = None,
 ) -> Overview:
     """Forecast every curve once, and rank them by the target, or else at the first size asked for."""
-    what = asked(table, metric, where=None, by=by, mapping=None, allow=(), beside=(through,))
-    sizes = sizes_of(at)
+    beside, question = (question.through,), replace(question, at=sizes_of(question.at))
+    what = inquire(table, question.metric, where=None, by=by, mapping=None, allow=(), beside=beside)
     with working(executor) as each:
         what = replace(what, each=each)
-        forecast = forecast_of(what, target, sizes, level, pool)
-        ranking = _ranking(what, forecast, sizes)
-    return Overview(what, forecast, ranking, sizes[0] if sizes else None)
+        forecast = forecast_of(what, question, pool)
+        ranking = _ranking(what, forecast)
+    return Overview(what, forecast, ranking)
 
 
-def _ranking(what: Asked, forecast: Forecast, sizes: tuple[float, ...]) -> Rankings | None:
+def _ranking(what: Inquiry, forecast: Forecast) -> Rankings | None:
     question = forecast.question
-    if question.target is None and not sizes:
+    if question.target is None and not question.at:
         return None
-    at = sizes[0] if question.target is None else None
+    at = question.at[0] if question.target is None else None
     curves = [o.curves[what.metric] for o in forecast if what.metric in o.curves]
     try:
         return rank_of(what, curves, RankedBy(at, question.target, level=question.level))

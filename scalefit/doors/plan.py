@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import DRAWS
-from scalefit.doors.curves import Asked, Flag, asked, flags
+from scalefit.doors.curves import Caution, Inquiry, flags, inquire
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.forecasting.engines import Engine, check_target, engine_for
@@ -97,7 +97,7 @@ def plan(
     True
     """
     _check(goal, target, budget, enough)
-    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
+    what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     means = Means(float(budget), cost, enough, seed)
     if target is not None and goal == "tokens":
         return _plan_for_tokens(what, target, means)
@@ -123,8 +123,8 @@ class Means:
 
 
 def plan_for_choice(
-    what: Asked,
-    flagged: Mapping[str, Flag],
+    what: Inquiry,
+    flagged: Mapping[str, Caution],
     size: float | None,
     means: Means,
     over: str = "corpus",
@@ -143,7 +143,7 @@ def plan_for_choice(
     return Plan("best", question, ordered(steps), now, means.enough, means.budget, notes, error)
 
 
-def _plan_for_tokens(what: Asked, target: float, means: Means) -> Plan:
+def _plan_for_tokens(what: Inquiry, target: float, means: Means) -> Plan:
     mixtures = what.curves.mixtures()
     if not mixtures:
         why = next(iter(what.curves.failures.values()), "there are no rows with pretraining")
@@ -268,9 +268,9 @@ class Contest:
         return {**self.groups[who[0]], self.over: names}
 
 
-def _contest(what: Asked, flagged: Mapping[str, Flag], over: str) -> tuple[Contest, list[str]]:
+def _contest(what: Inquiry, flagged: Mapping[str, Caution], over: str) -> tuple[Contest, list[str]]:
     """Return who is chosen from, and who is left out because its loss misleads."""
-    barred = [flagged.get(group_name(g), Flag()).bars for g in what.curves.groups]
+    barred = [flagged.get(group_name(g), Caution()).bars for g in what.curves.groups]
     curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]
     groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
     left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]

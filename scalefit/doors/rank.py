@@ -21,7 +21,7 @@ from scalefit.corpora.ranking import (
     draws_of,
     standings,
 )
-from scalefit.doors.curves import Asked, Flag, asked, flags
+from scalefit.doors.curves import Caution, Inquiry, flags, inquire
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
@@ -113,7 +113,7 @@ def rank(
         raise DomainError(
             "say what they are ranked by: at='1B' (a pretraining size) or target=30 (tokens for it)"
         )
-    what = asked(data, metric, where=where, by=by, mapping=mapping, allow=allow)
+    what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     if isinstance(mixture, str) and mixture not in what.by and what.table.has(mixture):
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
     over, ratios = (mixture, {}) if isinstance(mixture, str) else (over, mixture)
@@ -123,7 +123,7 @@ def rank(
         return rank_of(replace(what, each=each), what.curves.mixtures(each=each), question)
 
 
-def rank_of(what: Asked, mixtures: Sequence[Mixture], question: RankedBy) -> Rankings:
+def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> Rankings:
     """Rank by the forecasts of all curves that have one."""
     name, over = what.metric, question.over
     if over not in what.by:
@@ -218,11 +218,11 @@ def _ranking(
     group: dict[str, Any],
     each: Sequence[Mixture],
     question: RankedBy,
-    verdicts: Mapping[str, Flag],
+    verdicts: Mapping[str, Caution],
     notes: Sequence[str],
 ) -> Ranking:
     names = [str(m.group[question.over]) for m in each]
-    flags_ = [verdicts.get(group_name(m.group), Flag()) for m in each]
+    flags_ = [verdicts.get(group_name(m.group), Caution()) for m in each]
     rises = metric_of(each[0].metric).direction != "-"
     # A misaligned corpus goes its own way: its fall would pass for the way in which all corpora part.
     kept = [i for i, flag in enumerate(flags_) if not flag.bars]
@@ -261,7 +261,7 @@ class _Drawn:
     names: Sequence[str]
     values: Floats
     costs: Sequence[float] | None
-    flags: Sequence[Flag]
+    flags: Sequence[Caution]
 
 
 def _between(

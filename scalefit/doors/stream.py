@@ -43,7 +43,7 @@ DOORS: Mapping[str, Callable[..., Any]] = {
     "fit_each": _fitted,
     "forecast": forecast,
 }
-TOGETHER = 256  # groups of a part
+GROUPS_A_PART = 256  # groups of a part
 DEALT, ASKED = ".rows", "asked.json"
 
 
@@ -107,7 +107,7 @@ def stream(
     *,
     by: Sequence[str],
     door: str = "fit_each",
-    size: int = TOGETHER,
+    size: int = GROUPS_A_PART,
     mapping: Mapping[str, str] | None = None,
     config: str | Path | None = None,
     executor: Workers = None,

@@ -11,7 +11,7 @@ import numpy as np
 
 from scalefit.corpora.value import Value, Values
 from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
-from scalefit.doors.curves import asked
+from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.interval import check_level
 from scalefit.fitting.points import points_of
@@ -112,7 +112,7 @@ def value(
     table, about = _with_baseline(
         data, metric, baseline, against, where=where, mapping=mapping, allow=allow
     )
-    what = asked(
+    what = inquire(
         table, metric, where=None, by=by, mapping=None, allow=allow, used=tuple(SIZES.values())
     )
     if against == "zero-shot" and len(what.rows.pretrained().unique("pretrain_tokens")) > 1:
@@ -174,10 +174,10 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     tuned = part.has("finetune_tokens")
     points = points_of(cut(part, part.metrics[0], SIZES if tuned else _PRETRAINED))
     pretrain, *finetune = points.inputs
-    cells, inner = cells_of(pretrain, finetune[0] if tuned else _unknown(pretrain), points.y)
+    cells, inner = measured_cells(pretrain, finetune[0] if tuned else _unknown(pretrain), points.y)
     y = base.column("value")
     f = base.column("finetune_tokens") if tuned else _unknown(y)
-    below, outer = cells_of(np.zeros_like(f), f, y)
+    below, outer = measured_cells(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
     kept = [c for c in cells if c.finetune in there]
     if not kept:
@@ -196,7 +196,7 @@ def _unknown(like: Floats) -> Floats:
 def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     """Return a curve over finetuning sizes; the smallest is the model before finetuning."""
     points = points_of(cut(part, part.metrics[0], SIZES))
-    cells, within = cells_of(points.inputs[0], points.inputs[1], points.y)
+    cells, within = measured_cells(points.inputs[0], points.inputs[1], points.y)
     sizes = {c.pretrain for c in cells}
     if len(sizes) > 1:
         raise DesignError(
@@ -269,7 +269,7 @@ def _scratch(table: Table) -> dict[str, str] | None:
     return dict(said) if len(said) == 1 else None
 
 
-def cells_of(
+def measured_cells(
     pretrain: Floats, finetune: Floats, y: Floats
 ) -> tuple[list[MeasuredCell], tuple[float, int]]:
     """Return the mean of every pair of sizes, and the sum of squares within them with its degrees of freedom."""

@@ -1,11 +1,6 @@
 from .alignment import alignment_section as alignment_section
 from .alignment import plot_alignment as plot_alignment
-from .choices import plot_backtest as plot_backtest
-from .choices import plot_ranking as plot_ranking
-from .choices import plot_rankings as plot_rankings
-from .choices import plot_value as plot_value
-from .choices import plot_values as plot_values
-from .curves import Curve as Curve
+from .curves import DrawnCurve as DrawnCurve
 from .curves import Goal as Goal
 from .curves import Ribbon as Ribbon
 from .diagnostics import plot_contour as plot_contour
@@ -16,6 +11,11 @@ from .diagnostics import plot_one as plot_one
 from .diagnostics import plot_residuals as plot_residuals
 from .forecast import forecast_report as forecast_report
 from .forecast import plot_forecast as plot_forecast
+from .intervals import plot_backtest as plot_backtest
+from .intervals import plot_comparison as plot_comparison
+from .intervals import plot_ranking as plot_ranking
+from .intervals import plot_rankings as plot_rankings
+from .intervals import plot_variance as plot_variance
 from .landscape import plot_basins as plot_basins
 from .landscape import plot_distances as plot_distances
 from .landscape import plot_foresight as plot_foresight
@@ -29,8 +29,8 @@ from .plots import plot_many as plot_many
 from .report import Report as Report
 from .report import Section as Section
 from .report import render as render
-from .seeds import plot_comparison as plot_comparison
-from .seeds import plot_variance as plot_variance
 from .surface import plot_sizes as plot_sizes
+from .surface import plot_value as plot_value
+from .surface import plot_values as plot_values
 
 PICTURES: dict[str, str]

@@ -39,7 +39,7 @@ class Goal:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class DrawnCurve:
     """Everything drawn about one fit (or of one group that could not be fitted: points only).
 
     Attributes
@@ -91,7 +91,7 @@ class Curve:
         return names.get(self.column, self.column.replace("_", " "))
 
 
-def curve_of(
+def drawn_curve(
     fit: Fit | Mixture,
     *,
     label: str = "",
@@ -99,7 +99,7 @@ def curve_of(
     goal: Goal | None = None,
     reach: float = 3.0,
     level: float = 0.95,
-) -> Curve:
+) -> DrawnCurve:
     """Gather what a picture of a one-input fit, or of a mixture, shows.
 
     Parameters
@@ -122,7 +122,7 @@ def curve_of(
     grid = drawn_at(x, goal, reach)
     if isinstance(fit, Mixture):
         grid = np.unique([*grid[grid > fit.series.x[-1]], *fit.series.x])
-    return Curve(
+    return DrawnCurve(
         x=x,
         y=np.asarray(fit.observations.values, dtype=float),
         label=label,
@@ -146,14 +146,14 @@ def curve_ahead(
     goal: Goal | None = None,
     reach: float = 10.0,
     level: float = 0.8,
-) -> Curve:
+) -> DrawnCurve:
     """Gather what a picture of one forecast among many shows: its points, and the band of a new run it already holds.
 
     Parameters
     ----------
     mixture : Mixture
     label, baseline, goal
-        As in :func:`curve_of`.
+        As in :func:`drawn_curve`.
     reach : float
         How far beyond the largest input to draw, as a factor.
     level : float
@@ -168,7 +168,7 @@ def curve_ahead(
         for i in range(4)
     )
     name = only_input(mixture)
-    return Curve(
+    return DrawnCurve(
         x=np.asarray(mixture.observations.inputs[name], dtype=float),
         y=np.asarray(mixture.observations.values, dtype=float),
         label=label,

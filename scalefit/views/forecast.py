@@ -14,7 +14,7 @@ from scalefit.groups import group_name
 from scalefit.result import common_notes, plain
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
-from scalefit.views.curves import Curve, Goal, curve_ahead
+from scalefit.views.curves import DrawnCurve, Goal, curve_ahead
 from scalefit.views.explorer import explored
 from scalefit.views.plots import OVERLAY, Panel, plot_many
 from scalefit.views.report import Report, Section
@@ -31,7 +31,7 @@ def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any)
     ax : Axes, optional
         Whose place the picture takes; by default it stands alone.
     **options
-        ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+        ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
     """
     panels = forecast_panels(forecast, **options)
     across = len({panel.title for panel in panels})
@@ -68,12 +68,12 @@ def _panel(
 
 def _curve(
     outlook: Outlook, fit: Mixture | None, metric: str, goal: Goal | None, options: dict[str, Any]
-) -> Curve:
+) -> DrawnCurve:
     label, baseline = str(outlook.group.get(OVERLAY) or ""), outlook.baselines.get(metric)
     if fit is not None:
         return curve_ahead(fit, label=label, baseline=baseline, goal=goal, **options)
     x, y = outlook.measured[metric]
-    return Curve(x, y, label=label, metric=metric, baseline=baseline, goal=goal)
+    return DrawnCurve(x, y, label=label, metric=metric, baseline=baseline, goal=goal)
 
 
 def forecast_report(

@@ -29,6 +29,7 @@ from scalefit.views.style import (
     key,
     on_its_ground,
     picture,
+    stroke,
     tidy,
 )
 
@@ -224,10 +225,8 @@ def plot_foresight(
     for number, group in enumerate(groups):
         own = np.array([g == group for g in prediction.groups])
         name = "" if group is None else str(group)
-        look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-        left.scatter(
-            prediction.predicted[own], prediction.scores[own], label=name, s=24, alpha=0.7, **look
-        )
+        x, y = prediction.predicted[own], prediction.scores[own]
+        left.scatter(x, y, label=name, s=24, alpha=0.7, **stroke(number))
     ends = [
         min(prediction.scores.min(), prediction.predicted.min()),
         max(prediction.scores.max(), prediction.predicted.max()),

@@ -19,7 +19,7 @@ from scalefit.forecasting.tokens import tokens_for
 from scalefit.groups import group_name
 from scalefit.table.metrics import metric as metric_of
 from scalefit.units import format_count
-from scalefit.views.curves import Curve, Goal, Ribbon, curve_of
+from scalefit.views.curves import DrawnCurve, Goal, Ribbon, drawn_curve
 from scalefit.views.style import (
     INK,
     LARGE,
@@ -32,10 +32,10 @@ from scalefit.views.style import (
     Picture,
     canvas,
     key,
-    look,
     on_its_ground,
     picture,
     share_legend,
+    stroke,
     tidy,
     token_axis,
 )
@@ -52,7 +52,7 @@ class Panel:
 
     title: str
     label: str
-    curves: tuple[Curve, ...]
+    curves: tuple[DrawnCurve, ...]
 
 
 @on_its_ground
@@ -77,7 +77,7 @@ def plot_fit(
     title : str
         Shown above; by default the law and the metric.
     **options
-        ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+        ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
 
     Examples
     --------
@@ -94,11 +94,11 @@ def plot_fit(
     return plot_curve(curve, title=title, ax=ax)  # type: ignore[no-any-return]
 
 
-def curve_of_one(fit: Fit | Mixture, *, target: float | None = None, **options: Any) -> Curve:
+def curve_of_one(fit: Fit | Mixture, *, target: float | None = None, **options: Any) -> DrawnCurve:
     """Return what :func:`plot_fit` draws."""
     options.setdefault("label", group_name(fit.group))
     goal = None if target is None else goal_of(fit, target, options.get("level", 0.8))
-    return curve_of(fit, goal=goal, **options)
+    return drawn_curve(fit, goal=goal, **options)
 
 
 def goal_of(fit: Fit | Mixture, target: float, level: float = 0.8) -> Goal:
@@ -125,7 +125,7 @@ def plot_fits(
     target : float, optional
         Value to mark.
     **options
-        ``reach``, ``level``: see :func:`scalefit.views.curves.curve_of`.
+        ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
 
     Examples
     --------
@@ -143,16 +143,16 @@ def panels_of(
 ) -> list[Panel]:
     """Return what :func:`plot_fits` draws."""
     goal = None if target is None else Goal(target)
-    inside: dict[tuple[str, str], list[Curve]] = {}
+    inside: dict[tuple[str, str], list[DrawnCurve]] = {}
     for fit in fits:
         label = str(fit.group.get(OVERLAY) or "")
-        curve = curve_of(fit, label=label, goal=goal, **options)
+        curve = drawn_curve(fit, label=label, goal=goal, **options)
         inside.setdefault((group_name(fit.group, (OVERLAY,)), curve.title_y), []).append(curve)
     return [Panel(title, y, tuple(curves)) for (title, y), curves in inside.items()]
 
 
 @on_its_ground
-def plot_curve(curve: Curve, *, title: str = "", ax: Axes | None = None) -> Picture | Axes:
+def plot_curve(curve: DrawnCurve, *, title: str = "", ax: Axes | None = None) -> Picture | Axes:
     """Draw one curve, on a picture of its own where no axes are given."""
     figure, axes = canvas(ax=ax)
     draw_curve(axes, curve, run=True)
@@ -201,7 +201,7 @@ def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     axes.xaxis.label.set_fontsize(SMALL)
 
 
-def _ahead_only(curve: Curve) -> Curve:
+def _ahead_only(curve: DrawnCurve) -> DrawnCurve:
     """Return a curve whose band begins at its largest size: where many lie on one another, only that tells anything."""
     if curve.mean is None:
         return curve
@@ -210,7 +210,7 @@ def _ahead_only(curve: Curve) -> Curve:
     return replace(curve, mean=Ribbon(m.x, m.estimate, low, high))
 
 
-def _name_ends(axes: Axes, curves: Sequence[Curve], labels: Sequence[str]) -> None:
+def _name_ends(axes: Axes, curves: Sequence[DrawnCurve], labels: Sequence[str]) -> None:
     """Write each curve's name where it ends, apart from one another: no eye must go to the legend and back."""
     ends = [(float(c.mean.estimate[-1]), c.label) for c in curves if c.mean is not None and c.label]
     low, high = axes.get_ylim()
@@ -218,7 +218,7 @@ def _name_ends(axes: Axes, curves: Sequence[Curve], labels: Sequence[str]) -> No
     for y, (_, label) in zip(places, sorted(ends), strict=True):
         axes.annotate(
             label, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=SMALL - 1,
-            color=look(labels.index(label))["color"], annotation_clip=False, gid="name",
+            color=stroke(labels.index(label))["color"], annotation_clip=False, gid="name",
         )  # fmt: skip
 
 
@@ -247,13 +247,13 @@ def _top(cluster: Sequence[float], gap: float) -> float:
 
 
 def draw_curve(
-    axes: Axes, curve: Curve, *, index: int = 0, run: bool = False, room: float = math.inf
+    axes: Axes, curve: DrawnCurve, *, index: int = 0, run: bool = False, room: float = math.inf
 ) -> None:
     """Draw points, curve and bands; solid where measured, dashed where extrapolated.
 
     A band that is wider than ``room`` would hide its neighbours: only its edges are drawn.
     """
-    style = look(index)
+    style = stroke(index)
     (points,) = axes.plot(
         curve.x, curve.y, ls="", ms=4.5, mfc=PAPER, mew=1.2, zorder=3, gid="points",
         label=curve.label or "run", **style,
@@ -286,7 +286,7 @@ def _edges(axes: Axes, ribbon: Ribbon, colour: str) -> None:
         axes.plot(ribbon.x, side, color=colour, lw=0.7, alpha=0.6, zorder=1.5, gid="edge")
 
 
-def finish(axes: Axes, curves: Sequence[Curve]) -> None:
+def finish(axes: Axes, curves: Sequence[DrawnCurve]) -> None:
     """Set limits by what was measured and drawn; add the zone, the baseline and the target."""
     tidy(axes)
     right = max(max(c.largest, 0.0 if c.mean is None else c.mean.x[-1]) for c in curves)
@@ -309,7 +309,7 @@ def finish(axes: Axes, curves: Sequence[Curve]) -> None:
             _mark_interval(axes, curve.goal, right, alone=len(curves) == 1)
 
 
-def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
+def _limits(curves: Sequence[DrawnCurve]) -> tuple[float, float]:
     """Return y limits that show all points, curves, targets, and bands up to twice their spread."""
     core = [curve.y for curve in curves]
     core += [curve.mean.estimate for curve in curves if curve.mean is not None]
@@ -333,8 +333,8 @@ def _mark_interval(axes: Axes, goal: Goal, right: float, *, alone: bool) -> None
     axes.plot([goal.tokens], [goal.value], "D", color=INK, ms=5.5, zorder=4, gid="target tokens")
 
 
-def _legend_of_one(curve: Curve) -> list[Any]:
-    style = look(0)
+def _legend_of_one(curve: DrawnCurve) -> list[Any]:
+    style = stroke(0)
     colour = style["color"]
     handles: list[Any] = [Line2D([], [], ls="", mfc=PAPER, mew=1.2, ms=4.5, label="runs", **style)]
     if curve.mean is not None:
@@ -350,13 +350,13 @@ def _legend_of_one(curve: Curve) -> list[Any]:
 
 def _legend_of_many(panels: Sequence[Panel], labels: Sequence[str]) -> list[Any]:
     handles: list[Any] = [
-        Line2D([], [], mfc=PAPER, mew=1.2, ms=4.5, lw=1.5, label=label or "runs", **look(i))
+        Line2D([], [], mfc=PAPER, mew=1.2, ms=4.5, lw=1.5, label=label or "runs", **stroke(i))
         for i, label in enumerate(labels)
     ]
     return handles + _marks([curve for panel in panels for curve in panel.curves])
 
 
-def _marks(curves: Sequence[Curve]) -> list[Any]:
+def _marks(curves: Sequence[DrawnCurve]) -> list[Any]:
     handles: list[Any] = []
     if any(c.baseline is not None for c in curves):
         handles.append(Line2D([], [], color=QUIET, lw=1.1, ls="-.", label="not pretrained"))

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scalefit.result import cell, columns
+from scalefit.result import Row, cell, columns
 from scalefit.version import __version__
-from scalefit.views.tables import Row, is_number, is_numeric
+from scalefit.views.tables import is_number, is_numeric
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def canvas(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> t
     return figure, figure.add_subplot()
 
 
-def look(index: int) -> dict[str, Any]:
+def stroke(index: int) -> dict[str, Any]:
     """Colour and marker of the curve number ``index``; both differ, so grey prints still read."""
     return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
 
@@ -268,7 +268,9 @@ def is_dark(colour: Any) -> bool:
     >>> is_dark("#16191d"), is_dark("white"), is_dark((0, 0, 0, 0))
     (True, False, False)
     """
-    return to_rgba(colour)[3] > 0.5 and contrast(colour, "white") > contrast(colour, "black")
+    return to_rgba(colour)[3] > 0.5 and contrast_ratio(colour, "white") > contrast_ratio(
+        colour, "black"
+    )
 
 
 def darken(picture: Any, ground: str = GROUND) -> None:
@@ -328,12 +330,12 @@ def diverging(harm: str, ground: str, help_: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(_HARM_HELP, [harm, ground, help_])
 
 
-def contrast(first: Any, second: Any) -> float:
+def contrast_ratio(first: Any, second: Any) -> float:
     """Return by how much one colour stands out from another (WCAG 2), 1 to 21.
 
     Examples
     --------
-    >>> round(contrast("black", "white"))
+    >>> round(contrast_ratio("black", "white"))
     21
     """
     darker, lighter = sorted(_luminance(to_rgb(colour)) for colour in (first, second))

@@ -1,4 +1,4 @@
-"""Quality over several inputs: the heat map over pretraining and finetuning sizes, contours and slices of a fit."""
+"""Quality over several inputs: heat maps over pretraining and finetuning sizes, contours and slices of a fit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from scalefit.corpora.value import Value, Values, Worth
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.forecasting.surface import Surface
@@ -19,6 +20,7 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
 from scalefit.views.style import (
+    COLOURS,
     INK,
     LARGE,
     NORMAL,
@@ -26,13 +28,16 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     canvas,
+    diverging,
     key,
-    look,
     on_its_ground,
+    panels,
+    stroke,
     tidy,
 )
 
 _SCALE = "viridis"
+HARM_HELP = diverging(COLOURS[1], "#ffffff", COLOURS[0])
 _BEYOND = 4.0  # times the largest size that the map goes on
 FINE, LEVELS = 81, 12
 CELLS, SLICES, FARTHER = 60, 3, 2.0
@@ -107,6 +112,66 @@ def _in_logs(axes: Axes, name: str, sizes: Floats) -> None:
     axis = axes.xaxis if name == "x" else axes.yaxis
     axis.set_ticks(np.unique(sizes), [format_count(x) for x in np.unique(sizes)], fontsize=SMALL)
     axis.set_ticks([], minor=True)
+
+
+@on_its_ground
+def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
+    """Draw the map of pretraining × finetuning size: gain by colour, in words where it is sure.
+
+    Parameters
+    ----------
+    value : Value
+    ax : Axes, optional
+        Where to draw; by default a picture of its own.
+    """
+    figure, axes = canvas(6.4, 3.6, ax)
+    _map(axes, value, _reach([value]))
+    return figure if ax is None else axes
+
+
+@on_its_ground
+def plot_values(values: Values, *, ax: Axes | None = None) -> Picture:
+    """Draw one map a group, all on one scale of colour; see :func:`plot_value`."""
+    figure, every = panels(len(values), 3, (4.4, 2.8), ax)
+    reach = _reach(list(values))
+    for axes, value in zip(every, values, strict=True):
+        _map(axes, value, reach)
+    return figure  # type: ignore[no-any-return]
+
+
+def _reach(values: list[Value]) -> float:
+    return max(max(abs(c.gain) for v in values for c in v.cells), 1e-9)
+
+
+def _map(axes: Axes, value: Value, reach: float) -> None:
+    sizes = np.array([(c.pretrain, c.finetune) for c in value.cells])
+    sizes[np.isnan(sizes)] = -1.0  # nobody says
+    across, x = np.unique(sizes[:, 0], return_inverse=True)
+    up, y = np.unique(sizes[:, 1], return_inverse=True)
+    gains = np.full((up.size, across.size), np.nan)
+    gains[y, x] = [c.gain for c in value.cells]
+    norm = TwoSlopeNorm(0.0, -reach, reach)
+    axes.imshow(gains, origin="lower", aspect="auto", cmap=HARM_HELP, norm=norm, gid="gain")
+    for c, column, row in zip(value.cells, x, y, strict=True):
+        _word(axes, c, column, row, abs(c.gain) > 0.6 * reach)
+    named = ["pretrained" if size < 0 else format_count(size) for size in across]
+    axes.set_xticks(range(across.size), named, fontsize=SMALL)
+    named = ["finetuned" if size < 0 else format_count(size) for size in up]
+    axes.set_yticks(range(up.size), named, fontsize=SMALL)
+    axes.set_xlabel("pretraining tokens", fontsize=SMALL, color=INK)
+    axes.set_ylabel("finetuning tokens", fontsize=SMALL, color=INK)
+    axes.set_title(group_name(value.group), fontsize=NORMAL, loc="left")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _word(axes: Axes, cell: Worth, x: int, y: int, dark: bool) -> None:
+    """Write the gain, and beneath it what is sure."""
+    sure = "" if cell.state == "unsure" else f"\n{cell.state}"
+    colour = "white" if dark else INK  # on the strong colours of both grounds
+    axes.text(
+        x, y, f"{cell.gain:+.2g}{sure}", ha="center", va="center", fontsize=SMALL - 1, color=colour
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +283,7 @@ def _draw_slices(axes: Axes, fit: Fit, own: bool) -> None:
     tidy(axes)
     axes.plot(fit.points.inputs[0], fit.points.y, "o", color=INK, ms=3.5, mfc=PAPER, gid="points")
     for i, one in enumerate(slices_of(fit)):
-        colour = look(i)["color"]
+        colour = stroke(i)["color"]
         axes.plot(one.x, one.value, color=colour, lw=1.6, label=one.label, gid="slice")
     _scale(axes.set_xscale, slices_of(fit)[0].x)
     first = fit.observations.columns[fit.law.inputs[0]]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from scalefit.result import cell, columns
+from scalefit.result import Row, cell, columns
 
-Row = Mapping[str, Any]
 PIPED, LONG = 160, 26
 KEYS = (
     "corpus",

@@ -4,12 +4,12 @@ import warnings
 
 import pytest
 
-from scalefit.cli import _stderr
+from scalefit.cli import _io
 from scalefit.errors import FitError, MissingColumnError, ScalefitWarning, TableError
 
 
 def stop_with(error, capsys):
-    with pytest.raises(SystemExit) as stopped, _stderr.guarded():
+    with pytest.raises(SystemExit) as stopped, _io.guarded():
         raise error
     return stopped.value.code, capsys.readouterr().err
 
@@ -34,18 +34,18 @@ def test_a_reader_that_went_away_is_no_error(capsys):
 
 
 def test_a_bug_is_not_hidden():
-    with pytest.raises(ZeroDivisionError), _stderr.guarded():
+    with pytest.raises(ZeroDivisionError), _io.guarded():
         _ = 1 / 0
 
 
 def test_our_warnings_are_one_line(capsys):
-    with _stderr.guarded():
+    with _io.guarded():
         warnings.warn("β moves from .37\nto .45", ScalefitWarning, stacklevel=1)
     assert capsys.readouterr().err == "scalefit: note: β moves from .37; to .45\n"
 
 
 def test_warnings_of_others_stay_as_they_are():
-    with pytest.warns(UserWarning, match="theirs"), _stderr.guarded():
+    with pytest.warns(UserWarning, match="theirs"), _io.guarded():
         warnings.warn("theirs", UserWarning, stacklevel=1)
 
 

@@ -181,7 +181,7 @@ def test_answers_are_written_as_their_suffix_says(scalefit, results, tmp_path, k
 
 
 def test_progress_is_silent_where_nobody_looks(capsys):
-    from scalefit.cli._stderr import doing
+    from scalefit.cli._io import doing
 
     with doing("much work"):
         pass

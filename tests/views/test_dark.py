@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex, to_rgb
 import scalefit as sf
 from scalefit.errors import DomainError
 from scalefit.views import style
-from scalefit.views.style import BRIGHT, DARK, GROUND, PALE, contrast
+from scalefit.views.style import BRIGHT, DARK, GROUND, PALE, contrast_ratio
 
 TABLE = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
 # Machado, Oliveira and Fernandes (2009), severity 1: what a reader without red, green or blue cones sees.
@@ -55,9 +55,9 @@ def test_no_colour_of_the_light_house_is_left(fit, kind):
 
 
 def test_what_is_written_and_drawn_stands_out():
-    assert contrast(PALE, GROUND) > 7
-    assert contrast(DARK[style.QUIET], GROUND) > 4.5
-    assert min(contrast(colour, GROUND) for colour in BRIGHT) > 3
+    assert contrast_ratio(PALE, GROUND) > 7
+    assert contrast_ratio(DARK[style.QUIET], GROUND) > 4.5
+    assert min(contrast_ratio(colour, GROUND) for colour in BRIGHT) > 3
 
 
 @pytest.mark.parametrize("eyes", SEEN)

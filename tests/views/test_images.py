@@ -9,7 +9,7 @@ from matplotlib.testing.compare import compare_images
 
 import scalefit as sf
 from scalefit.views import Panel, plot_curve, plot_many
-from scalefit.views.curves import Curve, Goal, Ribbon
+from scalefit.views.curves import DrawnCurve, Goal, Ribbon
 
 HERE = Path(__file__).parent / "baselines"
 DRAWN_BY = "3.11"  # matplotlib moves text and ticks by pixels from one minor version to the next
@@ -29,7 +29,7 @@ TABLE = {
 
 def curve(label="fr", shift=0.0):
     line = LINE + shift
-    return Curve(
+    return DrawnCurve(
         x=np.array([1e5, 1e5, 1e6, 1e6, 1e7]),
         y=np.array([10.0, 11.0, 12.5, 14.0, 16.0]) + shift,
         label=label,
@@ -76,7 +76,7 @@ def test_it_looks_as_it_did(name, tmp_path):
 def test_a_picture_without_its_band_is_told_from_one_with_it(tmp_path):
     if not matplotlib.__version__.startswith(f"{DRAWN_BY}."):
         pytest.skip(f"images are kept for matplotlib {DRAWN_BY}")
-    bare = Curve(**{**vars(curve()), "run": None, "mean": None})
+    bare = DrawnCurve(**{**vars(curve()), "run": None, "mean": None})
     file = tmp_path / "curve.png"
     plot_curve(bare).savefig(file, dpi=DPI)
     assert "Error" in (compare_images(str(HERE / "curve.png"), str(file), FAR) or "")

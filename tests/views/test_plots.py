@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scalefit.groups import group_name
-from scalefit.views.curves import Curve, Goal, Ribbon, drawn_at
+from scalefit.views.curves import DrawnCurve, Goal, Ribbon, drawn_at
 from scalefit.views.plots import Panel, plot_curve, plot_many
 from scalefit.views.style import COLOURS
 
@@ -24,7 +24,7 @@ def curve(**changes):
         "mean": Ribbon(GRID, LINE, LINE - 1, LINE + 1),
         "run": Ribbon(GRID, LINE, LINE - 2, LINE + 2),
     }
-    return Curve(**{**content, **changes})
+    return DrawnCurve(**{**content, **changes})
 
 
 def drawn(figure, name, panel=0):

@@ -1,19 +1,21 @@
-"""Pictures of choices: rankings with P(best), the value of pretraining over both sizes, backtests, plans."""
+"""Estimates with their intervals, one a line: rankings, forecasters on trial, sources of spread, procedures."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from scalefit.corpora.ranking import Ranking, Rankings
-from scalefit.corpora.value import Value, Values, Worth
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecasters import BASELINES
 from scalefit.groups import group_name
+from scalefit.procedures.comparison import Comparison
+from scalefit.procedures.contrast import Contrast
+from scalefit.seeds.result import Variance, VariancePart
+from scalefit.table import metric as known_metric
 from scalefit.units import format_count, short
 from scalefit.views.style import (
     COLOURS,
@@ -24,14 +26,12 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     canvas,
-    diverging,
+    key,
     on_its_ground,
     panels,
     picture,
     tidy,
 )
-
-HARM_HELP = diverging(COLOURS[1], "#ffffff", COLOURS[0])
 
 
 @on_its_ground
@@ -87,66 +87,6 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
 
 
 @on_its_ground
-def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
-    """Draw the map of pretraining × finetuning size: gain by colour, in words where it is sure.
-
-    Parameters
-    ----------
-    value : Value
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
-    """
-    figure, axes = canvas(6.4, 3.6, ax)
-    _map(axes, value, _reach([value]))
-    return figure if ax is None else axes
-
-
-@on_its_ground
-def plot_values(values: Values, *, ax: Axes | None = None) -> Picture:
-    """Draw one map a group, all on one scale of colour; see :func:`plot_value`."""
-    figure, every = panels(len(values), 3, (4.4, 2.8), ax)
-    reach = _reach(list(values))
-    for axes, value in zip(every, values, strict=True):
-        _map(axes, value, reach)
-    return figure  # type: ignore[no-any-return]
-
-
-def _reach(values: list[Value]) -> float:
-    return max(max(abs(c.gain) for v in values for c in v.cells), 1e-9)
-
-
-def _map(axes: Axes, value: Value, reach: float) -> None:
-    sizes = np.array([(c.pretrain, c.finetune) for c in value.cells])
-    sizes[np.isnan(sizes)] = -1.0  # nobody says
-    across, x = np.unique(sizes[:, 0], return_inverse=True)
-    up, y = np.unique(sizes[:, 1], return_inverse=True)
-    gains = np.full((up.size, across.size), np.nan)
-    gains[y, x] = [c.gain for c in value.cells]
-    norm = TwoSlopeNorm(0.0, -reach, reach)
-    axes.imshow(gains, origin="lower", aspect="auto", cmap=HARM_HELP, norm=norm, gid="gain")
-    for c, column, row in zip(value.cells, x, y, strict=True):
-        _word(axes, c, column, row, abs(c.gain) > 0.6 * reach)
-    named = ["pretrained" if size < 0 else format_count(size) for size in across]
-    axes.set_xticks(range(across.size), named, fontsize=SMALL)
-    named = ["finetuned" if size < 0 else format_count(size) for size in up]
-    axes.set_yticks(range(up.size), named, fontsize=SMALL)
-    axes.set_xlabel("pretraining tokens", fontsize=SMALL, color=INK)
-    axes.set_ylabel("finetuning tokens", fontsize=SMALL, color=INK)
-    axes.set_title(group_name(value.group), fontsize=NORMAL, loc="left")
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-
-
-def _word(axes: Axes, cell: Worth, x: int, y: int, dark: bool) -> None:
-    """Write the gain, and beneath it what is sure."""
-    sure = "" if cell.state == "unsure" else f"\n{cell.state}"
-    colour = "white" if dark else INK  # on the strong colours of both grounds
-    axes.text(
-        x, y, f"{cell.gain:+.2g}{sure}", ha="center", va="center", fontsize=SMALL - 1, color=colour
-    )
-
-
-@on_its_ground
 def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
     """Draw what every forecaster misses held-out sizes by, and how often its 95 % intervals hold.
 
@@ -187,3 +127,82 @@ def _colour(forecaster: Any) -> str:
     if forecaster == "mixture":
         return COLOURS[0]
     return QUIET if forecaster in BASELINES else COLOURS[5]
+
+
+@on_its_ground
+def plot_variance(variance: Variance, *, ax: Axes | None = None) -> Picture | Axes:
+    """Draw each component's standard deviation with its interval, domains side by side."""
+    names = list(dict.fromkeys(c.name for part in variance for c in part.components))
+    figure, axes = canvas(6.4, 1.3 + 0.45 * len(names) * max(1, len(variance.parts) * 0.6), ax)
+    step = 0.7 / len(variance.parts)
+    handles = []
+    for i, part in enumerate(variance):
+        shift = (i - (len(variance.parts) - 1) / 2) * step
+        _components(axes, part, names, shift, COLOURS[i % len(COLOURS)])
+        handles.append(_handle(part.name, COLOURS[i % len(COLOURS)]))
+    tidy(axes)
+    axes.set_yticks(range(len(names)), names, fontsize=NORMAL)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.grid(False, axis="y")
+    axes.set_xlabel(f"standard deviation, {_unit(variance.metric)}", fontsize=NORMAL)
+    axes.set_title(
+        f"{variance.metric}: spread by source, {100 * variance.level:g} % intervals",
+        fontsize=NORMAL, loc="left",
+    )  # fmt: skip
+    if len(variance.parts) > 1:
+        key(axes, handles, own=ax is None)
+    axes.tick_params(axis="y", labelsize=SMALL + 0.5)
+    return figure if ax is None else axes
+
+
+def _components(
+    axes: Axes, part: VariancePart, names: list[str], shift: float, colour: str
+) -> None:
+    for c in part.components:
+        y = names.index(c.name) + shift
+        known = c.low == c.low
+        if known:
+            ends = [max(v, 0.0) ** 0.5 for v in (c.low, c.high)]
+            axes.plot(ends, [y, y], color=colour, linewidth=2, solid_capstyle="butt", alpha=0.55)
+        face = colour if known else PAPER
+        axes.plot([c.sd], [y], "o", color=colour, markersize=5.5, markerfacecolor=face)
+
+
+@on_its_ground
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Picture | Axes:
+    """Draw every difference with its interval; what is not resolved is hollow."""
+    labels = [_title(c) for c in comparison]
+    figure, axes = canvas(6.4, 1.3 + 0.36 * len(labels), ax)
+    for i, c in enumerate(comparison):
+        ends = [c.interval.low, c.interval.high]
+        axes.plot(ends, [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
+        face = COLOURS[0] if c.resolved else PAPER
+        axes.plot([c.difference], [i], "o", color=COLOURS[0], markersize=6, markerfacecolor=face)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    tidy(axes)
+    axes.grid(False, axis="y")
+    axes.set_yticks(range(len(labels)), labels, fontsize=SMALL + 0.5)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    better = {"+": " (right of 0: better)", "-": " (left of 0: better)"}
+    word = better.get(known_metric(comparison.metric).direction or "", "")
+    axes.set_xlabel(f"difference in {_unit(comparison.metric)}{word}", fontsize=NORMAL)
+    title = (
+        f"{comparison.metric}, {100 * comparison.level:g} % intervals; filled: resolved (p by Holm)"
+    )
+    axes.set_title(title, fontsize=NORMAL, loc="left")
+    return figure if ax is None else axes
+
+
+def _title(c: Contrast) -> str:
+    where = ", ".join(str(v) for v in c.group.values() if v is not None)
+    return f"{c.b} − {c.a}" + (f" ({where})" if where else "")
+
+
+def _handle(name: str, colour: str) -> object:
+    return Line2D([], [], marker="o", color=colour, label=name)
+
+
+def _unit(name: str) -> str:
+    metric = known_metric(name)
+    return metric.unit or metric.title
