@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -12,7 +12,7 @@ from scalefit.distributions import f_tail, spearman
 from scalefit.errors import FitError
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.points import Points
-from scalefit.fitting.solve import Solution, refit
+from scalefit.fitting.solve import Draws, Solution, refit
 from scalefit.laws.law import Law
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
@@ -249,13 +249,21 @@ def _end_notes(solution: Solution, at: AbstractSet[str | None]) -> list[str]:
     )
 
 
-def outlier_notes(solution: Solution, points: Points) -> list[str]:
-    """Say which few points carry a parameter away, by refitting without them."""
+FEW = 30  # points, of which each is left out in turn
+
+
+def leaves_each_out(solution: Solution) -> bool:
+    """Whether outliers are looked for by leaving out each point."""
+    return solution.theta.size + 3 <= solution.problem.y.size <= FEW
+
+
+def outlier_notes(solution: Solution, points: Points, left_out: Callable[[], Draws]) -> list[str]:
+    """Say which few points carry a parameter away; ``left_out`` gives the refits without each, asked of few points."""
     r = solution.problem.residual(solution.fitted)
     n, p = r.size, solution.theta.size
     if n < p + 3 or np.abs(r).max() <= 1e-12:
         return []
-    suspects = _far_out(r) if n > 30 else _leave_one_out(solution, r)
+    suspects = _far_out(r) if n > FEW else _leave_one_out(solution, r, left_out())
     if suspects.size == 0 or suspects.size > max(1, n // 10) or n - suspects.size < p:
         return []
     theta, suspects = _concentrate(solution, suspects)
@@ -287,15 +295,12 @@ def _far_out(r: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(np.abs(r - np.median(r)) > 6 * spread)
 
 
-def _leave_one_out(solution: Solution, r: Floats) -> NDArray[np.intp]:
+def _leave_one_out(solution: Solution, r: Floats, refitted: Draws) -> NDArray[np.intp]:
     """Return the one point whose removal shrinks the squares more than chance does (Bonferroni, 1 %)."""
     n, p = r.size, solution.theta.size
-    without = 1 - np.eye(n)
-    refitted = refit(solution, without)
     problem = solution.problem
-    rest = (without * problem.residual(problem.law.value(problem.inputs, refitted.theta)) ** 2).sum(
-        -1
-    )
+    off = problem.residual(problem.law.value(problem.inputs, refitted.theta))
+    rest = ((1 - np.eye(n)) * off**2).sum(-1)
     worst = int(np.argmin(rest))
     dof = n - 1 - p
     drop = float(np.sum(r**2) - rest[worst]) / max(rest[worst] / dof, 1e-300)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.fitting.points import Points
-from scalefit.fitting.solve import Solution, leave_out
+from scalefit.fitting.solve import Draws, Solution
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints
 from scalefit.units import format_count, short
@@ -89,12 +89,11 @@ class Influence(Result):
 
 
 def influence_of(
-    solution: Solution, points: Points, metric: str, *, runs: bool, group: Mapping[str, Any]
+    solution: Solution, points: Points, metric: str, refits: Draws, group: Mapping[str, Any]
 ) -> Influence:
-    """Fit again without each point, or each pretraining run, in one array program."""
-    law = solution.problem.law
-    units = points.run if runs else np.arange(points.y.size)
-    refits = leave_out(solution, units)
+    """Say what refits without each point, or without each pretraining run where these are fewer, change."""
+    law, n = solution.problem.law, points.y.size
+    units = np.arange(n) if len(refits.theta) == n else points.run
     with np.errstate(all="ignore"):
         curves = law.value(points.inputs, refits.theta)
         quoted = law.params(refits.theta)

@@ -9,11 +9,12 @@ from typing import Any
 
 from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
-from scalefit.fitting.checks import refuse_direction
+from scalefit.fitting.checks import leaves_each_out, refuse_direction
 from scalefit.fitting.fit import fit_together, law_of
 from scalefit.fitting.gather import gather_each, input_columns
 from scalefit.fitting.intervals.uncertainty import USUAL, look_together
 from scalefit.fitting.result import Fit
+from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
@@ -25,7 +26,7 @@ from scalefit.units import counted
 AnyLaw = str | Law | Callable[..., Any]
 Cut = tuple[Mapping[str, Any], Observations | ScalefitError]
 TOGETHER = 64  # groups that travel and are solved together: what a call of numpy costs is shared by as many
-HERE = 256  # groups that are solved together where nobody waits for a share of them
+HERE = 1024  # groups that are solved together where nobody waits for a share of them
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Fits(Results[Fit]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Why groups have no fit, then the fits' own notes."""
+        note_together(self.fits)
         failed = (f"{group_name(f.group)}: no fit: {f.reason}" for f in self.failures)
         own = common_notes((group_name(fit.group), fit.notes) for fit in self)
         return tuple(dict.fromkeys((*failed, *own, *self.about_data)))
@@ -127,6 +129,16 @@ class Fits(Results[Fit]):
     def _look(self, level: float) -> None:
         for one in {USUAL, level}:  # what is identified is judged at the usual level
             look_together([fit.uncertainty for fit in self], one)
+
+
+def note_together(fits: Sequence[Fit]) -> None:
+    """Work out the notes of many fits: the same as one by one, their refits without each point as one program."""
+    unseen = [fit for fit in fits if not {"notes", "left_out"} & {*vars(fit)}]
+    some = [fit for fit in unseen if leaves_each_out(fit.solution)]
+    for fit, refits in zip(some, leave_one_out([fit.solution for fit in some]), strict=True):
+        vars(fit)["left_out"] = refits  # where its cached property keeps it
+    for fit in fits:
+        _ = fit.notes
 
 
 def _numbers(fit: Fit, level: float) -> Row:
@@ -239,7 +251,8 @@ def _fitted(
         done.append(replace(fit, group=key) if isinstance(fit, Fit) else FitFailure(key, str(fit)))
     if judged:
         fitted = [fit for fit in done if isinstance(fit, Fit)]
+        note_together(fitted)
         look_together([fit.uncertainty for fit in fitted])
         for fit in fitted:
-            fit.judge()
+            _ = fit.identified
     return done

@@ -11,6 +11,7 @@ Source: Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 from operator import and_
@@ -103,13 +104,12 @@ def project_each(problem: Problem, weights: Floats | None, axes: Sequence[Floats
     if problem.objective.plain:
         return solved
     value = law.unlinked(combine(solved.coefficients.reshape(-1, *shape, curves), columns))
-    residual = problem.residual(np.moveaxis(np.broadcast_to(value, (n, *shape, curves)), 0, -1))
-    loss = (
-        problem.objective.rho(residual)
-        if weights is None
-        else weights * problem.objective.rho(residual)
-    )
-    flat = in_turn(np.moveaxis(loss, -1, 0)).reshape(-1, curves)
+    scale = None if problem.scale is None else points_first(problem.scale)
+    measured = replace(problem, y=points_first(problem.y), scale=scale)
+    loss = problem.objective.rho(measured.residual(value))
+    if weights is not None:
+        loss = points_first(weights) * loss
+    flat = in_turn(np.broadcast_to(loss, (n, *shape, curves))).reshape(-1, curves)
     smooth, cost = (np.where(np.isfinite(v), flat, np.inf) for v in (solved.smooth, solved.cost))
     return Projected(solved.coefficients, smooth, cost)
 

@@ -29,7 +29,8 @@ from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.noise import Noise
 from scalefit.fitting.points import Points
 from scalefit.fitting.posterior import posterior_draws
-from scalefit.fitting.solve import Draws, Solution
+from scalefit.fitting.solve import Draws, Solution, leave_out
+from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name
 from scalefit.laws.equation import count_or_number, in_numbers
 from scalefit.laws.law import Law
@@ -106,14 +107,15 @@ class Fit(Result):
             *self.noise.notes,
             *design_notes(self.law, self.points),
             *answer_notes(self.solution, self.points),
-            *outlier_notes(self.solution, self.points),
+            *outlier_notes(self.solution, self.points, lambda: self.left_out),
             *floor_notes(self.uncertainty),
             *doubt_notes(self.uncertainty, self.solution, self.points, self.misfit),
         )
 
-    def judge(self) -> None:
-        """Work out what is doubted now, where a worker is, and not when it is looked at."""
-        _ = self.notes, self.identified
+    @cached_property
+    def left_out(self) -> Draws:
+        """Refits without each point in turn; ``note_together`` finds those of many fits together."""
+        return leave_one_out([self.solution])[0]
 
     @property
     def metric(self) -> str:
@@ -180,7 +182,8 @@ class Fit(Result):
         0
         """
         runs = self.points.design == "checkpoints" and int(self.points.run.max()) > 0
-        return influence_of(self.solution, self.points, self.metric, runs=runs, group=self.group)
+        refits = leave_out(self.solution, self.points.run) if runs else self.left_out
+        return influence_of(self.solution, self.points, self.metric, refits, self.group)
 
     def contour(self, first: str, second: str, *, level: float = 0.95, points: int = 41) -> Contour:
         """Profile two quoted parameters together, over a little more than their intervals.

@@ -298,12 +298,10 @@ def refit(solution: Solution, weights: Floats) -> Draws:
     grid = _coarse_grid(problem)
     width = max(grid.size if grid else 1, problem.y.size) * len(solution.theta)
     block = max(1, CELLS // width)
+    parts = [weights[i : i + block] for i in range(0, len(weights), block)]
     with np.errstate(all="ignore"):
-        parts = [
-            _refit_block(solution, grid, weights[i : i + block])
-            for i in range(0, len(weights), block)
-        ]
-    return Draws(problem, np.concatenate(parts))
+        theta = [polish(Reweighted(problem, w), refit_starts(solution, w))[0] for w in parts]
+    return Draws(problem, np.concatenate(theta))
 
 
 def _coarse_grid(problem: Problem) -> Grid | None:
@@ -314,16 +312,17 @@ def _coarse_grid(problem: Problem) -> Grid | None:
     return grid if grid.size * problem.y.size < CELLS else None
 
 
-def _refit_block(solution: Solution, grid: Grid | None, weights: Floats) -> Floats:
+def refit_starts(solution: Solution, weights: Floats) -> Floats:
+    """Where refits under rows of weights (R, n) begin: the optimum, or a grid point that is better under them."""
     problem = solution.problem
-    start = np.tile(solution.theta, (len(weights), 1))
+    start, grid = np.tile(solution.theta, (len(weights), 1)), _coarse_grid(problem)
     if grid:
         projected = project(problem, grid, weights)
         best, rows = projected.cost.argmin(0), np.arange(len(weights))
         better = projected.cost[best, rows] < problem.total(solution.fitted, weights)
         there = np.concatenate([projected.coefficients[:, best, rows], grid.cells[:, best]])
         start = np.where(better[:, None], there.T, start)
-    return polish(Reweighted(problem, weights), start)[0]
+    return start
 
 
 def leave_out(solution: Solution, clusters: NDArray[np.int64]) -> Draws:

@@ -21,16 +21,19 @@ from scalefit.fitting.projection import project_each
 from scalefit.fitting.solve import (
     CELLS,
     FINE,
+    Draws,
     End,
     Solution,
     basins,
     best_of,
+    leave_out,
+    refit_starts,
     solve_problem,
     starting_points,
 )
 from scalefit.laws import is_ours
 from scalefit.laws.law import constants_of
-from scalefit.types import Floats, Mask
+from scalefit.types import Floats, Ints, Mask
 
 Solved = Solution | FitError
 Answer = TypeVar("Answer")
@@ -60,8 +63,8 @@ class Stack:
         problem = self.problem
         return problem.expansion(*problem.law.jacobian(problem.inputs, theta), self.weights)
 
-    def only(self, keep: Mask) -> Stack:
-        """Return the rows that still move."""
+    def only(self, keep: Mask | Ints | slice) -> Stack:
+        """Return some of the rows."""
         problem, (low, high) = self.problem, self.bounds
         columns = cast(Mapping[str, Any], problem.law.constants)
         less = replace(
@@ -128,6 +131,41 @@ def solve_each(
     return cast(list[Solved], out)
 
 
+def leave_one_out(solutions: Sequence[Solution]) -> list[Draws]:
+    """Refit many solutions without each of their points in turn: (n, p) each.
+
+    The numbers are those of :func:`scalefit.fitting.solve.leave_out`, curve by curve.
+    """
+    out: list[Draws | None] = [None] * len(solutions)
+    alike: dict[Any, list[int]] = {}
+    for i, solution in enumerate(solutions):
+        ours = is_ours(solution.problem.law)
+        alike.setdefault(_kind(solution.problem) if ours else i, []).append(i)
+    for members in alike.values():
+        n = solutions[members[0]].problem.y.size
+        step = max(1, CELLS_AT_ONCE // (n * n))
+        for first in range(0, len(members), step):
+            part = members[first : first + step]
+            for i, draws in zip(part, _left_out([solutions[i] for i in part]), strict=True):
+                out[i] = draws
+    return cast(list[Draws], out)
+
+
+def _left_out(solutions: Sequence[Solution]) -> list[Draws]:
+    problems = [solution.problem for solution in solutions]
+    n, count = problems[0].y.size, len(solutions)
+    if count == 1:
+        return [leave_out(solutions[0], np.arange(n))]
+    without = 1 - np.eye(n)
+    whole = stacked(problems, [None] * count).only(np.repeat(np.arange(count), n))
+    stack = replace(whole, weights=np.tile(without, (count, 1)))
+    with np.errstate(all="ignore"):
+        start = [refit_starts(solution, without) for solution in solutions]
+        theta, _ = polish(stack, np.concatenate(start))
+    pairs = zip(problems, np.split(theta, count), strict=True)
+    return [Draws(problem, part) for problem, part in pairs]
+
+
 def _kind(problem: Problem) -> Any:
     """Return what problems of one stack share; their bounds and constants are their own."""
     law = problem.law
@@ -141,11 +179,11 @@ def _solve_alike(
     """Solve problems of one kind: starts and descents of all of them together."""
     both = [*zip(problems, weights, strict=True)]
     with np.errstate(all="ignore"):
-        starts = _starts(problems, weights)
+        whole = stacked(problems, weights)
+        starts = _starts(whole, problems, weights)
         if not len(starts.row):
             return [_or_error(solve_problem, *pair) for pair in both]
-        whose = starts.row.tolist()
-        stack = stacked([problems[i] for i in whose], [weights[i] for i in whose])
+        stack, whose = whole.only(starts.row), starts.row.tolist()
         theta = _begun(stack, starts)
         if not (
             is_ours(stack.problem.law) or _pointwise(stack, [problems[i] for i in whose], theta)
@@ -153,17 +191,19 @@ def _solve_alike(
             return [_or_error(solve_problem, *pair) for pair in both]
         theta, steps = polish(stack, theta, tolerance=TOLERANCE, last=LAST)
         total, slope = slopes(stack, theta)
+    columns = theta, np.where(total < np.inf, total, np.inf), slope, steps
     ends: list[list[End]] = [[] for _ in problems]
-    for row, i in enumerate(whose):
-        here = float(total[row]) if total[row] < np.inf else np.inf
-        ends[i].append(End(theta[row].tolist(), here, float(slope[row]), int(steps[row])))
+    for i, end in zip(
+        whose, zip(*(column.tolist() for column in columns), strict=True), strict=True
+    ):
+        ends[i].append(End(*end))
     return [
         _best(problem, w, mine, alone) if mine else _or_error(solve_problem, problem, w)
         for (problem, w), mine in zip(both, ends, strict=True)
     ]
 
 
-def _starts(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Starts:
+def _starts(whole: Stack, problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Starts:
     """Return the starts of all problems; none of one that has none."""
     law = problems[0].law
     if is_ours(law) and law.separable and len(law.shapes) <= FINE:
@@ -175,7 +215,7 @@ def _starts(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> St
         parts = []
         for first in range(0, len(problems), block):
             here = slice(first, first + block)
-            stack, mine = stacked(problems[here], weights[here]), [axis[:, here] for axis in axes]
+            stack, mine = whole.only(here), [axis[:, here] for axis in axes]
             plain = all(w is None for w in weights[here])
             part = basins(mine, project_each(stack.problem, None if plain else stack.weights, mine))
             parts.append(replace(part, row=part.row + first))

@@ -19,12 +19,13 @@ from scalefit.laws.parts import Coefficient, Shape, round_reference
 
 def _warp(z: Any, kappa: Any) -> Any:
     """Return ln(1 + κz)/κ, continued through κ = 0."""
-    t = kappa * z
-    small = np.abs(t) < 1e-6
+    u = 1 + kappa * z
     with np.errstate(invalid="ignore", divide="ignore"):
-        out = z * np.log1p(t) / t
-    # A grid asks for thousands of cells, of which few or none are small: a choice between two whole arrays costs more.
-    return np.where(small, z * (1 - t / 2), out) if small.any() else out
+        # The rounding of 1 + κz is the same above and below the line: the ratio is exact (Kahan) where the logarithm
+        # is not. log1p would cost twice as much, and a grid asks for millions.
+        out = z * (np.log(u) / (u - 1))
+    flat = u == 1
+    return np.where(flat, z, out) if flat.any() else out
 
 
 def _basis(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[Any]:
