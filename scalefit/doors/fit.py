@@ -55,7 +55,8 @@ def fit(
         A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``. Without one, laws and plain
         guesses that suit the metric's direction are weighed together: see :class:`scalefit.Mixture`.
     inputs : mapping, optional
-        Law input -> column; ``pretrain_tokens`` for a law of one input.
+        Law input -> column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
+        taken for parameters, pretraining tokens (D, P), finetuning and unique tokens.
     where : mapping, optional
         Column -> condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
     mapping : mapping, optional

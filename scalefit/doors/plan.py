@@ -204,7 +204,7 @@ def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[floa
         if who.size > 1:
             result = result - result.mean(axis=0)  # of a new size, the level is unknown
         gain, error = gain_of(result, final, means.seed)
-        group, measured = contest.named(who), place < sizes.size
+        group, measured = contest.named(who), bool(place < sizes.size)
         steps.append(Step(group, run.size, measured, price, now, now + gain, error, run.times))
     return now, steps
 
@@ -304,7 +304,7 @@ def _steps_for_tokens(mixtures: Sequence[Mixture], target: float, means: Means) 
             if price <= means.budget:
                 times = max(int(spent // price), 1)
                 after = _after(mixtures, i, (size, times), state)
-                again, group = size == largest, dict(mixture.group)
+                again, group = bool(size == largest), dict(mixture.group)
                 steps.append(Step(group, size, again, price * times, now, after, 0.0, times))
     return steps
 

@@ -52,7 +52,8 @@ def fit(
         A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``;
         of several inputs, ``f(N, D, a, b)``, with ``inputs={"N": …, "D": …}``.
     inputs : mapping, optional
-        Law input → column; ``pretrain_tokens`` for a law of one input.
+        Law input → column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
+        taken for parameters, pretraining tokens (D, P), finetuning and unique tokens.
     where : mapping, optional
         Column → condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
     mapping : mapping, optional

@@ -62,15 +62,28 @@ def gather_each(
     ]
 
 
+USUAL = {
+    "N": "parameters",
+    "D": "pretrain_tokens",
+    "P": "pretrain_tokens",
+    "F": "finetune_tokens",
+    "U": "unique_tokens",
+}
+"""What the letters of laws of several inputs mean, unless ``inputs=`` says otherwise."""
+
+
 def input_columns(law: Law, inputs: Mapping[str, str] | None) -> dict[str, str]:
-    """Return law input -> column; ``pretrain_tokens`` for a law of one input."""
-    if inputs is None:
-        if len(law.inputs) > 1:
-            raise FitError(
-                f"law {law.name!r} takes {len(law.inputs)} inputs; say which columns they are: "
-                f"inputs={{{', '.join(f'{name!r}: ...' for name in law.inputs)}}}"
-            )
+    """Return law input -> column; ``pretrain_tokens`` for a law of one input, what letters mean for one of several."""
+    if inputs is None and len(law.inputs) == 1:
         return {law.inputs[0]: "pretrain_tokens"}
+    if inputs is None:
+        unknown = [name for name in law.inputs if name not in USUAL]
+        if unknown:
+            raise FitError(
+                f"law {law.name!r} takes {len(law.inputs)} inputs, and what {', '.join(unknown)} is in your table "
+                f"nobody knows; say it: inputs={{{', '.join(f'{n!r}: ...' for n in law.inputs)}}}"
+            )
+        return {name: USUAL[name] for name in law.inputs}
     if set(inputs) != set(law.inputs):
         raise FitError(
             f"inputs= names {sorted(inputs)}, but law {law.name!r} takes {list(law.inputs)}; "

@@ -295,10 +295,20 @@ def test_rows_of_several_corpora_are_not_mixed(curve, losses):
 
 
 def test_inputs_must_be_those_of_the_law(curve, losses):
-    with pytest.raises(FitError, match="takes 2 inputs; say which columns they are"):
+    with pytest.raises(TableError, match="no column 'parameters'"):
         sf.fit(curve(losses), "cross_entropy", "chinchilla")
+    with pytest.raises(FitError, match="what h is in your table nobody knows; say it: inputs="):
+        sf.fit(curve(losses), "cross_entropy", "repeated_mixture")
     with pytest.raises(FitError, match=r"names \['N'\], but law 'power' takes \['x'\]"):
         sf.fit(curve(losses), "cross_entropy", "power", inputs={"N": "pretrain_tokens"})
+
+
+def test_letters_of_a_law_of_several_inputs_have_usual_columns():
+    n, d = (v.ravel() for v in np.meshgrid([1e7, 1e8, 1e9, 1e10], [1e9, 1e10, 1e11, 1e12]))
+    data = {"N": n, "D": d, "cross_entropy": 1.7 + 400 * n**-0.34 + 410 * d**-0.28}
+    usual = {"parameters": n, "pretrain_tokens": d, "cross_entropy": data["cross_entropy"]}
+    named = sf.fit(data, "cross_entropy", "chinchilla", inputs={"N": "N", "D": "D"})
+    assert sf.fit(usual, "cross_entropy", "chinchilla").params == named.params
 
 
 def test_a_missing_column_is_named(sizes, losses):
