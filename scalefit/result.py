@@ -387,14 +387,15 @@ def cell(value: Any, column: str = "") -> str:
 
     Examples
     --------
-    >>> cell(3e6, "pretrain_tokens"), cell(0.123456), cell(math.inf), cell(None), cell(True)
-    ('3M', '0.1235', '∞', '–', 'yes')
+    >>> cell(3e6, "pretrain_tokens"), cell(3e6, "cost_low"), cell(0.123456), cell(None), cell(True)
+    ('3M', '3M', '0.1235', '–', 'yes')
     """
     if value is None or value != value:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float) and ("tokens" in column or column in COUNTED):
+    name = column.removesuffix("_low").removesuffix("_high")
+    if isinstance(value, int | float) and ("tokens" in name or name in COUNTED):
         return format_count(value)
     return short(value) if isinstance(value, float) else str(value)
 
