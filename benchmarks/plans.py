@@ -19,6 +19,10 @@ import pandas as pd
 from choices import SEED, Design, curves, quality, written
 
 import scalefit as sf
+from scalefit.corpora.parting import parting
+from scalefit.corpora.ranking import DRAWS
+from scalefit.doors.plan import CONTENDS
+from scalefit.forecasting.series import series_of
 from scalefit.planning.plan import Step
 
 OUT = Path(__file__).parents[1] / "docs" / "simulations" / "plans.md"
@@ -26,6 +30,8 @@ START, BEYOND = np.geomspace(1e6, 27e6, 4), 10.0
 EACH_RUN = 5e6  # what finetuning and evaluation cost beside the pretraining tokens of a run
 MOST = 80  # runs of one table
 NOISE = 0.4
+LOOKS = 24  # of a sequence, at most
+ROUNDS = START[-1] * np.array([1.0, 10.0, 2.0, 4.0])  # sizes of its rounds, by turns
 
 
 @dataclass
@@ -153,6 +159,16 @@ among the tables where the sequence stopped because it was sure; the whole seque
 | table | right: plan | by value | by rank | budget spent | sure | P said there | wrong where sure |
 |---|---|---|---|---|---|---|---|
 {rows}
+
+## The error of whole sequences
+
+The same rule of stopping on many more tables: after every round, in which each contender runs once at the largest size
+or up to 10 times beyond by turns, P(right choice) is looked at, up to {looks} times. Of those that were sure: looks
+until then, the chance of being wrong as said, and how often the choice was wrong; {most:.2f} at most is promised.
+
+| table | sure | looks | wrong: said | came |
+|---|---|---|---|---|
+{sequences}
 """
 
 
@@ -168,6 +184,80 @@ def line(name: str, each: list[Played]) -> str:
         f"| {name} | {right:.2f} | {by_all:.2f} | {by_rank:.2f} | {paid:.2f} "
         f"| {len(sure)} of {len(each)} | {said} | {wrong} |"
     )
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a sequence of looks ended: whether it was sure, of the right corpus, with which P, after how many looks."""
+
+    sure: bool
+    right: bool
+    said: float
+    looks: int
+
+
+def stopped(design: Design, rng: np.random.Generator, enough: float) -> Stopped:
+    """Look after every round of runs, as `plan` does: whatever is run next, the stop is by P(right choice) alone.
+
+    A round runs each contender once, at the largest size or beyond it by turns.
+    """
+    tops, rates = curves(design, rng)
+    sizes, values = [list(START) for _ in tops], []
+    for i in range(design.corpora):
+        values.append([_run(tops, rates, i, x, rng) for x in START])
+    at = float(BEYOND * START[-1])
+    for look in range(LOOKS):
+        part = parting(
+            [
+                series_of(np.array(x), np.array(y), top=100.0)
+                for x, y in zip(sizes, values, strict=True)
+            ],
+            False,
+        )
+        assert part is not None
+        final = part.draws(np.array([at]), DRAWS, look)[..., 0]
+        chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
+        said = float(chance.max())
+        error = float(np.sqrt(said * (1 - said) / DRAWS))
+        if sf.Plan("best", "", (), said, enough, np.inf, error=error).sure:
+            break
+        for i in np.flatnonzero(chance >= CONTENDS):
+            sizes[i].append(ROUNDS[look % len(ROUNDS)])
+            values[i].append(_run(tops, rates, i, sizes[i][-1], rng))
+    best = int(quality(tops, rates, at)[:, 0].argmax())
+    return Stopped(look < LOOKS - 1, int(chance.argmax()) == best, said, look + 1)
+
+
+def _run(
+    tops: np.ndarray, rates: np.ndarray, i: int, size: float, rng: np.random.Generator
+) -> float:
+    return float(quality(tops, rates, size)[i, 0] + NOISE * rng.standard_normal())
+
+
+def sequences(tables: int, enough: float, rng: np.random.Generator) -> list[str]:
+    """Return the rows of the error of whole sequences, one a design and all."""
+    rows, whole = [], []
+    for design in DESIGNS:
+        each = [stopped(design, rng, enough) for _ in range(tables)]
+        whole += each
+        rows.append(_ended(named(design), each))
+        print(rows[-1], flush=True)
+    return [*rows, _ended("all", whole)]
+
+
+def _ended(name: str, each: list[Stopped]) -> str:
+    sure = [e for e in each if e.sure]
+    wrong = np.mean([not e.right for e in sure])
+    error = np.sqrt(wrong * (1 - wrong) / len(sure))
+    said = np.mean([1 - e.said for e in sure])
+    looks = np.mean([e.looks for e in sure])
+    return f"| {name} | {len(sure)} of {len(each)} | {looks:.1f} | {said:.3f} | {wrong:.3f} ± {error:.3f} |"
+
+
+def named(design: Design) -> str:
+    """Say a design in words."""
+    crossing = ", crossing" if design.cross else ""
+    return f"{design.corpora} corpora, apart by {design.apart:g}{crossing}"
 
 
 LATER = np.array([2.0, 4.0])  # sizes of the log-spaced plan, in multiples of the largest
@@ -426,9 +516,7 @@ def of_choices(given: argparse.Namespace, rng: np.random.Generator) -> str:
     for design in DESIGNS:
         each = [played(design, rng, given.enough) for _ in range(given.tables)]
         whole += each
-        crossing = ", crossing" if design.cross else ""
-        name = f"{design.corpora} corpora, apart by {design.apart:g}{crossing}"
-        rows.append(line(name, each))
+        rows.append(line(named(design), each))
         print(rows[-1], flush=True)
     rows.append(line("all", whole))
     print(rows[-1], flush=True)
@@ -439,6 +527,8 @@ def of_choices(given: argparse.Namespace, rng: np.random.Generator) -> str:
         seed=SEED,
         sizes=len(START),
         rows="\n".join(rows),
+        looks=LOOKS,
+        sequences="\n".join(sequences(10 * given.tables, given.enough, rng)),
     )
 
 
