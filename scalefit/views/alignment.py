@@ -24,6 +24,7 @@ from scalefit.views.style import (
     SHADE,
     SMALL,
     Picture,
+    head,
     on_its_ground,
     picture,
     share_legend,
@@ -96,7 +97,7 @@ def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
     width = 52 if wide else 34
     title = f"{textwrap.fill(result.name, width)}\n{textwrap.fill(result.headline, width)}"
     colour = ALARM if result.flag or result.verdict.alarm else INK
-    axes[0].set_title(title, fontsize=LARGE if wide else NORMAL, color=colour, loc="left")
+    head(axes[0], title, LARGE if wide else NORMAL, colour)
     _quality(axes[0], evidence)
     _loss(axes[1], evidence)
     for each in axes:

@@ -31,6 +31,7 @@ from scalefit.views.style import (
     TELLS,
     Picture,
     canvas,
+    head,
     key,
     on_its_ground,
     picture,
@@ -196,7 +197,7 @@ def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     finish(axes, panel.curves)
     if crowded:
         _name_ends(axes, panel.curves, labels)
-    axes.set_title(panel.title, fontsize=NORMAL, color=INK, loc="left")
+    head(axes, panel.title)
     axes.set_ylabel(panel.label, fontsize=SMALL, color=INK)
     axes.xaxis.label.set_fontsize(SMALL)
 
