@@ -38,6 +38,9 @@ from scalefit.types import Floats, Ints, Mask
 Solved = Solution | FitError
 Answer = TypeVar("Answer")
 CELLS_AT_ONCE = 150_000  # cells times points: what a core's cache holds
+NEAR = (
+    1.05  # times the best objective: up to here a basin is a rival, of which notes speak within 1 %
+)
 STARTS = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
 
 
@@ -237,9 +240,11 @@ def _starts_alone(row: int, problem: Problem, weights: Floats | None) -> list[St
 
 
 def _best(problem: Problem, weights: Floats | None, ends: list[End], alone: bool) -> Solution:
-    # A descent that ran out of steps stands somewhere along a valley, where rounding left it: alone, so that the
-    # numbers are those of one fit.
-    if alone and any(end.steps >= MAX_STEPS for end in ends):
+    # A descent that ran out of steps stands somewhere along a valley, where rounding left it. Where it may be the
+    # answer or its rival the problem is solved alone, so that the numbers are those of one fit; a basin far above the
+    # best is neither, wherever in it a descent stopped.
+    least = min(end.total for end in ends)
+    if alone and any(end.steps >= MAX_STEPS and end.total <= NEAR * least for end in ends):
         return solve_problem(problem, weights)
     return best_of(problem, ends)
 

@@ -141,12 +141,16 @@ class Uncertainty:
             return float("nan")
         gap = value - float(best.theta[:k] @ weights)
         if self.refits is None and can_be_profiled(best.problem):
-            rise = Profile(best, 0.999).rise(weights, value)
+            rise = self._wide.rise(weights, value)
             t = np.sqrt(max(rise, 0.0) / max(best.s2, 1e-300)) * np.sign(gap)
         else:
             error = self._error(weights)
             t = gap / error if error > 0 else np.sign(gap) * np.inf
         return float(special.stdtr(best.dof, t))
+
+    @cached_property
+    def _wide(self) -> Profile:
+        return Profile(self.best, 0.999)
 
     def _error(self, weights: Floats) -> float:
         k = weights.size
