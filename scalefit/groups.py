@@ -22,7 +22,7 @@ _COUNTED = ("pretrain_tokens", "unique_tokens")
 _PLAIN = ("corpus", "task", "model", "metric", "domain", "eval_set")
 
 
-class Rows(Protocol):
+class HasColumns(Protocol):
     """What grouping asks of a table."""
 
     def has(self, name: str) -> bool:
@@ -33,13 +33,13 @@ class Rows(Protocol):
 
 
 def group_columns(
-    rows: Rows, by: Sequence[str] | None = None, *, used: Collection[str] = ()
+    rows: HasColumns, by: Sequence[str] | None = None, *, used: Collection[str] = ()
 ) -> tuple[str, ...]:
     """Return the columns that make the groups: those asked for, and those that no curve may mix.
 
     Parameters
     ----------
-    rows : Rows
+    rows : HasColumns
         The measured rows, those without pretraining left out.
     by : sequence of str, optional
         Columns asked for; by default corpus, task and finetuning size, where they are there.
@@ -63,7 +63,7 @@ def group_columns(
     return tuple(chosen)
 
 
-def distinct(rows: Rows, names: Sequence[str]) -> int:
+def distinct(rows: HasColumns, names: Sequence[str]) -> int:
     """Return how many combinations of the columns' values there are."""
     return int(rows.labels(names).max(initial=-1)) + 1
 

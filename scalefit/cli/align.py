@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,32 +32,95 @@ _STOPS = {
 _ADJUSTED = ("holm", "bh", "none")
 
 
-def align(
-    source: Source,
-    by: By = None,
-    quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet",
-    loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy",
+@dataclass(frozen=True)
+class Judging:
+    """How each corpus is judged."""
+
+    by: By = None
+    quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet"
+    loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy"
     margin: Annotated[
         str, typer.Option(help="Fall that does not matter: BLEU points, or human:0.7.")
-    ] = "human:0.7",
-    level: Level = 0.95,
+    ] = "human:0.7"
+    level: Level = 0.95
+
+    @property
+    def metrics(self) -> list[str]:
+        """The quality metrics, and the loss."""
+        return [*(_io.names(self.quality) or []), self.loss]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``sf.align`` and ``sf.monitor`` are told."""
+        return {
+            "by": _io.names(self.by),
+            "quality": _io.names(self.quality) or [],
+            "loss": self.loss,
+            "margin": _margin(self.margin),
+            "level": self.level,
+        }
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What makes the command fail, for a script that trains on."""
+
     fail_on: Annotated[
         str | None,
         typer.Option("--fail-on", help=f"Exit with {ALARM} on: {', '.join(_STOPS)}."),
-    ] = None,
+    ] = None
     adjust: Annotated[
         str, typer.Option(help="Which alarms count for --fail-on over many groups: holm, bh, none.")
-    ] = "holm",
+    ] = "holm"
+
+    def __post_init__(self) -> None:
+        if self.fail_on is not None and self.fail_on not in _STOPS:
+            raise DesignError(f"--fail-on {self.fail_on}: needed one of {', '.join(_STOPS)}")
+        if self.adjust not in _ADJUSTED:
+            raise DesignError(f"--adjust {self.adjust}: needed one of {', '.join(_ADJUSTED)}")
+
+    def seen_in(self, table: AlignmentTable) -> bool:
+        """Whether the table holds what it is asked to stop on."""
+        raised = {*table.flags(self.adjust), *table.verdicts(self.adjust)}
+        return self.fail_on is not None and bool(raised & set(_STOPS[self.fail_on]))
+
+
+@dataclass(frozen=True)
+class Following:
+    """Whether, how often and how long a file that still grows is looked at."""
+
     follow: Annotated[
         bool, typer.Option("--follow", help="Watch the file; sequential test as sizes arrive.")
-    ] = False,
-    every: Annotated[float, typer.Option(help="Seconds between looks with --follow.")] = 30.0,
+    ] = False
+    every: Annotated[float, typer.Option(help="Seconds between looks with --follow.")] = 30.0
     planned: Annotated[
         int | None, typer.Option(help="Pretraining sizes planned, for --follow.")
-    ] = None,
-    looks: Annotated[
-        int | None, typer.Option(help="Stop following after so many readings.")
-    ] = None,
+    ] = None
+    looks: Annotated[int | None, typer.Option(help="Stop following after so many readings.")] = None
+
+    def watch(self, read: Callable[[], Table], options: dict[str, Any], stop: Stop) -> None:
+        """Read the file again and again; print what changed; stop on the alarm that is asked for."""
+        import scalefit as sf
+
+        shown, readings = "", 0
+        while True:
+            watch = sf.monitor(read(), **options, planned=self.planned)
+            if str(watch) != shown:
+                shown = str(watch)
+                print(shown, flush=True)
+            readings += 1
+            if stop.fail_on is not None and watch.stopped:
+                sys.exit(ALARM)
+            if self.looks is not None and readings >= self.looks:
+                return
+            time.sleep(self.every)
+
+
+def align(
+    source: Source,
+    judging: Judging = Judging(),
+    stop: Stop = Stop(),
+    following: Following = Following(),
     plot: Annotated[Path | None, typer.Option(help="Write the picture: .png, .svg, .pdf.")] = None,
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show all evidence, not only the table.")
@@ -67,24 +131,13 @@ def align(
     """Tell corpora that help from corpora of which only cross-entropy says so."""
     import scalefit as sf
 
-    if fail_on is not None and fail_on not in _STOPS:
-        raise DesignError(f"--fail-on {fail_on}: needed one of {', '.join(_STOPS)}")
-    if adjust not in _ADJUSTED:
-        raise DesignError(f"--adjust {adjust}: needed one of {', '.join(_ADJUSTED)}")
-    if follow and source.results == "-":
+    if following.follow and source.results == "-":
         raise DesignError("--follow reads a file again and again, and stdin only once; give a path")
     _io.check_suffix(None if plot is None else str(plot), known=_io.DRAWN)
-    metrics = _io.names(quality) or []
-    options: dict[str, Any] = {
-        "by": _io.names(by),
-        "quality": metrics,
-        "loss": loss,
-        "margin": _margin(margin),
-        "level": level,
-    }
-    read = partial(source.table, *metrics, loss)
-    if follow:
-        _follow(read, {**options, "planned": planned}, every, looks, fail_on)
+    options = judging.options
+    read = partial(source.table, *judging.metrics)
+    if following.follow:
+        following.watch(read, options, stop)
         return
     table = read()
     with doing("asking whether each corpus helps"):
@@ -96,7 +149,7 @@ def align(
     answer.save(judged)
     if plot is not None:
         _io.save_picture(judged.plot(), str(plot))
-    if fail_on is not None and _alarms(judged, fail_on, adjust):
+    if stop.seen_in(judged):
         sys.exit(ALARM)
 
 
@@ -125,35 +178,6 @@ def _show(table: AlignmentTable, *, evidence: bool) -> None:
 def _short(row: dict[str, object]) -> dict[str, object]:
     """Drop what would make the terminal's table too wide; --evidence and --json have it."""
     return {k: v for k, v in row.items() if k not in ("flag (BH)", "p")}
-
-
-def _alarms(table: AlignmentTable, fail_on: str, adjust: str) -> bool:
-    raised = {*table.flags(adjust), *table.verdicts(adjust)}
-    return bool(raised & set(_STOPS[fail_on]))
-
-
-def _follow(
-    read: Callable[[], Table],
-    options: dict[str, Any],
-    every: float,
-    looks: int | None,
-    fail_on: str | None,
-) -> None:
-    """Read the file again and again; print what changed; stop on the alarm that is asked for."""
-    import scalefit as sf
-
-    shown, readings = "", 0
-    while True:
-        watch = sf.monitor(read(), **options)
-        if str(watch) != shown:
-            shown = str(watch)
-            print(shown, flush=True)
-        readings += 1
-        if fail_on is not None and watch.stopped:
-            sys.exit(ALARM)
-        if looks is not None and readings >= looks:
-            return
-        time.sleep(every)
 
 
 Share = Annotated[float | None, typer.Option(help="Share of that language in the corpus, 0 to 1.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,13 +51,34 @@ Picture = Annotated[
 Dry = Annotated[bool, typer.Option("--budget", help="Only count the evaluations, and stop.")]
 
 
+@dataclass(frozen=True)
+class GivenLoss:
+    """The loss whose landscape it is: a function of somebody's own, or that of a Hugging Face model on its data."""
+
+    loss: LossOption = None
+    model: Model = None
+    data: Data = None
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+
+    def __post_init__(self) -> None:
+        if self.loss and self.model:
+            raise LandscapeError("found --loss and --model; needed one of them")
+        if (self.model is None) != (self.data is None):
+            raise LandscapeError("--model and --data belong together; needed both or neither")
+
+    def made(self) -> Any:
+        """Return the loss; None where none was named."""
+        if self.model and self.data:
+            from scalefit.landscape import hf_loss
+
+            return hf_loss(self.model, self.data, device=self.device, dtype=self.dtype)
+        return _imported(self.loss) if self.loss else None
+
+
 def landscape(
     checkpoints: Checkpoints,
-    loss: LossOption = None,
-    model: Model = None,
-    data: Data = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    given: GivenLoss = GivenLoss(),
     points: Points = 11,
     kind: Kind = "barrier",
     store: StoreOption = None,
@@ -79,8 +101,6 @@ def landscape(
     import scalefit as sf
     from scalefit.landscape.checkpoint import short_names
 
-    if loss and model:
-        raise LandscapeError("found --loss and --model; needed one of them")
     _io.check_suffix(plot, known=_io.DRAWN)
     table = _scores(scores, short_names(checkpoints)) if scores else {}
     groups = table.get("group")
@@ -90,7 +110,7 @@ def landscape(
         return
     distances = sf.landscape.distances(
         checkpoints,
-        _hugging_face(model, data, device, dtype) or (_imported(loss) if loss else None),
+        given.made(),
         points=points,
         groups=groups,
         kind=kind,
@@ -105,17 +125,6 @@ def landscape(
         _io.save_picture(plot_paths(distances, table.get("ood")), plot)
     parts = {"distances": distances, "basins": basins, "foresight": foresight, "robustness": robust}
     _write({name: part for name, part in parts.items() if part is not None}, as_json)
-
-
-def _hugging_face(model: str | None, data: str | None, device: str, dtype: str) -> Any:
-    """Return the loss of a Hugging Face model, or None where none was named."""
-    if (model is None) != (data is None):
-        raise LandscapeError("--model and --data belong together; needed both or neither")
-    if model and data:
-        from scalefit.landscape import hf_loss
-
-        return hf_loss(model, data, device=device, dtype=dtype)
-    return None
 
 
 def _imported(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from ._io import doing, write_notes
 from ._options import AsJson, Config, Rename, Scheduler
 
 if TYPE_CHECKING:
+    from scalefit.scoring.checkpoint import Comet
     from scalefit.scoring.score import Outputs, Scored
     from scalefit.table import Table
 
@@ -182,66 +184,108 @@ Baseline = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class CometModel:
+    """Which COMET model scores, and on what."""
+
+    comet_model: Model = None
+    comet_precision: Precision = "fp32"
+    comet_batch: Batch = 16
+    gpus: Gpus = None
+    offline: Offline = False
+
+    def made(self) -> Comet:
+        """Return it as scoring takes it."""
+        from scalefit.scoring.checkpoint import Comet
+
+        return Comet(
+            self.comet_model or Comet.model,
+            batch_size=self.comet_batch,
+            gpus=self.gpus,
+            precision=self.comet_precision,
+            local_files_only=True if self.offline else None,
+        )
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How texts are scored, what is kept of it, and by whom: what scoring takes by name."""
+
+    tokenize: Tokenizer = None
+    resamples: Resamples = 1000
+    cache: CacheFile = None
+    no_cache: NoCache = False
+    workers: Workers = None
+    scheduler: Scheduler = None
+    allow_empty: Empty = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``score_systems`` is told."""
+        return {
+            "tokenize": self.tokenize,
+            "resamples": self.resamples,
+            "cache": False if self.no_cache else self.cache,
+            "workers": self.workers or os.cpu_count() or 1,
+            "executor": self.scheduler,
+            "allow_empty": self.allow_empty,
+        }
+
+
+@dataclass(frozen=True)
+class Columnar:
+    """Where the columns of a table of scores come from, beside the scores."""
+
+    columns: Columns = None
+    manifest: ManifestFile = None
+    pattern: Pattern = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Where scores go, and what they are compared with."""
+
+    segments: Segments = None
+    baseline: Baseline = None
+    output: Output = None
+    as_json: AsJson = False
+
+    def __post_init__(self) -> None:
+        if self.output is not None:
+            _io.check_table(self.output)
+
+
 def score(
     hyp: Hyp,
     ref: Ref = None,
     src: Src = None,
     metric: Names = ["bleu", "chrf"],  # noqa: B006 - typer copies it
     more: More = None,
-    comet_model: Model = None,
-    comet_precision: Precision = "fp32",
-    comet_batch: Batch = 16,
-    gpus: Gpus = None,
-    offline: Offline = False,
-    tokenize: Tokenizer = None,
-    resamples: Resamples = 1000,
-    cache: CacheFile = None,
-    no_cache: NoCache = False,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    allow_empty: Empty = False,
-    columns: Columns = None,
-    manifest: ManifestFile = None,
-    pattern: Pattern = None,
-    segments: Segments = None,
-    baseline: Baseline = None,
-    output: Output = None,
-    as_json: AsJson = False,
+    comet: CometModel = CometModel(),
+    scoring: Scoring = Scoring(),
+    about: Columnar = Columnar(),
+    answer: Answers = Answers(),
 ) -> None:
     """Score hypotheses against references; what is scored once is not scored again.
 
     scalefit score --hyp 'runs/*/hyp.de' --ref ref.de --src src.en --metric bleu chrf comet
     --comet-model Unbabel/wmt22-comet-da -o scores.parquet
     """
-    from scalefit.scoring.checkpoint import Comet
     from scalefit.scoring.score import score_systems
 
-    _io.check_table(output)
     metrics, files = _sorted_out([*metric, *(more or [])], hyp)
-    comet = Comet(
-        comet_model or Comet.model,
-        batch_size=comet_batch,
-        gpus=gpus,
-        precision=comet_precision,
-        local_files_only=True if offline else None,
-    )
     scored = score_systems(
         files,
         ref,
         src,
         metrics,
-        comet=comet,
-        columns=_io.pairs(columns, "--set"),
-        manifest=manifest,
-        pattern=pattern,
-        tokenize=tokenize,
-        resamples=resamples,
-        cache=False if no_cache else cache,
-        workers=workers or os.cpu_count() or 1,
-        executor=scheduler,
-        allow_empty=allow_empty,
+        comet=comet.made(),
+        columns=_io.pairs(about.columns, "--set"),
+        manifest=about.manifest,
+        pattern=about.pattern,
+        **scoring.options,
     )
-    _write(scored, segments, output, baseline, as_json=as_json)
+    _write(scored, answer)
 
 
 def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], list[Path]]:
@@ -259,11 +303,10 @@ def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], li
     return metrics, [Path(name) for name in (*hyp, *files)]
 
 
-def _write(
-    scored: Scored, segments: Path | None, output: Path | None, baseline: str | None, as_json: bool
-) -> None:
+def _write(scored: Scored, answer: Answers) -> None:
     from scalefit.scoring.bootstrap import compare_systems
 
+    segments, output, baseline = answer.segments, answer.output, answer.baseline
     if segments is not None:
         segments.mkdir(parents=True, exist_ok=True)
         for name, statistics in scored.statistics.items():
@@ -272,7 +315,7 @@ def _write(
         scored.table.write(output)
     compared = [compare_systems(one, baseline) for one in scored.statistics.values() if baseline]
     rows: list[dict[str, Any]] = scored.table.frame.to_dict("records")  # type: ignore[assignment]
-    if as_json:
+    if answer.as_json:
         _io.write_json({"scores": rows, "compared": [one.to_dict() for one in compared]})
     else:
         shown = [{k: v for k, v in row.items() if k not in _LONG} for row in rows]

@@ -26,13 +26,13 @@ from scalefit.types import Floats, Mask, Renames
 from scalefit.units import short
 
 _LEAST = 4  # model sizes of a budget: a parabola has three coefficients
-APART = 1.3  # factor of compute between runs that belong to different budgets
+SAME_BUDGET = 1.3  # factor of compute between runs that belong to different budgets
 _FARTHEST = 10.0  # times beyond the sizes run: no refit's minimum is looked for farther
 RANGE = 1.5  # factor of compute within one budget that still counts as one
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
+class BudgetRuns:
     """Model sizes, tokens, losses and compute of n runs."""
 
     size: Floats
@@ -137,7 +137,7 @@ def isoflop(
             f"more {rows.metric} is better; isoFLOP curves are curves of a loss, so ask for one"
         )
     n, d = rows.inputs["N"], rows.inputs["D"]
-    runs = Runs(n, d, rows.values, rows.inputs["C"] if compute else 6.0 * n * d)
+    runs = BudgetRuns(n, d, rows.values, rows.inputs["C"] if compute else 6.0 * n * d)
     lost = int((~positive(runs)).sum())
     if lost:
         raise DesignError(
@@ -170,7 +170,7 @@ def _surface(rows: Observations) -> Mapping[str, float] | None:
 
 
 def isoflop_of(
-    runs: Runs,
+    runs: BudgetRuns,
     *,
     names: tuple[str, str],
     metric: str,
@@ -213,7 +213,7 @@ def budgets_of(compute: Floats) -> Floats:
     """
     order = np.argsort(compute)
     ln = np.log(compute[order])
-    cut = np.concatenate([[0], np.cumsum(np.diff(ln) > np.log(APART))])
+    cut = np.concatenate([[0], np.cumsum(np.diff(ln) > np.log(SAME_BUDGET))])
     mean = np.bincount(cut, ln) / np.bincount(cut)
     out = np.empty_like(ln)
     out[order] = np.exp(mean[cut])
@@ -221,14 +221,14 @@ def budgets_of(compute: Floats) -> Floats:
     if max(wide) > np.log(RANGE):
         raise DesignError(
             f"runs do not come in budgets: compute runs through a factor of {np.exp(max(wide)):.3g} without a gap of "
-            f"{APART:g}; name the column of budgets with compute=, or fit the surface: "
+            f"{SAME_BUDGET:g}; name the column of budgets with compute=, or fit the surface: "
             "sf.fit(data, metric, 'chinchilla', inputs=…)"
         )
     return out
 
 
 def minima_of(
-    runs: Runs, which: Floats, resamples: int = 0, seed: int = 0
+    runs: BudgetRuns, which: Floats, resamples: int = 0, seed: int = 0
 ) -> tuple[Minima, list[str]]:
     """Return the vertex of every budget's parabola, and why other budgets have none."""
     budgets, why, fits = [], [], []
@@ -305,7 +305,7 @@ def _growth(minima: Minima, names: tuple[str, str], level: float) -> dict[str, E
 
 
 def bias_of(
-    runs: Runs, which: Floats, minima: Minima, surface: Mapping[str, float]
+    runs: BudgetRuns, which: Floats, minima: Minima, surface: Mapping[str, float]
 ) -> tuple[Floats, float]:
     """Return what parabolas would say without noise over the truth, if a Chinchilla surface were true.
 
@@ -315,7 +315,7 @@ def bias_of(
     """
     e, a, b, alpha, beta = (surface[k] for k in ("E", "A", "B", "alpha", "beta"))
     smooth = e + a * runs.size**-alpha + b * runs.tokens**-beta
-    said, _ = minima_of(Runs(runs.size, runs.tokens, smooth, runs.compute), which)
+    said, _ = minima_of(BudgetRuns(runs.size, runs.tokens, smooth, runs.compute), which)
     there = np.isin(said.budgets, minima.budgets)
     total = alpha + beta
     # Hoffmann et al., eq. 4, with N·D for C/6
@@ -329,7 +329,7 @@ def bias_of(
 
 
 def _biased(
-    runs: Runs, which: Floats, minima: Minima, surface: Mapping[str, float] | None, name: str
+    runs: BudgetRuns, which: Floats, minima: Minima, surface: Mapping[str, float] | None, name: str
 ) -> list[str]:
     known = "a parabola is biased where runs are not centred on the minimum, and intervals do not hold that bias"
     if surface is None:
@@ -346,6 +346,6 @@ def _biased(
     ]
 
 
-def positive(runs: Runs) -> Mask:
+def positive(runs: BudgetRuns) -> Mask:
     """Return which runs have sizes and compute above 0."""
     return np.asarray((runs.size > 0) & (runs.tokens > 0) & (runs.compute > 0))

@@ -5,7 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError, DomainError
-from scalefit.planning.isoflop import Runs, bias_of, budgets_of, isoflop_of, minima_of
+from scalefit.planning.isoflop import BudgetRuns, bias_of, budgets_of, isoflop_of, minima_of
 
 TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
 INPUTS = {"N": "N", "D": "D"}
@@ -46,7 +46,7 @@ def test_intervals_hold_the_minimum_and_the_exponent_as_often_as_they_say():
     )
     for seed in range(60):
         data = runs(0.004, rng)
-        part = Runs(data["N"], data["D"], data["cross_entropy"], 6 * data["N"] * data["D"])
+        part = BudgetRuns(data["N"], data["D"], data["cross_entropy"], 6 * data["N"] * data["D"])
         found = isoflop_of(
             part, names=("N", "D"), metric="loss", level=0.9, resamples=200, seed=seed
         )
@@ -59,7 +59,7 @@ def test_intervals_hold_the_minimum_and_the_exponent_as_often_as_they_say():
 
 def test_the_bias_of_runs_off_the_centre_is_said_and_is_what_it_is():
     data = runs(off=2.5)
-    part = Runs(data["N"], data["D"], data["cross_entropy"], 6 * data["N"] * data["D"])
+    part = BudgetRuns(data["N"], data["D"], data["cross_entropy"], 6 * data["N"] * data["D"])
     which = budgets_of(part.compute)
     found, _ = minima_of(part, which)
     factors, _ = bias_of(part, which, found, TRUTH)
