@@ -137,6 +137,25 @@ def gaps(rng, draws):
             yield row
 
 
+def gapped_families(rng, draws):
+    """Repeat that in families of 24 under unequal noise, each group for itself and together. Holm's first step."""
+    for name in ("equal", "middle size 5x", "grows 10x", "each group its own size 5x"):
+        for runs in (3, 5):
+            tables = unequally(rng, name, (max(draws // GROUPS, 10), GROUPS, 6, runs))
+            gone = rng.random(tables.shape) < 0.2
+            gone[..., :2] = False
+            tables[gone] = np.nan
+            shares = []
+            for together in (False, True):
+                alarms = []
+                for values in tables:
+                    profile = profile_of(values, "separate").of(SIZES, SIZES) if together else None
+                    each = (estimate(v, "separate", profile) for v in values)
+                    alarms.append(any(passes(falls(e), ALPHA / GROUPS) for e in each))
+                shares.append(np.mean(alarms))
+            yield [name, runs, *shares]
+
+
 def power(rng, draws):
     """Let the last size fall."""
     for name, means in TRUTHS.items():
@@ -372,7 +391,8 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),
-    "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.003),
+    "Families with missing cells": (gapped_families, "noise|P|each alone|together", 0.2),
+    "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.03),
     "Beside a baseline as good": (harmful, "P|told by|harmful|any alarm|improving", 0.04),
     "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
 }  # fmt: skip

@@ -175,28 +175,44 @@ def curve_of(
     )
 
 
-ALIKE = (
-    3  # groups of one design from which a noise profile is learned; two would pay for it in power
-)
+# Groups of one design from which a noise profile is learned; two would pay for it in power.
+ALIKE = 3
 
 
 def profiled(curves: Sequence[Curve | None]) -> list[Curve | None]:
-    """Return curves of one metric; those of one design, at the same sizes, know how noisy each size is together."""
-    alike: dict[Any, list[int]] = {}
+    """Return curves of one metric; those of one design know together how noisy each size is that they share.
+
+    Separate runs may have gaps and sizes of their own; runs that come back at every size are told apart only where
+    all groups have the same.
+    """
+    alike: dict[Any, dict[int, Curve]] = {}
     for i, c in enumerate(curves):
-        if c is not None and c.level != "single" and not np.isnan(c.values).any():
-            key = (c.design, c.level, c.values.shape, tuple(c.sizes))
-            alike.setdefault(key, []).append(i)
-    out = list(curves)
-    for (design, _, (sizes, runs), _), which in alike.items():
-        if len(which) < ALIKE or sizes < 3 or runs < 2:
+        if c is None or c.level == "single" or c.runs.max() < 2:
             continue
-        several = [c for i in which if (c := curves[i]) is not None]
-        profile = profile_of(np.stack([c.values for c in several]), design)
-        for i, c in zip(which, several, strict=True):
-            own = {name: getattr(profile, name)[0] for name in ("ratios", "prior", "dof")}
-            out[i] = replace(c, profile=replace(profile, **own))
+        if c.design == "separate":
+            alike.setdefault((c.design, c.level), {})[i] = c
+        elif not np.isnan(c.values).any():
+            alike.setdefault((c.design, c.level, c.values.shape, tuple(c.sizes)), {})[i] = c
+    out = list(curves)
+    for (design, *_), which in alike.items():
+        for i, curve in zip(which, _together(list(which.values()), design), strict=True):
+            out[i] = curve
     return out
+
+
+def _together(curves: Sequence[Curve], design: Design) -> list[Curve]:
+    sizes, counts = np.unique(np.concatenate([c.sizes for c in curves]), return_counts=True)
+    sizes = sizes[counts >= ALIKE]
+    place = {c: i for i, c in enumerate(c for c in curves if np.isin(c.sizes, sizes).sum() >= 3)}
+    if len(place) < ALIKE:
+        return list(curves)
+    runs = max(c.values.shape[1] for c in place)
+    values = np.full((len(place), len(sizes), runs), np.nan)
+    for c, i in place.items():
+        here = np.isin(c.sizes, sizes)
+        values[i, np.searchsorted(sizes, c.sizes[here]), : c.values.shape[1]] = c.values[here]
+    learned = profile_of(values, design)
+    return [replace(c, profile=learned.of(c.sizes, sizes)) if c in place else c for c in curves]
 
 
 def size_bins(tokens: Floats, runs: Sequence[Any]) -> tuple[Ints, Floats, str]:

@@ -114,6 +114,22 @@ class NoiseProfile:
         ratios = self.ratios[..., :count]
         return replace(self, ratios=ratios / ratios.mean(axis=-1, keepdims=True))
 
+    def of(self, sizes: Floats, known: Floats) -> NoiseProfile:
+        """Return that of one group at its own sizes; one that others do not have is as noisy as the usual one."""
+        own = np.isin(sizes, known)
+        ratios = np.where(own, self.ratios[0][np.searchsorted(known, sizes) % len(known)], 1.0)
+        return NoiseProfile(ratios / ratios.mean(), self.prior[0], self.dof[0], self.groups)
+
+    def freedom(self, common: Floats, runs: float) -> Floats:
+        """Degrees of freedom (..., 1, 1) on which a pair's noise is expected, given those of its group's own noise.
+
+        Where groups stray from each other, what they say together is worth little of any one size: a noisy size that
+        by chance looks quiet would be judged on the freedom of all (.19 of families raised an alarm).
+        """
+        common = 1 / (1 / common + 1 / (2 * self.dof[..., None, None]))
+        strays = np.maximum(1 / self.prior - 0.5 / self.groups, 1e-9)[..., None, None]
+        return np.minimum(common, runs - 1 + 1 / strays)
+
 
 def unknown(sizes: int) -> NoiseProfile:
     """Return the profile of a group that stands alone: sizes are alike until its own runs say otherwise."""
@@ -121,35 +137,50 @@ def unknown(sizes: int) -> NoiseProfile:
 
 
 def profile_of(values: Floats, design: Design) -> NoiseProfile:
-    """Learn the profile that groups share from their run means (..., G, K, P), without gaps.
+    """Learn the profile that groups share from their run means (..., G, K, P); separate runs may have gaps (nan).
 
     Variances are a group's times a size's (a gamma model with a log link, by iterated proportions), and a group may
     stray from that. How far groups do stray, beyond what so few runs make, sets `prior`: a noisy size that all have is
     then known on the degrees of freedom of all, one that a single group has on its own (empirical Bayes, in the
     manner of Smyth 2004, doi 10.2202/1544-6115.1027).
     """
-    groups, sizes, runs = values.shape[-3:]
-    own = _of_sizes(_residual(values, values.mean(axis=-1), design), design)
-    own = np.maximum(own, 1e-9 * own.mean(axis=(-2, -1), keepdims=True) + _TINY)
+    groups, sizes = values.shape[-3:-1]
+    own, free = _variances(values, design)
+    usual = np.average(own, weights=free, axis=(-2, -1), keepdims=True)
+    own = np.where(free > 0, np.maximum(own, 1e-9 * usual + _TINY), usual)
+    weights = np.where(free > 0, free, 1e-9)  # a size that nobody repeats has a ratio all the same
     ratios = np.ones((*own.shape[:-2], 1, sizes))
     for _ in range(_ROUNDS):
-        scale = (own / ratios).mean(axis=-1, keepdims=True)
-        ratios = (own / scale).mean(axis=-2, keepdims=True)
+        scale = np.average(own / ratios, weights=weights, axis=-1, keepdims=True)
+        ratios = np.average(own / scale, weights=weights, axis=-2, keepdims=True)
         ratios = ratios / ratios.mean(axis=-1, keepdims=True)
-    stray = ((own / scale / ratios) ** 2).mean(axis=(-2, -1))
-    # Margins were fitted: what is left of the squares of gamma variables with runs - 1 degrees of freedom.
+    # Margins were fitted: what is left of the squares of gamma variables with so many degrees of freedom.
     fitted = (1 - 1 / groups) * (1 - 1 / sizes)
-    beyond = ((stray - 1) / fitted + 1) / (1 + 2 / (runs - 1)) - 1
-    free = groups * (runs - 1.0)
-    share = _unequal(ratios, free)
+    left = ((own / scale / ratios) ** 2 - 1) / fitted + 1
+    beyond = np.average(left / (1 + 2 / weights), weights=free > 0, axis=(-2, -1)) - 1
+    each = free.sum(axis=(-2, -1)) / sizes
+    share = _unequal(ratios, each[..., None])
     ratios = 1 + share[..., None] * (ratios - 1)
     # So few groups seem to agree by chance too: how far they stray is known to about 2 / groups.
     prior = 2 / (np.maximum(beyond, 0.0) + 2 / groups)[..., None]
     with np.errstate(divide="ignore"):
-        return NoiseProfile(ratios, prior, free / share, groups)
+        return NoiseProfile(ratios, prior, each[..., None] / share, groups)
 
 
-def _unequal(ratios: Floats, free: float) -> Floats:
+def _variances(values: Floats, design: Design) -> tuple[Floats, Floats]:
+    """Variance of each size of each group, and its degrees of freedom: 0 where fewer than two runs are there."""
+    if not np.isnan(values).any():
+        own = _of_sizes(_residual(values, values.mean(axis=-1), design), design)
+        return own, np.full(own.shape, values.shape[-1] - 1.0)
+    there = ~np.isnan(values)
+    runs = there.sum(axis=-1)
+    held = np.where(there, values, 0.0)
+    means = held.sum(axis=-1) / np.maximum(runs, 1)
+    squares = (np.where(there, values - means[..., None], 0.0) ** 2).sum(axis=-1)
+    return squares / np.maximum(runs - 1, 1), np.maximum(runs - 1.0, 0.0)
+
+
+def _unequal(ratios: Floats, free: Floats) -> Floats:
     """Share of what ratios (..., K), each on `free` degrees of freedom, stray from one that is not chance: (...).
 
     Few groups whose sizes are alike would else pay for telling them apart (three: a third of their power).
@@ -186,9 +217,10 @@ def estimate(values: Floats, design: Design, profile: NoiseProfile | None = None
     ValueError
         Fewer than one degree of freedom; the caller checks before.
     """
+    profile = profile or unknown(values.shape[-2])
     if np.isnan(values).any():
-        return _gaps(values, design)
-    return _complete(values, design, profile or unknown(values.shape[-2]))
+        return _gaps(values, design, profile)
+    return _complete(values, design, profile)
 
 
 def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
@@ -215,11 +247,7 @@ def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
         # A size known as noisy takes no part in how noisy its group is.
         level = (_of_sizes(residual, design) / profile.ratios).mean(axis=-1) / np.asarray(sd) ** 2
         known = known * level[..., None, None]
-        common = 1 / (1 / common + 1 / (2 * profile.dof[..., None, None]))
-        # Where groups stray from each other, what they say together is worth little of any one size: a noisy size that
-        # by chance looks quiet would be judged on the freedom of all (.19 of families raised an alarm).
-        strays = np.maximum(1 / profile.prior - 0.5 / profile.groups, 1e-9)[..., None, None]
-        common = np.minimum(common, runs - 1 + 1 / strays)
+        common = profile.freedom(common, runs)
     weight = np.array(2.0 * (runs - 1))
     swell, dof = _swell(ratio, dof, weight, common, known, profile.prior[..., None, None])
     return Noise(effects, sd, float(nu), np.full((sizes, sizes), 1 / runs), swell, dof)
@@ -257,7 +285,7 @@ def _swell(
     )
 
 
-def _gaps(values: Floats, design: Design) -> Noise:
+def _gaps(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
     if values.ndim > 2:
         raise ValueError("missing cells are handled one table at a time")
     there = ~np.isnan(values)
@@ -274,8 +302,14 @@ def _gaps(values: Floats, design: Design) -> Noise:
     spread = np.where(np.eye(len(values), dtype=bool), 1.0, variances / 2)
     sd = _floor(square, fitted)
     ratio, dof, weight = _own_pairs(values, design, float(sd), nu)
-    one = np.ones_like(ratio)
-    swell, dof = _swell(ratio, dof, weight, np.array(max(nu, 1.0)), one, np.array(_PRIOR))
+    known, common = np.ones_like(ratio), np.array(max(nu, 1.0))
+    if profile.groups > 1:
+        own, free = _variances(values, design)
+        level = (free * own / profile.ratios).sum() / free.sum() / sd**2
+        error = profile.ratios / np.maximum(there.sum(axis=1), 1)
+        known = level * (error[:, None] + error) / (2 * spread)
+        common = profile.freedom(common, float(free[free > 0].mean()) + 1)
+    swell, dof = _swell(ratio, dof, weight, common, known, profile.prior)
     return Noise(_means(values, fitted, design), sd, nu, spread, swell, dof)
 
 

@@ -152,6 +152,39 @@ def test_with_gaps_a_noisy_size_is_no_fall_either():
     assert np.mean(seen) <= 0.06 + 3 * np.sqrt(0.06 * 0.94 / 400)
 
 
+def test_groups_with_gaps_know_a_noisy_size_together():
+    """A fifth of the runs is missing, at other places in each group: alone, a family of 12 has a third."""
+    rng = np.random.default_rng(15)
+    alarms = []
+    for values in SCALES["middle 5x"][:, None] * rng.standard_normal((80, 12, 6, 3)):
+        gone = rng.random(values.shape) < 0.2
+        gone[..., :2] = False
+        values[gone] = np.nan
+        profile = profile_of(values, "separate").of(np.arange(6.0), np.arange(6.0))
+        seen = [passes(falls(estimate(v, "separate", profile)), 0.05 / 12) for v in values]
+        alarms.append(any(seen))
+    assert np.mean(alarms) <= 0.06 + 2 * np.sqrt(0.06 * 0.94 / 80)
+
+
+def test_groups_share_what_they_know_of_the_sizes_that_they_share():
+    rng = np.random.default_rng(16)
+    sizes = np.geomspace(1e6, 1e9, 7)
+    scale = np.array([1.0, 1, 1, 6, 1, 1, 1])
+    rows = [
+        {"corpus": f"c{g}", "pretrain_tokens": sizes[k], "pretrain_run": f"{k}-{r}",
+         "bleu": 20 + k + 0.2 * scale[k] * rng.normal()}
+        for g in range(8) for k in range(7) for r in range(3) if k != g % 3 and (k < 6 or g == 0)
+    ]  # fmt: skip
+    table = align(pd.DataFrame(rows), "bleu")
+    for g in range(8):
+        profile = table[f"c{g}"].evidence.quality.profile
+        assert profile.groups == 8
+        assert len(profile.ratios) == 5 + (g == 0)
+        assert profile.ratios.mean() == pytest.approx(1.0)
+        assert profile.ratios.argmax() == 2  # the noisy size; each group lacks an earlier one
+    assert table["c0"].evidence.quality.profile.ratios[-1] < 2  # nobody else has it
+
+
 def test_bounds_and_p_values_agree_where_sizes_differ_in_noise():
     rng = np.random.default_rng(7)
     for values in SCALES["middle 5x"][:, None] * rng.standard_normal((200, 6, 4)) * 1.5:
