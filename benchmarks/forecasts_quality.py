@@ -224,7 +224,9 @@ def _by_distance(frame: pd.DataFrame) -> str:
 
 def _against(both: pd.DataFrame) -> str:
     rows = {}
-    for name, part in [("all", both), *both.groupby("distance", observed=True)]:
+    ends = both[both.split.isin(list(NEAR))]
+    by_distance = both.groupby("distance", observed=True)
+    for name, part in [("all", both), ("all, without the half", ends), *by_distance]:
         error = root_mean_square(part, ["error", *AFTERWARDS, "log-law"])
         score = part.groupby("family")[["score 0.95", "its score"]].mean()
         ratio = error.div(error["log-law"], axis=0).drop(columns="log-law")

@@ -12,7 +12,13 @@ from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.fit import law_of
 from scalefit.fitting.gather import gather
 from scalefit.fitting.many import AnyLaw
-from scalefit.forecasting.backtest import Backtest, run_backtest
+from scalefit.forecasting.backtest import (
+    Backtest,
+    backtest_rows,
+    law_of_rows,
+    nearest_run,
+    run_backtest,
+)
 from scalefit.forecasting.compare import LawComparison, nested_tests
 from scalefit.forecasting.forecasters import (
     ALONE,
@@ -23,7 +29,6 @@ from scalefit.forecasting.forecasters import (
     law_forecaster,
     mixture_forecaster,
 )
-from scalefit.forecasting.rows import backtest_rows, law_of_rows, nearest_run
 from scalefit.laws.law import Law
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of

@@ -12,11 +12,10 @@ from scalefit import fitting
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.fitting import Fit
 from scalefit.fitting.gather import gather
-from scalefit.forecasting.backtest import Backtest
+from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows, nearest_run
 from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
 from scalefit.forecasting.forecasters import said_by
 from scalefit.forecasting.predictive import Predictive
-from scalefit.forecasting.rows import RowForecaster, Said, backtest_rows, nearest_run
 from scalefit.ingest import table_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law

@@ -11,8 +11,7 @@ import numpy as np
 from scalefit import fitting
 from scalefit.errors import DesignError
 from scalefit.fitting import Fit
-from scalefit.forecasting.backtest import NEAREST, Backtest
-from scalefit.forecasting.rows import backtest_rows, law_of_rows, nearest_run
+from scalefit.forecasting.backtest import NEAREST, Backtest, backtest_rows, law_of_rows, nearest_run
 from scalefit.laws import get_law
 from scalefit.laws.published import published_fit
 from scalefit.result import Result, Row
