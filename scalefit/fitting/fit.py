@@ -132,10 +132,12 @@ def fit_together(
     delta: float | None = None,
     residual: Residual | Literal["auto"] = "auto",
     weights: Weighting = "auto",
+    alone: bool = True,
 ) -> list[Fit | ScalefitError]:
     """Fit a law to many curves as one array program; a curve that cannot be fitted gives its error.
 
-    The numbers are those of :func:`fit_observations`, curve by curve.
+    The numbers are those of :func:`fit_observations`, curve by curve; not ``alone``, those of a curve in a valley
+    are so to five digits, see :func:`solve_each`, and do not depend on the others either.
     """
     points = [_points(data) for data in many]
     posed: list[tuple[Noise, Problem] | ScalefitError] = []
@@ -147,7 +149,7 @@ def fit_together(
             posed.append(_posed(law, one, Objective(objective, delta, compared), weights))
         except ScalefitError as error:
             posed.append(error)
-    solutions = iter(solve_each([one[1] for one in posed if isinstance(one, tuple)]))
+    solutions = iter(solve_each([one[1] for one in posed if isinstance(one, tuple)], alone=alone))
     out: list[Fit | ScalefitError] = []
     for data, one, these in zip(many, points, posed, strict=True):
         solved = these if isinstance(these, ScalefitError) else next(solutions)

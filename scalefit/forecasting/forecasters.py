@@ -18,7 +18,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from scalefit.errors import ScalefitError
+from scalefit.executors import packs
 from scalefit.fitting import Fit, Objective, fit_together
+from scalefit.fitting.intervals.uncertainty import lay_together
 from scalefit.forecasting.engines import engine_for
 from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive
 from scalefit.forecasting.series import Series, series_of
@@ -147,6 +149,7 @@ def _end_slope(fit: Fit, i: int) -> float:
     return max(slopes, default=0.0)
 
 
+TOGETHER = 64  # curves that are fitted, and their regions laid out, at once: regions are large
 LEVELS = (0.95, 0.8)  # what a single law's band is asked for: the levels that a backtest judges
 
 
@@ -162,6 +165,7 @@ def fit_curves(
         objective=objective.function,
         delta=objective.delta,
         residual=objective.residual,
+        alone=False,  # what a law says ahead is the same wherever in a valley its parameters stand
     )
 
 
@@ -169,11 +173,16 @@ def forecast_by_law(
     law: Law, metric: str, objective: Objective, curves: Sequence[Series], at: Sequence[Floats]
 ) -> list[Predictive | None]:
     """Return what the law says of each curve at its sizes ``at``, or None where the curve cannot identify it."""
-    fits = fit_curves(curves, law, metric, objective)
-    return [
-        _clipped(curve, said_by(fit, (x,))) if isinstance(fit, Fit) else None
-        for curve, fit, x in zip(curves, fits, at, strict=True)
-    ]
+    out: list[Predictive | None] = []
+    for some in packs(zip(curves, at, strict=True), TOGETHER):
+        fits = fit_curves([curve for curve, _ in some], law, metric, objective)
+        known = [fit.uncertainty for fit in fits if isinstance(fit, Fit)]
+        lay_together(known, LEVELS)
+        out += [
+            _clipped(curve, said_by(fit, (x,))) if isinstance(fit, Fit) else None
+            for (curve, x), fit in zip(some, fits, strict=True)
+        ]
+    return out
 
 
 def _clipped(curve: Series, said: Predictive | None) -> Predictive | None:
