@@ -19,7 +19,7 @@ from textwrap import fill
 import numpy as np
 
 import scalefit as sf
-from scalefit.corpora.parting import parting
+from scalefit.corpora.parting import BENT, parting
 from scalefit.corpora.ranking import DRAWS, crossing, standings
 from scalefit.forecasting.series import Series, series_of
 
@@ -107,6 +107,7 @@ class Judged:
     best: Pairs = field(default_factory=list)
     held: Pairs = field(default_factory=list)  # of each table: how many intervals hold, of how many
     never: Pairs = field(default_factory=list)
+    noted: list[bool] = field(default_factory=list)
 
     def judge(self, design: Design, rng: np.random.Generator) -> None:
         """Draw a table, ask for its ranking at 4 times the largest size and its crossings, and judge both."""
@@ -117,7 +118,7 @@ class Judged:
         largest = float(each[0].x[-1])
         grid = np.geomspace(float(each[0].x[0]), 1000 * largest, GRID)
         drawn = part.draws(np.append(grid, BEYOND * largest), DRAWS, 1)
-        self._rank(drawn[..., -1], quality(tops, rates, BEYOND * largest)[:, 0])
+        self.rank(drawn[..., -1], quality(tops, rates, BEYOND * largest)[:, 0])
         looked = np.geomspace(grid[0], grid[-1], 400)
         course, held = quality(tops, rates, looked), []
         for a, b in combinations(range(design.corpora), 2):
@@ -125,7 +126,8 @@ class Judged:
         if held:
             self.held.append((sum(held), len(held)))
 
-    def _rank(self, drawn: np.ndarray, truth: np.ndarray) -> None:
+    def rank(self, drawn: np.ndarray, truth: np.ndarray) -> None:
+        """Rank by draws (C, draws) and judge P(best) and expected loss."""
         names, none = [str(i) for i in range(truth.size)], [False] * truth.size
         said = standings(
             names, drawn, best_high=True, level=LEVEL, barred=none, alignment=[""] * truth.size
@@ -161,14 +163,16 @@ class Judged:
         """Return both together."""
         return Judged(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
+    def short(self, name: str) -> str:
+        """Return the row of a fresh kind: no crossings were looked at."""
+        p, right = np.mean(self.chosen, axis=0)
+        return f"| {name} | {p:.3f} / {right:.3f} | {self.cost()} |"
+
     def row(self, name: str) -> str:
         """Return the row of one design, or of all."""
-        p, right = np.mean(self.chosen, axis=0)
         held, pairs = np.sum(self.held, axis=0) if self.held else (0.0, 0.0)
         crossed = f"{held / pairs:.3f} ± {self.error():.3f} of {pairs:.0f}" if pairs else "–"
-        return (
-            f"| {name} | {p:.3f} / {right:.3f} | {self.cost()} | {crossed} | {brier(self.never)} |"
-        )
+        return f"{self.short(name)} {crossed} | {brier(self.never)} |"
 
     def cost(self) -> str:
         """Return the expected loss said and come true, with the error of the difference over tables."""
@@ -219,6 +223,50 @@ def summary(whole: Judged) -> str:
     )
 
 
+# Means (C, Q) of corpora at u = ln size over the smallest: their tops, what each has of its own (z), an exponent.
+FRESH = {
+    "side by side": lambda u, tops, z, a: tops - 20 * np.exp(-a * u) + 0 * z,
+    "exponents of their own": lambda u, tops, z, a: tops - 20 * np.exp(-np.clip(a + 0.06 * z, 0.08, 0.6) * u),
+    "amplitudes of their own": lambda u, tops, z, a: tops - 20 * np.exp(0.15 * z - a * u),
+    "straight lines": lambda u, tops, z, a: tops - 10 + 2 * (1 + 0.2 * z) * u,
+    "gaps that gather speed": lambda u, tops, z, a: tops - 10 + 2 * u + 0.5 * z * np.expm1(0.3 * u),
+    "S-curves, shifted": lambda u, tops, z, a: tops - 10 + 15 / (1 + np.exp(3 + 0.6 * z - u)),
+}  # fmt: skip
+
+
+def fresh(kind: str, rng: np.random.Generator) -> tuple[list[Series], np.ndarray, float]:
+    """Return a table of a kind, the rest drawn: curves as measured, true values where ranked, and that size."""
+    corpora, sizes, seeds = rng.choice([3, 4, 6, 12, 24]), rng.integers(3, 7), rng.integers(1, 4)
+    apart, noise, strong = np.exp(rng.uniform(np.log([0.15, 0.2, 0.3]), np.log([4.0, 0.8, 2.0])))
+    tops, z = (
+        30 + apart * rng.standard_normal((corpora, 1)),
+        strong * rng.standard_normal((corpora, 1)),
+    )
+    a, beyond = rng.uniform(0.12, 0.5), float(rng.choice([2.0, 4.0, 10.0]))
+    x = np.repeat(np.geomspace(1e6, 1e8, sizes), seeds)
+    truth = FRESH[kind](np.log(np.append(x, beyond * x[-1]) / x[0]), tops, z, a)
+    y = truth[:, :-1] + noise * rng.standard_normal((corpora, x.size))
+    return [series_of(x, row, top=100.0) for row in y], truth[:, -1], beyond * float(x[-1])
+
+
+def judged(kind: str, tables: int, rng: np.random.Generator) -> Judged:
+    """Judge choices in tables of one fresh kind."""
+    done = Judged()
+    for _ in range(tables):
+        each, truth, size = fresh(kind, rng)
+        part = parting(each, logs=False)
+        assert part is not None
+        done.noted.append(part.bent > BENT)
+        done.rank(part.draws(np.array([size]), DRAWS, 1)[..., 0], truth)
+    return done
+
+
+def fresh_row(kind: str, tables: int, rng: np.random.Generator) -> str:
+    """Return the row of a fresh kind."""
+    done = judged(kind, tables, rng)
+    return f"{done.short(kind)} {np.mean(done.noted):.2f} |"
+
+
 DESIGNS = [
     Design(corpora, sizes, seeds, apart, cross)
     for corpora, sizes, seeds in ((3, 4, 1), (3, 6, 3), (6, 6, 1), (12, 5, 2), (24, 6, 1))
@@ -251,6 +299,16 @@ always saying the base rate).
 | table | P(best) said / true | loss said / true | crossings held | Brier of never |
 |---|---|---|---|---|
 {simulated}
+
+## Fresh worlds
+
+Tables of 3 to 24 corpora, 3 to 6 sizes and 1 to 3 seeds, tops apart by .15 to 4 BLEU, noise .2 to .8, ranked at 2, 4
+or 10 times the largest. The first five kinds are what a corpus' own part can be; shifted S-curves are not: a ranking
+notes that their course is bent (share of tables with that note in the last column).
+
+| kind | P(best) said / true | loss said / true | noted |
+|---|---|---|---|
+{fresh}
 
 ## Reliability of P(best), all designs
 
@@ -293,12 +351,15 @@ def main() -> None:
         rows.append(done.row(design.name))
         print(rows[-1], flush=True)
     rows.append(whole.row("all"))
+    others = [fresh_row(kind, 2 * given.tables, rng) for kind in FRESH]
+    print(*others, sep="\n", flush=True)
     text = TEXT.format(
         tables=given.tables,
         seed=SEED,
         summary=summary(whole),
         lab=of_lab,
         simulated="\n".join(rows),
+        fresh="\n".join(others),
         reliability=reliability(whole.best),
         never=reliability(whole.never),
     )

@@ -40,6 +40,7 @@ PRIOR = np.array(
 LOOSE = 0.02  # chance that own parts go at a rate of their own, whatever the shared course does
 # How far shared levels may stray from their course, in the noise of one run.
 ROUGH = np.array([0.0, 0.5, 2.0])
+BENT = 0.8  # chance that they stray by most of it from which on nothing says how own parts go on
 TOUCHING = 2  # sizes that a corpus must share with another one
 
 
@@ -61,6 +62,8 @@ class Parting:
         Posterior of the grid's points.
     logs : bool
         Whether means are ln of the metric: losses differ by factors.
+    bent : float
+        Chance that the shared levels stray from every course by more than runs do, as an S does.
     """
 
     u: Floats
@@ -70,6 +73,7 @@ class Parting:
     freedom: float
     chance: Floats
     logs: bool
+    bent: float
 
     @property
     def noise_sd(self) -> float:
@@ -134,11 +138,13 @@ def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     spread, total, freedom = _evidence(u, own, noise, squares, free)
     # The noise is known from the own parts; by it the levels are as likely as their course lets them be.
     sd = np.sqrt(_weights(spread) @ total / max(freedom - 2, 1.0))
-    by_course = _course(u, levels, runs.sum(axis=0), float(sd))
+    courses = _course(u, levels, runs.sum(axis=0), float(sd))
+    by_course = np.logaddexp.reduce(courses, axis=1)
+    bent = float(_weights(courses)[:, -1].sum())
     alike = _weights(by_course + np.log(list(RATES.values()))) / list(RATES.values())
     alike = LOOSE + (1 - LOOSE) * alike[np.searchsorted(list(RATES), GRID[len(_SIDE) :, 3])]
     chance = _weights(spread + np.log(np.append(np.ones(len(_SIDE)), alike)))
-    return Parting(u, own, noise, total, freedom, chance, logs)
+    return Parting(u, own, noise, total, freedom, chance, logs, bent)
 
 
 def _split(means: Floats, runs: Floats) -> tuple[Floats, Floats]:
@@ -185,7 +191,7 @@ def _weights(logs: Floats) -> Floats:
 
 
 def _course(u: Floats, levels: Floats, runs: Floats, sd: float) -> Floats:
-    """Return the ln likelihood of shared levels under each rate of flattening: (R,).
+    """Return the ln likelihood of shared levels under each rate of flattening and each roughness: (R, 3).
 
     A course has any height and slope (flat priors); levels stray from it by the noise of their runs, and by as much
     again as a shared shape that is no such course may want.
@@ -199,7 +205,7 @@ def _course(u: Floats, levels: Floats, runs: Floats, sd: float) -> Floats:
         fitted = np.linalg.solve(gram, (levels @ weighted)[..., None])
         left = levels - (design @ fitted)[..., 0]
         each = np.log(variance).sum(axis=1) + np.linalg.slogdet(gram)[1]
-        logs.append(np.logaddexp.reduce(-0.5 * (each + (left**2 / variance).sum(axis=1))))
+        logs.append(-0.5 * (each + (left**2 / variance).sum(axis=1)))
     return np.array(logs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.corpora.blends import blended, check_ratios, fine
-from scalefit.corpora.parting import Parting, parting
+from scalefit.corpora.parting import BENT, Parting, parting
 from scalefit.corpora.ranking import (
     DRAWS,
     Crossing,
@@ -38,6 +38,10 @@ _Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
 # (benchmarks/shared.py).
 SHARED = 0.1
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
+AS_AN_S = (
+    "the curves bend as no law here does (an S, say): P(best) beyond the measured sizes is too sure, as who climbs "
+    "late may still pass; measure the contenders further out"
+)
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
 
@@ -230,6 +234,8 @@ def _ranking(
     values, costs, sight = _values(names, each, question, part, kept)
     drawn = _Drawn(names, values, costs, flags_)
     about = [NOTHING_SHARED] if part is None and len(kept) > 1 else []
+    if part is not None and part.bent > BENT:
+        about.append(AS_AN_S)
     high = question.at is not None and rises
     if question.ratios is not None:
         drawn, note = _between(drawn, each, question, high)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from scalefit.corpora.blends import blended, fine
-from scalefit.corpora.parting import parting
+from scalefit.corpora.parting import BENT, parting
 from scalefit.corpora.ranking import Ranking, around, crossing, draws_of, shared_by, standings
 from scalefit.errors import DesignError
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
@@ -254,3 +254,11 @@ def test_near_and_parallel_curves_are_not_called_a_likely_crossing():
         )
         is None
     )
+
+
+def test_a_course_that_climbs_as_an_s_is_told_from_those_that_flatten():
+    tops, late = np.array([-1.0, 0.0, 1.5])[:, None], np.array([0.5, -0.4, 0.0])[:, None]
+    rng = np.random.default_rng(8)
+    as_an_s = curves(tops + 15 / (1 + np.exp(2.5 * (U.mean() + late - U))), 0.2, 2, rng)
+    flattens = curves(tops + 15 * -np.expm1(-0.4 * U), 0.2, 2, rng)
+    assert parting(as_an_s, False).bent > BENT > parting(flattens, False).bent

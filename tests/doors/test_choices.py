@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scalefit as sf
@@ -338,3 +339,21 @@ def test_by_a_target_and_by_the_size_it_takes_the_order_is_one(three):
     assert [s.corpus for s in by_target.standings] == [s.corpus for s in by_size.standings]
     # fr: 10 + 2·log10(x/1M) is 15 at 316M
     assert by_target.best.low < 316e6 < by_target.best.high
+
+
+def test_curves_that_climb_as_an_s_are_noted_beside_their_ranking():
+    rng = np.random.default_rng(3)
+    sizes, late = np.geomspace(1e6, 1e8, 6), {"en": 2.0, "fr": 2.4, "code": 2.8}
+    rows = [
+        {
+            "corpus": corpus,
+            "pretrain_tokens": x,
+            "pretrain_seed": seed,
+            "bleu": 10 + 15 / (1 + (x / 1e6) ** -1.5 * np.exp(1.5 * shift)) + 0.2 * rng.normal(),
+        }
+        for corpus, shift in late.items()
+        for x in sizes
+        for seed in range(2)
+    ]
+    noted = sf.rank(pd.DataFrame(rows), "bleu", at=1e9)[0].notes
+    assert any("bend as no law here" in note for note in noted)
