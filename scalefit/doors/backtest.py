@@ -10,8 +10,8 @@ from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.fit import law_of
-from scalefit.fitting.gather import gather
 from scalefit.fitting.many import AnyLaw
+from scalefit.fitting.points import gather
 from scalefit.forecasting.backtest import (
     Backtest,
     backtest_rows,

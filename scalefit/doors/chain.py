@@ -11,7 +11,7 @@ import numpy as np
 from scalefit import fitting
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.fitting import Fit
-from scalefit.fitting.gather import gather
+from scalefit.fitting.points import gather
 from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows, nearest_run
 from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
 from scalefit.forecasting.forecasters import said_by

@@ -11,7 +11,7 @@ from scalefit.alignment import Alignment, AlignmentTable, align
 from scalefit.alignment.verdicts import Verdict
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
-from scalefit.fitting.gather import gather_group
+from scalefit.fitting.points import gather_group
 from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series

@@ -12,9 +12,8 @@ from scalefit.corpora.worth import MeasuredCell
 from scalefit.errors import DesignError, DomainError, FitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
-from scalefit.fitting.gather import gather
 from scalefit.fitting.many import AnyLaw
-from scalefit.fitting.points import points_of
+from scalefit.fitting.points import gather, points_of
 from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.forecasting.quality import Cells

@@ -10,10 +10,9 @@ import numpy as np
 
 from scalefit.errors import ScalefitError
 from scalefit.fitting.checks import refuse, refuse_direction, sound
-from scalefit.fitting.gather import gather
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.fitting.noise import Noise, Weighting, cautious, untied, weigh
-from scalefit.fitting.points import Points, points_of
+from scalefit.fitting.points import Points, gather, points_of
 from scalefit.fitting.problem import Function, Objective, Problem, Residual, make_problem
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, multiplicities, refit, solve_problem

@@ -11,8 +11,8 @@ from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import leaves_each_out, refuse_direction
 from scalefit.fitting.fit import fit_together, law_of
-from scalefit.fitting.gather import gather_each, input_columns
 from scalefit.fitting.intervals.uncertainty import USUAL, look_together
+from scalefit.fitting.points import gather_each, input_columns
 from scalefit.fitting.result import Fit
 from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name

@@ -13,9 +13,8 @@ from scalefit.errors import DomainError
 from scalefit.fitting.card import Card
 from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes
 from scalefit.fitting.contour import Contour, contour_of
-from scalefit.fitting.goodness import Goodness, goodness_of, typical_error
+from scalefit.fitting.goodness import Goodness, Influence, goodness_of, influence_of, typical_error
 from scalefit.fitting.identified import Allowed, Identified, allowed_by, identify, within_reach
-from scalefit.fitting.influence import Influence, influence_of
 from scalefit.fitting.interval import Interval
 from scalefit.fitting.intervals.optimum import correlation
 from scalefit.fitting.intervals.uncertainty import (
@@ -32,8 +31,7 @@ from scalefit.fitting.posterior import posterior_draws
 from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name
-from scalefit.laws.equation import count_or_number, in_numbers
-from scalefit.laws.law import Law
+from scalefit.laws.law import Law, count_or_number, in_numbers
 from scalefit.result import Result, Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of

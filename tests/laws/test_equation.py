@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.laws.equation import in_numbers
+from scalefit.laws.law import in_numbers
 from scalefit.units import parse_count
 
 PARAMS = {
