@@ -14,7 +14,7 @@ from scalefit.distributions import chi2_quantile, f_quantile
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
-from scalefit.procedures.contrast import superiority
+from scalefit.procedures.contrast import FEW, behrens_fisher, superiority
 from scalefit.procedures.sides import Side
 from scalefit.procedures.tails import functional_of, pseudo_side
 from scalefit.seeds import anova, needed
@@ -184,6 +184,44 @@ def _rejections(rng, a, b, paired):
     alone = one_sample(b.mean(1) - a.mean(1))
     found = [anova.p < 0.05, multi(rng, a, b, paired), over_seeds.p < 0.05, alone.p < 0.05]
     return np.array(found)
+
+
+def unequal(runs):
+    """Count false positives of few seeds against many, where the few are as noisy or noisier, and power at 3 errors."""
+    rng, rows = np.random.default_rng(SEED), []
+    for few, many in ((2, 3), (2, 4), (2, 10), (3, 4), (3, 6), (3, 8), (4, 12)):
+        for times in (1.0, 2.0, 5.0):
+            a, b = times * rng.normal(size=(runs, few)), rng.normal(size=(runs, many))
+            gap = 3 * np.sqrt(times**2 / few + 1 / many)
+            used = few <= FEW and many >= 2 * few
+            rows.append(
+                (
+                    f"{few} v {many}",
+                    times,
+                    share(welch(a, b).p < 0.05),
+                    share(_own_errors(a, b)),
+                    share(welch(a, b + gap).p < 0.05),
+                    share(_own_errors(a, b + gap)),
+                    "Behrens–Fisher" if used else "Welch",
+                )
+            )
+    tests = ("Welch", "Behrens–Fisher")
+    head = ("seeds", "SD of the few", *tests, *(f"power: {name}" for name in tests), "used")
+    table(
+        "Few seeds against many: false positives at nominal 5 %, and power at three standard errors",
+        head,
+        rows,
+    )
+
+
+def _own_errors(a, b):
+    sides = [one_sample(a), one_sample(b)]
+    dofs = [float(side.dof) for side in sides]
+    parts = np.stack([side.variance for side in sides], -1)
+    gaps = sides[1].value - sides[0].value
+    return np.array(
+        [behrens_fisher(g, v, dofs)[1] < 0.05 for g, v in zip(gaps, parts, strict=True)]
+    )
 
 
 def power(runs):
@@ -363,11 +401,21 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument(
         "--only",
-        choices=("components", "levels", "power", "robust", "pilots", "others", "forecasts"),
+        choices=(
+            "components",
+            "levels",
+            "unequal",
+            "power",
+            "robust",
+            "pilots",
+            "others",
+            "forecasts",
+        ),
     )
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
     jobs = {"components": (components, 20_000), "levels": (levels, 2_000),
+            "unequal": (unequal, 2_000),
             "power": (power, 20_000), "robust": (robust, 1_000),
             "pilots": (pilots, 20_000), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():

@@ -73,7 +73,7 @@ from .procedures.aggregate import aggregate_tasks as aggregate_tasks
 from .procedures.compare import compare_procedures as compare_procedures
 from .procedures.compare import robustness as robustness
 from .procedures.comparison import Comparison as Comparison
-from .procedures.contrast import Contrast as Contrast
+from .procedures.comparison import Contrast as Contrast
 from .procedures.modes import Bimodality as Bimodality
 from .procedures.modes import bimodality as bimodality
 from .procedures.over_sizes import SeedCurve as SeedCurve

@@ -44,8 +44,7 @@ from scalefit.laws.law import Law
 from scalefit.planning.allocate import Allocation
 from scalefit.planning.plan import Plan
 from scalefit.procedures.aggregate import Aggregates
-from scalefit.procedures.comparison import Comparison
-from scalefit.procedures.contrast import Contrast
+from scalefit.procedures.comparison import Comparison, Contrast
 from scalefit.procedures.modes import Bimodality
 from scalefit.procedures.over_sizes import SeedCurve, SeedCurves
 from scalefit.result import Result, to_json

@@ -14,8 +14,8 @@ from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Renames
 
-from .comparison import Comparison, survival
-from .contrast import Contrast, Testing, contrast
+from .comparison import Comparison, Contrast, survival
+from .contrast import Testing, contrast
 from .sides import Group, Side, clustered, from_example_table, from_examples, from_table, is_paired
 from .tails import RunProfile, functional_of, profile, pseudo_side
 

@@ -1,4 +1,4 @@
-"""What ``sf.compare_procedures`` returns."""
+"""What ``sf.compare_procedures`` returns: contrasts, what they rest on, and whether a ranking survives elsewhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,144 @@ from typing import Any
 
 from scalefit.errors import DesignError
 from scalefit.fitting.interval import Interval
-from scalefit.procedures.contrast import Contrast
 from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
-from scalefit.result import Results, Row, html_lines, html_notes, html_table, html_verdict
+from scalefit.result import Result, Results, Row, html_lines, html_notes, html_table, html_verdict
+
+PROCEDURE = "holds for new pretraining runs"
+CHECKPOINTS = "these checkpoints only: one pretraining seed a side"
+TWO_RUNS = "these two runs only: seeds are not replicated"
+
+
+@dataclass(frozen=True)
+class Superiority:
+    """P(run of b > run of a) + ½ P(equal), with interval and p for ½."""
+
+    probability: float
+    low: float
+    high: float
+    p: float
+    method: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrast(Result):
+    """B against A under one label.
+
+    ``difference`` is b − a in units of the metric; ``better`` names the better side where the
+    adjusted p is below 1 − level, and is None otherwise. ``detectable`` is the difference
+    that these seeds would have shown with 80 % power.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> table = {"corpus": ["fr"] * 3 + ["en"] * 3, "pretrain_seed": [1, 2, 3] * 2,
+    ...          "pretrain_tokens": [1e9] * 6, "bleu": [20.0, 20.4, 20.2, 22.1, 22.0, 22.4]}
+    >>> contrast = sf.compare_procedures(table, a="fr", b="en", metric="bleu")["en"]
+    >>> contrast.better, round(contrast.difference, 2)
+    ('en', 1.97)
+    """
+
+    metric: str
+    group: Mapping[str, Any]
+    a: str
+    b: str
+    mean_a: float
+    mean_b: float
+    interval: Interval
+    p: float
+    p_adjusted: float
+    dof: float
+    seeds: tuple[int, int]
+    runs: tuple[int, int]
+    examples: int
+    paired: bool
+    scope: str
+    direction: str
+    detectable: float
+    superiority: Superiority | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> float:
+        """Mean of b minus mean of a."""
+        return self.interval.estimate
+
+    @property
+    def method(self) -> str:
+        """Name of the test."""
+        return self.interval.method
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the difference is told from 0 at the level, other contrasts counted in."""
+        return self.p_adjusted < 1 - self.interval.level
+
+    @property
+    def better(self) -> str | None:
+        """Name of the better procedure, where it is resolved."""
+        if not self.resolved:
+            return None
+        up = self.difference > 0
+        return self.b if up == (self.direction != "-") else self.a
+
+    @property
+    def rests_on(self) -> str:
+        """The seeds, runs and examples the answer rests on."""
+        unit = "pretraining" if self.scope == PROCEDURE else "finetuning"
+        if self.scope == TWO_RUNS:
+            return f"1 run a side, {self.examples} examples"
+        word = f"{self.seeds[0]} {'paired' if self.paired else f'+ {self.seeds[1]}'} {unit} seeds"
+        return word + (f" × {self.examples} examples" if self.examples else "")
+
+    @property
+    def verdict(self) -> str:
+        """Which is better by how much, or what these seeds could have shown."""
+        gap = f"{self.difference:+.3g} [{self.interval.low:.3g}, {self.interval.high:.3g}]"
+        gap = f"{self.b} − {self.a} = {gap} {self.metric}"
+        adjusted = f", Holm {self.p_adjusted:.2g}" if self.p_adjusted != self.p else ""
+        basis = f"(p = {self.p:.2g}{adjusted}; {self.method}, {self.rests_on})"
+        where = ", ".join(str(v) for v in self.group.values() if v is not None)
+        head, scope = (f"{where}: " if where else ""), self.scope
+        scope = "" if scope == PROCEDURE else f"; {scope}"
+        if self.better is None:
+            tail = f"these seeds show differences above {self.detectable:.3g} with 80 % power"
+            return f"{head}not resolved, {gap} {basis}; {tail}{scope}"
+        other = self.a if self.better == self.b else self.b
+        return f"{head}{self.better} beats {other}: {gap} {basis}{scope}"
+
+    def numbers(self) -> Row:
+        """Return the contrast as one row: estimate, low and high of b − a, p, P(b beats a)."""
+        beats = self.superiority
+        return {
+            **self.group,
+            "a": self.a,
+            "b": self.b,
+            "mean_a": self.mean_a,
+            "mean_b": self.mean_b,
+            "difference": self.difference,
+            "low": self.interval.low,
+            "high": self.interval.high,
+            "p": self.p,
+            "p_adjusted": self.p_adjusted,
+            "better": self.better,
+            "b_beats_a": None if beats is None else beats.probability,
+            "b_beats_a_low": None if beats is None else beats.low,
+            "b_beats_a_high": None if beats is None else beats.high,
+            "rests_on": self.rests_on,
+            "scope": self.scope,
+            "method": self.method,
+            "dof": self.dof,
+            "detectable": self.detectable,
+        }
+
+    def rows(self) -> list[Row]:
+        """One row: see :meth:`numbers`."""
+        return [self.numbers()]
+
+    def lines(self) -> list[str]:
+        """Return nothing: the verdict holds the numbers."""
+        return []
+
 
 # Whether the ranking of procedures in one domain survives in another.
 

@@ -69,30 +69,34 @@ def paired(a: ArrayLike, b: ArrayLike) -> Estimate:
 
 
 def unpaired(a: ArrayLike, b: ArrayLike) -> Estimate:
-    """Difference b − a, each side with its own seeds, the examples shared.
+    """Difference b − a, each side with its own seeds, the examples shared; see :func:`parts`.
 
-    ``var = MS_S,a/(S_a N) + MS_S,b/(S_b N) + max(var_i(b̄_i − ā_i) − MS_R,a/S_a − MS_R,b/S_b, 0)/N``
-    with Satterthwaite degrees of freedom.
+    With Satterthwaite degrees of freedom; those of the examples are known only where no seeds vary.
+    """
+    value, variances, dofs = parts(a, b)
+    return Estimate(value, variances.sum(-1), satterthwaite(variances, dofs))
+
+
+def parts(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats, list[float]]:
+    """Return b − a, the parts of its variance (..., k), and the degrees of freedom (k,) of each.
+
+    ``var = MS_S,a/(S_a N) + MS_S,b/(S_b N) + max(var_i(b̄_i − ā_i) − MS_R,a/S_a − MS_R,b/S_b, 0)/N``:
+    seeds of each side that has several, then the examples.
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     n = x.shape[-1]
-    first, second = mean_squares_or_none(x), mean_squares_or_none(y)
     gap = (y.mean(-2) - x.mean(-2)).var(-1, ddof=1)
-    terms, dofs, noise = [], [], np.zeros_like(gap)
-    for squared, runs in ((first, x.shape[-2]), (second, y.shape[-2])):
-        if squared is not None:
+    terms, dofs, noise = list[Floats](), list[float](), np.zeros_like(gap)
+    for side in (x, y):
+        if (runs := side.shape[-2]) > 1:
+            squared = squares(side)
             terms.append(squared.seed / (runs * n))
             dofs.append(runs - 1.0)
             noise = noise + squared.rest / runs
+    # The noise of runs is in the seeds' parts already: what is left varies with the examples alone.
     terms.append(np.maximum(gap - noise, 0) / n)
-    stack = np.stack(terms, -1)
-    dof = satterthwaite(stack, [*dofs, np.inf if dofs else n - 1.0])
-    return Estimate(y.mean((-2, -1)) - x.mean((-2, -1)), stack.sum(-1), dof)
-
-
-def mean_squares_or_none(scores: Floats) -> Squares | None:
-    """Mean squares, or None for a single run."""
-    return squares(scores) if scores.shape[-2] > 1 else None
+    dofs.append(np.inf if dofs else n - 1.0)
+    return y.mean((-2, -1)) - x.mean((-2, -1)), np.stack(terms, -1), dofs
 
 
 # The multi-bootstrap: seeds and examples drawn with replacement together.

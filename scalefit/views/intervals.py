@@ -12,8 +12,7 @@ from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecasters import BASELINES
 from scalefit.groups import group_name
-from scalefit.procedures.comparison import Comparison
-from scalefit.procedures.contrast import Contrast
+from scalefit.procedures.comparison import Comparison, Contrast
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import metric as known_metric
 from scalefit.units import format_count, short
