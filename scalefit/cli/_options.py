@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -205,11 +205,13 @@ def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
     if not is_dataclass(kind):
         return [_option(parameter.name, kind, parameter.default)]
     hints = get_type_hints(kind, include_extras=True)
-    needed = inspect.Parameter.empty
-    return [
-        _option(f.name, hints[f.name], needed if f.default is MISSING else f.default)
-        for f in fields(kind)
-    ]
+    return [_option(f.name, hints[f.name], _default(f)) for f in fields(kind)]
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
 def _option(name: str, kind: Any, default: Any) -> inspect.Parameter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -70,22 +70,68 @@ Metric = Annotated[
 Model = Annotated[str | None, typer.Option("--comet-model", help="COMET model: name or path.")]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How files are read."""
+
+    format: Format = None
+    rename: Rename = None
+    manifest: Manifest = None
+    pattern: Pattern = None
+    allow: Allow = None
+    checkpoints: Checkpoints = None
+    tokens_per_step: TokensPerStep = None
+    config: Config = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``read`` is told."""
+        return {
+            "format": self.format,
+            "mapping": _io.pairs(self.rename, "--map") or None,
+            "manifest": self.manifest,
+            "pattern": self.pattern,
+            "allow": self.allow or (),
+            "checkpoints": self.checkpoints,
+            "tokens_per_step": next(
+                iter(_io.numbers(self.tokens_per_step or "", "--tokens-per-step")), None
+            ),
+            "config": self.config,
+        }
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts in each run's folder that are scored as they are read."""
+
+    hyp: SetHyp = None
+    ref: SetRef = None
+    src: SetSrc = None
+    metric: Metric = field(default_factory=lambda: ["bleu", "chrf"])
+    comet_model: Model = None
+
+    @property
+    def outputs(self) -> Outputs | None:
+        """Return what is scored; None where no hypotheses are named."""
+        from scalefit.scoring.score import Outputs
+
+        named = {"--hyp": self.hyp, "--ref": self.ref, "--src": self.src}
+        hyp, ref, src = (_io.pairs(given, flag) for flag, given in named.items())
+        if not hyp:
+            if ref or src:
+                raise FormatError("--ref and --src are for --hyp SET=FILE, which is missing")
+            return None
+        names = [name for words in self.metric for name in words.split(",") if name]
+        return Outputs(
+            hyp, ref, src, names, {"comet": self.comet_model} if self.comet_model else {}
+        )
+
+
 def ingest(
     paths: Inputs,
     output: Output = None,
-    format: Format = None,
-    rename: Rename = None,
-    manifest: Manifest = None,
-    pattern: Pattern = None,
-    allow: Allow = None,
-    checkpoints: Checkpoints = None,
-    tokens_per_step: TokensPerStep = None,
-    config: Config = None,
-    hyp: SetHyp = None,
-    ref: SetRef = None,
-    src: SetSrc = None,
-    metric: Metric = ["bleu", "chrf"],  # noqa: B006 - typer copies it
-    comet_model: Model = None,
+    reading: Reading = Reading(),
+    texts: Texts = Texts(),
     as_json: AsJson = False,
 ) -> None:
     """Read training runs, tool outputs or tables into one checked table.
@@ -95,41 +141,14 @@ def ingest(
     """
     from scalefit.ingest import FORMATS, read
 
-    if format == "list":
+    if reading.format == "list":
         print("\n".join(f"{name}: {reader.title}" for name, reader in FORMATS.items()))
         return
     _io.check_table(output)
-    named = (_io.pairs(hyp, "--hyp"), _io.pairs(ref, "--ref"), _io.pairs(src, "--src"))
-    outputs = _outputs(*named, metrics=metric, model=comet_model)
-    per_step = next(iter(_io.numbers(tokens_per_step or "", "--tokens-per-step")), None)
-    mapping = _io.pairs(rename, "--map") or None
+    outputs, options = texts.outputs, reading.options
     with doing(f"reading {paths[0]}" + (f" and {len(paths) - 1} more" if paths[1:] else "")):
-        table = read(
-            paths[0] if len(paths) == 1 else paths,
-            format=format,
-            mapping=mapping,
-            allow=allow or (),
-            manifest=manifest,
-            pattern=pattern,
-            checkpoints=checkpoints,
-            tokens_per_step=per_step,
-            config=config,
-            outputs=outputs,
-        )
+        table = read(paths[0] if len(paths) == 1 else paths, outputs=outputs, **options)
     _show(table, output, as_json=as_json)
-
-
-def _outputs(
-    hyp: dict[str, str], ref: dict[str, str], src: dict[str, str], metrics: list[str], model: Any
-) -> Outputs | None:
-    from scalefit.scoring.score import Outputs
-
-    if not hyp:
-        if ref or src:
-            raise FormatError("--ref and --src are for --hyp SET=FILE, which is missing")
-        return None
-    names = [name for words in metrics for name in words.split(",") if name]
-    return Outputs(hyp, ref, src, names, {"comet": model} if model else {})
 
 
 def _show(table: Table, output: Path | None, *, as_json: bool) -> None:

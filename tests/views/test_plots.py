@@ -186,3 +186,15 @@ def test_few_curves_keep_their_whole_bands_and_the_legend_alone():
     assert [t for t in figure.axes[0].texts if t.get_gid() == "name"] == []
     corners = drawn(figure, "mean")[0].get_paths()[0].vertices
     assert np.ptp(corners[np.isclose(corners[:, 0], 1e5), 1]) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+def test_no_factor_of_the_labels_stands_where_a_panel_has_its_title(scale):
+    values = scale * np.array([5.0, 9.1, 12.9, 17.0])
+    curve = DrawnCurve(np.array([1e6, 4e6, 16e6, 64e6]), values, metric="my_score")
+    figure = plot_many([Panel("en-fr", "my score", (curve,))])
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert axes.yaxis.get_offset_text().get_text() == ""
+    ticks = [float(t.get_text().replace("\N{MINUS SIGN}", "-")) for t in axes.get_yticklabels()]
+    assert max(ticks) > values.max() / 2
