@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.alignment.causes import NAMED, Siblings, causes_of, span
+from scalefit.alignment.causes import CORPORA_NAMED, Siblings, causes_of, span
 from scalefit.alignment.curve import (
     QUALITY,
     Curve,
@@ -369,20 +369,20 @@ def _too_small(key: dict[str, Any], name: str, sizes: int, alpha: float) -> Alig
     )
 
 
-FALLING = (Verdict.DETERIORATING, Verdict.FLUCTUATING)
-STEADY = (Verdict.ALIGNED, Verdict.SATURATED, Verdict.IMPROVING)
-Draft = tuple[dict[str, Any], Table, Alignment]
+_FALLING = (Verdict.DETERIORATING, Verdict.FLUCTUATING)
+_STEADY = (Verdict.ALIGNED, Verdict.SATURATED, Verdict.IMPROVING)
+_Judged = tuple[dict[str, Any], Table, Alignment]
 
 
 class _Family:
     """Results of one table by what their groups have in common: each finds those beside it without asking all."""
 
-    def __init__(self, whole: Table, drafts: Sequence[Draft]) -> None:
+    def __init__(self, whole: Table, drafts: Sequence[_Judged]) -> None:
         self.rates = tuple(whole.unique("learning_rate")) if whole.has("learning_rate") else ()
         self.corpora: dict[Hashable, list[str]] = {}
         self.spans: dict[Hashable, list[tuple[float, float]]] = {}
         for key, _, result in drafts:
-            for verdicts in (FALLING, STEADY):
+            for verdicts in (_FALLING, _STEADY):
                 if result.verdict in verdicts:
                     place = verdicts, _but(key, "corpus")
                     self.corpora.setdefault(place, []).append(str(key.get("corpus")))
@@ -396,10 +396,10 @@ class _Family:
         def others(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
             names = self.corpora.get((verdicts, _but(key, "corpus")), ())
             there = (name for name in names if name != str(key.get("corpus")))
-            return tuple(islice(there, NAMED + 1))
+            return tuple(islice(there, CORPORA_NAMED + 1))
 
         spans = tuple(self.spans.get(_but(key, "finetune_tokens"), ()))
-        return Siblings(others(FALLING), spans, others(STEADY), self.rates)
+        return Siblings(others(_FALLING), spans, others(_STEADY), self.rates)
 
 
 def _but(key: Mapping[str, Any], name: str) -> Hashable:

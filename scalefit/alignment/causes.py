@@ -40,7 +40,7 @@ class Cause:
         return f"{self.name} ({self.status}): {self.why}.{tail}"
 
 
-NAMED = 8  # other corpora that a cause names
+CORPORA_NAMED = 8  # other corpora that a cause names
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def _overtraining(evidence: Evidence, siblings: Siblings) -> Cause:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    """Name at most :data:`NAMED`: in a table of thousands each group would list all others."""
-    return ", ".join(names[:NAMED]) + (" and others" if len(names) > NAMED else "")
+    """Name at most :data:`CORPORA_NAMED`: in a table of thousands each group would list all others."""
+    return ", ".join(names[:CORPORA_NAMED]) + (" and others" if len(names) > CORPORA_NAMED else "")
 
 
 def _finetuning_size(

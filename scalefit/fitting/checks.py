@@ -249,12 +249,12 @@ def _end_notes(solution: Solution, at: AbstractSet[str | None]) -> list[str]:
     )
 
 
-FEW = 30  # points, of which each is left out in turn
+_FEW = 30  # points, of which each is left out in turn
 
 
 def leaves_each_out(solution: Solution) -> bool:
     """Whether outliers are looked for by leaving out each point."""
-    return solution.theta.size + 3 <= solution.problem.y.size <= FEW
+    return solution.theta.size + 3 <= solution.problem.y.size <= _FEW
 
 
 def outlier_notes(solution: Solution, points: Points, left_out: Callable[[], Draws]) -> list[str]:
@@ -263,7 +263,7 @@ def outlier_notes(solution: Solution, points: Points, left_out: Callable[[], Dra
     n, p = r.size, solution.theta.size
     if n < p + 3 or np.abs(r).max() <= 1e-12:
         return []
-    suspects = _far_out(r) if n > FEW else _leave_one_out(solution, r, left_out())
+    suspects = _far_out(r) if n > _FEW else _leave_one_out(solution, r, left_out())
     if suspects.size == 0 or suspects.size > max(1, n // 10) or n - suspects.size < p:
         return []
     theta, suspects = _concentrate(solution, suspects)

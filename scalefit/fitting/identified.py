@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalefit.fitting.intervals.optimum import Ends
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.solve import Solution
 from scalefit.types import Floats
 
-Ends = tuple[float, float]
 LEVEL = 0.95
 MUCH = 0.5  # of the range that a coordinate was allowed: an interval as long says no more than the range did
 EDGE = 1e-6

@@ -19,8 +19,8 @@ from scalefit.fitting.problem import Problem
 from scalefit.fitting.solve import Solution
 from scalefit.types import Floats
 
-CELLS = 4000
-WIDE = 0.999  # the grid spans the fit's interval of every shape at this level
+_CELLS = 4000
+_WIDE = 0.999  # the grid spans the fit's interval of every shape at this level
 TRIES = 50
 
 
@@ -60,12 +60,12 @@ def _grid(solution: Solution, uncertainty: Uncertainty) -> tuple[Floats, Floats]
     if m == 0:
         return np.empty((1, 0)), np.empty(0)
     lower, upper = (b[k:] for b in solution.problem.bounds)
-    low, high = (np.asarray(v)[k:] for v in uncertainty.at(WIDE).coordinates())
+    low, high = (np.asarray(v)[k:] for v in uncertainty.at(_WIDE).coordinates())
     low, high = (
         np.maximum(np.nan_to_num(low, neginf=-1e300), lower),
         np.minimum(np.nan_to_num(high, posinf=1e300), upper),
     )
-    points = max(3, int(CELLS ** (1 / m)))
+    points = max(3, int(_CELLS ** (1 / m)))
     width = (high - low) / points
     axes = [a + w * (np.arange(points) + 0.5) for a, w in zip(low, width, strict=True)]
     return np.array(list(itertools.product(*axes))), width

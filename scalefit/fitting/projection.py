@@ -25,7 +25,7 @@ from scalefit.laws.law import combine
 from scalefit.types import Floats
 
 Products = list[list[Any]]
-CELLS = 150_000
+AT_A_TIME = 150_000
 
 
 class Projected(NamedTuple):
@@ -49,7 +49,7 @@ def project(problem: Problem, grid: Grid, weights: Floats | None = None) -> Proj
     Points are taken a part at a time, so that cost is linear in them and memory stays bounded.
     """
     w = problem.projection_weights if weights is None else weights * problem.projection_weights
-    parts, products = problem.parts(CELLS // grid.size), None
+    parts, products = problem.parts(AT_A_TIME // grid.size), None
     for part, here in parts:
         columns = part.law.columns(part.inputs, grid.split)
         products = _products((*columns, part.target), w[..., here].T, products)

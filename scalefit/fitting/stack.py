@@ -38,7 +38,7 @@ from scalefit.types import Floats, Ints, Mask
 Solved = Solution | FitError
 Answer = TypeVar("Answer")
 CELLS_AT_ONCE = 150_000  # cells times points: what a core's cache holds
-NEAR = (
+RIVAL = (
     1.05  # times the best objective: up to here a basin is a rival, of which notes speak within 1 %
 )
 STARTS = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
@@ -244,7 +244,7 @@ def _best(problem: Problem, weights: Floats | None, ends: list[End], alone: bool
     # answer or its rival the problem is solved alone, so that the numbers are those of one fit; a basin far above the
     # best is neither, wherever in it a descent stopped.
     least = min(end.total for end in ends)
-    if alone and any(end.steps >= MAX_STEPS and end.total <= NEAR * least for end in ends):
+    if alone and any(end.steps >= MAX_STEPS and end.total <= RIVAL * least for end in ends):
         return solve_problem(problem, weights)
     return best_of(problem, ends)
 

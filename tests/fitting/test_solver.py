@@ -42,7 +42,7 @@ def test_points_taken_in_parts_give_the_same(objective, weighted, monkeypatch):
     grid = shape_grid(problem.law, problem.inputs)
     with np.errstate(all="ignore"):
         whole = project(problem, grid, weights)
-        monkeypatch.setattr("scalefit.fitting.projection.CELLS", 7 * grid.size)
+        monkeypatch.setattr("scalefit.fitting.projection.AT_A_TIME", 7 * grid.size)
         assert len(problem.parts(7)) == 3
         found = project(problem, grid, weights)
     np.testing.assert_allclose(found.cost, whole.cost, rtol=1e-9)

@@ -25,15 +25,15 @@ SIDES = np.array([-1.0, 1.0]).reshape(2, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class EndsAsked:
     """Ends that are searched together: a quoted parameter each, and its side (L, 1, 1), −1 for the least value."""
 
     names: tuple[str, ...]
     side: Floats
 
-    def only(self, rows: Ints) -> Asked:
+    def only(self, rows: Ints) -> EndsAsked:
         """Return some of the ends."""
-        return Asked(tuple(self.names[i] for i in rows), self.side[rows])
+        return EndsAsked(tuple(self.names[i] for i in rows), self.side[rows])
 
     def of(self, law: Law, theta: Floats) -> Floats:
         """Return side times parameter (L, B, C) at theta (L or 1, B, C, p)."""
@@ -158,7 +158,7 @@ class Face:
             good = self._allowed(self.best + along * step) & np.isfinite(cost)
         return float(cost[good].min(initial=np.inf))
 
-    def extremes(self, asked: Asked) -> tuple[Floats, Floats]:
+    def extremes(self, asked: EndsAsked) -> tuple[Floats, Floats]:
         """Largest of each asked end (L, B), and its shapes (m, L, B).
 
         At each shape: walk along the quantity's slope to the ellipsoid's edge, and again. At a maximum the slope there
@@ -200,7 +200,7 @@ class Face:
         here = np.arange(ends)[:, None], np.arange(curves), value.argmax(-1)
         return value[here], np.broadcast_to(self.shapes, (len(self.shapes), *value.shape))[:, *here]
 
-    def _walked(self, asked: Asked, at: Floats) -> Floats:
+    def _walked(self, asked: EndsAsked, at: Floats) -> Floats:
         for _ in range(ROUNDS):
             at = self._along(self._slope(asked, at))
         return at
@@ -211,7 +211,7 @@ class Face:
         v = (step * slope).sum(0)
         return np.asarray(self.best + np.sqrt(np.where(v > 0, self.room / v, 0.0)) * step)
 
-    def _quoted(self, asked: Asked, coefficients: Floats) -> Floats:
+    def _quoted(self, asked: EndsAsked, coefficients: Floats) -> Floats:
         """Return what is asked (L, B, C) at coefficients (k, L or 1, B, C), within their bounds."""
         theta = np.empty((len(coefficients) + len(self.shapes), *coefficients.shape[1:]))
         for j, (low, high) in enumerate(self.bounds):
@@ -219,7 +219,7 @@ class Face:
         theta[len(coefficients) :] = self.shapes
         return asked.of(self.law, np.moveaxis(theta, 0, -1))
 
-    def _slope(self, asked: Asked, at: Floats) -> Floats:
+    def _slope(self, asked: EndsAsked, at: Floats) -> Floats:
         """Return the derivative (k, L, B, C) by the coefficients; 0 where there is none, as at the bound of a root."""
         out = np.empty((len(at), len(asked.names), *at.shape[2:]))
         for j, (low, high) in enumerate(self.bounds):

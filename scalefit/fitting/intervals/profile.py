@@ -19,7 +19,7 @@ from scalefit.types import Floats
 LARGE = 2_000  # points
 # Sizes times cells at a time: temporaries of 128 kB stay in the cache, and malloc keeps them. Twice as many take
 # half as long again.
-CELLS = 16_000
+_CELLS = 16_000
 # Points times cells that are laid out at once: what a core's cache holds. Twice as many take longer, not less.
 AT_ONCE = 150_000
 
@@ -73,7 +73,7 @@ class Profile:
         low, high = np.full(inputs[0].shape, np.inf), np.full(inputs[0].shape, -np.inf)
         for face in self.faces:
             shapes = tuple(face.shapes[:, 0, 0])
-            block = max(1, CELLS // max(face.rss.size, 1))
+            block = max(1, _CELLS // max(face.rss.size, 1))
             for i in range(0, low.size, block):
                 at = slice(i, i + block)
                 columns = law.columns(tuple(x[at, None] for x in inputs), shapes)

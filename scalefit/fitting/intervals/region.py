@@ -22,7 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from scalefit.fitting.grid import in_turn
-from scalefit.fitting.intervals.face import SIDES, Asked, Face
+from scalefit.fitting.intervals.face import SIDES, EndsAsked, Face
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
 from scalefit.laws.law import Law, combine, constants_of
@@ -264,7 +264,7 @@ class Regions:
         extreme is looked for again around the best shapes of the grid.
         """
         names = self.optima.law.parameters
-        asked = Asked(tuple(np.repeat(names, 2)), np.tile(SIDES, (len(names), 1, 1)))
+        asked = EndsAsked(tuple(np.repeat(names, 2)), np.tile(SIDES, (len(names), 1, 1)))
         values, shapes = _best([face.extremes(asked) for face in self.faces], self.faces)
         if len(shapes) > 1:  # a region of one shape is an interval, and its edges are known
             values = self._zoomed(asked, values, shapes)
@@ -277,7 +277,7 @@ class Regions:
         ends = [_best([face.coordinate(j) for face in self.faces], self.faces)[0] for j in every]
         return np.asarray(np.array(ends) * SIDES[..., 0])
 
-    def _zoomed(self, asked: Asked, values: Floats, shapes: Floats) -> Floats:
+    def _zoomed(self, asked: EndsAsked, values: Floats, shapes: Floats) -> Floats:
         """Look for the ends (L, B) around the shapes (m, L, B) of the grid that have them."""
         m, known = len(shapes), np.isfinite(values)
         lower, upper = (b[-m:, None] for b in (self.optima.lower, self.optima.upper))

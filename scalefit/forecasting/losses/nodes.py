@@ -43,8 +43,8 @@ LONGEST = 2.0  # step in any shape: the prior's width, about
 
 
 @dataclass(frozen=True, eq=False)
-class Sought(Stack):
-    """The posteriors that are looked for: a law, a curve and its doubt a row, all laws of a batch side by side.
+class Hills(Stack):
+    """The posteriors that are climbed: a law, a curve and its doubt a row, all laws of a batch side by side.
 
     A curve alone is five rows, and a call of numpy, which costs more than the arithmetic in it, serves all five.
     """
@@ -58,16 +58,16 @@ class Sought(Stack):
         return marginal_likelihood(self.batch, self.doubt, self.laws(theta, self.batch.u))
 
 
-def sought(falling: Sequence[Falling], batch: Batch, doubt: Doubt) -> Sought:
+def hills(falling: Sequence[Falling], batch: Batch, doubt: Doubt) -> Hills:
     """Return the posterior of every law for every curve, law by law."""
     curves = batch.slope.size
     each = np.tile(np.arange(curves), len(falling))
     which = np.repeat(np.arange(len(falling)), curves)
-    return Sought(Laws(tuple(falling), which), batch[each], doubt[each])
+    return Hills(Laws(tuple(falling), which), batch[each], doubt[each])
 
 
 @dataclass(frozen=True, eq=False)
-class Spot(Stack):
+class Places(Stack):
     """Places theta (B, S, d): log posterior (B, S), its gradient and minus its approximate curvature (B, S, d, d)."""
 
     theta: Floats
@@ -76,7 +76,7 @@ class Spot(Stack):
     curvature: Floats
 
 
-def climb(of: Sought, starts: Floats) -> tuple[Floats, Floats]:
+def climb(of: Hills, starts: Floats) -> tuple[Floats, Floats]:
     """Climb from starts (B, S, d); return the highest place (B, 1, d) and the covariance (B, d, d) there."""
     here = _spot(of, starts)
     damping = np.full(here.total.shape, DAMPING)
@@ -103,7 +103,7 @@ def climb(of: Sought, starts: Floats) -> tuple[Floats, Floats]:
     return top, covariance
 
 
-def _step(spot: Spot, damping: Floats) -> Floats:
+def _step(spot: Places, damping: Floats) -> Floats:
     """Newton's step, shortened along directions of little curvature and to LONGEST."""
     diagonal = np.einsum("bsii->bsi", spot.curvature)
     damped = spot.curvature + (damping[..., None] * diagonal)[..., None] * np.eye(diagonal.shape[2])
@@ -113,10 +113,10 @@ def _step(spot: Spot, damping: Floats) -> Floats:
     )
 
 
-def _either(first: Mask, a: Spot, b: Spot) -> Spot:
+def _either(first: Mask, a: Places, b: Places) -> Places:
     """Return a where first (B, S), else b."""
     wide, deep = first[..., None], first[..., None, None]
-    return Spot(
+    return Places(
         np.where(wide, a.theta, b.theta),
         np.where(first, a.total, b.total),
         np.where(wide, a.gradient, b.gradient),
@@ -124,7 +124,7 @@ def _either(first: Mask, a: Spot, b: Spot) -> Spot:
     )
 
 
-def _spot(of: Sought, theta: Floats) -> Spot:
+def _spot(of: Hills, theta: Floats) -> Places:
     """Evaluate log posterior, gradient and Gauss–Newton curvature, derivatives of the law by differences."""
     laws, batch, doubt = of.laws, of.batch, of.doubt
     curves, starts, d = theta.shape
@@ -147,7 +147,7 @@ def _spot(of: Sought, theta: Floats) -> Spot:
     slopes = slopes - off * batch.level[:, None, None]
     curvature = np.matmul(slopes * precision[:, :, None], slopes.swapaxes(2, 3))
     prior = laws.spread**-2.0 * np.eye(d)
-    return Spot(theta, total, gradient, curvature + prior[:, None])
+    return Places(theta, total, gradient, curvature + prior[:, None])
 
 
 SCOUTS, ROUNDS = 128, 8  # nodes a round, at most so many rounds
@@ -267,7 +267,7 @@ def _clouds(shapes: tuple[int, ...]) -> tuple[Floats, Floats]:
     return out[0], out[1]
 
 
-def settle(of: Sought, rounds: int = ROUNDS) -> Nodes:
+def settle(of: Hills, rounds: int = ROUNDS) -> Nodes:
     """Move nodes onto prior × likelihood, at most so many rounds; two are the prior and the curvature at the top."""
     normal, heavy = _clouds(of.laws.all_shapes)
     moving: Ints = np.arange(len(of.laws.which))

@@ -16,7 +16,7 @@ from scalefit.forecasting.losses.batch import (
     trusted,
     zoomed,
 )
-from scalefit.forecasting.losses.nodes import Nodes, settle, sought
+from scalefit.forecasting.losses.nodes import Nodes, hills, settle
 from scalefit.forecasting.losses.shapes import FALLING, Falling
 from scalefit.types import Floats, Ints
 
@@ -60,11 +60,11 @@ def posterior_of(
     """Integrate over shapes, level, noise, discrepancy and law; laws start with ``shares`` (L,) or their own."""
     coarse = first_grid(batch, thin=True)
     first = falling[0]
-    start = settle(sought([first], batch, coarse), rounds=2)  # enough to see how loud the noise is
+    start = settle(hills([first], batch, coarse), rounds=2)  # enough to see how loud the noise is
     log_likelihood, *_ = residual_likelihood(batch, coarse, first(start.theta, batch.u))
     doubt = zoomed(batch, log_likelihood + start.log_weight[:, :, None], coarse)
     thin = doubt_at(batch, doubt.log_noise[:, 1::THIN], thin=True)
-    settled = settle(sought(falling, batch, thin))
+    settled = settle(hills(falling, batch, thin))
     curves = batch.slope.size
     rows = (slice(i * curves, (i + 1) * curves) for i in range(len(falling)))
     nodes = [settled[at].of(law.shapes) for law, at in zip(falling, rows, strict=True)]

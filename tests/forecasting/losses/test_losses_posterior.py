@@ -14,7 +14,7 @@ from scalefit.forecasting.losses.batch import (
     residual_likelihood,
 )
 from scalefit.forecasting.losses.engine import quantiles
-from scalefit.forecasting.losses.nodes import climb, settle, sought
+from scalefit.forecasting.losses.nodes import climb, hills, settle
 from scalefit.forecasting.losses.posterior import posterior_of
 from scalefit.forecasting.losses.shapes import FALLING, Laws
 from scalefit.forecasting.series import Series, series_of
@@ -91,7 +91,7 @@ def test_nodes_integrate_like_a_dense_grid():
         log_likelihood, *_ = residual_likelihood(batch, grid, POWER(theta, batch.u))
         return np.logaddexp.reduce(log_likelihood, axis=2)
 
-    nodes = settle(sought([POWER], batch, grid))
+    nodes = settle(hills([POWER], batch, grid))
     mass = nodes.log_weight + marginal(nodes.theta)
     a, f = np.linspace(-3.2, 0.8, 401), np.linspace(-9, 9, 401)
     dense = np.stack(np.meshgrid(a, f, indexing="ij"), axis=-1).reshape(1, -1, 2)
@@ -149,7 +149,7 @@ def test_the_top_is_a_top_and_its_curvature_is_right(law):
         )
 
     starts = from_prior(law, np.random.default_rng(3).normal(size=(6, len(law.centre))))[None]
-    top, covariance = climb(sought([law], batch, grid), starts)
+    top, covariance = climb(hills([law], batch, grid), starts)
     best = optimize.minimize(lambda t: -total(t), top[0, 0], method="Nelder-Mead").x
     near = (
         2.0 if law.name == "leaking floor" else 0.1
