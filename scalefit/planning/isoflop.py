@@ -41,6 +41,20 @@ class BudgetRuns:
     compute: Floats
 
 
+@dataclass(frozen=True)
+class Refits:
+    """Refits to resampled residuals behind the intervals: the intervals' level, how many, and the draws' seed."""
+
+    level: float = 0.95
+    count: int = 400
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
+        if self.count < 2:
+            raise DomainError(f"resamples is {self.count}; an interval takes 2 or more, better 400")
+
+
 @dataclass(frozen=True, eq=False)
 class Minima:
     """Vertices of the parabolas: ln N (B, 1 + R) for B budgets, their losses, and ln(N·D) of each budget.
@@ -122,9 +136,7 @@ def isoflop(
     >>> round(optimal.exponents["N"][0], 1)
     0.5
     """
-    check_level(level)
-    if resamples < 2:
-        raise DomainError(f"resamples is {resamples}; an interval takes 2 or more, better 400")
+    refits = Refits(level, resamples, seed)
     if set(inputs) != {"N", "D"}:
         raise DomainError(
             f"inputs= names {', '.join(inputs) or 'nothing'}; it takes the columns of the model size and the tokens: "
@@ -145,11 +157,9 @@ def isoflop(
         )
     return isoflop_of(
         runs,
-        names=(inputs["N"], inputs["D"]),
-        metric=rows.metric,
-        level=level,
-        resamples=resamples,
-        seed=seed,
+        (inputs["N"], inputs["D"]),
+        rows.metric,
+        refits,
         notes=rows.notes,
         surface=_surface(rows),
     )
@@ -171,12 +181,10 @@ def _surface(rows: Observations) -> Mapping[str, float] | None:
 
 def isoflop_of(
     runs: BudgetRuns,
-    *,
     names: tuple[str, str],
     metric: str,
-    level: float,
-    resamples: int,
-    seed: int,
+    refits: Refits,
+    *,
     notes: Sequence[str] = (),
     surface: Mapping[str, float] | None = None,
 ) -> Allocation:
@@ -188,7 +196,8 @@ def isoflop_of(
         No budget has runs of enough model sizes with a minimum among them.
     """
     which, parts = budgets_of(runs.compute), []
-    minima, left = minima_of(runs, which, resamples, seed)
+    minima, left = minima_of(runs, which, refits.count, refits.seed)
+    level = refits.level
     for budget, size, loss, product in zip(
         minima.budgets, minima.size, minima.loss, minima.product, strict=True
     ):

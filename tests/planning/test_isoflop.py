@@ -5,7 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError, DomainError
-from scalefit.planning.isoflop import BudgetRuns, bias_of, budgets_of, isoflop_of, minima_of
+from scalefit.planning.isoflop import BudgetRuns, Refits, bias_of, budgets_of, isoflop_of, minima_of
 
 TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
 INPUTS = {"N": "N", "D": "D"}
@@ -47,9 +47,7 @@ def test_intervals_hold_the_minimum_and_the_exponent_as_often_as_they_say():
     for seed in range(60):
         data = runs(0.004, rng)
         part = BudgetRuns(data["N"], data["D"], data["cross_entropy"], 6 * data["N"] * data["D"])
-        found = isoflop_of(
-            part, names=("N", "D"), metric="loss", level=0.9, resamples=200, seed=seed
-        )
+        found = isoflop_of(part, ("N", "D"), "loss", Refits(0.9, 200, seed))
         for split, known in zip(found.splits, plain.splits, strict=True):
             sizes.append(split.inputs["N"][1] <= known.inputs["N"][0] <= split.inputs["N"][2])
         slopes.append(found.exponents["N"][1] <= slope <= found.exponents["N"][2])
