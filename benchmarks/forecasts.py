@@ -41,22 +41,22 @@ MOST = 24  # curves of a family, evenly spaced
 STEPS = (0.35, 0.7, 1.4, 2.3, 4.0)  # targets: how many end slopes below the last value, in ln y
 SHARES = (0.25, 0.5, 0.75, 1.0)  # targets that were reached: shares of the way to the last point
 SAYS = (
-    "Curves of one table, cut alike, share the weights of the laws. Choices made with these families in sight: with "
-    "four sizes or fewer laws keep the weights they start with, whatever they explain (four parameters pass through "
-    "four points), and a quarter of it is for a law that is exactly right; with more, three quarters (half for "
-    "rectified and M4, which start with half the weight of Bansal's law, and that with half the power law's); three "
-    "sizes doubt the slope twice as much; the tails are those of t with 5 degrees of freedom. A curve that "
-    "repeats its last value (a best so far) carries its noise along, and doubt is measured in no less than half the "
-    "slope of the whole curve: found on curves that are not here, tried on these. No blend with a damped slope, a "
-    "last value, a straight line or tempered evidence did better on these families. Priors of shapes, noise and "
-    "discrepancy are those of an earlier study that held some of them. Limits: two flat sizes and a drop may be the "
-    "start of a long fall (finetuning losses) or a step (the lab cut at four sizes), and the forecast lies between; "
-    "a fall that has not begun when the data end is seen by the width, not by the centre; where a metric turns up "
-    "(checkpoints of small models) it is seen late; three sizes of a curve that steepens get too short a band; a "
-    "straight stretch of a factor of two (Gordon, 5 seeds) is best continued by a line, which as a law beside the "
-    "others costs more elsewhere; after a flat start the laws know a floor or a slow leak, so that a tail that falls "
-    "faster leaves the band (two breaks, docs/simulations/forecasts.md). Where a single law refuses a cut, its "
-    "column rests on the others."
+    "Curves of one table, cut alike, share the weights of the laws. Choices made with these families in sight: "
+    "with four sizes or fewer laws keep the weights they start with, whatever they explain (four parameters pass "
+    "through four points), and half of it is for a law that is exactly right (three sizes: a quarter); with "
+    "more, three quarters (less for rectified and M4, which start with half the weight of Bansal's law, and that "
+    "with half the power law's); three sizes doubt the slope twice as much; the tails are those of t with 5 "
+    "degrees of freedom. A curve that repeats its last value (a best so far) carries its noise along, and doubt "
+    "is measured in no less than half the slope of the whole curve: found on curves that are not here, tried on "
+    "these. No blend with a damped slope, a last value, a straight line or tempered evidence did better on these "
+    "families. Priors of shapes, noise and discrepancy are those of an earlier study that held some of them. "
+    "Limits: two flat sizes and a drop may be the start of a long fall (finetuning losses) or a step (the lab "
+    "cut at four sizes), and the forecast lies between; a fall that has not begun when the data end is seen by "
+    "the width, not by the centre; where a metric turns up (checkpoints of small models) it is seen late; three "
+    "sizes of a curve that steepens get too short a band; a straight stretch of a factor of two (Gordon, 5 "
+    "seeds) is best continued by a line, which as a law beside the others costs more elsewhere; after a flat "
+    "start the laws know a floor or a slow leak, so that a tail that falls faster leaves the band (two breaks, "
+    "docs/simulations/forecasts.md). Where a single law refuses a cut, its column rests on the others."
 )
 Method = Callable[[Series, np.ndarray], Predictive]
 Pool = tuple[str, str, int]

@@ -169,7 +169,7 @@ def alone(design: Design, curves: int) -> tuple[np.ndarray, np.ndarray]:
 
     law = next(law for law in shapes.FALLING if law.name == design.truth.lower())
     weights = np.full(doubt.BENDS.size, 1e-12)
-    weights[0] = 1.0
+    weights[0] = 1.0 - weights[1:].sum()
     kept = doubt.BEND_WEIGHTS, engine.posterior_of
     doubt.BEND_WEIGHTS = weights
     engine.posterior_of = lambda batch, shares=None: posterior_of(batch, (law,), shares)

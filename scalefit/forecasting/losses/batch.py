@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.forecasting.series import Series, Stack
-from scalefit.types import Floats, Mask
+from scalefit.types import Floats, Ints, Mask
 
 LENGTH = 2.0  # of memory, in ln x: a slope that is off stays off for a factor of seven in size
 
@@ -185,8 +185,6 @@ def _between_runs(curve: Series) -> tuple[float, float]:
 # are narrower where a law is exact, but believe a plateau.
 BENDS = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # τ: sd of the slope's error over the end slope
 BEND_WEIGHTS = np.array([0.75, 0.03, 0.06, 0.06, 0.06, 0.04])
-# Three or four sizes prove no law: a quarter.
-FEW_WEIGHTS = np.array([0.25, 0.09, 0.18, 0.18, 0.18, 0.12])
 # Of them, those that move the nodes. They must reach as far as the tails do, or bands end early and at another place
 # for every choice of points; and the one between is a step from a sharp top (precise data, no discrepancy) to a wide
 # foot: without it one or two nodes of a thousand count.
@@ -252,7 +250,7 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     """Return the grid at these ln σ (B, S); a thin one has three τ."""
     kept = [*THIN_BENDS] if thin else [*range(BENDS.size)]
     bends = BENDS[kept]
-    weights = np.where(batch.few[:, None], FEW_WEIGHTS[kept], BEND_WEIGHTS[kept])
+    weights = _bend_weights(batch.real.sum(axis=1))[:, kept]
     # A rounding step adds to every noise level: without it values of one decimal prove laws that the printer made.
     noise = np.repeat(np.exp(2 * log_noise) + batch.rounding[:, None], bends.size, axis=1)
     bend = np.tile((batch.slope[:, None] * bends) ** 2, (1, log_noise.shape[1]))
@@ -267,6 +265,13 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     return Doubt(
         log_noise, noise, bend, precision, level_precision, prior - 0.5 * determinant, pull
     )
+
+
+def _bend_weights(sizes: Ints) -> Floats:
+    """Weights of the bends (B, J): four sizes prove a law less than five, and three less than four."""
+    right = BEND_WEIGHTS[0] * np.clip((sizes - 2.0) / (FEW - 1.0), 1 / 3, 1.0)
+    doubtful = BEND_WEIGHTS[1:] / BEND_WEIGHTS[1:].sum()
+    return np.column_stack([right, (1 - right)[:, None] * doubtful])
 
 
 def _noise_prior(batch: Batch, log_noise: Floats) -> Floats:

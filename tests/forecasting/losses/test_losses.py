@@ -73,8 +73,8 @@ def test_runs_narrow_the_mean_and_tell_the_noise():
     loud = one(drawn(6, 0.03, 5, runs=1), kind="mean")
     averaged = one(drawn(6, 0.03, 5, runs=5), kind="mean")
     assert (width(averaged) < width(loud)).all()
-    quiet = drawn(4, 0.0001, 5)
-    noisy_seeds = Series(quiet.x, quiet.y, np.full(4, 5, dtype=np.int64), seed_var=0.04)
+    quiet = drawn(5, 0.0001, 5)
+    noisy_seeds = Series(quiet.x, quiet.y, np.full(5, 5, dtype=np.int64), seed_var=0.04)
     assert width(one(noisy_seeds))[0] > 2 * width(one(quiet))[0]
 
 
