@@ -1,9 +1,12 @@
-"""Numbers as people write them: ``1.5e9``, ``1.5B``, ``300M`` and ``1,500,000`` are counts."""
+"""Numbers as people write them: ``1.5e9``, ``1.5B``, ``300M`` and ``1,500,000`` are counts, 0.95 is a confidence."""
 
 from __future__ import annotations
 
 import math
 import re
+from numbers import Real
+
+from scalefit.errors import DomainError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 _COUNT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbgt]?)(?:\s*(?:tokens?|tok))?")
@@ -74,3 +77,15 @@ def counted(number: int, noun: str) -> str:
     ('1 row', '3 rows')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence that is none.
+
+    Raises
+    ------
+    DomainError
+        The level does not lie between 0 and 1.
+    """
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+        raise DomainError(f"level is {level!r}; a confidence lies between 0 and 1, such as 0.95")

@@ -37,6 +37,7 @@ from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical, metric
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Renames
+from scalefit.units import check_level
 
 # What a verdict about one metric must not leave unsaid: metrics that disagree, unlike checkpoints.
 
@@ -159,6 +160,7 @@ def align(
     >>> align(table)[0].headline
     'MISALIGNED, deteriorating'
     """
+    check_level(level)
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
     if not 0.5 < level < 1:
         raise DesignError(f"level is {level:g}; needed a confidence between 0.5 and 1, e.g. 0.95")

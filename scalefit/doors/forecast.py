@@ -24,7 +24,7 @@ from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
-from scalefit.units import format_count, parse_count
+from scalefit.units import check_level, format_count, parse_count
 
 
 def forecast(
@@ -100,6 +100,7 @@ def forecast(
     >>> forecast["fr"].tokens.estimate < forecast["code"].tokens.estimate
     True
     """
+    check_level(level)
     what = inquire(
         data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,)
     )

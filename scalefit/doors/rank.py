@@ -31,7 +31,7 @@ from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive,
 from scalefit.groups import group_name
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
-from scalefit.units import format_count
+from scalefit.units import check_level, format_count
 
 _Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
 # Of the doubt of corpora that share no sizes: .01 to .17 in five tables, .08 to .12 with each left out in turn
@@ -113,6 +113,7 @@ def rank(
     >>> ranking.best.corpus, ranking.best.p_best > 0.95
     ('fr', True)
     """
+    check_level(level)
     if (at is None) == (target is None):
         raise DomainError(
             "say what they are ranked by: at='1B' (a pretraining size) or target=30 (tokens for it)"

@@ -13,7 +13,6 @@ from scalefit.corpora.value import Value, Values
 from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
 from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, DomainError, ScalefitError
-from scalefit.fitting.interval import check_level
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.series import noise_of, series_of
 from scalefit.groups import group_name
@@ -21,6 +20,7 @@ from scalefit.ingest import table_of
 from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask, Renames
+from scalefit.units import check_level
 
 _ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
 _FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scalefit.errors import DomainError
 from scalefit.units import short
 
 
@@ -35,15 +34,3 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{short(self.estimate)} [{short(self.low)}, {short(self.high)}]"
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence that is none.
-
-    Raises
-    ------
-    DomainError
-        The level does not lie between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise DomainError(f"level is {level:g}; a confidence lies between 0 and 1, such as 0.95")

@@ -10,12 +10,12 @@ from scipy.special import ndtri
 
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
-from scalefit.fitting.interval import check_level
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.predict import Band, predict
 from scalefit.forecasting.predictive import Kind
 from scalefit.result import Result, Row
 from scalefit.types import Floats
+from scalefit.units import check_level
 
 CHAIN, DIRECT = "chain", "direct"
 LEVELS = (0.5, 0.8, 0.95, 0.99)  # of the bands that a step is read off by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -112,8 +113,10 @@ def check_target(target: float, metric: str, values: Floats) -> None:
     Raises
     ------
     DomainError
-        The target lies where the metric never is; the message says where it was measured.
+        The target is no number, or lies where the metric never is; the message says where it was measured.
     """
+    if isinstance(target, bool) or not isinstance(target, Real):
+        raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
     bottom, top = ends_of(metric, values)
     known = metric_of(metric)
     if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):

@@ -10,14 +10,14 @@ import numpy as np
 
 from scalefit.errors import DomainError, FitError
 from scalefit.fitting import Fit
-from scalefit.fitting.interval import Interval, check_level
+from scalefit.fitting.interval import Interval
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predictive import Kind
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import format_count, parse_count, short
+from scalefit.units import check_level, format_count, parse_count, short
 
 SAYS = {
     "mixture": "a mixture of laws, doubt about the law included",

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DomainError, FitError
-from scalefit.fitting.interval import check_level
 from scalefit.forecasting.predict import Band
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality import (
@@ -23,7 +22,7 @@ from scalefit.forecasting.series import Series
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.result import Result, Row
 from scalefit.types import Floats
-from scalefit.units import format_count
+from scalefit.units import check_level, format_count
 
 LEAST = 3  # pretraining sizes above 0 that a row must keep to be forecast by itself
 GIVEN = "joint"

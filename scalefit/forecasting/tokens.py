@@ -12,7 +12,6 @@ from scipy.special import stdtr, stdtrit
 
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
-from scalefit.fitting.interval import check_level
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture, reaches
@@ -21,7 +20,7 @@ from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import format_count
+from scalefit.units import check_level, format_count
 
 TIMES = (2.0, 10.0, 100.0)
 STEPS = 101
@@ -228,8 +227,6 @@ def tokens_each(
     check_level(level)
     check_fit(fit)
     for target in targets:
-        if isinstance(target, bool) or not isinstance(target, int | float | np.number):
-            raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
         check_target(target, fit.metric, fit.observations.values)
     if isinstance(fit, Mixture):
         return _of_mixture(fit, targets, level, given, others)

@@ -13,7 +13,7 @@ from scalefit.errors import LandscapeError
 from scalefit.estimate import left_out, welch
 from scalefit.result import Result, Row
 from scalefit.types import Floats, Ints, Mask
-from scalefit.units import counted
+from scalefit.units import check_level, counted
 
 from .basins import square_of
 from .matrix import Distances, group_labels
@@ -175,6 +175,7 @@ def robustness(
     is compared (Welch) are its pseudo-values when a model, or from three groups on a whole group, is left out
     (Arvesen 1969, Ann. Math. Stat. 40). Levels: ``docs/simulations/landscape.md``.
     """
+    check_level(level)
     names, square = square_of(distances)
     own = distances.groups if isinstance(distances, Distances) else None
     labels = group_labels(groups if groups is not None else own, len(names))

@@ -12,7 +12,6 @@ import numpy as np
 from scalefit.errors import DesignError, DomainError
 from scalefit.fitting import Fit
 from scalefit.fitting.fit import bootstrap
-from scalefit.fitting.interval import check_level
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality.joint import draws_of
@@ -21,7 +20,7 @@ from scalefit.planning.optimum import Optimum, Paid, Surfaces, best_of, cheapest
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import format_count, short
+from scalefit.units import check_level, format_count, short
 
 Price = Callable[..., Floats] | Mapping[str, float] | None
 Ends = tuple[float, float, float]

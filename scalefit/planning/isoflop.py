@@ -16,14 +16,13 @@ import numpy as np
 
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting import Objective, fit_observations
-from scalefit.fitting.interval import check_level
 from scalefit.ingest.data import observations
 from scalefit.laws import LAWS
 from scalefit.planning.allocate import PARABOLAS, Allocation, Ends, Split, ends_of
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask, Renames
-from scalefit.units import short
+from scalefit.units import check_level, short
 
 _LEAST = 4  # model sizes of a budget: a parabola has three coefficients
 SAME_BUDGET = 1.3  # factor of compute between runs that belong to different budgets

@@ -17,6 +17,7 @@ from scalefit.ingest import table_of
 from scalefit.result import Results, Row
 from scalefit.seeds.design import cells
 from scalefit.types import Floats, Renames
+from scalefit.units import check_level
 
 Statistic = Callable[[Floats], float]
 
@@ -57,6 +58,7 @@ def jackknife_t(scores: ArrayLike, statistic: Statistic, level: float = 0.95) ->
     keeps near 95 % (docs/simulations/seeds.md). Source: Tukey's jackknife, Efron & Tibshirani
     (1993), An Introduction to the Bootstrap, ch. 11.
     """
+    check_level(level)
     x = np.asarray(scores, dtype=float)
     n = len(x)
     if n < 3:
@@ -173,6 +175,7 @@ def aggregate_tasks(
     >>> aggregate_tasks(table, metric="bleu", statistics=["mean"]).rows()[0]["estimate"]
     22.0
     """
+    check_level(level)
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
     metric = table.spelled(metric)
     entries, notes = [], []

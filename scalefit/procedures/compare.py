@@ -13,6 +13,7 @@ from scalefit.seeds.variance import APART
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Renames
+from scalefit.units import check_level
 
 from .comparison import Comparison, Contrast, survival
 from .contrast import Testing, contrast
@@ -96,6 +97,7 @@ def compare_procedures(
     >>> comparison.only.better, round(comparison.only.difference, 2)
     ('books', 2.87)
     """
+    check_level(level)
     if test not in ("auto", "t", "crossed", "multibootstrap"):
         raise DesignError(f"found test={test!r}; needed auto, t, crossed or multibootstrap")
     asked_for = [metric] if metric else []
@@ -293,6 +295,7 @@ def robustness(
     >>> contrasts["spread"].better
     'web'
     """
+    check_level(level)
     aspects: list[str] = [*ASPECTS]
     contrasts: list[Contrast] = []
     failures: list[str] = []

@@ -12,14 +12,14 @@ import scipy
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
-from scalefit.fitting.interval import Interval, check_level
+from scalefit.fitting.interval import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Result, Results, Row
 from scalefit.seeds.design import Cell, cells, telling
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Mask, Renames
-from scalefit.units import format_count
+from scalefit.units import check_level, format_count
 
 from .modes import Modes, two_modes
 from .tails import FAILED_MADS, Success, design_effect, failure_probability, quantile, success_law

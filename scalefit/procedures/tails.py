@@ -22,6 +22,7 @@ from scalefit.errors import DesignError
 from scalefit.estimate import left_out, one_sample
 from scalefit.fitting.interval import Interval
 from scalefit.types import Floats
+from scalefit.units import check_level
 
 from .sides import Side
 
@@ -150,6 +151,7 @@ def profile(
     failed_beyond : a run on the bad side of it failed; default: 5 MAD beyond the median, where
         there are at least six runs.
     """
+    check_level(level)
     runs = np.concatenate([np.atleast_1d(g) for g in groups])
     sign = -1.0 if direction == "-" else 1.0
     edge = failed_beyond if failed_beyond is not None else default_threshold(runs, sign)
@@ -183,6 +185,7 @@ def failure_probability(failed: Sequence[NDArray[np.bool_]], level: float = 0.95
     Clopper–Pearson on the effective number of runs: runs of one pretraining seed that fail
     together count as fewer (design effect 1 + (m − 1) ICC; Kish 1965, §5.4).
     """
+    check_level(level)
     flags = np.concatenate(failed)
     n, rate = len(flags), float(flags.mean())
     size = n / design_effect(failed)
@@ -227,6 +230,7 @@ def quantile(runs: Floats, q: float, level: float = 0.95) -> Interval:
 
     Source: Conover (1999), Practical Nonparametric Statistics, §3.2.
     """
+    check_level(level)
     x = np.sort(np.asarray(runs, dtype=float))
     n, tail = len(x), (1 - level) / 2
     if not n or not 0 < q < 1:

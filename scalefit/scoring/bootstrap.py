@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scalefit.errors import ScoringError
 from scalefit.result import Results, Row, fields_of
 from scalefit.types import Floats
+from scalefit.units import check_level
 
 from .statistics import SegmentStatistics, corpus_scores
 
@@ -264,6 +265,7 @@ def compare_systems(
     ----------
     Koehn (2004), "Statistical significance tests for machine translation evaluation".
     """
+    check_level(level)
     base = statistics.index(baseline)
     drawn = redrawn(statistics, resamples, seed)
     scores = [float(score) for score in statistics.scores]

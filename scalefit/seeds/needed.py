@@ -26,6 +26,7 @@ from scalefit.seeds.power import (
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.seeds.variance import variance
 from scalefit.types import Floats, Renames
+from scalefit.units import check_level
 
 # How much seed noise in a fit's sizes moves its token forecast.
 
@@ -170,6 +171,7 @@ def seeds_needed(
     >>> seeds_needed(Spread(pretrain=0.72, finetune=0.28), difference=2.0).pretrain
     5
     """
+    check_level(level)
     if not isinstance(spread, Spread | VariancePart | Variance):
         spread = _measured(spread, metric, {"where": where, "mapping": mapping, "allow": allow})
     costs = (pretrain_cost, finetune_cost, correlation)

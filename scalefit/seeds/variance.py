@@ -17,7 +17,7 @@ from scalefit.ingest import table_of
 from scalefit.seeds import anova
 from scalefit.table import Table
 from scalefit.types import Floats, Renames
-from scalefit.units import counted
+from scalefit.units import check_level, counted
 
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
 from .design import BOTH_SEEDS, Cell, cells, conditions, crossed_cells, nested_cells, reml, telling
@@ -82,6 +82,7 @@ def variance(
     >>> round(part["pretraining seed"].sd, 2), round(part["finetuning seed"].sd, 2)
     (4.49, 0.76)
     """
+    check_level(level)
     if design not in ("nested", "crossed") or method not in ("auto", "anova", "reml"):
         raise DesignError(f"found design={design!r}, method={method!r}; see help(sf.variance)")
     if isinstance(data, np.ndarray):

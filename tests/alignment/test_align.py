@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import scalefit as sf
-from scalefit.errors import DesignError, MissingColumnError
+from scalefit.errors import DesignError, DomainError, MissingColumnError
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_errors_teach(make_table, shapes):
         sf.align(sf.as_table(table.assign(fluency=1.0), metrics=["fluency"]), quality="fluency")
     with pytest.raises(DesignError, match="margin is -1"):
         sf.align(table, margin=-1)
-    with pytest.raises(DesignError, match="level is 2"):
+    with pytest.raises(DomainError, match="level is 2"):
         sf.align(table, level=2)
     with pytest.raises(MissingColumnError, match="no column 'language'"):
         sf.align(table, by=("language",))

@@ -35,6 +35,31 @@ DOORS = {
 }  # fmt: skip
 
 
+CHOICES = {
+    "rank": lambda data, **o: sf.rank(data, **{"at": 1e9, **o}),
+    "value": sf.value,
+    "forecast": sf.forecast,
+    "tokens_for": lambda data, **o: sf.tokens_for(
+        sf.fit(data, "bleu", where={"corpus": "fr"}), **{"target": 28.0, **o}
+    ),
+}
+
+
+@pytest.mark.parametrize("level", [95, 0, 1, -0.5, float("nan"), "0.9", None, True])
+@pytest.mark.parametrize("door", sorted({*DOORS, *CHOICES} - {"fit", "fit_each", "observations"}))
+def test_every_door_refuses_a_level_that_is_no_confidence(door, level):
+    with pytest.raises(DomainError, match="a confidence lies between 0 and 1"):
+        {**CHOICES, **DOORS}[door](pd.DataFrame(COLUMNS).rename(columns=MAPPING), level=level)
+
+
+@pytest.mark.parametrize("target", ["30", [30], True, float("nan"), 300, -1])
+@pytest.mark.parametrize("door", ["rank", "forecast", "tokens_for"])
+def test_every_door_refuses_a_target_that_is_none(door, target):
+    data = pd.DataFrame(COLUMNS).rename(columns=MAPPING)
+    with pytest.raises(DomainError, match="target is"):
+        CHOICES[door](data, target=target, **({"at": None} if door == "rank" else {}))
+
+
 @pytest.fixture
 def forms(tmp_path):
     frame = pd.DataFrame(COLUMNS)

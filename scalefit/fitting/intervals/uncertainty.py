@@ -19,7 +19,6 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from scalefit.fitting.interval import check_level
 from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum, Wald, standard_errors
@@ -29,6 +28,7 @@ from scalefit.fitting.noise import Noise, Spread
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.types import Floats, Ints
+from scalefit.units import check_level
 
 Kind = Literal["mean", "run"]
 USUAL = 0.95
