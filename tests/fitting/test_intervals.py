@@ -12,6 +12,7 @@ import scalefit as sf
 from scalefit.fitting import Objective
 from scalefit.fitting.intervals.optimum import Wald, rss_of, standard_errors
 from scalefit.fitting.intervals.profile import Profile, look
+from scalefit.fitting.intervals.uncertainty import lay_together
 
 X = np.geomspace(1e6, 1e10, 7)
 NOISE = np.random.default_rng(4).normal(size=7)
@@ -270,3 +271,22 @@ def test_wald_is_the_estimate_and_t_standard_errors():
 def test_what_the_data_do_not_see_has_no_standard_error():
     saw = sf.fit({"D": X, "v": 2 + np.arange(7) % 2 / 10}, "v", "power", inputs={"x": "D"})
     assert set(standard_errors(saw.uncertainty.best).values()) == {np.inf}
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 999), law=st.sampled_from(["power", "log", "ceiling"]))
+def test_bands_laid_out_together_are_those_of_each_fit_alone(seed, law):
+    rng, x = np.random.default_rng(seed), np.geomspace(1e6, 1e9, 8)
+    clean = 2 + 30 * x**-0.2 if law == "power" else 30 - 400 * x**-0.25
+    tables = [{"D": x, "v": clean * (1 + 0.01 * rng.standard_normal(8))} for _ in range(3)]
+
+    def fits():
+        return [sf.fit(t, "v", law, inputs={sf.LAWS[law].inputs[0]: "D"}) for t in tables]
+
+    levels, at = (0.5, 0.9), (np.geomspace(1e6, 1e11, 9),)
+    together = fits()
+    lay_together([fit.uncertainty for fit in together], levels)
+    for one, alone in zip(together, fits(), strict=True):
+        for level in levels:
+            for mine, theirs in zip(one.band(at, level), alone.band(at, level), strict=True):
+                assert mine == pytest.approx(theirs, rel=1e-9)

@@ -9,6 +9,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DomainError, FitError
+from scalefit.forecasting.tokens import tokens_each
 
 SCATTER = np.array([0.13, -0.13, 0.64, 0.1, -0.54, 0.36, 1.3, -1.86])
 
@@ -272,3 +273,15 @@ def test_each_of_three_inputs_is_solved_for():
         assert sf.tokens_for(fit, target, given="law", **held).estimate == pytest.approx(
             value, rel=0.02
         )
+
+
+@pytest.mark.parametrize("law", [None, "log"])
+def test_several_targets_are_answered_as_one_by_one(law):
+    sizes, bleu = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]
+    fit = sf.fit({"pretrain_tokens": sizes, "bleu": bleu}, "bleu", law)
+    targets = (15.0, 26.0, 30.0)
+    for target, answer in zip(targets, tokens_each(fit, targets), strict=True):
+        alone = sf.tokens_for(fit, target)
+        assert answer.target == target
+        assert answer.within(10) == pytest.approx(alone.within(10), abs=1e-6)
+        assert answer.estimate == pytest.approx(alone.estimate, rel=1e-6)
