@@ -257,7 +257,8 @@ class Law:
         elsewhere[j] = low + 0.3 * (high - low) if np.isfinite(high - low) else theta[j] + 1.0
         with np.errstate(all="ignore"):
             before, after = self.params(theta), self.params(elsewhere)
-        return {n for n in before if not np.isclose(float(after[n]), float(before[n]), rtol=1e-9)}
+        pairs = ((name, float(after[name]), float(value)) for name, value in before.items())
+        return {n for n, a, b in pairs if not math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-8)}
 
     def theta(self, params: Mapping[str, Any]) -> Floats:
         """Solver's coordinates from the parameters as people quote them."""
