@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -209,16 +210,35 @@ def promise(rng, draws):
 
 
 def sequence(rng, draws):
-    """Any false alarm over looks after every size, planned and open; and looks at full level."""
+    """Any false alarm over looks after every size, planned and open; looks at full level; a last fall of .5 and 1."""
     for name in ("flat", "plateau"):
         for runs in (3, 5):
             values = draw(rng, TRUTHS[name], runs, 3, draws)
-            yield [
-                name,
-                runs,
-                *watched(values, "separate"),
-                _any(values, "separate", lambda k: ALPHA),
-            ]
+            row = watched(values, "separate")
+            row.append(_any(values, "separate", lambda k: ALPHA))
+            for fall in (0.5, 1.0):
+                row += watched(values - fall * np.eye(6)[-1][:, None], "separate")
+            yield [name, runs, *row]
+
+
+def single_sequence(rng, draws):
+    """Single runs, open-ended looks from the third of six sizes on: any alarm, where nothing or the last one falls."""
+    curve = _curve(np.zeros((6, 1)))
+    for noise in UNEQUAL:
+        for sd in (0.4, 1.0):
+            row = [noise, sd]
+            scale = sd * UNEQUAL[noise] / np.sqrt((UNEQUAL[noise] ** 2).mean())
+            for fall in (0.0, 2.0, 3.5):
+                means = TRUTHS["flat"] - fall * np.eye(6)[-1]
+                ys = means + scale * rng.standard_normal((draws, 6))
+                row.append(np.mean([_alarmed(replace(curve, values=y[:, None])) for y in ys]))
+            yield row
+
+
+def _alarmed(curve: Curve) -> bool:
+    """Whether any look at single runs sees a fall, as `monitor` does."""
+    levels = ((k, spent(k - 2, ALPHA)) for k in range(3, len(curve.sizes) + 1))
+    return any(fall_test(curve.first(k), 1.0, 0.69, at).p_value <= at for k, at in levels)
 
 
 def watched(values, design):
@@ -375,7 +395,7 @@ FAMILIES = "separate: one group|24 groups|checkpoints: one group|24 groups"
 ROUGH = "SD grows 4x|3 % failed runs"
 STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
 PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|delivered"
-LOOKS = "truth|P|planned|open-ended|level 0.05 at every look"
+LOOKS = "truth|P|planned|open-ended|level 0.05 at every look|falls by 0.5: planned|open-ended|by 1: planned|open-ended"
 UNLIKE = "noise|P|separate: planned|open-ended|checkpoints: planned|open-ended"
 LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls short"
 TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
@@ -388,6 +408,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Sample size named by `inconclusive`": (promise, PROMISE, 0.2),
     "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
     "Sequences under unequal noise": (unequal_sequence, UNLIKE, 1),
+    "Sequences of single runs": (single_sequence, "noise|SD|flat|falls by 2|by 3.5", 0.4),
     "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),

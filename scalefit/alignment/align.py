@@ -17,6 +17,7 @@ from scalefit.alignment.curve import (
     asked,
     curve_of,
     failed_rows,
+    level_of,
     pretrained,
     profiled,
     quality_metrics,
@@ -162,8 +163,7 @@ def align(
     """
     check_level(level)
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
-    if not 0.5 < level < 1:
-        raise DesignError(f"level is {level:g}; needed a confidence between 0.5 and 1, e.g. 0.95")
+    alpha = level_of(level)
     metrics = quality_metrics(whole, quality)
     apart = grouping(whole, by)
     groups = [(key, rows) for key, rows in whole.groups(apart.columns) if pretrained(rows)]
@@ -175,7 +175,7 @@ def align(
             values = whole.where(metric=name).column("value")
             scale = scale_of(name, values, margin)
             scaled.update({scale.note: None} if scale.note else {})
-            terms = Terms(scale, round(1 - level, 12), _known_sd(name, seed_sd))
+            terms = Terms(scale, alpha, _known_sd(name, seed_sd))
             results += _judge_groups(whole, groups, name, whole.spelled(loss), terms, each)
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
@@ -186,7 +186,11 @@ def align(
 
 def _known_sd(name: str, seed_sd: float | Mapping[str, float] | None) -> float | None:
     if isinstance(seed_sd, Mapping):
-        return {canonical(k): float(v) for k, v in seed_sd.items()}.get(name)
+        seed_sd = {canonical(k): float(v) for k, v in seed_sd.items()}.get(name)
+    if seed_sd is not None and not 0 < seed_sd < np.inf:
+        raise DesignError(
+            f"seed_sd is {seed_sd:g} for {name!r}; needed a standard deviation above 0, or none"
+        )
     return seed_sd
 
 

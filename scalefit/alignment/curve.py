@@ -42,6 +42,15 @@ def quality_metrics(table: Table, quality: str | Sequence[str]) -> list[str]:
     return there
 
 
+def level_of(confidence: float) -> float:
+    """Return one less a confidence: the false-alarm rate of a verdict."""
+    if not 0.5 < confidence < 1:
+        raise DesignError(
+            f"level is {confidence:g}; needed a confidence between 0.5 and 1, e.g. 0.95"
+        )
+    return round(1 - confidence, 12)
+
+
 def pretrained(rows: Table) -> bool:
     """Whether any row was pretrained."""
     return bool((rows.column("pretrain_tokens") > 0).any())
@@ -211,6 +220,8 @@ def _together(curves: Sequence[Curve], design: Design) -> list[Curve]:
     for c, i in place.items():
         here = np.isin(c.sizes, sizes)
         values[i, np.searchsorted(sizes, c.sizes[here]), : c.values.shape[1]] = c.values[here]
+    if ((~np.isnan(values)).sum(axis=-1) > 1).any(axis=-1).sum() < ALIKE:
+        return list(curves)  # too few groups have runs to compare at the sizes that they share
     learned = profile_of(values, design)
     return [replace(c, profile=learned.of(c.sizes, sizes)) if c in place else c for c in curves]
 

@@ -15,6 +15,7 @@ from scalefit.alignment.curve import (
     Curve,
     asked,
     curve_of,
+    level_of,
     profiled,
     quality_metrics,
 )
@@ -281,7 +282,11 @@ def monitor(
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
     names = grouping(whole, by).columns
     against = whole.spelled(loss)
-    rule, watches = _Rule(round(1 - level, 12), planned, looks_before), []
+    if looks_before < 0:
+        raise DesignError(
+            f"looks_before is {looks_before}; needed the number of looks taken, 0 or more"
+        )
+    rule, watches = _Rule(level_of(level), planned, looks_before), []
     for name in quality_metrics(whole, quality):
         scale = scale_of(name, whole.where(metric=name).column("value"), margin)
         groups = list(whole.groups(names))

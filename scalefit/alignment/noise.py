@@ -22,7 +22,7 @@ import numpy as np
 from scalefit.types import Floats
 
 Design = Literal["separate", "shared"]
-_TINY = 1e-12
+_TINY, _LEAST = 1e-12, 1e-6
 _PRIOR = 2.0
 """Degrees of freedom with which the common noise enters a pair's own."""
 _ROUNDS = 8
@@ -147,7 +147,7 @@ def profile_of(values: Floats, design: Design) -> NoiseProfile:
     groups, sizes = values.shape[-3:-1]
     own, free = _variances(values, design)
     usual = np.average(own, weights=free, axis=(-2, -1), keepdims=True)
-    own = np.where(free > 0, np.maximum(own, 1e-9 * usual + _TINY), usual)
+    own = np.maximum(np.where(free > 0, own, usual), 1e-9 * usual + _TINY)
     weights = np.where(free > 0, free, 1e-9)  # a size that nobody repeats has a ratio all the same
     ratios = np.ones((*own.shape[:-2], 1, sizes))
     for _ in range(_ROUNDS):
@@ -244,9 +244,9 @@ def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
     common = nu * _evenness(own / profile.ratios)[..., None, None]
     known = (profile.ratios[..., :, None] + profile.ratios[..., None, :]) / 2
     if profile.groups > 1:
-        # A size known as noisy takes no part in how noisy its group is.
+        # A size known as noisy takes no part in how noisy its group is; a group whose runs are all alike says nothing.
         level = (_of_sizes(residual, design) / profile.ratios).mean(axis=-1) / np.asarray(sd) ** 2
-        known = known * level[..., None, None]
+        known = known * np.where(level > _LEAST, level, 1.0)[..., None, None]
         common = profile.freedom(common, runs)
     weight = np.array(2.0 * (runs - 1))
     swell, dof = _swell(ratio, dof, weight, common, known, profile.prior[..., None, None])
@@ -281,7 +281,7 @@ def _swell(
     noisier = mixed > known
     return (
         np.sqrt(np.where(noisier, mixed, known)),
-        np.asarray(np.where(noisier, np.minimum(mixed**2 / spread, nu), nu)),
+        np.asarray(np.where(noisier, np.minimum(mixed**2 / np.maximum(spread, 1e-300), nu), nu)),
     )
 
 
@@ -303,11 +303,11 @@ def _gaps(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
     sd = _floor(square, fitted)
     ratio, dof, weight = _own_pairs(values, design, float(sd), nu)
     known, common = np.ones_like(ratio), np.array(max(nu, 1.0))
-    if profile.groups > 1:
-        own, free = _variances(values, design)
-        level = (free * own / profile.ratios).sum() / free.sum() / sd**2
+    own, free = _variances(values, design)
+    if profile.groups > 1 and free.any():
+        level = float((free * own / profile.ratios).sum() / free.sum() / sd**2)
         error = profile.ratios / np.maximum(there.sum(axis=1), 1)
-        known = level * (error[:, None] + error) / (2 * spread)
+        known = (level if level > _LEAST else 1.0) * (error[:, None] + error) / (2 * spread)
         common = profile.freedom(common, float(free[free > 0].mean()) + 1)
     swell, dof = _swell(ratio, dof, weight, common, known, profile.prior)
     return Noise(_means(values, fitted, design), sd, nu, spread, swell, dof)

@@ -56,6 +56,7 @@ def test_value(data, level, zero_shot):
 @given(tables(), ODD, ODD)
 def test_rank(data, number, cost):
     answered(lambda: sf.rank(data, at=number))
+    answered(lambda: sf.rank(data, at=1e9, level=number))
     answered(lambda: sf.rank(data, target=number, cost={"fr": cost, "en": 1.0}))
 
 
@@ -63,6 +64,19 @@ def test_rank(data, number, cost):
 @given(tables(), ODD, ODD, ODD)
 def test_plan(data, number, budget, cost):
     answered(lambda: sf.plan(data, at=number, budget=budget, cost=cost, by=["corpus"]))
+
+
+@SOME
+@given(tables(), ODD, ODD)
+def test_align_and_monitor(data, number, sd):
+    answered(lambda: sf.align(data, "bleu", level=number))
+    answered(lambda: sf.align(data, "bleu", margin=number, seed_sd=sd))
+    answered(lambda: sf.monitor(data, "bleu", level=number))
+    answered(
+        lambda: sf.monitor(
+            data, "bleu", margin=number, looks_before=int(np.clip(np.nan_to_num(sd), -3, 99))
+        )
+    )
 
 
 @SOME

@@ -66,7 +66,8 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
     first, nu = _variance_of_last(curve, noise)
     second, mu = _variance_of_baseline(curve.baseline, noise)
     error = np.sqrt(first + second)
-    df = (first + second) ** 2 / (first**2 / nu + second**2 / mu)
+    spent = first**2 / nu + second**2 / mu  # nothing where the noise is known
+    df = (first + second) ** 2 / spent if spent > 0 else np.inf
     t = float(gains[-1] / max(error, 1e-12))
     reach = float(error * t_quantile(1 - alpha, df))
     return Gain(
