@@ -25,7 +25,6 @@ from scalefit.doors.curves import Caution, Inquiry, flags, inquire
 from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
-from scalefit.fitting.interval import check_level
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach

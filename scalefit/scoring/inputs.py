@@ -311,7 +311,7 @@ def tokenizer_note(references: Sequence[NamedText], tokenize: str | None) -> str
 
     Examples
     --------
-    >>> tokenizer_note([Text("ref.zh", ("今天天气很好。",))], None)[:41]
+    >>> tokenizer_note([NamedText("ref.zh", ("今天天气很好。",))], None)[:41]
     'ref.zh: looks like Chinese, but tokenizer'
     """
     for text in references if tokenize in (None, "13a", "intl") else ():
