@@ -38,7 +38,6 @@ from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical, metric
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Renames
-from scalefit.units import check_level
 
 # What a verdict about one metric must not leave unsaid: metrics that disagree, unlike checkpoints.
 
@@ -161,7 +160,6 @@ def align(
     >>> align(table)[0].headline
     'MISALIGNED, deteriorating'
     """
-    check_level(level)
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
     alpha = level_of(level)
     metrics = quality_metrics(whole, quality)

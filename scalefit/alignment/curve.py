@@ -18,6 +18,7 @@ from scalefit.alignment.noise import Design, NoiseProfile, profile_of
 from scalefit.errors import DesignError
 from scalefit.table import Table, runs_of
 from scalefit.types import Floats, Ints, Mask
+from scalefit.units import check_level
 
 # Which metrics are judged, and which groups have a curve.
 
@@ -44,7 +45,8 @@ def quality_metrics(table: Table, quality: str | Sequence[str]) -> list[str]:
 
 def level_of(confidence: float) -> float:
     """Return one less a confidence: the false-alarm rate of a verdict."""
-    if not 0.5 < confidence < 1:
+    check_level(confidence)
+    if not confidence > 0.5:
         raise DesignError(
             f"level is {confidence:g}; needed a confidence between 0.5 and 1, e.g. 0.95"
         )

@@ -31,7 +31,6 @@ from scalefit.ingest import table_of
 from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
 from scalefit.types import Renames
-from scalefit.units import check_level
 
 # Checkpoint by checkpoint: stop, go on, or say which run would decide.
 #
@@ -278,7 +277,6 @@ def monitor(
     >>> monitor(table, planned=5)[0].decision
     'stop'
     """
-    check_level(level)
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
     names = grouping(whole, by).columns
     against = whole.spelled(loss)
