@@ -215,8 +215,8 @@ def behrens_fisher(
     Examples
     --------
     >>> estimate, p = behrens_fisher(3.0, parts=[1.0, 0.01], dofs=[1.0, 9.0])
-    >>> round(p, 3), estimate.interval()[0].round(1).item()
-    (0.206, -9.7)
+    >>> round(p, 2), estimate.interval()[0].round(1).item()
+    (0.21, -9.7)
     """
     dof, variance = np.asarray(dofs, dtype=float), np.asarray(parts, dtype=float)
     order = np.argsort(dof[variance > 0])
