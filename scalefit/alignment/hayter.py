@@ -1,4 +1,4 @@
-r"""Hayter's one-sided studentized range: exact distribution, critical values, power.
+r"""Hayter's one-sided studentized range: exact distribution and critical values.
 
 For ordered groups :math:`1 \dots K` with independent means the statistic is
 :math:`H = \max_{i<j} (z_i - z_j) / s`, the largest *fall* from an earlier to a later group in
@@ -8,8 +8,7 @@ where the fall is.
 Given the noise, the distribution follows from one recursion on the running maximum *m*:
 a new value may not lie more than *h* below it,
 
-.. math:: g_k(m) = g_{k-1}(m)\,[\Phi(m-\mu_k) - \Phi(m-h-\mu_k)]
-          + \varphi(m-\mu_k) \int_{-\infty}^{m} g_{k-1},
+.. math:: g_k(m) = g_{k-1}(m)\,[\Phi(m) - \Phi(m-h)] + \varphi(m) \int_{-\infty}^{m} g_{k-1},
 
 and is then mixed over :math:`s \sim \sqrt{\chi^2_\nu / \nu}`. The tests hold it against the
 published table.
@@ -35,15 +34,16 @@ from scalefit.types import Floats, Ints
 _POINTS, _REACH, _NODES, _TOP, _DEGREE = 1201, 8.0, 96, 14.0, 80
 
 
-def _known(heights: Floats, means: Floats) -> Floats:
-    """P(no fall above each height) for unit-variance normals with these means."""
-    grid = np.linspace(means.min() - _REACH, means.max() + _REACH, _POINTS)
+def _known(heights: Floats, groups: int) -> Floats:
+    """P(no fall above each height) for standard normals, the noise known."""
+    grid = np.linspace(-_REACH, _REACH, _POINTS)
     step = grid[1] - grid[0]
-    density = np.repeat(normal_density(grid - means[0])[None], len(heights), axis=0)
-    for mean in means[1:]:
-        stay = ndtr(grid - mean) - ndtr(grid[None] - heights[:, None] - mean)
+    each = normal_density(grid)
+    density = np.repeat(each[None], len(heights), axis=0)
+    stay = ndtr(grid) - ndtr(grid[None] - heights[:, None])
+    for _ in range(groups - 1):
         below = np.cumsum(density, axis=1) * step - density * step / 2
-        density = density * stay + normal_density(grid - mean) * below
+        density = density * stay + each * below
     return np.asarray(density.sum(axis=1) * step)
 
 
@@ -70,8 +70,7 @@ def _curve(groups: int) -> Chebyshev:
     It is analytic, so that 81 heights give it to rounding; a spline of 281 was good to eight digits, and
     ``scipy.interpolate`` takes as long to load as this module to answer.
     """
-    means = np.zeros(groups)
-    return Chebyshev.interpolate(lambda h: _known(h, means), _DEGREE, [0.0, _TOP])
+    return Chebyshev.interpolate(lambda h: _known(h, groups), _DEGREE, [0.0, _TOP])
 
 
 def _equal(heights: Floats, groups: int) -> Floats:
@@ -176,22 +175,3 @@ def equivalent(heights: ArrayLike, groups: int, dof: Floats, nu: float) -> Float
     own, common = _table(groups, float(nu))
     rare = np.interp(-((1 - share) * upper + share * lower), -common, own)
     return np.where(dof >= nu * (1 - 1e-9), given, np.sign(given) * rare)
-
-
-def power(means: ArrayLike, nu: float, height: float) -> float:
-    """Probability that some fall passes `height` when the groups have these means.
-
-    Parameters
-    ----------
-    means
-        True group means in standard errors of one group mean, in order.
-    nu
-        Degrees of freedom of the noise estimate.
-    height
-        The critical value in use.
-    """
-    at = np.asarray(means, dtype=np.float64)
-    if np.isinf(nu):
-        return 1.0 - min(1.0, float(_known(np.array([height]), at)[0]))
-    scale, mass = _mixing(float(nu))
-    return 1.0 - min(1.0, float(mass @ _known(height * scale, at)))

@@ -41,20 +41,3 @@ def test_interpolated_tail_is_close_to_the_exact_one():
     heights = np.linspace(0.5, 9, 40)
     exact = [hayter.sf(h, 6, 10) for h in heights]
     np.testing.assert_allclose(hayter.sf_many(heights, 6, 10), exact, atol=1e-3)
-
-
-def test_power_of_equal_means_is_the_level():
-    assert hayter.power(np.zeros(5), 20, hayter.critical(5, 20)) == pytest.approx(0.05, abs=1e-3)
-
-
-def test_power_matches_a_simulation():
-    means, nu, height = np.array([0.0, 0, 0, -2.5]), 8, hayter.critical(4, 8)
-    rng = np.random.default_rng(0)
-    z = means + rng.standard_normal((40_000, 4))
-    s = np.sqrt(rng.chisquare(nu, 40_000) / nu)
-    falls = max_fall(z) / s
-    assert hayter.power(means, nu, height) == pytest.approx((falls > height).mean(), abs=0.01)
-
-
-def max_fall(z):
-    return (np.maximum.accumulate(z, axis=1) - z).max(axis=1)
