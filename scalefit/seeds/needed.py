@@ -64,6 +64,7 @@ FALSE_MISFITS = 0.05
 """Share of right laws that fail the fit's test of lack of fit: their intervals come out wide."""
 FINETUNE_CHOICES = (*range(1, 13), 15, 20, 25, 30, 40, 50)
 _SHARES = (np.arange(60) + 0.5) / 60
+_MOST = 1e3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,9 +160,9 @@ def seeds_needed(
     Notes
     -----
     At least two pretraining seeds a side (a procedure is asked about, not a run). Variances of a
-    pilot are themselves estimates: at the estimate itself a promise of .80 comes to .56 from 3 x 2
-    runs. So the plan takes what the variance may be, averaged over its uncertainty, which plans on
-    an upper limit of it (Browne 1995, Statist. Med. 14, 1933-1940): over many pilots the promise
+    pilot are themselves estimates, and plans that take them for the truth keep half of what they promise.
+    So the plan is averaged over what both variances may be, at each number of finetunings, which plans on
+    an upper limit of them (Browne 1995, Statist. Med. 14, 1933-1940): over many pilots the promise
     holds on average. Variances given as :class:`Spread` are taken as known.
     A forecast is promised 95 % at most: fits test their law, and one right law in twenty fails.
 
@@ -199,34 +200,40 @@ def _measured(data: Any, metric: str | None, options: Mapping[str, Any]) -> Vari
 
 @dataclass(frozen=True)
 class Pilot:
-    """How well a pilot knows its variances.
+    """A pilot's variances as they were measured, and how well it knows them.
 
     Attributes
     ----------
     finetune : finetuning seeds of one pretraining seed.
     between, within : degrees of freedom between and within pretraining seeds.
+    seen : variance of a pretraining seed's mean, over the pilot's finetuning seeds.
+    noise : variance over finetuning seeds.
     """
 
     finetune: float
     between: float
     within: float
+    seen: float
+    noise: float
 
     @classmethod
     def of(cls, part: VariancePart) -> Pilot:
         """Take it from measured components."""
-        return cls(part.finetune, part[PRETRAIN].dof, part[FINETUNE].dof)
+        first, second = part[PRETRAIN], part[FINETUNE]
+        seen = max(first.variance + second.variance / part.finetune, 0.0)
+        return cls(part.finetune, first.dof, second.dof, seen, second.variance)
 
-    def multiples(self, spread: Spread, finetune: int) -> Floats:
-        """Return what the variance of a seed mean over F finetunings may be, over the estimate.
+    def variances(self, finetune: int) -> Floats:
+        """Return what the variance of a seed mean over F finetunings may be: equally likely values.
 
-        Equally likely multiples: the estimate is the truth times chi-squared over its degrees of
-        freedom, by Satterthwaite's rule where F is not the pilot's.
+        Each measured variance over chi-squared by its degrees of freedom (Weerahandi 1993). Of more finetunings than
+        the pilot's, a part of what was seen remains, and it may be all or nothing: a pilot in which pretraining
+        seeds seem not to matter has only failed to see that they do, and a plan must not rest on it.
         """
-        seen = spread.pretrain + spread.finetune / self.finetune
-        other = spread.finetune * (1 / finetune - 1 / self.finetune)
-        spreads = seen**2 / self.between + other**2 / self.within
-        dof = max((seen + other) ** 2 / spreads, 1.0) if spreads > 0 else self.between
-        return np.asarray(dof / chi2_quantile(_SHARES, dof))
+        seen = self.seen * self.between / chi2_quantile(_SHARES, self.between)
+        noise = self.noise * self.within / chi2_quantile(_SHARES[1::3], self.within)
+        seeds = np.subtract.outer(seen, noise / self.finetune)
+        return np.asarray((np.maximum(seeds, 0) + noise / finetune).ravel())
 
 
 @dataclass(frozen=True)
@@ -256,9 +263,9 @@ class _Asked:
         variance, so it depends on their ratio alone); a width is met or not, so its variance is
         the upper limit at the wanted probability.
         """
-        if self.pilot is None:
+        if self.pilot is None or not spread.effective(finetune) > 0:
             return 1.0
-        multiples = self.pilot.multiples(spread, finetune)
+        multiples = self.pilot.variances(finetune) / spread.effective(finetune)
         if self.kind != "difference":
             return max(float(np.quantile(multiples, power)), 1.0)
         z = special.ndtri((1 + level) / 2)
@@ -267,7 +274,9 @@ class _Asked:
         def short(root: float) -> float:
             return power - float(np.mean(special.ndtr(root * shift - z)))
 
-        return float(optimize.brentq(short, 0.5, 50.0)) ** 2
+        if short(_MOST) > 0:
+            return _MOST**2
+        return float(optimize.brentq(short, 0.0, _MOST)) ** 2
 
     def _chance(self, spread: Spread, level: float, p: int, f: int) -> float:
         sd = float(np.sqrt(spread.effective(f)))
