@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest, rising
 from scalefit.forecasting.quality.learn import (
+    FEATURES,
     STRIDES,
     Band,
     Learned,
@@ -38,6 +39,9 @@ from scalefit.forecasting.series import Series
 
 Floats = NDArray[np.float64]
 Keep = Callable[[int], int]
+START = np.array(
+    [0.4, 0.1, 0.5, 0.0, 0.0, 2.0, 0.0]
+)  # of FEATURES; curves say little of the room above
 
 NEAR: dict[str, Keep] = {
     "all but 1": lambda n: n - 1,
@@ -203,7 +207,7 @@ def prior_of(learned: Sequence[Table]) -> Prior:
     """Learn the constants that ship from whole tables, groups alike."""
     tables_in = Counter(t.group for t in learned)
     weights = dict(zip(NAMES, _prior_weights(learned, tables_in), strict=True))
-    start = Prior(weights, np.log([0.5, 0.3, 0.03, 0.1, 0.1]), np.array([0.4, 0.1, 0.5, 0.0, 0, 0]))
+    start = Prior(weights, np.log([0.5, 0.3, 0.03, 0.1, 0.1]), START)
     factors = _prior_factors(learned, start)
     return _with_chance(learned, replace(start, factors=factors))
 
@@ -254,7 +258,9 @@ def _chance_rows(cut: Held, prior: Prior) -> tuple[Floats, Floats]:
     aim = targets(cut, rows.stride.reshape(h.shape)[:, 0])
     use = ~aim.known & np.isfinite(aim.value)
     value = np.where(use, aim.value, TOP)
-    x = features(rows, bands, np.repeat(value, h.shape[1], axis=0)).reshape(*h.shape, -1, 6)
+    x = features(rows, bands, np.repeat(value, h.shape[1], axis=0)).reshape(
+        *h.shape, -1, len(FEATURES)
+    )
     inside = (h <= aim.end[:, None] + 1e-9)[..., None] & use[:, None, :]
     reached = aim.seen[:, None, :] & (aim.h[:, None, :] <= h[..., None])
     return x[inside], reached[inside].astype(np.float64)

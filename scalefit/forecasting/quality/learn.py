@@ -117,9 +117,17 @@ def usual(noise: Floats) -> float:
     return float(0.5 * np.median(noise) + 0.5 * trimmed + 0.003)
 
 
-FEATURES = ("the band", "the usual rise", "ln h", "h", "clear of noise", "1")
+FEATURES = ("the band", "the usual rise", "ln h", "h", "clear of noise", "room above", "1")
 # The first four rise with h and may not count against it: a target that was met stays met.
-CHANCE_BOUNDS = ((0.0, 3.0), (0.0, 3.0), (0.0, 2.0), (0.0, 2.0), (-2.0, 2.0), (-3.0, 3.0))
+CHANCE_BOUNDS = (
+    (0.0, 3.0),
+    (0.0, 3.0),
+    (0.0, 2.0),
+    (0.0, 2.0),
+    (-2.0, 2.0),
+    (0.0, 3.0),
+    (-3.0, 3.0),
+)
 STRIDES = np.array([0.35, 0.7, 1.4, 2.3, 4.0])  # backtests' targets: last value + these rises
 NEAR, FAR = 0.03, 30.0  # share of the way; beyond these logs of ratios say nothing more
 LEAST_CHANCE = 1e-3
@@ -129,7 +137,8 @@ def features(rows: Rows, band: Band, target: Floats) -> Floats:
     """Return what the chance of reaching ``target`` (R, T) depends on: (R, T, F).
 
     The band's own chance, the share of the way that the usual rise covers (the local slope alone is often
-    none, in noise), ln h and h (a constant chance an e-fold), and how far the target lies beyond the noise.
+    none, in noise), ln h and h (a constant chance an e-fold), how far the target lies beyond the noise, and how much
+    of the room below the top it leaves: a steep curve flattens there.
     """
     centre, below, above = (v[:, None] for v in (band.centre, band.below, band.above))
     away = (target - centre) / np.where(target > centre, above, below)
@@ -138,7 +147,8 @@ def features(rows: Rows, band: Band, target: Floats) -> Floats:
     h = np.broadcast_to(rows.h[:, None], target.shape)
     way = np.log(np.clip(rows.stride[:, None] * h / distance, NEAR, FAR))
     clear = np.clip(np.log(distance / np.sqrt(rows.noise + 0.01)[:, None]), -3.0, 3.0)
-    return np.stack([logit(chance), way, np.log(h), h, clear, np.ones_like(h)], axis=-1)
+    room = np.log(np.clip((TOP - target) / (TOP + LEAST - rows.last[:, None]), NEAR, 1.0))
+    return np.stack([logit(chance), way, np.log(h), h, clear, room, np.ones_like(h)], axis=-1)
 
 
 def backtest_targets(rows: Rows) -> tuple[Floats, Mask]:
@@ -182,7 +192,7 @@ class Prior:
         Member -> weight.
     factors : (5,) float64
         ln of the factors of the variance's parts.
-    chance : (6,) float64
+    chance : (7,) float64
         Coefficients of the chance that a target is reached.
     """
 
@@ -199,7 +209,7 @@ class Prior:
 SHIPPED = Prior(
     weights={"last value": 0.08, "flattening slope": 0.64, "ceiling": 0.24, "logistic": 0.05},
     factors=np.log([0.065, 0.099, 0.002, 0.031, 0.497]),
-    chance=np.array([0.71, 0.10, 0.48, 0.20, -0.38, -0.01]),
+    chance=np.array([0.68, 0.11, 0.48, 0.22, -0.36, 2.01, 0.01]),
 )
 
 
@@ -280,7 +290,7 @@ class Learned:
         Their weights, summing to 1.
     factors : (5,) float64
         ln of the factors of the variance's parts.
-    chance : (6,) float64
+    chance : (7,) float64
         Coefficients of the chance that a target is reached.
     scatter : float
         The table's usual noise variance, in per cent of the range squared.

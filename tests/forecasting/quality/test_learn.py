@@ -102,8 +102,8 @@ def test_factors_recover_the_variance_that_made_the_errors():
 
 def test_the_chance_is_a_logistic_regression_within_its_bounds():
     rng = np.random.default_rng(3)
-    x = np.column_stack([rng.standard_normal((5000, 5)), np.ones(5000)])
-    truth = np.array([1.0, 0.5, 0.3, 0.0, -0.4, 0.2])
+    x = np.column_stack([rng.standard_normal((5000, 6)), np.ones(5000)])
+    truth = np.array([1.0, 0.5, 0.3, 0.0, -0.4, 1.5, 0.2])
     reached = (rng.random(5000) < 1 / (1 + np.exp(-x @ truth))).astype(float)
     share = np.full(5000, 1.0)
     np.testing.assert_allclose(fit_chance(x, reached, share, truth, 1e-3), truth, atol=0.15)
