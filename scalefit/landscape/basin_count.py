@@ -40,6 +40,7 @@ def partition(vectors: Floats, k: int, rng: np.random.Generator) -> Ints:
     if k == 1:
         return np.zeros(len(vectors), dtype=np.int64)
     rows = vectors[:, :k]
+    # On the unit sphere: how far out a model lies says how well connected it is, not to which basin it belongs.
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return _by_size(kmeans(rows, k, rng))
 
@@ -68,7 +69,7 @@ def _seeds(points: Floats, k: int, rng: np.random.Generator) -> Floats:
     far = np.full(len(points), np.inf)
     while len(centres) < k:
         far = np.minimum(far, ((points - centres[-1]) ** 2).sum(axis=1))
-        total = far.sum()
+        total = far.sum()  # 0 where all models that are left lie on centres: any of them will do
         pick = rng.choice(len(points), p=far / total if total > 0 else None)
         centres = np.vstack([centres, points[pick]])
     return np.asarray(centres)
@@ -100,7 +101,7 @@ def silhouette(distances: Floats, labels: Ints) -> float:
     sums = distances @ members
     own = sizes[labels]
     inside = sums[np.arange(len(labels)), labels] / np.maximum(own - 1, 1)
-    means = np.where(members, np.inf, sums / sizes)
+    means = np.where(members, np.inf, sums / sizes)  # one's own basin is never the nearest other
     outside = means.min(axis=1)
     larger = np.maximum(inside, outside)
     width = np.where(

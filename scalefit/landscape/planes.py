@@ -131,6 +131,7 @@ def plane(
 
 def _corners(gram: Floats) -> Floats:
     """Return the models' coordinates by Gram–Schmidt on the two differences."""
+    # From inner products alone: axes of a billion weights each are never held.
     long = np.sqrt(gram[0, 0])
     along = gram[0, 1] / long if long > 0 else 0.0
     aside = gram[1, 1] - along**2

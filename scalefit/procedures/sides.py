@@ -220,6 +220,7 @@ def clustered(side: Side, clusters: Sequence[Any]) -> Side:
             f"found {len(place)} clusters' names, {len(names)} of them different, for {count} "
             "examples; needed one name an example, and two clusters or more"
         )
+    # By the average size, not each cluster's own: else a document of one sentence would weigh as much as a book.
     belongs = np.eye(len(names))[place] * len(names) / count
     return replace(side, examples=side.examples @ belongs)
 

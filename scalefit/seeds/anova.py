@@ -101,6 +101,7 @@ def factorial(y: ArrayLike, names: Sequence[str]) -> MeanSquares:
     subsets = [s for size in range(1, k + 1) for s in combinations(range(k), size)]
     ms = np.stack([_mean_square(values, s, k) for s in subsets], axis=-1)
     dof = np.array([np.prod([shape[i] - 1 for i in s]) for s in subsets], dtype=float)
+    # Unbiased for any sizes at once: the expectations are inverted as numbers, and no design needs formulas of its own.
     expected = np.array([[_share(s, t, shape) for t in subsets] for s in subsets])
     inverse = np.linalg.inv(expected)
     labels = tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)

@@ -210,6 +210,7 @@ def nested_cells(cells: Sequence[Cell]) -> MeanSquares:
     dof = between_dof(replicated)
     if not dof_within:
         return _single(BOTH_SEEDS, variance, dof)
+    # A seed mean holds the noise of its own F finetunings, so 1/F is what averages, and not F.
     inverse = float(
         np.average([np.mean(1 / np.array(c.finetune)) for c in replicated], weights=weights)
     )
@@ -238,6 +239,7 @@ def between_dof(cells: Sequence[Cell]) -> float:
         units = set(cell.units.values())
         dof = cell.pretrain - 1.0
         rest = []
+        # One cell may join sets that had nothing in common until now: each is looked at, and those it touches merge.
         for other, count in clusters:
             if other & units:
                 units, dof = units | other, max(dof, count)

@@ -248,7 +248,7 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     taken = {*wide, *_PER_METRIC, *(c for columns in beside.values() for c in columns.values())}
     there = {own: np.flatnonzero(~missing(cells[own])) for own in wide}
     row = np.concatenate(list(there.values()))
-    order = np.argsort(row, kind="stable")
+    order = np.argsort(row, kind="stable")  # a row's metrics stay together, in the columns' order
     row, which = row[order], np.repeat(np.arange(len(wide)), list(map(len, there.values())))[order]
     rest = {name: of for name, of in cells.items() if name not in taken}
     long = {name: of[row] for name, of in rest.items()}

@@ -47,6 +47,7 @@ class Column:
 
     @cached_property
     def _coded(self) -> tuple[Ints, list[Any]]:
+        # What is missing has the code −1, and level 0 once 1 is added: it sorts first and is told apart from all.
         codes, distinct = pd.factorize(self.values, sort=True)
         return np.asarray(codes + 1, dtype=np.int64), [None, *self._plain(distinct)]
 
