@@ -391,7 +391,7 @@ def _holds(limits, truth):
 
 
 def _bootstrap(rng, scores):
-    from scalefit.fitting.interval import Interval
+    from scalefit.fitting.intervals import Interval
 
     n = len(scores)
     draws = [interquartile_mean(scores[rng.integers(0, n, n)]) for _ in range(200)]

@@ -11,7 +11,7 @@ from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.fit import law_of
 from scalefit.fitting.many import AnyLaw
-from scalefit.fitting.points import gather
+from scalefit.fitting.points import gather_rows
 from scalefit.forecasting.backtest import (
     Backtest,
     backtest_rows,
@@ -99,7 +99,7 @@ def backtest(
                 "sf.backtest(data, metric, ['chinchilla'], inputs={'N': …, 'D': …}, along=…)"
             )
         known = [law_of(law, inputs) for law in laws]
-        rows = gather(data, metric, known[0], inputs, where, mapping=mapping, allow=allow)
+        rows = gather_rows(data, metric, known[0], inputs, where, mapping=mapping, allow=allow)
         return _of_rows(rows, known, along, minimised, hold_out)
     used = tuple((inputs or {"x": "pretrain_tokens"}).values())
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)

@@ -11,7 +11,7 @@ import numpy as np
 from scalefit import fitting
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.fitting import Fit
-from scalefit.fitting.points import gather
+from scalefit.fitting.points import gather_rows
 from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows, nearest_run
 from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
 from scalefit.forecasting.forecasters import said_by
@@ -157,7 +157,7 @@ def _tested(plan: _Plan, column: str, hold_out: int | None) -> Backtest:
     if name is None:
         raise FitError(f"along={column!r} is none of {', '.join(plan.inputs.values())}")
     last, first = plan.steps[-1], get_law(plan.steps[0].law)
-    rows = gather(plan.data, last.metric, first, plan.inputs, {})
+    rows = gather_rows(plan.data, last.metric, first, plan.inputs, {})
     x = rows.inputs[name]
 
     def sizes(asked: Mask) -> dict[str, Any]:

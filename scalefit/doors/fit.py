@@ -13,7 +13,7 @@ from scalefit.errors import DesignError, DomainError, FitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
 from scalefit.fitting.many import AnyLaw
-from scalefit.fitting.points import gather, points_of
+from scalefit.fitting.points import gather_rows, points_of
 from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.forecasting.quality import Cells
@@ -94,7 +94,7 @@ def fit(
             data, metric, law, inputs=inputs, where=where, mapping=mapping, allow=allow, **options
         )
     _no_options(options)
-    rows = gather(data, metric, CURVE, _one_input(inputs), where, mapping=mapping, allow=allow)
+    rows = gather_rows(data, metric, CURVE, _one_input(inputs), where, mapping=mapping, allow=allow)
     return mixtures_of([rows], [group_of(where)])[0]
 
 

@@ -4,7 +4,7 @@ from scalefit.fitting.card import Card
 from scalefit.fitting.contour import Contour
 from scalefit.fitting.fit import bootstrap, fit, fit_observations, fit_together
 from scalefit.fitting.goodness import Goodness, Influence
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.fitting.many import FitFailure, Fits, fit_each
 from scalefit.fitting.problem import Objective
 from scalefit.fitting.result import Fit

@@ -20,7 +20,7 @@ from scalefit.fitting.grid import Start
 from scalefit.fitting.problem import Problem
 from scalefit.types import Floats, Ints, Mask
 
-Rows = list[list[float]]
+Matrix = list[list[float]]
 Expansion = tuple[Floats, Floats, Floats]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
@@ -35,7 +35,7 @@ class Spot(NamedTuple):
     theta: list[float]
     total: float
     gradient: list[float]
-    hessian: Rows
+    hessian: Matrix
 
     @property
     def slope(self) -> float:
@@ -108,7 +108,7 @@ def _free(spot: Spot, limits: list[tuple[float, float]]) -> list[float]:
     ]
 
 
-def _damped(hessian: Rows, gradient: list[float], damping: float) -> list[float]:
+def _damped(hessian: Matrix, gradient: list[float], damping: float) -> list[float]:
     """Solve (H + λ·diag H)·step = −gradient by LDLᵀ; an infinite pivot keeps what has no gradient or curvature."""
     # Damping is relative to the diagonal, so that a parameter's unit does not matter; a plain λ·I would hold the
     # exponent still while the amplitude, a thousand times its size, moves.

@@ -11,8 +11,8 @@ import numpy as np
 from scalefit.errors import ScalefitError
 from scalefit.fitting.checks import refuse, refuse_direction, sound
 from scalefit.fitting.lmfit_bridge import law_of_function
-from scalefit.fitting.noise import Noise, Weighting, cautious, untied, weigh
-from scalefit.fitting.points import Points, gather, points_of
+from scalefit.fitting.noise import PointWeights, Weighting, cautious, untied, weigh
+from scalefit.fitting.points import Points, gather_rows, points_of
 from scalefit.fitting.problem import Function, Objective, Problem, Residual, make_problem
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, multiplicities, refit, solve_problem
@@ -88,7 +88,7 @@ def fit(
     {'E': 2.04, 'A': 121.65, 'alpha': 0.3}
     """
     chosen = law_of(law, inputs)
-    rows = gather(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
+    rows = gather_rows(data, metric, chosen, inputs, where, mapping=mapping, allow=allow)
     if "direction" not in allow:
         refuse_direction(chosen, rows.metric, rows.columns[chosen.inputs[0]])
     minimised = Objective(
@@ -139,7 +139,7 @@ def fit_together(
     are so to five digits, see :func:`solve_each`, and do not depend on the others either.
     """
     points = [_points(data) for data in many]
-    posed: list[tuple[Noise, Problem] | ScalefitError] = []
+    posed: list[tuple[PointWeights, Problem] | ScalefitError] = []
     for data, one, passed in zip(many, points, sound(law, points), strict=True):
         try:
             if not passed:
@@ -166,7 +166,7 @@ def _points(data: Observations) -> Points:
 
 def _posed(
     law: Law, points: Points, objective: Objective, weights: Weighting
-) -> tuple[Noise, Problem]:
+) -> tuple[PointWeights, Problem]:
     """Return how noisy the points are, and the problem with their weights."""
     noise = weigh(points, objective, weights)
     return noise, make_problem(law, points.inputs, points.y, objective, noise.scale)

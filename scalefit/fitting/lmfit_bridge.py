@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from scalefit.fitting.result import Fit
 
-STARTS = 64
+RANDOM_STARTS = 64
 
 
 def model_of(law: Law) -> lmfit.Model:
@@ -149,8 +149,8 @@ def _multistart(
 ) -> Floats:
     """Best ends of lmfit fits from log-uniform starts of both signs."""
     rng = np.random.default_rng(0)
-    size = 10 ** rng.uniform(-3, 3, (STARTS, defaults.size)) * rng.choice(
-        [-1.0, 1.0], (STARTS, defaults.size), p=[0.25, 0.75]
+    size = 10 ** rng.uniform(-3, 3, (RANDOM_STARTS, defaults.size)) * rng.choice(
+        [-1.0, 1.0], (RANDOM_STARTS, defaults.size), p=[0.25, 0.75]
     )
     size[0] = np.where(np.isfinite(defaults), defaults, 1.0)
     named = dict(zip(model.independent_vars, inputs, strict=True))

@@ -11,7 +11,7 @@ from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import leaves_each_out, refuse_direction
 from scalefit.fitting.fit import fit_together, law_of
-from scalefit.fitting.intervals.uncertainty import USUAL, look_together
+from scalefit.fitting.intervals.uncertainty import USUAL_LEVEL, look_together
 from scalefit.fitting.points import gather_each, input_columns
 from scalefit.fitting.result import Fit
 from scalefit.fitting.stack import leave_one_out
@@ -25,8 +25,8 @@ from scalefit.units import counted
 
 AnyLaw = str | Law | Callable[..., Any]
 Cut = tuple[Mapping[str, Any], Observations | ScalefitError]
-TOGETHER = 64  # groups that travel and are solved together: what a call of numpy costs is shared by as many
-HERE = 1024  # groups that are solved together where nobody waits for a share of them
+GROUPS_A_PACK = 64  # groups that travel and are solved together: what a call of numpy costs is shared by as many
+GROUPS_HERE = 1024  # groups that are solved together where nobody waits for a share of them
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Fits(Results[Fit]):
         ]
 
     def _look(self, level: float) -> None:
-        for one in {USUAL, level}:  # what is identified is judged at the usual level
+        for one in {USUAL_LEVEL, level}:  # what is identified is judged at the usual level
             look_together([fit.uncertainty for fit in self], one)
 
 
@@ -207,7 +207,7 @@ def fit_each(
     ):
         cuts = _cut(groups, name, law, allow, options)
         work = partial(_fitted, law, options, executor is not None)
-        for some in each(work, packs(cuts, HERE if executor is None else TOGETHER)):
+        for some in each(work, packs(cuts, GROUPS_HERE if executor is None else GROUPS_A_PACK)):
             fitted += some
             bar.update(len(some))
     failures = tuple(one for one in fitted if isinstance(one, FitFailure))

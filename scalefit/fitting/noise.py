@@ -34,7 +34,7 @@ ROUNDED_ALIKE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Noise:
+class PointWeights:
     """Relative standard deviation of each point.
 
     Attributes
@@ -136,7 +136,7 @@ def _tie_chance(sd: float, count: int) -> float:
     return float((np.diff(below) ** count).sum(1).mean())
 
 
-def weigh(points: Points, objective: Objective, weighting: Weighting) -> Noise:
+def weigh(points: Points, objective: Objective, weighting: Weighting) -> PointWeights:
     """Choose the weights of the points.
 
     Raises
@@ -160,23 +160,25 @@ def weigh(points: Points, objective: Objective, weighting: Weighting) -> Noise:
         )
     if points.stderr is not None and weighting in ("auto", "stderr"):
         return _from_stderr(points, objective)
-    return Noise(None, None, "none")
+    return PointWeights(None, None, "none")
 
 
 def _replicated_sizes(points: Points, at_least: int = 3) -> int:
     return int((np.bincount(points.groups) >= at_least).sum())
 
 
-def _from_stderr(points: Points, objective: Objective) -> Noise:
+def _from_stderr(points: Points, objective: Objective) -> PointWeights:
     assert points.stderr is not None
     scale = points.stderr / (points.y if objective.residual == "log" else 1.0)
     middle = float(np.median(scale))
     if not middle > 0:
-        return Noise(None, None, "none", ("standard errors are 0, so none are used as weights",))
-    return Noise(_relative(np.maximum(scale, middle / 10)), None, "stderr")
+        return PointWeights(
+            None, None, "none", ("standard errors are 0, so none are used as weights",)
+        )
+    return PointWeights(_relative(np.maximum(scale, middle / 10)), None, "stderr")
 
 
-def _from_seeds(points: Points, objective: Objective) -> Noise:
+def _from_seeds(points: Points, objective: Objective) -> PointWeights:
     cells = _Cells.of(points)
     # No variance of rounded scores is known to be less than what rounding makes.
     variances = np.maximum(cells.variances, points.grain**2 / 12)
@@ -188,7 +190,9 @@ def _from_seeds(points: Points, objective: Objective) -> Noise:
         residual=objective.residual,
         usual_change=USUAL_CHANGE,
     )
-    return Noise(_relative(np.sqrt(line.variances)[points.groups]), line, "seeds", line.notes)
+    return PointWeights(
+        _relative(np.sqrt(line.variances)[points.groups]), line, "seeds", line.notes
+    )
 
 
 def _relative(scale: Floats) -> Floats:
@@ -197,7 +201,7 @@ def _relative(scale: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class RunSpread:
     """How far one new run may lie from the curve: a line of variance over size, with its doubt.
 
     Attributes

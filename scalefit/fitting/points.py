@@ -21,7 +21,7 @@ from scalefit.table import Observations, Table, cut, cut_each, grouping
 from scalefit.types import Floats, Renames
 from scalefit.units import counted
 
-Design = Literal["unknown", "runs", "checkpoints"]
+RunDesign = Literal["unknown", "runs", "checkpoints"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Points:
     run: NDArray[np.int64]
     block: NDArray[np.int64]
     counts: NDArray[np.int64]
-    design: Design
+    design: RunDesign
     notes: tuple[str, ...] = ()
     grain: float = 0.0
 
@@ -114,7 +114,7 @@ def grain_of(values: Floats) -> float:
     return 0.0
 
 
-def gather(
+def gather_rows(
     data: Any,
     metric: str,
     law: Law,
@@ -160,7 +160,7 @@ def gather_each(
     ]
 
 
-USUAL = {
+LETTERS = {
     "N": "parameters",
     "D": "pretrain_tokens",
     "P": "pretrain_tokens",
@@ -175,13 +175,13 @@ def input_columns(law: Law, inputs: Mapping[str, str] | None) -> dict[str, str]:
     if inputs is None and len(law.inputs) == 1:
         return {law.inputs[0]: "pretrain_tokens"}
     if inputs is None:
-        unknown = [name for name in law.inputs if name not in USUAL]
+        unknown = [name for name in law.inputs if name not in LETTERS]
         if unknown:
             raise FitError(
                 f"law {law.name!r} takes {len(law.inputs)} inputs, and what {', '.join(unknown)} is in your table "
                 f"nobody knows; say it: inputs={{{', '.join(f'{n!r}: ...' for n in law.inputs)}}}"
             )
-        return {name: USUAL[name] for name in law.inputs}
+        return {name: LETTERS[name] for name in law.inputs}
     if set(inputs) != set(law.inputs):
         raise FitError(
             f"inputs= names {sorted(inputs)}, but law {law.name!r} takes {list(law.inputs)}; "

@@ -15,7 +15,7 @@ from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, out
 from scalefit.fitting.contour import Contour, contour_of
 from scalefit.fitting.goodness import Goodness, Influence, goodness_of, influence_of, typical_error
 from scalefit.fitting.identified import Allowed, Identified, allowed_by, identify, within_reach
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.fitting.intervals.optimum import correlation
 from scalefit.fitting.intervals.uncertainty import (
     Kind,
@@ -25,7 +25,7 @@ from scalefit.fitting.intervals.uncertainty import (
 )
 from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
 from scalefit.fitting.lmfit_bridge import result_of
-from scalefit.fitting.noise import Noise
+from scalefit.fitting.noise import PointWeights
 from scalefit.fitting.points import Points
 from scalefit.fitting.posterior import posterior_draws
 from scalefit.fitting.solve import Draws, Solution, leave_out
@@ -76,7 +76,7 @@ class Fit(Result):
 
     observations: Observations
     points: Points
-    noise: Noise
+    noise: PointWeights
     solution: Solution
     group: Mapping[str, Any] = field(default_factory=dict)
     draws: Draws | None = None

@@ -111,7 +111,7 @@ def solve_problem(problem: Problem, weights: Floats | None = None) -> Solution:
     with np.errstate(all="ignore"):
         starts = starting_points(problem, weights)
         ends = [descend(problem, start, weights) for start in starts]
-        return best_of(problem, [End(s.theta, s.total, s.slope, steps) for s, steps in ends])
+        return best_end(problem, [End(s.theta, s.total, s.slope, steps) for s, steps in ends])
 
 
 class End(NamedTuple):
@@ -123,7 +123,7 @@ class End(NamedTuple):
     steps: int
 
 
-def best_of(problem: Problem, ends: Sequence[End]) -> Solution:
+def best_end(problem: Problem, ends: Sequence[End]) -> Solution:
     """Return the best end as the solution; the next best basin is its rival."""
     ranked = sorted(ends, key=lambda end: end.total)
     best = ranked[0]

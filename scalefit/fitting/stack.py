@@ -25,7 +25,7 @@ from scalefit.fitting.solve import (
     End,
     Solution,
     basins,
-    best_of,
+    best_end,
     leave_out,
     refit_starts,
     solve_problem,
@@ -41,11 +41,11 @@ CELLS_AT_ONCE = 150_000  # cells times points: what a core's cache holds
 RIVAL = (
     1.05  # times the best objective: up to here a basin is a rival, of which notes speak within 1 %
 )
-STARTS = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
+NUMBERS_A_POINT = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class ProblemStack:
     """One row a start: problems of one law and one objective, each with its points, bounds and weights.
 
     Attributes
@@ -66,7 +66,7 @@ class Stack:
         problem = self.problem
         return problem.expansion(*problem.law.jacobian(problem.inputs, theta), self.weights)
 
-    def only(self, keep: Mask | Ints | slice) -> Stack:
+    def only(self, keep: Mask | Ints | slice) -> ProblemStack:
         """Return some of the rows."""
         problem, (low, high) = self.problem, self.bounds
         columns = cast(Mapping[str, Any], problem.law.constants)
@@ -77,10 +77,10 @@ class Stack:
             y=problem.y[keep],
             scale=None if problem.scale is None else problem.scale[keep],
         )
-        return Stack(less, self.weights[keep], (low[keep], high[keep]), self.size[keep])
+        return ProblemStack(less, self.weights[keep], (low[keep], high[keep]), self.size[keep])
 
 
-def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Stack:
+def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> ProblemStack:
     """Lay problems of one law, one objective and one length into one stack, a row each."""
     first = problems[0]
     scaled = any(problem.scale is not None for problem in problems)
@@ -97,7 +97,7 @@ def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> St
     used = [o if w is None else w for w, o in zip(weights, ones, strict=True)]
     limits = np.array([p.limits for p in problems], dtype=float)
     bounds = limits[..., 0], limits[..., 1]
-    return Stack(whole, np.stack(used), bounds, np.array([p.size for p in problems]))
+    return ProblemStack(whole, np.stack(used), bounds, np.array([p.size for p in problems]))
 
 
 def solve_each(
@@ -125,7 +125,7 @@ def solve_each(
     for i, problem in enumerate(problems):
         alike.setdefault(_kind(problem), []).append(i)
     for members in alike.values():
-        step = max(1, CELLS // (problems[members[0]].y.size * STARTS))
+        step = max(1, CELLS // (problems[members[0]].y.size * NUMBERS_A_POINT))
         for first in range(0, len(members), step):
             part = members[first : first + step]
             solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part], alone)
@@ -206,7 +206,9 @@ def _solve_alike(
     ]
 
 
-def _starts(whole: Stack, problems: Sequence[Problem], weights: Sequence[Floats | None]) -> Starts:
+def _starts(
+    whole: ProblemStack, problems: Sequence[Problem], weights: Sequence[Floats | None]
+) -> Starts:
     """Return the starts of all problems; none of one that has none."""
     law = problems[0].law
     if is_ours(law) and law.separable and len(law.shapes) <= FINE:
@@ -246,7 +248,7 @@ def _best(problem: Problem, weights: Floats | None, ends: list[End], alone: bool
     least = min(end.total for end in ends)
     if alone and any(end.steps >= MAX_STEPS and end.total <= RIVAL * least for end in ends):
         return solve_problem(problem, weights)
-    return best_of(problem, ends)
+    return best_end(problem, ends)
 
 
 def _or_error(
@@ -258,14 +260,14 @@ def _or_error(
         return error
 
 
-def _begun(stack: Stack, starts: Starts) -> Floats:
+def _begun(stack: ProblemStack, starts: Starts) -> Floats:
     """Theta (B, p) at which each descent begins: read between the cells, or the cell where that is better."""
     total = stack.expand(np.clip(starts.theta, *stack.bounds))[0]
     worse = ~(total <= starts.cost)
     return np.where(worse[:, None], starts.cell, starts.theta)
 
 
-def _pointwise(stack: Stack, problems: Sequence[Problem], theta: Floats) -> bool:
+def _pointwise(stack: ProblemStack, problems: Sequence[Problem], theta: Floats) -> bool:
     """Whether the law says the same in the stack as alone.
 
     A law of somebody's own may look at all of its inputs at once (``x / x.max()``): then it sees other curves'

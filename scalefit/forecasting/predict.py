@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.errors import DomainError, FitError
 from scalefit.fitting import Fit
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predictive import Kind

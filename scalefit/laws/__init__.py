@@ -7,8 +7,7 @@ from typing import Any
 
 from scalefit.errors import LawError
 from scalefit.laws.bansal import bansal
-from scalefit.laws.broken import broken
-from scalefit.laws.broken_twice import broken_twice
+from scalefit.laws.broken import broken, broken_twice
 from scalefit.laws.chinchilla import chinchilla, multiplicative
 from scalefit.laws.cross_lingual import cross_lingual
 from scalefit.laws.data_constrained import data_constrained

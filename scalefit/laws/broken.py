@@ -1,4 +1,4 @@
-"""A power law with one smooth break: two slopes over a floor."""
+"""Power laws over a floor with smooth breaks: one break and two slopes, or two breaks and three slopes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,37 @@ from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, Special, geometric_mean
 
 HALF, HALVINGS = 100.0, 60  # e^±100 times the reference, halved to the last digit
+AWAY, WIDTH = 60.0, 0.4  # of the second break, seen from the first, where it changes nothing
+COEFFICIENTS = (
+    Coefficient("E", 0.0, meaning="irreducible loss", role="floor"),
+    Coefficient("b", 0.0, meaning="B in units of the reference input", role="scale"),
+)
 
 
-def bend(z: Any, d: Any, f: Any) -> Any:
+def _bend(z: Any, d: Any, f: Any) -> Any:
     """Return f·ln(1 + e^((z − d)/f)): 0 before the break at d, z − d after it, round over a width f."""
     return f * np.logaddexp(0.0, (z - d) / f)
 
 
 def _basis(x: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> tuple[Any, Any]:
     z = np.log(x / x_ref)
-    return 1.0, np.exp(-c0 * z - c1 * bend(z, d, f))
+    return 1.0, np.exp(-c0 * z - c1 * _bend(z, d, f))
 
 
 def _slopes(phi: Any, x: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> tuple[Any, ...]:
     z = np.log(x / x_ref)
-    past, bent = expit((z - d) / f), bend(z, d, f)
+    past, bent = expit((z - d) / f), _bend(z, d, f)
     by = (-z, -bent, c1 * past, -c1 * (bent / f - past * (z - d) / f))
     return tuple((0.0, phi[1] * each) for each in by)
 
 
-def breaks(x: Any, x_ref: float) -> tuple[float, float]:
+def _breaks(x: Any, x_ref: float) -> tuple[float, float]:
     """Within the data: a break beyond them cannot be seen."""
     low, high = float(np.log(np.min(x) / x_ref)), float(np.log(np.max(x) / x_ref))
     return low, high if high > low else low + 1.0
 
 
-def crossing(exponent: Callable[[Any], Any], goal: Any) -> Any:
+def _crossing(exponent: Callable[[Any], Any], goal: Any) -> Any:
     """Halve an interval of ln x: no closed form exists, and while the curve falls there is one crossing."""
     low, high = np.full_like(goal, -HALF), np.full_like(goal, HALF)
     for _ in range(HALVINGS):
@@ -49,16 +54,13 @@ def crossing(exponent: Callable[[Any], Any], goal: Any) -> Any:
 
 def _inverse(y: Any, E: Any, b: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> Any:
     goal = np.log(b / (np.asarray(y, dtype=float) - E))
-    return x_ref * np.exp(crossing(lambda z: c0 * z + c1 * bend(z, d, f), goal))
+    return x_ref * np.exp(_crossing(lambda z: c0 * z + c1 * _bend(z, d, f), goal))
 
 
 broken = Law(
     name="broken",
     formula="E + B·x^−c0·(1 + (x/x_d)^(1/f))^(−c1·f)",
-    coefficients=(
-        Coefficient("E", 0.0, meaning="irreducible loss", role="floor"),
-        Coefficient("b", 0.0, meaning="B in units of the reference input", role="scale"),
-    ),
+    coefficients=COEFFICIENTS,
     shapes=(
         Shape(
             "c0",
@@ -69,7 +71,7 @@ broken = Law(
             role="exponent",
         ),
         Shape("c1", (-2.0, 12.0), points=15, meaning="how much steeper it is after the break"),
-        Shape("d", breaks, points=9, meaning="ln of the break, from the reference input"),
+        Shape("d", _breaks, points=9, meaning="ln of the break, from the reference input"),
         Shape("f", (0.05, 3.0), "log", points=3, meaning="width of the break in ln x"),
     ),
     basis=_basis,
@@ -101,4 +103,89 @@ broken = Law(
         ),
     ),
     source="Caballero et al. 2023, arXiv 2210.14891, equation of the broken neural scaling law, one break",
+)
+
+
+def _bends(z: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any) -> Any:
+    return c0 * z + c1 * _bend(z, d1, f1) + c2 * _bend(z, d2, f2)
+
+
+def _basis_twice(x: Any, *shapes: Any, x_ref: float) -> tuple[Any, Any]:
+    return 1.0, np.exp(-_bends(np.log(x / x_ref), *shapes))
+
+
+def _slopes_twice(
+    phi: Any, x: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any, x_ref: float
+) -> tuple[Any, ...]:
+    z = np.log(x / x_ref)
+    by: list[Any] = [-z, -_bend(z, d1, f1), -_bend(z, d2, f2)]
+    past = [(c, d, f, expit((z - d) / f)) for c, d, f in ((c1, d1, f1), (c2, d2, f2))]
+    by += [c * p for c, _, _, p in past]
+    by += [-c * (_bend(z, d, f) / f - p * (z - d) / f) for c, d, f, p in past]
+    return tuple((0.0, phi[1] * each) for each in by)
+
+
+def _inverse_twice(y: Any, E: Any, b: Any, *shapes: Any, x_ref: float) -> Any:
+    goal = np.log(b / (np.asarray(y, dtype=float) - E))
+    return x_ref * np.exp(_crossing(lambda z: _bends(z, *shapes), goal))
+
+
+def _report_twice(
+    E: Any, b: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any, x_ref: float
+) -> dict[str, Any]:
+    """Quote the breaks in their order: which one a search calls the first is chance."""
+    turned = np.asarray(d1) > np.asarray(d2)
+    c1, c2 = np.where(turned, c2, c1), np.where(turned, c1, c2)
+    f1, f2 = np.where(turned, f2, f1), np.where(turned, f1, f2)
+    d1, d2 = np.minimum(d1, d2), np.maximum(d1, d2)
+    quoted = {"E": E, "B": b * x_ref**c0, "c0": c0, "c1": c1, "x_1": x_ref * np.exp(d1), "f1": f1}
+    return {**quoted, "c2": c2, "x_2": x_ref * np.exp(d2), "f2": f2}
+
+
+def _unreport_twice(
+    E: Any, B: Any, c0: Any, c1: Any, x_1: Any, f1: Any, c2: Any, x_2: Any, f2: Any, x_ref: float
+) -> tuple[Any, ...]:
+    d1, d2 = (np.log(np.asarray(x) / x_ref) for x in (x_1, x_2))
+    return E, B * x_ref**-c0, c0, c1, c2, d1, d2, f1, f2
+
+
+def _flat_second(
+    E: float, B: float, c0: float, c1: float, x_d: float, f: float
+) -> dict[str, float]:
+    """Return the law of one break, with a second, far from it, that changes nothing."""
+    first = {"E": E, "B": B, "c0": c0, "c1": c1, "x_1": x_d, "f1": f}
+    return {**first, "c2": 0.0, "x_2": x_d * AWAY, "f2": WIDTH}
+
+
+broken_twice = Law(
+    name="broken_twice",
+    formula="E + B·x^−c0·(1 + (x/x_1)^(1/f1))^(−c1·f1)·(1 + (x/x_2)^(1/f2))^(−c2·f2)",
+    coefficients=COEFFICIENTS,
+    shapes=(
+        Shape(
+            "c0",
+            (0.0, 5.0),
+            "square",
+            points=3,
+            meaning="exponent before the breaks",
+            role="exponent",
+        ),
+        Shape("c1", (-2.0, 12.0), points=4, meaning="how much steeper it is after the first break"),
+        Shape(
+            "c2", (-2.0, 12.0), points=4, meaning="how much steeper it is after the second break"
+        ),
+        Shape("d1", _breaks, points=4, meaning="ln of the first break, from the reference input"),
+        Shape("d2", _breaks, points=4, meaning="ln of the second break, from the reference input"),
+        Shape("f1", (0.05, 3.0), "log", points=2, meaning="width of the first break in ln x"),
+        Shape("f2", (0.05, 3.0), "log", points=2, meaning="width of the second break in ln x"),
+    ),
+    basis=_basis_twice,
+    slopes=_slopes_twice,
+    anchor=lambda x: {"x_ref": geometric_mean(x)},
+    reported=("E", "B", "c0", "c1", "x_1", "f1", "c2", "x_2", "f2"),
+    report=_report_twice,
+    unreport=_unreport_twice,
+    inverse=_inverse_twice,
+    special=(Special("broken", _flat_second, free=("c2", "d2", "f2")),),
+    source="Caballero et al. 2023, arXiv 2210.14891, equation of the broken neural scaling law, two breaks",
 )

@@ -22,7 +22,7 @@ import re
 
 from scalefit.units import format_count, short
 
-Columns = tuple[Any, ...]
+Basis = tuple[Any, ...]
 SHARE_SLACK = 0.005  # shares printed with two digits
 
 
@@ -90,8 +90,8 @@ class Law:
     inputs: tuple[str, ...] = ("x",)
     coefficients: tuple[Coefficient, ...] = ()
     shapes: tuple[Shape, ...] = ()
-    basis: Callable[..., Columns] | None = None
-    slopes: Callable[..., tuple[Columns, ...]] | None = None
+    basis: Callable[..., Basis] | None = None
+    slopes: Callable[..., tuple[Basis, ...]] | None = None
     function: Callable[..., Any] | None = None
     starts: Callable[[tuple[Floats, ...], Floats], Floats] | None = None
     link: Literal["identity", "log"] = "identity"
@@ -204,7 +204,7 @@ class Law:
         low, high = np.array(self.limits(inputs), dtype=float).T
         return low, high
 
-    def columns(self, inputs: tuple[Floats, ...], shapes: tuple[Any, ...]) -> Columns:
+    def columns(self, inputs: tuple[Floats, ...], shapes: tuple[Any, ...]) -> Basis:
         """Basis columns, each broadcast against inputs and shapes."""
         assert self.basis is not None
         return self.basis(*inputs, *shapes, **self.constants)
@@ -307,7 +307,7 @@ def _split(theta: Floats) -> tuple[Any, ...]:
     return tuple(theta[..., j, None] for j in range(theta.shape[-1]))
 
 
-def combine(coefficients: Iterable[Any], columns: Columns) -> Any:
+def combine(coefficients: Iterable[Any], columns: Basis) -> Any:
     """Σ_j c_j · φ_j; a column that is the number 1 or 0 costs nothing."""
     total: Any = None
     for c, phi in zip(coefficients, columns, strict=True):

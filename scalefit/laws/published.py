@@ -11,7 +11,7 @@ from scalefit.errors import LawError
 from scalefit.laws import get_law
 
 Origin = Literal["published", "refitted", "recalled"]
-ORIGINS = {
+PROVENANCE = {
     "published": "as published",
     "refitted": "fitted by us to the data that the authors published",
     "recalled": "as cited by others; not verified here",
@@ -66,7 +66,7 @@ class PublishedFit:
     @property
     def about(self) -> str:
         """Where it comes from and how sure its numbers are, in one line."""
-        return f"{self.name}: {self.metric} over {self.data}; {self.source}; {ORIGINS[self.origin]}; {self.doubt}"
+        return f"{self.name}: {self.metric} over {self.data}; {self.source}; {PROVENANCE[self.origin]}; {self.doubt}"
 
 
 TOKENS = {"N": "parameters", "D": "training tokens"}

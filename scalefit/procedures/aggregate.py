@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from scalefit.errors import DesignError
 from scalefit.estimate import left_out, one_sample
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.ingest import table_of
 from scalefit.result import Results, Row
 from scalefit.seeds.design import cells

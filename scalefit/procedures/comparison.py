@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from scalefit.errors import DesignError
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
 from scalefit.result import Result, Results, Row, html_lines, html_notes, html_table, html_verdict
 

@@ -15,7 +15,7 @@ from scipy import optimize, special
 from scalefit.distributions import t_quantile, t_tail
 from scalefit.errors import DesignError
 from scalefit.estimate import Estimate, one_sample, paired, satterthwaite, welch
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.procedures import crossed
 from scalefit.types import Floats
 

@@ -12,7 +12,7 @@ import scipy
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Result, Results, Row

@@ -20,7 +20,7 @@ from scipy.special import comb, expit
 
 from scalefit.errors import DesignError
 from scalefit.estimate import left_out, one_sample
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.types import Floats
 from scalefit.units import check_level
 

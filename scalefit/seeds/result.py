@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import FitError, UnknownNameError
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.fitting.variance_line import VarianceLine, smoothed_variance
 from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row, common_notes

@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 
 from scalefit.errors import DesignError
-from scalefit.fitting.interval import Interval
+from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.seeds import anova

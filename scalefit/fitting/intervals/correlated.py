@@ -73,7 +73,7 @@ def _density(t: Floats, dof: float) -> Floats:
 
 def drift_of(best: Optimum) -> Drift:
     """Weigh the correlations by the residuals at an optimum, taken in the order of the inputs."""
-    residual, tangent = ordered(best)
+    residual, tangent = by_size(best)
     shares, scatter = restricted(residual, tangent)
     n, p = residual.size, tangent.shape[1]
     size = np.linalg.norm(tangent, axis=0)
@@ -85,7 +85,7 @@ def drift_of(best: Optimum) -> Drift:
     return Drift(shares, covariance, float(n - p))
 
 
-def ordered(best: Optimum) -> tuple[Floats, Floats]:
+def by_size(best: Optimum) -> tuple[Floats, Floats]:
     """Weighted residuals (n,) and derivatives (n, p) of the points, by size."""
     problem, root = best.problem, np.sqrt(best.weights)
     value, jac = best.linked(problem.inputs)

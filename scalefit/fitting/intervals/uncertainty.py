@@ -24,14 +24,14 @@ from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
 from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum, Wald, standard_errors
 from scalefit.fitting.intervals.profile import Profile, can_be_profiled, lay, look
 from scalefit.fitting.lack_of_fit import LackOfFit
-from scalefit.fitting.noise import Noise, Spread
+from scalefit.fitting.noise import PointWeights, RunSpread
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.types import Floats, Ints
 from scalefit.units import check_level
 
 Kind = Literal["mean", "run"]
-USUAL = 0.95
+USUAL_LEVEL = 0.95
 MANY, BLOCKS = 60, 30
 
 
@@ -50,8 +50,8 @@ class Uncertainty:
     """
 
     best: Optimum
-    noise: Noise
-    spread: Spread | None = None
+    noise: PointWeights
+    spread: RunSpread | None = None
     refits: Draws | None = None
     missed: Optimum | None = None
     drift: Drift | None = None
@@ -59,7 +59,7 @@ class Uncertainty:
     @property
     def method(self) -> str:
         """Name of the intervals' method."""
-        return self.at(USUAL).method
+        return self.at(USUAL_LEVEL).method
 
     @property
     def dof(self) -> float:
@@ -159,7 +159,7 @@ class Uncertainty:
         return float(np.sqrt(self.best.variance(np.pad(weights, (0, self.best.theta.size - k)))))
 
 
-def look_together(many: Sequence[Uncertainty], level: float = USUAL) -> None:
+def look_together(many: Sequence[Uncertainty], level: float = USUAL_LEVEL) -> None:
     """Find the intervals of many fits' parameters at a level: the same numbers, at a fraction of the cost a fit."""
     look([profile for one in many for profile in _profiles(one.at(level))])
 
@@ -250,7 +250,7 @@ class Beside:
 
 
 def uncertainty_of(
-    solution: Solution, points: Points, noise: Noise, lack: Callable[[], LackOfFit]
+    solution: Solution, points: Points, noise: PointWeights, lack: Callable[[], LackOfFit]
 ) -> Uncertainty:
     """Choose what the intervals rest on; ``lack`` is asked where runs or replicates let it count."""
     problem, weights = solution.problem.as_squares(solution.theta)
@@ -301,7 +301,7 @@ def doubt_notes(
     return notes + _delta_note(solution)
 
 
-def _spread(solution: Solution, best: Optimum, noise: Noise, dof: float) -> Spread:
+def _spread(solution: Solution, best: Optimum, noise: PointWeights, dof: float) -> RunSpread:
     """Take from the optimum what tells how far a new run lies from the curve."""
     # The values themselves: a robust objective's pseudo-values are clipped, and a new run is not.
     problem, root = solution.problem, np.sqrt(best.weights)
@@ -316,7 +316,7 @@ def _spread(solution: Solution, best: Optimum, noise: Noise, dof: float) -> Spre
     size = np.linalg.norm(rows, axis=1)
     basis = np.linalg.qr((rows[size > 0] / size[size > 0, None]).T)[0]
     own = np.maximum(1 - (basis**2).sum(1), 1e-3)
-    return Spread(problem.inputs[0], residual, own, dof, noise.line)
+    return RunSpread(problem.inputs[0], residual, own, dof, noise.line)
 
 
 def _of_runs(out: Uncertainty, solution: Solution, points: Points, lack: LackOfFit) -> Uncertainty:
