@@ -191,7 +191,7 @@ class Forecast(Results[Outlook]):
     >>> table = {"pretrain_tokens": sizes, "corpus": ["fr"] * 6, "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
     >>> forecast = sf.forecast(table, target=20.0)
     >>> forecast.reached
-    '1 of 1 groups reach BLEU 20 by 10× the largest size measured, as likely as not'
+    '1 of 1 groups reach BLEU 20 by 10× the largest size, as likely as not'
     >>> forecast["fr"].tokens.reachable
     True
     """
@@ -212,7 +212,7 @@ class Forecast(Results[Outlook]):
     @property
     def reached(self) -> str:
         """How many groups reach the target within sight."""
-        sight = f"by {SIGHT:g}× the largest size measured, as likely as not"
+        sight = f"by {SIGHT:g}× the largest size, as likely as not"
         return f"{len(self._near())} of {len(self)} groups reach {self.question} {sight}"
 
     def _near(self) -> list[Outlook]:

@@ -198,7 +198,7 @@ def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     if crowded:
         _name_ends(axes, panel.curves, labels)
     head(axes, panel.title)
-    axes.set_ylabel(panel.label, fontsize=SMALL, color=INK)
+    axes.set_ylabel(panel.label.replace(" (", "\n("), fontsize=SMALL, color=INK)  # panels are low
     axes.xaxis.label.set_fontsize(SMALL)
 
 

@@ -48,7 +48,7 @@ def test_the_verdict_names_all_that_cannot_be_told_apart_and_no_price():
     forecast = sf.forecast(table(slower), target=29.5)
     assert len(forecast) == 2
     assert (
-        "groups reach BLEU 29.5 by 10× the largest size measured, as likely as not"
+        "groups reach BLEU 29.5 by 10× the largest size, as likely as not"
         in forecast.verdict
     )
     assert "not told apart from" in forecast.verdict
