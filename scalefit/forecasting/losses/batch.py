@@ -53,7 +53,9 @@ class Batch(Stack):
 
     Attributes
     ----------
-    u, v : (B, n); ln(x / x_max) and ln y.
+    u, v : (B, n); ln(x / x_max) and ln(y / y at x_max). In absolute units the level, a hundred times the curve, would
+        drown the residuals' last digits, and which nodes are kept would hang on the unit.
+    end : (B,); ln y at x_max, which ln y is v plus.
     slope : (B,); usual |d ln y / d ln x|: what the discrepancy is measured in.
     turn : (B, n, n); columns are the directions, whitening included.
     strength : (B, n); the discrepancy's variance along each direction, for a slope of variance 1.
@@ -65,6 +67,7 @@ class Batch(Stack):
 
     u: Floats
     v: Floats
+    end: Floats
     slope: Floats
     turn: Floats
     strength: Floats
@@ -96,12 +99,13 @@ def batch_of(curves: Sequence[Series]) -> Batch:
     for i, curve in enumerate(curves):
         k = len(curve)
         u[i, :k] = np.log(curve.x / curve.x[-1])
-        v[i, :k] = np.log(curve.y)
+        v[i, :k] = np.log(curve.y / curve.y[-1])
         root[i, :k] = np.sqrt(curve.runs)
     turn, strength, real = _directions(u, _whitening(root, np.array([_held(c.y) for c in curves])))
     spread, freedom = np.array([_between_runs(curve) for curve in curves]).T
     return Batch(
         u, v,
+        end=np.log([curve.y[-1] for curve in curves]),
         slope=np.array([_slope(u[i, : len(c)], v[i, : len(c)]) for i, c in enumerate(curves)]),
         turn=turn,
         strength=strength,

@@ -154,7 +154,8 @@ def reach_losses(
     out: dict[int, Reach] = {}
     for chunk in _chunks(curves):
         posterior = _posterior([curves[i] for i in chunk], learned)
-        bar = np.log([max(float(targets[i]), np.finfo(float).tiny) for i in chunk])
+        lowest = np.finfo(float).tiny
+        bar = np.log([max(float(targets[i]), lowest) for i in chunk]) - posterior.batch.end
         parts = np.array_split(np.log(HORIZONS), -(-HORIZONS.size // WIDE))
         uq = [np.broadcast_to(part, (len(chunk), part.size)) for part in parts]
         chance = np.concatenate([chance_below(posterior, u, bar, kind) for u in uq], axis=1)
@@ -201,7 +202,7 @@ def _wide(posterior: Posterior, uq: list[Floats], kind: Kind) -> Floats:
         padded[row, : u.size] = u
     parts = np.array_split(padded, max(1, -(-padded.shape[1] // WIDE)), axis=1)
     said = [quantiles(posterior, part, PROBABILITIES, kind) for part in parts]
-    return np.exp(np.concatenate(said, axis=2))
+    return np.exp(np.concatenate(said, axis=2) + posterior.batch.end[:, None, None])
 
 
 def _notes(curve: Series, posterior: Posterior, row: int) -> tuple[str, ...]:
@@ -230,7 +231,7 @@ FREEDOM = 5.0  # of Student's t around each atom: real curves leave their laws i
 def quantiles(
     posterior: Posterior, uq: Floats, probabilities: Floats, kind: Kind = "run"
 ) -> Floats:
-    """Quantiles of ln y at uq (B, Q), of a new run or of the mean: (B, P, Q).
+    """Quantiles of v at uq (B, Q), of a new run or of the mean: (B, P, Q).
 
     The mixture is cut into ATOMS bells of equal weight and each into SLICES: sorting them is cheaper than
     inverting a sum of distributions, and as good down to about a thousandth.
@@ -261,7 +262,7 @@ def _slices() -> Floats:
 
 
 def chance_below(posterior: Posterior, uq: Floats, log_target: Floats, kind: Kind) -> Floats:
-    """Return the probability (B, Q) that ln y at uq (B, Q) is at most the target (B,)."""
+    """Return the probability (B, Q) that v at uq (B, Q) is at most the target (B,)."""
     mean, variance = _atoms(posterior, uq, kind)
     z = (log_target[:, None, None] - mean) / np.sqrt(np.maximum(variance, 1e-14))
     return np.asarray(_student(z).mean(axis=1))

@@ -37,6 +37,9 @@ from scalefit.forecasting.series import Stack
 from scalefit.types import Floats, Ints, Mask
 
 STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
+# Near the top two places differ by less than their sums' rounding, yet lie √rounding apart: a comparison without
+# this margin would be a toss-up there, and every node of the proposals to come would hang on it.
+SAME = 1e-7
 GAIN, PATIENCE = 0.05, 4  # steps that lift a curve's top by less, in a row, before its climb ends
 NUDGE = 1e-3  # of a shape, for its derivative
 LONGEST = 2.0  # step in any shape: the prior's width, about
@@ -85,7 +88,7 @@ def climb(of: Hills, starts: Floats) -> tuple[Floats, Floats]:
     for step in range(STEPS):
         before = here.total.max(axis=1)
         there = _spot(of, here.theta + _step(here, damping))
-        better = there.total > here.total
+        better = there.total > here.total - SAME
         here = _either(better, there, here)
         damping *= np.where(better, EASIER, HARDER)
         # Only the highest place counts, and only as the centre of a proposal that is weighed afterwards.
@@ -94,7 +97,8 @@ def climb(of: Hills, starts: Floats) -> tuple[Floats, Floats]:
         on = (idle < PATIENCE) & (step < STEPS - 1)
         if not on.all():
             rows = np.flatnonzero(~on)
-            best = here.total[rows].argmax(axis=1)
+            total = here.total[rows]
+            best = (total > total.max(axis=1, keepdims=True) - SAME).argmax(axis=1)
             top[moving[rows], 0] = here.theta[rows, best]
             covariance[moving[rows]] = np.linalg.inv(here.curvature[rows, best])
             of, here, damping, idle, moving = of[on], here[on], damping[on], idle[on], moving[on]

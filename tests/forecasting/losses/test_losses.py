@@ -40,18 +40,18 @@ def test_batches_do_not_mix_curves():
     for curve, x, said in zip(curves, at, together, strict=True):
         alone = one(curve, x)
         assert said.values.shape == (said.probabilities.size, x.size)
-        np.testing.assert_allclose(said.values, alone.values, rtol=2e-2)
+        np.testing.assert_allclose(said.values, alone.values, rtol=1e-6)
 
 
-@given(st.floats(-6, 6), st.floats(-6, 6), st.integers(0, 50))
-@settings(max_examples=10, deadline=None)
-def test_units_of_size_and_metric_do_not_matter(shift_x, shift_y, seed):
-    curve = drawn(6, 0.02, seed)
+@given(
+    st.floats(-6, 6), st.floats(-6, 6), st.integers(4, 12), st.floats(1e-3, 0.05), st.integers(0)
+)
+@settings(max_examples=20, deadline=None)
+def test_units_of_size_and_metric_do_not_matter(shift_x, shift_y, n, noise, seed):
+    curve = drawn(n, noise, seed)
     by_x, by_y = 10.0**shift_x, 10.0**shift_y
     other = Series(curve.x * by_x, curve.y * by_y, curve.runs, curve.seed_var * by_y**2)
-    # Beyond 2.5 and 97.5 % stand so few nodes that one of them, moved by rounding, shows.
-    here, there = one(curve).values[2:-2], one(other).values[2:-2]
-    np.testing.assert_allclose(there, here * by_y, rtol=1e-2)
+    np.testing.assert_allclose(one(other).values, one(curve).values * by_y, rtol=1e-6)
 
 
 def test_equal_data_give_equal_forecasts():
