@@ -9,8 +9,7 @@ from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Objective, fit_observations
-from scalefit.fitting.fit import law_of
-from scalefit.fitting.many import AnyLaw
+from scalefit.fitting.fit import AnyLaw, law_of
 from scalefit.fitting.points import gather_rows
 from scalefit.forecasting.backtest import (
     Backtest,

@@ -53,7 +53,9 @@ class _Plan:
 
     def fit(self, step: Step, law: Law, inputs: Mapping[str, str], rows: Mapping[str, Any]) -> Fit:
         where = {**step.where, **rows}
-        return fitting.fit(self.data, step.metric, law, inputs=inputs, where=where, **self.options)
+        return fitting.fit_law(
+            self.data, step.metric, law, inputs=inputs, where=where, **self.options
+        )
 
     def fits(self, rows: Mapping[str, Any]) -> tuple[Fit, ...]:
         """Fit every step, to some of the rows."""

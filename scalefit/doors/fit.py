@@ -12,7 +12,7 @@ from scalefit.corpora.worth import MeasuredCell
 from scalefit.errors import DesignError, DomainError, FitError
 from scalefit.executors import Workers, working
 from scalefit.fitting import Fit, Fits
-from scalefit.fitting.many import AnyLaw
+from scalefit.fitting.fit import AnyLaw
 from scalefit.fitting.points import gather_rows, points_of
 from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
@@ -63,7 +63,7 @@ def fit(
     allow : sequence of str
         Checks of the table to switch off.
     **options
-        For a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit`.
+        For a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit_law`.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def fit(
     'Mixture'
     """
     if law is not None:
-        return fitting.fit(
+        return fitting.fit_law(
             data, metric, law, inputs=inputs, where=where, mapping=mapping, allow=allow, **options
         )
     _no_options(options)
@@ -150,7 +150,7 @@ def fit_each(
     if law is not None:
         if inputs is not None:
             options["inputs"] = inputs
-        return fitting.fit_each(
+        return fitting.fit_law_each(
             data,
             metric,
             law,

@@ -166,7 +166,7 @@ def refit_published(
     """
     known = published_fit(name)
     law = get_law(known.law)
-    fit = fitting.fit(
+    fit = fitting.fit_law(
         data,
         metric,
         law,

@@ -2,10 +2,10 @@
 
 from scalefit.fitting.card import Card
 from scalefit.fitting.contour import Contour
-from scalefit.fitting.fit import bootstrap, fit, fit_observations, fit_together
+from scalefit.fitting.fit import bootstrap, fit_law, fit_observations, fit_together
 from scalefit.fitting.goodness import Goodness, Influence
 from scalefit.fitting.intervals import Interval
-from scalefit.fitting.many import FitFailure, Fits, fit_each
+from scalefit.fitting.many import FitFailure, Fits, fit_law_each
 from scalefit.fitting.problem import Objective
 from scalefit.fitting.result import Fit
 from scalefit.fitting.solve import Solution, solve
@@ -22,8 +22,8 @@ __all__ = [
     "Objective",
     "Solution",
     "bootstrap",
-    "fit",
-    "fit_each",
+    "fit_law",
+    "fit_law_each",
     "fit_observations",
     "fit_together",
     "solve",

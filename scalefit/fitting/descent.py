@@ -23,6 +23,7 @@ from scalefit.types import Floats, Ints, Mask
 Matrix = list[list[float]]
 Expansion = tuple[Floats, Floats, Floats]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
+# FLOOR, of the values' own sum of squares: exact data have an objective of 0, to which no gain is ever small.
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
 # The objective does not see the last digits of theta: a step that gains 1e-13 of it may be 1e-6 long. A few more, by
 # the gradient, which does see them, and two descents that got there by different ways end at one point.
@@ -51,6 +52,8 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
     """Return where ``start`` leads, its gradient 0 along bounds that hold it, and the steps taken."""
     still = [0.0] * len(start.theta)
     here = _spot(problem, _inside(problem, start.theta, still), weights)
+    # The polynomial's minimum is read axis by axis: across a narrow valley of two shapes it lies up the other wall,
+    # and the descent could end in another basin than the cell's.
     if here.total > start.cost:
         here = _spot(problem, _inside(problem, start.cell, still), weights)
     damping, steps, last = DAMPING, 0, LAST
@@ -102,6 +105,7 @@ def _spot(problem: Problem, theta: list[float], weights: Floats | None) -> Spot:
 
 def _free(spot: Spot, limits: list[tuple[float, float]]) -> list[float]:
     """Gradient, 0 where it pushes against a bound."""
+    # Asked anew at every step: a parameter that one long step threw onto its bound leaves it with the next.
     return [
         0.0 if (t <= low and g > 0) or (t >= high and g < 0) else g
         for t, g, (low, high) in zip(spot.theta, spot.gradient, limits, strict=True)
@@ -113,6 +117,7 @@ def _damped(hessian: Matrix, gradient: list[float], damping: float) -> list[floa
     # Damping is relative to the diagonal, so that a parameter's unit does not matter; a plain λ·I would hold the
     # exponent still while the amplitude, a thousand times its size, moves.
     rows, step = [row[i:] for i, row in enumerate(hessian)], [-g for g in gradient]
+    # An infinite pivot makes each factor below it 0: a held parameter drops out without a smaller system being built.
     for row, g in zip(rows, gradient, strict=True):
         row[0] = row[0] * (1 + damping) if g else inf
     for i, row in enumerate(rows):
@@ -199,6 +204,7 @@ def polish(
     """Return where each row of ``start`` (B, p) leads, and its steps (B,), up to ``last`` beyond the tolerance."""
     with np.errstate(all="ignore"):
         state = _evaluate(many, start)
+        # Every comparison with nan is false: a start outside of the law's domain would never be left.
         state.total[np.isnan(state.total)] = np.inf
         state.last += last
         out, alive = np.empty(start.shape), np.arange(len(start))

@@ -24,11 +24,13 @@ from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
 
+AnyLaw = str | Law | Callable[..., Any]
 
-def fit(
+
+def fit_law(
     data: Any,
     metric: str,
-    law: str | Law | Callable[..., Any] = "power",
+    law: AnyLaw = "power",
     *,
     inputs: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
@@ -43,20 +45,8 @@ def fit(
 
     Parameters
     ----------
-    data : path, DataFrame, Table or mapping of columns
-        Results, long or wide. Rows of several corpora or tasks are refused unless ``where`` names them.
-    metric : str
-        The metric to describe.
-    law : str, Law or function
-        A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``;
-        of several inputs, ``f(N, D, a, b)``, with ``inputs={"N": …, "D": …}``.
-    inputs : mapping, optional
-        Law input → column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
-        taken for parameters, pretraining tokens (D, P), finetuning and unique tokens.
-    where : mapping, optional
-        Column → condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
-    mapping : mapping, optional
-        Own name → canonical name, for columns and metrics.
+    data, metric, law, inputs, where, mapping
+        As in :func:`scalefit.fit`. A bare function of several inputs, ``f(N, D, a, b)``, needs ``inputs=``.
     allow : sequence of str
         Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     objective, delta
@@ -75,16 +65,14 @@ def fit(
     ------
     FitError
         The data cannot identify the law; the message says what would. Or the law moves away from better values.
-    TableError
-        The table breaks a rule, or has no such rows.
-    LawError
-        There is no such law.
+    TableError, LawError
+        As in :func:`scalefit.fit`.
 
     Examples
     --------
     >>> sizes, losses = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6], [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]
     >>> table = {"pretrain_tokens": sizes, "cross_entropy": losses}
-    >>> {name: round(value, 2) for name, value in fit(table, "cross_entropy", "power").params.items()}
+    >>> {name: round(value, 2) for name, value in fit_law(table, "cross_entropy", "power").params.items()}
     {'E': 2.04, 'A': 121.65, 'alpha': 0.3}
     """
     chosen = law_of(law, inputs)
@@ -186,7 +174,7 @@ def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
     Examples
     --------
     >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
-    >>> drawn = bootstrap(fit(table, "bleu", "log"), resamples=50)
+    >>> drawn = bootstrap(fit_law(table, "bleu", "log"), resamples=50)
     >>> drawn.draws.params["s"].shape
     (50,)
     """
@@ -195,7 +183,7 @@ def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
     return replace(fitted, draws=refit(fitted.solution, multiplicities(units, resamples, seed)))
 
 
-def law_of(law: str | Law | Callable[..., Any], inputs: Mapping[str, str] | None) -> Law:
+def law_of(law: AnyLaw, inputs: Mapping[str, str] | None) -> Law:
     """Return a law by name, as it is, or made of a bare function of these inputs."""
     if callable(law) and not isinstance(law, Law):
         return law_of_function(law, tuple(inputs or ()))

@@ -54,6 +54,7 @@ def shape_grid(law: Law, inputs: tuple[Floats, ...], points: int | None = None) 
     return _grid(tuple(axes), points)
 
 
+# Where ranges are fixed every curve of a table asks for this very grid.
 @lru_cache(maxsize=128)
 def _grid(axes: tuple[tuple[float, float, str, int], ...], points: int | None) -> Grid:
     full = (ticks(*axis) for axis in axes)
@@ -77,6 +78,7 @@ def between_cells(grid: Grid, coefficients: Floats, cost: Floats, cell: int) -> 
     For one curve a call of numpy costs more than the arithmetic in it: this is plain floats where it can be.
     """
     here, stride = coefficients[:, cell], cost.size
+    # Each axis adds c(its minimum) and with it c(cell) again: so the cell's own is taken off m − 1 times.
     best, shapes, there = (1 - len(grid.axes)) * here, [], []
     for axis in grid.axes:
         stride //= axis.size
@@ -154,7 +156,9 @@ def between_cells_each(
         out = (near < 0) | (near >= len(axis))
         near = np.clip(near, 0, len(axis) - 1)
         window = (*places[:i], near, *places[i + 1 :], row)
-        line = np.where(out, np.inf, cost[window])
+        line = np.where(
+            out, np.inf, cost[window]
+        )  # beyond the grid is as bad as a cell without a value
         lagrange = _vertices(line)
         shapes.append(_weighed(lagrange, axis[near, row]))
         there.append(axis[at, row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,20 +10,18 @@ from typing import Any
 from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import leaves_each_out, refuse_direction
-from scalefit.fitting.fit import fit_together, law_of
+from scalefit.fitting.fit import AnyLaw, fit_together, law_of
 from scalefit.fitting.intervals.uncertainty import USUAL_LEVEL, look_together
 from scalefit.fitting.points import gather_each, input_columns
 from scalefit.fitting.result import Fit
 from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
-from scalefit.laws.law import Law
 from scalefit.result import Results, Row, common_notes
 from scalefit.table import Observations, Table, grouping
 from scalefit.types import Renames
 from scalefit.units import counted
 
-AnyLaw = str | Law | Callable[..., Any]
 Cut = tuple[Mapping[str, Any], Observations | ScalefitError]
 GROUPS_A_PACK = 64  # groups that travel and are solved together: what a call of numpy costs is shared by as many
 GROUPS_HERE = 1024  # groups that are solved together where nobody waits for a share of them
@@ -149,10 +147,10 @@ def _numbers(fit: Fit, level: float) -> Row:
     return row
 
 
-def fit_each(
+def fit_law_each(
     data: Any,
     metric: str,
-    law: str | Law | Callable[..., Any] = "power",
+    law: AnyLaw = "power",
     *,
     by: Sequence[str] | None = None,
     where: Mapping[str, Any] | None = None,
@@ -166,17 +164,12 @@ def fit_each(
 
     Parameters
     ----------
-    data, metric, law, where, mapping, allow
-        As in :func:`scalefit.fit`.
-    by : sequence of str, optional
-        Columns whose values make the groups; by default corpus, task and finetuning size, and
-        others where they vary. What tells rows of one run apart splits the groups further.
+    data, metric, law, by, where, mapping, allow, executor
+        As in :func:`scalefit.fit_each`. What tells rows of one run apart splits the groups further.
     progress : bool, optional
         Force the bar on or off; by default it shows from 50 groups on.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the groups are fitted, see ``docs/scale.md``; the fits are the same wherever that is.
     **options
-        Passed to :func:`scalefit.fit`.
+        Passed to :func:`fit_law`.
 
     Returns
     -------

@@ -57,6 +57,8 @@ def project(problem: Problem, grid: Grid, weights: Floats | None = None) -> Proj
     solved = bounded_solve(products, grid.shape, w.shape[:-1], problem.limits)
     if problem.objective.plain:
         return solved
+    # Any other loss has no closed form: the coefficients stay those of least squares, which are near, but cells are
+    # ranked by the loss itself, or an outlier would choose the basin.
     c, total = solved.coefficients.reshape(-1, *grid.shape, 1), np.zeros(grid.shape)
     for part, here in parts:
         if len(parts) > 1:  # else the columns are still at hand
@@ -123,6 +125,7 @@ def _products(columns: tuple[Any, ...], w: Floats, so_far: Products | None) -> P
     """Upper half of the columns' products, summed under w, (n,) or (n, R), and added to those of earlier points."""
     out: Products = []
     for i, a in enumerate(columns):
+        # A constant column is the number 1: most laws have one, and its products are the other columns themselves.
         pairs = columns[i:] if type(a) is float and a == 1.0 else [a * b for b in columns[i:]]
         out.append([c @ w if isinstance(c, np.ndarray) else c * w.sum(0) for c in pairs])
     if so_far is None:
@@ -180,6 +183,7 @@ def _on_faces(products: Products, lower: Floats, upper: Floats) -> tuple[Floats,
     """Best feasible solution over all choices of coefficients at a bound: (k, S) and (S,)."""
     size = products[-1][0].size
     best, rss = np.full((lower.size, size), np.nan), np.full(size, np.inf)
+    # The problem is convex: its optimum is the free minimum of one of these few faces, and no iteration is needed.
     for at in held(lower, upper):
         free = np.isnan(at)
         trial = np.broadcast_to(np.where(free, 0.0, at)[:, None], best.shape).copy()
@@ -210,6 +214,7 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Floats, Floa
 
     What is left of the target's square after all columns is the sum of squares.
     """
+    # np.linalg.solve calls LAPACK once a system, and these are 2 × 2 or 3 × 3: the calls would cost more than the arithmetic.
     k, left = len(products) - 1, [list(row) for row in products]
     regular = []
     for i in range(k):

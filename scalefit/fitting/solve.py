@@ -23,10 +23,10 @@ from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
 from scalefit.types import Floats, Mask
 
-BASINS = 4
-FINE = 2
-BESIDE = 11
-CELLS = 3_000_000
+BASINS = 4  # of a grid that are descended from, the best ones
+FINE = 2  # shapes up to which a grid is fine enough; beyond, the laws contained give starts too
+BESIDE = 11  # cells an axis of the grid about a contained law
+CELLS = 3_000_000  # numbers in one array of a batch: 24 MB
 SQUARED = Objective()
 CONVERGED = 1e-6
 
@@ -76,6 +76,7 @@ class Solution:
     @property
     def converged(self) -> bool:
         """Whether the gradient, not an optimiser's flag, says that this is an optimum."""
+        # Of exact data gradient and objective are both rounding, and their ratio is anything.
         return self.gradient < CONVERGED or self.objective <= 1e-24 * float(
             np.sum(self.problem.y**2)
         )
@@ -242,6 +243,8 @@ def basins(axes: Sequence[Floats], projected: Projected) -> Starts:
 
 def _local_minima(cost: Floats) -> Mask:
     """Which cells (*grid, B) are no worse than their axis neighbours; the only one where there are no axes."""
+    # Neighbours along the axes alone: a slanting valley gives several minima of one basin, which costs descents that
+    # meet; a strict test instead would lose the minimum of a plateau.
     low = cost < np.inf
     for axis in range(cost.ndim - 1):
         line, mark = cost.swapaxes(axis, 0), low.swapaxes(axis, 0)
@@ -315,6 +318,7 @@ def _coarse_grid(problem: Problem) -> Grid | None:
 def refit_starts(solution: Solution, weights: Floats) -> Floats:
     """Where refits under rows of weights (R, n) begin: the optimum, or a grid point that is better under them."""
     problem = solution.problem
+    # Most resamples keep the basin: the grid is for those that few points drive into another one.
     start, grid = np.tile(solution.theta, (len(weights), 1)), _coarse_grid(problem)
     if grid:
         projected = project(problem, grid, weights)

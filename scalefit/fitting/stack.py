@@ -7,7 +7,7 @@ log-law's D_ref differs from group to group), so both are columns here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -121,16 +121,11 @@ def solve_each(
     """
     weights = [None] * len(problems) if weights is None else weights
     out: list[Solved | None] = [None] * len(problems)
-    alike: dict[Any, list[int]] = {}
-    for i, problem in enumerate(problems):
-        alike.setdefault(_kind(problem), []).append(i)
-    for members in alike.values():
-        step = max(1, CELLS // (problems[members[0]].y.size * NUMBERS_A_POINT))
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part], alone)
-            for i, one in zip(part, solved, strict=True):
-                out[i] = one
+    kinds = [_kind(problem) for problem in problems]
+    for part in _packs(kinds, lambda i: CELLS // (problems[i].y.size * NUMBERS_A_POINT)):
+        solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part], alone)
+        for i, one in zip(part, solved, strict=True):
+            out[i] = one
     return cast(list[Solved], out)
 
 
@@ -140,18 +135,23 @@ def leave_one_out(solutions: Sequence[Solution]) -> list[Draws]:
     The numbers are those of :func:`scalefit.fitting.solve.leave_out`, curve by curve.
     """
     out: list[Draws | None] = [None] * len(solutions)
-    alike: dict[Any, list[int]] = {}
-    for i, solution in enumerate(solutions):
-        ours = is_ours(solution.problem.law)
-        alike.setdefault(_kind(solution.problem) if ours else i, []).append(i)
-    for members in alike.values():
-        n = solutions[members[0]].problem.y.size
-        step = max(1, CELLS_AT_ONCE // (n * n))
-        for first in range(0, len(members), step):
-            part = members[first : first + step]
-            for i, draws in zip(part, _left_out([solutions[i] for i in part]), strict=True):
-                out[i] = draws
+    problems = [solution.problem for solution in solutions]
+    kinds = [_kind(one) if is_ours(one.law) else i for i, one in enumerate(problems)]
+    for part in _packs(kinds, lambda i: CELLS_AT_ONCE // problems[i].y.size ** 2):
+        for i, draws in zip(part, _left_out([solutions[i] for i in part]), strict=True):
+            out[i] = draws
     return cast(list[Draws], out)
+
+
+def _packs(kinds: Sequence[Any], fitting: Callable[[int], int]) -> Iterator[list[int]]:
+    """Yield places of one kind, as many together as fit beside the first of them."""
+    alike: dict[Any, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        alike.setdefault(kind, []).append(i)
+    for members in alike.values():
+        step = max(1, fitting(members[0]))
+        for first in range(0, len(members), step):
+            yield members[first : first + step]
 
 
 def _left_out(solutions: Sequence[Solution]) -> list[Draws]:

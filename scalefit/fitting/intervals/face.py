@@ -79,17 +79,9 @@ class Face:
     def inside(self, row: int) -> Face:
         """Return the cells (1, 1, S) of one curve's region."""
         keep = (self.rss <= self.limit)[0, row]
-        arrays = [v[..., row, :][..., keep][..., None, :] for v in
-                  (self.shapes, self.best, self.rss, self.inverse)]  # fmt: skip
-        return Face(
-            self.law,
-            self.rows[[row]],
-            arrays[0],
-            arrays[1],
-            arrays[2],
-            arrays[3],
-            self.limit[[row]],
-        )
+        every = (self.shapes, self.best, self.rss, self.inverse)
+        shapes, best, rss, inverse = (v[..., row, :][..., keep][..., None, :] for v in every)
+        return Face(self.law, self.rows[[row]], shapes, best, rss, inverse, self.limit[[row]])
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
@@ -138,6 +130,7 @@ class Face:
         A face whose end breaks a bound has none there: the extreme then lies on the face that holds that bound.
         """
         ends, best = center + side * reach * v, self.best[:, 0, 0]
+        # With slack: by rounding alone the free face and the held one would both refuse an end at the bound.
         good: Mask = np.broadcast_to(~np.isnan(ends), (size, best.shape[-1])).copy()
         scale = 1e-9 * np.maximum(np.abs(best).max(0, initial=0.0), 1e-300)
         for c, step, (low, high) in zip(best, steps, self.bounds, strict=True):
@@ -226,6 +219,7 @@ class Face:
             step = 1e-6 * np.maximum(np.abs(at[j]), 1e-12)
             up, down = at.copy(), at.copy()
             up[j], down[j] = np.minimum(at[j] + step, high), np.maximum(at[j] - step, low)
+            # A best coefficient may lie outside of its bounds, and so would both sides of its difference.
             np.maximum(up[j], low, out=up[j])
             np.minimum(down[j], high, out=down[j])
             rise = self._quoted(asked, up) - self._quoted(asked, down)

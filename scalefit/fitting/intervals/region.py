@@ -288,7 +288,7 @@ class Regions:
             near = np.clip(shapes[..., None] + reach * star, lower, upper)
             faces = self.optima.faces(near)
             best, there = _best([face.extremes(asked) for face in faces], faces)
-            better = known & (best > values)
+            better = known & (best > values)  # nothing is farther out than an end at infinity
             values, shapes = np.where(better, best, values), np.where(better, there, shapes)
             reach = reach * CLOSER
         return np.asarray(values)
@@ -357,6 +357,7 @@ def _lay(optima: Optima, box: Floats) -> tuple[Floats, Floats, Mask]:
     shapes = np.clip(raw, lower, upper)
     cost = optima.profile(shapes)
     clipped = ((raw < lower) | (raw > upper)).any(0)
+    # Clipped cells repeat the bound's own: counted as inside, they would make the box grow where nothing is.
     inside = (cost <= optima.limit) & ~clipped
     return shapes, cost, inside.reshape(curves, *[POINTS[m]] * m)
 
@@ -405,6 +406,7 @@ def _fit_box(cells: Mask, box: Floats, *, grow: bool) -> tuple[Floats, Mask]:
         width = high - low
         if grow:
             for side in (0, 1):
+                # A region that is open never comes to an end: beyond a million half-axes it is left to the bounds.
                 touched = line[:, -side] & (np.abs(box[:, axis, side]) < 1e6)
                 out[touched, axis, side] += (2 * side - 1) * width[touched] * 0.8
                 changed |= touched

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import special
@@ -219,34 +219,28 @@ class Beside:
     def curve(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Low and high, each (Q,), of the mean curve at ``inputs``."""
         center = self.optimum.problem.law.value(inputs, self.optimum.theta)
-        (low, high), (below, above) = self.inner.curve(inputs), self.other.curve(inputs)
-        return center - np.hypot(center - low, center - below), center + np.hypot(
-            high - center, above - center
-        )
+        return _added(center, self.inner.curve(inputs), self.other.curve(inputs))
 
     def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Low and high of quoted parameters, all unless named."""
         center = self.optimum.problem.law.params(self.optimum.theta)
         other, out = self.other.parameters(names), {}
-        for name, (low, high) in self.inner.parameters(names).items():
-            middle, (below, above) = float(center[name]), other[name]
-            ends = (
-                middle - np.hypot(middle - low, middle - below),
-                middle + np.hypot(high - middle, above - middle),
-            )
-            out[name] = ends if np.isfinite(middle) else (low, high)
+        for name, ends in self.inner.parameters(names).items():
+            middle = float(center[name])
+            out[name] = _added(middle, ends, other[name]) if np.isfinite(middle) else ends
         return out
 
     def coordinates(self) -> tuple[Floats, Floats]:
         """Low and high, each (p,), of the solver's coordinates."""
-        theta, (low, high), (below, above) = (
-            self.optimum.theta,
-            self.inner.coordinates(),
-            self.other.coordinates(),
-        )
-        return theta - np.hypot(theta - low, theta - below), theta + np.hypot(
-            high - theta, above - theta
-        )
+        return _added(self.optimum.theta, self.inner.coordinates(), self.other.coordinates())
+
+
+def _added(center: Any, ends: tuple[Any, Any], others: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Add the arms of two intervals about one center as squares, each side by itself."""
+    (low, high), (below, above) = ends, others
+    return center - np.hypot(center - low, center - below), center + np.hypot(
+        high - center, above - center
+    )
 
 
 def uncertainty_of(
