@@ -214,7 +214,7 @@ def _eliminate(products: Products, stack: tuple[int, ...]) -> tuple[Floats, Floa
 
     What is left of the target's square after all columns is the sum of squares.
     """
-    # np.linalg.solve calls LAPACK once a system, and these are 2 × 2 or 3 × 3: the calls would cost more than the arithmetic.
+    # np.linalg.solve calls LAPACK once a system, and these are 2 × 2 or 3 × 3: calls would cost more than arithmetic.
     k, left = len(products) - 1, [list(row) for row in products]
     regular = []
     for i in range(k):
