@@ -8,7 +8,6 @@ from itertools import product
 from typing import Any, Literal
 
 import numpy as np
-import scipy
 
 from scalefit.errors import DesignError
 from scalefit.fitting.intervals import Interval
@@ -22,6 +21,7 @@ from scalefit.units import check_level, counted
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
 from .design import BOTH_SEEDS, Cell, cells, conditions, crossed_cells, nested_cells, reml, telling
 from .result import Component, FTest, Variance, VariancePart, by_size, variance_line
+from .scatter import scatter_notes, with_tails
 
 APART = ("model", "task", "domain", "eval_set")
 _Design = Literal["nested", "crossed"]
@@ -123,7 +123,8 @@ def _part(
     usable = [c for c in group if c.pretrain > 1 or max(c.finetune) > 1] or group
     squares = crossed_cells(usable) if design == "crossed" else nested_cells(usable)
     notes = _cell_notes(group, usable)
-    components = [_holding(_component(squares, name, level)) for name in squares.components]
+    plain, squares = squares, squares if design == "crossed" else with_tails(squares, usable)
+    components = [_normally(_component(squares, n, level), plain) for n in squares.components]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
     if PRETRAIN in squares.components and design == "nested":
         if method == "reml" or (method == "auto" and not balanced and _has_statsmodels()):
@@ -132,12 +133,12 @@ def _part(
         elif not balanced:
             notes += ("unbalanced: unweighted means of seeds (Thomas & Hultquist)",)
         notes += _pulls(usable, balanced)
-    notes += _rough(usable)
+    notes += scatter_notes(usable)
     components += _test_set(usable)
     mean = float(np.mean([c.means.mean() for c in usable]))
     sizes = (max(c.pretrain for c in usable), float(np.mean([np.mean(c.finetune) for c in usable])))
     word = _word(design, squares)
-    ratio, test = _ratio(squares, design, level), _test(squares, design)
+    ratio, test = _ratio(squares, design, level), _test(plain, design)
     steps = by_size(usable)
     return VariancePart(
         key, word, *sizes, len(usable), mean, tuple(components), ratio, test, notes,
@@ -169,40 +170,6 @@ def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...
     return tuple(notes)
 
 
-def _rough(usable: Sequence[Cell]) -> tuple[str, ...]:
-    """Note what takes the intervals below their level, where the data show it."""
-    notes = []
-    several = [c.means - np.median(c.means) for c in usable if c.pretrain > 1]
-    if len(several) > 1 and float(np.mean([len(s) > 2 for s in several])) == 1:
-        p = (
-            float(scipy.stats.levene(*several).pvalue)
-            if np.ptp(np.concatenate(several)) > 0
-            else 1.0
-        )
-        if p < 0.05:
-            notes.append(
-                f"cells differ in seed noise (p = {p:.2g}): the components are their average, and "
-                "the intervals hold it in about 86 % of cases, not 95"
-            )
-    off = [g - np.median(g) for c in usable for g in _residuals(c)]
-    spread = np.abs(np.concatenate(off)) if off else np.empty(0)
-    spread = spread[spread > 0]
-    far = int((spread > 5 * np.median(spread)).sum()) if len(spread) >= 6 else 0
-    if far:
-        said = "1 run lies" if far == 1 else f"{far} runs lie"
-        notes.append(
-            f"{said} more than 5 MAD off: failed runs or heavy tails, of which the intervals hold "
-            "the variance in 60 to 86 % of cases, not 95; look at them, or leave them out by where="
-        )
-    return tuple(notes)
-
-
-def _residuals(cell: Cell) -> list[Floats]:
-    """Values that should scatter alike: runs of one pretraining seed, or the seeds' means."""
-    groups = [np.array(list(g.values())) for g in cell.runs.values() if len(g) > 2]
-    return groups if groups else [cell.means] if cell.pretrain > 2 else []
-
-
 def _has_statsmodels() -> bool:
     from importlib.util import find_spec
 
@@ -215,6 +182,14 @@ def _by_reml(
     variances = reml(usable)
     kept = [_holding(replace(c, variance=variances[c.name])) for c in components]
     return kept, ("estimates by REML, intervals from unweighted means (Thomas & Hultquist)",)
+
+
+def _normally(c: Component, plain: MeanSquares) -> Component:
+    """Say what the interval takes for granted, or what tails have cost it."""
+    dof = float(plain.dof[int(np.argmax(plain.components[c.name] != 0))])
+    worth = f"{c.dof:.2g}"
+    told = "normal runs" if worth == f"{dof:.2g}" else f"{dof:g} → {worth} df by heavy tails"
+    return _holding(replace(c, method=f"{c.method}, {told}", dof=dof))
 
 
 def _holding(c: Component) -> Component:

@@ -79,18 +79,6 @@ def test_an_interval_holds_its_estimate():
         assert component.low <= component.variance <= component.high
 
 
-def test_a_failed_run_is_noted():
-    rng = np.random.default_rng(1)
-    y = 30 + rng.normal(size=(8, 4))
-    y[3, 2] -= 20
-    rows = [(1e6, p, f, y[p, f]) for p in range(8) for f in range(4)]
-    frame = pd.DataFrame(
-        rows, columns=["pretrain_tokens", "pretrain_seed", "finetune_seed", "bleu"]
-    )
-    notes = sf.variance(frame, metric="bleu").only.notes
-    assert any("1 run lies more than 5 MAD off" in note for note in notes)
-
-
 def test_unequal_noise_is_noted_and_equal_noise_is_not():
     rng = np.random.default_rng(2)
     for grow, expected in ((1.0, False), (30.0, True)):

@@ -1,0 +1,295 @@
+"""How runs scatter: tails heavier than the normal distribution's, and runs that stand apart from all others.
+
+Intervals of variances rest on the fourth moment of what they count: with heavy tails a variance from 30 runs is known
+as well as one from 10 normal ones. The moment is taken from all runs of a table at once, around their own groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy
+
+from scalefit.distributions import t_tail
+from scalefit.errors import DesignError
+from scalefit.groups import group_name
+from scalefit.seeds.anova import FINETUNE, MeanSquares
+from scalefit.seeds.design import Cell, nested_cells
+from scalefit.types import Floats
+
+FALSE_ALARMS = 0.05
+"""Share of tables of normal runs in which one is said to stand apart, at most."""
+HEAVY = 1.0
+"""Excess kurtosis from which tails are told in words, and not by the degrees of freedom alone."""
+FEW = 20
+"""Runs of which one in seven may fail, or more, and leave no trace in a table in twenty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    """Values that should scatter alike, each group around its own mean.
+
+    Attributes
+    ----------
+    residuals : (n,) values less their group's mean.
+    sizes : (n,) how many values the group of each has; at least two.
+    """
+
+    residuals: Floats
+    sizes: Floats
+
+    @classmethod
+    def of(cls, groups: Sequence[Floats]) -> Scatter:
+        """Gather groups; those of one value say nothing."""
+        told = [g for g in groups if len(g) > 1]
+        off = np.concatenate([g - g.mean() for g in told]) if told else np.empty(0)
+        return cls(off, np.repeat([float(len(g)) for g in told], [len(g) for g in told]))
+
+    @property
+    def kept(self) -> Floats:
+        """Share of a value's variance that its residual keeps, (n,)."""
+        return 1 - 1 / self.sizes
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the residuals."""
+        return float(self.kept.sum())
+
+    @property
+    def variance(self) -> float:
+        """Pooled variance of the values."""
+        return float((self.residuals**2).sum()) / self.freedom if len(self.residuals) else 0.0
+
+    @property
+    def excess(self) -> float:
+        """How much of the values' kurtosis lies beyond the normal distribution's and one standard error more.
+
+        What lies within the error is not counted, so that normal runs keep their intervals; few runs hardly show any.
+        """
+        if not self.variance or self.freedom <= 1:
+            return 0.0
+        n, seen = self.sizes, float((self.kept**2).sum())
+        # A residual mixes n values and so is nearer to normal: of a value's own moment half shows in pairs and threes.
+        shown = float((self.kept**4 + (n - 1) / n**4).sum()) / seen
+        fourth = float((self.residuals**4).sum()) / self.variance**2 / seen
+        of_normal = 3 * self.freedom / (self.freedom + 2)
+        error = float(np.sqrt(24 / self.freedom))
+        return max(fourth - of_normal - error, 0.0) / shown
+
+    def worth(self, dof: float, excess: float) -> float:
+        """Degrees of freedom of normal values whose variance is known as well; at least one.
+
+        Source: Shoemaker (2003), Amer. Statist. 57, 103–110: var(s²) = σ⁴ (excess / n + 2 / dof).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> runs = Scatter.of([np.arange(5.0), np.arange(5.0)])
+        >>> round(runs.worth(8, 0.0), 1), round(runs.worth(8, 5.0), 1)
+        (8.0, 2.7)
+        """
+        free = self.freedom / len(self.residuals) if len(self.residuals) else 1.0
+        return max(dof / (1 + excess / 2 * free), min(dof, 1.0))
+
+    def apart(self) -> Floats:
+        """Two-sided p of each value against the spread of all the others, (n,): Student's t with it deleted.
+
+        A share of the smallest, times how many were looked at, is a test whose false alarms are bounded (Bonferroni).
+
+        Source: Cook & Weisberg (1982), Residuals and Influence in Regression, §2.2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Scatter.of([np.array([1.0, 1.2, 1.1]), np.array([2.0, 2.1, -8.0])]).apart().round(3).tolist()
+        [0.981, 0.981, 1.0, 0.399, 0.383, 0.0]
+        """
+        rest = self.freedom - 1
+        if rest < 1 or not self.variance:
+            return np.ones(len(self.residuals))
+        squares = self.residuals**2 / self.kept
+        left = np.maximum(self.freedom * self.variance - squares, 1e-300)
+        return np.asarray(2 * t_tail(np.sqrt(squares * rest / left), rest))
+
+
+def _of_runs(cells: Sequence[Cell]) -> Scatter:
+    return Scatter.of([_values(g) for c in cells for g in c.runs.values()])
+
+
+def _of_means(cells: Sequence[Cell]) -> Scatter:
+    return Scatter.of([c.means for c in cells])
+
+
+def _values(group: Any) -> Floats:
+    return np.array(list(group.values()), dtype=float)
+
+
+def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
+    """Return nested mean squares with the degrees of freedom that their runs' tails leave them.
+
+    Few pretraining seeds show no tails of their own; where the runs within them have some, seeds are held to the same.
+    """
+    runs, means = _of_runs(cells), _of_means(cells)
+    within = runs.excess
+    between = max(within, means.excess)
+    dof = [
+        runs.worth(d, within) if name == FINETUNE else means.worth(d, between)
+        for name, d in zip(squares.names, squares.dof, strict=True)
+    ]
+    return replace(squares, dof=np.array(dof))
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A run, or all of a pretraining seed (``finetune`` None), that stands apart: where, and how surely."""
+
+    cell: int
+    pretrain: Any
+    finetune: Any
+    p: float
+
+    def told(self, cells: Sequence[Cell]) -> str:
+        """Name it."""
+        cell = cells[self.cell]
+        where = f", {group_name(cell.key)}" if len(cells) > 1 and cell.key else ""
+        group = cell.runs[self.pretrain]
+        if self.finetune is None:
+            return f"pretraining seed {self.pretrain} (mean {_values(group).mean():.4g}{where})"
+        seeds = f"pretraining seed {self.pretrain}, finetuning seed {self.finetune}"
+        return f"{seeds} ({group[self.finetune]:.4g}{where})"
+
+
+def strays(cells: Sequence[Cell]) -> tuple[list[Stray], list[Cell]]:
+    """Name runs that stand apart, the surest first, and return the cells without them.
+
+    The next is looked for among what is left, so that one far run does not hide another; the first bounds false alarms.
+    """
+    named: list[Stray] = []
+    left = list(cells)
+    while len(named) < len(_of_runs(cells).residuals) // 3 and (one := _surest(left)) is not None:
+        rest = [_without(c, one) if i == one.cell else c for i, c in enumerate(left)]
+        try:
+            nested_cells(rest)
+        except DesignError:
+            break
+        named.append(one)
+        left = rest
+    return named, left
+
+
+def _surest(cells: Sequence[Cell]) -> Stray | None:
+    runs, seeds = _apart_runs(cells), _apart_seeds(cells)
+    looks = len(runs) + len(seeds)
+    # Runs come first: one that failed takes the mean of its seed with it.
+    for kind in (runs, seeds):
+        one = min(kind, key=lambda s: s.p, default=None)
+        if one is not None and one.p * looks < FALSE_ALARMS:
+            return replace(one, p=one.p * looks)
+    return None
+
+
+def _apart_runs(cells: Sequence[Cell]) -> list[Stray]:
+    """Each run's p against all runs of the table, where it is far in its own cell, too: that may be a noisy one."""
+    groups = [(i, seed) for i, c in enumerate(cells) for seed, g in c.runs.items() if len(g) > 1]
+    every = iter(_of_runs(cells).apart())
+    own = {i: iter(_own(_of_runs([c]))) for i, c in enumerate(cells)}
+    told = []
+    for i, seed in groups:
+        group = cells[i].runs[seed]
+        ps = {name: (float(next(every)), float(next(own[i]))) for name in group}
+        # Of a pair both lie as far from their mean: the one farther from the cell is meant, and the two are one look.
+        names = [_farther(cells[i], group)] if len(group) == 2 else list(group)
+        told += [Stray(i, seed, n, ps[n][0] if ps[n][1] < FALSE_ALARMS else 1.0) for n in names]
+    return told
+
+
+def _own(scatter: Scatter) -> Floats:
+    return scatter.apart() if scatter.freedom >= 2 else np.zeros(len(scatter.residuals))
+
+
+def _farther(cell: Cell, pair: Any) -> Any:
+    middle = float(np.median(np.concatenate([_values(g) for g in cell.runs.values()])))
+    return max(pair, key=lambda name: abs(pair[name] - middle))
+
+
+def _apart_seeds(cells: Sequence[Cell]) -> list[Stray]:
+    """Each seed mean's p, of cells with three and more."""
+    told = [(i, c) for i, c in enumerate(cells) if c.pretrain > 2]
+    every = iter(_of_means([c for _, c in told]).apart())
+    return [
+        Stray(i, seed, None, p if q < FALSE_ALARMS else 1.0)
+        for i, c in told
+        for seed, q in zip(c.runs, _own(_of_means([c])), strict=True)
+        for p in [float(next(every))]
+    ]
+
+
+def _without(cell: Cell, one: Stray) -> Cell:
+    runs = {seed: dict(group) for seed, group in cell.runs.items()}
+    if one.finetune is None or len(runs[one.pretrain]) == 1:
+        del runs[one.pretrain]
+    else:
+        del runs[one.pretrain][one.finetune]
+    return replace(cell, runs=runs, units={seed: cell.units[seed] for seed in runs})
+
+
+# What of it a reader is told.
+
+
+def scatter_notes(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Note what takes intervals of variances below their level, where the data show it or cannot."""
+    named, left = strays(cells)
+    notes = [*_uneven(cells), *_strays_note(cells, named, left), *_tails_note(cells)]
+    runs = sum(sum(c.finetune) for c in cells)
+    if not notes and runs < FEW:
+        share = 1 - FALSE_ALARMS ** (1 / runs)
+        notes.append(
+            f"{runs} runs cannot show heavy tails, nor failures of up to {100 * share:.0f} % of runs: "
+            "the intervals hold for runs that scatter normally"
+        )
+    return tuple(notes)
+
+
+def _uneven(cells: Sequence[Cell]) -> list[str]:
+    several = [c.means - np.median(c.means) for c in cells if c.pretrain > 1]
+    if len(several) < 2 or min(map(len, several)) < 3 or np.ptp(np.concatenate(several)) == 0:
+        return []
+    p = float(scipy.stats.levene(*several).pvalue)
+    if p >= FALSE_ALARMS:
+        return []
+    return [
+        f"cells differ in seed noise (p = {p:.2g}): the components are their average, and "
+        "the intervals hold it in about 86 % of cases, not 95"
+    ]
+
+
+def _strays_note(cells: Sequence[Cell], named: Sequence[Stray], left: Sequence[Cell]) -> list[str]:
+    if not named:
+        return []
+    who = "; ".join(s.told(cells) for s in named[:3])
+    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+    stand, it = ("stands", "it") if len(named) == 1 else ("stand", "them")
+    return [
+        f"{who}{more} {stand} apart from all other runs (p = {named[0].p:.2g}; at most one table of normal runs in 20 "
+        f"names any): with {it} {_sds(nested_cells(cells))}; without, {_sds(nested_cells(left))}"
+    ]
+
+
+def _sds(squares: MeanSquares) -> str:
+    return ", ".join(
+        f"{name} SD {max(float(squares.estimate(name)), 0) ** 0.5:.3g}"
+        for name in squares.components
+    )
+
+
+def _tails_note(cells: Sequence[Cell]) -> list[str]:
+    excess = max(s.excess for s in (_of_runs(cells), _of_means(cells)))
+    if excess <= HEAVY:
+        return []
+    return [
+        f"failed runs or heavy tails (excess kurtosis {excess:.2g} beyond its error): intervals are widened by it, and "
+        "hold the variance of such runs in 60 to 95 % of cases, not surely 95"
+    ]

@@ -1,0 +1,131 @@
+"""Heavy tails and failed runs in ``sf.variance``: widened, named or told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import scalefit as sf
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, component
+from scalefit.seeds.design import Cell, nested_cells
+from scalefit.seeds.scatter import Scatter, strays, with_tails
+
+
+def cells_of(y):
+    """Cells of values (C, P, F)."""
+    return [
+        Cell(
+            {"corpus": str(c)},
+            {p: dict(enumerate(map(float, row))) for p, row in enumerate(cell)},
+            {p: f"{c}-{p}" for p in range(len(cell))},
+        )
+        for c, cell in enumerate(y)
+    ]
+
+
+def frame(y):
+    rows = [
+        (str(c), 1e6, f"{c}-{p}", p, f, v)
+        for c, cell in enumerate(y) for p, row in enumerate(cell) for f, v in enumerate(row)
+    ]  # fmt: skip
+    names = ["corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "finetune_seed", "bleu"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def held(draw, shape, runs):
+    """Share of tables whose intervals hold a variance of 1, finetuning seeds: plain, and as tails widen them."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(runs):
+        cells = cells_of(rng.normal(size=(*shape[:2], 1)) + draw(rng, shape))
+        plain = nested_cells(cells)
+        ends = [component(s, FINETUNE)[:2] for s in (plain, with_tails(plain, cells))]
+        hits.append([low <= 1 <= high for low, high in ends])
+    return np.mean(hits, axis=0)
+
+
+def test_tails_widen_and_normal_runs_keep_their_level():
+    """Small version of benchmarks/simulate_seeds.py --only tails."""
+    plain, wide = held(lambda r, s: r.normal(size=s), (4, 5, 3), 400)
+    assert 0.92 < plain <= wide < 0.98
+    plain, wide = held(lambda r, s: r.standard_t(3, s) / 3**0.5, (4, 10, 3), 300)
+    assert plain < 0.65
+    assert wide > 0.7
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3), (1, 3, 2), (1, 5, 3), (4, 3, 2)])
+def test_one_table_of_normal_runs_in_twenty_names_a_run_at_most(shape):
+    rng = np.random.default_rng(1)
+    alarms = [
+        bool(strays(cells_of(rng.normal(size=(*shape[:2], 1)) + rng.normal(size=shape)))[0])
+        for _ in range(300)
+    ]
+    assert np.mean(alarms) < 0.05 + 2.5 * (0.05 * 0.95 / 300) ** 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3), (2, 3, 2), (1, 5, 3)])
+def test_a_failed_run_is_named_and_left_out(shape):
+    rng = np.random.default_rng(2)
+    right = 0
+    for _ in range(50):
+        y = 30 + rng.normal(size=(*shape[:2], 1)) + rng.normal(size=shape)
+        y[0, 1, 1] -= 25
+        named, left = strays(cells_of(y))
+        right += bool(named) and (named[0].cell, named[0].pretrain, named[0].finetune) == (0, 1, 1)
+        assert max(np.ptp(list(g.values())) for c in left for g in c.runs.values()) < 15
+    assert right >= 45
+
+
+def test_the_note_says_the_parts_with_and_without_it():
+    y = 30 + np.random.default_rng(3).normal(size=(1, 5, 3))
+    y[0, 3, 2] -= 20
+    told = sf.variance(frame(y), metric="bleu").only
+    (note,) = (n for n in told.notes if "apart" in n)
+    assert "pretraining seed 3, finetuning seed 2" in note
+    without = sf.variance(
+        frame(y).query("not (pretrain_seed == 3 and finetune_seed == 2)"), metric="bleu",
+        method="anova",
+    ).only  # fmt: skip
+    assert f"without, {PRETRAIN} SD {without[PRETRAIN].sd:.3g}" in note
+    assert f"{FINETUNE} SD {told[FINETUNE].sd:.3g}; without" in note
+
+
+def test_a_failed_pretraining_seed_is_named_whole():
+    y = 30 + np.random.default_rng(4).normal(size=(1, 6, 3))
+    y[0, 2] -= 20
+    notes = sf.variance(frame(y), metric="bleu").only.notes
+    assert any("pretraining seed 2 (mean" in n for n in notes)
+
+
+def test_few_runs_say_what_they_take_for_granted_and_many_do_not():
+    rng = np.random.default_rng(5)
+    few, many = (sf.variance(frame(30 + rng.normal(size=s)), metric="bleu").only
+                 for s in ((1, 3, 2), (1, 10, 3)))  # fmt: skip
+    assert any("6 runs cannot show heavy tails, nor failures of up to 39 %" in n for n in few.notes)
+    assert not any("cannot show" in n for n in many.notes)
+    assert all("normal runs" in c.method for p in (few, many) for c in p.components)
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 100), st.floats(-100, 100))
+def test_neither_scale_nor_level_matters(seed, factor, shift):
+    groups = np.random.default_rng(seed).standard_t(2, (4, 3))
+    first = Scatter.of([*groups])
+    moved = Scatter.of([*(shift + factor * groups)])
+    assert moved.excess == pytest.approx(first.excess, abs=1e-6)
+    assert moved.apart() == pytest.approx(first.apart(), abs=1e-6)
+
+
+def test_the_deleted_t_is_the_t_test_of_one_against_the_others():
+    from scipy import stats
+
+    group = np.array([1.0, 2.0, 4.0, 3.5, 9.0])
+    want = stats.ttest_ind(group[:4], group[4:]).pvalue
+    assert Scatter.of([group]).apart()[4] == pytest.approx(want)
+
+
+def test_what_does_not_scatter_says_nothing():
+    for groups in ([], [np.ones(1)], [np.ones(3), np.ones(3)], [np.array([1.0, 2.0])]):
+        scatter = Scatter.of(groups)
+        assert scatter.excess == 0
+        assert (scatter.apart() == 1).all()
