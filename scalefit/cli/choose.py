@@ -217,6 +217,8 @@ def allocate(
     answer: Answer = Answer(),  # noqa: B008
 ) -> None:
     """Split a budget: model and data, or pretraining tokens, finetuning tokens and model size."""
+    import scalefit as sf
+
     budgets = None if budget is None else _io.numbers(budget, "--budget")
     name = metric or ("bleu" if way == "transfer" else "cross_entropy")
     if way == "isoflop":
@@ -239,14 +241,8 @@ def allocate(
                 if way == "transfer"
                 else _surface(source, name, law, columns)
             )
-            split = _allocated(fitted, budgets, target, prices, level)
+            split = sf.allocate(fitted, budgets, target=target, price=prices, level=level)
     answer.write(split)
-
-
-def _allocated(fitted: Any, budgets: Any, target: float | None, prices: Any, level: float) -> Any:
-    import scalefit as sf
-
-    return sf.allocate(fitted, budgets, target=target, price=prices, level=level)
 
 
 def _by_parabolas(

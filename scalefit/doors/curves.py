@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from scalefit.alignment import Alignment, AlignmentTable, align
+from scalefit.alignment import AlignmentTable, align
 from scalefit.alignment.verdicts import Verdict
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
@@ -158,11 +158,7 @@ def flags(what: Inquiry) -> dict[str, Caution]:
     """Return every group's flag by its name; nothing where alignment cannot be judged."""
     return {
         group_name({column: one.group.get(column) for column in what.by}): Caution(
-            str(one.headline), _bars(one)
+            str(one.headline), one.misaligned or one.verdict in BARRING
         )
         for one in what.judged or ()
     }
-
-
-def _bars(one: Alignment) -> bool:
-    return one.misaligned or one.verdict in BARRING

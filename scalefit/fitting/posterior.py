@@ -10,6 +10,7 @@ Source: Gelman et al. 2013, Bayesian Data Analysis, section 14.2 (regression) an
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,16 +42,34 @@ def posterior_draws(
             f"law {law.name!r} with {n} points: draws need a separable law behind no link and more points than "
             "parameters. Try: fit.to_lmfit().emcee()"
         )
-    rng = np.random.default_rng(seed)
-    grid, width = _grid(solution, uncertainty)
-    fitted = [_given(problem, cell) for cell in grid]
-    weight = np.array(
-        [-0.5 * logdet - (n - k) / 2 * np.log(max(rss, 1e-300)) for *_, logdet, rss in fitted]
-    )
-    chance = np.exp(weight - weight.max())
-    theta = _drawn(problem, grid, width, chance / chance.sum(), rng, draws)
-    quoted = law.params(theta)
+    quoted = law.params(_drawn(_Cells.of(solution, uncertainty), draws, seed))
     return {name: np.broadcast_to(v, (1, draws)).astype(float) for name, v in quoted.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Cells (G, m) over the shapes, each cell's width (m,), and the posterior's share of each (G,)."""
+
+    problem: Problem
+    grid: Floats
+    width: Floats
+    share: Floats
+
+    @staticmethod
+    def of(solution: Solution, uncertainty: Uncertainty) -> _Cells:
+        problem = solution.problem
+        grid, width = _grid(solution, uncertainty)
+        dof = problem.y.size - len(problem.law.coefficients)
+        fitted = [_given(problem, cell) for cell in grid]
+        logs = [-0.5 * det - dof / 2 * np.log(max(rss, 1e-300)) for *_, det, rss in fitted]
+        # Less the largest: exp of a few hundred alone is already infinite.
+        share = np.exp(np.array(logs) - max(logs))
+        return _Cells(problem, grid, width, share / share.sum())
+
+    def shapes(self, rng: np.random.Generator) -> Floats:
+        """Draw a cell, and a place within it: (m,)."""
+        cell = self.grid[rng.choice(self.share.size, p=self.share)]
+        return np.asarray(cell + self.width * (rng.random(self.width.size) - 0.5))
 
 
 def _grid(solution: Solution, uncertainty: Uncertainty) -> tuple[Floats, Floats]:
@@ -82,21 +101,14 @@ def _given(problem: Problem, shapes: Floats) -> tuple[Floats, Floats, float, flo
     return best, inverse, float(np.linalg.slogdet(X.T @ X)[1]), float(rest @ rest)
 
 
-def _drawn(
-    problem: Problem,
-    grid: Floats,
-    width: Floats,
-    chance: Floats,
-    rng: np.random.Generator,
-    draws: int,
-) -> Floats:
-    """Draw cells, places within them, and coefficients there; again where a bound is crossed."""
-    law = problem.law
+def _drawn(cells: _Cells, draws: int, seed: int) -> Floats:
+    """Draw shapes, and coefficients there; again where a bound is crossed."""
+    rng, problem, law = np.random.default_rng(seed), cells.problem, cells.problem.law
     k, n = len(law.coefficients), problem.y.size
     low, high = problem.bounds
     out: list[Floats] = []
     for _ in range(TRIES * draws):
-        shapes = grid[rng.choice(chance.size, p=chance)] + width * (rng.random(width.size) - 0.5)
+        shapes = cells.shapes(rng)
         best, inverse, _, rss = _given(problem, shapes)
         scale = np.sqrt(rss / rng.chisquare(n - k))
         c = best + scale * (

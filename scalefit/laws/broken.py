@@ -24,15 +24,30 @@ def _bend(z: Any, d: Any, f: Any) -> Any:
     return f * np.logaddexp(0.0, (z - d) / f)
 
 
-def _basis(x: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> tuple[Any, Any]:
-    z = np.log(x / x_ref)
-    return 1.0, np.exp(-c0 * z - c1 * _bend(z, d, f))
+def _each(shapes: tuple[Any, ...]) -> list[tuple[Any, Any, Any]]:
+    """Return every break's steepening, place and width from shapes c0, c1 …, d1 …, f1 …."""
+    count = len(shapes) // 3
+    places, widths = shapes[1 + count : 1 + 2 * count], shapes[1 + 2 * count :]
+    return list(zip(shapes[1 : 1 + count], places, widths, strict=True))
 
 
-def _slopes(phi: Any, x: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> tuple[Any, ...]:
+def _exponent(z: Any, shapes: tuple[Any, ...]) -> Any:
+    total = shapes[0] * z
+    for c, d, f in _each(shapes):
+        total = total + c * _bend(z, d, f)
+    return total
+
+
+def _basis(x: Any, *shapes: Any, x_ref: float) -> tuple[Any, Any]:
+    return 1.0, np.exp(-_exponent(np.log(x / x_ref), shapes))
+
+
+def _slopes(phi: Any, x: Any, *shapes: Any, x_ref: float) -> tuple[Any, ...]:
     z = np.log(x / x_ref)
-    past, bent = expit((z - d) / f), _bend(z, d, f)
-    by = (-z, -bent, c1 * past, -c1 * (bent / f - past * (z - d) / f))
+    seen = [(c, d, f, expit((z - d) / f), _bend(z, d, f)) for c, d, f in _each(shapes)]
+    by: list[Any] = [-z, *(-bent for *_, bent in seen)]
+    by += [c * past for c, _, _, past, _ in seen]
+    by += [-c * (bent / f - past * (z - d) / f) for c, d, f, past, bent in seen]
     return tuple((0.0, phi[1] * each) for each in by)
 
 
@@ -52,9 +67,9 @@ def _crossing(exponent: Callable[[Any], Any], goal: Any) -> Any:
     return (low + high) / 2
 
 
-def _inverse(y: Any, E: Any, b: Any, c0: Any, c1: Any, d: Any, f: Any, x_ref: float) -> Any:
+def _inverse(y: Any, E: Any, b: Any, *shapes: Any, x_ref: float) -> Any:
     goal = np.log(b / (np.asarray(y, dtype=float) - E))
-    return x_ref * np.exp(_crossing(lambda z: c0 * z + c1 * _bend(z, d, f), goal))
+    return x_ref * np.exp(_crossing(lambda z: _exponent(z, shapes), goal))
 
 
 broken = Law(
@@ -106,30 +121,6 @@ broken = Law(
 )
 
 
-def _bends(z: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any) -> Any:
-    return c0 * z + c1 * _bend(z, d1, f1) + c2 * _bend(z, d2, f2)
-
-
-def _basis_twice(x: Any, *shapes: Any, x_ref: float) -> tuple[Any, Any]:
-    return 1.0, np.exp(-_bends(np.log(x / x_ref), *shapes))
-
-
-def _slopes_twice(
-    phi: Any, x: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any, x_ref: float
-) -> tuple[Any, ...]:
-    z = np.log(x / x_ref)
-    by: list[Any] = [-z, -_bend(z, d1, f1), -_bend(z, d2, f2)]
-    past = [(c, d, f, expit((z - d) / f)) for c, d, f in ((c1, d1, f1), (c2, d2, f2))]
-    by += [c * p for c, _, _, p in past]
-    by += [-c * (_bend(z, d, f) / f - p * (z - d) / f) for c, d, f, p in past]
-    return tuple((0.0, phi[1] * each) for each in by)
-
-
-def _inverse_twice(y: Any, E: Any, b: Any, *shapes: Any, x_ref: float) -> Any:
-    goal = np.log(b / (np.asarray(y, dtype=float) - E))
-    return x_ref * np.exp(_crossing(lambda z: _bends(z, *shapes), goal))
-
-
 def _report_twice(
     E: Any, b: Any, c0: Any, c1: Any, c2: Any, d1: Any, d2: Any, f1: Any, f2: Any, x_ref: float
 ) -> dict[str, Any]:
@@ -179,13 +170,13 @@ broken_twice = Law(
         Shape("f1", (0.05, 3.0), "log", points=2, meaning="width of the first break in ln x"),
         Shape("f2", (0.05, 3.0), "log", points=2, meaning="width of the second break in ln x"),
     ),
-    basis=_basis_twice,
-    slopes=_slopes_twice,
+    basis=_basis,
+    slopes=_slopes,
     anchor=lambda x: {"x_ref": geometric_mean(x)},
     reported=("E", "B", "c0", "c1", "x_1", "f1", "c2", "x_2", "f2"),
     report=_report_twice,
     unreport=_unreport_twice,
-    inverse=_inverse_twice,
+    inverse=_inverse,
     special=(Special("broken", _flat_second, free=("c2", "d2", "f2")),),
     source="Caballero et al. 2023, arXiv 2210.14891, equation of the broken neural scaling law, two breaks",
 )
