@@ -14,7 +14,6 @@ from math import inf, isnan, sqrt
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.fitting.grid import Start
 from scalefit.fitting.problem import Problem
@@ -149,7 +148,7 @@ class Many(Protocol):
     def expand(self, theta: Floats) -> Expansion:
         """Objective (B,), gradient (B, p) and approximate Hessian (B, p, p) at theta (B, p)."""
 
-    def only(self, keep: NDArray[np.bool_]) -> Many:
+    def only(self, keep: Mask) -> Many:
         """Return the rows that still move."""
 
 
@@ -175,7 +174,7 @@ class Reweighted:
         problem = self.problem
         return problem.expansion(*problem.law.jacobian(problem.inputs, theta), self.weights)
 
-    def only(self, keep: NDArray[np.bool_]) -> Reweighted:
+    def only(self, keep: Mask) -> Reweighted:
         """Return the rows of weights that still move."""
         return Reweighted(self.problem, self.weights[keep])
 
@@ -191,7 +190,7 @@ class _State:
     damping: Floats
     last: Ints  # steps that are left once the objective no longer tells
 
-    def only(self, keep: NDArray[np.bool_]) -> _State:
+    def only(self, keep: Mask) -> _State:
         theta, total, gradient = self.theta[keep], self.total[keep], self.gradient[keep]
         return _State(
             theta, total, gradient, self.hessian[keep], self.damping[keep], self.last[keep]
@@ -200,7 +199,7 @@ class _State:
 
 def polish(
     many: Many, start: Floats, *, tolerance: float = 1e-10, last: int = 0
-) -> tuple[Floats, NDArray[np.int64]]:
+) -> tuple[Floats, Ints]:
     """Return where each row of ``start`` (B, p) leads, and its steps (B,), up to ``last`` beyond the tolerance."""
     with np.errstate(all="ignore"):
         state = _evaluate(many, start)
@@ -254,7 +253,7 @@ def _inside_all(theta: Floats, many: Many) -> Floats:
     return np.minimum(np.maximum(theta, lower), upper)
 
 
-def _held(state: _State, lower: Floats, upper: Floats) -> NDArray[np.bool_]:
+def _held(state: _State, lower: Floats, upper: Floats) -> Mask:
     """Which parameters sit at a bound and are pushed against it."""
     low, high = state.theta <= lower, state.theta >= upper
     return (low & (state.gradient > 0)) | (high & (state.gradient < 0))

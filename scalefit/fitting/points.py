@@ -12,13 +12,12 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import FitError, TableError
 from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations, Table, cut, cut_each, grouping
-from scalefit.types import Floats, Renames
+from scalefit.types import Floats, Ints, Mask, Renames
 from scalefit.units import counted
 
 RunDesign = Literal["unknown", "runs", "checkpoints"]
@@ -43,21 +42,21 @@ class Points:
     inputs: tuple[Floats, ...]
     y: Floats
     stderr: Floats | None
-    run: NDArray[np.int64]
-    block: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    run: Ints
+    block: Ints
+    counts: Ints
     design: RunDesign
     notes: tuple[str, ...] = ()
     grain: float = 0.0
 
     @cached_property
-    def groups(self) -> NDArray[np.int64]:
+    def groups(self) -> Ints:
         """Label of each point's set of equal inputs: replicates share one."""
         if len(self.inputs) == 1:  # rows of a matrix cost ten times as much to tell apart
             return np.unique(self.inputs[0], return_inverse=True)[1]
         return np.unique(np.column_stack(self.inputs), axis=0, return_inverse=True)[1].reshape(-1)
 
-    def only(self, keep: NDArray[np.bool_], note: str) -> Points:
+    def only(self, keep: Mask, note: str) -> Points:
         """Return some of the points, and say why."""
         return replace(
             self,

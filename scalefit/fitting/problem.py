@@ -136,6 +136,7 @@ class Problem:
         if self.objective.residual == "linear":
             r = self.y - value
         else:
+            # A value at or below 0 is infinitely far off, which a descent turns from; nan would compare with nothing.
             with np.errstate(divide="ignore"):
                 r = self.log_y - np.log(np.maximum(value, 0.0))
         return r if self.scale is None else r / self.scale
@@ -160,6 +161,7 @@ class Problem:
     ) -> tuple[Floats, Floats, Floats]:
         """Objective (...), its gradient (..., p) and approximate Hessian (..., p, p) by theta."""
         r, jac, objective = self.residual(value), self.linearised(value, jacobian), self.objective
+        # Most fits are plain squares, whose slope and curvature are known: no pass over the points for each.
         if objective.function == "squared" and weights is None:
             return _along(r, r), _along(jac, -2 * r), 2 * (jac @ jac.swapaxes(-1, -2))
         loss, slope, curvature = objective.rho(r), objective.slope(r), objective.curvature(r)

@@ -11,7 +11,6 @@ from math import inf
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import FitError
 from scalefit.fitting.descent import Reweighted, descend, polish
@@ -21,7 +20,7 @@ from scalefit.fitting.projection import Projected, project
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
 from scalefit.laws.parts import ticks
-from scalefit.types import Floats, Mask
+from scalefit.types import Floats, Ints, Mask
 
 BASINS = 4  # of a grid that are descended from, the best ones
 FINE = 2  # shapes up to which a grid is fine enough; beyond, the laws contained give starts too
@@ -285,7 +284,7 @@ class Draws:
         return {k: float(np.std(v, ddof=1)) for k, v in self.params.items()}
 
 
-def multiplicities(clusters: NDArray[np.int64], resamples: int, seed: int) -> Floats:
+def multiplicities(clusters: Ints, resamples: int, seed: int) -> Floats:
     """How often each point is drawn when whole clusters are drawn with replacement: (R, n)."""
     rng = np.random.default_rng(seed)
     groups = int(clusters.max()) + 1
@@ -329,7 +328,7 @@ def refit_starts(solution: Solution, weights: Floats) -> Floats:
     return start
 
 
-def leave_out(solution: Solution, clusters: NDArray[np.int64]) -> Draws:
+def leave_out(solution: Solution, clusters: Ints) -> Draws:
     """Refit without each cluster in turn: (G, p)."""
     weights = (clusters != np.arange(clusters.max() + 1)[:, None]).astype(float)
     return refit(solution, weights)

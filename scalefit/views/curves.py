@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import predict
 from scalefit.table.metrics import metric as metric_of
+from scalefit.types import Floats
 
-_Floats = NDArray[np.float64]
 POINTS, FARTHEST = 90, 1000.0
 
 
@@ -22,10 +21,10 @@ POINTS, FARTHEST = 90, 1000.0
 class Ribbon:
     """A curve with its band: ``x``, ``estimate``, ``low`` and ``high`` are all of shape (n,)."""
 
-    x: _Floats
-    estimate: _Floats
-    low: _Floats
-    high: _Floats
+    x: Floats
+    estimate: Floats
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class DrawnCurve:
         Confidence level of the bands.
     """
 
-    x: _Floats
-    y: _Floats
+    x: Floats
+    y: Floats
     label: str = ""
     metric: str = ""
     column: str = "pretrain_tokens"
@@ -194,7 +193,7 @@ def only_input(fit: Fit | Mixture) -> str:
     return str(inputs[0])
 
 
-def drawn_at(x: _Floats, goal: Goal | None, reach: float) -> _Floats:
+def drawn_at(x: Floats, goal: Goal | None, reach: float) -> Floats:
     """Return where to draw: from the smallest input to beyond the largest, evenly in its log."""
     high = float(np.max(x)) * reach
     if goal is not None and goal.tokens is not None and np.isfinite(goal.tokens):
@@ -202,7 +201,7 @@ def drawn_at(x: _Floats, goal: Goal | None, reach: float) -> _Floats:
     return np.geomspace(float(np.min(x[x > 0])), high, POINTS)
 
 
-def ribbon(fit: Fit | Mixture, grid: _Floats, kind: Literal["mean", "run"], level: float) -> Ribbon:
+def ribbon(fit: Fit | Mixture, grid: Floats, kind: Literal["mean", "run"], level: float) -> Ribbon:
     """Ask the forecast for the curve and one of its bands."""
     band = predict(fit, grid, level=level, kind=kind)
     return Ribbon(grid, band.estimate, band.low, band.high)

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scalefit.landscape import Clusters, Distances, Plane, Prediction
 from scalefit.landscape.basins import square_of
+from scalefit.types import Floats
 from scalefit.views.style import (
     COLOURS,
     GRID,
@@ -84,7 +85,7 @@ def plot_paths(
 
 
 def _coloured_paths(
-    drawn: Picture, axes: Axes, distances: Distances, scores: NDArray[np.float64], label: str
+    drawn: Picture, axes: Axes, distances: Distances, scores: Floats, label: str
 ) -> None:
     """Draw the likest pairs last, so that neither kind hides the other."""
     rows, columns = np.array(distances.pairs).T
