@@ -70,7 +70,9 @@ def allowed_by(solution: Solution) -> Allowed:
     corners[2 * every + 1, every] = np.minimum(allowed[:, 1], far)
     with np.errstate(all="ignore"):
         quoted = law.params(corners)
-        table = np.array([np.broadcast_to(values, allowed.size) for values in quoted.values()])
+        table = np.empty((len(quoted), allowed.size))
+        for row, values in zip(table, quoted.values(), strict=True):
+            row[:] = values
         low, high = np.fmin.reduce(table, axis=1), np.fmax.reduce(table, axis=1)
     return Allowed(
         allowed, dict(zip(quoted, zip(low.tolist(), high.tolist(), strict=True), strict=True))
@@ -95,9 +97,9 @@ def identify(solution: Solution, uncertainty: Uncertainty, allowed: Allowed) -> 
 
 def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Floats:
     """Which coordinates (p,) sit at a bound, do not move the curve, or may be almost anything that was allowed."""
-    law, theta = solution.problem.law, solution.theta
+    law = solution.problem.law
     at_bound = [name in solution.at_bound for name in law.coordinates]
-    still = ~(law.jacobian(solution.problem.inputs, theta)[1] != 0).any(axis=1)
+    still = ~(uncertainty.best.at_points[1] != 0).any(axis=1)
     low, high = uncertainty.at(LEVEL).coordinates()
     with np.errstate(invalid="ignore"):
         length = np.minimum(high, allowed[:, 1]) - np.maximum(low, allowed[:, 0])

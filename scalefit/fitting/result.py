@@ -231,9 +231,9 @@ class Fit(Result):
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""
-        ends = within_reach(self._allowed, self.uncertainty.parameters(level))
+        ends, params = within_reach(self._allowed, self.uncertainty.parameters(level)), self.params
         return {
-            name: Interval(self.params[name], low, high, level, self.uncertainty.method)
+            name: Interval(params[name], low, high, level, self.uncertainty.method)
             for name, (low, high) in ends.items()
         }
 

@@ -67,9 +67,12 @@ class Optimum:
     @cached_property
     def rss(self) -> float:
         """Weighted sum of squares at the optimum."""
-        return rss_of(
-            self.problem, self.problem.law.value(self.problem.inputs, self.theta), self.weights
-        )
+        return float(np.sum(self.weights * (self.problem.target - self.at_points[0]) ** 2))
+
+    @cached_property
+    def at_points(self) -> tuple[Floats, Floats]:
+        """Value (n,) and its derivative (p, n) at the points, on the law's link scale."""
+        return self.linked(self.problem.inputs)
 
     def linked(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Value (n,) and its derivative (p, n) at the optimum, on the law's link scale."""
@@ -111,7 +114,7 @@ class Optimum:
     @cached_property
     def _axes(self) -> tuple[Floats, Floats, Floats]:
         """Sizes of the Jacobian's columns (p,), singular values (p,) and directions (p, p) of the rest."""
-        jac = self.linked(self.problem.inputs)[1] * np.sqrt(self.weights)
+        jac = self.at_points[1] * np.sqrt(self.weights)
         size = np.linalg.norm(jac, axis=1)
         size = np.where(size > 0, size, 1.0)
         left, values, _ = np.linalg.svd(jac / size[:, None], full_matrices=True)

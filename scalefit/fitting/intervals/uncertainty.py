@@ -21,7 +21,14 @@ from scipy import special
 
 from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
-from scalefit.fitting.intervals.optimum import Ends, Intervals, Optimum, Wald, standard_errors
+from scalefit.fitting.intervals.optimum import (
+    Ends,
+    Intervals,
+    Optimum,
+    Wald,
+    rss_of,
+    standard_errors,
+)
 from scalefit.fitting.intervals.profile import Profile, can_be_profiled, lay, look
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.noise import PointWeights, RunSpread
@@ -248,13 +255,13 @@ def uncertainty_of(
 ) -> Uncertainty:
     """Choose what the intervals rest on; ``lack`` is asked where runs or replicates let it count."""
     problem, weights = solution.problem.as_squares(solution.theta)
-    free = Optimum(problem, weights, solution.theta, 0.0, 0.0)
     n, p, sizes = points.y.size, solution.theta.size, int(points.groups.max()) + 1
     if sizes <= p:
-        return Uncertainty(free, noise)
+        return Uncertainty(Optimum(problem, weights, solution.theta, 0.0, 0.0), noise)
     # Weights from seeds are known no better than the variances behind them.
     dof = n - p if noise.line is None else min(n - p, noise.line.dof)
-    best = replace(free, s2=free.rss / (n - p), dof=float(dof))
+    rss = rss_of(problem, problem.law.value(problem.inputs, solution.theta), weights)
+    best = Optimum(problem, weights, solution.theta, rss / (n - p), float(dof))
     runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
     spread = _spread(solution, best, noise, runs - 1.0 if runs > 1 else best.dof)
     out = Uncertainty(best, noise, spread)
@@ -299,7 +306,7 @@ def _spread(solution: Solution, best: Optimum, noise: PointWeights, dof: float) 
     """Take from the optimum what tells how far a new run lies from the curve."""
     # The values themselves: a robust objective's pseudo-values are clipped, and a new run is not.
     problem, root = solution.problem, np.sqrt(best.weights)
-    value, jac = best.linked(problem.inputs)
+    value, jac = best.at_points
     residual = problem.target - value
     # One unit for both: the logarithm's where logarithms are compared, else the value's.
     if problem.objective.residual == "log" and problem.law.link != "log":
