@@ -15,7 +15,6 @@ from scalefit.forecasting.backtest import (
     Backtest,
     backtest_rows,
     law_of_rows,
-    nearest_run,
     run_backtest,
 )
 from scalefit.forecasting.compare import LawComparison, nested_tests
@@ -144,8 +143,7 @@ def _of_rows(
     if name is None:
         raise DesignError(f"along={along!r} is none of {', '.join(rows.columns.values())}")
     ways = [law_of_rows(law, rows, objective) for law in laws]
-    falls = metric_of(rows.metric).direction == "-"
-    return backtest_rows(rows, [*ways, nearest_run(rows)], name, relative=falls, hold_out=hold_out)
+    return backtest_rows(rows, ways, name, hold_out=hold_out)
 
 
 def compare_laws(

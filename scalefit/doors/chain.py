@@ -12,14 +12,13 @@ from scalefit import fitting
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.fitting import Fit
 from scalefit.fitting.points import gather_rows
-from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows, nearest_run
+from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows
 from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
 from scalefit.forecasting.forecasters import said_by
 from scalefit.forecasting.predictive import Predictive
 from scalefit.ingest import table_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
-from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask
 
 _LEVELS = (0.95, 0.8)
@@ -181,8 +180,7 @@ def _tested(plan: _Plan, column: str, hold_out: int | None) -> Backtest:
 
     ways = [RowForecaster(CHAIN, by_chain)]
     ways += [] if plan.direct is None else [RowForecaster(DIRECT, straight)]
-    falls = metric_of(last.metric).direction == "-"
-    return backtest_rows(rows, [*ways, nearest_run(rows)], name, relative=falls, hold_out=hold_out)
+    return backtest_rows(rows, ways, name, hold_out=hold_out)
 
 
 def _up_to(column: str, seen: Floats) -> dict[str, Any]:

@@ -11,11 +11,10 @@ import numpy as np
 from scalefit import fitting
 from scalefit.errors import DesignError
 from scalefit.fitting import Fit
-from scalefit.forecasting.backtest import NEAREST, Backtest, backtest_rows, law_of_rows, nearest_run
+from scalefit.forecasting.backtest import NEAREST, Backtest, backtest_rows, law_of_rows
 from scalefit.laws import get_law
 from scalefit.laws.published import published_fit
 from scalefit.result import Result, Row
-from scalefit.table import metric as metric_of
 from scalefit.units import short
 
 PART = 5  # a fifth of the first input's values, the largest ones, is held out
@@ -178,12 +177,10 @@ def refit_published(
     )
     rows = fit.observations
     first = law.inputs[0]
-    objective = fit.solution.problem.objective
-    ways = [law_of_rows(law, rows, objective), nearest_run(rows)]
+    alone = law_of_rows(law, rows, fit.solution.problem.objective)
     held = max(1, np.unique(rows.inputs[first]).size // PART)
-    falls = metric_of(fit.metric).direction == "-"
     try:
-        tested = backtest_rows(rows, ways, first, relative=falls, hold_out=held)
+        tested = backtest_rows(rows, [alone], first, hold_out=held)
     except DesignError:
         tested = None
     return Refit(

@@ -22,6 +22,7 @@ from scalefit.forecasting.series import Series
 from scalefit.laws.law import Law
 from scalefit.result import Result, Row
 from scalefit.table import Observations
+from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask
 
 
@@ -327,7 +328,7 @@ def law_of_rows(law: Law, data: Observations, objective: Objective) -> RowForeca
     return RowForecaster(law.name, forecast)
 
 
-def nearest_run(data: Observations) -> RowForecaster:
+def _nearest_run(data: Observations) -> RowForecaster:
     """Return the baseline: what the nearest row showed, in the logarithms of the inputs.
 
     Its doubt is what the same guess misses the rows by that it may see.
@@ -351,10 +352,9 @@ def backtest_rows(
     forecasters: Sequence[RowForecaster],
     along: str,
     *,
-    relative: bool,
     hold_out: int | None = None,
 ) -> Backtest:
-    """Hold back the rows at the largest values of the input ``along``, and score who forecasts them.
+    """Hold back the rows at the largest values of the input ``along``; score forecasters, and the nearest run.
 
     Parameters
     ----------
@@ -362,8 +362,6 @@ def backtest_rows(
         Rows of one group.
     along : str
         Law's name of the input.
-    relative : bool
-        Judge errors in ln y.
     hold_out : int, optional
         Hold out so many of the largest values, once; without it, one to five of them in turn.
 
@@ -372,12 +370,12 @@ def backtest_rows(
     DesignError
         There is no value to spare.
     """
-    x = data.inputs[along]
+    x, everyone = data.inputs[along], (*forecasters, _nearest_run(data))
     held: list[Held] = []
     refused: dict[str, int] = {}
     for origin in _origins_along(np.unique(x), hold_out):
         seen, asked = x <= origin, x > origin
-        for forecaster in forecasters:
+        for forecaster in everyone:
             said = forecaster.forecast(seen, asked)
             if said is None:
                 refused[forecaster.name] = refused.get(forecaster.name, 0) + int(asked.sum())
@@ -388,6 +386,7 @@ def backtest_rows(
             f"no law could be fitted with the largest {along} held out ({np.unique(x).size} values of it): measure "
             "more of them, or take a law with fewer parameters"
         )
+    relative = metric_of(data.metric).direction == "-"
     return Backtest(data.metric, relative, tuple(held), ({},), refused)
 
 
