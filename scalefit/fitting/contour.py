@@ -192,7 +192,9 @@ class _Held:
             step = _step(np.where(stuck[:, None], 0.0, slopes), np.where(stuck, 0.0, pull), damping)
             there = np.clip(w - step * scale, low, high)
             moved = self.residuals(there)
-            better = (moved**2).sum(-1) < cost
+            better = (moved**2).sum(
+                -1
+            ) < cost  # false for nan: a step out of the domain is not taken
             w = np.where(better[:, None], there, w)
             residual = np.where(better[:, None], moved, residual)
             cost = np.where(better, (moved**2).sum(-1), cost)
@@ -261,6 +263,7 @@ def _curve(best: Optimum, params: Mapping[str, Floats]) -> Floats:
     value = problem.law.value(problem.inputs, theta)
     linked = np.log(value) if problem.law.link == "log" else value
     low, high = problem.bounds
+    # An estimate at its bound comes back from its quoted parameters off by rounding, and must not count as outside.
     slack = 1e-9 * np.maximum(np.abs(theta), 1e-12)
     inside = np.logical_and(theta >= low - slack, theta <= high + slack).all(axis=-1, keepdims=True)
     return np.asarray(

@@ -86,8 +86,13 @@ class DrawnCurve:
     @property
     def title_x(self) -> str:
         """Label of the x axis: the column's name in words."""
-        names = {"pretrain_tokens": "pretraining tokens", "finetune_tokens": "finetuning tokens"}
-        return names.get(self.column, self.column.replace("_", " "))
+        return in_words(self.column)
+
+
+def in_words(column: str) -> str:
+    """Return a column's name as an axis says it."""
+    names = {"pretrain_tokens": "pretraining tokens", "finetune_tokens": "finetuning tokens"}
+    return names.get(column, column.replace("_", " "))
 
 
 def drawn_curve(

@@ -15,6 +15,7 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Contour, Fit, Fits, Influence
 from scalefit.groups import group_name
 from scalefit.units import format_count, short
+from scalefit.views.curves import in_words
 from scalefit.views.plots import plot_fit, plot_fits
 from scalefit.views.style import (
     COLOURS,
@@ -331,6 +332,5 @@ def _short_names(fits: Fits) -> list[str]:
 
 def _input_axis(axes: Axes, fit: Fit, x: Any) -> None:
     column = next(iter(fit.observations.columns.values()))
-    words = {"pretrain_tokens": "pretraining tokens", "finetune_tokens": "finetuning tokens"}
     if (x > 0).all():
-        token_axis(axes, words.get(column, column.replace("_", " ")))
+        token_axis(axes, in_words(column))
