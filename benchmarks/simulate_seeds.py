@@ -6,6 +6,7 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/simulate_seeds.py`` (about five minut
 
 import argparse
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from scipy import stats
@@ -15,7 +16,7 @@ from scalefit.errors import DesignError
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
-from scalefit.procedures.contrast import FEW, behrens_fisher, superiority
+from scalefit.procedures.contrast import FEW, _over_seeds, behrens_fisher, superiority
 from scalefit.procedures.sides import Side
 from scalefit.procedures.tails import functional_of, pseudo_side
 from scalefit.seeds import anova, needed
@@ -23,6 +24,7 @@ from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_s
 from scalefit.seeds.design import Cell, nested_cells
 from scalefit.seeds.needed import seeds_needed
 from scalefit.seeds.power import Spread, welch_power
+from scalefit.seeds.scatter import scatter_notes, with_tails
 
 SEED = 20261122
 DESIGNS = ((3, 2), (3, 5), (5, 5), (10, 5), (25, 5))
@@ -129,6 +131,90 @@ def unbalanced(rng, runs):
                          share(hits), share(ratios)))  # fmt: skip
     head = ("P", "finetuning seeds", "ICC", "σ²_P, MLS", "ICC, F")
     table("Coverage where numbers of finetuning seeds differ", head, rows)
+
+
+KINDS = ("normal", "t, 3 df", "lognormal", "5 % failed", "10 % failed")
+
+
+def effects(rng, kind, shape):
+    """Effects of mean 0 and variance 1; a failed run lies ten of its own standard deviations below."""
+    if kind == "normal":
+        return rng.normal(size=shape)
+    if kind == "t, 3 df":
+        return rng.standard_t(3, shape) / 3**0.5
+    if kind == "lognormal":
+        return (rng.lognormal(size=shape) - np.exp(0.5)) / np.sqrt(np.exp(2) - np.exp(1))
+    failing = float(kind.split()[0]) / 100
+    y = rng.normal(size=shape) - 10 * (rng.random(shape) < failing) + 10 * failing
+    return y / np.sqrt(1 + 100 * failing * (1 - failing))
+
+
+def tails(runs):
+    """Coverage of the variance components where runs are not normal, before and with their tails; and what is told."""
+    rng = np.random.default_rng(SEED)
+    rows = []
+    for shape in product((1, 4), ((2, 3), (3, 2), (5, 3), (10, 3))):
+        for kind in KINDS:
+            size = shape[0], *shape[1]
+            seeds = "normal" if "failed" in kind else kind
+            told = np.array([
+                _told(effects(rng, seeds, (*size[:2], 1)) + effects(rng, kind, size))
+                for _ in range(runs)
+            ])  # fmt: skip
+            before, after, width, noted = told[:, :2], told[:, 2:4], told[:, 4:6], told[:, 6:]
+            silent = (after[:, 1] == 0) & (noted.sum(1) == 0)
+            rows.append(
+                (f"{size[1]} × {size[2]}", size[0], kind,
+                 *(share(c) for c in (*before.T, *after.T)),
+                 *(f"{w:.2f}" for w in np.median(width, axis=0)),
+                 share(noted[:, 0]), share(noted.any(axis=1)), share(silent))
+            )  # fmt: skip
+    head = ("P × F", "cells", "runs", "σ²_P, as normal", "σ²_F, as normal", "σ²_P", "σ²_F",
+            "width of σ²_P", "of σ²_F", "a run named", "any note", "σ²_F missed, no note")  # fmt: skip
+    table("Variance components of runs that are not normal", head, rows)
+    uneven_sides(rng, runs)
+
+
+def _told(y):
+    """Cover, width and notes of one table (cells, P, F) whose variances are 1 and 1."""
+    cells = [
+        Cell({"cell": i}, {p: dict(enumerate(row)) for p, row in enumerate(cell)},
+             {p: f"{i}-{p}" for p in range(len(cell))})
+        for i, cell in enumerate(y)
+    ]  # fmt: skip
+    plain = nested_cells(cells)
+    ends = [
+        [anova.component(s, name)[:2] for name in (PRETRAIN, FINETUNE)]
+        for s in (plain, with_tails(plain, cells))
+    ]
+    width = [(b[1] - b[0]) / (a[1] - a[0]) for a, b in zip(*ends, strict=True)]
+    notes = [[word in n for n in scatter_notes(cells)] for word in (" apart from", "heavy tails")]
+    return *(covered(e, 1) for pair in ends for e in pair), *width, *map(any, notes)
+
+
+def uneven_sides(rng, runs):
+    """Print false positives of sf.compare_procedures on one number a seed, where seeds are not normal."""
+    rows = []
+    for a, b in ((3, 3), (5, 5), (3, 8), (4, 12)):
+        for first in KINDS:
+            row = [f"{a} v {b}", first]
+            for second in {first: 0, "normal": 0}:
+                ps = [
+                    _over_seeds(
+                        _unscaled(rng, second, a), _unscaled(rng, first, b), 0.95, pair=False
+                    )[1]
+                    for _ in range(4 * runs)
+                ]
+                row.append(share(np.array(ps) < 0.05))
+            rows.append((*row, *[""] * (4 - len(row))))
+    head = ("seeds", "seeds of b", "a alike", "a normal, of the same mean")
+    table("False positives at nominal 5 % where seeds are not normal", head, rows)
+
+
+def _unscaled(rng, kind, n):
+    """Failed runs leave the spread of the others as it was."""
+    failing = float(kind.split()[0]) / 100 if "failed" in kind else 0.0
+    return effects(rng, kind, n) * np.sqrt(1 + 100 * failing * (1 - failing))
 
 
 def null_scores(rng, reps, seeds, n, spread, extra):
@@ -406,6 +492,7 @@ def main():
         choices=(
             "components",
             "levels",
+            "tails",
             "unequal",
             "power",
             "robust",
@@ -416,7 +503,7 @@ def main():
     )
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
-    jobs = {"components": (components, 20_000), "levels": (levels, 2_000),
+    jobs = {"components": (components, 20_000), "tails": (tails, 300), "levels": (levels, 2_000),
             "unequal": (unequal, 2_000),
             "power": (power, 20_000), "robust": (robust, 1_000),
             "pilots": (pilots, 400), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip

@@ -17,6 +17,7 @@ from scalefit.errors import DesignError
 from scalefit.estimate import Estimate, one_sample, paired, satterthwaite, welch
 from scalefit.fitting.intervals import Interval
 from scalefit.procedures import crossed
+from scalefit.seeds.scatter import FALSE_ALARMS, doubly_apart
 from scalefit.types import Floats
 
 from .comparison import CHECKPOINTS, PROCEDURE, TWO_RUNS, Contrast, Superiority
@@ -69,6 +70,8 @@ def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: b
         p, low, high = 1.0, -np.inf, np.inf
         notes.append(NO_SPREAD)
     notes += _few(a, b, pair, scope, per_example=method.startswith("crossed"))
+    if scope != TWO_RUNS and a.examples is None and b.examples is None:
+        notes += _apart(a, b, asked.level, pair)
     half = scipy.stats.t.ppf((1 + asked.level) / 2, estimate.dof) + scipy.stats.t.ppf(
         0.8, estimate.dof
     )
@@ -95,6 +98,27 @@ def _few(a: Side, b: Side, pair: bool, scope: str, *, per_example: bool) -> list
             f"{9 if fewest == 2 else 7} %; more seeds for the side with few"
         ]
     return []
+
+
+def _apart(a: Side, b: Side, level: float, pair: bool) -> list[str]:
+    """Name the seed that stands apart from all others, and what the others say: it hides a difference, or is one."""
+    groups = [b.means - a.means] if pair else [a.means, b.means]
+    if min(map(len, groups)) < 3:
+        return []
+    ps = doubly_apart(groups)
+    place = int(np.argmin(ps))
+    p = float(ps[place]) * len(ps)
+    if p >= FALSE_ALARMS:
+        return []
+    side, of = (a, place) if pair or place < a.pretrain else (b, place - a.pretrain)
+    seed = list(side.runs)[of]
+    rest = [s.only([k for k in s.runs if k != seed]) if pair or s is side else s for s in (a, b)]
+    estimate, without, _ = _over_seeds(rest[0].means, rest[1].means, level, pair=pair)
+    who = f"pair of seed {seed}" if pair else f"{side.name}, seed {seed} ({side.means[of]:.4g})"
+    return [
+        f"{who} stands apart from all others (p = {p:.2g}; at most one comparison of normal runs in 20 names any): "
+        f"without it {b.name} − {a.name} = {float(estimate.value):+.3g} (p = {without:.2g})"
+    ]
 
 
 def _common(a: Side, b: Side) -> tuple[Side, Side, list[str]]:

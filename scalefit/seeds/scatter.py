@@ -196,13 +196,17 @@ def _apart_runs(cells: Sequence[Cell]) -> list[Stray]:
     groups = [(i, seed) for i, c in enumerate(cells) for seed, g in c.runs.items() if len(g) > 1]
     every = iter(_of_runs(cells).apart())
     own = {i: iter(_own(_of_runs([c]))) for i, c in enumerate(cells)}
+    looks = [sum(n if n > 2 else 1 for n in c.finetune) for c in cells]
     told = []
     for i, seed in groups:
         group = cells[i].runs[seed]
         ps = {name: (float(next(every)), float(next(own[i]))) for name in group}
         # Of a pair both lie as far from their mean: the one farther from the cell is meant, and the two are one look.
         names = [_farther(cells[i], group)] if len(group) == 2 else list(group)
-        told += [Stray(i, seed, n, ps[n][0] if ps[n][1] < FALSE_ALARMS else 1.0) for n in names]
+        told += [
+            Stray(i, seed, n, ps[n][0] if ps[n][1] * looks[i] < FALSE_ALARMS else 1.0)
+            for n in names
+        ]
     return told
 
 
@@ -218,13 +222,24 @@ def _farther(cell: Cell, pair: Any) -> Any:
 def _apart_seeds(cells: Sequence[Cell]) -> list[Stray]:
     """Each seed mean's p, of cells with three and more."""
     told = [(i, c) for i, c in enumerate(cells) if c.pretrain > 2]
-    every = iter(_of_means([c for _, c in told]).apart())
-    return [
-        Stray(i, seed, None, p if q < FALSE_ALARMS else 1.0)
-        for i, c in told
-        for seed, q in zip(c.runs, _own(_of_means([c])), strict=True)
-        for p in [float(next(every))]
-    ]
+    seeds = [(i, seed) for i, c in told for seed in c.runs]
+    ps = doubly_apart([c.means for _, c in told])
+    return [Stray(i, seed, None, float(p)) for (i, seed), p in zip(seeds, ps, strict=True)]
+
+
+def doubly_apart(groups: Sequence[Floats]) -> Floats:
+    """Return each value's p against all groups' spread; 1 where it is not far in its own (a noisy one?).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quiet, noisy = np.array([1.0, 1.2, 1.1, 1.0]), np.array([2.0, 9.0, -5.0, 1.0])
+    >>> Scatter.of([quiet, noisy]).apart().min().round(3), doubly_apart([quiet, noisy]).min().round(3)
+    (np.float64(0.017), np.float64(1.0))
+    """
+    every = Scatter.of(groups).apart()
+    own = np.concatenate([_own(Scatter.of([g])) * len(g) for g in groups]) if len(groups) else every
+    return np.asarray(np.where(own < FALSE_ALARMS, every, 1.0))
 
 
 def _without(cell: Cell, one: Stray) -> Cell:

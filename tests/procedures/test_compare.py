@@ -9,6 +9,8 @@ from scipy import stats
 
 import scalefit as sf
 from scalefit.errors import DesignError, TableError
+from scalefit.procedures.contrast import _over_seeds
+from scalefit.seeds.scatter import doubly_apart
 
 RNG = np.random.default_rng(0)
 
@@ -248,3 +250,48 @@ def test_seeds_without_spread_are_never_certain(seed):
     comparison = sf.compare_procedures(runs, a="a", b="b", metric="bleu")
     assert not comparison.only.p < 0.05
     assert any("spread" in note or "same" in note for note in comparison.notes)
+
+
+def _sides(a, b):
+    """Table of two procedures, a score a seed."""
+    return {
+        "corpus": ["a"] * len(a) + ["b"] * len(b),
+        "pretrain_tokens": [1e6] * (len(a) + len(b)),
+        "pretrain_seed": [*range(len(a)), *range(len(b))],
+        "pretrain_run": [f"r{i}" for i in range(len(a) + len(b))],
+        "score": [*a, *b],
+    }
+
+
+@pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 5), (4, 12)])
+@pytest.mark.parametrize("kind", ["t3", "lognormal", "failed"])
+def test_seeds_that_are_not_normal_keep_the_level(a, b, kind):
+    """Small version of benchmarks/simulate_seeds.py --only tails."""
+    rng = np.random.default_rng(11)
+    draw = {
+        "t3": lambda n: rng.standard_t(3, n),
+        "lognormal": lambda n: rng.lognormal(size=n),
+        "failed": lambda n: rng.normal(size=n) - 10 * (rng.random(n) < 0.1),
+    }[kind]
+    ps = [_over_seeds(draw(a), draw(b), 0.95, pair=False)[1] for _ in range(600)]
+    assert np.mean(np.array(ps) < 0.05) < 0.06 + 2.5 * (0.06 * 0.94 / 600) ** 0.5
+
+
+def test_a_failed_seed_that_hides_a_difference_is_named_with_what_the_others_say():
+    a, b = [20.0, 20.4, 19.8, 20.2, 20.1], [22.0, 21.7, 22.3, 5.0, 22.1]
+    (note,) = (
+        n for n in sf.compare_procedures(_sides(a, b), a="a", b="b", metric="score").notes
+        if "apart" in n
+    )  # fmt: skip
+    assert "b, seed 3 (5)" in note
+    assert f"b − a = {np.mean([22.0, 21.7, 22.3, 22.1]) - np.mean(a):+.3g}" in note
+    quiet = sf.compare_procedures(_sides(a, [22.0, 21.7, 22.3, 22.1]), a="a", b="b", metric="score")
+    assert not any("apart" in n for n in quiet.notes)
+
+
+@pytest.mark.parametrize("spread", [1, 5])
+def test_one_comparison_of_normal_seeds_in_twenty_names_one_at_most(spread):
+    rng = np.random.default_rng(12)
+    sides = [(rng.normal(size=5), spread * rng.normal(size=5)) for _ in range(600)]
+    named = [doubly_apart(pair).min() * 10 < 0.05 for pair in sides]
+    assert np.mean(named) < 0.05 + 2.5 * (0.05 * 0.95 / 600) ** 0.5
