@@ -307,7 +307,7 @@ def factorial_part(
     each = [factorial(a, factors) for a in arrays]
     values = np.mean([s.values for s in each], axis=0)
     squares = MeanSquares(each[0].names, values, each[0].dof * len(each), each[0].components)
-    components = tuple(_component(squares, name, level) for name in squares.names)
+    components = tuple(_normally(_component(squares, n, level), squares) for n in squares.names)
     ratio, d1, d2, p = anova.f_test(squares, squares.names[0], REST)
     test = FTest(ratio, (d1, d2), p) if len(factors) == 2 else None
     shape = arrays[0].shape
