@@ -329,7 +329,8 @@ def _certainty_of_tokens(engine: Engine, target: float, rises: bool) -> State:
     sight: list[float] = []
 
     def state(curves: Sequence[Series]) -> float:
-        later = engine.reach(curves, [target] * len(curves), engine.learn(curves))
+        settled = engine.settle(curves, engine.learn(curves))
+        later = engine.reach(settled, [target] * len(curves))
         reaches = [joined(c, target, r, rises=rises) for c, r in zip(curves, later, strict=True)]
         # One end for all: were it counted from the largest size, a run far out would seem to widen the interval.
         sight.extend(r.largest * FARTHEST for r in reaches[len(sight) :])

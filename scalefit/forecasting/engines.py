@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scalefit.errors import DomainError, TableError
-from scalefit.forecasting.losses import LawShares, forecast_losses, learn_losses, reach_losses
+from scalefit.forecasting.losses import Atoms, LawShares, learn_losses, settle_losses
 from scalefit.forecasting.predictive import Kind, Predictive, Reach
 from scalefit.forecasting.quality import Learned, forecast_quality, learn_quality, reach_quality
 from scalefit.forecasting.series import Series
@@ -19,7 +19,11 @@ from scalefit.types import Floats
 
 
 class Engine(Protocol):
-    """What both engines do; ``learned`` is what one table teaches, shared by its curves."""
+    """What both engines do: learn from a table, settle its curves, and answer for them, many at a time.
+
+    ``learned`` is what one table teaches, shared by its curves; a curve that is settled holds it and all that sizes
+    and targets do not change.
+    """
 
     @property
     def name(self) -> str:
@@ -28,14 +32,15 @@ class Engine(Protocol):
     def learn(self, curves: Sequence[Series]) -> Any:
         """Return what the backtests of these curves teach."""
 
+    def settle(self, curves: Sequence[Series], learned: Any) -> list[Any]:
+        """Return what answers any size and target, one a curve."""
+
     def forecast(
-        self, curves: Sequence[Series], at: Sequence[Floats], learned: Any, kind: Kind
+        self, settled: Sequence[Any], at: Sequence[Floats], kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes, all beyond the measured ones."""
 
-    def reach(
-        self, curves: Sequence[Series], targets: Sequence[float], learned: Any
-    ) -> list[Reach]:
+    def reach(self, settled: Sequence[Any], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve reaches its target."""
 
 
@@ -49,17 +54,22 @@ class Losses:
         """Return what the evidences of the table's curves say of the laws together."""
         return learn_losses(curves)
 
+    def settle(self, curves: Sequence[Series], learned: LawShares | None) -> list[Atoms]:
+        """Integrate over laws, shapes and noise: nearly all that a forecast costs."""
+        return settle_losses(curves, learned)
+
     def forecast(
-        self, curves: Sequence[Series], at: Sequence[Floats], learned: LawShares | None, kind: Kind
+        self, settled: Sequence[Atoms], at: Sequence[Floats], kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes."""
-        return forecast_losses(curves, at, learned, kind=kind)
+        return [atoms.forecast(x, kind) for atoms, x in zip(settled, at, strict=True)]
 
-    def reach(
-        self, curves: Sequence[Series], targets: Sequence[float], learned: LawShares | None
-    ) -> list[Reach]:
+    def reach(self, settled: Sequence[Atoms], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve falls to its target."""
-        return reach_losses(curves, targets, learned)
+        return [atoms.reach(target) for atoms, target in zip(settled, targets, strict=True)]
+
+
+Taught = tuple[Series, Learned]
 
 
 @dataclass(frozen=True)
@@ -72,22 +82,25 @@ class Quality:
         """Return weights and doubt that the table's curves share."""
         return learn_quality(curves)
 
+    def settle(self, curves: Sequence[Series], learned: Learned) -> list[Taught]:
+        """Return the curves with what they learned; one call answers for curves that learned together."""
+        return [(curve, learned) for curve in curves]
+
     def forecast(
-        self, curves: Sequence[Series], at: Sequence[Floats], learned: Any, kind: Kind
+        self, settled: Sequence[Taught], at: Sequence[Floats], kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes."""
         longest = max(x.size for x in at)
         padded = np.stack([np.pad(x, (0, longest - x.size), mode="edge") for x in at])
-        said = forecast_quality(curves, padded, learned, kind=kind)
+        said = forecast_quality([c for c, _ in settled], padded, settled[0][1], kind=kind)
         return [
             replace(p, x=x, values=p.values[:, : x.size]) for p, x in zip(said, at, strict=True)
         ]
 
-    def reach(
-        self, curves: Sequence[Series], targets: Sequence[float], learned: Any
-    ) -> list[Reach]:
+    def reach(self, settled: Sequence[Taught], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve rises to its target."""
-        return reach_quality(curves, np.asarray(targets, dtype=float), learned)
+        wanted = np.asarray(targets, dtype=float)
+        return reach_quality([c for c, _ in settled], wanted, settled[0][1])
 
 
 def engine_for(metric: str) -> Engine:

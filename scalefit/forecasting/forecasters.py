@@ -223,13 +223,9 @@ def mixture_forecaster(metric: str) -> Forecaster:
 
 def alone_forecaster(metric: str) -> Forecaster:
     """Return the mixture of each curve by itself: beside the mixture it says what sharing a table buys."""
-    engine = engine_for(metric)
 
     def forecast(curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
-        return [
-            engine.forecast([c], [x], engine.learn([c]), "run")[0]
-            for c, x in zip(curves, at, strict=True)
-        ]
+        return [_by_mixture(metric, [c], [x])[0] for c, x in zip(curves, at, strict=True)]
 
     return Forecaster(ALONE, forecast)
 
@@ -247,7 +243,7 @@ def law_forecaster(law: Law, metric: str, objective: Objective) -> Forecaster:
 # Functions with a name travel to other processes; closures do not.
 def _by_mixture(metric: str, curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:
     engine = engine_for(metric)
-    return [*engine.forecast(curves, at, engine.learn(curves), "run")]
+    return [*engine.forecast(engine.settle(curves, engine.learn(curves)), at, "run")]
 
 
 def _by_baseline(name: str, curves: Sequence[Series], at: Sequence[Floats]) -> Forecasts:

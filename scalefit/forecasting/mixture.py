@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property, partial
 from itertools import chain
 from typing import Any
@@ -71,6 +71,17 @@ class Mixture(Result):
     group: Mapping[str, Any] = field(default_factory=dict)
     siblings: int = 0
     notes: tuple[str, ...] = ()
+    at_hand: InitVar[Any] = None
+
+    def __post_init__(self, at_hand: Any) -> None:
+        """Keep what the forecast was made from; a file holds the forecast alone, and it is made again when asked."""
+        if at_hand is not None:
+            vars(self)["settled"] = at_hand
+
+    @cached_property
+    def settled(self) -> Any:
+        """What the engine answers from, whatever size or target is asked."""
+        return engine_for(self.metric).settle([self.series], self.learned)[0]
 
     @property
     def metric(self) -> str:
@@ -136,10 +147,8 @@ class Mixture(Result):
         values = np.empty((PROBABILITIES.size, x.size))
         beyond = x > self.series.x[-1]
         if beyond.any():
-            engine = engine_for(self.metric)
-            values[:, beyond] = engine.forecast([self.series], [x[beyond]], self.learned, kind)[
-                0
-            ].values
+            (said,) = engine_for(self.metric).forecast([self.settled], [x[beyond]], kind)
+            values[:, beyond] = said.values
         values[:, ~beyond] = measured(self.series, x[~beyond], kind).values
         return Predictive(x, PROBABILITIES, values, self.ahead.weights)
 
@@ -304,10 +313,10 @@ def mixtures_of(
         some = [curves[i] for i in members]
         learned = engine.learn(some)
         ahead = each(partial(_ahead, rows[0].metric, learned), packs(some, TOGETHER))
-        for i, said in zip(members, chain.from_iterable(ahead), strict=True):
-            notes = (*rows[i].notes, *said.notes)
-            siblings = len(members) - 1
-            out[i] = Mixture(rows[i], curves[i], learned, said, dict(groups[i]), siblings, notes)
+        siblings = len(members) - 1
+        for i, (settled, said) in zip(members, chain.from_iterable(ahead), strict=True):
+            group, notes = dict(groups[i]), (*rows[i].notes, *said.notes)
+            out[i] = Mixture(rows[i], curves[i], learned, said, group, siblings, notes, settled)
     return [out[i] for i in range(len(rows))]
 
 
@@ -316,24 +325,24 @@ def values_of(mixtures: Iterable[Mixture]) -> Floats:
     return np.concatenate([m.observations.values for m in mixtures])
 
 
-def _ahead(metric: str, learned: Any, curves: Sequence[Series]) -> list[Predictive]:
-    return engine_for(metric).forecast(curves, [c.x[-1] * AHEAD for c in curves], learned, "run")
+def _ahead(metric: str, learned: Any, curves: Sequence[Series]) -> list[tuple[Any, Predictive]]:
+    engine = engine_for(metric)
+    settled = engine.settle(curves, learned)
+    said = engine.forecast(settled, [c.x[-1] * AHEAD for c in curves], "run")
+    return list(zip(settled, said, strict=True))
 
 
 def reaches(mixtures: Sequence[Mixture], target: float | Sequence[float]) -> list[Reach]:
     """Return when each curve of one table and metric reaches its ``target``, measured sizes included."""
-    engine, targets = (
-        engine_for(mixtures[0].metric),
-        np.broadcast_to(target, len(mixtures)).tolist(),
-    )
+    engine = engine_for(mixtures[0].metric)
+    targets = np.broadcast_to(target, len(mixtures)).tolist()
     by_pool: dict[int, list[int]] = {}
     for i, mixture in enumerate(mixtures):
         by_pool.setdefault(id(mixture.learned), []).append(i)
     out: dict[int, Reach] = {}
     for members in by_pool.values():
-        curves = [mixtures[i].series for i in members]
-        asked = [targets[i] for i in members]
-        later = engine.reach(curves, asked, mixtures[members[0]].learned)
-        for i, curve, beyond in zip(members, curves, later, strict=True):
-            out[i] = joined(curve, targets[i], beyond, rises=mixtures[i].rises)
+        later = engine.reach([mixtures[i].settled for i in members], [targets[i] for i in members])
+        for i, beyond in zip(members, later, strict=True):
+            mixture = mixtures[i]
+            out[i] = joined(mixture.series, targets[i], beyond, rises=mixture.rises)
     return [out[i] for i in range(len(mixtures))]

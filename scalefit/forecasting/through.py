@@ -128,8 +128,8 @@ def _errors(
     way = Way(*line, share=1.0, held=0)
     at: list[Floats] = [p.quality.x[-back:][:1] for p in kept]
     quality, loss = [h.quality for h in heads], [h.loss for h in heads]
-    straight = direct.forecast(quality, at, direct.learn(quality), "run")
-    losses = through.forecast(loss, at, through.learn(loss), "run")
+    straight = direct.forecast(direct.settle(quality, direct.learn(quality)), at, "run")
+    losses = through.forecast(through.settle(loss, through.learn(loss)), at, "run")
     return [
         (
             float(p.quality.y[-back] - s.median[0]),

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalefit.errors import DomainError
-from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.losses import forecast_losses, reach_losses, settle_losses
+from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.series import Series, series_of
 
 AHEAD = np.array([2.0, 10.0, 100.0])
@@ -127,6 +128,15 @@ def test_reach_agrees_with_the_forecast_and_only_rises():
     for times, chance in zip(AHEAD, said.reached(target, rises=False), strict=True):
         assert reach.within(times) == pytest.approx(chance, abs=0.05)
     assert reach.quantile(0.025) < curve.x[-1] * 10 < reach.quantile(0.975)
+
+
+@pytest.mark.parametrize(("noise", "target"), [(0.03, 1.6), (0.01, 1.72), (0.0005, 1.75)])
+def test_chances_are_right_at_every_horizon(noise, target):
+    curve = drawn(8, noise, 1)
+    (atoms,) = settle_losses([curve])
+    chance = atoms.chance_below(np.log(HORIZONS), np.log(target / curve.y[-1]))
+    said = atoms.reach(target).probability
+    np.testing.assert_allclose(said, np.maximum.accumulate(chance), atol=5e-3)
 
 
 def test_a_target_below_every_floor_stays_out_of_reach():

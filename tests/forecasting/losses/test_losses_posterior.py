@@ -13,7 +13,7 @@ from scalefit.forecasting.losses.batch import (
     first_grid,
     residual_likelihood,
 )
-from scalefit.forecasting.losses.engine import quantiles
+from scalefit.forecasting.losses.engine import settle_losses
 from scalefit.forecasting.losses.nodes import climb, hills, settle
 from scalefit.forecasting.losses.posterior import posterior_of
 from scalefit.forecasting.losses.shapes import FALLING, Laws
@@ -117,14 +117,12 @@ def test_weights_are_a_distribution(padded):
 
 
 def test_mean_is_narrower_than_a_run_by_the_noise(padded):
-    posterior = posterior_of(batch_of(padded))
-    uq = np.zeros((len(padded), 1))  # at the largest measured size
-    run, mean = (
-        quantiles(posterior, uq, np.array([0.1, 0.9]), kind)[:, :, 0] for kind in ("run", "mean")
-    )
-    assert (np.diff(mean, axis=1) < np.diff(run, axis=1)).all()
-    assert (run[:, 0] < mean[:, 0]).all()
-    assert (mean[:, 1] < run[:, 1]).all()
+    largest = np.zeros(1)
+    for atoms in settle_losses(padded):
+        run, mean = (
+            atoms.quantiles(largest, np.array([0.1, 0.9]), kind)[:, 0] for kind in ("run", "mean")
+        )
+        assert run[0] < mean[0] < mean[1] < run[1]
 
 
 def test_laws_with_a_flat_phase_gain_where_the_data_have_one():
