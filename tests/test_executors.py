@@ -109,8 +109,8 @@ def test_order_does_not_matter(door, usual):
 def test_how_many_fits_are_solved_together_does_not_matter(metric, law, together, monkeypatch):
     """Not even where one is left alone: numpy adds a lone column in another order than several."""
     usual = said(sf.fit_each(DATA, metric, law))
-    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "HERE", together)
-    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "TOGETHER", together)
+    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "GROUPS_HERE", together)
+    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "GROUPS_A_PACK", together)
     assert said(sf.fit_each(DATA, metric, law)) == usual
     assert said(sf.fit_each(DATA, metric, law, executor=Shuffled())) == usual
 
@@ -286,7 +286,7 @@ def test_a_process_of_ours_is_killed():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_of_two_processes_of_which_one_is_killed(usual, monkeypatch):
-    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "TOGETHER", 4)
+    monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "GROUPS_A_PACK", 4)
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
