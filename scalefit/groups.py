@@ -149,7 +149,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f". Did you mean {plain[near[0]]!r}?" if near else ""
 
 
-_ASKED = re.compile(r"\s*([^<>=!]+?)\s*(<=|>=|!=|==?|<|>)\s*(.*\S)\s*", re.S)
+_ASKED = re.compile(r"\s*([^<>=!≤≥≠]+?)\s*(<=|>=|!=|==?|[<>≤≥≠])\s*(.*\S)\s*", re.S)
 _VALUES = re.compile(r'\s*"([^"]*)"\s*(?:,|$)|([^,]+)')
 _SIDE = re.compile(r"\s*(<=|>=|<|>)\s*(.*\S)\s*", re.S)
 _COMPARE = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
@@ -165,14 +165,14 @@ def condition(text: str) -> tuple[str, Any]:
     >>> condition('corpus="fr, web"'), condition("pretrain_tokens≤5B")
     (('corpus', ['fr, web']), ('pretrain_tokens', '<=5B'))
     """
-    asked = _ASKED.fullmatch(_signs(text))
+    asked = _ASKED.fullmatch(text)
     if asked is None:
         raise TableError(
             f"--where {text}: needed COLUMN=VALUE[,VALUE], COLUMN!=VALUE, COLUMN=LOW..HIGH or "
             "COLUMN<=NUMBER, e.g. --where task=en-fr --where 'pretrain_tokens<=5B'; a value with a "
             "comma in double quotes"
         )
-    name, sign, value = asked.groups()
+    name, sign, value = asked[1], _signs(asked[2]), asked[3]
     values = [quoted or plain.strip() for quoted, plain in _VALUES.findall(value)]
     values = [part for part in values if part]
     if sign == "!=":

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scalefit.errors import TableError
@@ -89,6 +89,8 @@ def test_a_condition_means_in_a_shell_what_it_means_in_python(sign, low, high):
     ),
     sign=st.sampled_from(["=", " = ", "=="]),
 )
+@example(values=["≤"], sign="=")
+@example(values=["≠ a"], sign="=")
 def test_any_value_can_be_asked_for_in_a_shell(values, sign):
     """A comma stands in double quotes; whatever else is in a name, it means itself."""
     typed = ",".join(
