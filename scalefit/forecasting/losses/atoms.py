@@ -27,10 +27,8 @@ ATOMS, SLICES = 512, 4
 GOLDEN = 0.6180339887498949
 FREEDOM = 5.0  # of Student's t around each atom: real curves leave their laws in jumps, too
 WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
-COARSE, STEEP = (
-    4,
-    0.03,
-)  # horizons a step, and the rise in chance over one that is looked at closely
+COARSE = 4  # horizons a step
+STEEP = 0.03  # rise in chance over a step from which it is looked at closely
 LEAST_VARIANCE = 1e-14
 
 
