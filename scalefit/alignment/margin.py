@@ -153,7 +153,7 @@ def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float
     note = "" if factor == 1.0 or given is not None else f"margin {size:g} {name}: {why}"
     if share is not None and calibrated:
         note = f"margin {size:.3g} {name}: {share:.0%} of human rankings agree (Kocmi et al. 2024)"
-    sign = 1.0 if known.direction == "+" else -1.0
+    sign = 1.0 if known.rises else -1.0
     return Scale(sign, size, _reference(known.name, values, factor), note, calibrated, unit)
 
 

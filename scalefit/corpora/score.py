@@ -276,7 +276,7 @@ def similarity_report(
     sizes = set.intersection(*({float(t) for t in tokens[names == c] if t > 0} for c in corpora))
     if not sizes:
         raise DesignError("the corpora share no pretraining size; needed one to compare them at")
-    size, sign = max(sizes), -1.0 if metric(quality).direction == "-" else 1.0
+    size, sign = max(sizes), -1.0 if metric(quality).falls else 1.0
     base = values[tokens == 0].mean() if (tokens == 0).any() else 0.0
     gains = {
         str(c): sign * float(values[(names == c) & (tokens == size)].mean() - base) for c in corpora

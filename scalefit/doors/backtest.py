@@ -102,7 +102,7 @@ def backtest(
     used = tuple((inputs or {"x": "pretrain_tokens"}).values())
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow, used=used)
     name, curves = what.metric, what.curves_over(used[0])
-    falls = metric_of(name).direction == "-"
+    falls = metric_of(name).falls
     chosen = laws if laws is not None else (FALLING if falls else RISING)
     forecasters: list[Forecaster] = [mixture_forecaster(name)]
     forecasters += [
@@ -188,7 +188,7 @@ def compare_laws(
         why = next(iter(curves.failures.values()), f"there are {len(curves.rows)} curves: {groups}")
         raise FitError(f"laws are compared on one curve; {why}; choose one with where=")
     rows, group = curves.rows[0], curves.groups[0]
-    falls = metric_of(name).direction == "-"
+    falls = metric_of(name).falls
     chosen = laws if laws is not None else (FALLING if falls else RISING)
     minimised = objective or Objective()
     fits, failures = [], {}

@@ -235,7 +235,7 @@ def fit_joint(
     what = inquire(
         data, metric, where=where, by=by, mapping=mapping, allow=allow, used=tuple(SIZES.values())
     )
-    if metric_of(what.metric).direction == "-":
+    if metric_of(what.metric).falls:
         raise DomainError(
             f"the joint law rises, and less {what.metric} is better; fit a law of both sizes by name: "
             "sf.fit(data, metric, 'chinchilla', inputs=…), or ask for a quality"

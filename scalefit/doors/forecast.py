@@ -247,7 +247,7 @@ def _second_way(
 ) -> _SecondWay:
     """Learn the way through the loss where sizes were asked for, from the corpora whose loss does not mislead."""
     closed = _SecondWay(question.metric, question.through)
-    rises = metric_of(question.metric).direction == "+"
+    rises = metric_of(question.metric).rises
     if not question.at or not rises or question.through not in mixtures:
         return closed
     told = flags(what)

@@ -276,7 +276,7 @@ def _contest(what: Inquiry, flagged: Mapping[str, Caution], over: str) -> tuple[
     left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
     notes = [f"{', '.join(left)}: misaligned, no run of it is weighed"] if left else []
     _one_setting(groups, over, notes)
-    rises = metric_of(what.metric).direction != "-"
+    rises = not metric_of(what.metric).falls
     part = parting(curves, logs=not rises)
     if part is None:
         raise DesignError(

@@ -228,7 +228,7 @@ def _ranking(
 ) -> Ranking:
     names = [str(m.group[question.over]) for m in each]
     flags_ = [verdicts.get(group_name(m.group), Caution()) for m in each]
-    rises = metric_of(each[0].metric).direction != "-"
+    rises = not metric_of(each[0].metric).falls
     # A misaligned corpus goes its own way: its fall would pass for the way in which all corpora part.
     kept = [i for i, flag in enumerate(flags_) if not flag.bars]
     part = parting([each[i].series for i in kept], logs=not rises)

@@ -124,7 +124,7 @@ def value(
     if not drafts:
         why = next(iter(failures.values()), "there are no rows with pretraining")
         raise DesignError(f"nothing can be valued: {why}")
-    rises = metric_of(name).direction != "-"
+    rises = not metric_of(name).falls
     values = []
     for one, (noise, dof) in zip(drafts, _noise(drafts), strict=True):
         of = Measure(name, one.group, rises, noise, dof, level, seed)

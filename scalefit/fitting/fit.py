@@ -91,9 +91,7 @@ def usual_residual(data: Observations) -> Residual:
     Log residuals hold their level for quality under noise of either kind; for cross-entropy they fall to 92.6 %
     where noise is additive. Source: our simulation, docs/simulations/intervals.md.
     """
-    return (
-        "log" if metric_of(data.metric).direction == "+" and (data.values > 0).all() else "linear"
-    )
+    return "log" if metric_of(data.metric).rises and (data.values > 0).all() else "linear"
 
 
 def fit_observations(

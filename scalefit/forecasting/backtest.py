@@ -386,7 +386,7 @@ def backtest_rows(
             f"no law could be fitted with the largest {along} held out ({np.unique(x).size} values of it): measure "
             "more of them, or take a law with fewer parameters"
         )
-    relative = metric_of(data.metric).direction == "-"
+    relative = metric_of(data.metric).falls
     return Backtest(data.metric, relative, tuple(held), ({},), refused)
 
 

@@ -111,13 +111,13 @@ def engine_for(metric: str) -> Engine:
     DomainError
         Nobody knows whether more of this metric is better.
     """
-    direction = metric_of(metric).direction
-    if direction is None:
+    known = metric_of(metric)
+    if known.direction is None:
         raise DomainError(
             f"nobody told whether more {metric} is better, so no law can be chosen for it; name a law "
             f"(law='power' falls, law='ceiling' rises), or register the metric with its direction and range"
         )
-    return Losses() if direction == "-" else Quality()
+    return Losses() if known.falls else Quality()
 
 
 def check_target(target: float, metric: str, values: Floats) -> None:
@@ -146,10 +146,10 @@ def ends_of(metric: str, y: Floats) -> tuple[float, float]:
     """
     known = metric_of(metric)
     low, high = known.lower, known.upper
-    if known.direction == "+" and not np.isfinite(high):
+    if known.rises and not np.isfinite(high):
         span = float(np.ptp(y)) or max(abs(float(np.max(y))), 1.0)
         high = float(np.max(y)) + 4.0 * span
-    if known.direction == "+" and not np.isfinite(low):
+    if known.rises and not np.isfinite(low):
         span = float(np.ptp(y)) or max(abs(float(np.min(y))), 1.0)
         low = min(0.0, float(np.min(y)) - span)
     return low, high

@@ -96,7 +96,7 @@ class Mixture(Result):
     @property
     def rises(self) -> bool:
         """Whether more of the metric is better."""
-        return metric_of(self.metric).direction == "+"
+        return metric_of(self.metric).rises
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -119,8 +119,8 @@ def _best_step(rows: list[Row], name: str, notes: Extract) -> float | None:
 
 
 def _sign(name: str) -> float:
-    direction = metric(name).direction
-    return 0.0 if direction is None else 1.0 if direction == "+" else -1.0
+    known = metric(name)
+    return float(known.rises) - float(known.falls)
 
 
 def _who(row: Row, name: str) -> str:

@@ -222,7 +222,7 @@ def _of_fit(fit: Fit, price: Price, resamples: int, seed: int) -> _Model:
     )
     seen = np.array([[v.min(), v.max()] for v in fit.points.inputs])
     ends = np.array([[seen[0, 0] / REACH, seen[0, 1] * REACH], [1e-30, 1e30]])
-    rises = metric_of(fit.metric).direction == "+" or fit.law.falls is False
+    rises = metric_of(fit.metric).rises or fit.law.falls is False
     paid = flops if price is None else _paid(price, columns, fit.law.inputs)
     surfaces = Surfaces(
         columns,

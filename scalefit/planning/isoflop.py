@@ -143,7 +143,7 @@ def isoflop(
         )
     named = {**inputs, **({} if compute is None else {"C": compute})}
     rows = observations(data, metric, named, where=where, mapping=mapping, allow=allow)
-    if metric_of(rows.metric).direction == "+":
+    if metric_of(rows.metric).rises:
         raise DomainError(
             f"more {rows.metric} is better; isoFLOP curves are curves of a loss, so ask for one"
         )

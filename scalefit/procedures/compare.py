@@ -333,5 +333,5 @@ def robustness(
 
 
 def _failed(metric: str, beyond: float | None) -> str:
-    word = "above" if known_metric(metric).direction == "-" else "below"
+    word = "above" if known_metric(metric).falls else "below"
     return f"{word} {beyond!r}"

@@ -330,7 +330,7 @@ class _Ladder:
 def _curve(
     metric: str, label: Mapping[str, Any], ladder: _Ladder, threshold: float | None, level: float
 ) -> SeedCurve:
-    sign = -1.0 if known_metric(metric).direction == "-" else 1.0
+    sign = -1.0 if known_metric(metric).falls else 1.0
     y, x = ladder.y, np.repeat(ladder.sizes, ladder.counts)
     modes = two_modes(y, x)
     made = _made(y, threshold, modes, sign)

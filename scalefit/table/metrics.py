@@ -31,8 +31,9 @@ class Metric:
 
     Examples
     --------
-    >>> Metric("fluency", "+", lower=1, upper=5).title
-    'fluency'
+    >>> fluency = Metric("fluency", "+", lower=1, upper=5)
+    >>> fluency.title, fluency.rises, fluency.falls
+    ('fluency', True, False)
     """
 
     name: str
@@ -51,6 +52,16 @@ class Metric:
         if not self.lower < self.upper:
             raise TableError(f"{self.name}: found a range of {self.lower:g} to {self.upper:g}")
         object.__setattr__(self, "title", self.title or self.name)
+
+    @property
+    def falls(self) -> bool:
+        """Whether less is known to be better."""
+        return self.direction == "-"
+
+    @property
+    def rises(self) -> bool:
+        """Whether more is known to be better."""
+        return self.direction == "+"
 
     @property
     def percent(self) -> bool:
