@@ -38,7 +38,7 @@ def seeds(
     """
     import scalefit as sf
 
-    table = source.table(metric)
+    table = source.table(metric, needs=())
     with doing("splitting the spread"):
         split = sf.variance(table, metric=metric, design=design, level=level)
     if difference is None and half_width is None:
@@ -98,7 +98,7 @@ def compare(
     import scalefit as sf
 
     one, others = _side(a), [_side(text) for text in b]
-    table = source.table(metric)
+    table = source.table(metric, needs=())
     with doing("comparing procedures"):
         compared = sf.compare_procedures(
             table,

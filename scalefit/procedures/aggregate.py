@@ -176,7 +176,7 @@ def aggregate_tasks(
     22.0
     """
     check_level(level)
-    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=())
     metric = table.spelled(metric)
     entries, notes = [], []
     for name in table.unique(column):

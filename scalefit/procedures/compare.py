@@ -103,7 +103,9 @@ def compare_procedures(
     asked_for = [metric] if metric else []
     table = None
     if data is not None:
-        table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked_for)
+        table = table_of(
+            data, mapping=mapping, where=where, allow=allow, metrics=asked_for, needs=()
+        )
     name = metric or "accuracy" if table is None else _metric(table, metric)
     direction = known_metric(name).direction or "+"
     chosen = None if functional in (None, "mean") else functional_of(functional, direction)

@@ -263,10 +263,12 @@ def _seeds_first(scores: Any) -> Floats:
 
 def is_paired(first: Side, second: Side, named: set[str], *, runs_known: bool) -> bool:
     """Say whether equal pretraining seeds of two sides are the same pretraining run."""
+    common = set(first.runs) & set(second.runs)
     if runs_known:
-        common = set(first.runs) & set(second.runs)
         return bool(common) and all(first.units[s] == second.units[s] for s in common)
-    return not named & _PRETRAINING
+    # One pair of several runs is no test, and sides that name their runs apart are not the same runs.
+    enough = min(2, len(first.runs), len(second.runs))
+    return len(common) >= enough and not named & _PRETRAINING
 
 
 # The sides of a comparison from a table whose rows are scores of single test examples.

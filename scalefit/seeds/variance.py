@@ -87,7 +87,7 @@ def variance(
         raise DesignError(f"found design={design!r}, method={method!r}; see help(sf.variance)")
     if isinstance(data, np.ndarray):
         return Variance(metric, level, (example_part(data, level),))
-    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric])
+    table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=())
     metric = table.spelled(metric)
     if factors is not None:
         crossed = crossed_parts(table, metric, factors, by, level)

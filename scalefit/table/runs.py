@@ -330,6 +330,7 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
 
     A column splits where rows that agree in group, law inputs, size, seeds and run take several of
     its values, and these values come back elsewhere. What is unique to each row is a measurement.
+    Where every condition has seeds of its own, it splits if its values hold several runs each.
     """
     split: list[str] = []
     fixed = {*columns, *used, *IDENTITY, *MEASURED, "metric", "pretrain_tokens"}
@@ -337,7 +338,11 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
     for name in sorted(names, key=lambda n: distinct(rows, [n])):  # few values explain many
         cell, values = [*(fixed - set(MEASURED)), *split], rows.labels([name])
         same, near = rows.labels(cell), _near(rows, cell)
-        if _splits(same, values, least=0.0) or _splits(near, values, least=0.5):
+        if (
+            _splits(same, values, least=0.0)
+            or _splits(near, values, least=0.5)
+            or _parts_runs(rows, [c for c in cell if c not in IDENTITY], name)
+        ):
             split.append(name)
     return split
 
@@ -371,6 +376,29 @@ def _splits(cells: Ints, values: Ints, least: float) -> bool:
     return bool(back[several].mean() > 0.5)
 
 
+def _parts_runs(rows: Table, place: Sequence[str], name: str) -> bool:
+    """Return whether a column parts the runs of one place into conditions: 0–2 trained one way, 3–5 another.
+
+    Its values hold several runs each, for another name of the run holds one; a run keeps its value at every size, for
+    a measurement moves; and values come back at other places.
+    """
+    there = rows.columns.named[name].there[rows.rows]
+    at, run = rows.labels(place)[there], rows.labels(IDENTITY)[there]
+    value = rows.labels([name])[there]
+    of = [c for c in place if c != "pretrain_tokens"]
+    kept = np.unique(np.column_stack([rows.labels([*of, *IDENTITY])[there], value]), axis=0)
+    if np.bincount(kept[:, 0]).max(initial=0) > 1:
+        return False
+    runs_at = np.unique(np.column_stack([at, value, run]), axis=0)
+    pairs, runs = np.unique(runs_at[:, :2], axis=0, return_counts=True)
+    several = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1
+    if not several.any() or runs[several].mean() < 2:
+        return False
+    if np.unique(pairs[several, 0]).size == 1:
+        return bool(runs[several].min() > 1)
+    return bool((np.bincount(pairs[:, 1])[pairs[several, 1]] > 1).mean() > 0.5)
+
+
 def _near(rows: Table, cell: Sequence[str]) -> Ints:
     """Return the rows' cells where sizes within 10 % count as one, as data sets of one size differ."""
     if not rows.has("pretrain_tokens"):
@@ -392,7 +420,7 @@ def _refuse_scatter(rows: Table, columns: Sequence[str], name: str, used: Collec
         return
     first = rows.unique(name)[0]
     raise TableError(
-        f"rows of one size and seed differ in {name!r} ({_some(rows, name)}), and apart they leave "
+        f"rows of one size differ in {name!r} ({_some(rows, name)}), and apart they leave "
         f"no curve. Try: where={{{name!r}: {first!r}}}, or mapping={{{name!r}: 'pretrain_seed'}} if "
         "these are replicates"
     )

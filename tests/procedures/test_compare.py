@@ -295,3 +295,34 @@ def test_one_comparison_of_normal_seeds_in_twenty_names_one_at_most(spread):
     sides = [(rng.normal(size=5), spread * rng.normal(size=5)) for _ in range(600)]
     named = [doubly_apart(pair).min() * 10 < 0.05 for pair in sides]
     assert np.mean(named) < 0.05 + 2.5 * (0.05 * 0.95 / 600) ** 0.5
+
+
+def glue():
+    """Two recipes, five pretraining seeds each under names of their own, three finetunings, no token counts."""
+    rng = np.random.default_rng(4)
+    return pd.DataFrame(
+        {"recipe": name, "pretrain_seed": seed + 5 * k, "finetune_seed": f, "accuracy": value}
+        for k, name in enumerate(("base", "long"))
+        for seed, mean in enumerate(rng.normal(0.6 + 0.1 * k, 0.01, 5))
+        for f, value in enumerate(rng.normal(mean, 0.01, 3))
+    )
+
+
+def test_seeds_need_no_token_counts_and_sides_that_share_no_seed_are_not_paired():
+    only = sf.compare_procedures(glue(), "accuracy", a="base", b="long", column="recipe").only
+    assert only.better == "long"
+    assert not only.paired
+    assert sf.variance(glue(), "accuracy").only.cells == 2
+    assert sf.seeds_needed(glue(), "accuracy", difference=0.05).pretrain >= 2
+    told = sf.aggregate_tasks(
+        pd.concat([glue().assign(task=t) for t in "ab"]), "accuracy", column="recipe"
+    )
+    assert {row["procedure"] for row in told.rows()} == {"base", "long"}
+
+
+def test_one_seed_in_common_of_many_makes_no_pair():
+    table = glue()
+    table.loc[table["pretrain_seed"] == 5, "pretrain_seed"] = 0
+    assert not sf.compare_procedures(
+        table, "accuracy", a="base", b="long", column="recipe"
+    ).only.paired

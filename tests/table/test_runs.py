@@ -94,6 +94,35 @@ def test_a_measurement_splits_nothing():
     assert grouping(as_table(table)).columns == ()
 
 
+def ways(base, long, sizes=SIZES[:4], fresh=False):
+    """Two recipes whose seeds are numbered through, as one counter over all runs does."""
+    rows = [
+        {"pretrain_tokens": size, "pretrain_seed": seed + (100 * k if fresh else 0), "recipe": name}
+        for k, size in enumerate(sizes)
+        for name, seeds in (("base", base), ("long", long))
+        for seed in seeds
+    ]
+    return pd.DataFrame(rows).assign(bleu=lambda t: 20.0 + np.arange(len(t)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(base=st.integers(2, 4), long=st.integers(2, 4), sizes=st.integers(1, 4), fresh=st.booleans())
+def test_runs_with_seeds_of_their_own_are_kept_apart_by_what_parts_them(base, long, sizes, fresh):
+    table = ways(range(base), range(base, base + long), SIZES[:sizes], fresh)
+    if sizes > 2:
+        assert grouping(as_table(table)).columns == ("recipe",)
+    apart = sf.variance(table, "bleu").only
+    assert apart.cells == 2 * sizes
+
+
+def test_another_name_of_the_run_and_a_measurement_part_no_runs():
+    table = ways((0, 1), (2, 3))
+    named = table.assign(recipe=[f"attempt {s}" for s in table["pretrain_seed"]])
+    assert grouping(as_table(named)).columns == ()
+    moving = table.assign(recipe=np.random.default_rng(1).integers(3, 6, len(table)))
+    assert grouping(as_table(moving)).columns == ()
+
+
 PLAIN = ["Layers", "Mixture", "width", "optim", "x", "Größe", "lr_schedule"]
 COMPOUND = [
     "source_language",
