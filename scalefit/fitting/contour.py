@@ -10,12 +10,13 @@ import numpy as np
 from scipy import special
 
 from scalefit.errors import DomainError
+from scalefit.fitting.descent import Expansion, polish
 from scalefit.fitting.intervals.optimum import Optimum, correlation
 from scalefit.result import Result, Row
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 from scalefit.units import short
 
-STEPS, SWEEPS, DAMPING = 12, 2, 1e-3
+SWEEPS = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,7 +146,7 @@ def _ticks(low: float, high: float, center: float, points: int) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """The cells of a grid (C,), flat: two quoted parameters held in each, the others free."""
+    """The cells of a grid (C,), flat: two quoted parameters held in each, the others descend together."""
 
     best: Optimum
     held: Mapping[str, Floats]
@@ -160,46 +161,39 @@ class _Held:
         low, high = np.array(pairs, dtype=float).reshape(len(pairs), 2).T
         return low, high
 
+    @property
+    def size(self) -> float:
+        """Weighted sum of squares of the values."""
+        return float(self.best.weights @ self.best.problem.target**2)
+
+    def only(self, keep: Mask) -> _Held:
+        """Return the cells that still move."""
+        held = {name: values[keep] for name, values in self.held.items()}
+        return _Held(self.best, held, self.free)
+
     def residuals(self, w: Floats) -> Floats:
         """Weighted residuals (C, n) at free parameters w (C, F), on the link scale; inf where the law takes none."""
         params = {**{name: w[:, j] for j, name in enumerate(self.free)}, **self.held}
         return _curve(self.best, params) - self.best.problem.target * np.sqrt(self.best.weights)
 
-    def slopes(self, w: Floats, residual: Floats, scale: Floats) -> Floats:
-        """Slope (C, n, F) of the residuals by the free parameters in units of their size, one-sided."""
-        step = 1e-6
-        columns = [
-            (self.residuals(w + step * one * scale) - residual) / step
-            for one in np.eye(len(self.free))
-        ]
-        return np.nan_to_num(np.stack(columns, axis=-1), nan=0.0, posinf=0.0, neginf=0.0)
+    def expand(self, w: Floats) -> Expansion:
+        """Sum of squares (C,), gradient (C, F) and approximate Hessian (C, F, F) at free parameters w (C, F)."""
+        residual = self.residuals(w)
+        slopes = np.empty((*residual.shape, len(self.free)))
+        for j in range(len(self.free)):
+            moved = w.copy()
+            # A parameter that is 0 has no size of its own to be moved by.
+            moved[:, j] += 1e-6 * np.where(np.abs(w[:, j]) > 1e-3, np.abs(w[:, j]), 0.1)
+            slopes[..., j] = (self.residuals(moved) - residual) / (moved - w)[:, j, None]
+        slopes[~np.isfinite(slopes)] = 0.0
+        turned = slopes.swapaxes(-1, -2)
+        gradient = 2 * (turned @ np.where(np.isfinite(residual), residual, 0.0)[..., None])[..., 0]
+        return (residual**2).sum(-1), gradient, 2 * turned @ slopes
 
     def descended(self, w: Floats) -> tuple[Floats, Floats]:
-        """Levenberg and Marquardt's steps of all cells at once, from w (C, F): where they end, and the cost (C,).
-
-        A cell takes a step only if that is better, so that a bad one costs a step and no answer.
-        """
-        low, high = self.bounds
-        residual, damping = self.residuals(w), np.full(w.shape[:1], DAMPING)
-        cost = (residual**2).sum(-1)
-        for _ in range(STEPS if self.free else 0):
-            # A parameter that is 0 has no size of its own to be moved by.
-            scale = np.where(np.abs(w) > 1e-3, np.abs(w), 0.1)
-            slopes = self.slopes(w, residual, scale)
-            pull = (slopes.swapaxes(-1, -2) @ np.nan_to_num(residual)[..., None])[..., 0]
-            # What leans on its bound stands still; its column would bend the others' step.
-            stuck = ((w <= low) & (pull > 0)) | ((w >= high) & (pull < 0))
-            step = _step(np.where(stuck[:, None], 0.0, slopes), np.where(stuck, 0.0, pull), damping)
-            there = np.clip(w - step * scale, low, high)
-            moved = self.residuals(there)
-            better = (moved**2).sum(
-                -1
-            ) < cost  # false for nan: a step out of the domain is not taken
-            w = np.where(better[:, None], there, w)
-            residual = np.where(better[:, None], moved, residual)
-            cost = np.where(better, (moved**2).sum(-1), cost)
-            damping = np.where(better, damping / 5, damping * 4)
-        return w, np.where(np.isfinite(cost), cost, np.inf)
+        """Where all cells end from w (C, F), and the cost there (C,)."""
+        there = polish(self, w)[0] if self.free else w
+        return there, (self.residuals(there) ** 2).sum(-1)
 
 
 def _profiled(best: Optimum, center: Mapping[str, float], held: Mapping[str, Floats]) -> Floats:
@@ -246,14 +240,6 @@ def _quoted_slopes(best: Optimum, center: Mapping[str, float], names: list[str])
         )
         columns.append((up - down)[0] / (2 * step))
     return np.stack(columns, axis=-1)
-
-
-def _step(slopes: Floats, pull: Floats, damping: Floats) -> Floats:
-    """Solve the damped normal equations of every cell: (C, F)."""
-    normal = slopes.swapaxes(-1, -2) @ slopes
-    ridge = damping[:, None] * np.einsum("cii->ci", normal)
-    damped = normal + np.where(ridge > 0, ridge, 1.0)[..., None] * np.eye(pull.shape[-1])
-    return np.asarray(np.linalg.solve(damped, pull[..., None])[..., 0])
 
 
 def _curve(best: Optimum, params: Mapping[str, Floats]) -> Floats:

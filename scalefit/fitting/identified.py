@@ -6,7 +6,7 @@ A parameter is identified where its 95 % interval is much smaller than what it w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ import numpy as np
 from scalefit.fitting.intervals.optimum import Ends
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.solve import Solution
+from scalefit.fitting.stack import side_by_side
+from scalefit.laws.law import constants_of
 from scalefit.types import Floats
 
 LEVEL = 0.95
@@ -55,28 +57,37 @@ class Allowed(NamedTuple):
     quoted: dict[str, Ends]
 
 
-def allowed_by(solution: Solution) -> Allowed:
+def allowed_each(solutions: Sequence[Solution]) -> list[Allowed]:
     """Take the range of each coordinate from its bounds, and from the data for a floor or a ceiling."""
-    law, y, theta = solution.problem.law, solution.problem.y, solution.theta
-    allowed = np.array(solution.problem.limits, dtype=float)
+    out: dict[int, Allowed] = {}
+    for part in side_by_side([solution.problem for solution in solutions]):
+        out |= zip(part, _allowed_alike([solutions[i] for i in part]), strict=True)
+    return [out[i] for i in range(len(solutions))]
+
+
+def _allowed_alike(solutions: list[Solution]) -> list[Allowed]:
+    problems = [solution.problem for solution in solutions]
+    law, theta = problems[0].law, np.array([solution.theta for solution in solutions])
+    if len(problems) > 1:
+        law = law.at(constants_of([problem.law for problem in problems]))
+    allowed = np.array([problem.limits for problem in problems], dtype=float)
     for j, coordinate in enumerate(law.coefficients):
         if law.link == "identity" and coordinate.role == "floor":
-            allowed[j, 1] = min(allowed[j, 1], float(y.min()))
+            allowed[:, j, 1] = np.minimum(allowed[:, j, 1], [p.y.min() for p in problems])
         if law.link == "identity" and coordinate.role == "ceiling":
-            allowed[j, 0] = max(allowed[j, 0], float(y.max()))
-    far, every = 1e9 * (np.abs(theta) + 1), np.arange(theta.size)
-    corners = np.tile(theta, (allowed.size, 1))
-    corners[2 * every, every] = np.maximum(allowed[:, 0], -far)
-    corners[2 * every + 1, every] = np.minimum(allowed[:, 1], far)
+            allowed[:, j, 0] = np.maximum(allowed[:, j, 0], [p.y.max() for p in problems])
+    far, every = 1e9 * (np.abs(theta) + 1), np.arange(theta.shape[1])
+    corners = np.repeat(theta[:, None], 2 * every.size, axis=1)
+    corners[:, 2 * every, every] = np.maximum(allowed[..., 0], -far)
+    corners[:, 2 * every + 1, every] = np.minimum(allowed[..., 1], far)
     with np.errstate(all="ignore"):
         quoted = law.params(corners)
-        table = np.empty((len(quoted), allowed.size))
-        for row, values in zip(table, quoted.values(), strict=True):
-            row[:] = values
-        low, high = np.fmin.reduce(table, axis=1), np.fmax.reduce(table, axis=1)
-    return Allowed(
-        allowed, dict(zip(quoted, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+        table = np.array([np.broadcast_to(v, corners.shape[:2]) for v in quoted.values()])
+        ends = np.stack([np.fmin.reduce(table, axis=-1), np.fmax.reduce(table, axis=-1)], axis=-1)
+    named = (
+        dict(zip(quoted, map(tuple, rows), strict=True)) for rows in ends.swapaxes(0, 1).tolist()
     )
+    return [Allowed(one, names) for one, names in zip(allowed, named, strict=True)]
 
 
 def identify(solution: Solution, uncertainty: Uncertainty, allowed: Allowed) -> Identified:

@@ -197,24 +197,25 @@ class Problem:
         y = self.y / self.unit
         return float(y @ y)
 
-    def as_squares(self, theta: Floats) -> tuple[Problem, Floats]:
-        """Return the plain least-squares problem with the same optimum, and its weights (n,).
+    def as_squares(self, value: Floats, p: int) -> tuple[Problem, Floats]:
+        """Return plain least squares with the same optimum, of p parameters and these fitted values, and its weights.
 
         Intervals then know one objective only. The pseudo-values ŷ = f + g·ψ(r) / mean ψ' have the gradient of the
-        real objective at ``theta``, and a scatter that yields the M-estimator's variance. A clipped outlier pulls
-        as far as Huber lets it, and no further; without the mean ψ' a loss that clips much would look precise, and
+        real objective there, and a scatter that yields the M-estimator's variance. A clipped outlier pulls as far as
+        Huber lets it, and no further; without the mean ψ' a loss that clips much would look precise, and
         without K = 1 + p/n · var ψ' / (mean ψ')² so would one that clips much in few points.
         Source: Huber and Ronchetti 2009, Robust Statistics, section 7.6 (their K) and 7.10.
         """
-        value = self.law.value(self.inputs, theta)
         r = self.residual(value)
         unit = np.ones_like(value) if self.scale is None else self.scale
         if self.objective.residual == "log":
             unit = unit * value
-        bends = self.objective.bend(r)
-        bend = max(float(bends.mean()), 1e-12)
-        few = 1 + theta.size / r.size * float(bends.var()) / bend**2
-        pseudo = value + few * unit * self.objective.slope(r) / bend
+        if self.objective.function != "squared":  # whose slope is the residual already
+            bends = self.objective.bend(r)
+            bend = max(float(bends.mean()), 1e-12)
+            few = 1 + p / r.size * float(bends.var()) / bend**2
+            r = few * self.objective.slope(r) / bend
+        pseudo = value + unit * r
         if self.law.link == "log":
             pseudo = value * np.exp((pseudo - value) / value)
             unit = unit / value

@@ -14,7 +14,7 @@ from scalefit.fitting.card import Card
 from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes
 from scalefit.fitting.contour import Contour, contour_of
 from scalefit.fitting.goodness import Goodness, Influence, goodness_of, influence_of, typical_error
-from scalefit.fitting.identified import Allowed, Identified, allowed_by, identify, within_reach
+from scalefit.fitting.identified import Allowed, Identified, allowed_each, identify, within_reach
 from scalefit.fitting.intervals import Interval
 from scalefit.fitting.intervals.optimum import correlation
 from scalefit.fitting.intervals.uncertainty import (
@@ -218,11 +218,12 @@ class Fit(Result):
     @cached_property
     def identified(self) -> Identified:
         """Which parameters the data fix: the one rule for verdict, notes and reports."""
-        return identify(self.solution, self.uncertainty, self._allowed)
+        return identify(self.solution, self.uncertainty, self.allowed)
 
     @cached_property
-    def _allowed(self) -> Allowed:
-        return allowed_by(self.solution)
+    def allowed(self) -> Allowed:
+        """What the parameters could be at all."""
+        return allowed_each([self.solution])[0]
 
     @property
     def not_identified(self) -> frozenset[str]:
@@ -231,7 +232,7 @@ class Fit(Result):
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return the interval of every parameter."""
-        ends, params = within_reach(self._allowed, self.uncertainty.parameters(level)), self.params
+        ends, params = within_reach(self.allowed, self.uncertainty.parameters(level)), self.params
         return {
             name: Interval(params[name], low, high, level, self.uncertainty.method)
             for name, (low, high) in ends.items()

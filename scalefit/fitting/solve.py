@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from typing import NamedTuple
 
@@ -60,17 +61,27 @@ class Solution:
     @property
     def condition(self) -> float:
         """Condition number of the Jacobian with unit columns: how far parameters can trade places."""
-        return _condition(self.problem, self.theta)
+        jac = self.problem.linearised(*self.at_points)
+        norm = np.linalg.norm(jac, axis=1)
+        if not np.isfinite(norm).all() or (norm == 0).any():
+            return inf
+        return float(np.linalg.cond((jac / norm[:, None]).T))
 
     @property
     def params(self) -> dict[str, float]:
         """Parameters as people quote them."""
         return {k: float(v) for k, v in self.problem.law.params(self.theta).items()}
 
+    @cached_property
+    def at_points(self) -> tuple[Floats, Floats]:
+        """Fitted values (n,) and their derivative by theta (p, n); ``evaluate_each`` finds those of many together."""
+        with np.errstate(all="ignore"):
+            return self.problem.law.jacobian(self.problem.inputs, self.theta)
+
     @property
     def fitted(self) -> Floats:
         """Fitted values, shape (n,)."""
-        return self.problem.law.value(self.problem.inputs, self.theta)
+        return self.at_points[0]
 
     @property
     def converged(self) -> bool:
@@ -256,15 +267,6 @@ def _apart(end: End, best: End) -> bool:
     """Whether a basin is another one, and not the best one reached again."""
     pairs = zip(end.theta, best.theta, strict=True)
     return end.total < inf and any(abs(t - b) > 1e-3 * (abs(b) + 1e-6) for t, b in pairs)
-
-
-def _condition(problem: Problem, theta: Floats) -> float:
-    with np.errstate(all="ignore"):
-        jac = problem.linearised(*problem.law.jacobian(problem.inputs, theta[None]))[0]
-    norm = np.linalg.norm(jac, axis=1)
-    if not np.isfinite(norm).all() or (norm == 0).any():
-        return np.inf
-    return float(np.linalg.cond((jac / norm[:, None]).T))
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,8 +121,7 @@ def solve_each(
     """
     weights = [None] * len(problems) if weights is None else weights
     out: list[Solved | None] = [None] * len(problems)
-    kinds = [_kind(problem) for problem in problems]
-    for part in _packs(kinds, lambda i: CELLS // (problems[i].y.size * NUMBERS_A_POINT)):
+    for part in _packs([_kind(problem) for problem in problems], problems):
         solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part], alone)
         for i, one in zip(part, solved, strict=True):
             out[i] = one
@@ -136,20 +135,44 @@ def leave_one_out(solutions: Sequence[Solution]) -> list[Draws]:
     """
     out: list[Draws | None] = [None] * len(solutions)
     problems = [solution.problem for solution in solutions]
-    kinds = [_kind(one) if is_ours(one.law) else i for i, one in enumerate(problems)]
-    for part in _packs(kinds, lambda i: CELLS_AT_ONCE // problems[i].y.size ** 2):
+    for part in side_by_side(problems, lambda n: CELLS_AT_ONCE // n**2):
         for i, draws in zip(part, _left_out([solutions[i] for i in part]), strict=True):
             out[i] = draws
     return cast(list[Draws], out)
 
 
-def _packs(kinds: Sequence[Any], fitting: Callable[[int], int]) -> Iterator[list[int]]:
-    """Yield places of one kind, as many together as fit beside the first of them."""
+def evaluate_each(solutions: Sequence[Solution]) -> None:
+    """Work out many solutions' fitted values and their derivatives, where each one's cached property keeps them."""
+    for part in side_by_side([solution.problem for solution in solutions]):
+        some = [solutions[i] for i in part]
+        stack = stacked([one.problem for one in some], [None] * len(some)).problem
+        with np.errstate(all="ignore"):
+            both = stack.law.jacobian(stack.inputs, np.array([one.theta for one in some]))
+        for one, *at_points in zip(some, *both, strict=True):
+            vars(one)["at_points"] = tuple(at_points)
+
+
+def side_by_side(
+    problems: Sequence[Problem], room: Callable[[int], int] | None = None
+) -> Iterator[list[int]]:
+    """Yield places of problems that can be worked out as one array: of one law, objective and length n.
+
+    As many at a time as there is ``room`` for, given n. A law of somebody's own comes alone: it may look at all of
+    its inputs at once (``x / x.max()``), and would see other curves' sizes.
+    """
+    kinds = [_kind(one) if is_ours(one.law) else i for i, one in enumerate(problems)]
+    return _packs(kinds, problems, room)
+
+
+def _packs(
+    kinds: Sequence[Any], problems: Sequence[Problem], room: Callable[[int], int] | None = None
+) -> Iterator[list[int]]:
     alike: dict[Any, list[int]] = {}
     for i, kind in enumerate(kinds):
         alike.setdefault(kind, []).append(i)
     for members in alike.values():
-        step = max(1, fitting(members[0]))
+        n = problems[members[0]].y.size
+        step = max(1, room(n) if room else CELLS // (n * NUMBERS_A_POINT))
         for first in range(0, len(members), step):
             yield members[first : first + step]
 

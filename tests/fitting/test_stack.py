@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from scalefit.errors import FitError
+from scalefit.fitting.identified import allowed_each
 from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.solve import solve_problem
-from scalefit.fitting.stack import solve_each
+from scalefit.fitting.stack import evaluate_each, solve_each
 from scalefit.laws import LAWS, Coefficient, Law
 from scalefit.laws.parts import Shape
 
@@ -38,6 +39,20 @@ def test_each_curve_ends_where_it_ends_alone(name, objective):
         assert together.objective == pytest.approx(one.objective, rel=1e-9, abs=small)
         assert together.steps > 0
         np.testing.assert_allclose(together.fitted, one.fitted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["power", "log", "ceiling", "rectified", "m4", "logistic"])
+def test_values_slopes_and_ranges_are_those_of_one_by_one(name):
+    problems = problems_of(name, scaled=True)
+    alone, together = ([solve_problem(p) for p in problems] for _ in range(2))
+    evaluate_each(together)
+    for one, other, allowed in zip(alone, together, allowed_each(together), strict=True):
+        for a, b in zip(one.at_points, other.at_points, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9)
+        mine = allowed_each([one])[0]
+        np.testing.assert_array_equal(mine.coordinates, allowed.coordinates)
+        assert list(mine.quoted) == list(allowed.quoted)
+        np.testing.assert_allclose([*mine.quoted.values()], [*allowed.quoted.values()], rtol=1e-9)
 
 
 def test_weights_and_scales_are_each_curve_s_own():

@@ -76,7 +76,10 @@ class Optimum:
 
     def linked(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Value (n,) and its derivative (p, n) at the optimum, on the law's link scale."""
-        value, jac = self.problem.law.jacobian(inputs, self.theta)
+        return self.on_link(*self.problem.law.jacobian(inputs, self.theta))
+
+    def on_link(self, value: Floats, jac: Floats) -> tuple[Floats, Floats]:
+        """Turn values (n,) and their derivative (p, n) to the law's link scale."""
         return (np.log(value), jac / value) if self.problem.law.link == "log" else (value, jac)
 
     @cached_property

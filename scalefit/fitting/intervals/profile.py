@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from scalefit.fitting.intervals.face import Face
 from scalefit.fitting.intervals.optimum import Ends, Optimum
 from scalefit.fitting.intervals.region import POINTS, Regions, lay_regions, stack_optima
 from scalefit.fitting.problem import Problem
-from scalefit.laws import is_ours
+from scalefit.fitting.stack import side_by_side
 from scalefit.types import Floats
 
 LARGE = 2_000  # points
@@ -117,27 +117,10 @@ def lay(profiles: Sequence[Profile]) -> None:
 
 def _packs(profiles: Sequence[Profile]) -> Iterator[list[Profile]]:
     """Yield the curves of one law and length, as many as are laid out at once."""
-    alike: dict[Any, list[Profile]] = {}
-    for profile in profiles:
-        alike.setdefault(_kind(profile), []).append(profile)
-    for members in alike.values():
-        problem = members[0].optimum.problem
-        m = len(problem.law.shapes)
-        step = max(1, AT_ONCE // (problem.y.size * POINTS[m] ** m))
-        for first in range(0, len(members), step):
-            yield members[first : first + step]
-
-
-def _kind(profile: Profile) -> Any:
-    """Return what curves that are looked at together share; a law of somebody's own shares nothing.
-
-    Such a law may look at all of its inputs at once (``x / x.max()``), and would see other curves' sizes.
-    """
-    law = profile.optimum.problem.law
-    if not is_ours(law):
-        return id(profile)
-    bounds = tuple((c.lower, c.upper) for c in law.coefficients)
-    return law.name, profile.optimum.problem.y.size, bounds, tuple(sorted(law.constants))
+    problems = [profile.optimum.problem for profile in profiles]
+    cells = max((POINTS[len(p.law.shapes)] ** len(p.law.shapes) for p in problems), default=1)
+    for part in side_by_side(problems, lambda n: AT_ONCE // (n * cells)):
+        yield [profiles[i] for i in part]
 
 
 def _regions(profiles: Sequence[Profile]) -> Regions:

@@ -338,9 +338,7 @@ def lay_regions(optima: Optima) -> Regions:
                     break
                 box[going] = other[changed]
                 shapes[:, going], cost[going], cells[going] = _lay(optima.only(going), box[going])
-        edge = _edge(shapes, cost, optima)
-        whole = np.concatenate([shapes, edge, optima.shapes], axis=-1)
-        return Regions(optima, tuple(optima.faces(whole[:, None])))
+        return Regions(optima, tuple(optima.faces(_within(shapes, cost, optima)[:, None])))
 
 
 def _lay(optima: Optima, box: Floats) -> tuple[Floats, Floats, Mask]:
@@ -362,16 +360,18 @@ def _lay(optima: Optima, box: Floats) -> tuple[Floats, Floats, Mask]:
     return shapes, cost, inside.reshape(curves, *[POINTS[m]] * m)
 
 
-def _edge(shapes: Floats, cost: Floats, optima: Optima) -> Floats:
-    """Shapes (m, B, E) where the profile crosses the limit between neighbours: without them ends fall a cell short.
+def _within(shapes: Floats, cost: Floats, optima: Optima) -> Floats:
+    """Shapes (m, B, S) of the optima, of the grid's cells inside, and where the profile crosses the limit beside them.
 
-    Of curves with fewer crossings than others the optimum fills the rest.
+    Without the crossings ends would fall a cell short. Of curves with fewer shapes than others the optimum fills the
+    rest.
     """
     m, curves = shapes.shape[:2]
     sides = [POINTS[m]] * m
     cube, points = cost.reshape(curves, *sides), shapes.reshape(m, curves, *sides)
     limit = optima.limit.reshape(curves, *[1] * m)
-    whose, where = [np.zeros(0, dtype=np.intp)], [np.zeros((m, 0))]
+    inside = cost <= optima.limit
+    whose, where = [inside.nonzero()[0]], [shapes[:, inside]]
     for axis in range(m):
         line, place = np.moveaxis(cube, axis + 1, 1), np.moveaxis(points, axis + 2, 2)
         for inner, outer in ((slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))):
@@ -390,7 +390,7 @@ def _edge(shapes: Floats, cost: Floats, optima: Optima) -> Floats:
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=curves)
     rank = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    out = np.repeat(optima.shapes, int(counts.max(initial=0)), axis=-1)
+    out = np.repeat(optima.shapes, int(counts.max(initial=0)) + 1, axis=-1)
     out[:, owner[order], rank] = places[:, order]
     return out
 

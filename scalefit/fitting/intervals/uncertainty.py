@@ -50,7 +50,8 @@ class Uncertainty:
     ----------
     best : the optimum as a least-squares problem with known scatter.
     noise : where the weights came from.
-    spread : how far a new run lies from the curve; None where nothing tells.
+    values : (n,) what was measured: pseudo-values of a robust objective are clipped, and a new run is not.
+    run_dof : degrees of freedom of how far a new run lies from the curve.
     refits : without each pretraining run, or without each block of many points; else None.
     missed : the optimum with the misfit of the size means as scatter, where runs do not show it; else None.
     drift : how the checkpoints of one run hang together; else None.
@@ -58,7 +59,8 @@ class Uncertainty:
 
     best: Optimum
     noise: PointWeights
-    spread: RunSpread | None = None
+    values: Floats
+    run_dof: float = 0.0
     refits: Draws | None = None
     missed: Optimum | None = None
     drift: Drift | None = None
@@ -117,6 +119,22 @@ class Uncertainty:
         ends = self.at(level).curve(inputs)
         return ends if kind == "mean" else self.around(inputs, ends, level)
 
+    @cached_property
+    def spread(self) -> RunSpread:
+        """How far a new run lies from the curve."""
+        problem, (value, jac) = self.best.problem, self.best.at_points
+        residual = replace(problem, y=self.values).target - value
+        # One unit for both: the logarithm's where logarithms are compared, else the value's.
+        if problem.objective.residual == "log" and problem.law.link != "log":
+            residual = residual / value
+        if problem.objective.residual != "log" and problem.law.link == "log":
+            residual = residual * np.exp(value)
+        rows = jac * np.sqrt(self.best.weights)
+        size = np.linalg.norm(rows, axis=1)
+        basis = np.linalg.qr((rows[size > 0] / size[size > 0, None]).T)[0]
+        own = np.maximum(1 - (basis**2).sum(1), 1e-3)
+        return RunSpread(problem.inputs[0], residual, own, self.run_dof, self.noise.line)
+
     def around(
         self, inputs: tuple[Floats, ...], ends: tuple[Floats, Floats], level: float
     ) -> tuple[Floats, Floats]:
@@ -126,7 +144,7 @@ class Uncertainty:
         the textbook's prediction interval.
         """
         (low, high), center = ends, self.best.problem.law.value(inputs, self.best.theta)
-        if self.spread is None:
+        if self.best.dof <= 0:
             return np.full(low.shape, -np.inf), np.full(high.shape, np.inf)
         one = self.spread.reach(inputs[0], level)
         if self.best.problem.objective.residual == "log":
@@ -254,17 +272,19 @@ def uncertainty_of(
     solution: Solution, points: Points, noise: PointWeights, lack: Callable[[], LackOfFit]
 ) -> Uncertainty:
     """Choose what the intervals rest on; ``lack`` is asked where runs or replicates let it count."""
-    problem, weights = solution.problem.as_squares(solution.theta)
+    problem, weights = solution.problem.as_squares(solution.fitted, solution.theta.size)
     n, p, sizes = points.y.size, solution.theta.size, int(points.groups.max()) + 1
     if sizes <= p:
-        return Uncertainty(Optimum(problem, weights, solution.theta, 0.0, 0.0), noise)
+        return Uncertainty(Optimum(problem, weights, solution.theta, 0.0, 0.0), noise, points.y)
     # Weights from seeds are known no better than the variances behind them.
     dof = n - p if noise.line is None else min(n - p, noise.line.dof)
-    rss = rss_of(problem, problem.law.value(problem.inputs, solution.theta), weights)
+    rss = rss_of(problem, solution.fitted, weights)
     best = Optimum(problem, weights, solution.theta, rss / (n - p), float(dof))
+    vars(best)["at_points"] = best.on_link(
+        *solution.at_points
+    )  # where its cached property keeps it
     runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
-    spread = _spread(solution, best, noise, runs - 1.0 if runs > 1 else best.dof)
-    out = Uncertainty(best, noise, spread)
+    out = Uncertainty(best, noise, points.y, runs - 1.0 if runs > 1 else best.dof)
     if runs > 1:
         return _of_runs(out, solution, points, lack())
     if runs == 1:
@@ -300,24 +320,6 @@ def doubt_notes(
     elif lack.seen and lack.by == "replicates":
         return notes
     return notes + _delta_note(solution)
-
-
-def _spread(solution: Solution, best: Optimum, noise: PointWeights, dof: float) -> RunSpread:
-    """Take from the optimum what tells how far a new run lies from the curve."""
-    # The values themselves: a robust objective's pseudo-values are clipped, and a new run is not.
-    problem, root = solution.problem, np.sqrt(best.weights)
-    value, jac = best.at_points
-    residual = problem.target - value
-    # One unit for both: the logarithm's where logarithms are compared, else the value's.
-    if problem.objective.residual == "log" and problem.law.link != "log":
-        residual = residual / value
-    if problem.objective.residual != "log" and problem.law.link == "log":
-        residual = residual * np.exp(value)
-    rows = jac * root
-    size = np.linalg.norm(rows, axis=1)
-    basis = np.linalg.qr((rows[size > 0] / size[size > 0, None]).T)[0]
-    own = np.maximum(1 - (basis**2).sum(1), 1e-3)
-    return RunSpread(problem.inputs[0], residual, own, dof, noise.line)
 
 
 def _of_runs(out: Uncertainty, solution: Solution, points: Points, lack: LackOfFit) -> Uncertainty:
