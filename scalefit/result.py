@@ -401,8 +401,21 @@ def cell(value: Any, column: str = "") -> str:
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """All keys of the rows, in order of first appearance."""
-    return list(dict.fromkeys(key for row in rows for key in row))
+    """All keys of the rows in order; one that the first row lacks stands behind its neighbour, not at the end.
+
+    Examples
+    --------
+    >>> columns([{"corpus": "fr", "high": 2}, {"corpus": "en", "low": 1, "high": 2}])
+    ['corpus', 'low', 'high']
+    """
+    names: list[str] = []
+    for shape in dict.fromkeys(map(tuple, rows)):
+        place = len(names)
+        for key in shape:
+            if key not in names:
+                names.insert(place, key)
+            place = names.index(key) + 1
+    return names
 
 
 def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

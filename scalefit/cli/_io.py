@@ -235,6 +235,7 @@ _NAMES = {
     "tokenize": "--tokenize",
 }
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
+_COUNT = re.compile(r"\bhold_out=(\d+)")
 _CALL = re.compile(r"\bsf\.\w+\(\.\.\., (--[^)]*)\)")
 
 
@@ -250,7 +251,7 @@ def in_shell(message: str) -> str:
     """
     turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {m[2]}={m[3] or m[4]}", message)
     turned = _NAME.sub(lambda m: f"{_NAMES[m[1]]} {m[2]}", turned)
-    return _CALL.sub(r"\1", turned)
+    return _CALL.sub(r"\1", _COUNT.sub(r"--hold-out \1", turned))
 
 
 def one_line(error: BaseException) -> str:

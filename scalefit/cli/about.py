@@ -10,6 +10,7 @@ import typer
 
 from scalefit.cli._io import write_json, write_rows
 from scalefit.cli._options import AsJson
+from scalefit.result import text_table
 
 if TYPE_CHECKING:
     from scalefit.laws import Law
@@ -42,11 +43,14 @@ def laws(
         write_json(_row(chosen)) if as_json else _tell(chosen)
         return
     rows = [_row(each) for each in LAWS.values()]
-    if not as_json:
-        rows = [{k: row[k] for k in ("law", "formula", "inputs")} for row in rows]
-    write_rows(rows, as_json=as_json)
-    if not as_json:
-        typer.echo("\nscalefit laws NAME tells its parameters and where it comes from.")
+    if as_json:
+        write_json(rows)
+        return
+    # A formula that is wider than the terminal goes on below: a list of names, and another of formulas, say less.
+    typer.echo(
+        "\n".join(text_table([{k: r[k] for k in ("law", "inputs", "formula")} for r in rows]))
+    )
+    typer.echo("\nscalefit laws NAME tells its parameters and where it comes from.")
 
 
 def _row(law: Law) -> dict[str, str]:

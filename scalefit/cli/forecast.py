@@ -98,16 +98,16 @@ def forecast(
 
 
 def _show(forecast: Forecast, ranking: Rankings | None) -> None:
-    """Write what to choose, then the table, then the verdict; notes go to stderr."""
+    """Write the verdict, what to choose, and the table; notes go to stderr."""
+    typer.echo(forecast.verdict if ranking is None else forecast.beside_ranking)
     if ranking is not None:
         typer.echo("Which corpus to choose:")
         for one in ranking:
             typer.echo(f"  {one.verdict}")
-        typer.echo("")
+    typer.echo("")
     _io.write_rows(forecast.shown(), as_json=False)
     level = f"{forecast.question.level:.0%}"
     typer.echo(f"\nEach metric: not pretrained → at the largest size measured; {level} intervals.")
-    typer.echo(forecast.verdict if ranking is None else forecast.beside_ranking)
     write_notes(forecast.notes)
 
 

@@ -132,7 +132,7 @@ class Ranking(Result):
         barred = ", ".join(s.corpus for s in self.standings if s.barred)
         if best is None:
             return f"{head}no corpus can be recommended: {barred} misaligned"
-        line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}, {self.metric} {self.question}: {self._said(best)})"
+        line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}; {self._said(best)})"
         others = [s for s in self.standings if s is not best and not s.barred and s.p_best >= 0.1]
         if others:
             line += "; then " + ", ".join(f"{s.corpus} {s.p_best:.2f}" for s in others[:3])
@@ -175,13 +175,17 @@ class Ranking(Result):
     def _said(self, standing: Standing) -> str:
         show = format_count if self.in_tokens else short
         ends = [show(standing.low), show(standing.high) if np.isfinite(standing.high) else "never"]
-        line = f"{show(standing.estimate)} [{', '.join(ends)}]"
-        if not self.by_target or standing.p_reached >= SURELY_REACHED:
-            return line
+        interval = f"[{', '.join(ends)}]"
+        if not self.by_target:
+            return f"{self.metric} {self.question}: {show(standing.estimate)} {interval}"
+        target = f"{self.metric} {self.question.partition(' for ')[2]}"
+        many = "about {} tokens" if self.in_tokens else "a cost of about {}"
+        if standing.p_reached >= SURELY_REACHED:
+            return f"{target} takes {many.format(show(standing.estimate))} {interval}"
         if standing.p_reached == 0:
-            return "never reached in sight"
-        then = f"then at about {show(standing.if_reached)}"
-        return f"{line}, reached with P {standing.p_reached:.2f}, {then}"
+            return f"{target} is never reached in sight"
+        then = f"then at {many.format(show(standing.if_reached))}"
+        return f"{target} reached with P {standing.p_reached:.2f}, {then}; in all {interval}"
 
     def beneath(self) -> tuple[str, ...]:
         """Return the crossings that are likelier than not."""

@@ -13,6 +13,10 @@ from scalefit.result import Result, Results, Row
 from scalefit.units import format_count, short
 
 SURE = 0.9
+STATES = {
+    "helps": "helps", "worthless": "is worthless", "harms": "harms", "unsure": "is not sure",
+}  # fmt: skip
+"""How a cell may stand, and in words."""
 
 
 @dataclass(frozen=True)
@@ -240,16 +244,17 @@ class Values(Results[Value]):
             return self[0].verdict
         states = [c.state for v in self for c in v.cells]
         counts = ", ".join(
-            f"{states.count(s)} {s}" for s in ("helps", "worthless", "harms", "unsure")
+            f"{said} in {states.count(state)}" for state, said in STATES.items() if state in states
         )
         if self[0].over_start:
             harmed = [v.harm for v in self if v.harm is not None and v.harm.sure]
             lasting = sum(np.isinf(h.until) for h in harmed)
             return (
                 f"{len(self)} models and tasks: in {len(harmed)} the first finetuning examples harm, in {lasting} of "
-                f"them to the end; {len(states)} finetuning sizes: {counts}"
+                f"them to the end; of {len(states)} finetuning sizes it {counts}"
             )
-        return f"{len(self)} corpora and tasks, {len(states)} cells of pretraining × finetuning size: {counts}"
+        cells = f"{len(states)} cells of pretraining × finetuning size"
+        return f"pretraining {counts}, of {cells} ({len(self)} corpora and tasks)"
 
     def rows(self) -> list[Row]:
         """Return one row a cell of every group."""

@@ -139,7 +139,7 @@ def in_domain(
     if asked or not table.has("domain") or set(table.unique("domain")) != {"in", "out"}:
         return table, ()
     left = len(table.where(domain="out"))
-    note = f"{left} out-of-domain rows are left out; choose them with where domain=out, or group by domain"
+    note = f"{left} out-of-domain rows are left out; choose them with where={{'domain': 'out'}}, or group by domain"
     return table.where(domain=["in", None]), (note,)
 
 

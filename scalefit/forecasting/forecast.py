@@ -191,7 +191,7 @@ class Forecast(Results[Outlook]):
     >>> table = {"pretrain_tokens": sizes, "corpus": ["fr"] * 6, "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0]}
     >>> forecast = sf.forecast(table, target=20.0)
     >>> forecast.reached
-    '1 of 1 groups reach BLEU 20 by 10× the largest size, as likely as not'
+    '1 of 1 groups likely (P ≥ .5) to reach BLEU 20 within 10× the largest size'
     >>> forecast["fr"].tokens.reachable
     True
     """
@@ -212,8 +212,8 @@ class Forecast(Results[Outlook]):
     @property
     def reached(self) -> str:
         """How many groups reach the target within sight."""
-        sight = f"by {SIGHT:g}× the largest size, as likely as not"
-        return f"{len(self._near())} of {len(self)} groups reach {self.question} {sight}"
+        who = f"{len(self._near())} of {len(self)} groups likely (P ≥ .5)"
+        return f"{who} to reach {self.question} within {SIGHT:g}× the largest size"
 
     def _near(self) -> list[Outlook]:
         """Return who reaches the target within sight; beyond it a curve that does not rise has the widest guess."""

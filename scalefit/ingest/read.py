@@ -129,13 +129,16 @@ class _Gathered:
             self.extract.note(
                 f"left out: {more} more that are broken or in which nothing is measured"
             )
-        self.extract.notes[:0] = [_taken(self.kinds, paths)]
+        self.extract.notes[:0] = _taken(self.kinds, paths)
 
 
-def _taken(kinds: Counter[str], paths: Sequence[str]) -> str:
+def _taken(kinds: Counter[str], paths: Sequence[str]) -> list[str]:
+    """Say what files were taken for, but of one whose name says so itself."""
     if sum(kinds.values()) == 1 and len(paths) == 1:
-        return f"{paths[0]}: taken for {next(iter(kinds))}"
-    return "taken for: " + ", ".join(f"{title} × {n}" for title, n in sorted(kinds.items()))
+        (title,) = kinds
+        told = f"a {Path(paths[0]).suffix[1:].upper()} table" == title
+        return [] if told else [f"{paths[0]}: taken for {title}"]
+    return ["taken for: " + ", ".join(f"{title} × {n}" for title, n in sorted(kinds.items()))]
 
 
 # Cells that hold a record of numbers, as DataDecide's ``metrics`` column: opened into columns.

@@ -81,7 +81,7 @@ class Allocation(Result):
         way = self.law if self.law == PARABOLAS else f"the {self.law} law"
         head = f"{self.metric} by {way}: "
         if last.cost is not None:
-            return f"{head}{short(last.value[0])} costs least, {_costs(last.cost)}, with {parts}"
+            return f"{head}{short(last.value[0])} is cheapest at {_costs(last.cost)}, with {parts}"
         there = (
             "" if np.isnan(last.value[0]) else f", for {short(last.value[0])} {_range(last.value)}"
         )

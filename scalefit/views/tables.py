@@ -121,7 +121,8 @@ def put_beneath(rows: Sequence[Row], name: str) -> tuple[list[Row], list[str]]:
     >>> put_beneath(rows, "advice")
     ([{'corpus': 'fr'}, {'corpus': 'en'}], ['fr, en: Go on.'])
     """
-    first = columns(rows)[0]
+    names = columns(rows)
+    first = "corpus" if "corpus" in names else names[0]
     said: dict[str, Counter[str]] = {}
     for row in rows:
         said.setdefault(cell(row.get(name), name), Counter())[cell(row.get(first), first)] += 1
@@ -174,9 +175,13 @@ def in_two(head: str) -> str:
 
 
 def without_shared(rows: Sequence[Row], names: Sequence[str] = KEYS) -> tuple[str, list[Row]]:
-    """Take what is the same in all rows out of them, in words: of the keys, or of these columns."""
+    """Take what is the same in all rows out of them, in words: of the keys, or of these columns; an end stays."""
     if len(rows) < 2:
         return "", list(rows)
-    shared = [k for k in names if k in rows[0] and len({row.get(k) for row in rows}) == 1]
-    words = (f"{k.replace('_', ' ')} {cell(rows[0][k], k)}" for k in shared)
+    shared = [
+        k for k in names
+        if k in rows[0] and len({row.get(k) for row in rows}) == 1 and not k.endswith(("low", "high"))
+    ]  # fmt: skip
+    said = {k: cell(rows[0][k], k) for k in shared}
+    words = (f"{k.replace('_', ' ')} {text}" for k, text in said.items() if text != "–")
     return " · ".join(words), [{k: v for k, v in r.items() if k not in shared} for r in rows]

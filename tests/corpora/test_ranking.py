@@ -114,7 +114,7 @@ def test_a_target_that_may_never_be_reached_is_said_in_words():
     ranking = Ranking("bleu", "tokens for 30", {}, (first, second))
     assert "tokens if reached" in str(ranking)
     assert "e+0" not in str(ranking)
-    assert "never], reached with P 0.70, then at about" in ranking.verdict
+    assert "bleu 30 reached with P 0.70, then at about 9.8" in ranking.verdict
     assert ranking.rows()[1]["p_reached"] == 1.0
 
 

@@ -47,7 +47,9 @@ def test_the_verdict_names_all_that_cannot_be_told_apart_and_no_price():
     slower = rows("en", 11.9 * np.log10(SIZES / 1e4) ** 0.6, 1.6 + 40 * SIZES**-0.25)
     forecast = sf.forecast(table(slower), target=29.5)
     assert len(forecast) == 2
-    assert "groups reach BLEU 29.5 by 10× the largest size, as likely as not" in forecast.verdict
+    assert (
+        "groups likely (P ≥ .5) to reach BLEU 29.5 within 10× the largest size" in forecast.verdict
+    )
     assert "not told apart from" in forecast.verdict
     assert "cheapest" not in forecast.verdict
 

@@ -53,7 +53,7 @@ def test_the_cheapest_way_to_a_target_costs_what_the_truth_says(surface):
     assert low <= cost <= high
     assert middle == pytest.approx(cost, rel=0.3)
     assert split.budget == middle
-    assert "costs least" in sf.allocate(surface, target=34.0, price=PRICE).verdict
+    assert "is cheapest at" in sf.allocate(surface, target=34.0, price=PRICE).verdict
 
 
 def test_dear_finetuning_tokens_send_the_budget_into_pretraining(surface):

@@ -70,3 +70,26 @@ def test_what_tells_rows_apart_and_what_was_asked_for_stay_where_room_is_short(m
     assert ["32k" in line for line in asked] == [True, False, True]
     assert "128k" in asked[1]
     assert lines[-1].startswith("too wide for this terminal: cross entropy")
+
+
+def test_a_column_that_the_first_row_lacks_keeps_its_place():
+    assert columns([{"a": 1, "z": 2}, {"a": 1, "m": 3, "z": 2}]) == ["a", "m", "z"]
+
+
+def test_a_text_below_a_table_names_the_corpora_it_is_true_of(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "44")
+    said = "MISALIGNED and harmful to a task", "aligned as far as anybody can tell"
+    rows = [
+        {"task": "en-fr", "corpus": c, "bleu": 1.0, "alignment": t}
+        for c, t in zip("xy", said, strict=True)
+    ]
+    terminal_table([*rows, {**rows[0], "task": "en-de"}])
+    assert f"x ×2: {said[0]}\ny: {said[1]}\n" in capsys.readouterr().out
+
+
+def test_what_nobody_has_is_not_said_and_an_end_stays_beside_its_estimate(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "30")
+    rows = [{"corpus": c, "low": 1.5, "estimate": e, "high": math.inf, "flag": None, "points": 8}
+            for c, e in (("fr", 2.0), ("en", 3.0))]  # fmt: skip
+    terminal_table(rows)
+    assert capsys.readouterr().out.splitlines()[0].strip() == "points 8"
