@@ -33,7 +33,7 @@ from scalefit.alignment.sample_size import SampleSize, seeds_needed
 from scalefit.alignment.verdicts import SCOPES, Decision, Verdict, decide, reason
 from scalefit.errors import DesignError
 from scalefit.executors import Each, Workers, packs, working
-from scalefit.ingest import table_of
+from scalefit.ingest import loss_beside, table_of
 from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical, metric
 from scalefit.table.runs import CAUTIOUS
@@ -161,6 +161,7 @@ def align(
     'MISALIGNED, deteriorating'
     """
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
+    whole = loss_beside(whole, asked(quality, loss)[:-1], loss)
     alpha = level_of(level)
     metrics = quality_metrics(whole, quality)
     apart = grouping(whole, by)

@@ -27,7 +27,7 @@ from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
 from scalefit.alignment.noise import Design, estimate
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
-from scalefit.ingest import table_of
+from scalefit.ingest import loss_beside, table_of
 from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
 from scalefit.types import Renames
@@ -278,6 +278,7 @@ def monitor(
     'stop'
     """
     whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
+    whole = loss_beside(whole, asked(quality, loss)[:-1], loss)
     names = grouping(whole, by).columns
     against = whole.spelled(loss)
     if looks_before < 0:

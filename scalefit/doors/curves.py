@@ -16,7 +16,7 @@ from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series
 from scalefit.groups import group_name
-from scalefit.ingest import table_of
+from scalefit.ingest import loss_beside, table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
 from scalefit.table.runs import columns_asked
@@ -99,6 +99,8 @@ def inquire(
     whole = table_of(
         data, mapping=mapping, where=where, allow=allow, metrics=(metric, *beside), needs=used
     )
+    for loss in beside:
+        whole = loss_beside(whole, [metric], loss)
     table, notes = in_domain(whole, by, where)
     name = table.metric(metric)
     both = [name, *(m for m in map(table.spelled, beside) if m in table.metrics and m != name)]

@@ -110,6 +110,28 @@ def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:
     return replace(table, notes=tuple(dict.fromkeys((*table.notes, *said))))
 
 
+def loss_beside(table: Table, qualities: Collection[str], loss: str) -> Table:
+    """Return the table with the loss on the qualities' evaluation sets, where it stands on one of its own alone.
+
+    ``val_loss`` beside ``test_bleu`` is the loss of the same runs; kept apart, nothing would say that it misleads.
+    Where any quality was measured on a set of the loss, sets stay as they are.
+    """
+    names = {table.spelled(name) for name in qualities} & set(table.metrics)
+    loss = table.spelled(loss)
+    metric, sets = table.column("metric"), table.labels(["eval_set"])
+    of_loss, own = metric == loss, set(sets[metric == loss])
+    wanted = set(sets[np.isin(metric, sorted(names - {loss}))])
+    if len(own) != 1 or not wanted or own & wanted:
+        return table
+    frame = table.frame
+    called = [frame["eval_set"].iloc[int(np.argmax(sets == code))] for code in sorted(wanted)]
+    copies = [frame[of_loss].assign(eval_set=name) for name in called]
+    both = pd.concat([frame[~of_loss], *copies], ignore_index=True)
+    made = as_table(both, metrics=table.metrics, allow=tuple(ALLOWABLE))
+    note = f"{loss} was measured on a set of its own and stands beside {', '.join(sorted(names - {loss}))}"
+    return replace(made, notes=(*table.notes, note))
+
+
 def observations(
     data: Any,
     metric: str,

@@ -106,6 +106,11 @@ _CLOCKS = re.compile(
 )
 _NO_SETS = re.compile(r"train.*|best|max|min|mean|std|delta|diff|ema|running|rewards|system", re.I)
 """Folders whose numbers are no evaluation, or one of something else."""
+_NO_SETS_OF_TABLES = frozenset(
+    """train training best max min mean avg average median std sd se stderr standard delta diff gain ema running
+    last final previous prev first target goal wanted baseline reference human n num number count total sum rank
+    relative rel rewards system token step epoch expected predicted rate ci low high lower upper type""".split()  # noqa: SIM905
+)
 _LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*_LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
@@ -144,20 +149,29 @@ def split(name: str) -> Named | None:
 def measured_column(name: str) -> Named | None:
     """Return (evaluation set, metric) of a table's column, None where it holds no known metric.
 
-    In a table a bare name is always a measurement; a name that is only near one (``best_bleu``)
-    is left alone.
+    In a table a bare name is always a measurement, and so is a set's with one (``ood_bleu``); a name that is only
+    near one (``best_bleu``) is left alone.
 
     Examples
     --------
-    >>> [measured_column(n) for n in ("Test BLEU", "accuracy", "eval_runtime", "eval_id")]
-    [('test', 'bleu'), (None, 'accuracy'), None, None]
+    >>> [measured_column(n) for n in ("Test BLEU", "accuracy", "ood_bleu", "eval_runtime", "best_bleu")]
+    [('test', 'bleu'), (None, 'accuracy'), ('ood', 'bleu'), None, None]
     """
     if known(name):
         return None, canonical(name)
     if name.strip().lower() in _LOSSES:
         return None, name.strip().lower()
-    named = split(name)
+    named = split(name) or _on_a_set(name)
     return named if named and (known(named[1]) or named[1] in _LOSSES) else None
+
+
+def _on_a_set(name: str) -> Named | None:
+    """Return the set and metric of ``ood_bleu``; one word says which set, and none that sums up or aims at scores."""
+    head, _, word = re.sub(r"[\s.:/-]+", "_", name.strip().lower()).rpartition("_")
+    metric = canonical(word)
+    if not head or "loss" in word or not known(word) or _NO_SETS_OF_TABLES & set(head.split("_")):
+        return None
+    return head, metric
 
 
 def metric_name(name: str) -> str:
@@ -212,7 +226,9 @@ _COLUMN_SPELLINGS = {
     "metric": "metricname",
     "learning_rate": "lr",
 }
-_MEANINGS = {own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()}
+_MEANINGS = {name.replace("_", ""): name for name in KNOWN if "_" in name} | {
+    own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()
+}
 _SCALED = re.compile(
     r"(.+?)[\s_]*[(\[]\s*(k|m|b|t|thousand|million|billion|trillion)s?\s*[)\]]", re.I
 )
@@ -250,14 +266,28 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
             told = " or ".join(map(repr, names))
             cure = f"mapping={{{names[0]!r}: {ours!r}}}"
             draft.note(f"{told} may be {ours!r}: neither is taken. Try: {cure}")
+    for name in draft.cells:
+        if name.lower() in _SEEDS and name not in kept and _seed_is_open(draft.cells):
+            draft.note(
+                f"{name!r} may be the seed of pretraining or of finetuning, and is taken for neither. Try: "
+                f"mapping={{{name!r}: 'pretrain_seed'}}, or 'finetune_seed'"
+            )
     return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}
 
 
 def _seed(columns: Collection[str]) -> str | None:
     """Return which run a plain seed is of: pretraining's, where nothing was finetuned."""
+    return None if _meant(columns) & {*_FINETUNED, "pretrain_seed"} else "pretrain_seed"
+
+
+def _seed_is_open(columns: Collection[str]) -> bool:
+    meant = _meant(columns)
+    return bool(meant & {*_FINETUNED, "pretrain_seed"}) and not meant >= set(SEEDS)
+
+
+def _meant(columns: Collection[str]) -> set[str | None]:
     there = {str(name).lower() for name in columns}
-    meant = {meaning(name) for name in there} | there
-    return None if meant & {*_FINETUNED, "pretrain_seed"} else "pretrain_seed"
+    return {meaning(name) for name in there} | there
 
 
 def _own(name: str) -> str:

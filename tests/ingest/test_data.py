@@ -197,6 +197,33 @@ def test_perplexity_s_logarithm_is_the_loss_beside_quality():
     assert both[0].last("cross_entropy") == pytest.approx(np.mean(entropy[-3:]))
 
 
+@pytest.mark.parametrize("quality", [("bleu",), ("test_bleu",), ("newstest_bleu", "ood_bleu")])
+@pytest.mark.parametrize("loss", ["cross_entropy", "valid_cross_entropy", "dev_perplexity"])
+def test_a_loss_on_a_set_of_its_own_misleads_about_every_set_of_the_quality(quality, loss):
+    sizes = np.repeat(np.geomspace(1e6, 1e9, 5), 3)
+    entropy = 5 - 0.3 * np.log10(sizes) + np.random.default_rng(1).normal(0, 0.01, sizes.size)
+    data = falls_while_loss_improves()
+    bleu = data.pop("bleu")
+    data |= dict.fromkeys(quality, bleu) | {
+        loss: np.exp(entropy) if "perplexity" in loss else entropy
+    }
+    told = sf.align(data)
+    assert [result.flag for result in told] == ["misaligned"] * len(quality)
+    assert {w.metric for w in sf.monitor(data)} == {"bleu"}
+    forecast = sf.forecast(data)
+    assert [o.last("cross_entropy") for o in forecast] == pytest.approx(
+        [np.mean(entropy[-3:])] * len(quality)
+    )
+
+
+def test_sets_that_the_loss_shares_with_quality_stay_as_they_are():
+    data = falls_while_loss_improves(cross_entropy=np.linspace(3, 2, 15))
+    data["ood_bleu"] = data["bleu"] - 5.0
+    told = {result.group["eval_set"]: result for result in sf.align(data)}
+    assert told[None].flag == "misaligned"
+    assert told["ood"].flag == ""
+
+
 def test_a_loss_of_unknown_unit_is_named_and_not_taken():
     told = sf.align(falls_while_loss_improves(val_loss=np.linspace(3, 2, 15)))
     assert told[0].flag == ""

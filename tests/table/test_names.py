@@ -114,3 +114,19 @@ def test_averages_over_classes_are_told_apart_and_known():
     assert metric("macro_f1") != metric("micro_f1")
     assert metric("micro-F1").direction == metric("f1").direction == "+"
     assert metric("weighted accuracy").upper == metric("accuracy").upper
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ood_bleu", ("ood", "bleu")),
+        ("newstest2014 BLEU", ("newstest2014", "bleu")),
+        ("mnli-accuracy", ("mnli", "accuracy")),
+        ("best_bleu", None),
+        ("target_bleu", None),
+        ("mean_token_accuracy", None),
+        ("mlm_loss", None),
+    ],
+)
+def test_a_set_before_a_metric_in_a_table_is_where_it_was_measured(name, meant):
+    assert measured_column(name) == meant

@@ -29,6 +29,8 @@ def test_a_table_in_its_authors_words(tmp_path):
     ("name", "ours"),
     [
         ("Tokens", "pretrain_tokens"),
+        ("FinetuneTokens", "finetune_tokens"),
+        ("learningRate", "learning_rate"),
         ("pretraining_tokens", "pretrain_tokens"),
         ("tokens seen", "pretrain_tokens"),
         ("N params (M)", "parameters"),
@@ -60,7 +62,9 @@ def test_a_plain_seed_of_finetuned_models_stays_as_it_is():
         "seed": [1, 1],
         "bleu": [20.25, 21.25],
     }
-    assert not sf.as_table(data).has("pretrain_seed")
+    table = sf.as_table(data)
+    assert not table.has("pretrain_seed")
+    assert any("mapping={'seed': 'pretrain_seed'}" in note for note in table.notes)
 
 
 def test_the_canonical_column_comes_first():
