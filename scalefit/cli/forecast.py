@@ -146,12 +146,10 @@ def _next(told: tuple[Mapping[str, Any], Plan] | None) -> list[Section]:
     if told is None:
         return []
     group, plan = told
-    said = f"The choice that is least sure: {group_name(group) or 'the only one'}."
-    return [
-        Section(
-            "What to run next", (said, plan.verdict), rows=tuple(plan.shown()), lead=plan.verdict
-        )
-    ]
+    name = group_name(group)
+    said = (f"The choice that is least sure: {name}.",) if name else ()
+    lead = plan.verdict if plan.sure else f"{plan.verdict} (which is {plan.question})"
+    return [Section("What to run next", (*said, lead), rows=tuple(plan.shown()), lead=lead)]
 
 
 def backtest(

@@ -17,6 +17,7 @@ from scipy.special import ndtr
 from scalefit.forecasting.predictive import Predictive
 from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row
+from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count, short
 
@@ -171,6 +172,14 @@ class Ranking(Result):
     def by_target(self) -> bool:
         """Whether what is ranked is what a target takes, in tokens or cost."""
         return " for " in self.question
+
+    @property
+    def asked(self) -> str:
+        """What was asked, in words: ``tokens for BLEU 30``, ``BLEU at 1B pretraining tokens``."""
+        title = metric_of(self.metric).title
+        if self.by_target:
+            return self.question.replace(" for ", f" for {title} ")
+        return f"{title} {self.question} pretraining tokens"
 
     def _said(self, standing: Standing) -> str:
         show = format_count if self.in_tokens else short

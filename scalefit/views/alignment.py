@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from scalefit.alignment.curve import Curve
 from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.evidence.gather import Evidence
 from scalefit.errors import DesignError
+from scalefit.groups import group_name
 from scalefit.table.metrics import metric
 from scalefit.views.report import Section
 from scalefit.views.style import (
@@ -72,15 +74,22 @@ def plot_alignment(
     shown = [r for r in given if r.evidence is not None][:most]
     if not shown:
         raise DesignError("no group has two pretraining sizes, so there is nothing to draw")
-    width = max(4.6 * len(shown), 5.4) if len(shown) < 3 else 3.5 * len(shown)
-    figure = picture(width, 5.2, ax)
-    grid = figure.subplots(2, len(shown), sharex="col", squeeze=False, height_ratios=(3, 2))
-    for column, result in enumerate(shown):
-        _column(grid[:, column], result, wide=len(shown) < 3)
+    across = min(len(shown), 3)
+    rows = -(-len(shown) // across)
+    wide = across < 3
+    figure = picture(max(4.6 * across, 5.4) if wide else 3.9 * across, 5.2 * rows, ax)
+    grid = figure.subplots(2 * rows, across, squeeze=False, height_ratios=(3, 2) * rows)
+    every = [(grid[i], grid[i + 1]) for i in range(0, 2 * rows, 2)]
+    cells = [pair for above, below in every for pair in zip(above, below, strict=True)]
+    for (quality, loss), result in zip(cells, shown, strict=False):
+        _column((quality, loss), result, _name(result, given), wide=wide)
+    for pair in cells[len(shown) :]:
+        for axes in pair:
+            axes.remove()
     marks = {
         label: h
-        for axes in grid[0]
-        for h, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        for quality, _ in cells[: len(shown)]
+        for h, label in zip(*quality.get_legend_handles_labels(), strict=True)
     }
     share_legend(figure, marks.values())
     left = len(given) - len(shown)
@@ -91,24 +100,32 @@ def plot_alignment(
     return figure  # type: ignore[no-any-return]
 
 
-def _column(axes: Any, result: Alignment, *, wide: bool) -> None:
+def _name(result: Alignment, given: Sequence[Alignment]) -> str:
+    """Return a verdict's name without what all have in common, as its axis says the metric; of one, all of it."""
+    shared = [k for k in result.group if len({str(r.group.get(k)) for r in given}) == 1]
+    return group_name(result.group, shared if len(given) > 1 else ()) or result.name
+
+
+def _column(axes: Any, result: Alignment, name: str, *, wide: bool) -> None:
     evidence = result.evidence
     assert evidence is not None
-    width = 52 if wide else 34
-    title = f"{textwrap.fill(result.name, width)}\n{textwrap.fill(result.headline, width)}"
+    width = 52 if wide else 38
+    title = f"{textwrap.fill(name, width)}\n{textwrap.fill(result.headline, width)}"
     colour = ALARM if result.flag or result.verdict.alarm else INK
     head(axes[0], title, LARGE if wide else NORMAL, colour)
     _quality(axes[0], evidence)
     _loss(axes[1], evidence)
+    axes[0].sharex(axes[1])
     for each in axes:
         tidy(each)
         token_axis(each)
     axes[0].set_xlabel("")
+    axes[0].tick_params(labelbottom=False)
 
 
 def _quality(axes: Axes, evidence: Evidence) -> None:
     curve, sign = evidence.quality, evidence.scale.sign
-    _measured(axes, curve, evidence.fall, QUALITY, metric(curve.metric).title)
+    _measured(axes, curve, evidence.fall, QUALITY)
     if evidence.misfits:
         misfit = evidence.misfits[0]
         line = np.geomspace(curve.sizes[0], curve.sizes[-1], 120)
@@ -137,23 +154,23 @@ def _loss(axes: Axes, evidence: Evidence) -> None:
         axes.text(0.5, 0.5, "no cross-entropy measured", transform=axes.transAxes, ha="center",
                   color=QUIET, fontsize=SMALL)  # fmt: skip
         return
-    _measured(axes, evidence.loss, evidence.loss_fall, LOSS, metric(evidence.loss.metric).title)
+    _measured(axes, evidence.loss, evidence.loss_fall, LOSS)
     if evidence.loss_gain is not None:
         axes.axhline(evidence.loss_gain.baseline, color=INK, lw=0.9, ls=":")
 
 
-def _measured(axes: Axes, curve: Curve, noise: FallTest, colour: str, label: str) -> None:
-    """Draw runs as points, means as a line, and a band of each mean's 95 % t interval."""
+def _measured(axes: Axes, curve: Curve, noise: FallTest, colour: str) -> None:
+    """Draw runs as points, means as a line, and a band of each mean's 95 % t interval; the axis names the metric."""
     for run in curve.values.T:
         axes.plot(curve.sizes, run, ls="", marker="o", ms=3, mfc="none", color=colour, alpha=0.6,
                   gid="runs", zorder=2)  # fmt: skip
     means = curve.means
-    axes.plot(curve.sizes, means, color=colour, lw=1.6, marker="o", ms=4.5, label=label, zorder=3)
+    axes.plot(curve.sizes, means, color=colour, lw=1.6, marker="o", ms=4.5, zorder=3)
     half = noise.half_width(curve.runs)
     known = metric(curve.metric)
     low, high = np.maximum(means - half, known.lower), np.minimum(means + half, known.upper)
     axes.fill_between(curve.sizes, low, high, color=colour, alpha=0.15, lw=0)
-    axes.set_ylabel(label, fontsize=SMALL, color=INK)
+    axes.set_ylabel(known.title, fontsize=SMALL, color=INK)
 
 
 def alignment_section(table: AlignmentTable | None) -> Section:

@@ -14,6 +14,7 @@ from matplotlib.ticker import NullFormatter
 from scalefit.errors import DomainError
 from scalefit.fitting import Contour, Fit, Fits, Influence
 from scalefit.groups import group_name
+from scalefit.table import metric as metric_of
 from scalefit.units import format_count, short
 from scalefit.views.curves import in_words
 from scalefit.views.plots import plot_fit, plot_fits
@@ -113,7 +114,7 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     >>> import scalefit as sf
     >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
     >>> sf.fit(table, "bleu", "log").plot(kind="residuals").axes[0].get_ylabel()
-    'bleu − curve'
+    'BLEU − curve'
     """
     figure, axes = canvas(6.4, 3.2, ax)
     x, error = fit.points.inputs[0], fit.typical_error
@@ -127,9 +128,10 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
         axes.plot(sizes, means, color=COLOURS[1], lw=1.5, marker="_", ms=12, gid="means")
     tidy(axes)
     _input_axis(axes, fit, x)
-    axes.set_ylabel(f"{fit.metric} − curve", fontsize=NORMAL, color=INK)
+    axes.set_ylabel(f"{metric_of(fit.metric).title} − curve", fontsize=NORMAL, color=INK)
     seen = f"; {fit.misfit.line}" if fit.misfit.seen else ""
-    title = textwrap.fill(f"residuals of the {fit.law.name} law{seen}", 72)
+    line = "; line: mean of each size" if sizes.size < x.size else ""
+    title = textwrap.fill(f"residuals of the {fit.law.name} law{line}{seen}", 72)
     axes.set_title(title, fontsize=NORMAL, loc="left")
     return figure if ax is None else axes
 
@@ -158,26 +160,31 @@ def plot_influence(influence: Influence, *, ax: Axes | None = None) -> Any:
     alone = units.size == influence.value.size
     x, distance = (sizes if alone else units + 1.0), influence.distance
     x, distance = (x, distance) if alone else (x, distance[first])
-    bottom = max(float(distance.min()) / 3, 1e-12)
+    # In logs the heaviest of many would be told from the lightest alone; near one another they are read as they are.
+    least, most = float(distance.min()), float(distance.max())
+    logs = least > 0 and most > 10 * least
+    bottom = least / 3 if logs else 0.0
     axes.vlines(x, bottom, distance, color=COLOURS[0], lw=1.2, alpha=0.5)
     axes.plot(x, distance, "o", color=COLOURS[0], ms=5, gid="distance")
     axes.axhline(1, color=QUIET, lw=0.9, ls="--", gid="one")
     if alone:
         _name_heaviest(axes, influence, x)
     tidy(axes)
-    axes.set_yscale("log")
+    if logs:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylim(bottom, float(influence.distance.max()) * 3)
+    axes.set_ylim(bottom, most * (3 if logs else 1.2) or 1.0)
     if alone:
-        token_axis(axes, name)
+        token_axis(axes, in_words(name))
     else:
         axes.set_xticks(x)
         axes.set_xlim(0.5, x[-1] + 0.5)
         axes.set_xlabel("pretraining run left out", fontsize=NORMAL, color=INK)
     axes.set_ylabel("Cook distance", fontsize=NORMAL, color=INK)
-    what = "a point" if alone else "a run"
-    title = f"what leaving out {what} does; {group_name(influence.group)}".rstrip("; ")
+    what = "point" if alone else "run"
+    name = group_name(influence.group)
+    title = f"how far the curve moves without each {what}{name and f' · {name}'}"
     axes.set_title(title, fontsize=NORMAL, loc="left")
     return figure if ax is None else axes
 
@@ -309,7 +316,11 @@ def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | N
         axes.xaxis.set_major_formatter(lambda value, _: format_count(value))
     axes.set_xlabel(f"{parameter} of the {fits[0].law.name} law", fontsize=NORMAL, color=INK)
     hollow = "; hollow: not identified" if any(lost for _, lost in rows) else ""
-    axes.set_title(f"{fits[0].metric}, {level:.0%} intervals{hollow}", fontsize=NORMAL, loc="left")
+    axes.set_title(
+        f"{metric_of(fits[0].metric).title}, {level:.0%} intervals{hollow}",
+        fontsize=NORMAL,
+        loc="left",
+    )
     return figure if ax is None else axes
 
 

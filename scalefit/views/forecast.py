@@ -111,7 +111,7 @@ def forecast_report(
     carried = (_carried(forecast, question.metric), _carried(forecast, question.through))
     about = Section("About the data", notes=forecast.about_data) if forecast.about_data else None
     more = tuple(more)
-    sections = (choice, answer, _explorer(forecast, table), *more, *carried, about)
+    sections = (choice, answer, _explorer(forecast, table, ranking), *more, *carried, about)
     leads = tuple(section.lead for section in more if section.lead)
     first = () if ranking is None else tuple(r.verdict for r in ranking)
     verdict = forecast.verdict if ranking is None else forecast.beside_ranking
@@ -125,11 +125,19 @@ def forecast_report(
     )
 
 
-def _explorer(forecast: Forecast, table: Table | None) -> Section | None:
-    """Return the part whose target, budget, level, law and curve a reader turns."""
+def _explorer(forecast: Forecast, table: Table | None, ranking: Rankings | None) -> Section | None:
+    """Return the part whose target, budget, level, law and curve a reader turns; it begins with what to choose."""
     told = explored(forecast, table)
-    if not told["curves"]:
+    names = [curve["name"] for curve in told["curves"]]
+    if not names:
         return None
+    best = ranking[0].best if ranking else None
+    name = (
+        ""
+        if ranking is None or best is None
+        else group_name({OVERLAY: best.corpus, **ranking[0].group})
+    )
+    told["curve"] = names.index(name) if name in names else 0
     left = told["left_out"]
     said = "Every number was worked out beforehand; between two sizes the page reads on a straight line."
     more = (f"The first {len(told['curves'])} curves; {left} more are in the forecast above.",)
@@ -137,11 +145,17 @@ def _explorer(forecast: Forecast, table: Table | None) -> Section | None:
 
 
 def _choice(ranking: Rankings) -> Section:
+    first = ranking[0]
+    loss = (
+        "expected factor is how many times as many tokens as the best it takes on average. Corpora are drawn together "
+        "here, for what they share cancels between them; the forecast takes each by itself, so its tokens differ"
+        if first.by_target else "expected loss is what choosing it costs on average"
+    )  # fmt: skip
     return Section(
-        f"Which one to choose, {ranking[0].metric} {ranking[0].question}",
+        f"Which to choose: {first.asked}",
         text=(
-            "P best is the probability of being the best that may be recommended; expected loss is what choosing it "
-            "costs on average. Misaligned ones come last and are never the choice.",
+            f"P best is the probability of being the best that may be recommended; {loss}. "
+            "Misaligned ones come last and are never the choice.",
         ),
         rows=tuple(ranking.rows()),
         notes=tuple(str(c) for r in ranking for c in r.crossings if c.likely),

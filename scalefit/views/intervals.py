@@ -80,8 +80,8 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
     names = [s.corpus for s in ranking.standings]
     axes.set_yticks(range(len(names)), names, fontsize=SMALL + 0.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel(f"{ranking.metric} {ranking.question}", fontsize=NORMAL, color=INK)
-    title = group_name(ranking.group) or "which one to choose"
+    axes.set_xlabel(ranking.asked, fontsize=NORMAL, color=INK)
+    title = group_name(ranking.group) or "which to choose"
     axes.set_title(f"{title}, {ranking.level:.0%} intervals", fontsize=NORMAL, loc="left")
 
 
@@ -114,7 +114,8 @@ def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
     left.set_yticks(range(len(rows)), [r["forecaster"] for r in rows], fontsize=SMALL + 0.5)
     left.set_ylim(len(rows) - 0.4, -0.6)
     left.margins(x=0.15)
-    unit = "in ln y" if tested.relative else tested.metric
+    title = known_metric(tested.metric).title
+    unit = f"in ln {title}" if tested.relative else title
     left.set_xlabel(f"error on held-out sizes, {unit}", fontsize=SMALL + 0.5, color=INK)
     right.set_xlim(0, 1.05)
     right.xaxis.set_major_formatter(PercentFormatter(1.0))
@@ -146,7 +147,7 @@ def plot_variance(variance: Variance, *, ax: Axes | None = None) -> Picture | Ax
     axes.grid(False, axis="y")
     axes.set_xlabel(f"standard deviation, {_unit(variance.metric)}", fontsize=NORMAL)
     axes.set_title(
-        f"{variance.metric}: spread by source, {100 * variance.level:g} % intervals",
+        f"{known_metric(variance.metric).title}: spread by source, {100 * variance.level:g} % intervals",
         fontsize=NORMAL, loc="left",
     )  # fmt: skip
     if len(variance.parts) > 1:
@@ -187,7 +188,8 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Pictur
     word = better.get(known_metric(comparison.metric).direction or "", "")
     axes.set_xlabel(f"difference in {_unit(comparison.metric)}{word}", fontsize=NORMAL)
     title = (
-        f"{comparison.metric}, {100 * comparison.level:g} % intervals; filled: resolved (p by Holm)"
+        f"{known_metric(comparison.metric).title}, {100 * comparison.level:g} % intervals; "
+        "filled: resolved (p by Holm)"
     )
     axes.set_title(title, fontsize=NORMAL, loc="left")
     return figure if ax is None else axes

@@ -183,7 +183,7 @@ def plot_many(
         axes.remove()
     share_legend(figure, _legend_of_many(panels, labels), columns=int(width / 1.5))
     if title:
-        wrapped = textwrap.fill(title, int(width * 11))
+        wrapped = textwrap.fill(title, int(width * 13))
         figure.suptitle(wrapped, fontsize=LARGE, color=INK, x=0.01, ha="left")
     return figure  # type: ignore[no-any-return]
 

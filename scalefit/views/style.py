@@ -200,12 +200,18 @@ def head(axes: Axes, text: str, size: float = NORMAL, colour: str = INK) -> None
 def token_axis(axes: Axes, label: str = "pretraining tokens") -> None:
     """Make the x axis logarithmic, its ticks written as 300k, 1M, 3B."""
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    marks = (1.0, 3.0) if high < 3e3 * low else (1.0,)
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=marks, numticks=12))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    count_axis(axes.xaxis, *axes.get_xlim())
     axes.set_xlabel(label, fontsize=NORMAL, color=INK)
+
+
+def count_axis(axis: Axis, low: float, high: float) -> None:
+    """Make an axis of counts logarithmic, its ticks written as 300k, 1M, 3B."""
+    axes = axis.axes
+    (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+    marks = (1.0, 2.0, 5.0) if high < 15 * low else (1.0, 3.0) if high < 3e3 * low else (1.0,)
+    axis.set_major_locator(LogLocator(base=10, subs=marks, numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    axis.set_minor_locator(NullLocator())
 
 
 def share_legend(figure: Figure, handles: Iterable[Any], *, columns: int = 6) -> None:
@@ -309,8 +315,10 @@ def _scale(scale: Colormap, ground: str, table: dict[str, str]) -> Colormap:
     """Return a scale of colours for a dark ground: named colours are turned, from harm to help goes over the ground."""
     if scale.name == _HARM_HELP:
         return diverging(BRIGHT[1], ground, BRIGHT[0])
-    if isinstance(scale, ListedColormap) and len(COLOURS) >= scale.N:  # a contour's own colours
-        return ListedColormap([_turned(colour, table) for colour in scale(range(scale.N))])
+    if isinstance(scale, ListedColormap):  # a contour's lines, where all are of the house
+        colours = scale(range(scale.N))
+        if all(to_hex(colour) in table for colour in colours):
+            return ListedColormap([_turned(colour, table) for colour in colours])
     return scale
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -19,6 +21,7 @@ from scalefit.groups import group_name
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
+from scalefit.views.curves import in_words
 from scalefit.views.style import (
     COLOURS,
     INK,
@@ -28,6 +31,7 @@ from scalefit.views.style import (
     SMALL,
     Picture,
     canvas,
+    count_axis,
     diverging,
     key,
     on_its_ground,
@@ -124,22 +128,39 @@ def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
     ax : Axes, optional
         Where to draw; by default a picture of its own.
     """
-    figure, axes = canvas(6.4, 3.6, ax)
+    figure, axes = canvas(6.4, _height([value]), ax)
     _map(axes, value, _reach([value]))
+    axes.set_title(
+        " · ".join(filter(None, (group_name(value.group), _gain(value)))),
+        fontsize=NORMAL,
+        loc="left",
+    )
     return figure if ax is None else axes
 
 
 @on_its_ground
 def plot_values(values: Values, *, ax: Axes | None = None) -> Picture:
     """Draw one map a group, all on one scale of colour; see :func:`plot_value`."""
-    figure, every = panels(len(values), 3, (4.4, 2.8), ax)
-    reach = _reach(list(values))
+    figure, every = panels(len(values), 3, (4.4, _height(values)), ax)
+    reach = _reach(values)
     for axes, value in zip(every, values, strict=True):
         _map(axes, value, reach)
+    figure.suptitle(_gain(values[0]), fontsize=LARGE, color=INK, x=0.01, ha="left")
     return figure  # type: ignore[no-any-return]
 
 
-def _reach(values: list[Value]) -> float:
+def _gain(value: Value) -> str:
+    """Say what the numbers are."""
+    over = "the model before finetuning" if value.over_start else "no pretraining"
+    return f"{metric_of(value.metric).title} gained over {over}"
+
+
+def _height(values: Iterable[Value]) -> float:
+    """Return a height with room for every row of cells, and no more."""
+    return 1.2 + 0.8 * max(len({c.finetune for c in value.cells}) for value in values)
+
+
+def _reach(values: Iterable[Value]) -> float:
     return max(max(abs(c.gain) for v in values for c in v.cells), 1e-9)
 
 
@@ -156,10 +177,12 @@ def _map(axes: Axes, value: Value, reach: float) -> None:
         _word(axes, c, column, row, abs(c.gain) > 0.6 * reach)
     named = ["pretrained" if size < 0 else format_count(size) for size in across]
     axes.set_xticks(range(across.size), named, fontsize=SMALL)
-    named = ["finetuned" if size < 0 else format_count(size) for size in up]
-    axes.set_yticks(range(up.size), named, fontsize=SMALL)
     axes.set_xlabel("pretraining tokens", fontsize=SMALL, color=INK)
-    axes.set_ylabel("finetuning tokens", fontsize=SMALL, color=INK)
+    if up[-1] < 0:  # one row, and nobody says of how many tokens
+        axes.set_yticks([])
+    else:
+        axes.set_yticks(range(up.size), [format_count(size) for size in up], fontsize=SMALL)
+        axes.set_ylabel("finetuning tokens", fontsize=SMALL, color=INK)
     axes.set_title(group_name(value.group), fontsize=NORMAL, loc="left")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -170,7 +193,7 @@ def _word(axes: Axes, cell: Worth, x: int, y: int, dark: bool) -> None:
     sure = "" if cell.state == "unsure" else f"\n{cell.state}"
     colour = "white" if dark else INK  # on the strong colours of both grounds
     axes.text(
-        x, y, f"{cell.gain:+.2g}{sure}", ha="center", va="center", fontsize=SMALL - 1, color=colour
+        x, y, f"{cell.gain:+.3g}{sure}", ha="center", va="center", fontsize=SMALL - 1, color=colour
     )
 
 
@@ -263,19 +286,19 @@ def _draw_contours(axes: Axes, fit: Fit, own: bool) -> None:
     surface = contours_of(fit)
     tidy(axes)
     lines = axes.contour(
-        surface.x, surface.y, surface.value, levels=12, cmap="viridis", linewidths=1.2
+        surface.x, surface.y, surface.value, levels=12, colors=COLOURS[0], linewidths=1.2
     )
-    axes.clabel(lines, fontsize=SMALL, fmt="%.3g")
     over = surface.missed > 0
     for above, marker, label in ((over, "^", "above the law"), (~over, "v", "below the law")):
         if above.any():
             axes.plot(
-                *surface.at[above].T, marker, color=INK, ms=4, mfc=PAPER, label=label, gid=label
-            )
-    _scale(axes.set_xscale, surface.x)
-    _scale(axes.set_yscale, surface.y)
-    axes.set_xlabel(surface.names[0].replace("_", " "), fontsize=NORMAL, color=INK)
-    axes.set_ylabel(surface.names[1].replace("_", " "), fontsize=NORMAL, color=INK)
+                *surface.at[above].T, marker, color=INK, ms=4, mfc=PAPER, label=label, gid=label,
+                clip_on=False,
+            )  # fmt: skip
+    _size_axis(axes.xaxis, surface.names[0], surface.x)
+    _size_axis(axes.yaxis, surface.names[1], surface.y)
+    # A label turns along its line on the screen: axes are set before it is asked how lines run.
+    axes.clabel(lines, fontsize=SMALL, fmt="%.3g", colors=INK)
     key(axes, own=own)
 
 
@@ -285,9 +308,7 @@ def _draw_slices(axes: Axes, fit: Fit, own: bool) -> None:
     for i, one in enumerate(slices_of(fit)):
         colour = stroke(i)["color"]
         axes.plot(one.x, one.value, color=colour, lw=1.6, label=one.label, gid="slice")
-    _scale(axes.set_xscale, slices_of(fit)[0].x)
-    first = fit.observations.columns[fit.law.inputs[0]]
-    axes.set_xlabel(first.replace("_", " "), fontsize=NORMAL, color=INK)
+    _size_axis(axes.xaxis, fit.observations.columns[fit.law.inputs[0]], slices_of(fit)[0].x)
     axes.set_ylabel(metric_of(fit.metric).title, fontsize=NORMAL, color=INK)
     key(axes, own=own)
 
@@ -297,6 +318,8 @@ def _even(x: Floats, beyond: float) -> Floats:
     return np.geomspace(low, high * beyond, CELLS) if low > 0 else np.linspace(low, high, CELLS)
 
 
-def _scale(set_scale: Any, x: Floats) -> None:
+def _size_axis(axis: Axis, column: str, x: Floats) -> None:
+    """Name an axis after its column; sizes are in logs, and read 300k, 1M, 3B."""
+    axis.set_label_text(in_words(column), fontsize=NORMAL, color=INK)
     if x[0] > 0:
-        set_scale("log")
+        count_axis(axis, float(x[0]), float(x[-1]))

@@ -83,7 +83,7 @@ def test_the_report_is_one_page_with_the_choice_first(scalefit, tmp_path):
     assert (ran.code, ran.out) == (0, "")
     assert "<h1>Transfer scaling: first_part.csv</h1>" in page
     assert page.count("<svg") == 3  # the forecast, the explorer, alignment
-    assert page.index("Which one to choose") < page.index("Forecast of BLEU 12")
+    assert page.index("Which to choose: tokens for BLEU 12") < page.index("Forecast of BLEU 12")
     assert "Does each corpus help the task?" in page
     assert page.count("sha256:") == 4
 

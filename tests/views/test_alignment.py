@@ -68,3 +68,14 @@ def test_a_group_without_cross_entropy_says_so():
 def test_nothing_to_draw_teaches():
     with pytest.raises(DesignError, match="nothing to draw"):
         sf.plot_alignment(sf.align(table([20])))
+
+
+def test_many_verdicts_stand_in_rows_of_three_and_say_only_what_tells_them_apart():
+    names = [f"corpus {i}" for i in range(4)]
+    tables = [table([20, 23, 25, 26, 23 + i]) for i in range(4)]
+    data = {k: np.concatenate([t[k] for t in tables]) for k in tables[0]}
+    data |= {"corpus": np.repeat(names, 15), "task": ["en-fr"] * 60}
+    figure = sf.plot_alignment(sf.align(data))
+    assert len(figure.axes) == 8
+    titles = [axes.get_title(loc="left").partition("\n")[0] for axes in figure.axes]
+    assert sorted(filter(None, titles)) == names

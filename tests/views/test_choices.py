@@ -50,6 +50,14 @@ def test_the_value_map_has_a_cell_a_pair_of_sizes():
     assert image.get_array().shape == (2, 2)
     assert float(image.get_array()[0, 0]) == pytest.approx(4.0)
     assert any("helps" in t.get_text() for t in axes.texts)
+    assert axes.get_title(loc="left") == "fr · BLEU gained over no pretraining"
+
+
+def test_a_value_map_without_finetuning_sizes_names_none():
+    data = {"corpus": ["none"] * 2 + ["fr"] * 4, "pretrain_tokens": [0] * 2 + [1e8] * 2 + [1e9] * 2,
+            "finetune_seed": [0, 1] * 3, "bleu": [5.0, 5.1, 9.0, 9.1, 14.0, 14.1]}  # fmt: skip
+    (axes,) = sf.value(data)[0].plot().axes
+    assert (axes.get_ylabel(), len(axes.get_yticks())) == ("", 0)
 
 
 def test_a_backtest_is_drawn_by_error(table):

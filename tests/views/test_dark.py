@@ -95,3 +95,14 @@ def test_a_theme_is_dark_or_none_and_of_a_picture_of_its_own(fit):
     with pytest.raises(DomainError, match="make that dark"):
         fit.plot(theme="dark", ax=axes)
     plt.close(figure)
+
+
+def test_the_lines_of_a_contour_are_turned():
+    sizes = [(n, d) for n in (1e7, 1e8, 1e9) for d in (1e9, 1e10, 1e11)]
+    loss = [1.7 + 400 * n**-0.34 + 1200 * d**-0.33 for n, d in sizes]
+    data = {"N": [n for n, _ in sizes], "D": [d for _, d in sizes], "loss": loss}
+    inputs = {"N": "N", "D": "D"}
+    axes = sf.fit(data, "loss", "chinchilla", inputs=inputs).plot(theme="dark").axes[0]
+    (lines,) = axes.collections
+    drawn = {to_hex(colour) for colour in lines.cmap(range(lines.cmap.N))}
+    assert drawn == {BRIGHT[0]}

@@ -103,3 +103,12 @@ def test_runs_that_were_left_out_whole_are_one_mark_each():
     (marks,) = drawn(influence.plot().axes[0], "distance")
     assert marks.get_xdata().tolist() == [1, 2, 3]
     assert "run 3 moves the curve most" in influence.verdict
+
+
+def test_influences_near_one_another_are_drawn_from_zero():
+    sizes = [1e6, 4e6, 16e6, 64e6] * 2
+    bleu = [5.0, 9.1, 12.9, 17.0, 5.2, 9.0, 13.1, 16.8]
+    runs = ["a"] * 4 + ["b"] * 4
+    table = {"pretrain_tokens": sizes, "pretrain_run": runs, "bleu": bleu}
+    axes = sf.fit(table, "bleu", "log").plot(kind="influence").axes[0]
+    assert (axes.get_yscale(), axes.get_ylim()[0]) == ("linear", 0.0)

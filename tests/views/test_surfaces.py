@@ -62,3 +62,11 @@ def test_shares_are_drawn_as_slices_from_none_to_the_whole():
     fit.plot(ax=axes)
     assert axes.get_xscale() == "linear"
     plt.close(figure)
+
+
+def test_sizes_are_counts_on_both_axes(fit):
+    axes = fit.plot().axes[0]
+    axes.figure.canvas.draw()
+    said = [t.get_text() for axis in (axes.xaxis, axes.yaxis) for t in axis.get_ticklabels()]
+    assert {"100M", "10B"} <= set(said)
+    assert not any("$" in text for text in said)

@@ -66,8 +66,8 @@ for (const box of document.querySelectorAll(".explorer")) {
     // Bands may be wild: the picture shows runs, curve and target, and as much of the band as is as high again.
     const core = [...one.runs.map((run) => run[1]), ...says.estimate, ...(goal === undefined ? [] : [goal])];
     const [least, most] = [Math.min(...core), Math.max(...core)], room = (most - least) || 1;
-    const bottom = Math.max(Math.min(...low), least - room / 2) - room / 20;
-    const top = Math.min(Math.max(...high), most + room / 2) + room / 20;
+    const bottom = Math.min(least, Math.max(Math.min(...low), least - room / 2)) - room / 20;
+    const top = Math.max(most, Math.min(Math.max(...high), most + room / 2)) + room / 20;
     const X = (x) => LEFT + (WIDTH - LEFT - RIGHT) * Math.log(x / first * 1.1) / Math.log(last / first * 1.2);
     const Y = (y) => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (Math.min(Math.max(y, bottom), top) - bottom) / (top - bottom);
     const path = (ys, order) => order.map((i) => `${X(xs[i]).toFixed(1)},${Y(ys[i]).toFixed(1)}`).join(" ");
@@ -92,10 +92,13 @@ for (const box of document.querySelectorAll(".explorer")) {
       parts.push(make("text", { x: LEFT - 6, y: Y(y) + 4, "text-anchor": "end" }, short(y)));
     }
     parts.push(make("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "pretraining tokens"));
+    const middle = (TOP + HEIGHT - BOTTOM) / 2;
+    parts.push(make("text", { x: 12, y: middle, "text-anchor": "middle", transform: `rotate(-90 12 ${middle})` }, told.metric));
     svg.replaceChildren(...parts);
   };
   curve.element.addEventListener("input", () => { laws(); draw(); });
   for (const each of [law, level, target, budget]) each.element.addEventListener("input", draw);
+  curve.element.value = told.curve || 0;
   laws();
   draw();
 }
