@@ -20,6 +20,7 @@ from .config import Config, names_in
 from .read import read
 
 _PRETRAINING = ("pretrain_tokens",)
+_OTHER_UNITS = ("cross_entropy_per_byte", "bits_per_byte", "bits_per_character")
 _ENTROPY, _PERPLEXITY, _LOSSES = "cross_entropy", "perplexity", ("loss", "nll_loss", "nll")
 
 
@@ -105,8 +106,11 @@ def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:
         both = pd.concat([table.frame, more.drop(columns="unit", errors="ignore")])
         made = as_table(both, metrics=(*table.metrics, _ENTROPY), allow=tuple(ALLOWABLE))
         return replace(made, notes=(*table.notes, f"{_ENTROPY} is the logarithm of {_PERPLEXITY}"))
+    others = [name for name in _OTHER_UNITS if name in table.metrics][:1]
+    beside = "no cross_entropy in the table; {0} moves with it: loss='{0}', or through= in a forecast"
     note = "no cross_entropy in the table; if its {0} is one, in nats a token: mapping={{'{0}': 'cross_entropy'}}"
-    said = [note.format(name) for name in _LOSSES if name in table.metrics][:1]
+    said = [beside.format(name) for name in others]
+    said = said or [note.format(name) for name in _LOSSES if name in table.metrics][:1]
     return replace(table, notes=tuple(dict.fromkeys((*table.notes, *said))))
 
 

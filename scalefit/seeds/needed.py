@@ -16,6 +16,7 @@ from scalefit.fitting.result import Fit
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.result import Result, Row
 from scalefit.seeds.anova import FINETUNE, PRETRAIN
+from scalefit.seeds.design import BOTH_SEEDS
 from scalefit.seeds.power import (
     Spread,
     paired_power,
@@ -65,6 +66,7 @@ FALSE_MISFITS = 0.05
 FINETUNE_CHOICES = (*range(1, 13), 15, 20, 25, 30, 40, 50)
 _SHARES = (np.arange(60) + 0.5) / 60
 _MOST = 1e3
+WHOLE_RUNS = "one finetuning seed of each pretraining seed"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,9 +182,12 @@ def seeds_needed(
     asked = _question(difference, half_width, fit, target, factor)
     notes = [_split_note(start)]
     if not isinstance(spread, Spread):
-        asked = replace(
-            asked, pilot=Pilot.of(spread if isinstance(spread, VariancePart) else spread.only)
-        )
+        part = spread if isinstance(spread, VariancePart) else spread.only
+        asked = replace(asked, pilot=Pilot.of(part))
+        if _whole_runs(part):
+            notes = [
+                f"{WHOLE_RUNS}: a plan of such runs, for what finetuning adds is not known apart"
+            ]
         notes.append(_pilot_note(start, asked, power, level, most))
     plan = _plan(start, asked, power, level, most)
     return SeedPlan(asked.words, *plan[0], tuple(plan[1]), tuple(notes))
@@ -219,6 +224,9 @@ class Pilot:
     @classmethod
     def of(cls, part: VariancePart) -> Pilot:
         """Take it from measured components."""
+        if _whole_runs(part):
+            only = part[BOTH_SEEDS]
+            return cls(1.0, only.dof, 1.0, only.variance, 0.0)
         first, second = part[PRETRAIN], part[FINETUNE]
         seen = max(first.variance + second.variance / part.finetune, 0.0)
         return cls(part.finetune, first.dof, second.dof, seen, second.variance)
@@ -327,13 +335,20 @@ def _spread(
         return source
     part = source if isinstance(source, VariancePart) else source.only
     names = [c.name for c in part.components]
+    if _whole_runs(part):
+        return Spread(part[BOTH_SEEDS].truncated, 0.0, *costs)
     if PRETRAIN not in names or FINETUNE not in names:
         raise DesignError(
             f"{part.name}: pretraining and finetuning variance are not both known ({part.design}). "
-            "Needed: two pretraining seeds with two finetuning seeds each, or Spread(pretrain=..., "
+            "Needed: two pretraining seeds, or Spread(pretrain=..., "
             "finetune=...) with variances of your own"
         )
     return Spread(part[PRETRAIN].truncated, part[FINETUNE].truncated, *costs)
+
+
+def _whole_runs(part: VariancePart) -> bool:
+    """Whether each pretraining seed was finetuned once: their sum is known, and plans of such runs need no more."""
+    return BOTH_SEEDS in [c.name for c in part.components]
 
 
 Best = tuple[int, int, float, float]

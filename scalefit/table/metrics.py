@@ -72,6 +72,8 @@ class Metric:
 _LISTED = (
     Metric("cross_entropy", "-", 0.0, INF, "nats/target token", "cross-entropy"),
     Metric("cross_entropy_per_byte", "-", 0.0, INF, "nats/byte", "cross-entropy per byte"),
+    Metric("bits_per_byte", "-", 0.0, INF, "bits/byte", "bits per byte"),
+    Metric("bits_per_character", "-", 0.0, INF, "bits/character", "bits per character"),
     Metric("perplexity", "-", 1.0, INF, "", "perplexity"),
     Metric("bleu", "+", 0.0, 100.0, "BLEU points", "BLEU"),
     Metric("spbleu", "+", 0.0, 100.0, "spBLEU points", "spBLEU"),
@@ -105,6 +107,9 @@ _SPELLINGS = {
     "chrf2": "chrf",
     "chrfplusplus": "chrf++",
     "chrf2pp": "chrf++",
+    "bpb": "bits_per_byte",
+    "bpc": "bits_per_character",
+    "bitsperchar": "bits_per_character",
     "ppl": "perplexity",
     "acc": "accuracy",
     "sacrebleu": "bleu",
@@ -114,6 +119,14 @@ _SPELLINGS = {
     "worderrorrate": "wer",
     "charactererrorrate": "cer",
     "translationeditrate": "ter",
+    "comet22": "comet",
+    "cometda": "comet",
+    "cometda22": "comet",
+    "comet22da": "comet",
+    "wmt22cometda": "comet",
+    "cometwmt22": "comet",
+    "cometwmt22da": "comet",
+    "wmt22cometkiwida": "comet_qe",
     "cometqe": "comet_qe",
     "cometkiwi": "comet_qe",
     "ce": "cross_entropy",
@@ -122,7 +135,8 @@ _SPELLINGS = {
     "bp": "brevity_penalty",
 }
 _FAMILY = re.compile(
-    r"(xcomet|metricx|bleurt|bertscore)([-_ ]*(\d[\d.]*|x*l|large|base|tiny|hybrid|ref|qe|f1))*",
+    r"(?:wmt\d+[-_ ]*)?(xcomet|comet|metricx|bleurt|bertscore)"
+    r"([-_ ]*(da|wmt\d*|\d[\d.]*|x*l|large|base|tiny|hybrid|ref|qe|f1))*",
     re.I,
 )
 """Metrics of several models (``metricx-24-hybrid-xl``): each keeps its name, all share what is known."""
@@ -164,7 +178,7 @@ def register(*metrics: Metric) -> None:
 def canonical(name: str) -> str:
     """Return the registry's spelling of a metric (``chrF2`` is ``chrf``), or the name as it is."""
     text = name.strip()
-    squeezed = _squeezed(text)
+    squeezed = _squeezed(text).removeprefix("unbabel/")
     for short in (squeezed, squeezed.removesuffix("score")):
         meant = _SPELLINGS.get(short) or _PLAIN.get(short)
         if meant is not None:

@@ -224,6 +224,12 @@ def test_sets_that_the_loss_shares_with_quality_stay_as_they_are():
     assert told["ood"].flag == ""
 
 
+def test_a_loss_in_other_units_is_named_and_stands_beside_quality_where_asked_for():
+    data = falls_while_loss_improves(bits_per_byte=np.linspace(1.1, 0.9, 15))
+    assert any("loss='bits_per_byte'" in note for note in sf.align(data).notes)
+    assert sf.align(data, loss="bits_per_byte")[0].flag == "misaligned"
+
+
 def test_a_loss_of_unknown_unit_is_named_and_not_taken():
     told = sf.align(falls_while_loss_improves(val_loss=np.linspace(3, 2, 15)))
     assert told[0].flag == ""

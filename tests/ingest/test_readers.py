@@ -208,8 +208,8 @@ CASES = [
         [
             ("bleu", 33.114, "wmt22/en-de", {"system": "Online-A", "signature": "ref:refA"}),
             ("bleu", 31.207, "wmt22/en-de", {"system": "Online-B"}),
-            ("comet-22", 0.8612, "wmt22/en-de", {"system": "Online-A"}),
-            ("comet-22", 0.8411, "wmt22/en-de", {"system": "Online-B"}),
+            ("comet", 0.8612, "wmt22/en-de", {"system": "Online-A"}),
+            ("comet", 0.8411, "wmt22/en-de", {"system": "Online-B"}),
         ],
     ),
     (

@@ -143,7 +143,16 @@ def test_impossible_questions_are_refused():
         sf.seeds_needed(Spread(1, 0), difference=0.0)
 
 
-def test_one_way_components_are_refused():
+def test_runs_finetuned_once_are_planned_as_runs():
+    runs = {"pretrain_seed": [1, 2, 3, 4, 5], "bleu": [20.0, 21.0, 22.0, 20.5, 21.5]}
+    plan = sf.seeds_needed(runs, "bleu", difference=2.0)
+    assert plan.finetune == 1
+    known = sf.seeds_needed(Spread(np.var(runs["bleu"], ddof=1), 0.0), difference=2.0)
+    assert plan.pretrain > known.pretrain  # a pilot of five is no knowledge
+    assert any("one finetuning seed" in note for note in plan.notes)
+
+
+def test_finetuning_seeds_of_one_run_are_refused():
     frame = pd.DataFrame({"pretrain_tokens": [1e6] * 3, "finetune_seed": [1, 2, 3],
                           "bleu": [20.0, 21, 22]})  # fmt: skip
     with pytest.raises(DesignError, match="not both known"):

@@ -16,14 +16,26 @@ def own():
 
 
 @pytest.mark.parametrize(
-    "name", ["WER", "CER", "TER", "MetricX", "metricx-24-hybrid-xl", "perplexity"]
+    "name", ["WER", "CER", "TER", "MetricX", "metricx-24-hybrid-xl", "perplexity", "bits per byte"]
 )
 def test_less_is_better(name):
     assert metric(name).direction == "-"
 
 
 @pytest.mark.parametrize(
-    "name", ["ROUGE-L", "rouge1", "spBLEU", "chrF++", "BLEURT", "XCOMET-XL", "F1", "accuracy", "EM"]
+    "name",
+    [
+        "ROUGE-L",
+        "rouge1",
+        "spBLEU",
+        "chrF++",
+        "BLEURT",
+        "XCOMET-XL",
+        "COMET-20",
+        "F1",
+        "accuracy",
+        "EM",
+    ],
 )
 def test_more_is_better(name):
     assert metric(name).direction == "+"
@@ -37,6 +49,9 @@ def test_more_is_better(name):
         ("word_error_rate", "wer"),
         ("CE", "cross_entropy"),
         ("metricx-24-XL", "metricx-24-XL"),
+        ("COMET-22", "comet"),
+        ("Unbabel/wmt22-comet-da", "comet"),
+        ("wmt20-comet-da", "wmt20-comet-da"),
         ("bleurt_stderr", "bleurt_stderr"),
     ],
 )
