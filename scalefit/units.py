@@ -38,17 +38,17 @@ def parse_count(text: str) -> float | None:
 
 
 def format_count(value: float) -> str:
-    """Return a count in few characters: 1500000000 is ``1.5B``, infinity ``∞``.
+    """Return a count in few characters: 1500000000 is ``1.5B``, infinity ``∞``; from 1000T on as any number.
 
     Examples
     --------
     >>> format_count(1.5e9), format_count(128_000), format_count(math.inf)
     ('1.5B', '128k', '∞')
     """
-    if math.isinf(value):
+    if abs(value) >= 1e15:
         return short(value)
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+        if abs(value) >= 0.99995 * size:  # 999,990 is 1M in four digits, not 1000k
             return f"{value / size:.4g}{suffix}"
     return f"{value:.4g}"
 

@@ -44,6 +44,10 @@ def test_any_text_is_a_count_or_none(text):
     assert parse_count(text) is None or isinstance(parse_count(text), float)
 
 
+def test_counts_round_into_the_next_unit_and_beyond_all_units_are_numbers():
+    assert [format_count(v) for v in (999_960.0, 999_940.0, 6.5e20)] == ["1M", "999.9k", "6.5e+20"]
+
+
 def test_counts_are_shown_short():
     assert [format_count(v) for v in (0, 950, 16384, 3e8, 1.5e9)] == [
         "0",

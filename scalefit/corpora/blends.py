@@ -62,7 +62,9 @@ def blended(ratios: Floats, values: Floats, asked: Floats, seed: int = 0) -> Flo
 def check_ratios(ratios: Floats) -> None:
     """Refuse ratios that cannot be joined."""
     if not (np.isfinite(ratios).all() and (ratios >= 0).all() and (ratios <= 1).all()):
-        raise DesignError(f"mixture ratios lie within 0 and 1; they are {_said(ratios)}")
+        raise DesignError(
+            f"mixture ratios lie within 0 and 1, or 0 and 100 in percent; they are {_said(ratios)}"
+        )
     if np.unique(ratios).size < ratios.size:
         raise DesignError(
             f"two curves of one setting have one mixture ratio ({_said(ratios)}); choose with where="

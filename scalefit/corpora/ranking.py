@@ -97,6 +97,9 @@ class Ranking(Result):
         All pairs that may cross, P(never) ≤ .95.
     level : confidence of intervals.
     notes : tuple of str
+    over : what is ranked, as its column is called.
+    sight : up to which tokens or cost a target is looked for; inf at a size.
+    best_ratio : of mixtures, the ends between which the best ratio lies.
 
     Examples
     --------
@@ -118,6 +121,9 @@ class Ranking(Result):
     crossings: tuple[Crossing, ...] = ()
     level: float = 0.8
     notes: tuple[str, ...] = ()
+    over: str = "corpus"
+    sight: float = float("inf")
+    best_ratio: tuple[float, float] | None = None
 
     @property
     def best(self) -> Standing | None:
@@ -133,34 +139,51 @@ class Ranking(Result):
         barred = ", ".join(s.corpus for s in self.standings if s.barred)
         if best is None:
             return f"{head}no corpus can be recommended: {barred} misaligned"
-        line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}; {self._said(best)})"
-        others = [s for s in self.standings if s is not best and not s.barred and s.p_best >= 0.1]
-        if others:
-            line += "; then " + ", ".join(f"{s.corpus} {s.p_best:.2f}" for s in others[:3])
+        goal = f"{self.metric} {self.question.partition(' for ')[2]}"
+        if best.p_reached == 0:
+            none = f"none reaches {goal} within {self._within}"
+            line = f"{head}{none}, and {best.corpus} comes nearest (P {best.p_best:.2f})"
+        elif self.best_ratio is not None:
+            ends = ", ".join(short(end) for end in self.best_ratio)
+            line = (
+                f"{head}{self.over} {best.corpus} (the best lies in [{ends}]; {self._said(best)})"
+            )
+        else:
+            line = f"{head}{best.corpus} (P(best) {best.p_best:.2f}; {self._said(best)})"
+            others = [s for s in self.standings if s is not best and not s.barred]
+            near = [f"{s.corpus} {s.p_best:.2f}" for s in others if s.p_best >= 0.1]
+            line += f"; then {', '.join(near[:3])}" if near else ""
         return f"{line}; never {barred} (misaligned)" if barred else line
 
     def rows(self) -> list[Row]:
         """Return one row a corpus: chances, expected loss, estimate with both ends, cost, alignment."""
         priced = any(np.isfinite(s.cost) for s in self.standings)
-        unit = "tokens" if self.in_tokens else "estimate"
-        ends = ("tokens_low", "tokens_high") if self.in_tokens else ("low", "high")
+        unit = "tokens" if self.in_tokens else "cost" if self.by_target else "estimate"
+        ends = ("low", "high") if unit == "estimate" else (f"{unit}_low", f"{unit}_high")
+        reached = [
+            {"p_reached": s.p_reached, f"{unit}_if_reached": s.if_reached} for s in self.standings
+        ]
         return [
             {
                 **self.group,
-                "corpus": s.corpus,
+                self.over: s.corpus,
                 "p_best": s.p_best,
                 "expected_factor" if self.by_target else "expected_loss": s.expected_loss,
                 unit: s.estimate,
                 **dict(zip(ends, (s.low, s.high), strict=True)),
-                **(
-                    {"p_reached": s.p_reached, f"{unit}_if_reached": s.if_reached}
-                    if self.by_target
-                    else {}
-                ),
+                **(there if self.by_target else {}),
                 **({"cost": s.cost} if priced else {}),
                 "alignment": s.alignment,
             }
-            for s in self.standings
+            for s, there in zip(self.standings, reached, strict=True)
+        ]
+
+    def shown(self) -> list[Row]:
+        """Return the rows for people: what lies beyond sight is said to."""
+        beyond = f"> {self._within}"
+        return [
+            {k: beyond if isinstance(v, float) and np.isinf(v) else v for k, v in row.items()}
+            for row in self.rows()
         ]
 
     @property
@@ -181,24 +204,42 @@ class Ranking(Result):
             return self.question.replace(" for ", f" for {title} ")
         return f"{title} {self.question} pretraining tokens"
 
+    @property
+    def _within(self) -> str:
+        return self._count(self.sight)
+
+    def _count(self, value: float) -> str:
+        return format_count(value) if self.in_tokens else short(value)
+
     def _said(self, standing: Standing) -> str:
-        show = format_count if self.in_tokens else short
-        ends = [show(standing.low), show(standing.high) if np.isfinite(standing.high) else "never"]
+        ends = [
+            self._count(end) if np.isfinite(end) else f"> {self._within}"
+            for end in (standing.low, standing.high)
+        ]
         interval = f"[{', '.join(ends)}]"
         if not self.by_target:
-            return f"{self.metric} {self.question}: {show(standing.estimate)} {interval}"
+            return f"{self.metric} {self.question}: {short(standing.estimate)} {interval}"
         target = f"{self.metric} {self.question.partition(' for ')[2]}"
         many = "about {} tokens" if self.in_tokens else "a cost of about {}"
         if standing.p_reached >= SURELY_REACHED:
-            return f"{target} takes {many.format(show(standing.estimate))} {interval}"
-        if standing.p_reached == 0:
-            return f"{target} is never reached in sight"
-        then = f"then at {many.format(show(standing.if_reached))}"
-        return f"{target} reached with P {standing.p_reached:.2f}, {then}; in all {interval}"
+            return f"{target} takes {many.format(self._count(standing.estimate))} {interval}"
+        reached = f"{target} reached within {self._within} with P {standing.p_reached:.2f}"
+        return (
+            f"{reached}, then at {many.format(self._count(standing.if_reached))}; in all {interval}"
+        )
 
     def beneath(self) -> tuple[str, ...]:
-        """Return the crossings that are likelier than not."""
-        return tuple(str(c) for c in self.crossings if c.likely)
+        """Return the crossings that are likelier than not, and why a likelier corpus is barred."""
+        chance = self.best.p_reached if self.best else 1.0
+        likelier = [s for s in self.standings if s.barred and s.p_reached > chance]
+        return (
+            *(str(c) for c in self.crossings if c.likely),
+            *(
+                f"{s.corpus} is {s.alignment} and not recommended, though P(reached) is {s.p_reached:.2f}: a forecast "
+                "leaves any curve room to take off, and what was measured of this one speaks against it"
+                for s in likelier
+            ),
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -241,6 +282,10 @@ class Rankings(Results[Ranking]):
     def rows(self) -> list[Row]:
         """Return one row a setting and corpus."""
         return [row for ranking in self for row in ranking.rows()]
+
+    def shown(self) -> list[Row]:
+        """Return the rows for people."""
+        return [row for ranking in self for row in ranking.shown()]
 
     def above(self) -> tuple[str, ...]:
         """Return the verdict of every setting, where there are several."""

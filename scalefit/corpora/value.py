@@ -195,7 +195,7 @@ class Value(Result):
                 "pretrain_tokens": c.pretrain,
                 "finetune_tokens": c.finetune,
                 "gain": f"{c.gain:.3g} [{c.gain_low:.3g}, {c.gain_high:.3g}]",
-                "effective_tokens": c.effective,
+                "effective_tokens": "not in sight" if np.isinf(c.effective) else c.effective,
                 "state": c.state,
             }
             for c in self.cells
@@ -282,8 +282,9 @@ def _tuned(worth: Worth) -> str:
 
 
 def _gained(worth: Worth) -> str:
-    word = "gains" if worth.gain >= 0 else "loses"
-    return f"{word} {_ends(abs(worth.gain), *sorted((worth.gain_low, worth.gain_high)))} ({worth.state})"
+    sign = 1 if worth.gain >= 0 else -1
+    ends = sorted((sign * worth.gain_low, sign * worth.gain_high))
+    return f"{'gains' if sign > 0 else 'loses'} {_ends(sign * worth.gain, *ends)} ({worth.state})"
 
 
 def _ends(middle: float, low: float, high: float) -> str:

@@ -36,7 +36,7 @@ class Curves:
 
     def series(self) -> list[Series]:
         """Return their means over runs."""
-        return [series_from(rows) for rows in self.rows]
+        return series_from(self.rows)
 
     def mixtures(self, pool: Pool = AUTO, each: Each = here) -> list[Mixture]:
         """Weigh laws and guesses for all of them, each learning from the others of its pool."""
@@ -119,7 +119,7 @@ def curves_of(
         group = dict(key)
         try:
             one = gather_group(part, metric, {CURVE.inputs[0]: column}, CURVE)
-            sizes = len(series_from(one))
+            sizes = len(series_from([one])[0])
             if sizes < _LEAST:
                 raise FitError(
                     f"{metric} was measured at one size: nothing tells how it goes on; measure two more sizes, "

@@ -42,6 +42,7 @@ AS_AN_S = (
     "the curves bend as no law here does (an S, say): P(best) beyond the measured sizes is too sure, as who climbs "
     "late may still pass; measure the contenders further out"
 )
+ALL_THERE = "all reach the target at the smallest size measured: smaller ones would tell them apart"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
 
@@ -181,16 +182,23 @@ class RankedBy:
     seed: int = 0
     ratios: Mapping[str, float] | None = None  # of mixtures; empty where the names are the ratios
 
-    def ratio(self, mixture: Mixture) -> float:
-        """Return the mixture ratio of a curve."""
-        name = mixture.group[self.over]
+    def ratio(self, each: Sequence[Mixture]) -> Floats:
+        """Return the mixture ratios of curves (C,); in percent where one lies above 1."""
+        ratio = np.array([self._ratio(m.group[self.over]) for m in each])
+        return ratio / 100 if 1 < ratio.max() <= 100 else ratio
+
+    def _ratio(self, name: Any) -> float:
         try:
-            return float(self.ratios[name] if self.ratios else name)
-        except (KeyError, TypeError, ValueError):
+            value = self.ratios[name] if self.ratios else name
+            if isinstance(value, str) and "/" in value:  # 30/70 is three parts of ten
+                one, other = map(float, value.split("/"))
+                return one / (one + other)
+            return float(value)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
             given = f"names {', '.join(self.ratios)}" if self.ratios else "names a column"
             raise DesignError(
                 f"{self.over} {name!r} has no mixture ratio: mixture= {given}; give each corpus a number from 0 to "
-                "1, or leave it out with where="
+                "1 or parts such as 30/70, or leave it out with where="
             ) from None
 
     def __str__(self) -> str:
@@ -206,7 +214,7 @@ def _settings(
     same = {question.over}
     if question.ratios is not None:
         # What follows from the ratio (the mixture's name, the other corpus' share) makes no settings.
-        ratio = [question.ratio(m) for m in mixtures]
+        ratio = question.ratio(mixtures).tolist()
         for column in mixtures[0].group:
             pairs = {(r, m.group.get(column)) for r, m in zip(ratio, mixtures, strict=True)}
             varied = len({value for _, value in pairs}) > 1
@@ -237,9 +245,13 @@ def _ranking(
     about = [NOTHING_SHARED] if part is None and len(kept) > 1 else []
     if part is not None and part.bent > BENT:
         about.append(AS_AN_S)
+    if sight is not None and values.max() <= min(values.min() * (1 + 1e-6), sight):
+        about.append(ALL_THERE)
     high = question.at is not None and rises
+    over, best_ratio = question.over, None
     if question.ratios is not None:
-        drawn, note = _between(drawn, each, question, high)
+        drawn, best_ratio, note = _between(drawn, each, question, high)
+        over = "ratio" if question.ratios else over
         about.append(note)
     ranked = standings(
         drawn.names,
@@ -251,13 +263,20 @@ def _ranking(
         cost=drawn.costs,
         sight=sight,
     )
-    if (
-        question.ratios is not None
-    ):  # P(best) of one of many near ratios is small: the least loss is chosen
+    if best_ratio:  # P(best) of one of many near ratios is small: the least loss is chosen
         ranked = tuple(sorted(ranked, key=lambda s: (s.barred, s.expected_loss)))
     crossings = () if part is None else _crossings(names, each, question, part, kept)
     return Ranking(
-        each[0].metric, str(question), group, ranked, crossings, question.level, (*about, *notes)
+        each[0].metric,
+        str(question),
+        group,
+        ranked,
+        crossings,
+        question.level,
+        (*about, *notes),
+        over,
+        np.inf if sight is None else sight,
+        best_ratio,
     )
 
 
@@ -273,9 +292,9 @@ class _Drawn:
 
 def _between(
     drawn: _Drawn, each: Sequence[Mixture], question: RankedBy, high: bool
-) -> tuple[_Drawn, str]:
-    """Return draws at ratios between the measured ones as well, and where the best ratio lies."""
-    ratio = np.array([question.ratio(m) for m in each])
+) -> tuple[_Drawn, tuple[float, float], str]:
+    """Return draws at ratios between the measured ones as well, where the best ratio lies, and what was measured."""
+    ratio = question.ratio(each)
     check_ratios(ratio)
     order = np.argsort(ratio)
     ratio, asked_ = ratio[order], fine(ratio)
@@ -289,14 +308,12 @@ def _between(
     if costs is not None:
         costs = [float(c) for c in np.interp(asked_, ratio, np.array(costs)[order])]
     best = asked_[joined.argmax(axis=0) if high else joined.argmin(axis=0)]
-    low, middle, top = np.quantile(best, [0.5 - question.level / 2, 0.5, 0.5 + question.level / 2])
-    note = (
-        f"best ratio {middle:.2g} [{low:.2g}, {top:.2g}] ({question.level:.0%}) of {ratio.size} measured from "
-        f"{ratio[0]:g} to {ratio[-1]:g}; ratios between them by a spline that bends as far as they say"
-    )
-    return _Drawn(
-        [f"{r:.3g}" for r in asked_], np.exp(joined) if logs else joined, costs, said
-    ), note
+    low, top = np.quantile(best, [0.5 - question.level / 2, 0.5 + question.level / 2])
+    measured = ", ".join(f"{r:.3g}" for r in ratio)
+    note = f"measured ratios: {measured}; between them a spline that bends as far as they say"
+    names = [f"{r:.3g}" for r in asked_]
+    between = _Drawn(names, np.exp(joined) if logs else joined, costs, said)
+    return between, (float(low), float(top)), note
 
 
 def _next(ratio: Floats, r: float) -> float:

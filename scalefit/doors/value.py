@@ -40,7 +40,6 @@ SCRATCH = frozenset(
 )
 Against = Literal["scratch", "zero-shot"]
 SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
-_PRETRAINED = {"pretrain": SIZES["pretrain"]}
 
 
 def value(
@@ -89,9 +88,8 @@ def value(
     Raises
     ------
     DesignError
-        No rows without pretraining, or none at the finetuning sizes of the others.
-    MissingColumnError
-        What finetuning is worth is asked of a table that has no finetuning sizes.
+        No rows without pretraining, or none at the finetuning sizes of the others; or what finetuning is worth is
+        asked of a table without finetuning sizes.
 
     Examples
     --------
@@ -130,14 +128,17 @@ def value(
         of = Measure(name, one.group, rises, noise, dof, level, seed)
         start = against == "zero-shot"
         values.append(over_start(one.cells, of) if start else value_of(one.cells, one.below, of))
-    if not rows.has("finetune_tokens"):
-        values = [_untold(v) for v in values]
-    return Values(tuple(values), failures, (*about, *what.notes))
+    return Values(tuple(_untold(v) for v in values), failures, (*about, *what.notes))
 
 
 def _untold(value: Value) -> Value:
-    """Return a value whose finetuning sizes nobody says."""
-    return replace(value, cells=tuple(replace(c, finetune=np.nan) for c in value.cells))
+    """Return a value in which sizes that nobody says are none again."""
+    cells = value.cells
+    if all(c.finetune == UNKNOWN for c in cells):
+        cells = tuple(replace(c, finetune=np.nan) for c in cells)
+    if all(c.pretrain == UNKNOWN for c in cells):
+        cells = tuple(replace(c, pretrain=np.nan, rate=np.nan) for c in cells)
+    return replace(value, cells=cells)
 
 
 @dataclass(frozen=True)
@@ -171,12 +172,8 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
             "model from scratch at the same sizes, name its rows with baseline={'column': 'value'}, or ask what "
             "finetuning adds to the model before it with against='zero-shot'"
         )
-    tuned = part.has("finetune_tokens")
-    points = points_of(cut(part, part.metrics[0], SIZES if tuned else _PRETRAINED))
-    pretrain, *finetune = points.inputs
-    cells, inner = measured_cells(pretrain, finetune[0] if tuned else _unknown(pretrain), points.y)
-    y = base.column("value")
-    f = base.column("finetune_tokens") if tuned else _unknown(y)
+    cells, inner = measured_cells(*_of_sizes(part))
+    y, f = base.column("value"), base.column("finetune_tokens")
     below, outer = measured_cells(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
     kept = [c for c in cells if c.finetune in there]
@@ -184,19 +181,17 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
         raise DesignError(
             "the models without pretraining were finetuned on other sizes than the rest; measure both at one size"
         )
-    if (part.column("pretrain_tokens") == UNKNOWN).all():
-        kept = [replace(c, pretrain=np.nan) for c in kept]
     return _Draft(group, tuple(kept), tuple(below), (inner[0] + outer[0], inner[1] + outer[1]))
 
 
-def _unknown(like: Floats) -> Floats:
-    return np.full_like(like, UNKNOWN)
+def _of_sizes(part: Table) -> tuple[Floats, Floats, Floats]:
+    points = points_of(cut(part, part.metrics[0], SIZES))
+    return points.inputs[0], points.inputs[1], points.y
 
 
 def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     """Return a curve over finetuning sizes; the smallest is the model before finetuning."""
-    points = points_of(cut(part, part.metrics[0], SIZES))
-    cells, within = measured_cells(points.inputs[0], points.inputs[1], points.y)
+    cells, within = measured_cells(*_of_sizes(part))
     sizes = {c.pretrain for c in cells}
     if len(sizes) > 1:
         raise DesignError(
@@ -217,22 +212,24 @@ def _with_baseline(
     against: str,
     **reading: Any,
 ) -> tuple[Table, tuple[str, ...]]:
-    """Return the table with ``pretrain_tokens`` 0 where a baseline was named or is called "scratch"."""
+    """Return the table with both sizes, and ``pretrain_tokens`` 0 where a baseline was named or is called "scratch"."""
     table = table_of(data, metrics=(metric,), needs=("finetune_tokens",), **reading)
     sized = table.has("pretrain_tokens")
     if against == "zero-shot":
-        return (table, ()) if sized else (_sized(table, np.zeros(len(table), bool)), ())
-    if baseline is None:
-        if sized and (table.column("pretrain_tokens") == 0).any():
-            return table, ()
+        if not table.has("finetune_tokens"):
+            raise DesignError(
+                "against='zero-shot' asks what finetuning adds, and the table has no column finetune_tokens"
+            )
+        return _sized(table), ()
+    if baseline is None and not (sized and (table.column("pretrain_tokens") == 0).any()):
         baseline = _scratch(table)
-        if baseline is None and sized:
-            return table, ()
+        if not (baseline or sized):
+            raise DesignError(
+                "nothing tells which models were not pretrained: there is neither a column pretrain_tokens nor one "
+                "that says 'scratch'; name them, e.g. baseline={'init': 'random'}"
+            )
     if not baseline:
-        raise DesignError(
-            "nothing tells which models were not pretrained: there is neither a column pretrain_tokens nor one that "
-            "says 'scratch'; name them, e.g. baseline={'init': 'random'}"
-        )
+        return _sized(table), ()
     none = np.isin(table.rows, table.where(**dict(baseline)).rows)
     named = ", ".join(f"{name}={wanted}" for name, wanted in baseline.items())
     if none.all():
@@ -241,19 +238,22 @@ def _with_baseline(
     return _sized(table, none, free), (f"{named}: taken for models without pretraining",)
 
 
-def _sized(table: Table, none: Mask, free: Sequence[str] = ()) -> Table:
-    """Return a table whose rows ``none`` were not pretrained; what names them groups nothing there."""
-    frame = table.frame.copy()
-    if not table.has("pretrain_tokens"):
-        frame["pretrain_tokens"] = UNKNOWN
-    frame["pretrain_tokens"] = frame["pretrain_tokens"].mask(none, 0.0)
-    for name in free:
-        left = frame.loc[~none, name].dropna().unique()
-        frame = (
-            frame.drop(columns=name)
-            if len(left) < 2
-            else frame.assign(**{name: frame[name].mask(none)})
-        )
+def _sized(table: Table, none: Mask | None = None, free: Sequence[str] = ()) -> Table:
+    """Return a table that has both sizes, whose rows ``none`` were not pretrained; what names them groups nothing."""
+    missing = [size for size in SIZES.values() if not table.has(size)]
+    if none is None and not missing:
+        return table
+    # A size that nobody says is one size: cells are then told apart by the other one alone.
+    frame = table.frame.assign(**dict.fromkeys(missing, UNKNOWN))
+    if none is not None:
+        frame["pretrain_tokens"] = frame["pretrain_tokens"].mask(none, 0.0)
+        for name in free:
+            left = frame.loc[~none, name].dropna().unique()
+            frame = (
+                frame.drop(columns=name)
+                if len(left) < 2
+                else frame.assign(**{name: frame[name].mask(none)})
+            )
     return as_table(frame, inputs=("finetune_tokens",))
 
 

@@ -278,11 +278,15 @@ def _row(mixture: Mixture) -> Row:
     return row
 
 
-def series_from(observations: Observations) -> Series:
-    """Return a curve's means over independent runs: finetunings of one checkpoint count once."""
-    points = points_of(observations)
-    bottom, top = ends_of(observations.metric, points.y)
-    return series_of(points.inputs[0], points.y, bottom=bottom, top=top)
+def series_from(rows: Sequence[Observations]) -> list[Series]:
+    """Return curves' means over independent runs: finetunings of one checkpoint count once."""
+    if not rows:
+        return []
+    points = [points_of(one) for one in rows]
+    # An end that is guessed from what was measured is the metric's, not a curve's: a flat one would end below its
+    # neighbours' values, and refuse a target that they have nearly reached.
+    bottom, top = ends_of(rows[0].metric, np.concatenate([p.y for p in points]))
+    return [series_of(p.inputs[0], p.y, bottom=bottom, top=top) for p in points]
 
 
 def mixtures_of(
@@ -307,7 +311,7 @@ def mixtures_of(
     if not rows:
         return []
     engine = engine_for(rows[0].metric)
-    curves = [series_from(one) for one in rows]
+    curves = series_from(rows)
     out: dict[int, Mixture] = {}
     for members in pools_of(groups, pool):
         some = [curves[i] for i in members]

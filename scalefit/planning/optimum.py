@@ -66,15 +66,13 @@ def best_of(surfaces: Surfaces, budget: float) -> Optimum:
     DomainError
         The budget buys no pair that is looked at.
     """
-    first = surfaces.grid(0, STEPS)
-    second = _second(first, budget, surfaces.paid)
-    low, high = surfaces.ends[1]
-    ok = np.isfinite(second) & (second >= low) & (second <= high)
-    if ok.sum() < 3:
+    first, second = _line(surfaces, budget)
+    if first.size < 3:
+        least, most = (float(surfaces.paid(*ends[:, None])[0]) for ends in surfaces.ends.T)
         raise DomainError(
-            f"a budget of {budget:.3g} buys nothing near the measured sizes; check its unit and price="
+            f"a budget of {budget:.3g} buys nothing near the measured sizes: pairs looked at cost {least:.3g} to "
+            f"{most:.3g}; check its unit and price="
         )
-    first, second = first[ok], second[ok]
     with np.errstate(all="ignore"):
         values = surfaces.values(first, second)
     cost = np.where(np.isfinite(values), -surfaces.sign * values, np.inf)
@@ -144,6 +142,23 @@ def _shift(cost: Floats, at: Ints) -> Floats:
         bend = before - 2 * here + after
         shift = np.where((bend > 0) & (inside == at), (before - after) / (2 * bend), 0.0)
     return np.asarray(np.clip(np.nan_to_num(shift), -1, 1))
+
+
+def _line(surfaces: Surfaces, budget: float) -> tuple[Floats, Floats]:
+    """Return pairs that spend a budget, those within the ends, by the first input.
+
+    Steps of both inputs are looked at: where one of them takes nearly all of the budget, its own steps jump from a
+    pair without the other to one beyond what is left.
+    """
+    paid = surfaces.paid
+    one, other = (surfaces.grid(i, STEPS) for i in (0, 1))
+    first = np.concatenate([one, _second(other, budget, lambda b, a: paid(a, b))])
+    second = np.concatenate([_second(one, budget, paid), other])
+    low, high = surfaces.ends.T
+    with np.errstate(invalid="ignore"):
+        ok = (first >= low[0]) & (first <= high[0]) & (second >= low[1]) & (second <= high[1])
+    first, at = np.unique(first[ok], return_index=True)
+    return first, second[ok][at]
 
 
 def _second(first: Floats, budget: float, paid: Paid) -> Floats:

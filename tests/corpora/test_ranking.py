@@ -111,11 +111,34 @@ def test_a_target_that_may_never_be_reached_is_said_in_words():
     assert first.if_reached == pytest.approx(1e7, rel=0.1)
     assert np.isinf(first.high)
     assert second.p_reached == 1.0
-    ranking = Ranking("bleu", "tokens for 30", {}, (first, second))
+    ranking = Ranking("bleu", "tokens for 30", {}, (first, second), sight=1e10)
     assert "tokens if reached" in str(ranking)
     assert "e+0" not in str(ranking)
-    assert "bleu 30 reached with P 0.70, then at about 9.8" in ranking.verdict
+    ranking = Ranking("bleu", "tokens for 30", {}, (first, second), sight=1e10)
+    assert "tokens if reached" in str(ranking)
+    assert "e+0" not in str(ranking)
+    assert "∞" not in str(ranking)
+    assert "bleu 30 reached within 10B with P 0.70, then at about 9.8" in ranking.verdict
+    assert "> 10B]" in ranking.verdict
     assert ranking.rows()[1]["p_reached"] == 1.0
+
+
+def test_a_target_out_of_sight_is_said_so_and_a_barred_corpus_that_may_get_there_is_explained():
+    far = np.full((2, 100), 1e12)
+    kept, barred = ranked(
+        np.vstack([far[0], np.append(far[1, :60], np.full(40, 1e9))]),
+        best_high=False,
+        sight=1e10,
+        barred=[False, True],
+        alignment=["aligned", "misaligned"],
+    )
+    ranking = Ranking("bleu", "tokens for 30", {}, (kept, barred), sight=1e10)
+    assert "none reaches bleu 30 within 10B, and 0 comes nearest" in ranking.verdict
+    assert "1 is misaligned and not recommended, though P(reached) is 0.40" in "".join(
+        ranking.beneath()
+    )
+    assert ranking.shown()[0]["tokens"] == "> 10B"
+    assert np.isinf(ranking.rows()[0]["tokens"])
 
 
 def test_what_corpora_share_cancels_in_their_difference():
@@ -216,7 +239,7 @@ def test_measured_ratios_keep_their_draws_and_the_grid_lies_between_them():
     [
         ([0.0, 1.0], 0.5, "bend takes 3"),
         ([0.0, 0.5, 0.5], 0.2, "two curves"),
-        ([0.0, 30.0, 70.0], 0.5, "within 0 and 1"),
+        ([0.0, 30.0, 700.0], 0.5, "within 0 and 1"),
         ([0.1, 0.3, 0.7], 0.9, "beyond them"),
     ],
 )

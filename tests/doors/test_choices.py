@@ -117,7 +117,32 @@ def test_ratios_between_the_measured_ones_are_ranked():
     assert ratio["0.5"].low < truth < ratio["0.5"].high
     assert min(map(float, ratio)) == 0.0
     assert max(map(float, ratio)) == 1.0
-    assert any(note.startswith("best ratio 0.") for note in ranking.notes)
+    low, high = ranking.best_ratio
+    assert low <= 0.625 <= high
+    assert "(the best lies in [0." in ranking.verdict
+    assert "measured ratios: 0, 0.25, 0.75, 1" in " ".join(ranking.notes)
+    assert ranking.rows()[0]["mix_fr"] == ranking.best.corpus
+
+
+def test_ratios_in_percent_or_parts_are_the_same_ratios():
+    data = mixtures()
+    plain = sf.rank(data, at="4B", mixture="mix_fr").only
+    percent = {**data, "mix_fr": [100 * r for r in data["mix_fr"]]}
+    parts = {**data, "mix_fr": [f"{100 * r:g}/{100 - 100 * r:g}" for r in data["mix_fr"]]}
+    for said in (percent, parts):
+        named = sf.rank(said, at="4B", mixture="mix_fr").only
+        assert named.best.corpus == plain.best.corpus
+        assert named.best_ratio == pytest.approx(plain.best_ratio)
+
+
+def test_a_flat_corpus_does_not_end_the_scale_of_a_metric_without_an_end():
+    """A COMET has no upper end, so one is guessed from the values: of the table, not of the flattest curve."""
+    comet = {"fr": lambda u: 0.55 + 0.03 * u, "code": lambda u: 0.5 + 0.001 * u}
+    rows = [(n, x, f(np.log(x / 1e6))) for n, f in comet.items() for x in SIZES]
+    named = dict(zip(("corpus", "pretrain_tokens", "comet"), zip(*rows, strict=True), strict=True))
+    ranking = sf.rank(named, "comet", target=0.85).only
+    assert ranking.best.corpus == "fr"
+    assert ranking.best.p_reached > 0.6
 
 
 def test_ratios_by_the_corpus_name_and_by_a_target():

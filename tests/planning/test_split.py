@@ -77,6 +77,18 @@ def test_the_model_size_is_chosen_with_its_chance():
     assert sf.allocate(sizes, target=38.0, resamples=20).splits[0].cost is not None
 
 
+@pytest.mark.parametrize("share", [1e-5, 1e-3, 0.5, 0.999, 1 - 1e-5])
+def test_a_budget_is_split_wherever_nearly_all_of_it_goes(surface, share):
+    """Steps of one input alone jump over the narrow place where the other one takes the little that is left."""
+    cell = surface.joint.cells.sizes.max(axis=0)
+    price = {"pretrain_tokens": share / cell[0], "finetune_tokens": (1 - share) / cell[1]}
+    split = sf.allocate(surface, 1.0, price=price, resamples=5).splits[0]
+    paid = sum(price[name] * ends[0] for name, ends in split.inputs.items())
+    assert paid == pytest.approx(1.0, rel=1e-3)
+    seen = float(surface.joint.cells.quality[np.prod(surface.joint.cells.sizes, axis=1).argmax()])
+    assert split.value[0] > seen - 1.0  # the largest cell itself costs the budget
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
