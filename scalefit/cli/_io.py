@@ -223,19 +223,14 @@ BAD_INPUT = 2
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 _QUOTED = r"\[?['\"]([^'\"]*)['\"]\]?"
-_FLAGS = {"mapping": "--map", "where": "--where", "inputs": "--input"}
-_PAIR = re.compile(rf"\b(mapping|where|inputs)=\{{{_QUOTED}: (?:{_QUOTED}|([^}}]*))\}}")
-_NAMES = {
-    "allow": "--allow",
-    "by": "--by",
-    "metrics": "--metric",
-    "metric": "--metric",
-    "quality": "--quality",
-    "checkpoints": "--checkpoints",
-    "tokenize": "--tokenize",
-}
+_FLAGS = {
+    "mapping": "--map", "where": "--where", "inputs": "--input", "baseline": "--baseline",
+}  # fmt: skip
+_PAIR = re.compile(rf"\b({'|'.join(_FLAGS)})=\{{{_QUOTED}: (?:{_QUOTED}|([^}}]*))\}}")
+_SAME = ("allow", "by", "metric", "quality", "checkpoints", "tokenize", "against", "goal")
+_NAMES = {"metrics": "--metric", **{name: f"--{name}" for name in _SAME}}
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
-_COUNT = re.compile(r"\bhold_out=(\d+)")
+_PLAIN = re.compile(r"\b(hold_out|where)=(\d+|…)")
 _CALL = re.compile(r"\bsf\.\w+\(\.\.\., (--[^)]*)\)")
 
 
@@ -251,13 +246,15 @@ def in_shell(message: str) -> str:
     """
     turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {m[2]}={m[3] or m[4]}", message)
     turned = _NAME.sub(lambda m: f"{_NAMES[m[1]]} {m[2]}", turned)
-    return _CALL.sub(r"\1", _COUNT.sub(r"--hold-out \1", turned))
+    turned = _PLAIN.sub(lambda m: f"--{m[1].replace('_', '-')} {m[2]}", turned)
+    return _CALL.sub(r"\1", turned)
 
 
 def one_line(error: BaseException) -> str:
     """Put an error's message on one line; a message of several lines is joined by semicolons."""
     message = str(error) or type(error).__name__
-    return "; ".join(line.strip() for line in message.splitlines() if line.strip())
+    lines = (line.strip() for line in message.splitlines())
+    return "; ".join(filter(None, lines)).replace(":; ", ": ")
 
 
 @contextmanager

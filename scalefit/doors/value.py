@@ -176,6 +176,8 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     y, f = base.column("value"), base.column("finetune_tokens")
     below, outer = measured_cells(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
+    if not any(c.pretrain for c in cells):
+        raise DesignError("no row has pretrain_tokens above 0: there is no pretraining to value")
     kept = [c for c in cells if c.finetune in there]
     if not kept:
         raise DesignError(

@@ -16,6 +16,7 @@ from scalefit.fitting.solve import Draws, Solution, refit
 from scalefit.laws.law import Law
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
+from scalefit.units import counted
 
 
 def refuse(law: Law, points: Points) -> None:
@@ -30,7 +31,7 @@ def refuse(law: Law, points: Points) -> None:
     n, p = points.y.size, len(law.parameters)
     if n < p:
         raise FitError(
-            f"{n} points cannot fix the {p} parameters of law {law.name!r} ({', '.join(law.parameters)}); "
+            f"{counted(n, 'point')} cannot fix the {p} parameters of law {law.name!r} ({', '.join(law.parameters)}); "
             f"at least {p + 2} are needed for an interval: measure more sizes, or take a law with fewer parameters"
         )
     for name, x in zip(law.inputs, points.inputs, strict=True):
@@ -90,7 +91,8 @@ def sound(law: Law, many: Sequence[Points]) -> list[bool]:
         return out
     alike: dict[int, list[int]] = {}
     for i, points in enumerate(many):
-        alike.setdefault(points.y.size, []).append(i)
+        if points.y.size:
+            alike.setdefault(points.y.size, []).append(i)
     p = len(law.parameters)
     for n, members in alike.items():
         x = np.sort(np.stack([many[i].inputs[0] for i in members]), axis=1)

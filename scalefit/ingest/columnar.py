@@ -80,7 +80,7 @@ def read_excel(source: Source) -> Extract:
     data, extract = source.data(), Extract()
     _bounded(source, data)
     try:
-        extract.rows += _excel_rows(source, data)
+        extract.rows += _excel_rows(source, data, extract)
     except ImportError as error:
         raise _extra(source, "excel", error) from error
     except (FormatError, TooMuchError):
@@ -103,11 +103,14 @@ def _bounded(source: Source, data: bytes) -> None:
         )
 
 
-def _excel_rows(source: Source, data: bytes) -> Iterator[Row]:
+def _excel_rows(source: Source, data: bytes, extract: Extract) -> Iterator[Row]:
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    sheet = book.worksheets[0]
+    sheet, *others = book.worksheets
+    if others:
+        left = ", ".join(repr(other.title) for other in others)
+        extract.note(f"{source.name}: sheet {sheet.title!r} is read; left out: {left}")
     sheet.reset_dimensions()  # what the file claims of itself may be anything
     lines = enumerate(sheet.iter_rows(values_only=True), 1)
     filled = ((number, cells) for number, cells in lines if any(c is not None for c in cells))

@@ -113,7 +113,8 @@ def required(source: Source) -> Reader:
         raise source.wrong(None, "is empty; needed a results file")
     raise source.wrong(
         None,
-        f"is none of the known formats ({', '.join(FORMATS)}). Try: format= where you know better",
+        "is none of the known formats: a table (CSV, TSV, JSON, JSON lines, Markdown, Parquet, xlsx), or what a "
+        "training or evaluation tool wrote (docs/ingest). Try: save it as CSV, or format= where you know better",
     )
 
 

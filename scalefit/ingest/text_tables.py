@@ -49,7 +49,9 @@ def is_long_csv(source: Source) -> bool:
 
 def read_csv(source: Source) -> Extract:
     """Return the columns of a CSV or TSV file as texts; types come with the table's checks."""
-    return Extract(sheets=[sheet(source)])
+    extract = Extract()
+    extract.sheets.append(sheet(source, extract.notes))
+    return extract
 
 
 def rows(source: Source) -> Iterator[Row]:
@@ -57,8 +59,8 @@ def rows(source: Source) -> Iterator[Row]:
     return sheet(source).rows()
 
 
-def sheet(source: Source) -> Sheet:
-    """Return the columns of a file as texts, and each row's line."""
+def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
+    """Return the columns of a file as texts, and each row's line; ``notes`` are added to."""
     source.check_lines()
     place = _Place()
     lines = _lines(source, place)
@@ -76,8 +78,25 @@ def sheet(source: Source) -> Sheet:
         for cells, more in zip(columns, texts, strict=True):
             # A million rows hold few different texts: each is kept once.
             cells += map(sys.intern, more)
+    if mark != ",":
+        told = [name for name, cells in zip(names, columns, strict=True) if _with_points(cells)]
+        if told and notes is not None:
+            notes.append(f"{source.name}: decimal commas of {', '.join(told)} read as points")
     places = list(map(source.at, numbers))
     return Sheet.whole(dict(zip(names, map(column, columns), strict=True)), places)
+
+
+_DECIMAL, _THOUSANDS = re.compile(r"\s*[+-]?\d+,\d+\s*"), re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*")
+
+
+def _with_points(cells: list[str]) -> bool:
+    """Turn a column's decimal commas into points, where nothing in it may be thousands; return whether it was."""
+    commas = {cell for cell in cells if "," in cell}
+    numbers = all(_DECIMAL.fullmatch(cell) for cell in commas)
+    if not numbers or all(_THOUSANDS.fullmatch(cell) for cell in commas):
+        return False
+    cells[:] = [cell.replace(",", ".") for cell in cells]
+    return True
 
 
 @dataclass

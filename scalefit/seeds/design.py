@@ -268,7 +268,7 @@ def crossed_cells(cells: Sequence[Cell]) -> MeanSquares:
 
 def _no_seeds(cells: Sequence[Cell]) -> str:
     return (
-        f"found {len(cells)} cells with one run each: no spread over seeds can be measured. "
+        f"found {counted(len(cells), 'cell')} with one run each: no spread over seeds can be measured. "
         "Needed: two finetuning seeds of one checkpoint (for the finetuning part), or two "
         "pretraining seeds (for all of it) in at least one cell"
     )

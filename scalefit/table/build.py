@@ -191,14 +191,20 @@ def _allowed(allow: Sequence[str]) -> frozenset[str]:
 
 def _require(draft: Draft) -> None:
     if not draft.has("pretrain_tokens") and "no_pretrain_tokens" not in draft.allow:
+        near = next((name for name in draft.cells if "tok" in name.lower()), "your column")
         raise MissingColumnError(
             "the table has no column 'pretrain_tokens' "
-            f"(columns: {listed(draft.cells)}). Needed: tokens seen in pretraining, 0 "
-            "for models that were not pretrained. Try mapping={'your column': 'pretrain_tokens'}, "
+            f"(columns: {listed(_theirs(draft))}). Needed: tokens seen in pretraining, 0 "
+            f"for models that were not pretrained. Try mapping={{{near!r}: 'pretrain_tokens'}}, "
             "or allow='no_pretrain_tokens' to fit other columns"
         )
     if not len(draft):
         raise TableError("the table has no rows; needed at least one measured value")
+
+
+def _theirs(draft: Draft) -> list[str]:
+    """Return the columns that somebody wrote: readers add where each row stands."""
+    return [name for name in draft.cells if name != "source"]
 
 
 def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] = ()) -> None:
@@ -212,14 +218,14 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
         there, absent = ("metric", "value") if draft.has("metric") else ("value", "metric")
         raise MissingColumnError(
             f"the table has a column {there!r} but none named {absent!r} "
-            f"(columns: {listed(draft.cells)}). "
+            f"(columns: {listed(_theirs(draft))}). "
             f"Try mapping={{'your column': '{absent}'}}"
         )
     wide = _wide_metrics([name for name in draft.cells if name not in inputs], metrics)
     if not wide:
         raise MissingColumnError(
             "the table has neither columns 'metric' and 'value' nor a column named after a metric "
-            f"(columns: {listed(draft.cells)}). Needed: metric and value, or one of "
+            f"(columns: {listed(_theirs(draft))}). Needed: metric and value, or one of "
             f"{', '.join(METRICS)}. Try mapping={{'loss': 'cross_entropy'}} where loss is in nats per "
             "target token"
         )
@@ -260,7 +266,7 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
         held = [_held(cells, beside[own].get(target), rows) for own, rows in there.items()]
         long[target] = np.concatenate(held)[order]
     draft.cells, draft.origin = long, draft.origin[row]
-    draft.note(f"wide table: columns {', '.join(wide)} turned into rows of metric and value")
+    draft.wide = {named[1]: own for own, named in wide.items()}
     for own, rows in there.items():
         if gaps := len(cells[own]) - len(rows):
             told = counted(gaps, "empty cell")
@@ -304,9 +310,8 @@ def _leave_out_missing(draft: Draft) -> None:
     for name in REQUIRED[:2]:
         if draft.has(name):
             empty = missing(draft.cells[name])
-            draft.blame(
-                empty, name, lambda _: "nothing", "a value", "fill it in, 0 = no pretraining"
-            )
+            hint = "fill it in" + (", 0 = no pretraining" if name == "pretrain_tokens" else "")
+            draft.blame(empty, name, lambda _: "nothing", "a value", hint)
 
 
 def _type_columns(draft: Draft) -> None:
@@ -330,9 +335,17 @@ def _numbers(draft: Draft, name: str, *, count: bool) -> Cells:
         cells = _without_errors(draft)
         values, bad = numbers(cells, number_cell)
     needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
-    hint = "a decimal point instead of the comma" if not count else ""
+    hint = "" if count or not bad.any() else _cure([str(cell) for cell in cells[bad]])
     draft.blame(bad, name, lambda i: repr(cells[i]), needed, hint)
     return values
+
+
+def _cure(refused: list[str]) -> str:
+    """Return what helps against cells that are no numbers."""
+    for sign, cure in (("%", "the number without its %"), (",", "a decimal point, no comma")):
+        if all(sign in cell and any(map(str.isdigit, cell)) for cell in refused):
+            return cure
+    return "an empty cell where nothing was measured"
 
 
 def _without_errors(draft: Draft) -> Cells:

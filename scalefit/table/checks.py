@@ -121,7 +121,9 @@ def _not_negative(draft: Draft, name: str) -> None:
 def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
     values = _clipped(draft, known, mine)
     infinite = mine & np.isinf(values)
-    draft.blame(infinite, "value", lambda i: f"{known.name} {_seen(values[i])}", "a finite number")
+    draft.blame(infinite, "value", lambda i: f"{known.name} {_seen(values[i])}", "a finite number",
+        "an empty cell where nothing was measured",
+    )  # fmt: skip
     if "range" in draft.allow:
         return
     outside = mine & np.isfinite(values) & ((values < known.lower) | (values > known.upper))

@@ -214,6 +214,8 @@ class Draft:
         What was done to the data, and what is wrong with it.
     allow : frozenset of str
         Checks that the user has switched off.
+    wide : mapping of str to str
+        Metric -> the column that it was read from, of a table with one column a metric.
     """
 
     cells: dict[str, Cells]
@@ -222,6 +224,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     problems: list[BrokenRule] = field(default_factory=list)
     allow: frozenset[str] = frozenset()
+    wide: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -249,7 +252,10 @@ class Draft:
     ) -> None:
         """Note a problem for every marked row; ``told`` words its cell."""
         for i in np.flatnonzero(rows).tolist():
-            self.problems.append(BrokenRule(self.label(i), column, told(i), needed, hint))
+            theirs = column
+            if column == "value" and self.wide:  # of a row that nobody has written
+                theirs = self.wide.get(str(self.cells["metric"][i]), column)
+            self.problems.append(BrokenRule(self.label(i), theirs, told(i), needed, hint))
 
     def keep(self, rows: Mask) -> None:
         """Keep the marked rows only."""

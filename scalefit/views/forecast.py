@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from scalefit.corpora.ranking import Rankings
+from scalefit.errors import DesignError
 from scalefit.forecasting.forecast import Forecast, Outlook
 from scalefit.forecasting.mixture import Mixture
 from scalefit.groups import group_name
@@ -32,12 +33,24 @@ def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any)
         Whose place the picture takes; by default it stands alone.
     **options
         ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
+
+    Raises
+    ------
+    DesignError
+        No group was measured at a size above 0.
     """
+    if not _drawn(forecast):
+        raise DesignError("no group was measured at a size above 0, so there is nothing to draw")
     panels = forecast_panels(forecast, **options)
     across = len({panel.title for panel in panels})
     columns = min(across, 4) if across > 1 else len(panels)
     title = forecast.verdict.split(";")[0]
     return plot_many(panels, columns=columns, title=title, ax=ax)  # type: ignore[no-any-return]
+
+
+def _drawn(forecast: Forecast) -> bool:
+    """Whether a picture shows anything: a group at a size above 0."""
+    return any(outlook.largest for outlook in forecast)
 
 
 def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
@@ -61,7 +74,7 @@ def _panel(
     curves = tuple(
         _curve(outlook, outlook.quality if is_quality else outlook.loss, metric, goal, options)
         for outlook in inside
-        if metric in outlook.measured
+        if metric in outlook.measured and outlook.measured[metric][0].any()
     )
     return Panel(title, curves[0].title_y if curves else metric, curves)
 
@@ -104,7 +117,7 @@ def forecast_report(
         text=(
             "Open marks are runs; bands hold a new run (80 %); shaded and dashed is extrapolated.",
         ),
-        svg=plot_forecast(forecast).to_svg(),
+        svg=plot_forecast(forecast).to_svg() if _drawn(forecast) else "",
         rows=tuple(forecast.shown()),
     )
     choice = None if ranking is None else _choice(ranking)

@@ -69,6 +69,12 @@ class Picture(Figure):
         ``Figure.savefig`` draws a picture that lays itself out twice, the first time for the layout alone; but each
         drawing lays it out by itself, so that once is enough.
         """
+        with warnings.catch_warnings():
+            # A corpus may be named in any script; an SVG keeps the text, other formats show a box.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            self._save(fname, **options)
+
+    def _save(self, fname: Any, **options: Any) -> None:
         kind = str(options.pop("format", None) or Path(str(fname)).suffix[1:]).lower()
         canvas = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG}.get(kind)
         if canvas is None or options.keys() - {"dpi", "metadata"}:
@@ -94,10 +100,7 @@ class Picture(Figure):
 
     def _drawn(self, kind: str, **options: Any) -> bytes:
         buffer = io.BytesIO()
-        with warnings.catch_warnings():
-            # A corpus may be named in any script; an SVG keeps the text, a PNG shows a box.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-            self.savefig(buffer, format=kind, **options)
+        self.savefig(buffer, format=kind, **options)
         return buffer.getvalue()
 
 

@@ -47,3 +47,7 @@ def test_a_picture_of_an_unknown_format_leaves_nothing_behind(tmp_path):
     with pytest.raises(FormatError, match="no picture format 'xyz'; there are "):
         _io.save_picture(picture(), str(tmp_path / "x.xyz"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_lines_of_an_error_are_one():
+    assert _io.one_line(TableError("2 problems:\n  a\n  b")) == "2 problems: a; b"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scalefit import read
 from scalefit.errors import FormatError, TableError
@@ -194,3 +196,29 @@ def test_what_could_be_anything_is_asked_for(cell, tmp_path):
     (tmp_path / "a.csv").write_text(f"pretrain_tokens,bleu\n1M,{cell}\n")
     with pytest.raises(TableError, match="needed a number"):
         read(tmp_path / "a.csv")
+
+
+@given(st.lists(st.floats(0.01, 99.9).map(lambda v: round(v, 2)), min_size=1, max_size=6))
+def test_decimal_commas_are_points_where_nothing_may_be_thousands(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("commas") / "a.csv"
+    cells = [f"{v:.2f}".replace(".", ",") for v in values]
+    rows = [f"fr;{i + 1}M;{cell}" for i, cell in enumerate(cells)]
+    path.write_text("\n".join(["corpus;pretrain_tokens;bleu", *rows]))
+    table = read(path, allow=["fractions", "units"])
+    assert list(table.column("value")) == values
+    assert any("decimal commas of bleu read as points" in note for note in table.notes)
+
+
+def test_commas_that_may_be_thousands_stay(tmp_path):
+    (tmp_path / "a.csv").write_text("pretrain_tokens;bleu\n500,000;20.5\n1,000,000;21.5\n")
+    assert list(read(tmp_path / "a.csv").column("pretrain_tokens")) == [5e5, 1e6]
+
+
+def test_sheets_that_are_not_read_are_named(tmp_path):
+    pytest.importorskip("openpyxl")
+    frame = pd.DataFrame({"pretrain_tokens": [1e6, 4e6], "bleu": [20.51, 21.52]})
+    with pd.ExcelWriter(tmp_path / "a.xlsx") as book:
+        for name in ("runs", "old"):
+            frame.to_excel(book, sheet_name=name, index=False)
+    notes = read(tmp_path / "a.xlsx").notes
+    assert any(note.endswith("sheet 'runs' is read; left out: 'old'") for note in notes)
