@@ -137,9 +137,8 @@ def meant(name: str, there: Iterable[str]) -> str:
     ):
         if alike:
             return alike[0]
-    raise TableError(
-        f"no metric {name!r}; the table has {', '.join(names) or 'none'}{did_you_mean(name, names)}"
-    )
+    cure = did_you_mean(name, names) or f". Try: metric={names[0]!r}" * bool(names)
+    raise TableError(f"no metric {name!r}; the table has {', '.join(names) or 'none'}{cure}")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people write them: ``1.5e9``, ``1.5B``, ``300M`` and ``1,500,000`` are counts, 0.95 is a confidence."""
+"""Numbers as people write them: ``1.5e9``, ``1.5B``, ``3 billion`` and ``1,500,000`` are counts, 0.95 a confidence."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from numbers import Real
 from scalefit.errors import DomainError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
-_COUNT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbgt]?)(?:\s*(?:tokens?|tok))?")
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_COUNT = re.compile(rf"({_NUMBER})\s*(thousand|(?:m|b|tr)illions?|[mb]n|[kmbgt]?)")
+_POWER = re.compile(rf"(?:({_NUMBER})\s*[x×*·]\s*)?10\s*(?:\^|\*\*)\s*([+-]?\d{{1,3}})")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?")
+_TOKENS = re.compile(r"\s*(?:tokens?|tok)$")
 
 
 def parse_count(text: str) -> float | None:
@@ -19,22 +22,25 @@ def parse_count(text: str) -> float | None:
     Parameters
     ----------
     text : str
-        A plain number, or one with a suffix k, M, B (or G), T; digits may be grouped by ``,``
-        or ``_`` in threes.
+        A plain number, or one with a suffix k, M, B (or G), T, or its word, or times a power ``10^9``; digits may
+        be grouped by ``,`` or ``_`` in threes, and "tokens" may follow.
 
     Examples
     --------
     >>> parse_count("1.5B"), parse_count("300M"), parse_count("1.5e9"), parse_count("many")
     (1500000000.0, 300000000.0, 1500000000.0, None)
     """
-    plain = text.strip().lower()
+    plain = _TOKENS.sub("", text.strip().lower())
     if _GROUPED.fullmatch(plain):
         plain = plain.replace(",", "").replace("_", "")
+    if power := _POWER.fullmatch(plain):
+        return float(power[1] or 1) * float(f"1e{power[2]}")
     match = _COUNT.fullmatch(plain)
     if match is None:
         return None
-    value = float(match[1]) * _SUFFIXES[match[2]]
-    return float(round(value)) if math.isfinite(value) and abs(value) >= 1.0 and match[2] else value
+    suffix = match[2].replace("thousand", "k")[:1]
+    value = float(match[1]) * _SUFFIXES[suffix]
+    return float(round(value)) if math.isfinite(value) and abs(value) >= 1.0 and suffix else value
 
 
 def format_count(value: float) -> str:

@@ -21,6 +21,13 @@ from scalefit.units import format_count, parse_count
         ("-3", -3),
         ("4.1M", 4_100_000),
         ("2T", 2e12),
+        ("16 billion", 1.6e10),
+        ("3 thousand tokens", 3000),
+        ("1.5 trillions", 1.5e12),
+        ("2,000,000 tokens", 2e6),
+        ("10^9", 1e9),
+        ("2*10^9 tokens", 2e9),
+        ("1.6 × 10**10", 1.6e10),
     ],
 )
 def test_counts_as_people_write_them(text, count):
@@ -28,7 +35,21 @@ def test_counts_as_people_write_them(text, count):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "many", "1.5X", "1,50", "12,34,567", "0x10", "1 2", "M", "--"]
+    "text",
+    [
+        "",
+        "many",
+        "1.5X",
+        "1,50",
+        "12,34,567",
+        "0x10",
+        "1 2",
+        "M",
+        "--",
+        "10^",
+        "3 zillion",
+        "tokens",
+    ],
 )
 def test_what_is_no_count_is_none(text):
     assert parse_count(text) is None
@@ -70,6 +91,8 @@ def test_directions_and_the_unknown_metric():
     assert {n for n, m in METRICS.items() if m.direction == "-"} == {
         "cross_entropy",
         "cross_entropy_per_byte",
+        "bits_per_byte",
+        "bits_per_character",
         "perplexity",
         "ter",
         "wer",

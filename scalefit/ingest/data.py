@@ -107,7 +107,9 @@ def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:
         made = as_table(both, metrics=(*table.metrics, _ENTROPY), allow=tuple(ALLOWABLE))
         return replace(made, notes=(*table.notes, f"{_ENTROPY} is the logarithm of {_PERPLEXITY}"))
     others = [name for name in _OTHER_UNITS if name in table.metrics][:1]
-    beside = "no cross_entropy in the table; {0} moves with it: loss='{0}', or through= in a forecast"
+    beside = (
+        "no cross_entropy in the table; {0} moves with it: loss='{0}', or through= in a forecast"
+    )
     note = "no cross_entropy in the table; if its {0} is one, in nats a token: mapping={{'{0}': 'cross_entropy'}}"
     said = [beside.format(name) for name in others]
     said = said or [note.format(name) for name in _LOSSES if name in table.metrics][:1]

@@ -30,6 +30,7 @@ _UNITS = {
 _PER_TOKEN = ("token", "target token")
 """Units of a perplexity whose logarithm is the cross-entropy."""
 ENTROPIES = ("cross_entropy", "cross_entropy_per_byte")
+_TINY = 1e4
 _DUST = 1e-6
 """What rounding may add beyond a range's edge, relative to it: sacreBLEU's 100.00000000000004."""
 
@@ -187,6 +188,7 @@ def check_between(draft: Draft) -> Columns:
         _one_per_metric(draft, columns, name)
     _mixed_scales(draft, columns)
     _precision(draft)
+    _tiny(draft)
     _repetition(draft)
     _monotone(draft, columns)
     return columns
@@ -326,6 +328,17 @@ def _precision(draft: Draft) -> None:
             draft.note(
                 f"low precision: {(coarse & mine).sum()} of {mine.sum()} {known.name} values have one "
                 "decimal or none, so each may be off by 0.05 (sacrebleu -w 4 prints more)"
+            )
+
+
+def _tiny(draft: Draft) -> None:
+    """Note sizes that nobody pretrains on: numbers in a unit that the table does not name."""
+    if draft.has("pretrain_tokens"):
+        largest = np.nanmax(draft.cells["pretrain_tokens"], initial=0.0)
+        if 0 < largest < _TINY:
+            draft.note(
+                f"the largest pretrain_tokens is {largest:g}; where these are billions: "
+                "mapping={'pretrain_tokens*1e9': 'pretrain_tokens'}"
             )
 
 

@@ -230,7 +230,8 @@ _MEANINGS = {name.replace("_", ""): name for name in KNOWN if "_" in name} | {
     own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()
 }
 _SCALED = re.compile(
-    r"(.+?)[\s_]*[(\[]\s*(k|m|b|t|thousand|million|billion|trillion)s?\s*[)\]]", re.I
+    r"(.+?)(?:[\s_]*[(\[]\s*|[\s_]+(?:in[\s_]+)?)(k|m|b|t|thousand|million|billion|trillion)s?\s*[)\]]?",
+    re.I,
 )
 _FACTORS = {"thousand": "1e3", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
 _SEEDS = ("seed", "random_seed", "run_seed")
@@ -243,11 +244,12 @@ def meaning(name: str) -> str | None:
 
     Examples
     --------
-    >>> meaning("Tokens"), meaning("n_params"), meaning("pretraining tokens (B)"), meaning("host")
-    ('pretrain_tokens', 'parameters', 'pretrain_tokens', None)
+    >>> meaning("Tokens"), meaning("n_params"), meaning("pretraining tokens (B)"), meaning("tokens_B")
+    ('pretrain_tokens', 'parameters', 'pretrain_tokens', 'pretrain_tokens')
     """
     scaled = _SCALED.fullmatch(name)
-    return _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
+    ours = _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
+    return ours if scaled is None or ours in COUNTS else None
 
 
 def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
@@ -330,7 +332,7 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
             f"the mapping names a column {source!r} that is not there "
             f"(columns: {listed(draft.cells)})"
         )
-    if draft.has(target):
+    if draft.has(target) and source != target:
         raise TableError(
             f"the mapping turns {source!r} into {target!r}, which is there already. "
             f"Try: map {target!r} to another name first"

@@ -37,6 +37,9 @@ def test_a_table_in_its_authors_words(tmp_path):
         ("test set", "eval_set"),
         ("Std. Error", "stderr"),
         ("finetuning tokens [million]", "finetune_tokens"),
+        ("tokens_B", "pretrain_tokens"),
+        ("Params in millions", "parameters"),
+        ("data_b", None),
         ("host", None),
         ("step", None),
         ("", None),
@@ -136,3 +139,12 @@ def test_a_file_that_says_something_else(tmp_path, text, words):
     (tmp_path / "a.csv").write_text("pretrain_tokens,bleu\n1,20.25\n")
     with pytest.raises(FormatError, match=words):
         sf.read(tmp_path / "a.csv")
+
+
+def test_sizes_that_nobody_pretrains_on_are_asked_about():
+    data = {"pretrain_tokens": [1, 2, 4, 8], "bleu": [20.0, 21.5, 23.25, 24.75]}
+    (note,) = (n for n in sf.as_table(data).notes if "billions" in n)
+    scaled = sf.as_table(data, mapping={"pretrain_tokens*1e9": "pretrain_tokens"})
+    assert list(scaled.column("pretrain_tokens")) == [1e9, 2e9, 4e9, 8e9]
+    assert not any("billions" in n for n in scaled.notes)
+    assert "the largest pretrain_tokens is 8" in note
