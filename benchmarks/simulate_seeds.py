@@ -23,7 +23,7 @@ from scalefit.seeds import anova, needed
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
 from scalefit.seeds.design import Cell, nested_cells
 from scalefit.seeds.needed import seeds_needed
-from scalefit.seeds.power import Spread, welch_power
+from scalefit.seeds.power import Spread
 from scalefit.seeds.scatter import scatter_notes, with_tails
 
 SEED = 20261122
@@ -373,21 +373,31 @@ def _alone(values):
 
 
 def pilots(runs):
-    """Average power over pilots of plans on their variances, as they are and on what they may be; wanted .80."""
+    """Share of pilots whose plan then finds the difference: planned on their variances, and on what these may be."""
     rng, rows, truth = np.random.default_rng(SEED), [], Spread(0.72, 0.28)
     asked = needed._question(1.0, None, None, None, 2.0)
-    for p, f in ((2, 3), (3, 2), (5, 3), (10, 3)):
+    for kind, (p, f) in product(KINDS, ((2, 3), (3, 2), (5, 3), (10, 3))):
         got = []
         for _ in range(runs):
-            y = rng.normal(0, 0.72**0.5, (p, 1)) + rng.normal(0, 0.28**0.5, (p, f))
+            y = _runs(rng, kind, (p, f), truth)
             seeds, noise = (float(nested(y).estimate(name)) for name in (PRETRAIN, FINETUNE))
             pilot = needed.Pilot(f, p - 1, p * (f - 1), seeds + noise / f, noise)
             spread = Spread(max(seeds, 0.0), noise)
             plans = [_or_most(spread, replace(asked, pilot=q)) for q in (None, pilot)]
-            got.append([welch_power(truth.effective(b) ** -0.5, a) for a, b in plans])
-        rows.append((f"{p} × {f}", *(f"{v:.3f}" for v in np.mean(got, axis=0))))
-    head = ("pilot, P × F", "planned on its estimate", "planned as sf.seeds_needed does")
+            sides = [[_runs(rng, kind, plan, truth).mean(1) for _ in "ab"] for plan in plans]
+            got.append([float(welch(a, b + 1.0).p) < 0.05 for a, b in sides])
+        rows.append((kind, f"{p} × {f}", *(f"{v:.3f}" for v in np.mean(got, axis=0))))
+    head = ("runs", "pilot, P × F", "planned on its estimate", "planned as sf.seeds_needed does")
     table("Power delivered on average over pilots (promised: .80)", head, rows)
+
+
+def _runs(rng, kind, shape, spread):
+    """Return runs (P, F) of one procedure of mean 0; failures are those of single runs."""
+    seeds = "normal" if "failed" in kind else kind
+    return (
+        spread.pretrain**0.5 * effects(rng, seeds, (shape[0], 1))
+        + spread.finetune**0.5 * effects(rng, kind, shape)
+    )  # fmt: skip
 
 
 def _or_most(spread, asked, most=500):

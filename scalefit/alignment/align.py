@@ -343,7 +343,8 @@ def _design_notes(curve: Curve) -> tuple[str, ...]:
     runs = curve.runs
     if curve.level == "procedure" and runs.min() < runs.max():
         notes.append(
-            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels"
+            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels, "
+            "up to 10 % for 5 % where a size of few runs is much noisier than the others"
         )
     if curve.level == "procedure" and runs.max() == 2:
         notes.append("two pretraining runs a size measure noise poorly; three or more are advised")

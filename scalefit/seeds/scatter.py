@@ -23,9 +23,11 @@ from scalefit.types import Floats
 FALSE_ALARMS = 0.05
 """Share of tables of normal runs in which one is said to stand apart, at most."""
 HEAVY = 1.0
-"""Excess kurtosis from which tails are told in words, and not by the degrees of freedom alone."""
-FEW = 40
-"""Runs below which heavy tails or failures go unseen in 15 to 40 % of tables (docs/simulations/seeds.md)."""
+"""Excess kurtosis beyond its error from which tails are told in words."""
+SEEN, UNSEEN = "65 to 95", "45 to 90"
+"""Coverage where heavy tails show and where they cannot (docs/simulations/seeds.md)."""
+FEW = 200
+"""Runs below which heavy tails or failures may go unseen (docs/simulations/seeds.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +38,22 @@ class Scatter:
     ----------
     residuals : (n,) values less their group's mean.
     sizes : (n,) how many values the group of each has; at least two.
+    grain : smallest step between values where some tie, as rounded ones do; else 0.
     """
 
     residuals: Floats
     sizes: Floats
+    grain: float = 0.0
 
     @classmethod
     def of(cls, groups: Sequence[Floats]) -> Scatter:
         """Gather groups; those of one value say nothing."""
         told = [g for g in groups if len(g) > 1]
-        off = np.concatenate([g - g.mean() for g in told]) if told else np.empty(0)
-        return cls(off, np.repeat([float(len(g)) for g in told], [len(g) for g in told]))
+        if not told:
+            return cls(np.empty(0), np.empty(0))
+        counts = [len(g) for g in told]
+        off = np.concatenate([g - g.mean() for g in told])
+        return cls(off, np.repeat(np.array(counts, dtype=float), counts), _grain(told))
 
     @property
     def kept(self) -> Floats:
@@ -65,19 +72,30 @@ class Scatter:
 
     @property
     def excess(self) -> float:
-        """How much of the values' kurtosis lies beyond the normal distribution's and one standard error more.
+        """How much of the values' kurtosis lies beyond the normal distribution's; few runs hardly show any.
 
-        What lies within the error is not counted, so that normal runs keep their intervals; few runs hardly show any.
+        It is counted whole: less its error it would leave normal runs their width, and heavy tails 3 to 5 points less
+        of their level.
         """
         if not self.variance or self.freedom <= 1:
             return 0.0
-        n, seen = self.sizes, float((self.kept**2).sum())
-        # A residual mixes n values and so is nearer to normal: of a value's own moment half shows in pairs and threes.
-        shown = float((self.kept**4 + (n - 1) / n**4).sum()) / seen
+        seen = float((self.kept**2).sum())
         fourth = float((self.residuals**4).sum()) / self.variance**2 / seen
         of_normal = 3 * self.freedom / (self.freedom + 2)
-        error = float(np.sqrt(24 / self.freedom))
-        return max(fourth - of_normal - error, 0.0) / shown
+        return max(fourth - of_normal, 0.0) / self._shown
+
+    @property
+    def _shown(self) -> float:
+        """Share of a value's own excess that its residual shows: it mixes n values, and half is left in pairs."""
+        n, seen = self.sizes, float((self.kept**2).sum())
+        return float((self.kept**4 + (n - 1) / n**4).sum()) / seen
+
+    @property
+    def heavy(self) -> bool:
+        """Whether the tails are beyond what normal runs show by chance."""
+        if self.freedom <= 1:
+            return False
+        return self.excess > HEAVY + float(np.sqrt(24 / self.freedom)) / self._shown
 
     def worth(self, dof: float, excess: float) -> float:
         """Degrees of freedom of normal values whose variance is known as well; at least one.
@@ -111,8 +129,16 @@ class Scatter:
         if rest < 1 or not self.variance:
             return np.ones(len(self.residuals))
         squares = self.residuals**2 / self.kept
-        left = np.maximum(self.freedom * self.variance - squares, 1e-300)
+        # Rounded runs that tie would have no spread at all, and the one that was rounded the other way would be named.
+        least = rest * self.grain**2 / 12
+        left = np.maximum(self.freedom * self.variance - squares, max(least, 1e-300))
         return np.asarray(2 * t_tail(np.sqrt(squares * rest / left), rest))
+
+
+def _grain(groups: Sequence[Floats]) -> float:
+    every = np.concatenate(groups)
+    distinct = np.unique(every.round(9 - int(np.log10(np.abs(every).max() or 1.0))))
+    return float(np.diff(distinct).min()) if 1 < distinct.size < every.size else 0.0
 
 
 def _of_runs(cells: Sequence[Cell]) -> Scatter:
@@ -262,8 +288,8 @@ def scatter_notes(cells: Sequence[Cell]) -> tuple[str, ...]:
     if not notes and runs < FEW:
         share = 1 - FALSE_ALARMS ** (1 / runs)
         notes.append(
-            f"{runs} runs cannot show heavy tails, nor failures of up to {100 * share:.0f} % of runs: "
-            "the intervals hold for runs that scatter normally"
+            f"{runs} runs cannot show heavy tails, nor failures of up to {100 * share:.2g} % of runs: the intervals "
+            f"hold for runs that scatter normally, those of other runs in {UNSEEN} % of cases"
         )
     return tuple(notes)
 
@@ -301,10 +327,10 @@ def _sds(squares: MeanSquares) -> str:
 
 
 def _tails_note(cells: Sequence[Cell]) -> list[str]:
-    excess = max(s.excess for s in (_of_runs(cells), _of_means(cells)))
-    if excess <= HEAVY:
+    scatters = [s for s in (_of_runs(cells), _of_means(cells)) if s.heavy]
+    if not scatters:
         return []
     return [
-        f"failed runs or heavy tails (excess kurtosis {excess:.2g} beyond its error): intervals are widened by it, and "
-        "hold the variance of such runs in 60 to 95 % of cases, not surely 95"
+        f"failed runs or heavy tails (excess kurtosis {max(s.excess for s in scatters):.2g}): intervals are widened by "
+        f"it, and hold the variance of such runs in {SEEN} % of cases, not surely 95"
     ]

@@ -289,6 +289,14 @@ def test_a_failed_seed_that_hides_a_difference_is_named_with_what_the_others_say
     assert not any("apart" in n for n in quiet.notes)
 
 
+def test_a_difference_of_few_seeds_is_conditioned_on_failures_that_need_not_show():
+    b = np.array([22.0, 21.7, 22.3, 22.1, 21.9])
+    told = sf.compare_procedures(_sides(b - 2, b), a="a", b="b", metric="score")
+    assert any("5 seeds need not show failures of up to 45 %" in n for n in told.notes)
+    open_ = sf.compare_procedures(_sides(b - 0.01, b), a="a", b="b", metric="score")
+    assert not any("failures" in n for n in open_.notes)
+
+
 @pytest.mark.parametrize("spread", [1, 5])
 def test_one_comparison_of_normal_seeds_in_twenty_names_one_at_most(spread):
     rng = np.random.default_rng(12)

@@ -11,6 +11,14 @@ from scalefit.procedures.tails import failure_probability, profile, quantile
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.parametrize(("few", "many", "sd"), [(3, 12, 2), (4, 30, 2), (5, 20, 1)])
+def test_few_runs_against_many_keep_the_level(few, many, sd):
+    rng = np.random.default_rng(8)
+    pairs = [superiority(sd * rng.normal(size=few), rng.normal(size=many)) for _ in range(150)]
+    assert np.mean([s.p < 0.05 for s in pairs]) < 0.05 + 2.5 * (0.05 * 0.95 / 150) ** 0.5
+    assert all((s.p < 0.05) == (not s.low <= 0.5 <= s.high) for s in pairs)
+
+
 def test_single_runs_are_brunner_munzel():
     a, b = RNG.normal(size=12), RNG.normal(0.3, 2, size=15)
     found = superiority(list(a), list(b))

@@ -48,7 +48,7 @@ def held(draw, shape, runs):
 def test_tails_widen_and_normal_runs_keep_their_level():
     """Small version of benchmarks/simulate_seeds.py --only tails."""
     plain, wide = held(lambda r, s: r.normal(size=s), (4, 5, 3), 400)
-    assert 0.92 < plain <= wide < 0.98
+    assert 0.92 < plain <= wide < 0.985
     plain, wide = held(lambda r, s: r.standard_t(3, s) / 3**0.5, (4, 10, 3), 300)
     assert plain < 0.65
     assert wide > 0.7
@@ -62,6 +62,14 @@ def test_one_table_of_normal_runs_in_twenty_names_a_run_at_most(shape):
         for _ in range(300)
     ]
     assert np.mean(alarms) < 0.05 + 2.5 * (0.05 * 0.95 / 300) ** 0.5
+
+
+@pytest.mark.parametrize(("sd", "digits"), [(0.4, 0), (0.04, 1), (2.0, 0)])
+def test_rounded_runs_that_tie_make_no_stray_of_the_one_that_does_not(sd, digits):
+    rng = np.random.default_rng(3)
+    tables = np.round(50 + sd * rng.normal(size=(300, 2, 3)), digits)
+    named = [Scatter.of(list(y)).apart().min() * 6 < 0.05 for y in tables]
+    assert np.mean(named) < 0.05
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 3), (2, 3, 2), (1, 5, 3)])
@@ -101,10 +109,10 @@ def test_a_failed_pretraining_seed_is_named_whole():
 def test_few_runs_say_what_they_take_for_granted_and_many_do_not():
     rng = np.random.default_rng(5)
     few, many = (sf.variance(frame(30 + rng.normal(size=s)), metric="bleu").only
-                 for s in ((1, 3, 2), (2, 10, 3)))  # fmt: skip
+                 for s in ((1, 3, 2), (4, 10, 5)))  # fmt: skip
     assert any("6 runs cannot show heavy tails, nor failures of up to 39 %" in n for n in few.notes)
     assert not any("cannot show" in n for n in many.notes)
-    assert all("normal runs" in c.method for p in (few, many) for c in p.components)
+    assert all("normal runs" in c.method for c in few.components)
 
 
 @given(st.integers(0, 1000), st.floats(0.01, 100), st.floats(-100, 100))
