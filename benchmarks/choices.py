@@ -218,7 +218,7 @@ def summary(whole: Judged) -> str:
     return fill(
         f"Over all kinds of table together P(best) is within {apart:.3f} of what came true in every bin, "
         f"{held / pairs:.3f} of the 95 % intervals of crossings hold, and the expected loss of the chosen one is {off} "
-        "what came: tables that run side by side are not to be told from those that will cross.",
+        "what came: small tables that run side by side are not to be told from those that will cross.",
         120,
     )
 
@@ -303,8 +303,8 @@ always saying the base rate).
 ## Fresh worlds
 
 Tables of 3 to 24 corpora, 3 to 6 sizes and 1 to 3 seeds, tops apart by .15 to 4 BLEU, noise .2 to .8, ranked at 2, 4
-or 10 times the largest. The first five kinds are what a corpus' own part can be; shifted S-curves are not: a ranking
-notes that their course is bent (share of tables with that note in the last column).
+or 10 times the largest. A ranking notes where the course looks like an S (share of tables with that note in the last
+column). Gaps that gather speed while all rise on a line look like lines as far as they were measured.
 
 | kind | P(best) said / true | loss said / true | noted |
 |---|---|---|---|

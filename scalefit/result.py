@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 ROWS_SHOWN = 40  # of a text, before it counts the rest
-COUNTED = ("parameters", "cost")  # columns that are written like tokens: 3M
+COUNTED = ("parameters", "params", "model_size", "cost")  # columns that are written like tokens: 3M
 
 
 class Loaders:
@@ -394,7 +394,7 @@ def cell(value: Any, column: str = "") -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    name = column.removesuffix("_low").removesuffix("_high")
+    name = column.removesuffix("_low").removesuffix("_high").removesuffix("_if_reached")
     if isinstance(value, int | float) and ("tokens" in name or name in COUNTED):
         return format_count(value)
     return short(value) if isinstance(value, float) else str(value)

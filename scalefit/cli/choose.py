@@ -10,6 +10,7 @@ from scalefit.cli import _io
 from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
 from scalefit.errors import DomainError
+from scalefit.units import parse_count
 
 At = Annotated[
     str | None, typer.Option("--at", help="Pretraining size at which they are compared: 1B.")
@@ -46,7 +47,8 @@ def rank(
     cost: Annotated[
         list[str] | None,
         typer.Option(
-            "--cost", help="Cost of a token: NUMBER for all, or CORPUS=NUMBER; may be repeated."
+            "--cost",
+            help="Cost of a token: NUMBER for all, or CORPUS=NUMBER; may be repeated. Or a column of what runs cost.",
         ),
     ] = None,
     by: By = None,
@@ -79,10 +81,15 @@ def rank(
     answer.write(ranking)
 
 
-def _cost(options: list[str] | None) -> float | dict[str, float] | None:
-    """Turn ``["2"]`` into 2.0 and ``["fr=2", "en=1"]`` into a mapping."""
+def _cost(options: list[str] | None) -> float | str | dict[str, float] | None:
+    """Turn ``["2"]`` into 2.0, ``["fr=2", "en=1"]`` into a mapping; any other word is a column."""
     alone = _alone(options)
-    return _each(options, "--cost") if alone is None else _number(alone, "--cost")
+    return _each(options, "--cost") if alone is None else _paid(alone)
+
+
+def _paid(option: str) -> float | str:
+    named = option.replace("_", "").isalpha() and parse_count(option) is None
+    return option if named else _number(option, "--cost")
 
 
 def _mixture(options: list[str] | None) -> str | dict[str, float] | None:
@@ -148,7 +155,9 @@ def plan(
     target: Target = None,
     over: Over = "corpus",
     budget: Annotated[float, typer.Option(help="What one run may cost at most.")] = float("inf"),
-    cost: Annotated[float | None, typer.Option(help="Cost of a token; default 1.")] = None,
+    cost: Annotated[
+        str | None, typer.Option(help="Cost of a token, or a column of what runs cost; default 1.")
+    ] = None,
     enough: Annotated[
         float, typer.Option(help="Certainty at which the choice is made.", min=0.5, max=0.999)
     ] = 0.95,
@@ -171,7 +180,7 @@ def plan(
             target=target,
             over=over,
             budget=budget,
-            cost=cost,
+            cost=None if cost is None else _paid(cost),
             enough=enough,
             by=_io.names(by),
         )

@@ -10,34 +10,71 @@ with g standard normal, s and d of unit span over the measured sizes, all in the
 so what other parameters of one law would change, how high it climbs (b1) or how fast (b2). One of the two leads: as
 free as each other they promised twice the loss that came, and one alone held too few of the places where curves cross.
 Where the shared course flattens (κ), differences flatten too, and a straight line would part the corpora for ever; κ is
-known from the shared levels as well. a, b1, b2 and κ are integrated over a grid, the noise in closed form. Corpora that
-differ by no more than chance are so drawn together, and the best of K is not praised for its luck (Gelman et al.,
-Bayesian Data Analysis, 5.4).
+known from the shared levels as well. Or the course is an S, s its climb and d the hump that climbing earlier or later
+adds: who is behind in the middle may still arrive. a, b1, b2 and the course are integrated over a grid, the noise
+in closed form. Corpora that differ by no more than chance are so drawn together, and the best of K is not praised for
+its luck (Gelman et al., Bayesian Data Analysis, 5.4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 
+
+class Course(NamedTuple):
+    """A course that flattens at a rate, or an S: how steep, and where its middle lies, in measured spans."""
+
+    rate: float
+    middle: float = float("nan")
+
+    @property
+    def bends(self) -> bool:
+        """Whether it is an S."""
+        return bool(np.isfinite(self.middle))
+
+    def shapes(self, w: Floats, span: float) -> Floats:
+        """Return s and d at ln sizes over the smallest (V,): (2, V)."""
+        if self.bends:
+            climb = expit(self.rate * (w / span - self.middle))
+            return np.stack([climb, climb * (1 - climb)])
+        k = self.rate
+        return np.stack([w if k == 0 else -np.expm1(-k * w) / k, w * np.exp(-k * w)])
+
+
 LEVELS = {0.3: 0.07, 1.0: 0.20, 3.0: 0.30, 10.0: 0.25, 30.0: 0.12, 100.0: 0.04, 1000.0: 0.02}
 # Of (b1, b2). Most tables run side by side; those that cross do so visibly, and rather by how fast they climb.
 SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0.12}
+SHIFTS = {
+    (0.3, 1.2): 0.015,
+    (0.3, 4.0): 0.015,
+}  # the same along an S, where corpora part by when they climb
 # κ: from differences that gather speed, by a straight line, to a course of which an eighth is left after three e-folds
 RATES = {-0.3: 0.10, 0.0: 0.15, 0.07: 0.15, 0.15: 0.18, 0.25: 0.18, 0.4: 0.15, 0.7: 0.09}
-_SIDE = [(a, 0.0, 0.0, 0.0) for a in LEVELS]  # side by side: no rate
-GRID = np.array(_SIDE + [(a, *b, k) for a, b, k in product(LEVELS, SHAPES, RATES)])
-PRIOR = np.array(
-    [(1 - sum(SHAPES.values())) * p for p in LEVELS.values()]
-    + [LEVELS[a] * SHAPES[b] * RATES[k] for a, b, k in product(LEVELS, SHAPES, RATES)]
+SIGMOIDS = [Course(steep, middle) for steep in (4.0, 8.0) for middle in (0.3, 0.55, 0.8, 1.05)]
+AN_S = 0.15  # chance of a course that it is one of these
+COURSES = [*map(Course, RATES), *SIGMOIDS]
+_COURSE = np.append(
+    (1 - AN_S) * np.array(list(RATES.values())), np.full(len(SIGMOIDS), AN_S / len(SIGMOIDS))
 )
-LOOSE = 0.02  # chance that own parts go at a rate of their own, whatever the shared course does
+_SIDE = 1 - sum(SHAPES.values()) - sum(SHIFTS.values())
+_POINTS = [(a, 0.0, 0.0, -1, p * _SIDE) for a, p in LEVELS.items()]  # side by side: no course
+_POINTS += [
+    (a, *b, i, p * q * _COURSE[i] / (AN_S if course.bends else 1 - AN_S))
+    for a, p in LEVELS.items()
+    for i, course in enumerate(COURSES)
+    for b, q in (SHIFTS if course.bends else SHAPES).items()
+]
+GRID, PRIOR = np.hsplit(np.array(_POINTS), [4])
+PRIOR = PRIOR[:, 0]
+LOOSE = 0.05  # chance that own parts take a course of their own, whatever the shared one does
 # How far shared levels may stray from their course, in the noise of one run.
 ROUGH = np.array([0.0, 0.5, 2.0])
 BENT = 0.8  # chance that they stray by most of it from which on nothing says how own parts go on
@@ -63,7 +100,7 @@ class Parting:
     logs : bool
         Whether means are ln of the metric: losses differ by factors.
     bent : float
-        Chance that the shared levels stray from every course by more than runs do, as an S does.
+        Chance that the shared course is an S, or strays from every course by more than runs do.
     """
 
     u: Floats
@@ -139,11 +176,11 @@ def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     # The noise is known from the own parts; by it the levels are as likely as their course lets them be.
     sd = np.sqrt(_weights(spread) @ total / max(freedom - 2, 1.0))
     courses = _course(u, levels, runs.sum(axis=0), float(sd))
-    by_course = np.logaddexp.reduce(courses, axis=1)
-    bent = float(_weights(courses)[:, -1].sum())
-    alike = _weights(by_course + np.log(list(RATES.values()))) / list(RATES.values())
-    alike = LOOSE + (1 - LOOSE) * alike[np.searchsorted(list(RATES), GRID[len(_SIDE) :, 3])]
-    chance = _weights(spread + np.log(np.append(np.ones(len(_SIDE)), alike)))
+    weight = _weights(courses + np.log(_COURSE)[:, None])
+    bent = float(weight[:, -1].sum() + weight[-len(SIGMOIDS) :, :-1].sum())
+    alike = LOOSE + (1 - LOOSE) * weight.sum(axis=1) / _COURSE
+    at = GRID[:, 3].astype(int)
+    chance = _weights(spread + np.log(np.where(at < 0, 1.0, alike[at])))
     return Parting(u, own, noise, total, freedom, chance, logs, bent)
 
 
@@ -191,15 +228,15 @@ def _weights(logs: Floats) -> Floats:
 
 
 def _course(u: Floats, levels: Floats, runs: Floats, sd: float) -> Floats:
-    """Return the ln likelihood of shared levels under each rate of flattening and each roughness: (R, 3).
+    """Return the ln likelihood of shared levels under each course and each roughness: (R, 3).
 
     A course has any height and slope (flat priors); levels stray from it by the noise of their runs, and by as much
     again as a shared shape that is no such course may want.
     """
     variance = sd**2 * (1 / runs + ROUGH[:, None] ** 2)
     logs = []
-    for rate in RATES:
-        design = np.column_stack([np.ones_like(u), _basis(u, u, rate)[0]])
+    for course in COURSES:
+        design = np.column_stack([np.ones_like(u), _basis(u, u, course)[0]])
         weighted = design / variance[..., None]
         gram = np.swapaxes(weighted, 1, 2) @ design
         fitted = np.linalg.solve(gram, (levels @ weighted)[..., None])
@@ -209,22 +246,17 @@ def _course(u: Floats, levels: Floats, runs: Floats, sd: float) -> Floats:
     return np.array(logs)
 
 
-def _basis(v: Floats, u: Floats, rate: float) -> Floats:
+def _basis(v: Floats, u: Floats, course: Course) -> Floats:
     """Return s and d at ln sizes v, each of unit span over the measured ones u: (2, V)."""
-
-    def shapes(w: Floats) -> Floats:
-        w = w - u[0]
-        return np.stack([w if rate == 0 else -np.expm1(-rate * w) / rate, w * np.exp(-rate * w)])
-
-    measured = shapes(u)
+    measured, asked = (course.shapes(w - u[0], u[-1] - u[0]) for w in (u, v))
     spans = np.ptp(measured, axis=1)[:, None]
-    return np.asarray((shapes(v) - measured.mean(axis=1)[:, None]) / spans)
+    return np.asarray((asked - measured.mean(axis=1)[:, None]) / spans)
 
 
 def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
     """Return the covariance of own parts at ln sizes v (V,) for each point of the grid: (G, V, V)."""
-    bases = {rate: _basis(v, u, rate) for rate in np.unique(grid[:, 3])}
-    f = grid[:, 1:3, None] * np.stack([bases[rate] for rate in grid[:, 3]])
+    bases = {i: _basis(v, u, COURSES[i]) for i in np.unique(grid[:, 3]).astype(int).tolist()}
+    f = grid[:, 1:3, None] * np.stack([bases[i] for i in grid[:, 3].astype(int).tolist()])
     return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f))
 
 

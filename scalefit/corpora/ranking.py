@@ -209,7 +209,7 @@ class Ranking(Result):
         return self._count(self.sight)
 
     def _count(self, value: float) -> str:
-        return format_count(value) if self.in_tokens else short(value)
+        return format_count(value) if self.by_target else short(value)
 
     def _said(self, standing: Standing) -> str:
         ends = [

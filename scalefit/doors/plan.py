@@ -19,12 +19,13 @@ from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.groups import group_name
 from scalefit.planning.plan import Plan, Step, gain_of, ordered
+from scalefit.planning.recorded import recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
 from scalefit.units import format_count
 
 _Goal = Literal["best", "tokens"]
-_Cost = Callable[[Mapping[str, Any], float], float] | float | None
+_Cost = Callable[[Mapping[str, Any], float], float] | float | str | None
 _BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
 _TIMES = (1, 4)  # seeds of each contender
 CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
@@ -67,8 +68,9 @@ def plan(
         Column of what is chosen from.
     budget : float
         What one step may cost at most: for a choice a run of each contender, for tokens all runs.
-    cost : number or function, optional
-        Cost of a token, or ``cost(group, tokens)``; by default a token costs 1.
+    cost : number, column or function, optional
+        Cost of a token, a column of what runs did cost (GPU-hours), or ``cost(group, tokens)``; by default a token
+        costs 1.
     enough : float
         Certainty at which a choice is made and nothing is run.
     where, by, mapping, allow
@@ -98,6 +100,10 @@ def plan(
     """
     _check(goal, target, budget, enough)
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
+    if isinstance(cost, str):
+        paid = recorded(what.rows, cost, over)
+        what = replace(what, notes=(*what.notes, paid.note))
+        cost = lambda group, tokens: paid(str(group.get(over)), tokens)  # noqa: E731
     means = Means(float(budget), cost, enough, seed)
     if target is not None and goal == "tokens":
         return _plan_for_tokens(what, target, means)
@@ -116,7 +122,7 @@ class Means:
     def price(self, group: Mapping[str, Any], tokens: float) -> float:
         """Return what a run of so many tokens costs."""
         cost = self.cost
-        price = cost(group, tokens) if callable(cost) else tokens * (1.0 if cost is None else cost)
+        price = cost(group, tokens) if callable(cost) else tokens * float(cost or (cost is None))
         if not (np.isfinite(price) and price > 0):
             raise DomainError(f"the cost of {tokens:g} tokens is {price:g}; a cost lies above 0")
         return float(price)

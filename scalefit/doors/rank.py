@@ -29,18 +29,19 @@ from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.groups import group_name
+from scalefit.planning.recorded import recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, format_count
 
-_Cost = float | Mapping[str, float] | Callable[[str, float], float] | None
+_Cost = float | str | Mapping[str, float] | Callable[[str, float], float] | None
 # Of the doubt of corpora that share no sizes: .01 to .17 in five tables, .08 to .12 with each left out in turn
 # (benchmarks/shared.py).
 SHARED = 0.1
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
 AS_AN_S = (
-    "the curves bend as no law here does (an S, say): P(best) beyond the measured sizes is too sure, as who climbs "
-    "late may still pass; measure the contenders further out"
+    "the curves climb as an S, or bend as no law here does: who climbs late may still pass, so P(best) beyond the "
+    "measured sizes may be too sure; measure the contenders further out"
 )
 ALL_THERE = "all reach the target at the smallest size measured: smaller ones would tell them apart"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
@@ -77,8 +78,9 @@ def rank(
         Column of what is ranked.
     mixture : column or mapping, optional
         Column of mixture ratios (0 to 1), or corpus -> ratio: ratios between the measured ones are ranked too.
-    cost : number, mapping or function, optional
-        Cost a token, the same for all or one a corpus, or ``cost(corpus, tokens)``; ranks a target by cost.
+    cost : number, mapping, column or function, optional
+        Cost a token, the same for all or one a corpus; a column of what runs did cost, such as GPU-hours; or
+        ``cost(corpus, tokens)``. Ranks a target by cost.
     where, by, mapping, allow
         As in :func:`scalefit.forecast`; ``by`` are the columns that make the settings and what is ranked.
     level : float
@@ -124,6 +126,9 @@ def rank(
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
     over, ratios = (mixture, {}) if isinstance(mixture, str) else (over, mixture)
     size = None if at is None else sizes_of(at)[0]
+    if isinstance(cost, str):
+        cost = recorded(what.rows, cost, over)
+        what = replace(what, notes=(*what.notes, cost.note))
     question = RankedBy(size, target, over, cost, level, seed, ratios)
     with working(executor) as each:
         return rank_of(replace(what, each=each), what.curves.mixtures(each=each), question)
@@ -426,7 +431,7 @@ def _cost(cost: _Cost, name: str, tokens: float) -> float:
             )
         price = cost[name] * tokens
     else:
-        assert cost is not None
+        assert isinstance(cost, int | float)
         price = cost * tokens
     if not (np.isfinite(price) and price > 0):
         raise DomainError(f"the cost of {name} is {price:g}; a cost lies above 0")

@@ -105,6 +105,17 @@ class Allocation(Result):
             out.append(row)
         return out
 
+    def shown(self) -> list[Row]:
+        """Return one row a budget for people, estimates with their ends in one cell."""
+        return [
+            {
+                "budget": f"{split.budget:.3g}" if split.cost is None else _costs(split.cost),
+                **{name: _counts(ends) for name, ends in split.inputs.items()},
+                self.metric: f"{short(split.value[0])} {_range(split.value)}",
+            }
+            for split in self.splits
+        ]
+
 
 def allocate(
     fit: Fit | Surface | Mapping[float, Surface],
@@ -379,7 +390,7 @@ def _exponents(
         return {c: (float("nan"),) * 3 for c in columns}
     b = np.log(budgets) - np.mean(np.log(budgets))
     logs = np.log(np.stack(pairs))  # (budgets, draws, 2)
-    slopes = np.tensordot(b, logs, axes=1) / (b @ b)
+    slopes = (np.tensordot(b, logs, axes=1) / (b @ b)).round(12)  # at an edge: 0, no dust
     return {c: ends_of(slopes[:, i], level) for i, c in enumerate(columns)}
 
 
@@ -390,12 +401,12 @@ def _notes(models: Sequence[_Model], splits: Sequence[Split]) -> list[str]:
         largest = max(split.inputs[column][0] for split in splits)
         if largest > 10 * seen:
             notes.append(
-                f"the best {column} lies {largest / seen:.3g}× beyond the largest measured: an extrapolation"
+                f"the best {column} lies {short(largest / seen)}× beyond the largest measured: an extrapolation"
             )
         edge = min(float(surfaces.ends[i, 1]), seen * REACH)
         if largest * AT_EDGE > edge:
             notes.append(
-                f"the best {column} lies at the edge of the search: the law puts no price on it"
+                f"the best {column} lies at the edge of what is looked at: more of it is never too much by this law"
             )
         if any(split.inputs[column][0] == 0 for split in splits):
             notes.append(f"the best {column} is 0: all of the budget goes into the other input")

@@ -132,6 +132,8 @@ class Plan(Result):
         step = self.next
         if step is None:
             within = f" within the budget of {self.budget:.3g}" if np.isfinite(self.budget) else ""
+            if not self.steps:
+                return f"no run{within} at all: every candidate costs more"
             return f"no run{within} is expected to tell anything about {self.question}"
         unit = "P(right choice)" if self.goal == "best" else "certainty about tokens"
         cost = format_count(step.cost)
@@ -183,8 +185,10 @@ class Plan(Result):
         if self.sure:
             return (
                 f"P(right choice) {self.certainty:.3f} less {TOLD:g} standard errors of its draws ({self.error:.3f}) "
-                f"is at least {self.enough:g}, which is enough: none of {silent} candidate runs is needed.",
+                f"is at least {self.enough:g}, which is enough: no further run is needed ({silent} were weighed).",
             )
+        if not self._telling:
+            return ()
         first = "Most gain per cost first" if self.goal == "best" else "Most gain first"
         kept = f"{silent} more gain no more than the simulation's own error, and stand in rows() and -o FILE.csv"
         return (f"{first}; {kept}." if silent else f"{first}.",)

@@ -225,7 +225,7 @@ def test_a_plan_stops_where_the_choice_is_sure(three):
     assert plan.shown() == []
     (why,) = plan.beneath()
     assert f"is at least {plan.enough:g}" in why
-    assert f"none of {len(plan.steps)} candidate runs is needed" in why
+    assert f"no further run is needed ({len(plan.steps)} were weighed)" in why
     assert len(plan.rows()) == len(plan.steps)
 
 
