@@ -43,9 +43,10 @@ SHARES = (0.25, 0.5, 0.75, 1.0)  # targets that were reached: shares of the way 
 SAYS = (
     "Curves of one table, cut alike, share the weights of the laws. Choices made with these families in sight: "
     "with four sizes or fewer laws keep the weights they start with, whatever they explain (four parameters pass "
-    "through four points), and half of it is for a law that is exactly right (three sizes: a quarter); with "
-    "more, three quarters (less for rectified and M4, which start with half the weight of Bansal's law, and that "
-    "with half the power law's); three sizes doubt the slope twice as much; the tails are those of t with 5 "
+    "through four points), and .6 of it is for a law that is exactly right (three sizes: .3); with more, .9, and "
+    ".75 where a curve has come to stand (less for rectified and M4, which start with half the weight of Bansal's "
+    "law, and that with half the power law's); three sizes doubt the slope three times as much; the tails are those "
+    "of t with 5 "
     "degrees of freedom. A curve that repeats its last value (a best so far) carries its noise along, and doubt "
     "is measured in no less than half the slope of the whole curve: found on curves that are not here, tried on "
     "these. No blend with a damped slope, a last value, a straight line or tempered evidence did better on these "

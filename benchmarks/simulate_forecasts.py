@@ -168,13 +168,11 @@ def alone(design: Design, curves: int) -> tuple[np.ndarray, np.ndarray]:
     from scalefit.forecasting.losses import engine, shapes
 
     law = next(law for law in shapes.FALLING if law.name == design.truth.lower())
-    weights = np.full(doubt.BENDS.size, 1e-12)
-    weights[0] = 1.0 - weights[1:].sum()
-    kept = doubt.BEND_WEIGHTS, engine.posterior_of
-    doubt.BEND_WEIGHTS = weights
+    kept = doubt.TRUST, doubt.PLATEAU_TRUST, engine.posterior_of
+    doubt.TRUST = doubt.PLATEAU_TRUST = 1 - 1e-11
     engine.posterior_of = lambda batch, shares=None: posterior_of(batch, (law,), shares)
     table, _ = simulated([design], curves)
-    doubt.BEND_WEIGHTS, engine.posterior_of = kept
+    doubt.TRUST, doubt.PLATEAU_TRUST, engine.posterior_of = kept
     return table.error[0], table.width95[0]
 
 

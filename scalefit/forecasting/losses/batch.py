@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.forecasting.series import Series, Stack
-from scalefit.types import Floats, Ints, Mask
+from scalefit.types import Floats, Mask
 
 LENGTH = 2.0  # of memory, in ln x: a slope that is off stays off for a factor of seven in size
 
@@ -40,7 +40,7 @@ def covariance(u: Floats, v: Floats, length: float = LENGTH) -> Floats:
 LEAST_SLOPE = 0.01  # a flat curve may still bend by a hundredth of ln x
 # As many parameters as sizes: the laws pass through every point, and nothing shows that one of them fails.
 FEW = 4
-LEAST_TIMES = 2.0  # by which the slope of fewer still is doubted more
+LEAST_TIMES = 3.0  # by which the slope of fewer still is doubted more: at 2 their bands are too short
 MOST_DECIMALS = 5
 
 
@@ -57,6 +57,7 @@ class Batch(Stack):
         drown the residuals' last digits, and which nodes are kept would hang on the unit.
     end : (B,); ln y at x_max, which ln y is v plus.
     slope : (B,); usual |d ln y / d ln x|: what the discrepancy is measured in.
+    trust : (B,); chance that its law is exactly right, before it is looked at.
     turn : (B, n, n); columns are the directions, whitening included.
     strength : (B, n); the discrepancy's variance along each direction, for a slope of variance 1.
     real : (B, n); False for directions of the padding.
@@ -69,6 +70,7 @@ class Batch(Stack):
     v: Floats
     end: Floats
     slope: Floats
+    trust: Floats
     turn: Floats
     strength: Floats
     real: Mask
@@ -107,6 +109,7 @@ def batch_of(curves: Sequence[Series]) -> Batch:
         u, v,
         end=np.log([curve.y[-1] for curve in curves]),
         slope=np.array([_slope(u[i, : len(c)], v[i, : len(c)]) for i, c in enumerate(curves)]),
+        trust=np.array([_trust(u[i, : len(c)], v[i, : len(c)]) for i, c in enumerate(curves)]),
         turn=turn,
         strength=strength,
         real=real,
@@ -146,16 +149,25 @@ def _directions(u: Floats, white: Floats) -> tuple[Floats, Floats, Mask]:
     return across @ turn, np.maximum(strength, 0.0), strength > -0.5
 
 
-def _slope(u: Floats, v: Floats) -> float:
-    """Slope of the line through the last half of the points (three where there are three), or half the whole curve's.
-
-    A curve that has come to stand may fall again as it fell before: measured in the slope of a plateau, every
-    discrepancy would be nothing and the plateau certain.
-    """
+def _slopes(u: Floats, v: Floats) -> tuple[float, float]:
+    """Steepness of the last half of the points (three where there are three), and half of the whole curve's."""
     k = max(3, u.size // 2)
-    return (LEAST_TIMES if u.size < FEW else 1.0) * max(
-        _line(u[-k:], v[-k:]), _line(u, v) / 2, LEAST_SLOPE
-    )
+    return _line(u[-k:], v[-k:]), _line(u, v) / 2
+
+
+def _slope(u: Floats, v: Floats) -> float:
+    """Return the slope that doubt is measured in."""
+    # A curve that has come to stand may fall again as it fell before: measured in the slope of a plateau, every
+    # discrepancy would be nothing and the plateau certain.
+    return (LEAST_TIMES if u.size < FEW else 1.0) * max(*_slopes(u, v), LEAST_SLOPE)
+
+
+def _trust(u: Floats, v: Floats) -> float:
+    """Prior chance that the law is exactly right: four sizes prove it less than five; steps and a plateau, least."""
+    late, usual = _slopes(u, v)
+    stands = 1.0 if _held(v) else np.clip(1 - late / max(usual, 1e-12), 0.0, 1.0)
+    known = np.clip((u.size - 2.0) / (FEW - 1.0), 1 / 3, 1.0)
+    return float(known * (TRUST - (TRUST - PLATEAU_TRUST) * stands))
 
 
 def _line(u: Floats, v: Floats) -> float:
@@ -184,11 +196,12 @@ def _between_runs(curve: Series) -> tuple[float, float]:
     )
 
 
-# Three quarters of the weight say that the law is right: a law that the data prove must be trusted. Half of it for
-# laws that describe rather than explain, see shapes.FALLING. Nine tenths hold as many points of the public curves and
-# are narrower where a law is exact, but believe a plateau.
+# A law that the data prove must be trusted: with three quarters an exact power law's bands were 2.3 times too wide far
+# out, and no public curve asked for it. Only of a curve that stands nobody knows for how long it will; with nine tenths
+# a plateau is believed. Laws that describe rather than explain are trusted less, see shapes.FALLING.
+TRUST, PLATEAU_TRUST = 0.9, 0.75
 BENDS = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # τ: sd of the slope's error over the end slope
-BEND_WEIGHTS = np.array([0.75, 0.03, 0.06, 0.06, 0.06, 0.04])
+BEND_SHARES = np.array([0.12, 0.24, 0.24, 0.24, 0.16])  # of the rest, where the law is not right
 # Of them, those that move the nodes. They must reach as far as the tails do, or bands end early and at another place
 # for every choice of points; and the one between is a step from a sharp top (precise data, no discrepancy) to a wide
 # foot: without it one or two nodes of a thousand count.
@@ -222,11 +235,11 @@ class Doubt(Stack):
     pull: Floats
 
 
-def trusted(odds: float, doubt: Doubt) -> Floats:
-    """Return log factors (M,) of the pairs for a law whose odds to be exactly right are ``odds`` times the usual."""
+def trusted(odds: float, batch: Batch, doubt: Doubt) -> Floats:
+    """Return log factors (B, 1, M) of the pairs for a law whose odds to be right are ``odds`` times the usual."""
     exact = np.arange(doubt.noise.shape[1]) % BENDS.size == 0
-    share = BEND_WEIGHTS[0]
-    return np.asarray(np.where(exact, np.log(odds), 0.0) - np.log(odds * share + 1 - share))
+    total = np.log(odds * batch.trust + 1 - batch.trust)
+    return np.asarray(np.where(exact, np.log(odds), 0.0) - total[:, None, None])
 
 
 def first_grid(batch: Batch, thin: bool = False) -> Doubt:
@@ -254,7 +267,7 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     """Return the grid at these ln σ (B, S); a thin one has three τ."""
     kept = [*THIN_BENDS] if thin else [*range(BENDS.size)]
     bends = BENDS[kept]
-    weights = _bend_weights(batch.real.sum(axis=1))[:, kept]
+    weights = _bend_weights(batch.trust)[:, kept]
     # A rounding step adds to every noise level: without it values of one decimal prove laws that the printer made.
     noise = np.repeat(np.exp(2 * log_noise) + batch.rounding[:, None], bends.size, axis=1)
     bend = np.tile((batch.slope[:, None] * bends) ** 2, (1, log_noise.shape[1]))
@@ -271,11 +284,9 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     )
 
 
-def _bend_weights(sizes: Ints) -> Floats:
-    """Weights of the bends (B, J): four sizes prove a law less than five, and three less than four."""
-    right = BEND_WEIGHTS[0] * np.clip((sizes - 2.0) / (FEW - 1.0), 1 / 3, 1.0)
-    doubtful = BEND_WEIGHTS[1:] / BEND_WEIGHTS[1:].sum()
-    return np.column_stack([right, (1 - right)[:, None] * doubtful])
+def _bend_weights(trust: Floats) -> Floats:
+    """Weights of the bends (B, J)."""
+    return np.column_stack([trust, (1 - trust)[:, None] * BEND_SHARES])
 
 
 def _noise_prior(batch: Batch, log_noise: Floats) -> Floats:

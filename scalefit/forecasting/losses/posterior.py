@@ -99,7 +99,7 @@ def _mass(law: Falling, batch: Batch, doubt: Doubt, at: Nodes) -> tuple[Floats, 
     """
     mass, _, residual = residual_likelihood(batch, doubt, law(at.theta, batch.u))
     mass += at.log_weight[:, :, None]
-    mass += trusted(law.odds, doubt)
+    mass += trusted(law.odds, batch, doubt)
     top = mass.max(axis=(1, 2), keepdims=True)
     mass -= top
     np.exp(mass, out=mass)

@@ -186,7 +186,7 @@ def _m4_share(q: Floats, bend: Floats) -> Floats:
 # the data costs width; hence its share, twice that of the next.
 # Rectified and M4 are descriptions of a curve with a flat start: three or four shapes follow any such curve, so that
 # one fits proves little, and its floor may be the fit's and not the curve's. They start low, the data must ask for
-# them, and even then they are exactly right as often as not (power and bansal: three times in four); without this,
+# them, and even then they are exactly right less often (odds a third of power's and bansal's); without this,
 # bands end above image curves that keep falling. Where sizes are too few to ask, nobody knows whether a flat
 # start was one, and they keep a whole share: with less, bands miss finetuning losses cut after four sizes. The leaking
 # floor has half of it: most floors hold as far as anybody has looked, and a leak that is always allowed ruins those.
