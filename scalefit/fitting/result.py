@@ -18,7 +18,6 @@ from scalefit.fitting.identified import Allowed, Identified, allowed_each, ident
 from scalefit.fitting.intervals import Interval
 from scalefit.fitting.intervals.optimum import correlation
 from scalefit.fitting.intervals.uncertainty import (
-    Kind,
     Uncertainty,
     doubt_notes,
     uncertainty_of,
@@ -35,7 +34,7 @@ from scalefit.laws.law import Law, count_or_number, in_numbers
 from scalefit.result import Result, Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 from scalefit.units import short
 from scalefit.version import __version__
 

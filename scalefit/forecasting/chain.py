@@ -12,9 +12,8 @@ from scalefit.errors import DomainError
 from scalefit.fitting import Fit
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.predict import Band, predict
-from scalefit.forecasting.predictive import Kind
 from scalefit.result import Result, Row
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 from scalefit.units import check_level
 
 CHAIN, DIRECT = "chain", "direct"

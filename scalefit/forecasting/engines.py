@@ -11,11 +11,11 @@ import numpy as np
 
 from scalefit.errors import DomainError, TableError
 from scalefit.forecasting.losses import Atoms, LawShares, learn_losses, settle_losses
-from scalefit.forecasting.predictive import Kind, Predictive, Reach
+from scalefit.forecasting.predictive import Predictive, Reach
 from scalefit.forecasting.quality import Learned, forecast_quality, learn_quality, reach_quality
 from scalefit.forecasting.series import Series
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 
 
 class Engine(Protocol):

@@ -22,11 +22,11 @@ from scalefit.executors import packs
 from scalefit.fitting import Fit, Objective, fit_together
 from scalefit.fitting.intervals.uncertainty import lay_together
 from scalefit.forecasting.engines import engine_for
-from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive
+from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import Series, series_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 
 TINY = 1e-12
 

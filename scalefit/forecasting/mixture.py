@@ -16,7 +16,7 @@ from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.engines import Pool, ends_of, engine_for, pools_of
 from scalefit.forecasting.losses import LawShares
-from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Kind, Predictive, Reach
+from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.quality import Learned
 from scalefit.forecasting.series import Series, joined, measured, series_of
 from scalefit.groups import group_name
@@ -24,7 +24,7 @@ from scalefit.laws import LAWS
 from scalefit.result import Result, Results, Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 from scalefit.units import format_count
 
 AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])

@@ -13,10 +13,9 @@ from scalefit.fitting import Fit
 from scalefit.fitting.intervals import Interval
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
-from scalefit.forecasting.predictive import Kind
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 from scalefit.units import check_level, format_count, parse_count, short
 
 SAYS = {

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from scalefit.types import Floats
-
-Kind = Literal["mean", "run"]
 
 # Dense enough that any level people ask for is read between neighbours; .005 and .995 bound a 99 % interval.
 PROBABILITIES = np.unique(

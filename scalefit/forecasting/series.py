@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
-from scalefit.forecasting.predictive import PROBABILITIES, Kind, Predictive, Reach
-from scalefit.types import Floats, Ints, Mask
+from scalefit.forecasting.predictive import PROBABILITIES, Predictive, Reach
+from scalefit.types import Floats, Ints, Kind, Mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -34,10 +34,9 @@ from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.noise import PointWeights, RunSpread
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution, leave_out
-from scalefit.types import Floats, Ints
+from scalefit.types import Floats, Ints, Kind
 from scalefit.units import check_level
 
-Kind = Literal["mean", "run"]
 USUAL_LEVEL = 0.95
 MANY, BLOCKS = 60, 30
 

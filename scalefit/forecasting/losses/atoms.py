@@ -15,13 +15,12 @@ from scalefit.forecasting.losses.shapes import Falling
 from scalefit.forecasting.predictive import (
     HORIZONS,
     PROBABILITIES,
-    Kind,
     Predictive,
     Reach,
     reach_of,
 )
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats, Ints
+from scalefit.types import Floats, Ints, Kind
 
 ATOMS, SLICES = 512, 4
 GOLDEN = 0.6180339887498949

@@ -19,9 +19,9 @@ from scalefit.forecasting.losses.posterior import (
     shares_of,
 )
 from scalefit.forecasting.losses.shapes import FALLING
-from scalefit.forecasting.predictive import Kind, Predictive, Reach
+from scalefit.forecasting.predictive import Predictive, Reach
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 
 TOGETHER = (
     32  # curves a batch: small arrays cost a call of numpy, and large ones fall out of the cache

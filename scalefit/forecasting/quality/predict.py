@@ -11,7 +11,6 @@ from scalefit.errors import DomainError
 from scalefit.forecasting.predictive import (
     HORIZONS,
     PROBABILITIES,
-    Kind,
     Predictive,
     Reach,
     reach_of,
@@ -20,7 +19,7 @@ from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
 from scalefit.forecasting.quality.learn import FREEDOM, Band, Learned, band_of, features
 from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats
+from scalefit.types import Floats, Kind
 
 LEAST_SHARE = (
     0.25  # of the variance that stays for the mean over seeds: the rest is never known so well
