@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +12,7 @@ import typer
 from scalefit.cli import _io
 from scalefit.errors import DomainError, FitError, FormatError
 
-from ._io import doing, write_notes
+from ._io import aside, doing, write_notes
 from ._options import (
     Allow,
     Answer,
@@ -60,6 +61,9 @@ def fit(
         typer.Option(help="Compare values or logarithms; auto: logarithms of a quality."),
     ] = None,
     pool: Pool = "auto",
+    card: Annotated[
+        str | None, typer.Option(help="Also write each fit's law card: FILE.md or FILE.json.")
+    ] = None,
     work: Work = Work(),  # noqa: B008 - a frozen value
     answer: Answer = Answer(),  # noqa: B008
 ) -> None:
@@ -72,6 +76,10 @@ def fit(
 
     if law is not None:
         get_law(law)  # an unknown one is refused before anything is read
+    if card is not None:
+        if law is None:
+            raise DomainError("--card tells one law's form and digest: name it, e.g. --law log")
+        _io.check_suffix(card, known=(".md", ".json"))
     columns = _io.pairs(inputs, "--input") or None
     given: dict[str, Any] = {"objective": objective, "delta": delta, "residual": residual}
     options = {name: value for name, value in given.items() if value is not None}
@@ -89,8 +97,22 @@ def fit(
     else:
         _show(many)
     answer.save(many, stored=True)
+    if card is not None:
+        _write_cards(many, card)
     if not len(many):
         raise typer.Exit(2)
+
+
+def _write_cards(many: Iterable[Any], path: str) -> None:
+    from scalefit.files import write_text
+
+    cards = [fit.card() for fit in many]
+    if path.endswith(".md"):
+        text = "\n".join(card.to_markdown() for card in cards)
+    else:
+        text = json.dumps([card.to_dict() for card in cards], indent=2, ensure_ascii=False)
+    write_text(path, text)
+    aside(f"wrote {path}")
 
 
 def _refuse_failure(many: Fits | Mixtures) -> None:

@@ -37,6 +37,17 @@ def test_groups_are_made_of_what_varies(scalefit):
     assert "all points are checkpoints of one run" in ran.err
 
 
+def test_law_cards_are_written_beside_the_fit(scalefit, tmp_path, fits):
+    assert scalefit(*BLEU, "--card", tmp_path / "law.md").code == 0
+    assert (tmp_path / "law.md").read_text(encoding="utf-8").count("- **law**: log") == len(fits)
+    assert scalefit(*BLEU, "--card", tmp_path / "law.json").code == 0
+    told = json.loads((tmp_path / "law.json").read_text(encoding="utf-8"))
+    assert [card["data"] for card in told] == [fit.card().data for fit in fits]
+    mixture = scalefit("fit", RUNS, "--metric", "bleu", "--card", tmp_path / "none.md")
+    assert mixture.code == 2
+    assert "name it, e.g. --law log" in mixture.err
+
+
 def test_one_group_shows_its_whole_fit(scalefit):
     ran = scalefit(*ONE)
     assert ran.out.startswith("fr+en · en-fr · finetuned on 128k: bleu = log law")
