@@ -51,10 +51,7 @@ class Codec:
     def encode(self, value: Any, hint: Hint, at: str = "") -> Any:
         """Return a value of a type as JSON has it.
 
-        Raises
-        ------
-        TypeError
-            The value has no place in a file: a function, a table.
+        Raises TypeError: the value has no place in a file: a function, a table.
         """
         kind = kind_of(hint)
         if is_dataclass(kind) or kind is np.ndarray:
@@ -123,10 +120,7 @@ class Codec:
     def decode(self, stored: Any, hint: Hint, at: str = "") -> Any:
         """Return the value of a type that JSON holds.
 
-        Raises
-        ------
-        FormatError
-            It holds something else; names the place.
+        Raises FormatError: it holds something else; names the place.
         """
         kind = kind_of(hint)
         if is_dataclass(kind) or kind is np.ndarray:

@@ -127,10 +127,7 @@ def adjust(p: ArrayLike, method: str) -> Floats:
         ``"holm"``; ``"bh"``, Benjamini & Hochberg (1995), Journal of the Royal Statistical
         Society B 57, 289-300; or ``"none"``.
 
-    Raises
-    ------
-    ValueError
-        The method is none of these.
+    Raises ValueError: the method is none of these.
 
     Examples
     --------

@@ -39,12 +39,10 @@ def group_columns(
 
     Parameters
     ----------
-    rows : HasColumns
-        The measured rows, those without pretraining left out.
+    rows : HasColumns; the measured rows, those without pretraining left out.
     by : sequence of str, optional
         Columns asked for; by default corpus, task and finetuning size, where they are there.
-    used : collection of str
-        Columns that are inputs of the law, so that no group is made of them.
+    used : collection of str; columns that are inputs of the law, so that no group is made of them.
 
     Notes
     -----
@@ -120,10 +118,7 @@ def spelling(name: str) -> str:
 def meant(name: str, there: Iterable[str]) -> str:
     """Return the metric of those there that a person means, however it is spelled.
 
-    Raises
-    ------
-    TableError
-        There is no such metric; the message says which there are, and the nearest.
+    Raises TableError: there is no such metric; the message says which there are, and the nearest.
 
     Examples
     --------
@@ -189,14 +184,12 @@ def met(levels: Sequence[Any], wanted: Any, *, number: bool) -> Mask:
 
     Parameters
     ----------
-    levels : sequence
-        Numbers or texts, or None for "missing".
+    levels : numbers or texts, or None for "missing".
     wanted
         A value; a list or set of them; ``(low, high)`` or ``"5B..50B"``, ends included and either
         end left open by None or nothing; ``"<=5e9"``, ``"!=none"``; None for what is missing.
         Counts may be written ``"1.5B"``. In a list, what begins with ``!=`` is taken away.
-    number : bool
-        Whether the column holds numbers.
+    number : whether the column holds numbers.
 
     Examples
     --------

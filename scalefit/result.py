@@ -138,10 +138,7 @@ class Result:
         ``theme="dark"`` draws on a dark ground. What is given back is ``ax``, where the picture has one pair of axes,
         or the figure; of several, the part of the figure that took the place of ``ax``.
 
-        Raises
-        ------
-        NoPictureError
-            There is no picture of this kind of answer.
+        Raises NoPictureError: there is no picture of this kind of answer.
         """
         assert Loaders.views is not None  # scalefit/__init__.py hands it
         views = Loaders.views()
@@ -210,10 +207,7 @@ class Results(Result, Generic[R]):
     def __getitem__(self, key: Any) -> Any:
         """Return a member by its place, or the one that all given values belong to; several as a part.
 
-        Raises
-        ------
-        UnknownNameError
-            No member has these values; the message says what there is.
+        Raises UnknownNameError: no member has these values; the message says what there is.
         """
         if isinstance(key, int):
             return self._members[key]
@@ -228,10 +222,7 @@ class Results(Result, Generic[R]):
     def only(self) -> R:
         """The member, where there is one.
 
-        Raises
-        ------
-        UnknownNameError
-            There are several, or none; the message says by what they are found.
+        Raises UnknownNameError: there are several, or none; the message says by what they are found.
         """
         if len(self) != 1:
             raise UnknownNameError(f"found {len(self)} results, needed one: {self._there()}")
@@ -356,10 +347,8 @@ def frame_of(
 
     Parameters
     ----------
-    rows : iterable of mappings
-        One mapping a row; keys become columns in order of first appearance.
-    columns : sequence of str, optional
-        Columns to keep, in this order.
+    rows : iterable of mappings; one mapping a row; keys become columns in order of first appearance.
+    columns : sequence of str, optional; columns to keep, in this order.
 
     Examples
     --------

@@ -227,10 +227,7 @@ def document(result: Result) -> dict[str, Any]:
 def restore(stored: Any, *, law: OwnLaw = None) -> Any:
     """Return the answer that a document holds.
 
-    Raises
-    ------
-    FormatError
-        See :func:`load`.
+    Raises FormatError: see :func:`load`.
     """
     if not isinstance(stored, Mapping) or "scalefit" not in stored:
         raise FormatError(

@@ -88,10 +88,7 @@ def counted(number: int, noun: str) -> str:
 def check_level(level: float) -> None:
     """Refuse a confidence that is none.
 
-    Raises
-    ------
-    DomainError
-        The level does not lie between 0 and 1.
+    Raises DomainError: the level does not lie between 0 and 1.
     """
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
         raise DomainError(f"level is {level!r}; a confidence lies between 0 and 1, such as 0.95")

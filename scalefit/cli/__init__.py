@@ -74,7 +74,7 @@ for _name, _command in COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours become one line on stderr and exit code 2."""
-    # A command makes many objects and few circles: to look for these at every 700th takes one part in twenty of it.
-    gc.set_threshold(20_000)
+    # A command makes many objects and few circles: to look for these at every 700th takes one part in ten of it.
+    gc.set_threshold(100_000)
     with guarded():
         app(arguments, prog_name="scalefit")

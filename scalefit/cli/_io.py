@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 def read_text(path: str) -> str:
     """Read a text file, or stdin where the path is ``-``.
 
-    Raises
-    ------
-    FormatError
-        It is no text in UTF-8, or stdin is closed.
+    Raises FormatError: it is no text in UTF-8, or stdin is closed.
     """
     name = "stdin" if path == "-" else path
     try:
@@ -94,10 +91,7 @@ def check_suffix(
 ) -> None:
     """Refuse a file whose suffix says nothing, or which cannot be written, before any work is done.
 
-    Raises
-    ------
-    FormatError
-        The message lists the suffixes there are, or names the folder that is not.
+    Raises FormatError: the message lists the suffixes there are, or names the folder that is not.
     """
     if path is None:
         return
@@ -176,10 +170,7 @@ def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
 def save_picture(picture: Any, path: str) -> None:
     """Save a picture in the format of its suffix.
 
-    Raises
-    ------
-    FormatError
-        No such format; the message lists those there are.
+    Raises FormatError: no such format; the message lists those there are.
     """
     known = picture.canvas.get_supported_filetypes()
     suffix = Path(path).suffix.lstrip(".").lower()
@@ -193,10 +184,7 @@ def save_picture(picture: Any, path: str) -> None:
 def read_fits(path: str) -> list[Fit | Mixture]:
     """Read the fits and mixtures that ``scalefit fit --json``, ``forecast --json`` or ``sf.save`` wrote.
 
-    Raises
-    ------
-    FormatError
-        Not JSON, not stored fits, or none among them.
+    Raises FormatError: not JSON, not stored fits, or none among them.
     """
     from scalefit.fitting import Fit, Fits
     from scalefit.forecasting.forecast import Forecast

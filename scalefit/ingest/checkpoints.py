@@ -40,15 +40,12 @@ def choose(rows: list[Row], which: str, name: str, notes: Extract) -> list[Row]:
 
     Parameters
     ----------
-    rows : list of dict
-        All that a reader read; a missing value is a number that is not finite, or none.
+    rows : all that a reader read; a missing value is a number that is not finite, or none.
     which : {"best", "last", "all"}
         ``last`` takes each series' last evaluation, ``best`` all series at the step that the
         training calls its best, else where its loss is least (its score best, if it logs no loss).
-    name : str
-        Of the source, for notes.
-    notes : Extract
-        Where notes go.
+    name : of the source, for notes.
+    notes : Extract; where notes go.
     """
     for row in rows:
         value = number(row.get("value"))

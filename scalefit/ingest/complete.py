@@ -36,10 +36,7 @@ _FREE = 3
 def compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
     """Return one regular expression a folder of the pattern.
 
-    Raises
-    ------
-    FormatError
-        For a pattern that climbs out, has no field, or has fields that touch.
+    Raises FormatError: for a pattern that climbs out, has no field, or has fields that touch.
     """
     parts = [part for part in pattern.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts:
@@ -255,10 +252,8 @@ class Context:
 
     Attributes
     ----------
-    manifest : Manifest or None
-        A table of runs.
-    pattern : str or None
-        Columns in the runs' paths.
+    manifest : Manifest or None; a table of runs.
+    pattern : columns in the runs' paths.
     tokens_per_step : float or None
         Tokens of one step's batch, where the steps are those of pretraining:
         ``pretrain_tokens`` is then step × tokens.

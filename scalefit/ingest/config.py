@@ -42,10 +42,8 @@ class Config:
 
     Attributes
     ----------
-    mapping : mapping
-        Own name -> canonical name; those that a table has not are passed over.
-    allow : tuple of str
-        Checks to switch off.
+    mapping : own name -> canonical name; those that a table has not are passed over.
+    allow : checks to switch off.
     manifest, pattern, checkpoints, tokens_per_step
         As :func:`scalefit.read` takes them; a manifest's path is relative to the file.
     """

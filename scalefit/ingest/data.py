@@ -38,27 +38,19 @@ def table_of(
 
     Parameters
     ----------
-    data : path, DataFrame, Table or mapping of columns
-        Results, long or wide. A path is read, see :func:`scalefit.read`.
+    data : results, long or wide. A path is read, see :func:`scalefit.read`.
     mapping : mapping or path, optional
         Own name -> canonical name, for columns and metrics; or a ``scalefit.toml`` that keeps them.
-    where : mapping, optional
-        Column -> condition, see :meth:`scalefit.Table.where`.
-    allow : sequence of str
-        Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
-    metrics : sequence of str
-        Metrics asked for: a column of that name is one, though the registry does not know it.
+    where : mapping, optional; column -> condition, see :meth:`scalefit.Table.where`.
+    allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
+    metrics : metrics asked for: a column of that name is one, though the registry does not know it.
     needs : collection of str
         Columns that the question needs; without ``pretrain_tokens`` among them the data may lack it.
     config : path, optional
         A ``scalefit.toml`` beside a mapping, which comes first; for files, by default the one beside them.
 
-    Raises
-    ------
-    TableError
-        The data are no table, break a rule, or hold no such rows.
-    FormatError
-        The file cannot be read.
+    Raises TableError: the data are no table, break a rule, or hold no such rows.
+    Raises FormatError: the file cannot be read.
 
     Examples
     --------

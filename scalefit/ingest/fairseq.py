@@ -107,8 +107,7 @@ class Outputs:
 
     Attributes
     ----------
-    ids : tuple of int
-        Segment numbers, rising.
+    ids : segment numbers, rising.
     sources, references, hypotheses : tuple of str
         Texts; empty strings where the file has none. Hypotheses are the detokenised ``D-`` lines
         where there are any, else the ``H-`` lines.
@@ -160,8 +159,7 @@ def outputs(path: str) -> Outputs:
 
     Parameters
     ----------
-    path : str
-        A ``generate-*.txt``, plain or gzip.
+    path : a ``generate-*.txt``, plain or gzip.
     """
     source = Source.of(path)
     texts: dict[str, dict[int, str]] = {kind: {} for kind in "STHDP"}

@@ -32,12 +32,9 @@ class Run:
 
     Attributes
     ----------
-    id, name : str
-        MLflow's identifier, and the name people gave it.
-    status : str
-        ``FINISHED``, ``FAILED``, ``KILLED``, ``RUNNING`` or ``SCHEDULED``; unknown ones pass.
-    params : dict
-        Its parameters; those that are columns of the table become columns.
+    id, name : MLflow's identifier, and the name people gave it.
+    status : ``FINISHED``, ``FAILED``, ``KILLED``, ``RUNNING`` or ``SCHEDULED``; unknown ones pass.
+    params : its parameters; those that are columns of the table become columns.
     """
 
     id: str

@@ -44,8 +44,7 @@ class Client:
 
     Parameters
     ----------
-    seconds : float
-        What all calls may take.
+    seconds : what all calls may take.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -55,10 +54,7 @@ class Client:
     def ask(self, url: str, body: Any = None) -> Any:
         """Return the JSON of an answer: to a POST where there is a body, else to a GET.
 
-        Raises
-        ------
-        FormatError
-            Where no answer comes, none in time, or one that is no JSON or too much of it.
+        Raises FormatError: where no answer comes, none in time, or one that is no JSON or too much of it.
         """
         import http.client
         import urllib.error
@@ -177,12 +173,9 @@ def read_server(address: str, names: Names, *, history: bool = False) -> Extract
 
     Parameters
     ----------
-    address : str
-        The server's address, or that of an experiment's or a run's page on it.
-    names : Names
-        What logged names mean to the user.
-    history : bool
-        Whether every logged value is asked for, and not only each metric's last.
+    address : the server's address, or that of an experiment's or a run's page on it.
+    names : Names; what logged names mean to the user.
+    history : whether every logged value is asked for, and not only each metric's last.
     """
     server, extract, runs = _server(address, names), Extract(), list[Run]()
     for answer in server.runs():

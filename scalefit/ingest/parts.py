@@ -89,10 +89,7 @@ class Files:
     def keys(self) -> list[Key]:
         """Return the groups' values, sorted; rows without pretraining belong to all groups and make none.
 
-        Raises
-        ------
-        TableError
-            No row has pretraining.
+        Raises TableError: no row has pretraining.
         """
         keys = set[Key]()
         for batch in self.dataset.to_batches(columns=self._columns):

@@ -42,16 +42,12 @@ class Request:
 
     Attributes
     ----------
-    format : str or None
-        The format's name, where it is not to be recognised.
-    context : Context
-        What no log knows.
+    format : the format's name, where it is not to be recognised.
+    context : Context; what no log knows.
     checkpoints : {"best", "last", "all"}
         Which evaluations of a log count.
-    names : Names
-        What logged names mean to the user.
-    by_row : bool
-        Whether a table's rows are looked at one by one, as a log's are.
+    names : Names; what logged names mean to the user.
+    by_row : whether a table's rows are looked at one by one, as a log's are.
     """
 
     format: str | None

@@ -32,12 +32,9 @@ class Sheet:
 
     Attributes
     ----------
-    columns : mapping of str to (n,) object
-        Column by name; None where a row has no such cell.
-    places : sequence of str
-        Where each row stands: ``results.csv:12``.
-    shapes : mapping
-        The sets of columns that rows came with -> the place of the first row of each.
+    columns : mapping of str to (n,) object; column by name; None where a row has no such cell.
+    places : where each row stands: ``results.csv:12``.
+    shapes : the sets of columns that rows came with -> the place of the first row of each.
     """
 
     columns: Mapping[str, Cells]
@@ -151,10 +148,8 @@ class Extract:
     rows : list of dict
         One dictionary a value (``metric``, ``value``, what else is known), each with its
         ``source``; or wide rows as a table file has them.
-    sheets : list of Sheet
-        Rows of large tables, as columns.
-    notes : list of str
-        What was left out or converted, and why.
+    sheets : rows of large tables, as columns.
+    notes : what was left out or converted, and why.
     """
 
     rows: list[Row] = field(default_factory=BoundedRows)
@@ -185,16 +180,11 @@ class Reader:
 
     Attributes
     ----------
-    name : str
-        What ``format=`` calls it.
-    title : str
-        What the notes call it.
-    recognises : callable
-        Whether a source looks like this format, by name, magic bytes or first lines. Cheap.
-    read : callable
-        The source's measured values.
-    loose : bool
-        Whether the format is so general that a folder search takes it only by its suffix.
+    name : what ``format=`` calls it.
+    title : what the notes call it.
+    recognises : whether a source looks like this format, by name, magic bytes or first lines. Cheap.
+    read : the source's measured values.
+    loose : whether the format is so general that a folder search takes it only by its suffix.
     takes : {"file", "folder", "both"}
         What it reads.
     """

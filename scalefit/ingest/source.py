@@ -23,30 +23,18 @@ class Limits:
 
     Attributes
     ----------
-    stream : int
-        Bytes (after decompression) of a file that is read line by line.
-    whole : int
-        Bytes of a file that has to be held in memory as a whole, such as JSON.
-    excel : int
-        Bytes of an Excel file's parts, unpacked: its reader is slow and needs fifty times as much.
-    line : int
-        Bytes of one line.
-    rows, cells : int
-        Measured values of one call, and the cells of their rows.
-    columns : int
-        Columns of a table.
-    values : int
-        Commas and brackets of a JSON file: each value that Python makes of it takes memory.
-    page : int
-        Bytes of one answer of a server.
-    name : int
-        Characters of a logged number's name; longer ones are no metrics.
-    notes : int
-        Notes of one call.
-    files : int
-        Files that a folder is searched for.
-    depth : int
-        Nested folders, and nested brackets of JSON.
+    stream : bytes (after decompression) of a file that is read line by line.
+    whole : bytes of a file that has to be held in memory as a whole, such as JSON.
+    excel : bytes of an Excel file's parts, unpacked: its reader is slow and needs fifty times as much.
+    line : bytes of one line.
+    rows, cells : measured values of one call, and the cells of their rows.
+    columns : columns of a table.
+    values : commas and brackets of a JSON file: each value that Python makes of it takes memory.
+    page : bytes of one answer of a server.
+    name : characters of a logged number's name; longer ones are no metrics.
+    notes : notes of one call.
+    files : files that a folder is searched for.
+    depth : nested folders, and nested brackets of JSON.
     """
 
     stream: int = 1 << 30
@@ -163,14 +151,10 @@ class Source:
 
     Attributes
     ----------
-    path : Path
-        Where it lies; ``-`` for standard input.
-    name : str
-        How messages and the ``source`` column call it.
-    held : bytes or None
-        Its bytes, where they came from standard input.
-    names : Names
-        What logged names mean to the user.
+    path : where it lies; ``-`` for standard input.
+    name : how messages and the ``source`` column call it.
+    held : bytes or None; its bytes, where they came from standard input.
+    names : Names; what logged names mean to the user.
     """
 
     path: Path

@@ -38,24 +38,17 @@ class Clusters(Result):
     Parameters
     ----------
     names : tuple of str
-    labels : array of int, shape (n,)
-        Basin of every model, numbered by falling size.
+    labels : array of int, shape (n,); basin of every model, numbered by falling size.
     number : int
-    lone : tuple of str
-        Models that stand apart from all others: outliers, counted to the nearest basin.
-    silhouettes : mapping of int to float
-        Largest mean silhouette width for every number of basins that came out.
-    eigengap : int
-        The number that the largest gap between eigenvalues would choose.
+    lone : models that stand apart from all others: outliers, counted to the nearest basin.
+    silhouettes : largest mean silhouette width for every number of basins that came out.
+    eigengap : the number that the largest gap between eigenvalues would choose.
     p_one : float
         How often one Gaussian cloud of the same extent, with distances as far from Euclidean, looks as
         clustered as these models: small means more than one basin.
-    shares : mapping of int to float
-        How often subsamples of the models choose each number (two or more).
-    stability : float
-        Mean adjusted Rand index between the subsamples' basins and these.
-    embedding : array, shape (n, 2)
-        Classical scaling of the distances, for pictures.
+    shares : how often subsamples of the models choose each number (two or more).
+    stability : mean adjusted Rand index between the subsamples' basins and these.
+    embedding : array, shape (n, 2); classical scaling of the distances, for pictures.
     contrast : array, shape (n,)
         Distance to the centre of basin 1 less that to basin 0 in the spectral embedding: the
         cluster membership feature of Juneja et al. 2023; NaN where there is one basin.

@@ -26,10 +26,8 @@ class Checkpoint:
     Parameters
     ----------
     name : str
-    entries : Entries
-        Names, shapes, and how to read a tensor.
-    aliases : mapping of str to str
-        Tensors that another model lists under a second name (tied weights).
+    entries : Entries; names, shapes, and how to read a tensor.
+    aliases : tensors that another model lists under a second name (tied weights).
     opened : (path, str), optional
         The file, and the prefix that was taken off its tensors' names: what another process opens again.
     """
@@ -68,10 +66,7 @@ class Checkpoint:
     def digests(self) -> Mapping[str, str]:
         """A digest of every tensor; one that is constant (all zeros, all ones) has none.
 
-        Raises
-        ------
-        LandscapeError
-            Where a weight is NaN or infinite.
+        Raises LandscapeError: where a weight is NaN or infinite.
         """
         return {name: self._digest(name) for name in self.entries.shapes}
 

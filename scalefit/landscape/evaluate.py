@@ -113,12 +113,10 @@ class Work:
     ----------
     models : Family
     at : array, shape (points,)
-    meter : Meter or None
-        Without one only Euclidean distances are measured.
+    meter : Meter or None; without one only Euclidean distances are measured.
     store : Store or None
     progress : bool
-    executor : Workers
-        Where the paths are evaluated; what is found is kept here, as it comes.
+    executor : Workers; where the paths are evaluated; what is found is kept here, as it comes.
     """
 
     models: Family

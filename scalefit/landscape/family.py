@@ -36,10 +36,8 @@ class Family:
     Parameters
     ----------
     members : tuple of Checkpoint
-    weights, buffers : tuple of str
-        Tensors that are interpolated, and those taken from a path's first model.
-    distinct : tuple of str
-        The weights without the second names of tied ones: what a distance counts.
+    weights, buffers : tensors that are interpolated, and those taken from a path's first model.
+    distinct : the weights without the second names of tied ones: what a distance counts.
     notes : tuple of str
     """
 

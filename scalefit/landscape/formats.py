@@ -37,10 +37,7 @@ HEADER_LIMIT = 100_000_000
 def open_safetensors(path: Path) -> Entries:
     """Read the header of a safetensors file; tensors are mapped when they are asked for.
 
-    Raises
-    ------
-    LandscapeError
-        Where the file is cut short, or its header is not one of safetensors.
+    Raises LandscapeError: where the file is cut short, or its header is not one of safetensors.
     """
     header, start = _header(path)
     room = path.stat().st_size - start
@@ -349,10 +346,8 @@ class Entries:
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-    kinds : mapping of str to str
-        Type as stored (``f32``, ``bf16``, ``int64`` ...), for messages.
-    read : callable
-        Name in, array out.
+    kinds : type as stored (``f32``, ``bf16``, ``int64`` ...), for messages.
+    read : name in, array out.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -367,10 +362,7 @@ _MOST = 1 << 48
 def checked_shape(where: str, name: str, shape: Any) -> tuple[int, ...]:
     """Return a stored shape where it is one: whole sizes of 0 or more, and not absurdly many.
 
-    Raises
-    ------
-    LandscapeError
-        Before anything of that size is made.
+    Raises LandscapeError: before anything of that size is made.
 
     Examples
     --------

@@ -116,16 +116,13 @@ class Distances(Result):
     Parameters
     ----------
     names : tuple of str
-    groups : tuple
-        Group of every model (such as its pretraining seed); None where there are none.
+    groups : group of every model (such as its pretraining seed); None where there are none.
     pairs : tuple of (int, int)
     at : array, shape (points,)
-    metrics : tuple of str
-        The first is the loss.
+    metrics : the first is the loss.
     curves : array, shape (pairs, points, metrics)
     euclidean : array, shape (pairs,)
-    kind : str
-        The measure that :meth:`matrix` gives by default.
+    kind : the measure that :meth:`matrix` gives by default.
     notes : tuple of str
 
     Examples

@@ -45,12 +45,9 @@ class Prediction(Result):
     groups : tuple
     scores, predicted : array, shape (n,)
         Out-of-domain scores, and what the nearest models by distance predict for them.
-    predictors : tuple of Predictor
-        The distance, the basin, the reference set where one was given, then the baselines.
-    mantel : Relation
-        Distance against difference of scores, over pairs.
-    eta_squared : Relation
-        Share of the scores' variance that lies between basins.
+    predictors : the distance, the basin, the reference set where one was given, then the baselines.
+    mantel : Relation; distance against difference of scores, over pairs.
+    eta_squared : Relation; share of the scores' variance that lies between basins.
     neighbours : int
     notes : tuple of str
 

@@ -29,17 +29,13 @@ class Barrier(Result):
 
     Parameters
     ----------
-    height : float
-        Largest rise of the loss above the chord between the ends (Entezari et al. 2022), >= 0.
-    where : float
-        Position of that rise in [0, 1].
+    height : largest rise of the loss above the chord between the ends (Entezari et al. 2022), >= 0.
+    where : position of that rise in [0, 1].
     gap : float
         Largest barrier over all sub-segments (Juneja et al. 2023), >= height; 0 exactly when
         the sampled curve is convex.
-    area : float
-        Integral of the rise above the chord, by trapezoids; dips below count nothing.
-    instability : float
-        Largest loss minus the mean of the ends (Frankle et al. 2020).
+    area : integral of the rise above the chord, by trapezoids; dips below count nothing.
+    instability : largest loss minus the mean of the ends (Frankle et al. 2020).
 
     Examples
     --------
@@ -179,13 +175,10 @@ class Path(Result):
     Parameters
     ----------
     names : tuple of two str
-    at : array, shape (points,)
-        Positions from 0 (first model) to 1 (second).
-    metrics : tuple of str
-        The first is the loss.
+    at : array, shape (points,); positions from 0 (first model) to 1 (second).
+    metrics : the first is the loss.
     values : array, shape (points, metrics)
-    distance : float
-        Euclidean distance of the weights.
+    distance : Euclidean distance of the weights.
     notes : tuple of str
 
     Examples

@@ -27,10 +27,8 @@ class Plane(Result):
     Parameters
     ----------
     names : tuple of three str
-    x, y : array, shape (size,)
-        Euclidean coordinates: the first model at the origin, the second on the x axis.
-    corners : array, shape (3, 2)
-        Where the models lie.
+    x, y : array, shape (size,); Euclidean coordinates: the first model at the origin, the second on the x axis.
+    corners : array, shape (3, 2); where the models lie.
     metrics : tuple of str
     values : array, shape (size of y, size of x, metrics)
     notes : tuple of str
@@ -163,8 +161,7 @@ class Sharpness(Result):
     pairs : tuple of (int, int)
     curvature : array, shape (pairs, 2)
         Second derivative by Euclidean distance at the first and second end of every path.
-    step : float
-        The share of the path over which it was measured.
+    step : the share of the path over which it was measured.
 
     Examples
     --------

@@ -30,16 +30,11 @@ class Apartness:
 
     Parameters
     ----------
-    what : str
-        ``barrier`` (or another kind of distance), or ``ood score``.
-    a, b : str
-        The procedures.
-    mean_a, mean_b : float
-        Mean over pairs of models of one procedure (and one group).
-    low, high : float
-        Interval of b − a.
-    p : float
-        Two-sided p-value.
+    what : ``barrier`` (or another kind of distance), or ``ood score``.
+    a, b : the procedures.
+    mean_a, mean_b : mean over pairs of models of one procedure (and one group).
+    low, high : interval of b − a.
+    p : two-sided p-value.
     level : float
     """
 
@@ -73,10 +68,8 @@ class Robustness(Result):
 
     Parameters
     ----------
-    landscape, scores : tuple of Apartness
-        One a pair of procedures, in the same order.
-    foresight : Prediction
-        Whether distances foretell the score of single models, within procedures (and groups).
+    landscape, scores : one a pair of procedures, in the same order.
+    foresight : Prediction; whether distances foretell the score of single models, within procedures (and groups).
     notes : tuple of str
 
     Examples

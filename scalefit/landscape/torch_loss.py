@@ -219,14 +219,10 @@ class ModuleLoss:
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Its own weights are overwritten.
-    batches : sequence
-        Held on the device for as long as the loss lives.
-    score : callable
-        (module, batch) -> name -> (sum, count); the sums are divided at the end.
-    device : str, default "auto"
-        ``"auto"`` takes a GPU where there is one.
+    module : torch.nn.Module; its own weights are overwritten.
+    batches : held on the device for as long as the loss lives.
+    score : (module, batch) -> name -> (sum, count); the sums are divided at the end.
+    device : str, default "auto"; ``"auto"`` takes a GPU where there is one.
     dtype : {"auto", "float16", "bfloat16", "float32", "float64"}
         ``"auto"`` takes float16 on a GPU and float32 elsewhere.
 

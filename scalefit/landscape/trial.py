@@ -27,14 +27,10 @@ class Predictor:
     Parameters
     ----------
     name : str
-    r : float
-        Leave-one-out correlation of prediction and score, within groups.
-    skill : float
-        1 less squared error over that of the group's mean: 1 is perfect, 0 knows nothing.
-    p : float
-        Permutation p-value of `r`.
-    null : float
-        The `r` that shuffled scores exceed in 5 % of permutations.
+    r : leave-one-out correlation of prediction and score, within groups.
+    skill : 1 less squared error over that of the group's mean: 1 is perfect, 0 knows nothing.
+    p : permutation p-value of `r`.
+    null : the `r` that shuffled scores exceed in 5 % of permutations.
     baseline : bool
     p_beaten : float, optional
         Of a baseline: how often swapping its predictions with the distance's at random, group by
@@ -186,10 +182,8 @@ class Trial:
     Parameters
     ----------
     scores : array, shape (n,)
-    codes : array of int, shape (n,)
-        Group of every model.
-    orders : array of int, shape (permutations, n)
-        Permutations of the models that stay within groups.
+    codes : array of int, shape (n,); group of every model.
+    orders : array of int, shape (permutations, n); permutations of the models that stay within groups.
     """
 
     scores: Floats
@@ -222,11 +216,9 @@ def p_swapped(gains: Floats, codes: Ints, count: int) -> float:
 
     Parameters
     ----------
-    gains : array, shape (n,)
-        Squared error of the rival less that of the first, for every model.
+    gains : array, shape (n,); squared error of the rival less that of the first, for every model.
     codes : array of int, shape (n,)
-    count : int
-        Random swaps.
+    count : random swaps.
 
     Notes
     -----

@@ -33,12 +33,9 @@ def drawn_counts(segments: int, resamples: int, seed: int = SEED) -> Iterator[Fl
 
     Parameters
     ----------
-    segments : int
-        Number of segments, so of columns; each row sums to it.
-    resamples : int
-        Number of rows.
-    seed : int
-        Seed of the generator; blocks do not change the draws.
+    segments : number of segments, so of columns; each row sums to it.
+    resamples : number of rows.
+    seed : seed of the generator; blocks do not change the draws.
     """
     generator = np.random.default_rng(seed)
     rows = max(1, _CELLS // segments)
@@ -57,8 +54,7 @@ class Bootstrap:
 
     Attributes
     ----------
-    systems : tuple of str
-        Names, in the order of the first axis of ``scores``.
+    systems : names, in the order of the first axis of ``scores``.
     scores : ndarray, shape (systems, resamples)
         One corpus score per system and resample; a column is one test set for all systems.
     """
@@ -93,10 +89,7 @@ class Bootstrap:
 def redrawn(statistics: SegmentStatistics, resamples: int = 1000, seed: int = SEED) -> Bootstrap:
     """Score ``resamples`` redrawn test sets for all systems at once.
 
-    Raises
-    ------
-    ScoringError
-        If fewer than two segments or two resamples leave nothing to vary.
+    Raises ScoringError: if fewer than two segments or two resamples leave nothing to vary.
     """
     if statistics.segments < 2 or resamples < 2:
         raise ScoringError(
@@ -141,16 +134,11 @@ class SystemDifference:
 
     Attributes
     ----------
-    system : str
-        Its name.
-    score : float
-        Its corpus score.
-    difference : float
-        Score minus the baseline's.
-    low, high : float
-        Percentile interval of the difference.
-    p_value : float
-        Of no difference; sacreBLEU's paired bootstrap.
+    system : its name.
+    score : its corpus score.
+    difference : score minus the baseline's.
+    low, high : percentile interval of the difference.
+    p_value : of no difference; sacreBLEU's paired bootstrap.
     """
 
     system: str
@@ -167,18 +155,12 @@ class SystemComparison(Results[SystemDifference]):
 
     Attributes
     ----------
-    metric, signature : str
-        What was measured.
-    baseline : str
-        Name of the system compared with.
-    baseline_score : float
-        Its corpus score.
-    differences : tuple of SystemDifference
-        The others, in their order.
-    level : float
-        Of the intervals.
-    resamples, seed : int
-        Of the bootstrap.
+    metric, signature : what was measured.
+    baseline : name of the system compared with.
+    baseline_score : its corpus score.
+    differences : the others, in their order.
+    level : of the intervals.
+    resamples, seed : of the bootstrap.
 
     Examples
     --------

@@ -46,10 +46,7 @@ class Cache:
         The file, made where it is absent. None or True takes `default_path`; False keeps
         everything in memory and forgets it at the end.
 
-    Raises
-    ------
-    ScoringError
-        If the file cannot be opened or is something else; on any later failure too.
+    Raises ScoringError: if the file cannot be opened or is something else; on any later failure too.
     """
 
     def __init__(self, path: str | Path | bool | None = None) -> None:

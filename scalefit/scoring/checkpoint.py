@@ -23,18 +23,13 @@ class Comet:
 
     Attributes
     ----------
-    model : str or path
-        Name on the Hugging Face hub, or a checkpoint file, or the folder it lies in.
-    revision : str, optional
-        Commit or branch on the hub; without it, the one that is on this machine.
-    batch_size : int
-        Segments at once.
-    gpus : int, optional
-        0 runs on the CPU, 1 on a GPU; None takes a GPU where there is one.
+    model : name on the Hugging Face hub, or a checkpoint file, or the folder it lies in.
+    revision : str, optional; commit or branch on the hub; without it, the one that is on this machine.
+    batch_size : segments at once.
+    gpus : int, optional; 0 runs on the CPU, 1 on a GPU; None takes a GPU where there is one.
     precision : {"fp32", "fp16"}
         ``comet-score`` takes fp16, which moves scores by some 3e-4.
-    local_files_only : bool, optional
-        True never asks the network. None looks on this machine first.
+    local_files_only : bool, optional; True never asks the network. None looks on this machine first.
 
     Examples
     --------
@@ -128,10 +123,7 @@ def _download(comet: Comet) -> Path:
 def is_here(encoder: str) -> bool:
     """Return whether a pretrained encoder's configuration is on this machine.
 
-    Raises
-    ------
-    ScoringError
-        If the encoder is a folder that is not there.
+    Raises ScoringError: if the encoder is a folder that is not there.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -212,14 +204,11 @@ class CometFile:
 
     Attributes
     ----------
-    name, revision : str
-        Hub name and commit, or folder name and digest of the files.
-    file : Path
-        The weights.
+    name, revision : hub name and commit, or folder name and digest of the files.
+    file : the weights.
     reference : {"needed", "optional", "unused"}
         Whether the model reads references.
-    encoder : str
-        Pretrained encoder, whose configuration and tokenizer are loaded too.
+    encoder : pretrained encoder, whose configuration and tokenizer are loaded too.
     """
 
     name: str
@@ -244,10 +233,7 @@ def short_name(revision: str) -> str:
 def comet_version() -> str:
     """Return the version of unbabel-comet.
 
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
+    Raises MissingDependencyError: if it is not installed.
     """
     try:
         return metadata.version("unbabel-comet")
@@ -258,12 +244,8 @@ def comet_version() -> str:
 def locate(comet: Comet) -> CometFile:
     """Find a model on this machine, or fetch it where that is allowed and possible.
 
-    Raises
-    ------
-    MissingDependencyError
-        If COMET is not installed.
-    ScoringError
-        If the model is not there, with the likely causes.
+    Raises MissingDependencyError: if COMET is not installed.
+    Raises ScoringError: if the model is not there, with the likely causes.
     """
     comet_version()
     path = _on_disk(comet)

@@ -42,19 +42,12 @@ class CometScorer:
 
     Parameters
     ----------
-    comet : Comet
-        Which model, and how to run it.
-    cache : Cache
-        Segment scores by model, revision, encoder and tokenizer, COMET version, precision, texts.
-    references : bool
-        Whether references are at hand.
+    comet : Comet; which model, and how to run it.
+    cache : Cache; segment scores by model, revision, encoder and tokenizer, COMET version, precision, texts.
+    references : whether references are at hand.
 
-    Raises
-    ------
-    MissingDependencyError
-        If COMET is not installed.
-    ScoringError
-        If the model cannot be had, or needs references and there are none.
+    Raises MissingDependencyError: if COMET is not installed.
+    Raises ScoringError: if the model cannot be had, or needs references and there are none.
     """
 
     def __init__(self, comet: Comet, cache: Cache, *, references: bool) -> None:
@@ -98,12 +91,9 @@ class CometScorer:
 
         Parameters
         ----------
-        samples : sequence of Sample
-            Segments, as `samples` returns them.
-        bar : tqdm
-            Moved on by one for each segment.
-        each : Each, optional
-            Who computes, where that is not this process; the cache is asked and filled here.
+        samples : segments, as `samples` returns them.
+        bar : tqdm; moved on by one for each segment.
+        each : Each, optional; who computes, where that is not this process; the cache is asked and filled here.
         """
         keys = [self.key(sample) for sample in samples]
         wanted = dict(zip(keys, samples, strict=True))

@@ -27,10 +27,8 @@ class NamedText:
 
     Attributes
     ----------
-    name : str
-        Path of the file, or the name that the caller gave.
-    lines : tuple of str
-        One segment each, without line ends.
+    name : path of the file, or the name that the caller gave.
+    lines : one segment each, without line ends.
     """
 
     name: str
@@ -47,10 +45,7 @@ def read_lines(path: str | Path) -> NamedText:
     Lines end at ``\n`` (``\r\n`` too) and nowhere else, so that a stray U+2028 inside a
     translation does not shift all segments after it.
 
-    Raises
-    ------
-    ScoringError
-        If the file is absent, empty, or not UTF-8; with file and line.
+    Raises ScoringError: if the file is absent, empty, or not UTF-8; with file and line.
     """
     try:
         data = Path(path).read_bytes()
@@ -113,10 +108,7 @@ def as_list(lines: Any, name: str) -> tuple[Any, ...]:
 def find_systems(hypotheses: Hypotheses) -> Iterator[tuple[str, Lines]]:
     """Yield name and lines (or path) of every system that is meant.
 
-    Raises
-    ------
-    ScoringError
-        If a glob matches nothing.
+    Raises ScoringError: if a glob matches nothing.
     """
     if isinstance(hypotheses, Mapping):
         yield from hypotheses.items()
@@ -145,10 +137,7 @@ def _matches(pattern: str) -> list[str]:
 def check_filled(text: NamedText, remedy: str) -> None:
     """Refuse empty segments: most often an output that was cut or shifted.
 
-    Raises
-    ------
-    ScoringError
-        With how many there are and where the first is.
+    Raises ScoringError: with how many there are and where the first is.
     """
     empty = [number for number, line in enumerate(text.lines, 1) if not line.strip()]
     if empty:
@@ -161,10 +150,7 @@ def check_filled(text: NamedText, remedy: str) -> None:
 def check_lengths(text: NamedText, other: NamedText) -> None:
     """Refuse a text that has another number of segments than its counterpart.
 
-    Raises
-    ------
-    ScoringError
-        With both names and both counts.
+    Raises ScoringError: with both names and both counts.
     """
     if len(text) != len(other):
         verb = "more" if len(text) > len(other) else "fewer"
@@ -187,14 +173,10 @@ class Inputs:
 
     Attributes
     ----------
-    systems : mapping of str to Text
-        By name, in the order given.
-    references : tuple of Text
-        None, one or several.
-    sources : Text or None
-        What was translated.
-    problems, notes : tuple of str
-        Systems left out and why; what looked odd.
+    systems : by name, in the order given.
+    references : none, one or several.
+    sources : Text or None; what was translated.
+    problems, notes : systems left out and why; what looked odd.
     """
 
     systems: Mapping[str, NamedText]
@@ -214,10 +196,7 @@ def read_inputs(
 ) -> Inputs:
     """Read and check all texts; ``needs`` says which of references and sources the metrics read.
 
-    Raises
-    ------
-    ScoringError
-        If references or sources are missing or broken, or no system is left.
+    Raises ScoringError: if references or sources are missing or broken, or no system is left.
     """
     if "references" in needs and references is None:
         raise ScoringError("no references: BLEU, chrF and TER need them; pass references (--ref)")

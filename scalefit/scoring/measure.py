@@ -34,26 +34,19 @@ class Scoring:
     tokenize : str, optional
         SacreBLEU's tokenizer for BLEU: ``"13a"`` unless given; ``"zh"``, ``"ja-mecab"``,
         ``"ko-mecab"``, ``"flores200"``, ….
-    settings : mapping
-        Further settings of sacreBLEU's classes by metric: ``{"bleu": {"lowercase": True}}``.
-    comet : Comet
-        Which COMET model, and how to run it.
-    resamples, seed : int
-        Of the bootstrap over segments; the defaults are sacreBLEU's.
-    cache : path or bool, optional
-        File that keeps what has been scored; None takes the user's, False none.
+    settings : further settings of sacreBLEU's classes by metric: ``{"bleu": {"lowercase": True}}``.
+    comet : Comet; which COMET model, and how to run it.
+    resamples, seed : of the bootstrap over segments; the defaults are sacreBLEU's.
+    cache : path or bool, optional; file that keeps what has been scored; None takes the user's, False none.
     workers : int
         Processes that count n-grams. A script that asks for several needs the usual
         ``if __name__ == "__main__":``.
     executor : executor or address of a scheduler, optional
         Where n-grams are counted and COMET runs instead, see ``docs/scale.md``. A worker loads the model once; what
         it has no file of, it fetches.
-    allow_empty : bool
-        Whether empty lines are scored rather than refused.
-    allow : sequence of str
-        Checks of the table to switch off, see :data:`scalefit.table.ALLOWABLE`.
-    progress : bool
-        Whether to show bars.
+    allow_empty : whether empty lines are scored rather than refused.
+    allow : checks of the table to switch off, see :data:`scalefit.table.ALLOWABLE`.
+    progress : whether to show bars.
     """
 
     tokenize: str | None = None
@@ -219,10 +212,8 @@ class Measured:
 
     Attributes
     ----------
-    statistics : SegmentStatistics
-        Per segment.
-    values : tuple of float
-        Corpus scores to the last digit of the library that makes them.
+    statistics : SegmentStatistics; per segment.
+    values : corpus scores to the last digit of the library that makes them.
     """
 
     statistics: SegmentStatistics
@@ -232,10 +223,7 @@ class Measured:
 def checked_metrics(metrics: Sequence[str]) -> list[str]:
     """Return the metrics' names, each once.
 
-    Raises
-    ------
-    ScoringError
-        If there is none, or one is unknown.
+    Raises ScoringError: if there is none, or one is unknown.
     """
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in SCORABLE]

@@ -49,10 +49,8 @@ class SacreSpec:
 
     Attributes
     ----------
-    metric : str
-        One of ``METRICS``.
-    settings : mapping
-        Keyword arguments of sacreBLEU's class, such as ``tokenize`` or ``lowercase``.
+    metric : one of ``METRICS``.
+    settings : keyword arguments of sacreBLEU's class, such as ``tokenize`` or ``lowercase``.
     """
 
     metric: str
@@ -61,10 +59,7 @@ class SacreSpec:
     def build(self, references: Sequence[Sequence[str]] | None = None) -> Any:
         """Return sacreBLEU's metric, the references' n-grams counted once and kept.
 
-        Raises
-        ------
-        ScoringError
-            If the metric or one of its settings is unknown, or its tokenizer is not installed.
+        Raises ScoringError: if the metric or one of its settings is unknown, or its tokenizer is not installed.
         """
         from sacrebleu import metrics
 
@@ -95,10 +90,8 @@ class Scorer:
 
     Parameters
     ----------
-    spec : SacreSpec
-        The metric and its settings.
-    references : sequence of sequence of str
-        Reference texts, each of all segments.
+    spec : SacreSpec; the metric and its settings.
+    references : reference texts, each of all segments.
     """
 
     def __init__(self, spec: SacreSpec, references: Sequence[Sequence[str]]) -> None:
@@ -141,10 +134,7 @@ def _totals(statistics: NDArray[Any]) -> list[int | float]:
 def check_agreement() -> str:
     """Check once that statistics, sacreBLEU's score and our formulas agree; return its version.
 
-    Raises
-    ------
-    ScoringError
-        If this release of sacreBLEU keeps other statistics than the ones known here.
+    Raises ScoringError: if this release of sacreBLEU keeps other statistics than the ones known here.
     """
     import sacrebleu
 

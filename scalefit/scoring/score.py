@@ -36,10 +36,8 @@ class Labels:
     columns : mapping
         The same for all systems: ``{"eval_set": "newstest2019", "domain": "out"}``. A cell may
         refer to other columns, as in ``"{task}/synopses"``.
-    manifest : path, optional
-        CSV with a column ``path`` and what is known about the runs below it, as for `read`.
-    pattern : str, optional
-        The same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}``.
+    manifest : path, optional; CSV with a column ``path`` and what is known about the runs below it, as for `read`.
+    pattern : str, optional; the same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}``.
     """
 
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -49,10 +47,7 @@ class Labels:
     def rows(self, systems: Mapping[str, NamedText]) -> dict[str, dict[str, Any]]:
         """Return each system's columns.
 
-        Raises
-        ------
-        MissingColumnError
-            If a system fits neither manifest nor pattern where one is given.
+        Raises MissingColumnError: if a system fits neither manifest nor pattern where one is given.
         """
         context = Context(_manifest(self.manifest), self.pattern)
         labels = {}
@@ -82,12 +77,9 @@ class Scored(Result):
 
     Attributes
     ----------
-    table : Table
-        One row per system and metric.
-    statistics : mapping of str to SegmentStatistics
-        Per metric, for intervals and paired comparisons without the texts.
-    problems : tuple of str
-        Systems left out, each with its file and the reason.
+    table : Table; one row per system and metric.
+    statistics : per metric, for intervals and paired comparisons without the texts.
+    problems : systems left out, each with its file and the reason.
 
     Examples
     --------
@@ -317,10 +309,8 @@ class Outputs:
     references, sources : mapping
         Evaluation set -> path; it may refer to columns, as in ``references/{task}.target.txt``.
         COMET needs sources.
-    metrics : sequence of str
-        What to score: ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``.
-    options : mapping
-        Further options of :func:`scalefit.score`.
+    metrics : what to score: ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``.
+    options : further options of :func:`scalefit.score`.
 
     Examples
     --------

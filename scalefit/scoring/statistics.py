@@ -127,18 +127,14 @@ class SegmentStatistics:
 
     Attributes
     ----------
-    metric : str
-        Name in the ``metric`` column.
-    signature : str
-        What makes the numbers comparable: sacreBLEU's signature, or COMET's model and versions.
-    systems : tuple of str
-        Names, in the order of the first axis of ``values``.
+    metric : name in the ``metric`` column.
+    signature : what makes the numbers comparable: sacreBLEU's signature, or COMET's model and versions.
+    systems : names, in the order of the first axis of ``values``.
     values : ndarray, shape (systems, segments, k)
         Counts per segment; their sum over any set of segments gives that set's score.
     kind : {"bleu", "chrf", "ter", "mean"}
         Formula from sums to score.
-    options : mapping
-        The formula's settings, such as BLEU's smoothing.
+    options : the formula's settings, such as BLEU's smoothing.
 
     Examples
     --------
@@ -182,10 +178,7 @@ class SegmentStatistics:
     def index(self, system: str) -> int:
         """Return a system's place.
 
-        Raises
-        ------
-        ScoringError
-            If there is no such system; lists those that are there.
+        Raises ScoringError: if there is no such system; lists those that are there.
         """
         if system not in self.systems:
             there = ", ".join(self.systems[:10]) + (", …" if len(self.systems) > 10 else "")

@@ -98,10 +98,7 @@ def drafted(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Draft:
     (``corpus``), becomes long again: its cells are the metric of that name, or the one metric asked
     for.
 
-    Raises
-    ------
-    TableError
-        Column names stand twice, or a pivot of which the metric is not known.
+    Raises TableError: column names stand twice, or a pivot of which the metric is not known.
 
     Examples
     --------

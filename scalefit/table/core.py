@@ -30,12 +30,9 @@ class Table:
 
     Attributes
     ----------
-    columns : Columns
-        The columns of the table that this one was cut from; pieces of a table share them.
-    rows : (n,) int64
-        Which of their rows these are.
-    notes : tuple of str
-        What was left out, turned or renamed on the way in, and why.
+    columns : Columns; the columns of the table that this one was cut from; pieces of a table share them.
+    rows : (n,) int64; which of their rows these are.
+    notes : what was left out, turned or renamed on the way in, and why.
 
     Examples
     --------
@@ -69,21 +66,14 @@ class Table:
 
         Parameters
         ----------
-        frame : DataFrame
-            Long (columns ``metric`` and ``value``) or wide (columns named after metrics).
-        mapping : mapping, optional
-            Own column name -> canonical name; ``{"bytes/4.2": "pretrain_tokens"}`` divides.
-        allow : sequence of str
-            Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
-        metrics : sequence of str
-            Columns of a wide frame that are metrics though the registry does not know them.
+        frame : DataFrame; long (columns ``metric`` and ``value``) or wide (columns named after metrics).
+        mapping : mapping, optional; own column name -> canonical name; ``{"bytes/4.2": "pretrain_tokens"}`` divides.
+        allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
+        metrics : columns of a wide frame that are metrics though the registry does not know them.
         inputs : collection of str
             Columns of a wide frame that are inputs of a law though they are named after a metric.
 
-        Raises
-        ------
-        TableError
-            With every problem's row, column, value, need and cure.
+        Raises TableError: with every problem's row, column, value, need and cure.
         """
         draft = drafted(frame, metrics)
         made = build(draft, mapping=mapping, allow=allow, metrics=metrics, inputs=inputs)
@@ -131,10 +121,7 @@ class Table:
     def metric(self, name: str) -> str:
         """Return how the table spells a metric.
 
-        Raises
-        ------
-        TableError
-            The table does not have it.
+        Raises TableError: the table does not have it.
         """
         return meant(canonical(name), self.metrics)
 
@@ -151,10 +138,7 @@ class Table:
     def column(self, name: str) -> NDArray[Any]:
         """Return a column: float64 (nan where missing), or an object array of str and None.
 
-        Raises
-        ------
-        MissingColumnError
-            Where there is no such column.
+        Raises MissingColumnError: where there is no such column.
         """
         return self.columns.named[self.columns.called(name)].values[self.rows]
 
@@ -182,10 +166,7 @@ class Table:
             ends included; ``"<=5e9"``; ``"!=none"``. None means "missing". Counts may be written
             ``"1.5B"``. A metric may be spelled in any way.
 
-        Raises
-        ------
-        TableError
-            For an unknown column or an empty result; says what is there.
+        Raises TableError: for an unknown column or an empty result; says what is there.
 
         Examples
         --------
@@ -274,10 +255,7 @@ def as_table(
 def as_frame(data: Any) -> pd.DataFrame:
     """Return a frame of any library, or a mapping of columns, as a frame of pandas.
 
-    Raises
-    ------
-    TableError
-        It is neither.
+    Raises TableError: it is neither.
 
     Examples
     --------

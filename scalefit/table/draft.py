@@ -204,18 +204,12 @@ class Draft:
 
     Attributes
     ----------
-    cells : dict of str to (n,) array
-        The columns so far, in their order.
-    origin : (n,) int64
-        The original row of each row.
-    place : callable
-        Where an original row stands, for messages: ``results.csv:12`` or ``row 3``.
-    notes, problems : list
-        What was done to the data, and what is wrong with it.
-    allow : frozenset of str
-        Checks that the user has switched off.
-    wide : mapping of str to str
-        Metric -> the column that it was read from, of a table with one column a metric.
+    cells : dict of str to (n,) array; the columns so far, in their order.
+    origin : (n,) int64; the original row of each row.
+    place : where an original row stands, for messages: ``results.csv:12`` or ``row 3``.
+    notes, problems : what was done to the data, and what is wrong with it.
+    allow : frozenset of str; checks that the user has switched off.
+    wide : metric -> the column that it was read from, of a table with one column a metric.
     """
 
     cells: dict[str, Cells]

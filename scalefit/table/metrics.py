@@ -18,16 +18,12 @@ class Metric:
 
     Attributes
     ----------
-    name : str
-        Name in the ``metric`` column.
+    name : name in the ``metric`` column.
     direction : {"+", "-"} or None
         Whether more is better, less is better, or neither is known.
-    lower, upper : float
-        Range outside which a value is wrong.
-    unit : str
-        Unit of the values, for axes.
-    title : str
-        Name as papers write it; the name, unless given.
+    lower, upper : range outside which a value is wrong.
+    unit : unit of the values, for axes.
+    title : name as papers write it; the name, unless given.
 
     Examples
     --------

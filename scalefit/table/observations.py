@@ -27,22 +27,15 @@ class Observations:
 
     Attributes
     ----------
-    inputs : mapping of str to (n,) float64
-        Law input name -> numbers.
-    values : (n,) float64
-        Measured values of the metric.
-    stderr : (n,) float64 or None
-        Standard error of each value over the test set; None where any row lacks it.
+    inputs : mapping of str to (n,) float64; law input name -> numbers.
+    values : (n,) float64; measured values of the metric.
+    stderr : (n,) float64 or None; standard error of each value over the test set; None where any row lacks it.
     clusters : (n,) int64 or None
         Number of the pretraining run each row comes from; None where the table does not tell.
-    blocks : (n,) int64 or None
-        The same under the cautious reading, see :class:`scalefit.table.Runs`.
-    metric : str
-        Name of the metric.
-    columns : mapping
-        Law input name -> table column.
-    notes : tuple of str
-        Notes of the table and of this cut.
+    blocks : (n,) int64 or None; the same under the cautious reading, see :class:`scalefit.table.Runs`.
+    metric : name of the metric.
+    columns : law input name -> table column.
+    notes : notes of the table and of this cut.
     """
 
     KEPT = ("digest",)
@@ -86,10 +79,7 @@ class Observations:
 def cut(rows: Table, metric: str, inputs: Mapping[str, str]) -> Observations:
     """Cut the vectors out of rows that all hold one metric.
 
-    Raises
-    ------
-    TableError
-        Where no row has all inputs, or an input column holds text.
+    Raises TableError: where no row has all inputs, or an input column holds text.
     """
     vectors = {name: _numbers(rows, column) for name, column in inputs.items()}
     there = np.all([np.isfinite(v) for v in vectors.values()], axis=0)

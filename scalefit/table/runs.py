@@ -46,16 +46,12 @@ class Runs:
     run : (n,) int64
         The pretraining run of each row, as far as the table surely tells: seeds that come back at
         another size are another run.
-    block : (n,) int64
-        The same under the cautious reading: seeds that come back are one run.
-    finetuning : (n,) int64
-        The finetuning seed of each row; one of its own where none is given.
-    names : tuple of str
-        What each block is called, the same in every piece of a table.
+    block : (n,) int64; the same under the cautious reading: seeds that come back are one run.
+    finetuning : (n,) int64; the finetuning seed of each row; one of its own where none is given.
+    names : what each block is called, the same in every piece of a table.
     told : {"run", "seed", "nothing"}
         What tells the runs apart.
-    notes : tuple of str
-        What was doubtful.
+    notes : what was doubtful.
     """
 
     run: Ints
@@ -283,15 +279,10 @@ def grouping(
     Parameters
     ----------
     table : Table
-    by : sequence of str, optional
-        Columns asked for; by default see :func:`scalefit.groups.group_columns`.
-    used : collection of str
-        Columns that are inputs of the law.
+    by : sequence of str, optional; columns asked for; by default see :func:`scalefit.groups.group_columns`.
+    used : collection of str; columns that are inputs of the law.
 
-    Raises
-    ------
-    TableError
-        Rows of one run differ in a column, and kept apart they leave no curve.
+    Raises TableError: rows of one run differ in a column, and kept apart they leave no curve.
     """
     rows = table.pretrained()
     asked = columns_asked(by)

@@ -43,18 +43,12 @@ class DrawnCurve:
 
     Attributes
     ----------
-    x, y : (n,) arrays
-        The measured points, seeds apart.
-    mean, run : Ribbon or None
-        The fitted curve with the band for its mean, and with the band for a new run.
-    baseline : float or None
-        Mean value without pretraining.
-    goal : Goal or None
-        A target to be marked.
-    tells : tuple of str
-        What each point tells beside its value, such as its file and line; empty where nothing is known.
-    level : float
-        Confidence level of the bands.
+    x, y : (n,) arrays; the measured points, seeds apart.
+    mean, run : Ribbon or None; the fitted curve with the band for its mean, and with the band for a new run.
+    baseline : mean value without pretraining.
+    goal : Goal or None; a target to be marked.
+    tells : what each point tells beside its value, such as its file and line; empty where nothing is known.
+    level : confidence level of the bands.
     """
 
     x: Floats
@@ -108,18 +102,12 @@ def drawn_curve(
 
     Parameters
     ----------
-    fit : Fit or Mixture
-        A fitted law of one input, or a mixture.
-    label : str
-        Name of the curve, e.g. its corpus.
-    baseline : float, optional
-        Mean value without pretraining.
-    goal : Goal, optional
-        Target to mark; the curve is drawn as far as its tokens where they are finite.
-    reach : float
-        How far beyond the largest input to draw, as a factor.
-    level : float
-        Confidence level of both bands.
+    fit : Fit or Mixture; a fitted law of one input, or a mixture.
+    label : name of the curve, e.g. its corpus.
+    baseline : float, optional; mean value without pretraining.
+    goal : Goal, optional; target to mark; the curve is drawn as far as its tokens where they are finite.
+    reach : how far beyond the largest input to draw, as a factor.
+    level : confidence level of both bands.
     """
     name = only_input(fit)
     x = np.asarray(fit.observations.inputs[name], dtype=float)
@@ -158,10 +146,8 @@ def curve_ahead(
     mixture : Mixture
     label, baseline, goal
         As in :func:`drawn_curve`.
-    reach : float
-        How far beyond the largest input to draw, as a factor.
-    level : float
-        Confidence level of the band.
+    reach : how far beyond the largest input to draw, as a factor.
+    level : confidence level of the band.
     """
     series, ahead = mixture.series, mixture.ahead
     near = ahead.x <= reach * series.x[-1] * 1.001

@@ -252,8 +252,7 @@ def explored(forecast: Forecast, table: Table | None = None) -> dict[str, Any]:
     Parameters
     ----------
     forecast : Forecast
-    table : Table, optional
-        Whose rows tell where a run is from.
+    table : Table, optional; whose rows tell where a run is from.
 
     Examples
     --------

@@ -264,14 +264,10 @@ def plot_inputs(
 
     Parameters
     ----------
-    fit : Fit
-        A law of two inputs or more; shares are drawn as slices.
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
-    title : str
-        Shown above; by default the metric and the law.
-    slices : bool, optional
-        Slices instead of contours; by default where there are more than two inputs.
+    fit : Fit; a law of two inputs or more; shares are drawn as slices.
+    ax : Axes, optional; where to draw; by default a picture of its own.
+    title : shown above; by default the metric and the law.
+    slices : bool, optional; slices instead of contours; by default where there are more than two inputs.
     """
     several = len(fit.law.inputs) > 2 or fit.law.takes == "share"
     wanted = several if slices is None else slices
