@@ -10,7 +10,6 @@ from scalefit.cli import _io
 from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
 from scalefit.errors import DomainError
-from scalefit.units import parse_count
 
 At = Annotated[
     str | None, typer.Option("--at", help="Pretraining size at which they are compared: 1B.")
@@ -88,8 +87,11 @@ def _cost(options: list[str] | None) -> float | str | dict[str, float] | None:
 
 
 def _paid(option: str) -> float | str:
-    named = option.replace("_", "").isalpha() and parse_count(option) is None
-    return option if named else _number(option, "--cost")
+    """Return a cost of a token; what is no number is a column."""
+    try:
+        return float(option)  # nan and inf as well: refused where costs are, in one place
+    except ValueError:
+        return option if option[:1].isalpha() else _number(option, "--cost")
 
 
 def _mixture(options: list[str] | None) -> str | dict[str, float] | None:

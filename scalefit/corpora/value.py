@@ -253,8 +253,9 @@ class Values(Results[Value]):
                 f"{len(self)} models and tasks: in {len(harmed)} the first finetuning examples harm, in {lasting} of "
                 f"them to the end; of {len(states)} finetuning sizes it {counts}"
             )
-        cells = f"{len(states)} cells of pretraining × finetuning size"
-        return f"pretraining {counts}, of {cells} ({len(self)} corpora and tasks)"
+        untold = all(np.isnan(c.finetune) for v in self for c in v.cells)
+        cells = "pretraining sizes" if untold else "cells of pretraining × finetuning size"
+        return f"pretraining {counts} of {len(states)} {cells} ({len(self)} corpora and tasks)"
 
     def rows(self) -> list[Row]:
         """Return one row a cell of every group."""

@@ -19,6 +19,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import loss_beside, table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
+from scalefit.table import metric as metric_of
 from scalefit.table.runs import columns_asked
 from scalefit.types import Renames
 
@@ -72,12 +73,17 @@ class Inquiry:
     def judged(self) -> AlignmentTable | None:
         """Whether the loss misleads, group by group; None where that cannot be judged.
 
-        Forecasts, rankings and the report all ask; this is where the one answer is.
+        Forecasts, rankings and the report all ask; this is where the one answer is. Asked about a loss, it is judged
+        by what quality the table has beside it: the best loss may be that of a corpus that harms.
         """
+        metric, loss = metric_of(self.metric), self.loss
+        quality: str | list[str] = self.metric
+        if metric.name == "perplexity" or metric.unit.startswith(("nats", "bits")):
+            there = [name for name in self.table.metrics if metric_of(name).rises]
+            loss = loss if metric.name == "perplexity" or not there else self.metric
+            quality = there or self.metric
         try:
-            return align(
-                self.table, by=self.by, quality=self.metric, loss=self.loss, executor=self.each
-            )
+            return align(self.table, by=self.by, quality=quality, loss=loss, executor=self.each)
         except ExecutorError:
             raise
         except ScalefitError:
@@ -157,10 +163,12 @@ class Caution:
 
 
 def flags(what: Inquiry) -> dict[str, Caution]:
-    """Return every group's flag by its name; nothing where alignment cannot be judged."""
-    return {
-        group_name({column: one.group.get(column) for column in what.by}): Caution(
-            str(one.headline), one.misaligned or one.verdict in BARRING
-        )
-        for one in what.judged or ()
-    }
+    """Return every group's flag by its name, one that bars before others; nothing where none can be judged."""
+    out: dict[str, Caution] = {}
+    for one in what.judged or ():
+        name = group_name({column: one.group.get(column) for column in what.by})
+        by = "" if one.metric == what.metric else f" by {one.metric}"
+        caution = Caution(f"{one.headline}{by}", one.misaligned or one.verdict in BARRING)
+        if caution.bars or name not in out:
+            out[name] = caution
+    return out

@@ -270,7 +270,8 @@ class Contest:
 
     def named(self, who: Ints) -> dict[str, Any]:
         """Return the group of some curves together."""
-        names = " and ".join(str(self.groups[i][self.over]) for i in who)
+        *others, last = (str(self.groups[i][self.over]) for i in who)
+        names = f"{', '.join(others)} and {last}" if others else last
         return {**self.groups[who[0]], self.over: names}
 
 

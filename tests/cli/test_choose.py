@@ -44,7 +44,7 @@ def results(tmp_path_factory):
         ("plan --where corpus=fr --where finetune_tokens=40k", "two curves at least"),
         ("plan --goal tokens", "--target 30"),
         ("value --baseline corpus", "needed NAME=VALUE"),
-        ("value --where pretrain_tokens>0", "name its rows with baseline"),
+        ("value --where pretrain_tokens>0", "name its rows with --baseline"),
         ("value --baseline corpus=nobody", "nobody"),
         ("allocate --way transfer --where corpus=fr", "say what is split"),
         ("allocate --way transfer --where corpus=fr --budget ''", "with nothing in it"),

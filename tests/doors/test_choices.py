@@ -135,6 +135,23 @@ def test_ratios_in_percent_or_parts_are_the_same_ratios():
         assert named.best_ratio == pytest.approx(plain.best_ratio)
 
 
+def test_ranked_by_the_loss_a_corpus_that_harms_quality_is_barred_all_the_same():
+    """Its loss may be the best of all: that is the trap."""
+    rng, rows = np.random.default_rng(3), []
+    slope = {"web": 2.0, "code": -0.8, "wiki": 1.2}
+    for name, x, seed in ((n, x, s) for n in slope for x in SIZES for s in range(2)):
+        u, noise = np.log(x / 1e6), rng.standard_normal(2)
+        loss = (1.68 if name == "code" else 1.7) + 1.6 * np.exp(-0.15 * u) + 0.005 * noise[1]
+        rows.append((name, x, seed, 18 + slope[name] * u + 0.3 * noise[0], loss))
+    columns = ("corpus", "pretrain_tokens", "seed", "bleu", "cross_entropy")
+    ranking = sf.rank(
+        dict(zip(columns, zip(*rows, strict=True), strict=True)), "cross_entropy", at="10B"
+    ).only
+    assert [s.corpus for s in ranking.standings if s.barred] == ["code"]
+    assert ranking.best.corpus != "code"
+    assert ranking.standings[-1].alignment.endswith("by bleu")
+
+
 def test_a_flat_corpus_does_not_end_the_scale_of_a_metric_without_an_end():
     """A COMET has no upper end, so one is guessed from the values: of the table, not of the flattest curve."""
     comet = {"fr": lambda u: 0.55 + 0.03 * u, "code": lambda u: 0.5 + 0.001 * u}
@@ -240,7 +257,7 @@ def test_a_plan_says_what_tells_most_per_cost():
     silent = sum(not s.told for s in plan.steps)
     assert silent == len(plan.steps) - len(plan.shown())
     few = replace(plan, steps=(plan.steps[0], replace(plan.steps[1], after=plan.steps[1].now)))
-    assert "first; 1 more gain no more than the simulation's own error" in str(few)
+    assert "first; 1 more gain next to nothing" in str(few)
     dear = sf.plan(table(near, seeds=1, noise=0.4), at="4B", budget=2e9, enough=0.99)
     assert max(s.cost for s in dear.steps) <= 2e9
 
