@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scalefit.errors import FormatError
 
 Hint: TypeAlias = Any
-SAME = "same as"
+SAME_AS = "same as"
 ODD = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 DTYPES = ("float64", "float32", "int64", "int32", "bool", "uint8", "uint16", "uint32", "uint64")
 
@@ -80,7 +80,7 @@ class Codec:
     def _once(self, value: Any, hint: Hint, at: str) -> Any:
         """Write what was already written as a reference to its place."""
         if id(value) in self.seen:
-            return {SAME: self.seen[id(value)][0]}
+            return {SAME_AS: self.seen[id(value)][0]}
         self.seen[id(value)] = at, value  # kept, so that its id is not given to another
         return _array(value, hint) if isinstance(value, np.ndarray) else self._object(value, at)
 
@@ -155,8 +155,8 @@ class Codec:
         raise TypeError(f"{at}: a {hint} has no place in a file")
 
     def _known(self, stored: Any, hint: Hint, at: str) -> Any:
-        if isinstance(stored, Mapping) and set(stored) == {SAME}:
-            place = stored[SAME]
+        if isinstance(stored, Mapping) and set(stored) == {SAME_AS}:
+            place = stored[SAME_AS]
             needs(isinstance(place, str) and place in self.seen, at, "a place before it", place)
             return self.seen[place]
         kind = kind_of(hint)

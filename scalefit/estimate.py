@@ -92,7 +92,7 @@ def left_out(statistic: Callable[[Sequence[T]], float], units: Sequence[T]) -> F
     return pseudo_values(statistic(units), without)
 
 
-def paired(a: ArrayLike, b: ArrayLike) -> Estimate:
+def paired_t(a: ArrayLike, b: ArrayLike) -> Estimate:
     """Mean of b − a over pairs."""
     return one_sample(np.asarray(b, dtype=float) - np.asarray(a, dtype=float))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scalefit.estimate import Estimate, holm, paired, welch
+from scalefit.estimate import Estimate, holm, paired_t, welch
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=4), RNG.normal(1, 2, size=6)
@@ -17,7 +17,7 @@ def test_welch_is_scipys():
 
 
 def test_paired_is_scipys():
-    assert paired(A, B[:4]).p == pytest.approx(stats.ttest_rel(B[:4], A).pvalue)
+    assert paired_t(A, B[:4]).p == pytest.approx(stats.ttest_rel(B[:4], A).pvalue)
 
 
 def test_no_spread_at_all():

@@ -287,7 +287,11 @@ class AlignmentTable(Results[Alignment]):
         flags = len(self.flagged("none")), len(self.flagged("holm")), len(self.flagged("bh"))
         hints = sum(r.flag == "suspected" for r in self.results)
         more = f", {hints} suspected" if hints else ""
-        return f"{said}; misaligned: {flags[0]} (Holm {flags[1]}, BH {flags[2]}){more}"
+        who = ", ".join(
+            dict.fromkeys(str(r.group.get("corpus") or r.name) for r in self.flagged("none"))
+        )
+        named = f" of {who}" if who else ""
+        return f"{said}; misaligned: {flags[0]}{named} (Holm {flags[1]}, BH {flags[2]}){more}"
 
     def lines(self) -> list[str]:
         """Return all verdicts with their evidence, worst first."""

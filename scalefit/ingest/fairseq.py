@@ -102,7 +102,7 @@ _LINE = re.compile(r"([STHDP])-(\d{1,12})\t(.*)", re.S)
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Generated:
     """The texts of a generation, ordered by segment number.
 
     Attributes
@@ -152,7 +152,7 @@ def read_generation(source: Source) -> Extract:
     return extract
 
 
-def outputs(path: str) -> Outputs:
+def outputs(path: str) -> Generated:
     """Return the texts of a generation file in the order of the test set.
 
     The file is sorted by length; scoring it as it stands against an ordered reference is wrong.
@@ -177,7 +177,7 @@ def outputs(path: str) -> Outputs:
         raise source.wrong(None, "has no H- or D- lines; needed a fairseq generation")
     ids = tuple(sorted(hypotheses))
     columns = (tuple(kind.get(i, "") for i in ids) for kind in (texts["S"], texts["T"], hypotheses))
-    return Outputs(ids, *columns)
+    return Generated(ids, *columns)
 
 
 GENERATION = Reader(

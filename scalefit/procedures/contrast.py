@@ -14,7 +14,7 @@ from scipy import optimize, special
 
 from scalefit.distributions import t_quantile, t_tail
 from scalefit.errors import DesignError
-from scalefit.estimate import Estimate, one_sample, paired, satterthwaite, welch
+from scalefit.estimate import Estimate, one_sample, paired_t, satterthwaite, welch
 from scalefit.fitting.intervals import Interval
 from scalefit.procedures import crossed
 from scalefit.seeds.scatter import FALSE_ALARMS, doubly_apart
@@ -204,7 +204,7 @@ def _tested(a: Side, b: Side, asked: Testing, pair: bool, scope: str) -> _Tested
 def _over_seeds(a: Floats, b: Floats, level: float, *, pair: bool) -> tuple[Estimate, float, str]:
     """Return b − a from one number a seed, its p, and the test's name."""
     if pair:
-        estimate = paired(a, b)
+        estimate = paired_t(a, b)
         return estimate, float(estimate.p), "paired t"
     sides = [one_sample(side) for side in (a, b)]
     parts, dofs = (

@@ -14,6 +14,7 @@ from scalefit.table.core import Table
 from scalefit.table.names import KNOWN
 from scalefit.table.runs import harmless
 from scalefit.types import Floats
+from scalefit.units import counted
 
 _PRETRAINING = {
     "corpus", "model", "parameters", "pretrain_tokens", "tokenizer", "unique_tokens",
@@ -173,7 +174,7 @@ def _group(
     kept = [rest for rest, p in zip(rests, fewest, strict=True) if p == max(fewest)]
     notes = []
     if len(kept) < len(rests):
-        notes.append(f"{len(rests) - len(kept)} conditions with fewer seeds left out")
+        notes.append(f"{counted(len(rests) - len(kept), 'condition')} with fewer seeds left out")
     if len(kept) > 1:
         over = [c for c, _ in kept[0] if len({dict(rest).get(c) for rest in kept}) > 1]
         notes.append(f"each run is its mean over {len(kept)} conditions ({', '.join(over)})")

@@ -100,7 +100,7 @@ def ter(sums: Floats) -> Floats:
     return 100.0 * np.where(length > 0, rate, np.where(edits > 0, 1.0, 0.0))
 
 
-def mean(sums: Floats) -> Floats:
+def segment_mean(sums: Floats) -> Floats:
     """Mean of segment scores from ``[score, 1]``: COMET's system score."""
     return np.asarray(sums[..., 0] / sums[..., 1])
 
@@ -109,7 +109,7 @@ AGGREGATES: dict[str, Callable[..., Floats]] = {
     "bleu": bleu,
     "chrf": chrf,
     "ter": ter,
-    "mean": mean,
+    "mean": segment_mean,
 }
 
 

@@ -227,7 +227,7 @@ class Columns:
             if name in self.named and len(there := self.unique(name, rows)) > 1:
                 parts.append(f"{name} × {len(there)}")
         if notes:
-            parts.append(f"{len(notes)} notes")
+            parts.append(counted(len(notes), "note"))
         return "Table: " + "; ".join(parts)
 
 

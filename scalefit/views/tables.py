@@ -44,7 +44,7 @@ def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     if not rows:
         screen.print("nothing to show")
         return
-    shared, rows = without_shared(rows)
+    shared, rows = without_shared(with_intervals(rows))
     sheet = _fitted(_Sheet(tuple(rows), tuple(filter(None, (title, shared)))), screen)
     if sheet.title:
         screen.print(" · ".join(sheet.title), soft_wrap=True)
@@ -100,6 +100,36 @@ def _narrower(sheet: _Sheet) -> Iterator[_Sheet]:
 def _without(sheet: _Sheet, name: str) -> _Sheet:
     kept = tuple({k: v for k, v in row.items() if k != name} for row in sheet.rows)
     return replace(sheet, rows=kept, left=(*sheet.left, name))
+
+
+def with_intervals(rows: Sequence[Row]) -> list[Row]:
+    """Put both ends of an interval behind their estimate, where three columns say it.
+
+    Examples
+    --------
+    >>> with_intervals([{"corpus": "fr", "tokens": 4e6, "tokens_low": 3e6, "tokens_high": float("inf")}])
+    [{'corpus': 'fr', 'tokens': '4M [3M, ∞]'}]
+    """
+    names = columns(rows)
+    ends = {
+        name: (low, high)
+        for name, low, high in zip(names, names[1:], names[2:], strict=False)
+        if (low, high) in (("low", "high"), (f"{name}_low", f"{name}_high"))
+    }
+    left = {end for pair in ends.values() for end in pair}
+    return [
+        {
+            k: _interval(row, k, *ends[k]) if k in ends else v
+            for k, v in row.items()
+            if k not in left
+        }
+        for row in rows
+    ]
+
+
+def _interval(row: Row, name: str, low: str, high: str) -> str:
+    estimate, *ends = (cell(row.get(k), name) for k in (name, low, high))
+    return estimate if ends == ["–", "–"] else f"{estimate} [{', '.join(ends)}]"
 
 
 def long_texts(rows: Sequence[Row]) -> list[str]:
@@ -175,13 +205,10 @@ def in_two(head: str) -> str:
 
 
 def without_shared(rows: Sequence[Row], names: Sequence[str] = KEYS) -> tuple[str, list[Row]]:
-    """Take what is the same in all rows out of them, in words: of the keys, or of these columns; an end stays."""
+    """Take what is the same in all rows out of them, in words: of the keys, or of these columns."""
     if len(rows) < 2:
         return "", list(rows)
-    shared = [
-        k for k in names
-        if k in rows[0] and len({row.get(k) for row in rows}) == 1 and not k.endswith(("low", "high"))
-    ]  # fmt: skip
+    shared = [k for k in names if k in rows[0] and len({row.get(k) for row in rows}) == 1]
     said = {k: cell(rows[0][k], k) for k in shared}
     words = (f"{k.replace('_', ' ')} {text}" for k, text in said.items() if text != "–")
     return " · ".join(words), [{k: v for k, v in r.items() if k not in shared} for r in rows]

@@ -6,7 +6,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import DesignError
-from scalefit.estimate import one_sample, paired, welch
+from scalefit.estimate import one_sample, paired_t, welch
 from scalefit.seeds.power import Spread, paired_power, welch_power, width_assurance
 
 RUNS = 20_000
@@ -24,7 +24,7 @@ def test_welch_power_is_what_simulation_gives(seeds, effect):
 
 def test_paired_power_is_what_simulation_gives():
     d = RNG.normal(size=(RUNS, 4)) + 1.5
-    got = np.mean(paired(np.zeros_like(d), d).p < 0.05)
+    got = np.mean(paired_t(np.zeros_like(d), d).p < 0.05)
     assert got == pytest.approx(paired_power(1.5, 4), abs=0.012)
 
 

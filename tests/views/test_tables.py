@@ -87,9 +87,14 @@ def test_a_text_below_a_table_names_the_corpora_it_is_true_of(monkeypatch, capsy
     assert f"x ×2: {said[0]}\ny: {said[1]}\n" in capsys.readouterr().out
 
 
-def test_what_nobody_has_is_not_said_and_an_end_stays_beside_its_estimate(monkeypatch, capsys):
+def test_what_nobody_has_is_not_said_and_ends_stand_behind_their_estimate(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "30")
-    rows = [{"corpus": c, "low": 1.5, "estimate": e, "high": math.inf, "flag": None, "points": 8}
+    rows = [{"corpus": c, "estimate": e, "low": 1.5, "high": math.inf, "flag": None, "points": 8}
             for c, e in (("fr", 2.0), ("en", 3.0))]  # fmt: skip
     terminal_table(rows)
-    assert capsys.readouterr().out.splitlines()[0].strip() == "points 8"
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "points 8"
+    assert [line.split() for line in lines[2:]] == [
+        ["fr", "2", "[1.5,", "∞]"],
+        ["en", "3", "[1.5,", "∞]"],
+    ]
