@@ -16,7 +16,7 @@ from scalefit.fitting.intervals.optimum import Ends
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.solve import Solution
 from scalefit.fitting.stack import side_by_side
-from scalefit.laws.law import constants_of
+from scalefit.laws.law import one_law
 from scalefit.types import Floats
 
 LEVEL = 0.95
@@ -67,9 +67,7 @@ def allowed_each(solutions: Sequence[Solution]) -> list[Allowed]:
 
 def _allowed_alike(solutions: list[Solution]) -> list[Allowed]:
     problems = [solution.problem for solution in solutions]
-    law, theta = problems[0].law, np.array([solution.theta for solution in solutions])
-    if len(problems) > 1:
-        law = law.at(constants_of([problem.law for problem in problems]))
+    law, theta = one_law([p.law for p in problems]), np.array([s.theta for s in solutions])
     allowed = np.array([problem.limits for problem in problems], dtype=float)
     for j, coordinate in enumerate(law.coefficients):
         if law.link == "identity" and coordinate.role == "floor":

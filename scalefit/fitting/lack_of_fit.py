@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from scalefit.fitting.intervals.correlated import restricted
+from scalefit.fitting.intervals.scatter import restricted
 from scalefit.fitting.points import Points
 from scalefit.fitting.problem import Problem
 from scalefit.types import Floats

@@ -114,7 +114,7 @@ def smoothed_variance(
     _check(size, mean, raw, nu, residual)
     if residual == "log":
         raw = raw / mean**2
-    log_x, notes = _log_sizes(size)
+    log_x, notes = log_sizes(size)
     used = nu > 0
     pooled = float(np.average(raw[used], weights=nu[used]))
     if pooled == 0:
@@ -156,7 +156,8 @@ def _check(size: Floats, mean: Floats, raw: Floats, nu: Floats, residual: str) -
         raise FitError(f"residual='log' needs means above 0; the smallest is {mean.min():g}")
 
 
-def _log_sizes(size: Floats) -> tuple[Floats, tuple[str, ...]]:
+def log_sizes(size: Floats) -> tuple[Floats, tuple[str, ...]]:
+    """Logarithms of sizes, a size of 0 read as the smallest positive one, and a note where there is one."""
     positive = size[size > 0]
     floor = float(positive.min()) if len(positive) else 1.0
     logs: Floats = np.log(np.maximum(size, floor))

@@ -300,6 +300,12 @@ def constants_of(laws: Sequence[Law]) -> dict[str, Any]:
     return {name: np.array([[law.constants[name]] for law in laws]) for name in laws[0].constants}
 
 
+def one_law(laws: Sequence[Law]) -> Law:
+    """Return laws that differ in their constants only as one, these (B, 1) each; a law alone as it is."""
+    # One of somebody's own may want its constants as numbers.
+    return laws[0] if len(laws) == 1 else laws[0].at(constants_of(laws))
+
+
 def _split(theta: Floats) -> tuple[Any, ...]:
     """One number a parameter, or one view (..., 1) with an axis for the points."""
     if theta.ndim == 1:

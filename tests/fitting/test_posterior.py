@@ -26,11 +26,9 @@ def test_a_straight_line_has_the_t_intervals_of_the_textbook():
     y = 3 - 0.2 * np.log(X / 1e7) + 0.05 * np.random.default_rng(1).standard_normal(X.size)
     fit = sf.fit({"pretrain_tokens": X, "cross_entropy": y}, "cross_entropy", line)
     drawn = fit.posterior(4000)
-    for name, interval in fit.intervals().items():
-        low, high = np.quantile(drawn[name], [0.025, 0.975])
-        assert (low, high) == pytest.approx(
-            (interval.low, interval.high), abs=0.08 * interval.width
-        )
+    for name, (low, high) in fit.uncertainty.at(0.95).inner.parameters().items():
+        drawn_ends = np.quantile(drawn[name], [0.025, 0.975])
+        assert drawn_ends == pytest.approx([low, high], abs=0.08 * (high - low))
 
 
 def test_draws_of_a_power_law_agree_with_its_intervals():

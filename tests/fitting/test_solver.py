@@ -172,7 +172,7 @@ def test_a_law_of_one_constant_is_the_mean_with_students_interval(link, slopes):
               slopes=slopes, link=link)  # fmt: skip
     y = 5 + 0.1 * np.random.default_rng(0).normal(size=8)
     fit = sf.fit({"t": np.geomspace(1e6, 1e9, 8), "v": y}, "v", law, inputs={"x": "t"})
-    band = sf.predict(fit, x=[1e10], given="law")
+    low, high = fit.uncertainty.at(0.95).inner.curve((np.array([1e10]),))
     want = stats.t.interval(0.95, 7, y.mean(), stats.sem(y))
-    assert band.estimate == pytest.approx([y.mean()])
-    assert [band.low[0], band.high[0]] == pytest.approx(want, rel=2e-4)
+    assert fit.value(1e10) == pytest.approx([y.mean()])
+    assert [low[0], high[0]] == pytest.approx(want, rel=2e-4)

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import special
 
 from scalefit.fitting.problem import Problem
+from scalefit.fitting.stack import side_by_side
+from scalefit.laws.law import one_law
 from scalefit.types import Floats
 
 Ends = tuple[float, float]
@@ -85,12 +87,7 @@ class Optimum:
     @cached_property
     def gradients(self) -> dict[str, Floats]:
         """Derivative (p,) of every quoted parameter by theta, by central differences."""
-        law = self.problem.law
-        step = 1e-6 * np.maximum(np.abs(self.theta), 1e-3)
-        with np.errstate(all="ignore"):
-            up, down = (law.params(self.theta + side * np.diag(step)) for side in (1, -1))
-            slopes = {k: (np.asarray(up[k]) - np.asarray(down[k])) / (2 * step) for k in up}
-        return {k: np.broadcast_to(slope, step.shape) for k, slope in slopes.items()}
+        return _gradients([self])[0]
 
     def variance(self, gradients: Floats) -> Floats:
         """Linearised variance of what has ``gradients`` (..., p) by theta: (...).
@@ -122,6 +119,26 @@ class Optimum:
         size = np.where(size > 0, size, 1.0)
         left, values, _ = np.linalg.svd(jac / size[:, None], full_matrices=True)
         return size, np.pad(values, (0, left.shape[1] - values.size)), left
+
+
+def gradients_each(optima: Sequence[Optimum]) -> None:
+    """Find the derivatives of many optima's parameters, where each one's cached property keeps them."""
+    for part in side_by_side([best.problem for best in optima]):
+        some = [optima[i] for i in part]
+        for best, gradients in zip(some, _gradients(some), strict=True):
+            vars(best)["gradients"] = gradients
+
+
+def _gradients(optima: Sequence[Optimum]) -> list[dict[str, Floats]]:
+    law = one_law([best.problem.law for best in optima])
+    theta = np.array([best.theta for best in optima])
+    step = 1e-6 * np.maximum(np.abs(theta), 1e-3)
+    apart = step[:, None] * np.eye(theta.shape[1])
+    with np.errstate(all="ignore"):
+        up, down = (law.params(theta[:, None] + side * apart) for side in (1, -1))
+        slopes = {k: (np.asarray(up[k]) - np.asarray(down[k])) / (2 * step) for k in up}
+    slopes = {k: np.broadcast_to(slope, step.shape) for k, slope in slopes.items()}
+    return [dict(zip(slopes, own, strict=True)) for own in zip(*slopes.values(), strict=True)]
 
 
 def rss_of(problem: Problem, value: Floats, weights: Floats) -> float:

@@ -25,7 +25,7 @@ from scalefit.fitting.grid import in_turn
 from scalefit.fitting.intervals.face import SIDES, EndsAsked, Face
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
-from scalefit.laws.law import Law, combine, constants_of
+from scalefit.laws.law import Law, combine, one_law
 from scalefit.types import Floats, Ints, Mask
 
 RIDGE = 1e-13
@@ -114,22 +114,19 @@ class Optima:
 
 def stack_optima(optima: Sequence[Optimum], limits: Sequence[float]) -> Optima:
     """Lay optima of one law and length side by side."""
-    law, alone = optima[0].problem.law, len(optima) == 1
-    k, m = len(law.coefficients), len(law.shapes)
-    # A law of somebody's own may want its constants as numbers.
-    stacked = law if alone else law.at(constants_of([o.problem.law for o in optima]))
-    count = len(law.inputs)
+    law = one_law([o.problem.law for o in optima])
+    k, m, count = len(law.coefficients), len(law.shapes), len(law.inputs)
     vectors = np.array([[*o.problem.inputs, o.problem.target, o.weights] for o in optima])
     theta, lower, upper = np.array([[o.theta, *o.problem.bounds] for o in optima]).transpose(
         1, 2, 0
     )
     points = np.ascontiguousarray(vectors.transpose(1, 2, 0))[..., None]
     limit = np.array(limits)
-    value, slopes = stacked.jacobian(tuple(vectors[:, i] for i in range(count)), theta.T)
+    value, slopes = law.jacobian(tuple(vectors[:, i] for i in range(count)), theta.T)
     slopes *= (np.sqrt(vectors[:, -1]) / (value if law.link == "log" else 1.0))[:, None]
     axes = _principal_axes(slopes, limit - [o.rss for o in optima], (upper - lower)[k:].T, m)
     out = Optima(
-        stacked,
+        law,
         tuple(points[:count]),
         points[-2],
         points[-1],

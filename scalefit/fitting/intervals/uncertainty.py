@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from scalefit.fitting.intervals.correlated import Drift, Drifting, drift_of
 from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
 from scalefit.fitting.intervals.optimum import (
     Ends,
@@ -30,6 +29,14 @@ from scalefit.fitting.intervals.optimum import (
     standard_errors,
 )
 from scalefit.fitting.intervals.profile import Profile, can_be_profiled, lay, look
+from scalefit.fitting.intervals.scatter import (
+    Drift,
+    Stretched,
+    Unequal,
+    drift_of,
+    stretch,
+    unequal_each,
+)
 from scalefit.fitting.lack_of_fit import LackOfFit
 from scalefit.fitting.noise import PointWeights, RunSpread
 from scalefit.fitting.points import Points
@@ -107,9 +114,18 @@ class Uncertainty:
             intervals = _plain(self.best, level)
         if self.missed is not None:
             intervals = Beside(intervals, _plain(self.missed, level), self.best)
-        return (
-            intervals if self.drift is None else Drifting(intervals, self.best, self.drift, level)
-        )
+        if self.refits is not None:
+            return intervals
+        return Stretched(intervals, self.best, level, self.unequal, self.drift)
+
+    @cached_property
+    def unequal(self) -> Unequal:
+        """How noise may grow over the sizes; :func:`look_together` weighs that of many fits together."""
+        return unequal_each([self.best], [self._slope])[0]
+
+    @property
+    def _slope(self) -> float:
+        return 0.0 if self.noise.line is None else self.noise.line.slope
 
     def curve(
         self, inputs: tuple[Floats, ...], level: float, kind: Kind = "mean"
@@ -170,6 +186,9 @@ class Uncertainty:
         else:
             error = self._error(weights)
             t = gap / error if error > 0 else np.sign(gap) * np.inf
+        if self.refits is None and self.drift is None:
+            errors = self.unequal.errors(np.pad(weights, (0, best.theta.size - k))[None])
+            return float(self.unequal.weights @ special.stdtr(best.dof, t / errors[:, 0]))
         return float(special.stdtr(best.dof, t))
 
     @cached_property
@@ -185,7 +204,22 @@ class Uncertainty:
 
 def look_together(many: Sequence[Uncertainty], level: float = USUAL_LEVEL) -> None:
     """Find the intervals of many fits' parameters at a level: the same numbers, at a fraction of the cost a fit."""
-    look([profile for one in many for profile in _profiles(one.at(level))])
+    _weigh_together([one for one in many if one.best.dof > 0])
+    intervals = [one.at(level) for one in many]
+    stretch([one for one in intervals if isinstance(one, Stretched)])
+    look([profile for one in intervals for profile in _profiles(one)])
+
+
+def _weigh_together(many: Sequence[Uncertainty]) -> None:
+    """Work out how noise may grow at many optima, where each one's cached property keeps it."""
+    alike: dict[tuple[int, ...], list[Uncertainty]] = {}
+    for one in many:
+        if one.refits is None and "unequal" not in vars(one):
+            alike.setdefault(one.best.at_points[1].shape, []).append(one)
+    for some in alike.values():
+        weighed = unequal_each([one.best for one in some], [one._slope for one in some])
+        for one, unequal in zip(some, weighed, strict=True):
+            vars(one)["unequal"] = unequal
 
 
 def lay_together(many: Sequence[Uncertainty], levels: Sequence[float]) -> None:
@@ -197,7 +231,7 @@ def _profiles(intervals: Intervals) -> list[Profile]:
     """Return the profiles that intervals rest on."""
     if isinstance(intervals, Beside):
         return _profiles(intervals.inner) + _profiles(intervals.other)
-    if isinstance(intervals, Drifting):
+    if isinstance(intervals, Stretched):
         return _profiles(intervals.inner)
     return [intervals] if isinstance(intervals, Profile) else []
 

@@ -1,0 +1,309 @@
+"""Scatter that is not alike and independent at all points: what that does to an interval.
+
+Noise may grow or shrink with size, and a handful of points hardly tells. With a variance that changes by a factor e^g
+over the sizes the same estimates have other standard errors: every g on a grid counts by its restricted likelihood and
+by how much curves usually change. Noise that is multiplicative where values are compared, or additive where logarithms
+are, left 86–92 % of the exponents in intervals that take all points for equally noisy.
+
+Checkpoints of one run drift: neighbours miss the curve on the same side, and then n points tell as much as far fewer.
+With residuals of correlation ρ between neighbours (an AR(1) process) the interval is t standard errors of the same
+estimate under that correlation. One run does not tell ρ well, so that no single value is taken: every ρ on a grid
+counts by its restricted likelihood, and the half-length is where the mixture of their t-distributions has the level.
+A plug-in estimate is too small after a fit, which takes the slow part of the drift for the curve, and covers 60 %
+where the mixture covers 95 %.
+
+Source: Harville 1974, Biometrika 61(2) (restricted likelihood); Cheang and Reinsel 2000, JASA 95(452).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy
+from scipy import special
+
+from scalefit.fitting.intervals.optimum import UNSEEN, Ends, Intervals, Optimum, gradients_each
+from scalefit.fitting.noise import USUAL_CHANGE
+from scalefit.fitting.variance_line import log_sizes
+from scalefit.types import Floats
+
+# Even steps of Fisher's z: one run tells least about strong correlations, which matter most.
+RHO = np.tanh(np.linspace(0.0, 2.4, 25))
+# What the log variance may change by over the sizes: 3 standard deviations of what it usually does.
+GROWTH = np.linspace(-6.0, 6.0, 13)
+
+
+@dataclass(frozen=True, eq=False)
+class Unequal:
+    """How much noisier some sizes may be than others.
+
+    Attributes
+    ----------
+    weights : (..., R) share of each growth of :data:`GROWTH`; they sum to 1.
+    covariance : (..., R, p, p) of theta under it, from the same estimate.
+    """
+
+    weights: Floats
+    covariance: Floats
+
+    def errors(self, gradients: Floats) -> Floats:
+        """Errors (..., R, Q) of what has ``gradients`` (..., Q, p) by theta, over the error where nothing grows."""
+        along = gradients[..., None, :, :]
+        with np.errstate(all="ignore"):
+            variance = ((along @ self.covariance) * along).sum(axis=-1)
+            errors = np.sqrt(variance / variance[..., [GROWTH.size // 2], :])
+        return np.where(np.isfinite(errors), errors, 1.0)  # nan along directions that no point sees
+
+    def times(self, gradients: Floats, level: float, dof: Any) -> Floats:
+        """How many times as long an interval is: (..., Q)."""
+        with np.errstate(all="ignore"):
+            half = mixed_half(self.weights, self.errors(gradients), dof, level)
+            times = half / special.stdtrit(dof, 0.5 + level / 2)
+        return np.where(np.isfinite(times), times, 1.0)
+
+
+def mixed_half(weights: Floats, errors: Floats, dof: Any, level: float) -> Floats:
+    """Half-length (..., Q) where Student's t of errors (..., R, Q), each weighed (..., R), together have the level."""
+    t, weights = special.stdtrit(dof, 0.5 + level / 2), weights[..., None]
+    least, most = t * errors.min(-2), t * errors.max(-2)
+    half = t * (weights * errors).sum(-2)
+    dof = np.asarray(dof)[..., None]
+    # What lies outside is convex in the half-length, so that from its second step on Newton's method comes from
+    # the left and never leaves the bracket: about six steps, where halving it takes fifty.
+    for _ in range(50):
+        at = half[..., None, :] / errors
+        outside = (weights * 2 * special.stdtr(dof, -at)).sum(-2) - (1 - level)
+        slope = (weights * 2 * _density(at, dof) / errors).sum(-2)
+        there = np.clip(half + outside / slope, least, most)
+        going = ~(np.abs(there - half) <= 1e-12 * half)
+        # Each stops by itself: its last digit shall not hang on how long others take.
+        half = np.where(going, there, half)
+        if not going.any():
+            break
+    return np.asarray(half)
+
+
+def unequal_each(optima: Sequence[Optimum], slopes: Sequence[float]) -> list[Unequal]:
+    """Weigh how noise may grow at many optima of equally many points and parameters.
+
+    ``slopes``: of each log variance by log size, as far as the weights of the points follow it already.
+    """
+    root = np.sqrt([best.weights for best in optima])
+    value, jac = (np.array(part) for part in zip(*(b.at_points for b in optima), strict=True))
+    residual = root * (np.array([best.problem.target for best in optima]) - value)
+    rows = root[:, None] * jac
+    size = np.linalg.norm(rows, axis=-1, keepdims=True)
+    size = np.where(size > 0, size, 1.0)
+    left, values, basis = np.linalg.svd(rows / size, full_matrices=False)
+    seen = values > UNSEEN * values.max(axis=-1, keepdims=True)
+    hat = (left * np.where(seen, 1 / np.where(seen, values, 1.0), 0.0)[:, None]) @ basis / size
+    basis, dof = basis * seen[..., None], np.maximum(root.shape[1] - seen.sum(-1), 1)
+    logs = np.array([log_sizes(best.problem.inputs[0])[0] for best in optima])
+    place, span = logs - logs.mean(-1, keepdims=True), np.ptp(logs, axis=-1)
+    shares, covariance = [], []
+    for growth in GROWTH:
+        noise = np.exp(growth * place / span[:, None])
+        white = basis / noise[:, None]
+        gram = white @ basis.swapaxes(-1, -2) + np.eye(seen.shape[1]) * ~seen[:, None]
+        moment = (white @ residual[..., None])[..., 0]
+        left_over = (residual**2 / noise).sum(-1)
+        left_over -= (moment * np.linalg.solve(gram, moment[..., None])[..., 0]).sum(-1)
+        rss = np.maximum(left_over, 1e-300)
+        unusual = (growth + np.array(slopes) * span) / USUAL_CHANGE
+        shares.append(-0.5 * (np.linalg.slogdet(gram)[1] + dof * np.log(rss) + unusual**2))
+        spread = (hat * noise[:, None]) @ hat.swapaxes(-1, -2)
+        covariance.append((rss / dof)[:, None, None] * spread)
+    # Shares along the last axis: along the first numpy would add those of a lone curve in another order.
+    weights = np.exp(np.stack(shares, axis=-1) - np.max(shares, axis=0)[:, None])
+    weights /= weights.sum(-1, keepdims=True)
+    pairs = zip(weights, np.stack(covariance, axis=1), strict=True)
+    return [Unequal(*pair) for pair in pairs]
+
+
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """How the checkpoints of one run hang together.
+
+    Attributes
+    ----------
+    weights : (R,) share of each correlation of :data:`RHO`; they sum to 1.
+    covariance : (R, p, p) of theta under it, from the same estimate.
+    dof : degrees of freedom of its scatter.
+    """
+
+    weights: Floats
+    covariance: Floats
+    dof: float
+
+    @property
+    def correlation(self) -> float:
+        """Correlation between neighbouring checkpoints: the mean over what the data leave open."""
+        return float(self.weights @ RHO)
+
+    def half(self, gradients: Floats, level: float) -> Floats:
+        """Half-length (Q,) of the interval of what has ``gradients`` (Q, p) by theta."""
+        cross = ((gradients @ self.covariance) * gradients).sum(axis=-1)
+        spread = np.sqrt(np.maximum(cross, 1e-300))
+        return mixed_half(self.weights, spread, self.dof, level)
+
+    def times(self, gradients: Floats, level: float, best: Optimum) -> Floats:
+        """How many times as long an interval is: (Q,)."""
+        with np.errstate(all="ignore"):
+            plain = best.t(level) * np.sqrt(best.variance(gradients))
+            factor = self.half(gradients, level) / plain
+        return np.where(np.isfinite(factor), factor, 1.0)
+
+
+def _density(t: Floats, dof: Any) -> Floats:
+    """Density of Student's distribution."""
+    scale = np.exp(special.gammaln((dof + 1) / 2) - special.gammaln(dof / 2))
+    return np.asarray(scale / np.sqrt(dof * np.pi) * (1 + t**2 / dof) ** (-(dof + 1) / 2))
+
+
+def drift_of(best: Optimum) -> Drift:
+    """Weigh the correlations by the residuals at an optimum, taken in the order of the inputs."""
+    residual, tangent = by_size(best)
+    shares, scatter = restricted(residual, tangent)
+    n, p = residual.size, tangent.shape[1]
+    size = np.linalg.norm(tangent, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    hat = np.linalg.pinv(tangent / size, rcond=1e-8) / size[:, None]
+    covariance = np.array(
+        [s2 * (hat @ _correlated(hat.T, rho)) for rho, s2 in zip(RHO, scatter, strict=True)]
+    )
+    return Drift(shares, covariance, float(n - p))
+
+
+def by_size(best: Optimum) -> tuple[Floats, Floats]:
+    """Weighted residuals (n,) and derivatives (n, p) of the points, by size."""
+    problem, root = best.problem, np.sqrt(best.weights)
+    value, jac = best.linked(problem.inputs)
+    order = np.lexsort(problem.inputs[::-1])
+    return (root * (problem.target - value))[order], (root * jac).T[order]
+
+
+def restricted(residual: Floats, tangent: Floats) -> tuple[Floats, Floats]:
+    """Share (R,) of each correlation by its restricted likelihood, and the scatter (R,) under it.
+
+    ``residual`` (n,) and ``tangent`` (n, p) are whitened for each correlation: least squares on what is left is then
+    the generalised one.
+    """
+    n, basis = residual.size, np.linalg.qr(tangent[:, np.linalg.norm(tangent, axis=0) > 0])[0]
+    dof = max(n - basis.shape[1], 1)
+    likelihood, scatter = np.empty(RHO.size), np.empty(RHO.size)
+    for i, rho in enumerate(RHO):
+        white, r = _whitened(basis, rho), _whitened(residual, rho)
+        q, upper = np.linalg.qr(white)
+        rss = max(float(r @ r - (q.T @ r) @ (q.T @ r)), 1e-300)
+        lost = (n - 1) * np.log(1 - rho**2) + 2 * np.log(np.abs(np.diag(upper))).sum()
+        likelihood[i], scatter[i] = -0.5 * (lost + dof * np.log(rss)), rss / dof
+    shares = np.exp(likelihood - likelihood.max())
+    return shares / shares.sum(), scatter
+
+
+def _whitened(values: Floats, rho: float) -> Floats:
+    """Rows (n, ...) of an AR(1) process of variance 1, made independent and of variance 1."""
+    out = values.copy()
+    out[1:] = (values[1:] - rho * values[:-1]) / np.sqrt(1 - rho**2)
+    return out
+
+
+def _correlated(values: Floats, rho: float) -> Floats:
+    """Rows (n, p) multiplied by the process' correlation matrix, by one pass forth and one back."""
+    # y_i = v_i + rho y_(i-1) is a system of two bands, linear in n; scipy.signal's filter does the same, and takes
+    # longer to import than a fit takes. (scipy.linalg itself is loaded by its first use, here.)
+    bands = np.vstack([np.ones(len(values)), np.full(len(values), -rho)])
+    forth = scipy.linalg.solve_banded((1, 0), bands, values)
+    back = scipy.linalg.solve_banded((1, 0), bands, values[::-1])[::-1]
+    return np.asarray(forth + back - values)
+
+
+@dataclass(frozen=True, eq=False)
+class Stretched:
+    """Another method's intervals, as many times as long as the scatter asks for; drift never makes them shorter."""
+
+    inner: Intervals
+    optimum: Optimum
+    level: float
+    unequal: Unequal
+    drift: Drift | None = None
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return f"{self.inner.method}{', correlated' if self.drift else ''}"
+
+    def curve(self, inputs: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Low and high, each (Q,), of the mean curve at ``inputs``."""
+        problem = self.optimum.problem
+        with np.errstate(all="ignore"):
+            center, jac = problem.law.jacobian(inputs, self.optimum.theta)
+            times, ends = self._times(jac.T), self.inner.curve(inputs)
+            logs = "log" in (problem.law.link, problem.objective.residual)
+            low, high = (_longer(center, end, times, logs) for end in ends)
+        return low, high
+
+    def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
+        """Low and high of quoted parameters, all unless named."""
+        return {name: self._quoted[name] for name in names or self._quoted}
+
+    @cached_property
+    def _quoted(self) -> dict[str, Ends]:
+        law, inner = self.optimum.problem.law, self.inner.parameters()
+        params, factors = law.params(self.optimum.theta), {law.named("scale"), *law.sizes}
+        center = np.array([float(params[name]) for name in inner])[:, None]
+        logs = np.array([name in factors for name in inner])[:, None]
+        ends = _longer(center, np.array([*inner.values()]), self.times[: len(inner), None], logs)
+        return dict(zip(inner, map(tuple, ends.tolist()), strict=True))
+
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """Low and high, each (p,), of the solver's coordinates."""
+        theta, (low, high) = self.optimum.theta, self.inner.coordinates()
+        times = self.times[-theta.size :]
+        return _longer(theta, low, times), _longer(theta, high, times)
+
+    @cached_property
+    def times(self) -> Floats:
+        """How many times as long, never shorter: of every quoted parameter, then of every coordinate."""
+        return np.maximum(self._times(self.gradients), 1.0)
+
+    @property
+    def gradients(self) -> Floats:
+        """Derivatives of every quoted parameter and of every coordinate by theta: (Q, p)."""
+        return np.concatenate([[*self.optimum.gradients.values()], np.eye(self.optimum.theta.size)])
+
+    def _times(self, gradients: Floats) -> Floats:
+        times = self.unequal.times(gradients, self.level, self.optimum.dof)
+        if self.drift is None:
+            return times
+        return np.maximum(times, self.drift.times(gradients, self.level, self.optimum))
+
+
+def _longer(center: Any, end: Any, times: Any, logs: Any = False) -> Any:
+    """Move an end off the center; of ``logs`` by a factor, where both are above 0: an amplitude is known to one."""
+    with np.errstate(all="ignore"):
+        plain = center + times * (end - center)
+        far = np.where(logs & (center > 0) & (end > 0), center * (end / center) ** times, plain)
+    return np.where(np.isfinite(center), far, end)
+
+
+def stretch(many: Sequence[Stretched]) -> None:
+    """Find how many times as long the intervals of many fits are, where each one's cached property keeps it."""
+    unseen = [one for one in many if one.drift is None and "times" not in vars(one)]
+    gradients_each([one.optimum for one in unseen])
+    alike: dict[Any, list[Stretched]] = {}
+    for one in unseen:
+        alike.setdefault((one.level, one.gradients.shape), []).append(one)
+    for (level, _), some in alike.items():
+        pairs = ((one.unequal.weights, one.unequal.covariance) for one in some)
+        scatter = Unequal(*(np.array(part) for part in zip(*pairs, strict=True)))
+        dof = np.array([[one.optimum.dof] for one in some])
+        times = scatter.times(np.array([one.gradients for one in some]), level, dof)
+        for one, own in zip(some, times, strict=True):
+            vars(one)["times"] = np.maximum(
+                own, 1.0
+            )  # shorter, an arm would leave the bound that cut it
