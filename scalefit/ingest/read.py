@@ -17,8 +17,7 @@ from typing import Any
 from scalefit.errors import FormatError, MissingColumnError, ScalefitError
 from scalefit.table import Table
 from scalefit.table.build import build
-from scalefit.table.metrics import known
-from scalefit.table.names import meaning
+from scalefit.table.names import meaning, measured_column
 
 from .checkpoints import Checkpoints, checked, choose
 from .complete import Context, Manifest, Rescorer, ask_for_pretraining, manifest_of
@@ -329,7 +328,7 @@ def _one_shape(sheet: Sheet) -> None:
     """Refuse long and wide rows in one call."""
     long = [{"metric", "value"} <= set(shape) for shape in sheet.shapes]
     for is_long, (shape, place) in zip(long, sheet.shapes.items(), strict=True):
-        if is_long != long[0] and (not long[0] or any(known(str(name)) for name in shape)):
+        if is_long != long[0] and (not long[0] or any(map(measured_column, map(str, shape)))):
             raise FormatError(
                 f"{place}: long rows (metric, value) and wide ones (a column a metric) in one call. "
                 "Try: read them apart, and join the tables' frames"

@@ -222,3 +222,16 @@ def test_sheets_that_are_not_read_are_named(tmp_path):
             frame.to_excel(book, sheet_name=name, index=False)
     notes = read(tmp_path / "a.xlsx").notes
     assert any(note.endswith("sheet 'runs' is read; left out: 'old'") for note in notes)
+
+
+def test_values_of_a_wide_file_beside_logs_are_never_lost(tmp_path):
+    """Columns named after a metric on a set (eval/bleu) are measured too."""
+    history = '{"log_history": [{"step": 10, "eval_loss": 2.0}]}'
+    for name, file, text in (
+        ("a-1M", "trainer_state.json", history),
+        ("b-2M", "history.csv", "_step,eval/bleu,val_loss\n1,5.25,3.0\n"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(text)
+    with pytest.raises(FormatError, match=r"long rows \(metric, value\) and wide ones"):
+        read(tmp_path, pattern="{corpus}-{pretrain_tokens}")
