@@ -11,6 +11,7 @@ or the budget is spent; beside it stands the same budget spent on running everyt
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def played(design: Design, rng: np.random.Generator, enough: float) -> Played:
     plan = following(world, budget, enough)
     while plan.next is not None and len(world.rows) < len(START) * design.corpora + MOST:
         step = plan.next
-        for corpus in str(step.group["corpus"]).split(" and ") * step.times:
+        for corpus in _corpora(step) * step.times:
             world.run(int(corpus[1:]), step.size)
         if world.paid + price({}, START[0]) > budget:
             break
@@ -449,9 +450,13 @@ class Replay:
 
     def _taken(self, step: Step, left: float) -> bool:
         """Take what a step names, at the nearest measured size; False where it is not there or costs too much."""
-        corpora = str(step.group["corpus"]).split(" and ")
+        corpora = _corpora(step)
         size = float(self.sizes[np.abs(np.log(self.sizes / step.size)).argmin()])
         return size * len(corpora) <= left and self.take(corpora, size)
+
+
+def _corpora(step: Step) -> list[str]:
+    return re.split(", | and ", str(step.group["corpus"]))
 
 
 def of_lab(orders: int, enough: float, rng: np.random.Generator) -> str:

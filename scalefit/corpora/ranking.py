@@ -104,12 +104,9 @@ class Ranking(Result):
     Examples
     --------
     >>> import scalefit as sf
-    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
-    >>> table = {
-    ...     "pretrain_tokens": sizes * 2,
-    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
-    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
-    ... }
+    >>> bleu = [5.0, 9.1, 12.9, 17.0, 21.1, 4.0, 6.1, 8.0, 10.1, 12.0]
+    >>> sizes, names = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, ["fr"] * 5 + ["code"] * 5
+    >>> table = {"corpus": names, "pretrain_tokens": sizes, "bleu": bleu}
     >>> [standing.corpus for standing in sf.rank(table, at="4B")[0].standings]
     ['fr', 'code']
     """
@@ -249,12 +246,9 @@ class Rankings(Results[Ranking]):
     Examples
     --------
     >>> import scalefit as sf
-    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
-    >>> table = {
-    ...     "pretrain_tokens": sizes * 2,
-    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
-    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
-    ... }
+    >>> bleu = [5.0, 9.1, 12.9, 17.0, 21.1, 4.0, 6.1, 8.0, 10.1, 12.0]
+    >>> sizes, names = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, ["fr"] * 5 + ["code"] * 5
+    >>> table = {"corpus": names, "pretrain_tokens": sizes, "bleu": bleu}
     >>> rankings = sf.rank(table, at="4B")
     >>> len(rankings), rankings[0].best.corpus
     (1, 'fr')

@@ -88,12 +88,9 @@ def plan(
     Examples
     --------
     >>> import scalefit as sf
-    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6]
-    >>> table = {
-    ...     "pretrain_tokens": sizes * 2,
-    ...     "corpus": ["fr"] * 5 + ["en"] * 5,
-    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 20.1, 7.0, 10.1, 13.0, 16.1, 19.5],
-    ... }
+    >>> bleu = [5.0, 9.1, 12.9, 17.0, 20.1, 7.0, 10.1, 13.0, 16.1, 19.5]
+    >>> sizes, names = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, ["fr"] * 5 + ["en"] * 5
+    >>> table = {"corpus": names, "pretrain_tokens": sizes, "bleu": bleu}
     >>> plan = sf.plan(table, at="1B")
     >>> plan.certainty < plan.enough and plan.next is not None
     True

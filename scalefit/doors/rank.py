@@ -106,12 +106,9 @@ def rank(
     Examples
     --------
     >>> import scalefit as sf
-    >>> sizes = [1e6, 4e6, 16e6, 64e6, 256e6, 1024e6]
-    >>> table = {
-    ...     "pretrain_tokens": sizes * 2,
-    ...     "corpus": ["fr"] * 6 + ["code"] * 6,
-    ...     "bleu": [5.0, 9.1, 12.9, 17.0, 21.1, 25.0, 4.0, 6.1, 8.0, 10.1, 12.0, 14.0],
-    ... }
+    >>> bleu = [5.0, 9.1, 12.9, 17.0, 21.1, 4.0, 6.1, 8.0, 10.1, 12.0]
+    >>> sizes, names = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, ["fr"] * 5 + ["code"] * 5
+    >>> table = {"corpus": names, "pretrain_tokens": sizes, "bleu": bleu}
     >>> ranking = sf.rank(table, at="4B")[0]
     >>> ranking.best.corpus, ranking.best.p_best > 0.95
     ('fr', True)

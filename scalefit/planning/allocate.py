@@ -403,6 +403,12 @@ def _notes(models: Sequence[_Model], splits: Sequence[Split]) -> list[str]:
             notes.append(
                 f"the best {column} lies {short(largest / seen)}× beyond the largest measured: an extrapolation"
             )
+        least = min(split.inputs[column][0] for split in splits)
+        under = min(float(m.surfaces.seen[i, 0]) for m in models)
+        if 0 < least < under / 10:
+            notes.append(
+                f"the best {column} lies {short(under / least)}× below the smallest measured: an extrapolation"
+            )
         edge = min(float(surfaces.ends[i, 1]), seen * REACH)
         if largest * AT_EDGE > edge:
             notes.append(

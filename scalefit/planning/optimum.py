@@ -16,7 +16,9 @@ from scalefit.units import short
 
 Paid = Callable[[Floats, Floats], Floats]
 STEPS, HALVINGS = 401, 60
-GOAL_STEPS = (161, 81)  # of both inputs, where a target is looked for
+GOAL_STEPS = (121, 61)  # of both inputs, where a target is looked for
+ZOOMS = 4  # times that they are laid anew, about where the draws found it
+MARGIN = 4  # steps beyond that
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,19 @@ def cheapest_for(surfaces: Surfaces, target: float) -> Optimum:
         The estimate does not reach the target wherever it is looked for.
     """
     first, second = (surfaces.grid(i, n) for i, n in enumerate(GOAL_STEPS))
+    best = _cheapest(surfaces, target, first, second)
+    # Ends lie many decades apart: steps between them are far wider than what a budget is planned by.
+    for _ in range(ZOOMS):
+        there = best.pairs[np.isfinite(best.costs)].T
+        first, second = (
+            _about(*each) for each in zip((first, second), there, surfaces.ends, strict=True)
+        )
+        best = _cheapest(surfaces, target, first, second)
+    return best
+
+
+def _cheapest(surfaces: Surfaces, target: float, first: Floats, second: Floats) -> Optimum:
+    """Return the cheapest pair of each draw among steps of both inputs."""
     a, b = (v.ravel() for v in np.meshgrid(first, second, indexing="ij"))
     with np.errstate(all="ignore"):
         values = surfaces.values(a, b).reshape(-1, first.size, second.size)
@@ -113,10 +128,23 @@ def cheapest_for(surfaces: Surfaces, target: float) -> Optimum:
     with np.errstate(invalid="ignore"):
         costs = np.where(np.isfinite(needed), surfaces.paid(first[None, :], needed), np.inf)
     at = costs.argmin(axis=1)[:, None]
-    there = np.take_along_axis(needed, at, axis=1)[:, 0]
-    cost = np.take_along_axis(costs, at, axis=1)[:, 0]
+    there, cost, least = (
+        np.take_along_axis(v, at, axis=1)[:, 0] for v in (needed, costs, better[..., 0])
+    )
     one = np.where(np.isfinite(cost), first[at[:, 0]], np.inf)
-    return Optimum(np.column_stack([one, there]), np.full(cost.size, float(target)), cost)
+    # At the least that is looked at the target may be exceeded already.
+    values = surfaces.sign * np.where(there == second[0], np.maximum(least, goal), goal)
+    return Optimum(np.column_stack([one, there]), values, cost)
+
+
+def _about(steps: Floats, there: Floats, ends: Floats) -> Floats:
+    """Return as many steps about what the draws chose, with room for what coarser ones missed; 0 stays one."""
+    room, none = (steps[-1] / steps[-2]) ** MARGIN, bool(steps[0] == 0)
+    least = steps[1] if none else ends[0]
+    chosen = there[there > 0] if (there > 0).any() else np.array([least])
+    low, high = np.clip([chosen.min() / room, chosen.max() * room], least, ends[1])
+    laid = np.geomspace(float(low), float(high), steps.size - none)
+    return np.concatenate([[0.0], laid]) if none else laid
 
 
 def _met(better: Floats, second: Floats, goal: float) -> Floats:
@@ -128,9 +156,12 @@ def _met(better: Floats, second: Floats, goal: float) -> Floats:
     low = np.take_along_axis(better, before[..., None], axis=2)[..., 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(high > low, (goal - low) / (high - low), 1.0)
-    between = second[before] + np.where(np.isfinite(share), share, 1.0) * (
-        second[at] - second[before]
-    )
+        share = np.where(np.isfinite(share), share, 1.0)
+        steps = np.log(
+            second
+        )  # laws are smooth in ln size; from 0 there is none, so the step above it is taken
+        between = np.exp(steps[before] + share * (steps[at] - steps[before]))
+    between = np.where(second[before] > 0, between, second[at])
     return np.where(met.any(axis=2), np.where(at == 0, second[0], between), np.inf)
 
 

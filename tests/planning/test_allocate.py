@@ -49,6 +49,24 @@ def test_the_interval_holds_the_truth_and_exponents_grow(fit):
     )
 
 
+@pytest.mark.parametrize("target", [3.0, 2.2, 2.0, 1.9])
+def test_the_cheapest_for_a_target_is_the_closed_form(fit, target):
+    """Least 6·N·D under a target: α A N^−α = β B D^−β. Steps of decades once cost a quarter too much."""
+    p = fit.params
+    rest = target - p["E"]
+    size = (p["A"] * (1 + p["alpha"] / p["beta"]) / rest) ** (1 / p["alpha"])
+    tokens = (p["B"] * (1 + p["beta"] / p["alpha"]) / rest) ** (1 / p["beta"])
+    split = sf.allocate(fit, target=target, resamples=20).splits[0]
+    assert split.budget == pytest.approx(6 * size * tokens, rel=1e-3)
+    assert split.inputs["N"][0] == pytest.approx(size, rel=0.05)  # the minimum is flat
+    assert split.cost[1] < 6 * size * tokens < split.cost[2]
+
+
+def test_a_budget_far_below_what_was_run_is_said_to_be(fit):
+    notes = sf.allocate(fit, 1e10, resamples=5).notes
+    assert any("below the smallest measured" in note for note in notes)
+
+
 def test_prices_of_their_own(fit):
     dear, cheap = (
         sf.allocate(fit, 1e12, price={"N": p, "D": 1.0}, resamples=5).splits[0].inputs["N"][0]

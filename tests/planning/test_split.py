@@ -77,6 +77,12 @@ def test_the_model_size_is_chosen_with_its_chance():
     assert sf.allocate(sizes, target=38.0, resamples=20).splits[0].cost is not None
 
 
+def test_a_target_that_the_least_exceeds_is_said_with_what_it_gives(surface):
+    split = sf.allocate(surface, target=1.0, resamples=5).splits[0]
+    assert split.value[0] > 5.0
+    assert split.inputs["pretrain_tokens"][0] == 0.0
+
+
 @pytest.mark.parametrize("share", [1e-5, 1e-3, 0.5, 0.999, 1 - 1e-5])
 def test_a_budget_is_split_wherever_nearly_all_of_it_goes(surface, share):
     """Steps of one input alone jump over the narrow place where the other one takes the little that is left."""
