@@ -76,9 +76,8 @@ def untied(points: Points) -> Points:
         return points
     cells = _Cells.of(points)
     tied = (cells.counts > 1) & (cells.ranges <= DUST * np.abs(points.y).max())
-    if points.design == "checkpoints":
-        tied &= tied.sum() >= (cells.counts > 1).sum() / 2
-    else:
+    half = tied.sum() >= (cells.counts > 1).sum() / 2
+    if points.design != "checkpoints" or not half:
         tied &= ~cells.may_tie(points.grain)
     if not tied.any():
         return points
@@ -88,7 +87,11 @@ def untied(points: Points) -> Points:
         f"at {int(tied.sum())} of {int((cells.counts > 1).sum())} sizes with several runs all have the same value: "
         "they count as one run there, and say nothing of the noise"
     )
-    return replace(points.only(keep, note), design="runs")
+    if points.design == "runs" or half:
+        return replace(points.only(keep, note), design="runs")
+    # The one value belongs to no run: kept in a run's, no refit without a run would show that all of them lean on it.
+    alone = np.where(tied[points.groups], points.run.max() + 1 + points.groups, points.run)
+    return replace(points, run=alone, block=alone).only(keep, note)
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,16 @@ def test_curve_and_new_run_hold_at_every_level(benchmark, law, sizes, seeds, noi
             assert fewest(level) <= share <= most(level)
 
 
-@pytest.mark.parametrize("options", [{}, {"grows": 4}, {"copied": 2}, {"grows": 4, "copied": 2}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"grows": 4},
+        {"copied": 2},
+        {"grows": 4, "copied": 2},
+        {"grows": 4, "copied": 2, "named": False},
+    ],
+)
 @pytest.mark.parametrize("spread", [0.03, 0.3])
 def test_rounded_tied_and_copied_seeds_steer_nothing(benchmark, spread, options):
     """The weights of raw variances held .83 to .88 here, with bands a hundred times the scatter."""
