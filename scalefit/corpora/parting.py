@@ -149,6 +149,7 @@ class Parting:
         paths = rng.standard_normal((corpora, count, len(root))) @ root.T
         sd = np.sqrt(np.where(np.isfinite(self.noise), self.noise, 0.0))[:, None]
         seen = paths[..., :k] + sd * rng.standard_normal((corpora, count, k))
+        # The noise is drawn too: with few runs its doubt is most of what makes a far corpus possible.
         scale = np.sqrt(self.squares[cell] / rng.chisquare(self.freedom, count))[:, None]
         return np.asarray(scale * paths[..., k:] + (self.own[:, None] - scale * seen) @ gain)
 

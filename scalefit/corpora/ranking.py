@@ -290,6 +290,8 @@ def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = 
     """Draw values of corpora, one predictive of one size each, whose errors have a correlation: (C, draws)."""
     rng = np.random.default_rng(seed)
     own = rng.standard_normal((len(said), draws))
+    # A Gaussian copula: one normal that all share and one of each place a draw among each forecast's own quantiles, so
+    # a forecast keeps its skew (room to take off, a top it cannot pass) and only the errors go together.
     place = ndtr(np.sqrt(shared) * rng.standard_normal(draws) + np.sqrt(1 - shared) * own)
     return np.array(
         [np.interp(p, s.probabilities, s.values[:, 0]) for p, s in zip(place, said, strict=True)]
@@ -302,6 +304,8 @@ def around(said: Sequence[Predictive], own: Floats, logs: bool, seed: int) -> Fl
     The forecasts' doubt is that of both together; what the own parts do not use of it is common to all.
     """
     values, ends = _quantiles(said, logs)
+    # The common part has the forecasts' mean shape, and of their variance what own parts leave: added to those whole,
+    # the doubt that both hold would count twice.
     away = (values - ends[:, None, :, 1]).mean(axis=0)
     place = ndtr(np.random.default_rng(seed).standard_normal(own.shape[1]))
     known = said[0].probabilities

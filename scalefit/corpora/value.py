@@ -290,5 +290,4 @@ def _gained(worth: Worth) -> str:
 
 def _ends(middle: float, low: float, high: float) -> str:
     shown = format_count if max(abs(middle), abs(low) if np.isfinite(low) else 0) >= 1000 else short
-    low_, high_ = ("∞" if np.isinf(v) else shown(v) for v in (low, high))
-    return f"{shown(middle)} [{low_}, {high_}]"
+    return f"{shown(middle)} [{shown(low)}, {shown(high)}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -29,12 +29,11 @@ from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.groups import group_name
-from scalefit.planning.recorded import recorded
+from scalefit.planning.costs import Cost, check_names, paid, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, format_count
 
-_Cost = float | str | Mapping[str, float] | Callable[[str, float], float] | None
 # Of the doubt of corpora that share no sizes: .01 to .17 in five tables, .08 to .12 with each left out in turn
 # (benchmarks/shared.py).
 SHARED = 0.1
@@ -55,7 +54,7 @@ def rank(
     target: float | None = None,
     over: str = "corpus",
     mixture: str | Mapping[str, float] | None = None,
-    cost: _Cost = None,
+    cost: Cost | str | None = None,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
@@ -145,7 +144,8 @@ def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> R
         raise DesignError(f"no curve can be forecast, so nothing can be ranked: {why}")
     if question.target is not None:
         check_target(question.target, name, values_of(mixtures))
-    _check_cost(question, mixtures)
+    if isinstance(question.cost, Mapping):
+        check_names(question.cost, {str(m.group.get(over)) for m in mixtures})
     verdicts = flags(what)
     rankings = []
     for group, each in _settings(mixtures, question):
@@ -161,17 +161,6 @@ def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> R
     return Rankings(tuple(rankings), failures)
 
 
-def _check_cost(question: RankedBy, mixtures: Sequence[Mixture]) -> None:
-    """Refuse a cost of what is not there: its name is misspelt, and another one would go without."""
-    if isinstance(question.cost, Mapping):
-        there = {str(m.group.get(question.over)) for m in mixtures}
-        strange = [str(name) for name in question.cost if str(name) not in there]
-        if strange:
-            raise DomainError(
-                f"cost= names {', '.join(strange)}, and no curve is called that; there are {', '.join(sorted(there))}"
-            )
-
-
 @dataclass(frozen=True)
 class RankedBy:
     """What is ranked by what: at a size, or by the tokens of a target."""
@@ -179,7 +168,7 @@ class RankedBy:
     at: float | None
     target: float | None
     over: str = "corpus"
-    cost: _Cost = None
+    cost: Cost | None = None
     level: float = 0.8
     seed: int = 0
     ratios: Mapping[str, float] | None = None  # of mixtures; empty where the names are the ratios
@@ -336,7 +325,7 @@ def _values(
     """Draws (C, draws) of what is ranked, what each corpus costs, and how far a target's tokens or cost can be seen."""
     if question.at is not None:
         at = question.at
-        costs = None if question.cost is None else [_cost(question.cost, n, at) for n in names]
+        costs = None if question.cost is None else [paid(question.cost, n, at) for n in names]
         return _drawn_at(each, at, part, kept, question.seed), costs, None
     assert question.target is not None
     met = reaches(each, question.target)
@@ -347,11 +336,11 @@ def _values(
     sight = max(reach.largest for reach in met) * FARTHEST
     if question.cost is None:
         return tokens, None, sight
-    paid = [
-        [_cost(question.cost, n, float(t)) for t in row]
+    prices = [
+        [paid(question.cost, n, float(t)) for t in row]
         for n, row in zip(names, tokens, strict=True)
     ]
-    return np.array(paid), None, max(_cost(question.cost, n, sight) for n in names)
+    return np.array(prices), None, max(paid(question.cost, n, sight) for n in names)
 
 
 def _drawn_at(
@@ -416,23 +405,6 @@ def _sizes_met(reach: Reach) -> Predictive:
     sizes = [reach.quantile(float(p)) for p in PROBABILITIES]
     ln = np.array([np.log(s) if np.isfinite(s) else last for s in sizes])
     return Predictive(np.array([reach.largest]), PROBABILITIES, ln[:, None])
-
-
-def _cost(cost: _Cost, name: str, tokens: float) -> float:
-    if callable(cost):
-        price = cost(name, tokens)
-    elif isinstance(cost, Mapping):
-        if name not in cost:
-            raise DomainError(
-                f"cost= says nothing of {name!r}; it names {', '.join(map(str, cost))}"
-            )
-        price = cost[name] * tokens
-    else:
-        assert isinstance(cost, int | float)
-        price = cost * tokens
-    if not (np.isfinite(price) and price > 0):
-        raise DomainError(f"the cost of {name} is {price:g}; a cost lies above 0")
-    return float(price)
 
 
 def _crossings(

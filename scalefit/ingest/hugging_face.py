@@ -94,7 +94,9 @@ class History:
         document = load_json(source)
         history = document.get("log_history") if isinstance(document, dict) else None
         if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
-            raise source.wrong(None, "has no list 'log_history' of objects; needed a trainer's state")
+            raise source.wrong(
+                None, "has no list 'log_history' of objects; needed a trainer's state"
+            )
         lines = [
             i for i, line in enumerate(text.split("\n"), 1) if re.fullmatch(r"    \{\r?", line)
         ]

@@ -77,17 +77,17 @@ class Allocation(Result):
     def verdict(self) -> str:
         """The split of the largest budget or of the target, and how the inputs grow."""
         last = self.splits[-1]
-        parts = ", ".join(f"{name} {_counts(ends)}" for name, ends in last.inputs.items())
+        parts = ", ".join(
+            f"{name} {_told(ends, format_count)}" for name, ends in last.inputs.items()
+        )
         way = self.law if self.law == PARABOLAS else f"the {self.law} law"
         head = f"{self.metric} by {way}: "
         if last.cost is not None:
             return f"{head}{short(last.value[0])} is cheapest at {_costs(last.cost)}, with {parts}"
-        there = (
-            "" if np.isnan(last.value[0]) else f", for {short(last.value[0])} {_range(last.value)}"
-        )
+        there = "" if np.isnan(last.value[0]) else f", for {_told(last.value, short)}"
         line = f"{head}a budget of {last.budget:.3g} goes best into {parts}{there}"
         grow = [
-            f"{n} ∝ budget^{short(e[0])} {_range(e)}"
+            f"{n} ∝ budget^{_told(e, short)}"
             for n, e in self.exponents.items()
             if np.isfinite(e[0])
         ]
@@ -110,8 +110,8 @@ class Allocation(Result):
         return [
             {
                 "budget": f"{split.budget:.3g}" if split.cost is None else _costs(split.cost),
-                **{name: _counts(ends) for name, ends in split.inputs.items()},
-                self.metric: f"{short(split.value[0])} {_range(split.value)}",
+                **{name: _told(ends, format_count) for name, ends in split.inputs.items()},
+                self.metric: _told(split.value, short),
             }
             for split in self.splits
         ]
@@ -429,15 +429,10 @@ def _which(models: Sequence[_Model], best: Sequence[Chosen]) -> list[str]:
     return [f"P(best model size): {each}; sizes between the measured ones are not looked at"]
 
 
-def _counts(ends: Ends) -> str:
-    middle, low, high = ("∞" if np.isinf(v) else format_count(v) for v in ends)
+def _told(ends: Ends, show: Callable[[float], str]) -> str:
+    middle, low, high = map(show, ends)
     return f"{middle} [{low}, {high}]"
 
 
 def _costs(ends: Ends) -> str:
-    middle, low, high = ("∞" if np.isinf(v) else f"{v:.3g}" for v in ends)
-    return f"{middle} [{low}, {high}]"
-
-
-def _range(ends: Ends) -> str:
-    return f"[{short(ends[1])}, {short(ends[2])}]"
+    return _told(ends, lambda v: f"{v:.3g}".replace("inf", "∞"))

@@ -21,7 +21,7 @@ from scalefit.laws import LAWS
 from scalefit.planning.allocate import PARABOLAS, Allocation, Ends, Split, ends_of
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats, Mask, Renames
+from scalefit.types import Floats, Renames
 from scalefit.units import check_level, short
 
 _LEAST = 4  # model sizes of a budget: a parabola has three coefficients
@@ -149,7 +149,7 @@ def isoflop(
         )
     n, d = rows.inputs["N"], rows.inputs["D"]
     runs = BudgetRuns(n, d, rows.values, rows.inputs["C"] if compute else 6.0 * n * d)
-    lost = int((~positive(runs)).sum())
+    lost = int(((n <= 0) | (d <= 0) | (runs.compute <= 0)).sum())
     if lost:
         raise DesignError(
             f"{lost} rows have a model size, tokens or compute of 0 or less; leave them out with where="
@@ -352,8 +352,3 @@ def _biased(
         f"{known}: by the Chinchilla surface fitted to the same runs, {name} is off by a factor of {short(low)} to "
         f"{short(high)}{grows}"
     ]
-
-
-def positive(runs: BudgetRuns) -> Mask:
-    """Return which runs have sizes and compute above 0."""
-    return np.asarray((runs.size > 0) & (runs.tokens > 0) & (runs.compute > 0))

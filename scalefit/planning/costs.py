@@ -1,14 +1,42 @@
-"""What a run costs, learned from what runs did cost: a column such as GPU-hours beside each run's results."""
+"""What a run costs: as it is told, or learned from what runs did cost, a column such as GPU-hours beside results."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from scalefit.errors import DesignError
+from scalefit.errors import DesignError, DomainError
 from scalefit.table import Table
 from scalefit.types import Floats, Ints
+
+Cost = float | Mapping[str, float] | Callable[[str, float], float]
+"""Of a token, the same for all or one a name; or of a name's run of so many tokens."""
+
+
+def paid(cost: Cost, name: str, tokens: float) -> float:
+    """Return what a run costs; a cost lies above 0."""
+    if callable(cost):
+        price = cost(name, tokens)
+    elif not isinstance(cost, Mapping):
+        price = cost * tokens
+    elif name in cost:
+        price = cost[name] * tokens
+    else:
+        raise DomainError(f"cost= says nothing of {name!r}; it names {', '.join(map(str, cost))}")
+    if not (np.isfinite(price) and price > 0):
+        raise DomainError(f"the cost of {name} is {price:g}; a cost lies above 0")
+    return float(price)
+
+
+def check_names(cost: Mapping[str, float], there: set[str]) -> None:
+    """Refuse a cost of what is not there: its name is misspelt, and another one would go without."""
+    strange = [str(name) for name in cost if str(name) not in there]
+    if strange:
+        raise DomainError(
+            f"cost= names {', '.join(strange)}, and no curve is called that; there are {', '.join(sorted(there))}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
