@@ -224,11 +224,7 @@ def _line(row: Row, source: Source) -> Line:
 
 def resolved(row: Row, path: str) -> Row:
     """Return a row whose cells' references to other columns are filled in."""
-    return {k: _filled(v, row, path) if _has_reference(v) else v for k, v in row.items()}
-
-
-def _has_reference(value: Any) -> bool:
-    return isinstance(value, str) and "{" in value and _REFERENCE.search(value) is not None
+    return {k: _filled(v, row, path) if isinstance(v, str) else v for k, v in row.items()}
 
 
 def _filled(value: str, row: Row, path: str) -> str:

@@ -90,17 +90,13 @@ def _run_folders(source: Source) -> Iterator[Source]:
         if _is_run(first):
             yield source.child(first.name)
             continue
-        for second in _folders(first) if _is_experiment(first) else ():
+        for second in _folders(first) if (first / "meta.yaml").is_file() else ():
             if _is_run(second):
                 yield source.child(first.name, second.name)
 
 
 def _is_run(path: Path) -> bool:
     return (path / "metrics").is_dir() and (path / "meta.yaml").is_file()
-
-
-def _is_experiment(path: Path) -> bool:
-    return (path / "meta.yaml").is_file()
 
 
 def _folders(path: Path) -> list[Path]:

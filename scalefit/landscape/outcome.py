@@ -176,7 +176,9 @@ def predict(
     are compared by swapping predictions, whole groups of them where there are five or more.
     """
     names, square = square_of(distances)
-    own = distances.groups if isinstance(distances, Distances) else None
+    own, kind = None, "distance"
+    if isinstance(distances, Distances):
+        own, kind = distances.groups, distances.kind
     labels = group_labels(groups if groups is not None else own, len(names))
     codes = codes_of(labels)
     scores = scores_of(ood_scores, names, "out-of-domain")
@@ -185,7 +187,7 @@ def predict(
     known |= {name: np.asarray(v, dtype=np.float64) for name, v in (baselines or {}).items()}
     basins = basins_within(square, codes)
     weights = {
-        f"{_measure(distances)}, {neighbours} nearest": nearest(square, codes, neighbours),
+        f"{kind}, {neighbours} nearest": nearest(square, codes, neighbours),
         "basin": same_basin(basins, codes),
     }
     if len(reference):
@@ -206,10 +208,6 @@ def predict(
         neighbours=neighbours,
         notes=_notes(reference, int(codes.max()) + 1),
     )
-
-
-def _measure(distances: Distances | ArrayLike) -> str:
-    return distances.kind if isinstance(distances, Distances) else "distance"
 
 
 def _notes(reference: Sequence[int | str], groups: int) -> tuple[str, ...]:

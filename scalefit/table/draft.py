@@ -136,12 +136,7 @@ def _as_text(value: Any) -> str:
 
 def plain_text(text: str) -> str:
     """Return text as every file format holds it: stripped, without NUL and halves of characters."""
-    return whole_text(text.strip())
-
-
-def whole_text(text: str) -> str:
-    """Return text without NUL and halves of characters, which no file holds."""
-    return _UNHELD.sub("\ufffd", text)
+    return _UNHELD.sub("\ufffd", text.strip())
 
 
 def guess(cells: Cells) -> Cells:

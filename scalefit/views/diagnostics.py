@@ -127,7 +127,8 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     if sizes.size < x.size:
         axes.plot(sizes, means, color=COLOURS[1], lw=1.5, marker="_", ms=12, gid="means")
     tidy(axes)
-    _input_axis(axes, fit, x)
+    if (x > 0).all():
+        token_axis(axes, in_words(next(iter(fit.observations.columns.values()))))
     axes.set_ylabel(f"{metric_of(fit.metric).title} − curve", fontsize=NORMAL, color=INK)
     seen = f"; {fit.misfit.line}" if fit.misfit.seen else ""
     line = "; line: mean of each size" if sizes.size < x.size else ""
@@ -339,9 +340,3 @@ def _short_names(fits: Fits) -> list[str]:
         k for k in fits[0].group if len(fits) > 1 and len({fit.group.get(k) for fit in fits}) == 1
     ]
     return [group_name(fit.group, shared) for fit in fits]
-
-
-def _input_axis(axes: Axes, fit: Fit, x: Any) -> None:
-    column = next(iter(fit.observations.columns.values()))
-    if (x > 0).all():
-        token_axis(axes, in_words(column))

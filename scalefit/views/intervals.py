@@ -138,8 +138,9 @@ def plot_variance(variance: Variance, *, ax: Axes | None = None) -> Picture | Ax
     handles = []
     for i, part in enumerate(variance):
         shift = (i - (len(variance.parts) - 1) / 2) * step
-        _components(axes, part, names, shift, COLOURS[i % len(COLOURS)])
-        handles.append(_handle(part.name, COLOURS[i % len(COLOURS)]))
+        colour = COLOURS[i % len(COLOURS)]
+        _components(axes, part, names, shift, colour)
+        handles.append(Line2D([], [], marker="o", color=colour, label=part.name))
     tidy(axes)
     axes.set_yticks(range(len(names)), names, fontsize=NORMAL)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -198,10 +199,6 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Pictur
 def _title(c: Contrast) -> str:
     where = ", ".join(str(v) for v in c.group.values() if v is not None)
     return f"{c.b} − {c.a}" + (f" ({where})" if where else "")
-
-
-def _handle(name: str, colour: str) -> object:
-    return Line2D([], [], marker="o", color=colour, label=name)
 
 
 def _unit(name: str) -> str:

@@ -175,13 +175,10 @@ def plot_basins(
     axes.set_aspect("equal", adjustable="datalim")
     if clusters.number > 1:
         key(axes, keys, own=ax is None, columns=3)
-    _titled(axes, title or _basin_title(clusters), "first axis of the distances", "second axis")
-    return drawn if ax is None else axes
-
-
-def _basin_title(clusters: Clusters) -> str:
     number = f"{clusters.number} basins" if clusters.number > 1 else "one basin"
-    return f"{number}; against a single cloud p = {clusters.p_one:.2g}"
+    heading = title or f"{number}; against a single cloud p = {clusters.p_one:.2g}"
+    _titled(axes, heading, "first axis of the distances", "second axis")
+    return drawn if ax is None else axes
 
 
 @on_its_ground
