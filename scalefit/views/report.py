@@ -8,6 +8,7 @@ from typing import Any
 
 from scalefit.result import Row, cell, columns
 from scalefit.version import __version__
+from scalefit.views.style import ON_DARK, for_both_grounds
 from scalefit.views.tables import is_number, is_numeric
 
 
@@ -49,10 +50,12 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(cell=cell, columns=columns, numeric=is_numeric, is_number=is_number)
+    environment.filters.update(
+        cell=cell, columns=columns, numeric=is_numeric, is_number=is_number, turned=for_both_grounds
+    )
     scripts = ["report.js", *(["explorer.js"] if any(s.explorer for s in report.sections) else [])]
     loader = PackageLoader("scalefit.views")
     script = "\n".join(loader.get_source(environment, name)[0] for name in scripts)
     return environment.get_template("report.html").render(
-        report=report, version=__version__, script=script
+        report=report, version=__version__, script=script, dark=ON_DARK
     )

@@ -136,6 +136,21 @@ def told(svg: str, axes: Iterable[Axes]) -> str:
     return _MARKS.sub(group, svg)
 
 
+def for_both_grounds(svg: str) -> str:
+    """Return an SVG whose colours of the house are variables, which a page on a dark ground sets.
+
+    Examples
+    --------
+    >>> for_both_grounds('<path style="fill: #0072b2; stroke: #123456"/>')
+    '<path style="fill: var(--c0072b2, #0072b2); stroke: #123456"/>'
+    """
+    return re.sub(
+        r"(?<=: )#([0-9a-f]{6})\b",
+        lambda m: f"var(--c{m[1]}, {m[0]})" if m[0] in ON_DARK else m[0],
+        svg,
+    )
+
+
 def picture(width: float = 6.4, height: float = 4.0, ax: Axes | None = None) -> Any:
     """Return an empty picture of this size in inches; its parts make room for one another.
 
@@ -252,6 +267,7 @@ DARK = {
     **dict(zip(map(str.lower, COLOURS), BRIGHT, strict=True)),
     **dict(zip(SHADES, ("#23506e", "#1f3f54", "#1b2d3a"), strict=True)),
 }
+ON_DARK = {**DARK, PAPER: GROUND, "#ffffff": GROUND}
 _HARM_HELP = "harm-help"
 _COLOURED = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
 

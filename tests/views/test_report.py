@@ -1,7 +1,9 @@
 """The report is one file, escapes what it is given, and shows what is there."""
 
+import re
 from html.parser import HTMLParser
 
+import scalefit as sf
 from scalefit.views.report import Report, Section, render
 
 
@@ -50,3 +52,13 @@ def test_text_is_escaped_and_pictures_are_not():
 def test_tables_show_tokens_as_people_write_them():
     words = Outline(render(REPORT)).words
     assert {"3M", "∞", "one note", "law:log|n:24", "BLEU 20 needs 3M tokens."} <= set(words)
+
+
+def test_a_page_on_a_dark_ground_sets_every_colour_of_the_house():
+    sizes, bleu = [1e6, 4e6, 16e6, 64e6, 256e6], [5.0, 9.1, 12.9, 17.0, 21.1]
+    svg = sf.fit({"pretrain_tokens": sizes, "bleu": bleu}, "bleu", "log").plot().to_svg()
+    page = render(Report("colours", sections=(Section("curve", svg=svg),)))
+    used = set(re.findall(r"var\(--c([0-9a-f]{6}), #\1\)", page))
+    assert {"0072b2", "222222", "fdfdfd", "ffffff"} <= used
+    assert used <= set(re.findall(r"--c([0-9a-f]{6}): #", page))
+    assert not re.findall(r"(?:fill|stroke): #(?:0072b2|222222|fdfdfd)", page)
