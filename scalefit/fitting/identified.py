@@ -14,8 +14,8 @@ import numpy as np
 
 from scalefit.fitting.intervals.optimum import Ends
 from scalefit.fitting.intervals.uncertainty import Uncertainty
+from scalefit.fitting.problem import side_by_side
 from scalefit.fitting.solve import Solution
-from scalefit.fitting.stack import side_by_side
 from scalefit.laws.law import one_law
 from scalefit.types import Floats
 

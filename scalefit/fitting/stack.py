@@ -7,7 +7,7 @@ log-law's D_ref differs from group to group), so both are columns here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -16,10 +16,9 @@ import numpy as np
 from scalefit.errors import FitError
 from scalefit.fitting.descent import LAST, MAX_STEPS, TOLERANCE, Expansion, polish, slopes
 from scalefit.fitting.grid import Starts, shape_grid
-from scalefit.fitting.problem import Problem
+from scalefit.fitting.problem import Problem, side_by_side
 from scalefit.fitting.projection import project_each
 from scalefit.fitting.solve import (
-    CELLS,
     FINE,
     Draws,
     End,
@@ -41,7 +40,6 @@ CELLS_AT_ONCE = 150_000  # cells times points: what a core's cache holds
 RIVAL = (
     1.05  # times the best objective: up to here a basin is a rival, of which notes speak within 1 %
 )
-NUMBERS_A_POINT = 40  # numbers that a point takes in a descent: derivatives, bounds, two basins
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +119,7 @@ def solve_each(
     """
     weights = [None] * len(problems) if weights is None else weights
     out: list[Solved | None] = [None] * len(problems)
-    for part in _packs([_kind(problem) for problem in problems], problems):
+    for part in side_by_side(problems, trusted=True):
         solved = _solve_alike([problems[i] for i in part], [weights[i] for i in part], alone)
         for i, one in zip(part, solved, strict=True):
             out[i] = one
@@ -152,31 +150,6 @@ def evaluate_each(solutions: Sequence[Solution]) -> None:
             vars(one)["at_points"] = tuple(at_points)
 
 
-def side_by_side(
-    problems: Sequence[Problem], room: Callable[[int], int] | None = None
-) -> Iterator[list[int]]:
-    """Yield places of problems that can be worked out as one array: of one law, objective and length n.
-
-    As many at a time as there is ``room`` for, given n. A law of somebody's own comes alone: it may look at all of
-    its inputs at once (``x / x.max()``), and would see other curves' sizes.
-    """
-    kinds = [_kind(one) if is_ours(one.law) else i for i, one in enumerate(problems)]
-    return _packs(kinds, problems, room)
-
-
-def _packs(
-    kinds: Sequence[Any], problems: Sequence[Problem], room: Callable[[int], int] | None = None
-) -> Iterator[list[int]]:
-    alike: dict[Any, list[int]] = {}
-    for i, kind in enumerate(kinds):
-        alike.setdefault(kind, []).append(i)
-    for members in alike.values():
-        n = problems[members[0]].y.size
-        step = max(1, room(n) if room else CELLS // (n * NUMBERS_A_POINT))
-        for first in range(0, len(members), step):
-            yield members[first : first + step]
-
-
 def _left_out(solutions: Sequence[Solution]) -> list[Draws]:
     problems = [solution.problem for solution in solutions]
     n, count = problems[0].y.size, len(solutions)
@@ -190,13 +163,6 @@ def _left_out(solutions: Sequence[Solution]) -> list[Draws]:
         theta, _ = polish(stack, np.concatenate(start))
     pairs = zip(problems, np.split(theta, count), strict=True)
     return [Draws(problem, part) for problem, part in pairs]
-
-
-def _kind(problem: Problem) -> Any:
-    """Return what problems of one stack share; their bounds and constants are their own."""
-    law = problem.law
-    parts = (law.basis, law.slopes, law.function, law.link, law.coefficients, law.shapes)
-    return law.name, problem.y.size, *parts, *sorted(law.constants), problem.objective
 
 
 def _solve_alike(

@@ -22,10 +22,13 @@ def _warp(z: Any, kappa: Any) -> Any:
     u = 1 + kappa * z
     with np.errstate(invalid="ignore", divide="ignore"):
         # The rounding of 1 + κz is the same above and below the line: the ratio is exact (Kahan) where the logarithm
-        # is not. log1p would cost twice as much, and a grid asks for millions.
-        out = z * (np.log(u) / (u - 1))
-    flat = u == 1
-    return np.where(flat, z, out) if flat.any() else out
+        # is not. log1p would cost twice as much, and a grid asks for millions; in place, since memory for each
+        # step would cost twice the arithmetic.
+        out = np.log(u)
+        u -= 1
+        out /= u
+        out *= z
+    return out if np.all(u) else np.where(u == 0, z, out)
 
 
 def _basis(x: Any, b: Any, kappa: Any, D_ref: float) -> tuple[Any]:

@@ -13,8 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from scalefit.fitting.problem import Problem
-from scalefit.fitting.stack import side_by_side
+from scalefit.fitting.problem import Problem, side_by_side
 from scalefit.laws.law import one_law
 from scalefit.types import Floats
 

@@ -12,8 +12,7 @@ import numpy as np
 from scalefit.fitting.intervals.face import Face
 from scalefit.fitting.intervals.optimum import Ends, Optimum
 from scalefit.fitting.intervals.region import POINTS, Regions, lay_regions, stack_optima
-from scalefit.fitting.problem import Problem
-from scalefit.fitting.stack import side_by_side
+from scalefit.fitting.problem import Problem, side_by_side
 from scalefit.types import Floats
 
 LARGE = 2_000  # points

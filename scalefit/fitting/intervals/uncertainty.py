@@ -313,25 +313,20 @@ def uncertainty_of(
     dof = n - p if noise.line is None else min(n - p, noise.line.dof)
     rss = rss_of(problem, solution.fitted, weights)
     best = Optimum(problem, weights, solution.theta, rss / (n - p), float(dof))
-    vars(best)["at_points"] = best.on_link(
-        *solution.at_points
-    )  # where its cached property keeps it
+    # Where its cached property keeps it: the law was worked out at the points already.
+    vars(best)["at_points"] = best.on_link(*solution.at_points)
     runs = int(points.run.max()) + 1 if points.design == "checkpoints" else 0
     out = Uncertainty(best, noise, points.y, runs - 1.0 if runs > 1 else best.dof)
     if runs > 1:
         return _of_runs(out, solution, points, lack())
     if runs == 1:
         out = replace(out, drift=drift_of(best))
-    elif _missed_by_means(sizes < n, lack):
+    elif sizes < n and lack().seen and lack().by == "replicates":
         return replace(out, best=replace(best, s2=lack().mean_square, dof=float(lack().dof)))
     if n >= MANY:
         blocks = leave_out(solution, _dealt(points))
         out = replace(out, best=replace(best, dof=BLOCKS - 1.0), refits=blocks)
     return out
-
-
-def _missed_by_means(replicated: bool, lack: Callable[[], LackOfFit]) -> bool:
-    return replicated and lack().seen and lack().by == "replicates"
 
 
 def doubt_notes(
@@ -349,7 +344,10 @@ def doubt_notes(
     if points.design == "checkpoints" and int(points.run.max()) > 0:
         return notes
     if uncertainty.drift is not None:
-        notes.append(_drift_note(uncertainty.drift))
+        notes.append(
+            "all points are checkpoints of one run: intervals hold for this run, not for the procedure, and are longer "
+            f"by what neighbours have in common (correlation about {uncertainty.drift.correlation:.1f})"
+        )
     elif lack.seen and lack.by == "replicates":
         return notes
     return notes + _delta_note(solution)
@@ -361,13 +359,6 @@ def _of_runs(out: Uncertainty, solution: Solution, points: Points, lack: LackOfF
     missed = replace(out.best, s2=lack.mean_square, dof=float(lack.dof)) if lack.seen else None
     best, refits = replace(out.best, dof=float(units)), leave_out(solution, points.run)
     return replace(out, best=best, refits=refits, missed=missed)
-
-
-def _drift_note(drift: Drift) -> str:
-    return (
-        "all points are checkpoints of one run: intervals hold for this run, not for the procedure, and are longer by "
-        f"what neighbours have in common (correlation about {drift.correlation:.1f})"
-    )
 
 
 def _delta_note(solution: Solution) -> list[str]:
