@@ -267,9 +267,16 @@ class Draft:
 
     def raise_problems(self) -> None:
         """Raise one TableError that lists all problems; do nothing where there are none."""
-        lines = [str(p) for p in self.problems[:_SHOWN]]
-        if len(self.problems) > _SHOWN:
-            lines.append(f"and {len(self.problems) - _SHOWN} more")
+        rules: dict[tuple[str, str, str], list[BrokenRule]] = {}
+        for problem in self.problems:
+            rules.setdefault((problem.column, problem.needed, problem.hint), []).append(problem)
+        lines = []
+        # A whole column on another scale is one mistake: told once, with its rows.
+        for first, *others in list(rules.values())[:_SHOWN]:
+            same = f" (and so in {listed([p.row for p in others], 3)})" if others else ""
+            lines.append(f"{first}{same}")
+        if len(rules) > _SHOWN:
+            lines.append(f"and {len(rules) - _SHOWN} more")
         if len(lines) == 1:
             raise TableError(lines[0])
         if lines:

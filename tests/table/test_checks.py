@@ -103,11 +103,11 @@ def test_unknown_allowance_is_refused():
         as_table(long(value=[2.0]), allow=("everything",))
 
 
-def test_all_problems_are_listed_at_once_and_the_rest_counted():
+def test_one_mistake_of_many_rows_is_told_once_and_its_rows_counted():
     with pytest.raises(TableError) as caught:
         as_table(long(value=[200.0 + i for i in range(20)]))
-    assert str(caught.value).startswith("20 problems in the table:\n  row 0,")
-    assert str(caught.value).endswith("and 8 more")
+    assert str(caught.value).startswith("row 0, column 'value': found bleu 200")
+    assert str(caught.value).endswith("(and so in row 1, row 2, row 3, and 16 more)")
 
 
 def test_unreadable_and_wrong_values_are_listed_together():
