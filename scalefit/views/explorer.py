@@ -32,15 +32,17 @@ from scalefit.types import Floats
 
 from .curves import Ribbon, drawn_at, ribbon
 from .plots import curve_of_one, plot_curve
-from .style import Picture
+from .style import ON_DARK, PALE, Picture, for_both_grounds
 
 MIXTURE = "mixture"
-STYLE = """<style>
-.widget-html-content svg { max-width: 100%; height: auto; }
-.widget-html-content p { line-height: 1.4; margin: 0 0 .6em; }
-[data-jp-theme-light="false"] .widget-html-content svg { filter: invert(.93) hue-rotate(180deg); }
+_DARK = "; ".join(f"--c{light[1:].lower()}: {colour}" for light, colour in ON_DARK.items())
+STYLE = f"""<style>
+.widget-html-content svg {{ max-width: 100%; height: auto; }}
+.widget-html-content p {{ line-height: 1.4; margin: 0 0 .6em; }}
+[data-jp-theme-light="false"] .widget-html-content svg {{ {_DARK} }}
+[data-jp-theme-light="false"] .widget-html-content svg text {{ fill: {PALE} }}
 </style>"""
-"""Lines as close as elsewhere in a notebook; in a dark JupyterLab the picture's ground is turned, its hues kept."""
+"""Lines as close as elsewhere in a notebook; in a dark JupyterLab the picture's colours are those of a dark ground."""
 
 
 def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
@@ -173,7 +175,9 @@ class Explorer:
             tells = tuple(told.get((x, y), "") for x, y in places)
             drawn = replace(drawn, label=self.curve.value, tells=tells)
             picture = plot_curve(drawn)
-            self.picture.value = picture.to_svg() if isinstance(picture, Picture) else ""
+            self.picture.value = (
+                for_both_grounds(picture.to_svg()) if isinstance(picture, Picture) else ""
+            )
         except ScalefitError as error:
             lines, self.picture.value = [str(error)], ""
         self.answer.value = STYLE + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
