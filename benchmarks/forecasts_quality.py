@@ -1,7 +1,7 @@
 """Judge forecasts of quality on public families, each group left out of all learning.
 
-Run: SCALEFIT_SHARED=FOLDER OMP_NUM_THREADS=1 python benchmarks/forecasts_quality.py --write docs/forecasts.md
-What it prints takes the place of its section on that page; the other sections stay.
+Run: SCALEFIT_SHARED=FOLDER OMP_NUM_THREADS=1 python benchmarks/forecasts_quality.py --write
+What it prints takes the place of its section of docs/forecasts.md; the other sections stay.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import argparse
 import warnings
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from forecasts import put
 from learn_priors import FOUR, HALF, NEAR, STRIDES, Held, Table, band, prior_of, tables, targets
 from numpy.typing import NDArray
 from scipy.special import stdtrit
@@ -369,18 +369,10 @@ def _known(known: pd.DataFrame) -> list[str]:
     ]
 
 
-def write(page: Path, text: str) -> None:
-    """Put the section into the page in place of the one that stands there."""
-    old = page.read_text("utf-8") if page.exists() else "# Forecasts on public curves\n\n"
-    before, _, after = old.partition(SECTION)
-    _, mark, rest = after.partition("\n## ")
-    page.write_text(before + text + "\n" + (mark + rest if mark else ""), "utf-8")
-
-
 def main() -> None:
     """Judge, print, and write where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path)
+    parser.add_argument("--write", action="store_true", help="into docs/forecasts.md")
     parser.add_argument("--log-law", type=int, default=6, help="curves a family; 0 leaves it out")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -390,7 +382,7 @@ def main() -> None:
     text = "\n\n".join([HEAD, *values, *judge_tokens(every, left_out)])
     print(text)
     if asked.write:
-        write(asked.write, text)
+        put(SECTION, text)
 
 
 if __name__ == "__main__":

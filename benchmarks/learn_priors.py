@@ -25,7 +25,6 @@ from scalefit.forecasting.quality.learn import (
     Band,
     Learned,
     Prior,
-    band_of,
     centre_and_parts,
     features,
     fit_chance,
@@ -147,7 +146,7 @@ def tables() -> list[Table]:
 def band(short: Sequence[Series], h: Floats, learned: Learned) -> tuple[Rows, Band]:
     """Return the rows and bands of ``short`` at ``h``."""
     rows = rows_at(short, h, learned)
-    return rows, band_of(rows, learned.weights, learned.factors, learned.scatter)
+    return rows, learned.band(rows)
 
 
 @dataclass(frozen=True, eq=False)

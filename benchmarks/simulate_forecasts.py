@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scalefit.forecasting.losses import forecast_losses, reach_losses
+from scalefit.forecasting.losses import settle_losses
 from scalefit.forecasting.losses.posterior import posterior_of
 from scalefit.forecasting.series import Series, series_of
 
@@ -147,8 +147,9 @@ def simulated(designs: Iterable[Design], curves: int) -> tuple[pd.DataFrame, pd.
     for i, design in enumerate(designs):
         rng = np.random.default_rng([SEED, i])
         batch = [drawn(design, rng) for _ in range(curves)]
-        said = forecast_losses([d.shown for d in batch], [d.shown.x[-1] * AHEAD for d in batch])
-        reach = reach_losses([d.shown for d in batch], [d.target for d in batch])
+        settled = settle_losses([d.shown for d in batch])
+        said = [atoms.forecast(atoms.curve.x[-1] * AHEAD) for atoms in settled]
+        reach = [atoms.reach(d.target) for atoms, d in zip(settled, batch, strict=True)]
         fresh, truth = np.array([d.fresh for d in batch]), np.array([d.truth for d in batch])
         row: dict[str, object] = {"design": design}
         for level in (0.95, 0.8):

@@ -49,12 +49,11 @@ class Predictive:
 
     def quantile(self, probability: float) -> Floats:
         """Return the quantile at every size: (Q,); linear between the probabilities of the table."""
-        at = np.clip(
-            np.interp(probability, self.probabilities, np.arange(self.probabilities.size)), 0, None
-        )
-        low = np.floor(at).astype(int)
-        high = np.minimum(low + 1, self.probabilities.size - 1)
-        return np.asarray(self.values[low] + (at - low) * (self.values[high] - self.values[low]))
+        at = float(np.interp(probability, self.probabilities, np.arange(self.probabilities.size)))
+        low = int(at)
+        if at == low:  # as it stands, and no 0 × ∞ beside an end that lies nowhere
+            return np.asarray(self.values[low])
+        return np.asarray((low + 1 - at) * self.values[low] + (at - low) * self.values[low + 1])
 
     @property
     def median(self) -> Floats:

@@ -14,41 +14,48 @@ from scipy.special import expit
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, Special, geometric_mean
 
-FIRST, STEPS, CLOSE = 3, 12, 1e-12
+# Steps that all places take, that any takes, and a move after which the next, a cube of it, would be rounding.
+FIRST, STEPS, CLOSE = 2, 12, 1e-8
+FLATTEST = 1e-3  # a below which the asymptote on the right would be out of doubles
 
 
 def _share(x: Any, a: Any, q: Any, c: Any, x_ref: float) -> Any:
-    """Solve for u by Halley's method in z = logit u, where the equation is nearly straight on both sides.
-
-    Three steps serve nearly everywhere, and over a grid of thousands of cells they are the law's whole cost. Where
-    the plateau is short (a near 0) u nears 1 as a logarithm does: those few places go on by themselves.
-    """
+    """Solve for u by Halley's method in z = logit u; over a grid of thousands of cells this is the law's whole cost."""
     right = q - c * np.log(x / x_ref)
-    z = np.where(right < 0, right, right / np.maximum(a, 0.2))
+    z = _start(a, right)
     for _ in range(FIRST):
         z, moved = _stepped(z, a, right)
-    left = moved > CLOSE
-    if np.any(left):
-        a, right, left = (np.broadcast_to(v, np.shape(z)) for v in (a, right, left))
-        z = np.array(z)
-        rest = z[left]
+    shape = np.shape(z)
+    # Where the plateau is short (a near 0) u nears 1 as a logarithm does: those few places go on by themselves.
+    left = np.nonzero(np.atleast_1d(moved) > CLOSE)
+    if left[0].size:
+        z = np.atleast_1d(z)
+        a, right = (np.broadcast_to(v, z.shape) for v in (a, right))
         for _ in range(STEPS - FIRST):
-            rest, _ = _stepped(rest, a[left], right[left])
-        z[left] = rest
+            z[left], moved = _stepped(z[left], a[left], right[left])
+            left = tuple(at[moved > CLOSE] for at in left)
+            if not left[0].size:
+                break
+        z = z.reshape(shape)
     return expit(z)
 
 
-def _stepped(z: Any, a: Any, right: Any) -> tuple[Any, Any]:
-    """Take one step on z + (a − 1)·ln(1 + e^z) = right; return z and how far u moved.
+def _start(a: Any, right: Any) -> Any:
+    """Return the nearest bound of z: the equation is nearly two straight lines, bent up for a > 1 and else down."""
+    asymptote = np.where(right < 0, right, right / np.maximum(a, FLATTEST))
+    tangent = (right - (a - 1) * np.log(2)) / (0.5 * (1 + a))  # at z = 0
+    return np.where(a > 1, np.minimum(asymptote, tangent), np.maximum(asymptote, tangent))
 
-    Without the clip the first step from a flat start would leave the range of doubles.
-    """
+
+def _stepped(z: Any, a: Any, right: Any) -> tuple[Any, Any]:
+    """Take one step on z + (a − 1)·ln(1 + e^z) = right; return z and how far u moved."""
     small = np.exp(-np.abs(z))
     share = np.where(z < 0, small, 1.0) / (1 + small)
     slope = np.maximum(1 + (a - 1) * share, 1e-12)
     newton = (z + (a - 1) * (np.maximum(z, 0.0) + np.log(1 + small)) - right) / slope
     steep = share * (1 - share)
     step = newton / np.maximum(1 - 0.5 * newton * (a - 1) * steep / slope, 0.5)
+    # Without the clip the first step from a flat start would leave the range of doubles.
     return z - np.clip(step, -6, 6), np.abs(step) * steep
 
 

@@ -6,7 +6,7 @@ import pytest
 import scalefit as sf
 from scalefit.errors import TableError
 from scalefit.forecasting.engines import pools_of
-from scalefit.forecasting.losses import forecast_losses, learn_losses
+from scalefit.forecasting.losses import learn_losses, settle_losses
 from scalefit.forecasting.losses.posterior import shared_laws
 from scalefit.forecasting.series import series_of
 
@@ -52,10 +52,12 @@ def test_shares_follow_the_evidence_and_are_held_back_by_a_few_curves_worth():
 def test_siblings_that_follow_one_law_make_each_surer():
     """All are power laws, and each alone is too short to show it."""
     curves = [power_curve(seed) for seed in range(12)]
-    at = [c.x[-1:] * 10 for c in curves]
     learned = learn_losses(curves)
     assert max(learned.shares) == learned.shares[0]
-    pooled, alone = forecast_losses(curves, at, learned), forecast_losses(curves, at)
+    pooled, alone = (
+        [atoms.forecast(atoms.curve.x[-1:] * 10) for atoms in settle_losses(curves, known)]
+        for known in (learned, None)
+    )
     widths = [[np.ptp(np.log(p.interval(0.95))) for p in v] for v in (pooled, alone)]
     assert np.median(widths[0]) < np.median(widths[1])
     assert all(p.weights["power"] > a.weights["power"] for p, a in zip(pooled, alone, strict=True))

@@ -7,7 +7,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.forecasting.engines import engine_for
-from scalefit.forecasting.losses import forecast_losses
+from scalefit.forecasting.losses import settle_losses
 from scalefit.forecasting.series import series_of
 from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
 
@@ -42,7 +42,7 @@ def test_a_way_that_foretells_nothing_is_not_trusted():
 
 def test_quality_goes_on_by_what_the_loss_changes():
     pair = pairs(noise=0.0)[0]
-    (loss,) = forecast_losses([pair.loss], [np.array([4e9])])
+    loss = settle_losses([pair.loss])[0].forecast(np.array([4e9]))
     said = through_loss(pair, loss, Way(-8.0, 0.01, 0.5, 4))
     change = loss.median[0] - pair.loss.y[-1]
     assert said.median[0] == pytest.approx(pair.quality.y[-1] - 8.0 * change)

@@ -19,9 +19,7 @@ from scalefit.forecasting.losses.posterior import (
     shares_of,
 )
 from scalefit.forecasting.losses.shapes import FALLING
-from scalefit.forecasting.predictive import Predictive, Reach
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats, Kind
 
 TOGETHER = (
     32  # curves a batch: small arrays cost a call of numpy, and large ones fall out of the cache
@@ -41,7 +39,7 @@ def learn_losses(curves: Sequence[Series]) -> LawShares | None:
     Raises
     ------
     DomainError
-        As in :func:`forecast_losses`.
+        As in :func:`settle_losses`.
     """
     if len(curves) < 2:
         return None
@@ -52,30 +50,15 @@ def learn_losses(curves: Sequence[Series]) -> LawShares | None:
     )
 
 
-def forecast_losses(
-    curves: Sequence[Series],
-    at: Sequence[Floats],
-    learned: LawShares | None = None,
-    *,
-    kind: Kind = "run",
-) -> list[Predictive]:
-    """Forecast falling curves: a mixture of laws that may be wrong, integrated and not fitted.
+def settle_losses(curves: Sequence[Series], learned: LawShares | None = None) -> list[Atoms]:
+    """Integrate over laws that may be wrong; what is returned answers every size and every target of its curve.
 
     Parameters
     ----------
     curves : sequence of Series
         Means of a metric that falls with size and has 0 as its natural end.
-    at : sequence of (Q,) float64
-        Sizes to forecast, for each curve.
     learned : LawShares, optional
         What the curves' table says of the laws; without it they start alike.
-    kind : {"run", "mean"}
-        Distribution of what one new run will show, or of the mean over runs.
-
-    Returns
-    -------
-    list of Predictive
-        One a curve, in order; its weights are those of the laws.
 
     Raises
     ------
@@ -85,71 +68,26 @@ def forecast_losses(
     Notes
     -----
     ln y = level + law + discrepancy + noise. Level in closed form, noise and the discrepancy's strength on a grid,
-    shapes on nodes that move onto their posterior, laws by a power of their evidence. Cost is linear in curves.
+    shapes on nodes that move onto their posterior, laws by their evidence. Cost is linear in curves.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from scalefit.forecasting.losses import forecast_losses
     >>> from scalefit.forecasting.series import series_of
     >>> x = np.geomspace(1e6, 1e9, 8)
-    >>> (said,) = forecast_losses([series_of(x, 1.7 + 400 * x**-0.4)], [np.array([1e10])])
-    >>> low, high = said.interval(0.95)
+    >>> (atoms,) = settle_losses([series_of(x, 1.7 + 400 * x**-0.4)])
+    >>> low, high = atoms.forecast(np.array([1e10])).interval(0.95)
     >>> bool(low[0] < 1.7 + 400 * 1e10**-0.4 < high[0]), bool(high[0] - low[0] < 0.1)
     (True, True)
-    """
-    said = {i: atoms.forecast(at[i], kind) for i, atoms in _settled(curves, learned)}
-    return [said[i] for i in range(len(curves))]
-
-
-def reach_losses(
-    curves: Sequence[Series],
-    targets: Sequence[float],
-    learned: LawShares | None = None,
-    *,
-    kind: Kind = "mean",
-) -> list[Reach]:
-    """Return when each curve falls to its target: a probability at each of the horizons.
-
-    Parameters
-    ----------
-    curves, learned, kind
-        As in :func:`forecast_losses`.
-    targets : sequence of float
-        One a curve, above 0.
-
-    Raises
-    ------
-    DomainError
-        As in :func:`forecast_losses`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scalefit.forecasting.losses import reach_losses
-    >>> from scalefit.forecasting.series import series_of
-    >>> x = np.geomspace(1e6, 1e9, 8)
-    >>> curve = series_of(x, 1.7 + 400 * x**-0.4)
-    >>> (reach,) = reach_losses([curve], [1.75])  # the truth is there at 5.7e9
-    >>> bool(4e9 < reach.quantile(0.5) < 8e9)
+    >>> bool(4e9 < atoms.reach(1.75).quantile(0.5) < 8e9)  # the truth is there at 5.7e9
     True
     """
-    met = {i: atoms.reach(targets[i], kind) for i, atoms in _settled(curves, learned)}
-    return [met[i] for i in range(len(curves))]
-
-
-def settle_losses(curves: Sequence[Series], learned: LawShares | None = None) -> list[Atoms]:
-    """Return what answers every size and every target of each curve, from one integration; arguments as above."""
-    settled = dict(_settled(curves, learned))
-    return [settled[i] for i in range(len(curves))]
-
-
-def _settled(curves: Sequence[Series], learned: LawShares | None) -> Iterator[tuple[int, Atoms]]:
-    """Yield each curve's place and atoms, a chunk's posterior in memory at a time."""
-    for chunk in _chunks(curves):
+    settled: dict[int, Atoms] = {}
+    for chunk in _chunks(curves):  # a chunk's posterior in memory at a time
         posterior = _posterior([curves[i] for i in chunk], learned)
         for row, i in enumerate(chunk):
-            yield i, atoms_of(posterior, row, curves[i], _notes(curves[i], posterior, row))
+            settled[i] = atoms_of(posterior, row, curves[i], _notes(curves[i], posterior, row))
+    return [settled[i] for i in range(len(curves))]
 
 
 def _posterior(curves: Sequence[Series], learned: LawShares | None = None) -> Posterior:

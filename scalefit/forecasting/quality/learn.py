@@ -102,11 +102,11 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Ban
 
 
 def _room(rows: Rows) -> Floats:
-    """Return how far up a rise may go that has not begun, and so is not in the data.
-
-    Long curves get room where they do not rise at all, short ones the less the faster they rise: the first sizes
-    of finetuning show a hundredth of what comes.
-    """
+    """Return how far up a rise may go that has not begun, and so is not in the data."""
+    # Long curves get room where they do not rise at all, short ones the less the faster they rise: the first sizes of
+    # finetuning show a hundredth of what comes. How long a curve was flat changes nothing: of finetuning curves that
+    # were for six e-folds seven in ten took off, and room learned from flat prefixes left .48 to .70 of them in a band
+    # of 95 %.
     waits = np.clip(1 - rows.slope / SLOW, 0.0, 1.0)
     return TAKE_OFF * rows.h * np.where(rows.n <= YOUNG, waits, rows.slope <= 0)
 
@@ -307,6 +307,10 @@ class Learned:
     scatter: float
     slopes: TableSlopes | None
     origins: int
+
+    def band(self, rows: Rows) -> Band:
+        """Return the band of each row."""
+        return band_of(rows, self.weights, self.factors, self.scatter)
 
 
 def learn_quality(curves: Sequence[Series], prior: Prior = SHIPPED) -> Learned:

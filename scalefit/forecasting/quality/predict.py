@@ -16,7 +16,7 @@ from scalefit.forecasting.predictive import (
     reach_of,
 )
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
-from scalefit.forecasting.quality.learn import FREEDOM, Band, Learned, band_of, features
+from scalefit.forecasting.quality.learn import FREEDOM, Band, Learned, features
 from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Kind
@@ -47,7 +47,7 @@ def forecast_quality(
     at = np.broadcast_to(at, (len(curves), at.shape[-1] if at.ndim else 1))
     h = np.maximum(np.stack([np.log(x / c.x[-1]) for c, x in zip(curves, at, strict=True)]), 0.0)
     rows = rows_at(curves, h, learned)
-    band = band_of(rows, learned.weights, learned.factors, learned.scatter)
+    band = learned.band(rows)
     weights = {n: float(w) for n, w in zip(learned.names, learned.weights, strict=True)}
     return [
         Predictive(x, PROBABILITIES, _quantiles(c, _part(band, i, x.size), kind), weights, notes)
@@ -136,7 +136,7 @@ def reach_quality(
             )
     h = np.broadcast_to(np.maximum(COARSE, SOON), (len(curves), COARSE.size))
     rows = rows_at(curves, h, learned)
-    band = band_of(rows, learned.weights, learned.factors, learned.scatter)
+    band = learned.band(rows)
     percent = np.array([scale_of(c).to(t) for c, t in zip(curves, target, strict=True)])
     each = np.repeat(percent, COARSE.size)[:, None]
     met = (each <= rows.last[:, None])[:, 0]

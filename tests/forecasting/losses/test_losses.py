@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalefit.errors import DomainError
-from scalefit.forecasting.losses import forecast_losses, reach_losses, settle_losses
+from scalefit.forecasting.losses import settle_losses
 from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.series import Series, series_of
 
@@ -25,8 +25,12 @@ def drawn(n, noise, seed, runs=1):
     )
 
 
+def forecast(curves, at, kind="run"):
+    return [a.forecast(x, kind) for a, x in zip(settle_losses(curves), at, strict=True)]
+
+
 def one(curve, at=None, **options):
-    return forecast_losses([curve], [curve.x[-1] * AHEAD if at is None else at], **options)[0]
+    return forecast([curve], [curve.x[-1] * AHEAD if at is None else at], **options)[0]
 
 
 def width(said, level=0.95):
@@ -37,7 +41,7 @@ def width(said, level=0.95):
 def test_batches_do_not_mix_curves():
     curves = [drawn(n, 0.01, seed) for seed, n in enumerate([4, 9, 6, 12, 5, 4, 7, 3, 10, 6])]
     at = [c.x[-1] * AHEAD[: 1 + i % 3] for i, c in enumerate(curves)]
-    together = forecast_losses(curves, at)
+    together = forecast(curves, at)
     for curve, x, said in zip(curves, at, together, strict=True):
         alone = one(curve, x)
         assert said.values.shape == (said.probabilities.size, x.size)
@@ -122,8 +126,8 @@ def test_ties_and_one_decimal():
 def test_reach_agrees_with_the_forecast_and_only_rises():
     curve = drawn(8, 0.01, 2)
     target = float(truth(curve.x[-1] * 10))
-    (reach,) = reach_losses([curve], [target])
-    (said,) = forecast_losses([curve], [curve.x[-1] * AHEAD], kind="mean")
+    (atoms,) = settle_losses([curve])
+    reach, said = atoms.reach(target), atoms.forecast(curve.x[-1] * AHEAD, "mean")
     assert (np.diff(reach.probability) >= 0).all()
     for times, chance in zip(AHEAD, said.reached(target, rises=False), strict=True):
         assert reach.within(times) == pytest.approx(chance, abs=0.05)
@@ -140,7 +144,7 @@ def test_chances_are_right_at_every_horizon(noise, target):
 
 
 def test_a_target_below_every_floor_stays_out_of_reach():
-    (reach,) = reach_losses([drawn(10, 0.005, 2)], [1e-3])
+    reach = settle_losses([drawn(10, 0.005, 2)])[0].reach(1e-3)
     assert reach.within(1000) < 0.01
     assert reach.quantile(0.5) == np.inf
 
@@ -160,7 +164,7 @@ def test_bands_hold_where_the_truth_is_inside():
 
         curves.append(series_of(x, law(x) * np.exp(noise * rng.normal(size=n))))
         fresh.append(law(x[-1] * AHEAD) * np.exp(noise * rng.normal(size=3)))
-    said = forecast_losses(curves, [c.x[-1] * AHEAD for c in curves])
+    said = forecast(curves, [c.x[-1] * AHEAD for c in curves])
     for level, least, most in [(0.95, 0.91, 0.995), (0.8, 0.74, 0.93)]:
         ends = [p.interval(level) for p in said]
         held = np.mean([(lo <= y) & (y <= hi) for (lo, hi), y in zip(ends, fresh, strict=True)])
@@ -185,7 +189,7 @@ def best_so_far(draws, seed):
 def test_bands_hold_what_steps_of_ties_come_to():
     """Ties read as independent noise hold .90 of them at 10 ×, for each new step of ties proves a floor."""
     curves, later = best_so_far(300, 4)
-    said = forecast_losses(curves, [c.x[-1] * np.array([2.0, 10.0]) for c in curves])
+    said = forecast(curves, [c.x[-1] * np.array([2.0, 10.0]) for c in curves])
     for level, least, most in [(0.95, 0.93, 0.99), (0.8, 0.73, 0.9)]:
         low, high = np.array([p.interval(level) for p in said]).transpose(1, 0, 2)
         held = ((low <= later) & (later <= high)).mean(axis=0)
