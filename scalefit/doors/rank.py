@@ -42,6 +42,10 @@ AS_AN_S = (
     "the curves climb as an S, or bend as no law here does: who climbs late may still pass, so P(best) beyond the "
     "measured sizes may be too sure; measure the contenders further out"
 )
+TWO_SIZES = (
+    "two sizes shared: whether corpora run side by side beyond them was not measured, and P(best) takes it that most "
+    "do; measure a third size"
+)
 ALL_THERE = "all reach the target at the smallest size measured: smaller ones would tell them apart"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
@@ -234,7 +238,9 @@ def _ranking(
     values, costs, sight = _values(names, each, question, part, kept)
     drawn = _Drawn(names, values, costs, flags_)
     about = [NOTHING_SHARED] if part is None and len(kept) > 1 else []
-    if part is not None and part.bent > BENT:
+    if part is not None and part.u.size < 3:
+        about.append(TWO_SIZES)
+    elif part is not None and part.bent > BENT:
         about.append(AS_AN_S)
     if sight is not None and values.max() <= min(values.min() * (1 + 1e-6), sight):
         about.append(ALL_THERE)

@@ -94,6 +94,14 @@ def test_a_cost_that_is_none(three, cost):
         sf.rank(three, target=14.0, cost=cost)
 
 
+@pytest.mark.parametrize(("sizes", "said"), [(2, True), (3, False)])
+def test_two_sizes_say_little_of_who_overtakes(sizes, said):
+    data = table(CURVES)
+    kept = np.isin(data["pretrain_tokens"], SIZES[-sizes:])
+    ranking = sf.rank({k: np.array(v)[kept] for k, v in data.items()}, at="1B").only
+    assert any("measure a third size" in note for note in ranking.notes) == said
+
+
 def test_one_corpus_is_nothing_to_rank():
     with pytest.raises(DesignError, match="corpus"):
         sf.rank(table({"fr": CURVES["fr"]}), at="4B")
