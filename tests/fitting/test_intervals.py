@@ -12,6 +12,7 @@ import scalefit as sf
 from scalefit.fitting import Objective
 from scalefit.fitting.intervals.optimum import Wald, rss_of, standard_errors
 from scalefit.fitting.intervals.profile import Profile, look
+from scalefit.fitting.intervals.scatter import GROWTH
 from scalefit.fitting.intervals.uncertainty import lay_together
 
 X = np.geomspace(1e6, 1e10, 7)
@@ -294,3 +295,34 @@ def test_bands_laid_out_together_are_those_of_each_fit_alone(seed, law):
         for level in levels:
             for mine, theirs in zip(one.band(at, level), alone.band(at, level), strict=True):
                 assert mine == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_error_of_a_mean_where_noise_grows_is_that_of_weighted_residuals():
+    flat = sf.Law("flat", "c", coefficients=(sf.Coefficient("c"),), basis=lambda x: (1.0,))
+    y = 5 + 0.1 * NOISE
+    unequal = sf.fit({"x": X, "v": y}, "v", flat, inputs={"x": "x"}).uncertainty.unequal
+    place = (np.log(X) - np.log(X).mean()) / np.ptp(np.log(X))
+    residual, errors, logs = y - y.mean(), [], []
+    for growth in GROWTH:
+        noise = np.exp(growth * place)
+        middle = np.average(residual, weights=1 / noise)
+        rss = np.sum((residual - middle) ** 2 / noise)
+        errors.append(np.sqrt(rss * noise.sum()))
+        logs.append(-0.5 * (np.log(np.mean(1 / noise)) + 6 * np.log(rss) + (growth / 2) ** 2))
+    ours = unequal.errors(np.ones((1, 1)))[:, 0]
+    np.testing.assert_allclose(ours, errors / errors[6], rtol=1e-9)
+    shares = np.exp(logs) / np.exp(logs).sum()
+    np.testing.assert_allclose(unequal.weights, shares, rtol=1e-9)
+
+
+def test_bands_hold_where_noise_grows_with_size():
+    """Eight runs, the last four times as noisy as the first: taken for alike, bands beyond them hold too seldom."""
+    rng, x, at = np.random.default_rng(0), np.geomspace(1e7, 1e10, 8), (np.array([1e11]),)
+    sd, truth, held = 0.03 * (x / 10**8.5) ** (np.log(4) / np.log(1e3)), 1.7 + 400 * 1e11**-0.3, []
+    for _ in range(200):
+        data = {"D": x, "v": 1.7 + 400 * x**-0.3 + sd * rng.standard_normal(8)}
+        fit = sf.fit(data, "v", "power", inputs={"x": "D"})
+        held.append([low <= truth <= high for low, high in (fit.band(at), alike(fit).curve(at))])
+    ours, plain = np.mean(held, axis=0)
+    assert ours > 0.9
+    assert ours > plain + 0.02

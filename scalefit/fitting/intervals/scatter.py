@@ -95,18 +95,16 @@ def unequal_each(optima: Sequence[Optimum], slopes: Sequence[float]) -> list[Une
     root = np.sqrt([best.weights for best in optima])
     value, jac = (np.array(part) for part in zip(*(b.at_points for b in optima), strict=True))
     residual = root * (np.array([best.problem.target for best in optima]) - value)
-    rows = root[:, None] * jac
-    size = np.linalg.norm(rows, axis=-1, keepdims=True)
-    size = np.where(size > 0, size, 1.0)
-    left, values, basis = np.linalg.svd(rows / size, full_matrices=False)
-    seen = values > UNSEEN * values.max(axis=-1, keepdims=True)
-    hat = (left * np.where(seen, 1 / np.where(seen, values, 1.0), 0.0)[:, None]) @ basis / size
-    basis, dof = basis * seen[..., None], np.maximum(root.shape[1] - seen.sum(-1), 1)
+    basis, hat = _moved(root[:, None] * jac)
+    seen = (basis != 0).any(-1)
+    dof = np.maximum(root.shape[1] - seen.sum(-1), 1)
     logs = np.array([log_sizes(best.problem.inputs[0])[0] for best in optima])
     place, span = logs - logs.mean(-1, keepdims=True), np.ptp(logs, axis=-1)
+    place /= np.where(span > 0, span, 1.0)[:, None]  # 0 where one size is above 0
     shares, covariance = [], []
     for growth in GROWTH:
-        noise = np.exp(growth * place / span[:, None])
+        noise = np.exp(growth * place)  # its geometric mean is 1 whatever the growth
+        # Least squares on whitened residuals is the generalised one; what no point sees has a pivot of its own.
         white = basis / noise[:, None]
         gram = white @ basis.swapaxes(-1, -2) + np.eye(seen.shape[1]) * ~seen[:, None]
         moment = (white @ residual[..., None])[..., 0]
@@ -122,6 +120,16 @@ def unequal_each(optima: Sequence[Optimum], slopes: Sequence[float]) -> list[Une
     weights /= weights.sum(-1, keepdims=True)
     pairs = zip(weights, np.stack(covariance, axis=1), strict=True)
     return [Unequal(*pair) for pair in pairs]
+
+
+def _moved(rows: Floats) -> tuple[Floats, Floats]:
+    """Orthonormal basis of what rows (B, p, n) move, and how theta follows the residuals; 0 where nothing is seen."""
+    size = np.linalg.norm(rows, axis=-1, keepdims=True)
+    size = np.where(size > 0, size, 1.0)
+    left, values, basis = np.linalg.svd(rows / size, full_matrices=False)
+    seen = values > UNSEEN * values.max(axis=-1, keepdims=True)
+    inverse = np.where(seen, 1 / np.where(seen, values, 1.0), 0.0)
+    return basis * seen[..., None], (left * inverse[:, None]) @ basis / size
 
 
 @dataclass(frozen=True, eq=False)
