@@ -5,7 +5,6 @@ Where a curve has several inputs, the rows that lie farthest along one of them a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,7 +52,7 @@ def interval_score(y: Floats, low: Floats, high: Floats, level: float) -> Floats
 
 
 LEAST = 4  # sizes that a curve keeps: below, no law has a residual to judge itself by
-DISTANCES = (2.0, 10.0, np.inf)
+DISTANCES = {"up to 2×": (0.0, 2.0), "2 to 10×": (2.0, 10.0), "over 10×": (10.0, np.inf)}
 ORIGINS = 5
 NEAREST = "nearest run"  # the baseline where a curve has several inputs
 GUESSES = (*BASELINES, NEAREST)
@@ -147,7 +146,7 @@ class Backtest(Result):
 
     def rows(self) -> list[Row]:
         """Return one row a forecaster over all distances, then one a forecaster and distance, if there are several."""
-        apart = [b for b in _bins() if any(_within(h, b[1]) for h in self.held)]
+        apart = [b for b in DISTANCES.items() if any(_within(h, b[1]) for h in self.held)]
         bins = [("all", (0.0, np.inf)), *(apart if len(apart) > 1 else ())]
         return [
             row
@@ -241,7 +240,8 @@ def run_backtest(
                 beyond = len(curves[i]) - k
                 refused[forecaster.name] = refused.get(forecaster.name, 0) + beyond
                 continue
-            held.extend(_held(forecaster.name, i, curves[i], k, said))
+            x, y = curves[i].x, curves[i].y
+            held.extend(_held(forecaster.name, i, float(x[k - 1]), x[k:], y[k:], said))
     if not held:
         longest = max((len(c) for c in curves), default=0)
         raise DesignError(
@@ -278,26 +278,13 @@ def _origins(
             yield kept
 
 
-def _held(name: str, i: int, curve: Series, k: int, said: Any) -> Iterator[Held]:
-    ends: dict[int, tuple[Floats, Floats]] = {
-        level: said.interval(level / 100) for level in (80, 95)
-    }
-    for j, (x, y) in enumerate(zip(curve.x[k:], curve.y[k:], strict=True)):
-        yield Held(
-            name,
-            i,
-            float(curve.x[k - 1]),
-            float(x),
-            float(y),
-            float(said.median[j]),
-            *(float(ends[level][side][j]) for level in (80, 95) for side in (0, 1)),
-        )
-
-
-def _bins() -> list[tuple[str, tuple[float, float]]]:
-    edges = (0.0, *DISTANCES)
-    labels = ["up to 2×", "2 to 10×", "over 10×"]
-    return [(label, pair) for label, pair in zip(labels, itertools.pairwise(edges), strict=True)]
+def _held(
+    name: str, curve: int, origin: float, x: Floats, y: Floats, said: Predictive
+) -> Iterator[Held]:
+    """Yield what was said of sizes beyond the origin, and what was measured there."""
+    (low80, high80), (low95, high95) = said.interval(0.8), said.interval(0.95)
+    for row in zip(x, y, said.median, low80, high80, low95, high95, strict=True):
+        yield Held(name, curve, origin, *map(float, row))
 
 
 def _within(held: Held, ends: tuple[float, float]) -> bool:
@@ -380,7 +367,7 @@ def backtest_rows(
             if said is None:
                 refused[forecaster.name] = refused.get(forecaster.name, 0) + int(asked.sum())
                 continue
-            held.extend(_held_rows(forecaster.name, origin, x[asked], data.values[asked], said))
+            held.extend(_held(forecaster.name, 0, origin, x[asked], data.values[asked], said))
     if not any(h.forecaster != NEAREST for h in held):
         raise DesignError(
             f"no law could be fitted with the largest {along} held out ({np.unique(x).size} values of it): measure "
@@ -394,12 +381,6 @@ def _origins_along(values: Floats, hold_out: int | None) -> Iterator[float]:
     for h in range(1, ORIGINS + 1) if hold_out is None else (hold_out,):
         if values.size - h >= 2:
             yield float(values[-h - 1])
-
-
-def _held_rows(name: str, origin: float, x: Floats, y: Floats, said: Predictive) -> Iterator[Held]:
-    (low80, high80), (low95, high95) = said.interval(0.8), said.interval(0.95)
-    for row in zip(x, y, said.median, low80, high80, low95, high95, strict=True):
-        yield Held(name, 0, origin, *(float(v) for v in row))
 
 
 def _place(x: Floats) -> Floats:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predictive import FARTHEST, Predictive
-from scalefit.forecasting.record import append, entry
+from scalefit.forecasting.record import Logged, append
 from scalefit.forecasting.tokens import TokensFor, chance
 from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row, common_notes
@@ -295,13 +296,14 @@ def _price(outlook: Outlook) -> tuple[float, float, float]:
     return tokens.low, tokens.estimate, tokens.high
 
 
-def _entries(outlook: Outlook, at: Sequence[float]) -> Iterable[Any]:
+def _entries(outlook: Outlook, at: Sequence[float]) -> Iterator[Logged]:
+    made = datetime.now(UTC).isoformat(timespec="seconds")
     for name, mixture in outlook.curves.items():
         largest = float(mixture.series.x[-1])
         there = [x for x in at if largest < x <= FARTHEST * largest]  # the others have no forecast
-        sizes = np.array(there or [2 * largest, 4 * largest, 10 * largest])
-        said = mixture.predictive(sizes, "run")
-        for i in range(sizes.size):
-            yield entry(
-                name, outlook.group, mixture.column, said, i, largest, mixture.observations.digest
-            )
+        said = mixture.predictive(np.array(there or [2 * largest, 4 * largest, 10 * largest]))
+        for x, values in zip(said.x.tolist(), said.values.T.tolist(), strict=True):
+            yield Logged(
+                name, dict(outlook.group), mixture.column, x, largest,
+                tuple(said.probabilities.tolist()), tuple(values), made, mixture.observations.digest,
+            )  # fmt: skip

@@ -174,8 +174,10 @@ def _of_law(
     if given is None:
         ends = widened(fit, estimate, ends, drift(fit, arrays), level)
     notes = _far(columns, arrays, fit.points.inputs) + _above(fit, arrays, estimate)
-    bottom, top = _range(fit.metric)
-    low, estimate, high = (np.clip(v, bottom, top) for v in (ends[0], estimate, ends[1]))
+    known = metric_of(fit.metric)
+    low, estimate, high = (
+        np.clip(v, known.lower, known.upper) for v in (ends[0], estimate, ends[1])
+    )
     return Band(
         fit.metric,
         dict(zip(columns, arrays, strict=True)),
@@ -286,11 +288,6 @@ def check_domain(fit: Fit, inputs: tuple[Floats, ...]) -> Floats:
             f"law {fit.law.name!r} has no value at {shown}{where}; ask within its domain"
         )
     return value
-
-
-def _range(metric: str) -> tuple[float, float]:
-    known = metric_of(metric)
-    return known.lower, known.upper
 
 
 def _far(

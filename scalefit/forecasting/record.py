@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,29 +37,6 @@ class Logged:
         """Return the quantiles as a distribution at one size."""
         values = np.array(self.values, dtype=float)[:, None]
         return Predictive(np.array([self.x]), np.array(self.probabilities, dtype=float), values)
-
-
-def entry(
-    metric: str,
-    group: Mapping[str, Any],
-    column: str,
-    said: Predictive,
-    i: int,
-    largest: float,
-    data: str,
-) -> Logged:
-    """Return what to remember of a forecast's i-th size."""
-    return Logged(
-        metric,
-        dict(group),
-        column,
-        float(said.x[i]),
-        float(largest),
-        tuple(said.probabilities.tolist()),
-        tuple(said.values[:, i].tolist()),
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        data,
-    )
 
 
 def append(path: str | Path, entries: Iterable[Logged]) -> int:
