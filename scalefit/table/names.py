@@ -109,7 +109,8 @@ _NO_SETS = re.compile(r"train.*|best|max|min|mean|std|delta|diff|ema|running|rew
 _NO_SETS_OF_TABLES = frozenset(
     """train training best max min mean avg average median std sd se stderr standard delta diff gain ema running
     last final previous prev first target goal wanted baseline reference human n num number count total sum rank
-    relative rel rewards system token step epoch expected predicted rate ci low high lower upper type""".split()  # noqa: SIM905
+    relative rel rewards system token step epoch expected predicted rate ci low high lower upper type
+    for of by per with without is has use""".split()  # noqa: SIM905
 )
 _LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*_LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
