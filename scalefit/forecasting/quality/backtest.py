@@ -32,9 +32,9 @@ class Rows:
     ----------
     forecasts : (R, M) float64
         The members' forecasts, in per cent of the range.
-    last, slope, stride, noise, span, h : (R,) float64
-        Of the prefix: last value, local slope, usual rise an e-fold, noise, ln of its range of sizes;
-        and ln(size / last size).
+    last, slope, stride, noise, flattens, span, h : (R,) float64
+        Of the prefix: last value, local slope, usual rise an e-fold, noise, how far it is believed to flatten, ln
+        of its range of sizes; and ln(size / last size).
     n, curve : (R,) int64
         Sizes in the prefix; which curve.
     """
@@ -44,6 +44,7 @@ class Rows:
     slope: Floats
     stride: Floats
     noise: Floats
+    flattens: Floats
     span: Floats
     h: Floats
     n: Ints
@@ -127,6 +128,7 @@ def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: I
         fitted.slope[origin],
         fitted.stride[origin],
         fitted.noise[origin],
+        fitted.flattens[origin],
         fitted.span[origin],
         h,
         p.n[origin],

@@ -60,9 +60,10 @@ def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Float
 
     The centre is pulled to the last value the more the farther it looks and the more e-folds of size the
     curve has behind it: a bounded curve that rose for long has little of its rise left. Backtests cannot
-    teach how much, they always see a steeper part of the curve than the one that is to come.
+    teach how much, they always see a steeper part of the curve than the one that is to come. One that is surely
+    straight is not pulled.
     """
-    damping = DAMPING * np.expm1(-rows.span / BEHIND) * np.expm1(-rows.h / AHEAD)
+    damping = DAMPING * np.expm1(-rows.span / BEHIND) * np.expm1(-rows.h / AHEAD) * rows.flattens
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
     between += damping * (rows.last - centre) ** 2
@@ -207,9 +208,9 @@ class Prior:
 
 
 SHIPPED = Prior(
-    weights={"last value": 0.08, "flattening slope": 0.64, "ceiling": 0.24, "logistic": 0.05},
-    factors=np.log([0.065, 0.099, 0.002, 0.031, 0.497]),
-    chance=np.array([0.68, 0.11, 0.48, 0.22, -0.36, 2.01, 0.01]),
+    weights={"last value": 0.09, "flattening slope": 0.62, "ceiling": 0.23, "logistic": 0.05},
+    factors=np.log([0.065, 0.101, 0.002, 0.030, 0.496]),
+    chance=np.array([0.68, 0.10, 0.48, 0.22, -0.36, 2.01, 0.00]),
 )
 
 

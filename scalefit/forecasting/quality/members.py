@@ -158,6 +158,8 @@ def whole(curves: Sequence[Series]) -> Prefixes:
 
 NAMES = ("last value", "flattening slope", "ceiling", "logistic")
 FLATTENS = 2.0  # e-folds of size
+# Share of its slope that a straight curve may lose an e-fold, and the doubt about it at which it is half believed.
+STRAIGHT, STRAIGHT_SD = 0.1, 0.05
 EXPONENTS = np.geomspace(0.03, 3.0, 30)
 RATES = np.geomspace(0.25, 4.0, 9)
 MIDPOINTS = 16  # from one e-fold below the first size to four above the last
@@ -178,6 +180,8 @@ class Fitted(Stack):
         Of the last 2, last 3, last half, and from the first to the last size.
     noise : (P,) float64
         Variance of the points about their smooth course.
+    flattens : (P,) float64
+        How far each is believed to flatten as public curves do, see :func:`flattening`.
     ceiling : (P, B) float64
         Coefficients of exp(-b h) - 1, b in EXPONENTS.
     logistic, middle : (P, S) float64
@@ -190,6 +194,7 @@ class Fitted(Stack):
     slope: Floats
     slopes: Floats
     noise: Floats
+    flattens: Floats
     ceiling: Floats
     logistic: Floats
     middle: Floats
@@ -205,8 +210,9 @@ class Fitted(Stack):
         return np.concatenate(parts) if parts else np.empty((*h.shape, len(NAMES)))
 
     def _at(self, h: Floats) -> Floats:
-        # At first the local slope, after two e-folds little of it: curves of quality flatten.
-        slope = self.slope[:, None] * FLATTENS * -np.expm1(-h / FLATTENS)
+        # At first the local slope, after two e-folds little of it: curves of quality flatten, unless surely straight.
+        rate = np.maximum(self.flattens, 1e-6)[:, None] / FLATTENS
+        slope = self.slope[:, None] * -np.expm1(-h * rate) / rate
         decay = np.expm1(-EXPONENTS * h[:, :, None])
         ceiling = np.einsum("pb,pqb->pq", self.ceiling, decay)
         logistic = np.stack(
@@ -233,14 +239,43 @@ def _fit_members(p: Prefixes) -> Fitted:
     logistic, middle = _logistic(p)
     steady = np.maximum(0.0, np.median(slopes[:, :3], axis=1))
     noise = _noise(p, rough)
-    return Fitted(p.last, p.floor, p.span, steady, slopes, noise, ceiling, logistic, middle)
+    return Fitted(
+        p.last, p.floor, p.span, steady, slopes, noise, flattening(p), ceiling, logistic, middle
+    )
+
+
+def flattening(p: Prefixes) -> Floats:
+    """Return how far each prefix is believed to flatten as public curves do: 1, less where it is surely straight (P,).
+
+    A parabola in ln x says what share of its mean slope a curve loses an e-fold, and how surely. Bent either way it
+    keeps the 1, for an S gathers speed before it flattens; so do fewer than five sizes, which cannot be sure.
+    """
+    n = p.n[:, None]
+    line = np.where(p.used, p.u - p.u.sum(axis=1, keepdims=True) / n, 0.0)
+    y = np.where(p.used, p.y - p.y.sum(axis=1, keepdims=True) / n, 0.0)
+    square = np.where(p.used, line**2 - (line**2).sum(axis=1, keepdims=True) / n, 0.0)
+    square -= _along(line, square)[:, None] * line
+    mean, curving = _along(line, y), _along(square, y)
+    rest = y - mean[:, None] * line - curving[:, None] * square
+    freedom = np.maximum(p.n - 3.0, 1.0)
+    noise = (rest**2).sum(axis=1) / freedom * (1 + 2 / freedom)  # of few points it is a guess
+    rises = np.maximum(mean, 1e-6)
+    doubt = 4 * noise / np.maximum((square**2).sum(axis=1), 1e-12) / rises**2
+    straight = np.maximum(1.0 - np.abs(2 * curving / rises) / STRAIGHT, 0.0)
+    sure = STRAIGHT_SD**2 / (STRAIGHT_SD**2 + doubt)
+    return np.where((p.n >= 5) & (mean > 0.1), 1.0 - sure * straight, 1.0)
+
+
+def _along(x: Floats, y: Floats) -> Floats:
+    """Return the slope of y on x, both about their means: (P, K) -> (P,)."""
+    return np.asarray((x * y).sum(axis=1) / np.maximum((x * x).sum(axis=1), 1e-12))
 
 
 def slope(p: Prefixes, where: Mask) -> Floats:
     """Return the slope in ln x of the points at ``where``: (P,)."""
     n = where.sum(axis=1, keepdims=True)
     u = np.where(where, p.u - np.sum(p.u * where, axis=1, keepdims=True) / n, 0.0)
-    return np.asarray((u * p.y).sum(axis=1) / (u * u).sum(axis=1))
+    return _along(u, p.y)
 
 
 def _noise(p: Prefixes, residual: Floats) -> Floats:

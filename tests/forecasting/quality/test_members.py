@@ -11,6 +11,7 @@ from scalefit.forecasting.quality.members import (
     FLATTENS,
     NAMES,
     fit_members,
+    flattening,
     pools,
     prefixes_of,
     slope,
@@ -49,9 +50,26 @@ def test_the_logistic_goes_on_as_its_law_does_where_that_is_the_truth():
 
 
 def test_the_slope_flattens_to_two_e_folds_of_what_it_was():
-    y = 10 + 2 * np.log(X)
+    y = 10 + 2 * np.log(X[:4])  # too few sizes to be surely straight
     far = member(y, "flattening slope", np.array([[30.0]]))[0]
     assert far == pytest.approx(y[-1] + 2 * FLATTENS)
+
+
+def test_a_curve_that_is_surely_straight_goes_on_so_and_no_other_does():
+    u = np.log(X / X[0])
+    wobble = np.resize([1.0, -1.0], u.size)
+    told = [
+        10 + 2 * u,  # straight
+        10 + 2 * u + 2 * wobble,  # straight or not, nobody knows
+        10 + 6 * (1 - np.exp(-0.5 * u)),  # flattens
+        10 + 0.4 * u**2,  # gathers speed
+        np.full(u.size, 10.0),
+    ]
+    flattens = flattening(whole([curve(X, y) for y in told]))
+    assert flattens[0] == pytest.approx(0.0, abs=1e-6)
+    assert np.all(flattens[1:] > 0.95)
+    h = np.array([[2.3]])
+    assert member(told[0], "flattening slope", h)[0] == pytest.approx(told[0][-1] + 2 * 2.3)
 
 
 def test_a_falling_curve_stays_where_it_is_and_takes_no_slope():

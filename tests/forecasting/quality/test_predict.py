@@ -95,21 +95,25 @@ def test_held_out_ends_of_saturating_curves_lie_within_their_bands():
     assert np.mean(inside[0.95]) > 0.91
 
 
-def test_straight_curves_of_many_decades_stay_in_their_bands_up_to_a_tenfold():
-    """They are forecast too low, since public curves flatten; the band has to know it."""
-    x, inside = np.geomspace(1e4, 1e9, 12), []
-    for seed in range(6):
-        noise = 0.3 * np.random.default_rng(seed).standard_normal((3, 14))
-        slopes = np.array([[1.0], [1.5], [2.0]])
-        sizes = np.append(x, [2e9, 1e10])
-        y = 10 + slopes * np.log(sizes / x[0]) + noise
+def test_curves_that_are_surely_straight_are_not_forecast_to_flatten():
+    x, inside, short = np.geomspace(1e4, 1e9, 12), [], []
+    sizes = np.append(x, 1e10)
+    for seed in range(16):
+        noise = 0.3 * np.random.default_rng(seed).standard_normal((3, 13))
+        y = 10 + np.array([[1.0], [1.5], [2.0]]) * np.log(sizes / x[0]) + noise
         curves = [curve(x, row[:12]) for row in y]
         for row, p in zip(
             y, forecast_quality(curves, sizes[12:], learn_quality(curves)), strict=True
         ):
-            low, high = p.interval(0.95)
-            inside += ((low <= row[12:]) & (row[12:] <= high)).tolist()
-    assert np.mean(inside) > 0.9
+            ends = [p.interval(level) for level in (0.8, 0.95)]
+            inside.append([(low <= row[12:]) & (row[12:] <= high) for low, high in ends])
+            short.append(row[12] - p.median[0])
+    eighty, most = np.mean(inside, axis=0).ravel()
+    assert 0.7 < eighty < 0.9
+    assert most > 0.92
+    assert (
+        np.mean(short) < 1.0
+    )  # it was 2.2 where they were pulled to their last value as public curves are
 
 
 def test_the_forecast_beats_staying_and_the_straight_line_on_saturating_curves():
