@@ -138,6 +138,26 @@ def gaps(rng, draws):
             yield row
 
 
+UNEVEN = {
+    "3 sizes of 2 runs, 3 of 5": ((2, 2, 2, 5, 5, 5), (0, 1, 2), (3, 4, 5)),
+    "5, 3, 2, 2, 3 and 1 runs": ((5, 3, 2, 2, 3, 1), (2,), (0,)),
+    "5 sizes of 5 runs, the last of 2": ((5, 5, 5, 5, 5, 2), (5,), (0,)),
+    "4 sizes of 1 run, 2 of 4": ((1, 1, 1, 1, 4, 4), (3,), (5,)),
+}
+
+
+def uneven(rng, draws):
+    """Give sizes unlike numbers of separate runs; those with few (or many) are 3 x noisier; nothing falls."""
+    for name, (runs, *noisy) in UNEVEN.items():
+        row = [name]
+        for louder in ((), *noisy):
+            values = rng.standard_normal((draws, 6, max(runs)))
+            values[:, list(louder)] *= 3
+            values[:, np.arange(max(runs)) >= np.array(runs)[:, None]] = np.nan
+            row.append(np.mean([passes(falls(estimate(v, "separate")), ALPHA) for v in values]))
+        yield row
+
+
 def gapped_families(rng, draws):
     """Repeat that in families of 24 under unequal noise, each group for itself and together. Holm's first step."""
     for name in ("equal", "middle size 5x", "grows 10x", "each group its own size 5x"):
@@ -412,6 +432,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),
+    "Uneven numbers of runs": (uneven, "sizes|equal noise|few 3 x noisier|many 3 x noisier", 0.5),
     "Families with missing cells": (gapped_families, "noise|P|each alone|together", 0.2),
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.03),
     "Beside a baseline as good": (harmful, "P|told by|harmful|any alarm|improving", 0.04),

@@ -187,6 +187,10 @@ class Results(Result, Generic[R]):
         group: Mapping[str, Any] = member.group  # type: ignore[attr-defined]
         return group
 
+    def rows(self) -> list[Row]:
+        """Return the rows of all members."""
+        return [row for member in self._members for row in member.rows()]  # type: ignore[attr-defined]
+
     def __len__(self) -> int:
         return len(self._members)
 

@@ -342,9 +342,15 @@ def _design_notes(curve: Curve) -> tuple[str, ...]:
         notes.append(CAUTIOUS)
     runs = curve.runs
     if curve.level == "procedure" and runs.min() < runs.max():
+        # Nothing tells how noisy a size with one run is (docs/simulations/alignment.md, "Uneven numbers of runs").
+        level = (
+            "25 % where one with a single run is 3 ×"
+            if runs.min() == 1
+            else "7 % where one with few is 3 ×"
+        )
         notes.append(
-            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels, "
-            "up to 10 % for 5 % where a size of few runs is much noisier than the others"
+            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels, 5 % becomes up to {level} "
+            "as noisy as the others"
         )
     if curve.level == "procedure" and runs.max() == 2:
         notes.append("two pretraining runs a size measure noise poorly; three or more are advised")

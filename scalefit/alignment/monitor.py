@@ -143,18 +143,14 @@ class Watch(Result):
         """None: the verdict says it all."""
         return ()
 
-    def rows(self) -> list[Row]:
-        """One row: where the sequence stands, p and level of its last look."""
-        return [self.numbers()]
-
     def lines(self) -> list[str]:
         """Return nothing: the verdict holds all numbers."""
         return []
 
-    def numbers(self) -> Row:
-        """Return the decision with p and level of the last look as one row."""
+    def rows(self) -> list[Row]:
+        """One row: the decision, p and level of the last look."""
         at = min(self.look, len(self.p)) - 1
-        return {
+        row = {
             **self.group,
             "metric": self.metric,
             "decision": self.decision,
@@ -163,6 +159,7 @@ class Watch(Result):
             "p": self.p[at] if self.p else None,
             "alpha": self.levels[at] if self.levels else None,
         }
+        return [row]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -206,13 +203,9 @@ class WatchTable(Results[Watch]):
         """Sequences that should stop."""
         return tuple(w for w in self.results if w.decision == "stop")
 
-    def rows(self) -> list[Row]:
-        """One row a sequence."""
-        return [w.numbers() for w in self]
-
     def shown(self) -> list[Row]:
         """One row a sequence, with what to do."""
-        return [{**w.numbers(), "advice": w.advice} for w in self]
+        return [{**row, "advice": w.advice} for w in self for row in w.rows()]
 
     def lines(self) -> list[str]:
         """Return one line a sequence."""

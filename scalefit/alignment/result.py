@@ -110,12 +110,8 @@ class Alignment(Result):
 
     def rows(self) -> list[Row]:
         """One row: the group, the verdict, the largest fall with its bounds, p values."""
-        return [self.numbers()]
-
-    def numbers(self) -> Row:
-        """Return verdict and largest fall as one row."""
         fall = None if self.evidence is None else self.evidence.fall
-        return {
+        row = {
             **self.group,
             "metric": self.metric,
             "verdict": str(self.verdict),
@@ -127,6 +123,7 @@ class Alignment(Result):
             "p": self.p,
             "p_misaligned": self.p_misaligned,
         }
+        return [row]
 
     def lines(self) -> list[str]:
         """Return reason and advice, then the evidence, one line a piece, and causes."""
@@ -245,8 +242,9 @@ class AlignmentTable(Results[Alignment]):
         """One row a verdict, worst first: the largest fall with its bounds, p values and what they leave."""
         held, shared = self.flags("holm"), self.flags("bh")
         return [
-            {**r.numbers(), "flag_holm": h, "flag_bh": b}
+            {**row, "flag_holm": h, "flag_bh": b}
             for r, h, b in zip(self.results, held, shared, strict=True)
+            for row in r.rows()
         ]
 
     def shown(self) -> list[Row]:

@@ -273,10 +273,6 @@ class Rankings(Results[Ranking]):
         sure = sum(r.best is not None and r.best.p_best >= 0.9 for r in self)
         return f"{len(self)} settings ranked; the best corpus is sure (P ≥ .9) in {sure}"
 
-    def rows(self) -> list[Row]:
-        """Return one row a setting and corpus."""
-        return [row for ranking in self for row in ranking.rows()]
-
     def shown(self) -> list[Row]:
         """Return the rows for people."""
         return [row for ranking in self for row in ranking.shown()]

@@ -257,10 +257,6 @@ class Values(Results[Value]):
         cells = "pretraining sizes" if untold else "cells of pretraining × finetuning size"
         return f"pretraining {counts} of {len(states)} {cells} ({len(self)} corpora and tasks)"
 
-    def rows(self) -> list[Row]:
-        """Return one row a cell of every group."""
-        return [row for value in self for row in value.rows()]
-
     def shown(self) -> list[Row]:
         """Return one row a cell of every group for people."""
         return [row for value in self for row in value.shown()]

@@ -255,10 +255,6 @@ class Forecast(Results[Outlook]):
         """
         return self.verdict if self.question.target is None else self.reached
 
-    def rows(self) -> list[Row]:
-        """One row a group: measured ends, forecasts, chances, tokens with both ends."""
-        return [row for outlook in self for row in outlook.rows()]
-
     def shown(self) -> list[Row]:
         """One row a group for people."""
         return [row for outlook in self for row in outlook.shown()]

@@ -236,19 +236,12 @@ def _profiles(
     group: Group, asked: Testing, failed_beyond: float | None
 ) -> list[tuple[str, RunProfile]]:
     where = ", ".join(str(v) for v in group.label.values() if v is not None)
-    return [
-        (
-            where,
-            profile(
-                s.name,
-                s.groups,
-                direction=asked.direction,
-                failed_beyond=failed_beyond,
-                level=asked.level,
-            ),
-        )
-        for s in group.sides
-    ]
+    options: dict[str, Any] = {
+        "direction": asked.direction,
+        "failed_beyond": failed_beyond,
+        "level": asked.level,
+    }
+    return [(where, profile(s.name, s.groups, **options)) for s in group.sides]
 
 
 ASPECTS = ("spread", "worst of 3")
@@ -298,42 +291,25 @@ def robustness(
     'web'
     """
     check_level(level)
-    aspects: list[str] = [*ASPECTS]
+    aspects = {name.split(" ")[0]: name for name in ASPECTS}
+    if failed_beyond is not None:
+        word = "above" if known_metric(metric).falls else "below"
+        aspects["failed"] = f"{word} {failed_beyond!r}"
     contrasts: list[Contrast] = []
     failures: list[str] = []
     last = None
-    if failed_beyond is not None:
-        aspects.append(f"failed {failed_beyond:g}")
-    for aspect in aspects:
-        asked = aspect
-        if aspect.startswith("failed"):
-            asked = _failed(metric, failed_beyond)
+    for aspect, asked in aspects.items():
         try:
             last = compare_procedures(
-                data,
-                a=a,
-                b=b,
-                metric=metric,
-                column=column,
-                where=where,
-                by=by,
-                level=level,
-                failed_beyond=failed_beyond,
-                functional=asked,
-                mapping=mapping,
-                allow=allow,
-            )
+                data, metric, a=a, b=b, column=column, where=where, by=by, level=level,
+                failed_beyond=failed_beyond, functional=asked, mapping=mapping, allow=allow,
+            )  # fmt: skip
         except DesignError as error:
             failures.append(f"{aspect}: {error}")
             continue
-        contrasts += [replace(c, group={"aspect": aspect.split(" ")[0], **c.group}) for c in last]
+        contrasts += [replace(c, group={"aspect": aspect, **c.group}) for c in last]
     if last is None:
         raise DesignError(failures[0])
     adjusted = holm([c.p for c in contrasts])
     told = tuple(replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, adjusted, strict=True))
     return replace(last, contrasts=told, survivals=(), about_data=(*last.about_data, *failures))
-
-
-def _failed(metric: str, beyond: float | None) -> str:
-    word = "above" if known_metric(metric).falls else "below"
-    return f"{word} {beyond!r}"

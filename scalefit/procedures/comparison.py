@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from scalefit.errors import DesignError
 from scalefit.fitting.intervals import Interval
 from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
 from scalefit.result import Result, Results, Row, html_lines, html_notes, html_table, html_verdict
@@ -114,10 +113,10 @@ class Contrast(Result):
         other = self.a if self.better == self.b else self.b
         return f"{head}{self.better} beats {other}: {gap} {basis}{scope}"
 
-    def numbers(self) -> Row:
-        """Return the contrast as one row: estimate, low and high of b − a, p, P(b beats a)."""
+    def rows(self) -> list[Row]:
+        """One row: estimate, low and high of b − a, p, P(b beats a)."""
         beats = self.superiority
-        return {
+        row = {
             **self.group,
             "a": self.a,
             "b": self.b,
@@ -138,10 +137,7 @@ class Contrast(Result):
             "dof": self.dof,
             "detectable": self.detectable,
         }
-
-    def rows(self) -> list[Row]:
-        """One row: see :meth:`numbers`."""
-        return [self.numbers()]
+        return [row]
 
     def lines(self) -> list[str]:
         """Return nothing: the verdict holds the numbers."""
@@ -232,16 +228,6 @@ class Comparison(Results[Contrast]):
         return tuple(dict.fromkeys((*(n for c in self for n in c.notes), *self.about_data)))
 
     @property
-    def only(self) -> Contrast:
-        """The contrast, where there is one."""
-        if len(self.contrasts) != 1:
-            there = "; ".join(_title(c) for c in self.contrasts)
-            raise DesignError(
-                f"{len(self.contrasts)} contrasts: {there}. Try: comparison[name].difference"
-            )
-        return self.contrasts[0]
-
-    @property
     def difference(self) -> float:
         """B − a."""
         return self.only.difference
@@ -270,10 +256,6 @@ class Comparison(Results[Contrast]):
     def verdict(self) -> str:
         """What came of every contrast, and of every ranking in two domains."""
         return "; ".join([*(c.verdict for c in self), *map(str, self.survivals)])
-
-    def rows(self) -> list[Row]:
-        """One row a contrast: difference, low, high, p."""
-        return [c.numbers() for c in self]
 
     def profile_rows(self) -> list[Row]:
         """One row a procedure and label: its spread and its tail."""
@@ -306,11 +288,6 @@ class Comparison(Results[Contrast]):
         tables = html_table(self.rows()) + html_table(self.profile_rows(), caption="Runs")
         said = () if self.heading == self.verdict else map(str, self.survivals)
         return html_verdict(self.heading) + tables + html_lines([*said]) + html_notes(self.notes)
-
-
-def _title(c: Contrast) -> str:
-    where = ", ".join(str(v) for v in c.group.values() if v is not None)
-    return f"{c.b} against {c.a}" + (f" ({where})" if where else "")
 
 
 def _profile_row(label: str, p: RunProfile) -> Row:

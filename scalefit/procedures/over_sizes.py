@@ -198,13 +198,6 @@ class SeedCurves(Results[SeedCurve]):
         return member.group
 
     @property
-    def only(self) -> SeedCurve:
-        """The curve, where there is one."""
-        if len(self.curves) != 1:
-            raise DesignError(f"{len(self.curves)} curves; choose one: curves[0], or curves['out']")
-        return self.curves[0]
-
-    @property
     def verdict(self) -> str:
         """Each curve's own line."""
         return "; ".join(curve.verdict for curve in self.curves)
@@ -213,10 +206,6 @@ class SeedCurves(Results[SeedCurve]):
     def notes(self) -> tuple[str, ...]:
         """Of the curves, then about the data."""
         return tuple(dict.fromkeys((*(n for c in self for n in c.notes), *self.about_data)))
-
-    def rows(self) -> list[Row]:
-        """Return the rows of all curves."""
-        return [row for curve in self.curves for row in curve.rows()]
 
 
 def seed_curves(

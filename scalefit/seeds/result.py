@@ -263,10 +263,6 @@ class Variance(Results[VariancePart]):
         """About the parts, then about the data."""
         return (*common_notes((p.name, p.notes) for p in self), *self.about_data)
 
-    def rows(self) -> list[Row]:
-        """One row a part and component."""
-        return [row for part in self for row in part.rows()]
-
     def lines(self) -> list[str]:
         """Return the parts' lines."""
         return [line for part in self for line in part.lines()]

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import scalefit as sf
-from scalefit.errors import DesignError, TableError
+from scalefit.errors import DesignError, TableError, UnknownNameError
 from scalefit.procedures.contrast import _over_seeds
 from scalefit.seeds.scatter import doubly_apart
 
@@ -84,7 +84,7 @@ def test_several_procedures_are_adjusted_by_holm():
     smallest = min(found, key=lambda c: c.p)
     assert smallest.p_adjusted == pytest.approx(2 * smallest.p)
     assert found["y"].b == "y"
-    with pytest.raises(DesignError, match="2 contrasts"):
+    with pytest.raises(UnknownNameError, match="2 results, needed one: y, z"):
         found.difference  # noqa: B018
 
 

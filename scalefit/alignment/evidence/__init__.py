@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from scalefit.alignment.margin import Scale
-from scalefit.types import Floats
 from scalefit.units import format_count
 
 
@@ -23,19 +22,6 @@ class Piece(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values, arrays as lists."""
         return {f.name: plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
-
-
-class Tested(Protocol):
-    """A fall test as far as a test of two metrics needs it, see ``fall.FallTest``."""
-
-    @property
-    def sizes(self) -> Floats: ...  # noqa: D102
-    @property
-    def size(self) -> Floats: ...  # noqa: D102
-    @property
-    def p(self) -> Floats: ...  # noqa: D102
-    @property
-    def at_least(self) -> Floats: ...  # noqa: D102
 
 
 def plain(value: Any) -> Any:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.alignment.curve import Curve, common
-from scalefit.alignment.evidence import Piece, Tested, tokens
+from scalefit.alignment.evidence import Piece, tokens
+from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.margin import Scale
 from scalefit.distributions import spearman
 from scalefit.types import Floats, Mask
@@ -47,7 +48,9 @@ class Underrated(Piece):
         )
 
 
-def underrated(rise: Tested, loss: Tested, margin: float, loss_margin: float) -> Underrated | None:
+def underrated(
+    rise: FallTest, loss: FallTest, margin: float, loss_margin: float
+) -> Underrated | None:
     """Find such a pair; None where there is none beyond doubt.
 
     Parameters
@@ -108,7 +111,7 @@ class Conflict(Piece):
         )
 
 
-def conflict(fall: Tested, gain: Tested) -> Conflict | None:
+def conflict(fall: FallTest, gain: FallTest) -> Conflict | None:
     """Test the conjunction; None where fewer than two sizes have both metrics.
 
     Parameters
