@@ -204,7 +204,7 @@ class Uncertainty:
 
 def look_together(many: Sequence[Uncertainty], level: float = USUAL_LEVEL) -> None:
     """Find the intervals of many fits' parameters at a level: the same numbers, at a fraction of the cost a fit."""
-    _weigh_together([one for one in many if one.best.dof > 0])
+    _weigh_together(many)
     intervals = [one.at(level) for one in many]
     stretch([one for one in intervals if isinstance(one, Stretched)])
     look([profile for one in intervals for profile in _profiles(one)])
@@ -214,7 +214,7 @@ def _weigh_together(many: Sequence[Uncertainty]) -> None:
     """Work out how noise may grow at many optima, where each one's cached property keeps it."""
     alike: dict[tuple[int, ...], list[Uncertainty]] = {}
     for one in many:
-        if one.refits is None and "unequal" not in vars(one):
+        if one.best.dof > 0 and one.refits is None and "unequal" not in vars(one):
             alike.setdefault(one.best.at_points[1].shape, []).append(one)
     for some in alike.values():
         weighed = unequal_each([one.best for one in some], [one._slope for one in some])
@@ -224,6 +224,7 @@ def _weigh_together(many: Sequence[Uncertainty]) -> None:
 
 def lay_together(many: Sequence[Uncertainty], levels: Sequence[float]) -> None:
     """Lay out what bands of many fits at some levels rest on: the same bands, at a fraction of the cost a fit."""
+    _weigh_together(many)
     lay([profile for one in many for level in levels for profile in _profiles(one.at(level))])
 
 
