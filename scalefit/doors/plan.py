@@ -172,9 +172,14 @@ def _check(goal: str, target: float | None, budget: float, enough: float) -> Non
 def _one_setting(groups: Sequence[Mapping[str, Any]], over: str, left: Sequence[str]) -> None:
     settings = {tuple((k, v) for k, v in g.items() if k != over) for g in groups}
     if len(settings) > 1:
+        name, value = next(
+            (k, v)
+            for k, v in groups[0].items()
+            if k != over and len({str(g.get(k)) for g in groups}) > 1
+        )
         raise DesignError(
-            f"a plan is about one setting; there are {len(settings)} ({len(groups)} curves): choose task and "
-            "finetuning size with where="
+            f"a plan is about one setting; there are {len(settings)} ({len(groups)} curves): choose one, "
+            f"where={{{name!r}: {value!r}}}"
         )
     if len(groups) < 2:
         alone = str(groups[0].get(over, "one curve")) if groups else "none"

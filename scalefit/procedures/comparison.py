@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 from scalefit.fitting.intervals import Interval
+from scalefit.groups import group_name
 from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
 from scalefit.result import Result, Results, Row, html_lines, html_notes, html_table, html_verdict
 
@@ -160,9 +161,13 @@ class Survival:
     second: str
     verdict: str
     differences: tuple[float, float]
+    group: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"ranking of {self.b} and {self.a}, {self.first} → {self.second}: {self.verdict}"
+        where = f"{group_name(self.group)}: " if self.group else ""
+        return (
+            f"{where}ranking of {self.b} and {self.a}, {self.first} → {self.second}: {self.verdict}"
+        )
 
 
 def survival(contrasts: Sequence[Contrast]) -> tuple[Survival, ...]:
@@ -184,7 +189,8 @@ def _pair(x: Contrast, y: Contrast) -> Survival:
     else:
         verdict = "not resolved in either"
     gaps = (x.difference, y.difference)
-    return Survival(x.a, x.b, _where(x.group), _where(y.group), verdict, gaps)
+    rest = {k: v for k, v in x.group.items() if k not in DOMAINS and v is not None}
+    return Survival(x.a, x.b, _where(x.group), _where(y.group), verdict, gaps, rest)
 
 
 def _where(label: Mapping[str, Any]) -> str:

@@ -95,6 +95,9 @@ def test_rankings_in_and_out_of_domain():
     assert found["y", "out"].better == "x"
     assert found.survivals[0].verdict == "turns round"
     assert "in → out: turns round" in found.verdict
+    both = pd.concat([pd.concat([TABLE, *far]).assign(model=name) for name in ("base", "big")])
+    told = [str(s) for s in sf.compare_procedures(both, a="x", b="y").survivals]
+    assert [text.split(": ")[0] for text in told] == ["base", "big"]
 
 
 def test_sizes_are_averaged_within_each_run():
