@@ -115,12 +115,10 @@ class Atoms:
 
 @cache
 def _slices() -> Floats:
-    """Quantiles of the bell (ATOMS, SLICES), a different place within each slice for every atom.
-
-    With the same few places for all atoms no draw would lie beyond the outermost one, and where noise is most of
-    the variance a band of 95 % would end there, at 1.6 standard deviations. Multiples of the golden ratio fill
-    the slices evenly whichever atoms lie side by side.
-    """
+    """Quantiles of the bell (ATOMS, SLICES), a different place within each slice for every atom."""
+    # With the same few places for all atoms no draw would lie beyond the outermost one, and where noise is most of the
+    # variance a band of 95 % would end there, at 1.6 standard deviations. Multiples of the golden ratio fill the slices
+    # evenly whichever atoms lie side by side.
     within = (np.arange(ATOMS)[:, None] + 0.5) * GOLDEN % 1.0
     return np.asarray(special.stdtrit(FREEDOM, (np.arange(SLICES) + within) / SLICES))
 

@@ -129,12 +129,10 @@ def _held(y: Floats) -> float:
 
 
 def _whitening(root: Floats, held: Floats) -> Floats:
-    """Matrices (B, n, n) that make the noise independent, of one variance; rows of 0 for the padding.
-
-    A mean of r runs has variance σ²/r. A curve that repeats its last value (the best so far, a checkpoint scored
-    twice) with chance p carries its noise along: p^k after k sizes. Read as independent, five equal values prove both
-    a floor and tiny noise, and the next step falls out of the band.
-    """
+    """Matrices (B, n, n) that make the noise independent, of one variance; rows of 0 for the padding."""
+    # A mean of r runs has variance σ²/r. A curve that repeats its last value (the best so far, a checkpoint scored
+    # twice) with chance p carries its noise along: p^k after k sizes. Read as independent, five equal values prove
+    # both a floor and tiny noise, and the next step falls out of the band.
     eye = np.eye(root.shape[1])
     step = eye - held[:, None, None] * np.eye(root.shape[1], k=-1)
     step[:, 1:] /= np.sqrt(1 - held**2)[:, None, None]

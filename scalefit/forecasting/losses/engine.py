@@ -103,11 +103,7 @@ def _chunks(curves: Sequence[Series]) -> Iterator[list[int]]:
 
 
 def _readable(curve: Series) -> Series:
-    """Return the curve with every value above 0.
-
-    A value of 0 (an error that was never made) is read as half the smallest value above 0: no law of a falling
-    metric reaches 0, and a logarithm needs something to stand on.
-    """
+    """Return the curve with every value above 0."""
     if not (np.isfinite(curve.x).all() and np.isfinite(curve.y).all() and (curve.x > 0).all()):
         raise DomainError("sizes and values must be finite and sizes above 0; leave the others out")
     if len(curve) < LEAST_SIZES:
@@ -115,6 +111,7 @@ def _readable(curve: Series) -> Series:
             f"one size, {curve.x[0]:g}: a forecast needs two sizes that differ, and is worth little below "
             f"{FEW_SIZES}; measure a second size, ten times as large or as small"
         )
+    # An error that was never made: no law of a falling metric reaches 0, and a logarithm needs something to stand on.
     above = curve.y[curve.y > 0]
     if not above.size:
         raise DomainError("no value is above 0; forecasts of losses and errors need one")

@@ -92,11 +92,9 @@ def posterior_of(
 
 
 def _mass(law: Falling, batch: Batch, doubt: Doubt, at: Nodes) -> tuple[Floats, Floats, Floats]:
-    """Masses of nodes and pairs within a law (B, N, M), 1 in all; its log evidence (B,); turned residuals (B, N, n).
-
-    Law by law, so that no law's evidence underflows beside another's; and in place, for these arrays are the largest
-    of a forecast and go through memory once an operation.
-    """
+    """Masses of nodes and pairs within a law (B, N, M), 1 in all; its log evidence (B,); turned residuals (B, N, n)."""
+    # Law by law, so that no law's evidence underflows beside another's; and in place, for these arrays are the largest
+    # of a forecast and go through memory once an operation.
     mass, _, residual = residual_likelihood(batch, doubt, law(at.theta, batch.u))
     mass += at.log_weight[:, :, None]
     mass += trusted(law.odds, batch, doubt)

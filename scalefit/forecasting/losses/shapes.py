@@ -164,12 +164,10 @@ def _m4(theta: Parts, u: Floats) -> Floats:
 
 
 def _m4_share(q: Floats, bend: Floats) -> Floats:
-    """Return w that solves ln w − α·ln(1 − w) = q, to 3e-5.
-
-    In z = logit w the left side is z + (α − 1)·ln(1 + e^z): convex for α > 1, concave below, and nearly two straight
-    lines. Its two asymptotes and its tangent at 0 bound it from one side, so Newton from the nearest of the three needs
-    few steps and never oversteps.
-    """
+    """Return w that solves ln w − α·ln(1 − w) = q, to 3e-5."""
+    # In z = logit w the left side is z + (α − 1)·ln(1 + e^z): convex for α > 1, concave below, and nearly two straight
+    # lines. Its two asymptotes and its tangent at 0 bound it from one side, so Newton from the nearest of the three
+    # needs few steps and never oversteps.
     more = bend - 1
     tangent = (q - more * np.log(2.0)) / (0.5 * (1 + bend))
     asymptote = np.where(q < 0, q, q / bend)

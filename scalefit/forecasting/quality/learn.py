@@ -56,13 +56,10 @@ class Band:
 
 
 def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Floats, Floats]:
-    """Return the centre of each forecast (R,) and the five parts of its variance (R, 5).
-
-    The centre is pulled to the last value the more the farther it looks and the more e-folds of size the
-    curve has behind it: a bounded curve that rose for long has little of its rise left. Backtests cannot
-    teach how much, they always see a steeper part of the curve than the one that is to come. One that is surely
-    straight is not pulled.
-    """
+    """Return the centre of each forecast (R,) and the five parts of its variance (R, 5)."""
+    # The more e-folds of size a bounded curve has behind it, the less of its rise is left, so it is pulled to its last
+    # value, unless it is surely straight. Backtests cannot teach how far: they always see a steeper part than the one
+    # that is to come.
     damping = DAMPING * np.expm1(-rows.span / BEHIND) * np.expm1(-rows.h / AHEAD) * rows.flattens
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
@@ -248,10 +245,8 @@ def simplex_weights(errors: Floats, share: Floats, prior: Floats, pull: float) -
 
 
 def _least_on_simplex(gram: Floats, linear: Floats) -> Floats:
-    """Return the w on the simplex that least has w' gram w / 2 - linear' w.
-
-    A non-negative least-squares problem after Cholesky; a heavy last row holds the sum at 1.
-    """
+    """Return the w on the simplex that least has w' gram w / 2 - linear' w."""
+    # Non-negative least squares after Cholesky; a heavy last row holds the sum at 1.
     heavy = 1e3 * np.sqrt(np.trace(gram))
     root = np.linalg.cholesky(gram + 1e-12 * np.trace(gram) * np.eye(linear.size))
     left = np.vstack([root.T, np.full(linear.size, heavy)])

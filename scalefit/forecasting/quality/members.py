@@ -340,15 +340,13 @@ def _line(z: Floats, y: Floats, p: Prefixes) -> tuple[Floats, Floats]:
 
 
 def _shape_weights(fitted: Floats, p: Prefixes, freedom: Ints) -> Floats:
-    """Likelihood of each shape, (mean square)^(-freedom / 2), summing to 1 over the shapes.
-
-    The mean square gets a floor of a hundredth of the spread: a grid is too coarse to be believed
-    closer, and without it two or three points would leave a single shape.
-    """
+    """Likelihood of each shape, (mean square)^(-freedom / 2), summing to 1 over the shapes."""
     y, used = p.y[:, None, :], p.used[:, None, :]
     error = (np.where(used, fitted - y, 0.0) ** 2).sum(-1) / p.n[:, None]
     spread = np.where(used, y - _mean(y, p)[..., None], 0.0)
     variance = (spread[:, 0] ** 2).sum(-1, keepdims=True) / p.n[:, None]
+    # A grid is too coarse to be believed closer than a hundredth of the spread: two or three points would leave a
+    # single shape.
     error = error + 1e-4 * np.maximum(variance, 1e-3) + 1e-6
     score = -0.5 * np.maximum(freedom, 0)[:, None] * np.log(error)
     weight = np.exp(score - score.max(axis=1, keepdims=True))
