@@ -6,6 +6,7 @@ Run: OMP_NUM_THREADS=1 python benchmarks/forecasts_cost.py --write   (writes its
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 
@@ -83,7 +84,8 @@ def report() -> str:
             SECTION,
             "",
             f"`python benchmarks/forecasts_cost.py`: processor time of `sf.forecast`, curves of 10 sizes, in fits of "
-            f"lmfit ({1e3 * unit:.1f} ms: the power law from a good start).",
+            f"lmfit ({1e3 * unit:.1f} ms: the power law from a good start), beside a load of {os.getloadavg()[1]:.1f} on "
+            f"{os.cpu_count()} cores, which costs processor time too.",
             "",
             "| forecast | fits of lmfit |",
             "|---|--:|",
