@@ -84,8 +84,8 @@ def report() -> str:
             SECTION,
             "",
             f"`python benchmarks/forecasts_cost.py`: processor time of `sf.forecast`, curves of 10 sizes, in fits of "
-            f"lmfit ({1e3 * unit:.1f} ms: the power law from a good start), beside a load of {os.getloadavg()[1]:.1f} on "
-            f"{os.cpu_count()} cores, which costs processor time too.",
+            f"lmfit ({1e3 * unit:.1f} ms: the power law from a good start), beside a load of {os.getloadavg()[1]:.1f} "
+            f"on {os.cpu_count()} cores, which costs processor time too.",
             "",
             "| forecast | fits of lmfit |",
             "|---|--:|",
