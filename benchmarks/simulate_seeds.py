@@ -376,7 +376,7 @@ def pilots(runs):
     """Share of pilots whose plan then finds the difference: planned on their variances, and on what these may be."""
     rng, rows, truth = np.random.default_rng(SEED), [], Spread(0.72, 0.28)
     asked = needed._question(1.0, None, None, None, 2.0)
-    for kind, (p, f) in product(KINDS, ((3, 2), (5, 3), (10, 3))):
+    for kind, (p, f) in product(KINDS, ((2, 3), (3, 2), (5, 3), (10, 3))):
         got = []
         for _ in range(runs):
             y = _runs(rng, kind, (p, f), truth)
@@ -516,7 +516,7 @@ def main():
     jobs = {"components": (components, 20_000), "tails": (tails, 300), "levels": (levels, 2_000),
             "unequal": (unequal, 2_000),
             "power": (power, 20_000), "robust": (robust, 1_000),
-            "pilots": (pilots, 200), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
+            "pilots": (pilots, 400), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
             job(runs // part)
