@@ -355,6 +355,8 @@ Made by `python benchmarks/simulate_intervals.py`; with `--only "TITLE"` one tab
 five-seed translation runs show: 0.031 nats or 1 % of cross-entropy, 0.69 points or 4 % of BLEU. Truth: E 1.7, A 400,
 α 0.3 over 10⁷–10¹⁰ tokens; D0 10⁴, s 20, β 1.2 over 10⁶–10¹⁰."""
 FOOTNOTES = (
+    "Intervals allow for noise that grows or shrinks over the sizes, by a standard deviation of 2 in the logarithm of "
+    "its variance: where it is alike everywhere they are about a tenth longer than Wald's.",
     "\\* the ratio of medians, where some intervals are half-infinite (the exponent β of the log-law when D0 → 0).",
     "Checkpoints: 80 % of the noise is shared by all checkpoints of a run, or neighbours have the correlation that is "
     "named; each run is one unit. Wald's interval takes them for independent points.",
