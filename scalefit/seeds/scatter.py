@@ -24,7 +24,7 @@ FALSE_ALARMS = 0.05
 """Share of tables of normal runs in which one is said to stand apart, at most."""
 HEAVY = 1.0
 """Excess kurtosis beyond its error from which tails are told in words."""
-SEEN, UNSEEN = "65 to 95", "45 to 90"
+SEEN, UNSEEN = "60 to 95", "50 to 90"
 """Coverage where heavy tails show and where they cannot (docs/simulations/seeds.md)."""
 FEW = 200
 """Runs below which heavy tails or failures may go unseen (docs/simulations/seeds.md)."""
