@@ -31,6 +31,7 @@ from .doors.rank import rank as rank
 from .doors.stream import Streamed as Streamed
 from .doors.stream import stream as stream
 from .doors.value import value as value
+from .errors import ScalefitError as ScalefitError
 from .fitting import Card as Card
 from .fitting import Contour as Contour
 from .fitting import Fit as Fit

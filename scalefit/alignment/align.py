@@ -30,7 +30,7 @@ from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
 from scalefit.alignment.quality_laws import CurveLaws
 from scalefit.alignment.result import Alignment, AlignmentTable
 from scalefit.alignment.sample_size import SampleSize, seeds_needed
-from scalefit.alignment.verdicts import SCOPES, Decision, Verdict, decide, reason
+from scalefit.alignment.verdicts import Decision, Verdict, decide, reason
 from scalefit.errors import DesignError
 from scalefit.executors import Each, Workers, packs, working
 from scalefit.ingest import loss_beside, table_of
@@ -308,13 +308,16 @@ def _judge(case: _Case, loss: str, terms: Terms, laws: Mapping[Curve, CurveLaws]
     )
 
 
+_NO_CURVE = Decision(Verdict.INCONCLUSIVE, "", "open", "not testable: too few sizes for a curve")
+
+
 def _decide_again(
     case: _Case, terms: Terms, loss_scale: Scale | None, laws: Mapping[Curve, CurveLaws]
 ) -> Decision:
     """Verdict without the failed runs."""
     less = case.less
     if less is None or len(less.sizes) < 2:
-        return Decision(Verdict.INCONCLUSIVE, "", "open", SCOPES["single"])
+        return _NO_CURVE
     return decide(gather(less, case.losses, terms, loss_scale, laws[less]))
 
 
@@ -372,7 +375,7 @@ def _too_small(key: dict[str, Any], name: str, sizes: int, alpha: float) -> Alig
     return Alignment(
         group=key,
         metric=name,
-        decision=Decision(Verdict.INCONCLUSIVE, "", "open", SCOPES["single"]),
+        decision=_NO_CURVE,
         reason=f"{sizes} pretraining size{'s' if sizes != 1 else ''}; needed at least 3 for a curve.",
         advice="Measure at least three pretraining sizes, three pretraining seeds each.",
         p=1.0,

@@ -209,10 +209,15 @@ def allocate(
     law: Annotated[str, typer.Option(help="Of --way surface: a law of two inputs.")] = "chinchilla",
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", help="Law input = column: N=params and D=tokens."),
+        typer.Option(
+            "--input", help="Law input = column; default: N=parameters and D=pretrain_tokens."
+        ),
     ] = None,
     compute: Annotated[
-        str | None, typer.Option(help="Of --way isoflop: column of the budgets; default: 6·N·D.")
+        str | None,
+        typer.Option(
+            help="Of --way isoflop: column of the budgets; default: flops or compute, else 6·N·D."
+        ),
     ] = None,
     size: Annotated[
         str | None, typer.Option(help="Of --way transfer: column of model sizes to choose from.")
@@ -241,7 +246,7 @@ def allocate(
         raise DomainError(
             "say what is split: --budget 1e21, or --target 30 to be reached at the least cost"
         )
-    columns = _io.pairs(inputs, "--input") or {"N": "params", "D": "tokens"}
+    columns = _io.pairs(inputs, "--input") or None
     prices = _each(price, "--price")
     with doing("splitting the budget"):
         if way == "isoflop":
@@ -257,19 +262,23 @@ def allocate(
 
 
 def _by_parabolas(
-    source: Source, metric: str, columns: dict[str, str], compute: str | None, level: float
+    source: Source, metric: str, columns: dict[str, str] | None, compute: str | None, level: float
 ) -> Any:
     import scalefit as sf
 
-    needs = [*columns.values(), *([] if compute is None else [compute])]
+    needs = [*_needed(columns), *([] if compute is None else [compute])]
     table = source.table(metric, needs=needs)
     return sf.isoflop(table, metric, inputs=columns, compute=compute, level=level)
 
 
-def _surface(source: Source, metric: str, law: str, columns: dict[str, str]) -> Any:
+def _needed(columns: dict[str, str] | None) -> tuple[str, ...]:
+    return ("pretrain_tokens",) if columns is None else tuple(columns.values())
+
+
+def _surface(source: Source, metric: str, law: str, columns: dict[str, str] | None) -> Any:
     import scalefit as sf
 
-    table = source.table(metric, needs=tuple(columns.values()))
+    table = source.table(metric, needs=_needed(columns))
     return sf.fit(table, metric, law, inputs=columns)
 
 

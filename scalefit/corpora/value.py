@@ -109,6 +109,7 @@ class Value(Result):
     notes : tuple of str
     start : finetuning size of the model before finetuning, where that is what is compared with; else nan.
     harm : the deepest fall below that model; None where nothing was lost, or nothing of the kind was asked.
+    farthest : the largest finetuning size without pretraining: effective data beyond it are infinite; nan if unknown.
 
     Examples
     --------
@@ -134,6 +135,7 @@ class Value(Result):
     notes: tuple[str, ...] = ()
     start: float = float("nan")
     harm: Harm | None = None
+    farthest: float = float("nan")
 
     @property
     def over_start(self) -> bool:
@@ -155,13 +157,22 @@ class Value(Result):
         line = f"{head}pretraining{size} {_gained(first)}{where}"
         if last is not first:
             line += f", {_gained(last)} at {format_count(last.finetune)}"
-        if np.isfinite(first.effective):
-            line += f"; worth {_ends(first.effective, first.effective_low, first.effective_high)} finetuning tokens"
+        if not np.isnan(first.effective):
+            line += f"; worth {self._worth(first)} finetuning tokens"
         if np.isfinite(self.fades):
             line += (
                 f"; within the noise of a run from {format_count(self.fades)} finetuning tokens on"
             )
         return line
+
+    def _worth(self, cell: Worth) -> str:
+        """Return the finetuning data that a cell replaces: more than was measured is that much at least."""
+        most = self.farthest - cell.finetune
+        beyond = f"> {format_count(most)}" if most > 0 else "beyond what was measured"
+        if np.isinf(cell.effective):
+            return beyond
+        told = _ends(cell.effective, cell.effective_low, cell.effective_high)
+        return told.replace("∞", beyond)
 
     def rows(self) -> list[Row]:
         """Return one row a cell."""
@@ -195,7 +206,7 @@ class Value(Result):
                 "pretrain_tokens": c.pretrain,
                 "finetune_tokens": c.finetune,
                 "gain": f"{c.gain:.3g} [{c.gain_low:.3g}, {c.gain_high:.3g}]",
-                "effective_tokens": "not in sight" if np.isinf(c.effective) else c.effective,
+                "effective_tokens": self._worth(c) if np.isinf(c.effective) else c.effective,
                 "state": c.state,
             }
             for c in self.cells

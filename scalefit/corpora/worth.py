@@ -78,6 +78,7 @@ def value_of(cells: Sequence[MeasuredCell], baseline: Sequence[MeasuredCell], of
         _fades(worths, of.noise),
         _exchange(cells, of.sign, sds, of.level, rng),
         of.level,
+        farthest=max(base),
     )
 
 

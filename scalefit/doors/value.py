@@ -256,7 +256,8 @@ def _sized(table: Table, none: Mask | None = None, free: Sequence[str] = ()) -> 
                 if len(left) < 2
                 else frame.assign(**{name: frame[name].mask(none)})
             )
-    return as_table(frame, inputs=("finetune_tokens",))
+    # What the table's checks said stands; of a size that stands for none they would say that it is small.
+    return replace(as_table(frame, inputs=("finetune_tokens",)), notes=table.notes)
 
 
 def _scratch(table: Table) -> dict[str, str] | None:

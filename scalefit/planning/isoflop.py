@@ -8,6 +8,7 @@ runs (``bias_of``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,10 +17,11 @@ import numpy as np
 
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting import Objective, fit_observations
-from scalefit.ingest.data import observations
+from scalefit.fitting.points import LETTERS
+from scalefit.ingest.data import observations, table_of
 from scalefit.laws import LAWS
 from scalefit.planning.allocate import PARABOLAS, Allocation, Ends, Split, ends_of
-from scalefit.table import Observations
+from scalefit.table import Observations, Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, short
@@ -27,6 +29,9 @@ from scalefit.units import check_level, short
 _LEAST = 4  # model sizes of a budget: a parabola has three coefficients
 SAME_BUDGET = 1.3  # factor of compute between runs that belong to different budgets
 _FARTHEST = 10.0  # times beyond the sizes run: no refit's minimum is looked for farther
+_COMPUTE = re.compile(
+    "(total|train|training|pretrain|pretraining)?(flops?|compute)(budget)?|budget"
+)
 RANGE = 1.5  # factor of compute within one budget that still counts as one
 
 
@@ -78,7 +83,7 @@ def isoflop(
     data: Any,
     metric: str = "cross_entropy",
     *,
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, str] | None = None,
     compute: str | None = None,
     where: Mapping[str, Any] | None = None,
     mapping: Renames | None = None,
@@ -95,10 +100,12 @@ def isoflop(
         Runs of several model sizes at each of several compute budgets.
     metric : str
         A loss.
-    inputs : mapping
-        Columns of the model size and the training tokens: ``{"N": "params", "D": "tokens"}``.
+    inputs : mapping, optional
+        Columns of the model size and the training tokens: ``{"N": "params", "D": "tokens"}``; by default
+        ``parameters`` and ``pretrain_tokens``.
     compute : str, optional
-        Column of the budgets; by default 6·N·D, runs within a factor of 1.3 of each other being one budget.
+        Column of the budgets; by default the one that is called ``flops`` or ``compute``, else 6·N·D. Runs within a
+        factor of 1.3 of each other are one budget.
     where, mapping, allow
         As in :func:`scalefit.fit`.
     level : float
@@ -136,19 +143,22 @@ def isoflop(
     0.5
     """
     refits = Refits(level, resamples, seed)
+    inputs = {name: LETTERS[name] for name in "ND"} if inputs is None else inputs
     if set(inputs) != {"N", "D"}:
         raise DomainError(
             f"inputs= names {', '.join(inputs) or 'nothing'}; it takes the columns of the model size and the tokens: "
             "inputs={'N': …, 'D': …}"
         )
-    named = {**inputs, **({} if compute is None else {"C": compute})}
-    rows = observations(data, metric, named, where=where, mapping=mapping, allow=allow)
+    needs = (*inputs.values(), *([] if compute is None else [compute]))
+    table = table_of(data, metrics=[metric], needs=needs, where=where, mapping=mapping, allow=allow)
+    budgets = compute or _budget_column(table)
+    rows = observations(table, metric, {**inputs, **({"C": budgets} if budgets else {})})
     if metric_of(rows.metric).rises:
         raise DomainError(
             f"more {rows.metric} is better; isoFLOP curves are curves of a loss, so ask for one"
         )
     n, d = rows.inputs["N"], rows.inputs["D"]
-    runs = BudgetRuns(n, d, rows.values, rows.inputs["C"] if compute else 6.0 * n * d)
+    runs = BudgetRuns(n, d, rows.values, rows.inputs["C"] if budgets else 6.0 * n * d)
     lost = int(((n <= 0) | (d <= 0) | (runs.compute <= 0)).sum())
     if lost:
         raise DesignError(
@@ -159,9 +169,21 @@ def isoflop(
         (inputs["N"], inputs["D"]),
         rows.metric,
         refits,
-        notes=rows.notes,
+        notes=(
+            *([] if compute or not budgets else [f"budgets are those of column {budgets!r}"]),
+            *rows.notes,
+        ),
         surface=_surface(rows),
     )
+
+
+def _budget_column(table: Table) -> str | None:
+    """Return the one column that is called compute; it says 6·N·D better than we do, where attention is counted."""
+    called = [
+        n for n in table.columns.named if _COMPUTE.fullmatch(re.sub(r"[\W_]+", "", n.lower()))
+    ]
+    filled = [n for n in called if table.columns.named[n].there[table.rows].all()]
+    return filled[0] if len(filled) == 1 else None
 
 
 def _surface(rows: Observations) -> Mapping[str, float] | None:

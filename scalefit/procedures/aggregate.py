@@ -15,9 +15,12 @@ from scalefit.estimate import left_out, one_sample
 from scalefit.fitting.intervals import Interval
 from scalefit.ingest import table_of
 from scalefit.result import Results, Row
-from scalefit.seeds.design import cells
+from scalefit.seeds.design import Cell, cells
 from scalefit.types import Floats, Renames
-from scalefit.units import check_level
+from scalefit.units import check_level, counted
+
+from .comparison import CHECKPOINTS
+from .sides import procedures_column
 
 Statistic = Callable[[Floats], float]
 
@@ -165,7 +168,8 @@ def aggregate_tasks(
     Raises
     ------
     DesignError
-        Fewer than three pretraining seeds were run on all tasks of a procedure.
+        Fewer than three seeds were run on all tasks of every procedure. One pretraining seed's finetunings count where
+        there are no others: the interval is then that checkpoint's, and a note says so.
 
     Examples
     --------
@@ -179,17 +183,34 @@ def aggregate_tasks(
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=())
     metric = table.spelled(metric)
     entries, notes = [], []
+    column = procedures_column(table, column)
     for name in table.unique(column):
         tasks, more = cells(table.where(**{column: name}), metric)
-        seeds = [s for s in tasks[0].runs if all(s in c.runs for c in tasks)]
-        scores = np.array([[np.mean(list(c.runs[s].values())) for c in tasks] for s in seeds])
-        if len(seeds) < 3:
-            notes.append(f"{name}: {len(seeds)} seeds were run on all {len(tasks)} tasks; left out")
+        scores, of = _by_seed(tasks)
+        if len(scores) < 3:
+            notes.append(
+                f"{name}: {counted(len(scores), 'seed')} run on all {len(tasks)} tasks; left out"
+            )
             continue
+        notes += [of] if of else []
         notes += list(more)
         for kind in statistics:
             interval = jackknife_t(scores, STATISTICS[kind], level)
-            entries.append(Aggregate(str(name), kind, len(seeds), len(tasks), interval))
+            entries.append(Aggregate(str(name), kind, len(scores), len(tasks), interval))
     if not entries:
         raise DesignError("; ".join(notes) + ". Needed: three seeds on all tasks")
     return Aggregates(metric, tuple(entries), tuple(dict.fromkeys(notes)))
+
+
+def _by_seed(tasks: Sequence[Cell]) -> tuple[Floats, str]:
+    """Return scores (seeds, tasks) of seeds run on all tasks, and what they speak of where one run was pretrained."""
+    runs: list[Mapping[Any, float]] = [
+        {s: float(np.mean(list(tuned.values()))) for s, tuned in c.runs.items()} for c in tasks
+    ]
+    one = {s for c in tasks for s in c.runs}
+    if len(one) == 1:
+        runs = [c.runs[next(iter(one))] for c in tasks]
+    seeds = [s for s in runs[0] if all(s in task for task in runs)]
+    return np.array([[task[s] for task in runs] for s in seeds]), CHECKPOINTS if len(
+        one
+    ) == 1 else ""

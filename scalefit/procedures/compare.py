@@ -17,7 +17,16 @@ from scalefit.units import check_level
 
 from .comparison import Comparison, Contrast, survival
 from .contrast import Testing, contrast
-from .sides import Group, Side, clustered, from_example_table, from_examples, from_table, is_paired
+from .sides import (
+    Group,
+    Side,
+    clustered,
+    from_example_table,
+    from_examples,
+    from_table,
+    is_paired,
+    procedures_column,
+)
 from .tails import RunProfile, functional_of, profile, pseudo_side
 
 Test = Literal["auto", "t", "crossed", "multibootstrap"]
@@ -119,6 +128,8 @@ def compare_procedures(
         results = _contrasts(groups[0], asked, lambda x, y: bool(paired))
         notes = _same_seeds(groups[0], paired)
     else:
+        if not all(isinstance(side, Mapping) for side in _sides(a, b)):
+            column = procedures_column(table, column)
         wanted = _wanted(a, b, column)
         if example is None:
             groups, notes = from_table(table, name, wanted, by), [ON_THIS_TEST_SET]
@@ -141,8 +152,12 @@ def _metric(table: Table, metric: str | None) -> str:
     )
 
 
+def _sides(a: Any, b: Any) -> list[Any]:
+    return [a, *(b if isinstance(b, list | tuple) else [b])]
+
+
 def _wanted(a: Any, b: Any, column: str) -> dict[str, Mapping[str, Any]]:
-    sides = [a, *(b if isinstance(b, list | tuple) else [b])]
+    sides = _sides(a, b)
     named = {_name(s): s if isinstance(s, Mapping) else {column: s} for s in sides}
     if len(named) < len(sides):
         raise DesignError(f"found {', '.join(map(_name, sides))}; needed different procedures")

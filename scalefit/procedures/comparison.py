@@ -10,7 +10,16 @@ from typing import Any
 from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
-from scalefit.result import Result, Results, Row, html_lines, html_notes, html_table, html_verdict
+from scalefit.result import (
+    Result,
+    Results,
+    Row,
+    common_notes,
+    html_lines,
+    html_notes,
+    html_table,
+    html_verdict,
+)
 
 PROCEDURE = "holds for new pretraining runs"
 CHECKPOINTS = "these checkpoints only: one pretraining seed a side"
@@ -231,7 +240,8 @@ class Comparison(Results[Contrast]):
     @property
     def notes(self) -> tuple[str, ...]:
         """About the contrasts, then about the data."""
-        return tuple(dict.fromkeys((*(n for c in self for n in c.notes), *self.about_data)))
+        told = common_notes((group_name(c.group), c.notes) for c in self)
+        return tuple(dict.fromkeys((*told, *self.about_data)))
 
     @property
     def difference(self) -> float:

@@ -73,7 +73,9 @@ def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: b
         notes.append(NO_SPREAD)
     notes += _few(a, b, pair, scope, per_example=method.startswith("crossed"))
     if scope != TWO_RUNS and a.examples is None and b.examples is None:
-        notes += _apart(a, b, asked.level, pair) or _unseen(a, b, p < 1 - asked.level)
+        # A pseudo-value of the spread is no run: that one stands apart says what the spread says already.
+        apart = [] if asked.functional else _apart(a, b, asked.level, pair)
+        notes += apart or _unseen(a, b, p < 1 - asked.level)
     half = scipy.stats.t.ppf((1 + asked.level) / 2, estimate.dof) + scipy.stats.t.ppf(
         0.8, estimate.dof
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.errors import DesignError
+from scalefit.errors import DesignError, MissingColumnError
 from scalefit.seeds.design import Cell, Seeds, cells, seed_name, telling
 from scalefit.table.core import Table
-from scalefit.table.names import KNOWN
+from scalefit.table.names import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import harmless
 from scalefit.types import Floats
 from scalefit.units import counted
@@ -111,6 +111,29 @@ def from_table(
     kept = telling([dict(label) for label in order], columns)
     made = [_group(label, groups[label], by_side, kept) for label in order]
     return [replace(group, notes=(*group.notes, *apart)) for group in made]
+
+
+def procedures_column(table: Table, column: str) -> str:
+    """Return the column whose values are procedures.
+
+    Raises MissingColumnError: there is none of that name; the message says which may be meant.
+    """
+    try:
+        return table.columns.called(column)
+    except MissingColumnError:
+        names = [n for n in ("model", "system", *table.columns.named) if table.has(n)]
+        free = [
+            n
+            for n in names
+            if n not in {"task", "eval_set", "domain", *MEASURED, *IDENTITY, "metric"}
+        ]
+        several = [n for n in free if not harmless(n) and 1 < len(table.unique(n)) < len(table)]
+        if not several:
+            raise
+        raise MissingColumnError(
+            f"the table has no column {column!r}; needed the one whose values are compared. "
+            f"Try: column={several[0]!r} ({', '.join(map(str, table.unique(several[0])[:5]))})"
+        ) from None
 
 
 def _apart(parts: Sequence[Table], named: set[str]) -> tuple[str, ...]:

@@ -200,7 +200,13 @@ def _measured(data: Any, metric: str | None, options: Mapping[str, Any]) -> Vari
             "seeds_needed('results.csv', metric='bleu', difference=0.5), or "
             "seeds_needed(sf.variance(data, metric='bleu'), fit=fit, target=20)"
         )
-    return variance(data, metric=metric, **options)
+    measured = variance(data, metric=metric, **options)
+    if len(measured) > 1:
+        raise DesignError(
+            f"{metric} was measured on {len(measured)} sets, each with a spread of its own; needed one. "
+            f"Try: where={dict(measured[0].group)!r}"
+        )
+    return measured
 
 
 @dataclass(frozen=True)

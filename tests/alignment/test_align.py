@@ -282,3 +282,13 @@ def test_monitor_names_the_run_that_would_decide(make_table):
 def test_monitor_refuses_more_sizes_than_planned(make_table, shapes):
     with pytest.raises(DesignError, match="planned=3"):
         sf.monitor(make_table(shapes["rising"]), planned=3)
+
+
+def test_one_size_of_several_seeds_is_not_called_one_run_a_size() -> None:
+    table = {
+        "pretrain_tokens": [1e9] * 3,
+        "pretrain_seed": [0, 1, 2],
+        "bleu": [20.11, 20.42, 19.73],
+    }
+    (one,) = sf.align(table)
+    assert one.decision.scope == "not testable: too few sizes for a curve"

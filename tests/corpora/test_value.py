@@ -173,3 +173,22 @@ def test_what_is_asked_against():
     short = {k: v[:2] for k, v in curve(0.0, seeds=1).items()}
     with pytest.raises(DesignError, match="2 finetuning sizes"):
         sf.value(short, against="zero-shot")
+
+
+def test_beyond_what_was_measured_is_said_as_a_bound() -> None:
+    sizes = [1e3, 4e3, 16e3]
+    table = {
+        "init": ["scratch"] * 6 + ["fr"] * 6,
+        "finetune_tokens": sizes * 4,
+        "finetune_seed": ([1] * 3 + [2] * 3) * 2,
+        "bleu": [3.0, 6.0, 9.0, 3.2, 6.1, 8.9, 15.0, 18.0, 21.0, 15.1, 18.2, 20.9],
+    }
+    values = sf.value(table, "bleu")
+    assert "worth > 15k finetuning tokens" in values[0].verdict
+    assert [row["effective_tokens"] for row in values.shown()] == [
+        "> 15k",
+        "> 12k",
+        "beyond what was measured",
+    ]
+    assert np.isinf(values.rows()[0]["effective_tokens"])
+    assert not any("billions" in note for note in values.notes)

@@ -106,3 +106,13 @@ def test_a_question_that_has_no_minima(asked, why):
     data = {**runs(), "bleu": np.linspace(1, 30, 36)}
     with pytest.raises(DomainError, match=why):
         sf.isoflop(data, **asked)
+
+
+def test_usual_columns_need_no_inputs() -> None:
+    table = {name: np.asarray(column) for name, column in runs().items()}
+    named = {"params": table["N"], "tokens": table["D"], "loss": table["cross_entropy"]}
+    plain = sf.isoflop(named, "loss", resamples=20)
+    flops = sf.isoflop({**named, "Train FLOPs": 3 * table["N"] * table["D"]}, "loss", resamples=20)
+    assert set(plain.exponents) == {"parameters", "pretrain_tokens"}
+    assert flops.splits[0].budget == pytest.approx(plain.splits[0].budget / 2)
+    assert any("Train FLOPs" in note for note in flops.notes)

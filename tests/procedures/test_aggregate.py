@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import scalefit as sf
-from scalefit.errors import DesignError
+from scalefit.errors import DesignError, MissingColumnError
 from scalefit.procedures.aggregate import (
     interquartile_mean,
     jackknife_t,
@@ -63,3 +63,16 @@ def test_few_runs_are_said_to_be_few():
     assert any("10 runs" in n for n in sf.bimodality(RNG.normal(size=10)).notes)
     with pytest.raises(DesignError, match="at least five"):
         sf.bimodality([1.0, 2.0])
+
+
+def test_finetunings_of_one_checkpoint_are_seeds_where_there_are_no_others() -> None:
+    tasks, seeds = ("mnli", "sst2", "cola"), range(4)
+    rows = [("x", t, s, 80.0 + i + (s * 7 + i) % 4) for i, t in enumerate(tasks) for s in seeds]
+    columns = dict(
+        zip(("model", "task", "finetune_seed", "bleu"), zip(*rows, strict=True), strict=True)
+    )
+    made = sf.aggregate_tasks(columns, "bleu", column="model", statistics=["mean"])
+    assert (made[0].seeds, made[0].tasks) == (4, 3)
+    assert any("these checkpoints only" in note for note in made.notes)
+    with pytest.raises(MissingColumnError, match="column='model'"):
+        sf.aggregate_tasks({**columns, "model": ["x", "y"] * 6}, "bleu")

@@ -157,3 +157,13 @@ def test_finetuning_seeds_of_one_run_are_refused():
                           "bleu": [20.0, 21, 22]})  # fmt: skip
     with pytest.raises(DesignError, match="not both known"):
         sf.seeds_needed(sf.variance(frame, metric="bleu"), difference=1.0)
+
+
+def test_several_evaluation_sets_are_answered_with_the_filter() -> None:
+    table = {
+        "pretrain_seed": [1, 2, 3] * 2,
+        "eval_set": ["wmt20"] * 3 + ["wmt21"] * 3,
+        "bleu": [20.1, 20.4, 19.8, 23.0, 22.6, 23.3],
+    }
+    with pytest.raises(DesignError, match="'eval_set': 'wmt20'"):
+        sf.seeds_needed(table, "bleu", difference=1.0)
