@@ -26,7 +26,17 @@ from __future__ import annotations
 
 
 class ScalefitError(Exception):
-    """Root of all errors that scalefit raises on purpose."""
+    """Root of all errors that scalefit raises on purpose.
+
+    Examples
+    --------
+    >>> import scalefit as sf
+    >>> try:
+    ...     sf.fit({"pretrain_tokens": [1e6, 4e6], "bleu": [5.0, 9.1]}, "bleu", "no_such_law")
+    ... except sf.ScalefitError as error:
+    ...     print(type(error).__name__)
+    LawError
+    """
 
 
 class TableError(ScalefitError, ValueError):
