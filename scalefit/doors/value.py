@@ -19,6 +19,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
+from scalefit.table.metrics import untold_direction
 from scalefit.types import Floats, Mask, Renames
 from scalefit.units import check_level
 
@@ -123,6 +124,8 @@ def value(
         why = next(iter(failures.values()), "there are no rows with pretraining")
         raise DesignError(f"nothing can be valued: {why}")
     rises = not metric_of(name).falls
+    if metric_of(name).direction is None:
+        about = (*about, untold_direction(name))
     values = []
     for one, (noise, dof) in zip(drafts, _noise(drafts), strict=True):
         of = Measure(name, one.group, rises, noise, dof, level, seed)

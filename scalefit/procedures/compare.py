@@ -12,6 +12,7 @@ from scalefit.ingest import table_of
 from scalefit.seeds.variance import APART
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
+from scalefit.table.metrics import untold_direction
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level
 
@@ -117,6 +118,7 @@ def compare_procedures(
         )
     name = metric or "accuracy" if table is None else _metric(table, metric)
     direction = known_metric(name).direction or "+"
+    untold = [untold_direction(name)] if known_metric(name).direction is None else []
     chosen = None if functional in (None, "mean") else functional_of(functional, direction)
     if chosen is not None and (table is None or example is not None):
         raise DesignError(
@@ -138,7 +140,7 @@ def compare_procedures(
         results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
         notes += failures
     profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]
-    found_notes = tuple(dict.fromkeys([*(n for g in groups for n in g.notes), *notes]))
+    found_notes = tuple(dict.fromkeys([*untold, *(n for g in groups for n in g.notes), *notes]))
     return Comparison(name, level, tuple(results), tuple(profiles), survival(results), found_notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scalefit.errors import TableError
@@ -145,6 +145,12 @@ _AVERAGED = re.compile(
 """One metric averaged over classes in several ways: each keeps its name."""
 
 
+_SETS = "test|valid|validation|val|dev|eval|evaluation|heldout|held_out|ood|train|training"
+_OF_SET = re.compile(rf"(?:{_SETS})[_. /-]+(.+)|(.+?)[_. /-]+(?:{_SETS})", re.I)
+_LOSS = re.compile(rf"(?:.+[_. /-])?(?:loss|nll)(?:[_. /-]+(?:{_SETS}))?", re.I)
+"""Names of a loss of whatever kind; its range nobody knows."""
+
+
 def _squeezed(name: str) -> str:
     return re.sub(r"[_\s-]+", "", name.strip().lower()).replace("++", "pp")
 
@@ -203,11 +209,27 @@ def known(name: str) -> Metric | None:
 def metric(name: str) -> Metric:
     """Return what is known about a metric; an unknown one has no direction and no range.
 
+    A metric on a set that its name says (``test_bleu``) is that metric, and less of any loss is better.
+
     Examples
     --------
+    >>> metric("test_bleu").direction, metric("val_loss").direction, metric("lossless").direction
+    ('+', '-', None)
     >>> metric("chrF").direction
     '+'
     >>> metric("adequacy").direction is None
     True
     """
-    return known(name) or Metric(name)
+    there = known(name)
+    if there is not None:
+        return there
+    if _LOSS.fullmatch(name):
+        return Metric(name, "-")
+    of_set = _OF_SET.fullmatch(name)
+    parent = known(of_set[1] or of_set[2]) if of_set else None
+    return replace(parent, name=name, title=name) if parent else Metric(name)
+
+
+def untold_direction(name: str) -> str:
+    """Return the note that a door makes where it has to take more of an unknown metric for better."""
+    return f"nobody told whether more {name} is better, and more is taken for it; sf.metrics.register tells"

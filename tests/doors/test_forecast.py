@@ -155,3 +155,12 @@ def test_a_column_that_repeats_another_makes_no_groups():
     assert group_columns(both) == ("corpus", "task", "finetune_tokens", "model")
     assert group_columns(both, used=["finetune_tokens"]) == ("corpus", "task", "model")
     assert group_columns(table()) == ("corpus", "task", "finetune_tokens")
+
+
+@pytest.mark.parametrize("name", ["test_bleu", "val_loss", "loss", "dev_accuracy"])
+def test_a_metric_is_forecast_under_the_name_of_its_column(name):
+    values = np.array([0.50, 0.56, 0.61, 0.65, 0.68, 0.70])
+    values = {"test_bleu": 30 * values, "dev_accuracy": values}.get(name, 3 - values)
+    table = {"pretrain_tokens": [1e6, 2e6, 4e6, 8e6, 16e6, 32e6], name: values}
+    later = sf.predict(sf.fit(table, name), "64M").estimate[0]
+    assert (later > values[-1]) == (values[-1] > values[0])

@@ -337,3 +337,23 @@ def test_one_seed_in_common_of_many_makes_no_pair():
     assert not sf.compare_procedures(
         table, "accuracy", a="base", b="long", column="recipe"
     ).only.paired
+
+
+@pytest.mark.parametrize("name", ["val_loss", "loss", "Val Loss", "valid_ppl", "test_ter"])
+def test_less_of_a_loss_on_any_set_is_better(name):
+    table = {
+        "corpus": ["a"] * 4 + ["b"] * 4,
+        "pretrain_seed": [1, 2, 3, 4] * 2,
+        name: [2.1, 2.11, 2.12, 2.1, 1.9, 1.91, 1.92, 1.93],
+    }
+    assert sf.compare_procedures(table, name, a="a", b="b").only.better == "b"
+
+
+def test_an_unknown_direction_is_said():
+    table = {
+        "corpus": ["a"] * 3 + ["b"] * 3,
+        "pretrain_seed": [1, 2, 3] * 2,
+        "edits": [2.1, 2.11, 2.12, 1.9, 1.91, 1.92],
+    }
+    made = sf.compare_procedures(table, "edits", a="a", b="b")
+    assert any("whether more edits is better" in note for note in made.notes)
