@@ -106,8 +106,8 @@ def identify(solution: Solution, uncertainty: Uncertainty, allowed: Allowed) -> 
 
 def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Floats:
     """Which coordinates (p,) sit at a bound, do not move the curve, or may be almost anything that was allowed."""
-    law = solution.problem.law
-    at_bound = [name in solution.at_bound for name in law.coordinates]
+    held = solution.at_bound
+    at_bound = [name in held for name in solution.problem.law.coordinates]
     still = ~(uncertainty.best.at_points[1] != 0).any(axis=1)
     low, high = uncertainty.at(LEVEL).coordinates()
     with np.errstate(invalid="ignore"):

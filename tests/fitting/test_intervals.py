@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import optimize, special
 
 import scalefit as sf
 from scalefit.fitting import Objective
 from scalefit.fitting.intervals.optimum import Wald, rss_of, standard_errors
 from scalefit.fitting.intervals.profile import Profile, look
-from scalefit.fitting.intervals.scatter import GROWTH
+from scalefit.fitting.intervals.scatter import GROWTH, mixed_half
 from scalefit.fitting.intervals.uncertainty import lay_together
 
 X = np.geomspace(1e6, 1e10, 7)
@@ -313,6 +313,16 @@ def test_the_error_of_a_mean_where_noise_grows_is_that_of_weighted_residuals():
     np.testing.assert_allclose(ours, errors / errors[6], rtol=1e-9)
     shares = np.exp(logs) / np.exp(logs).sum()
     np.testing.assert_allclose(unequal.weights, shares, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dof", [2.0, 7.5, 40.0])
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_a_mixture_of_students_distributions_has_the_level(dof, level):
+    weights, errors = np.exp(-((GROWTH / 2.6) ** 2)), np.exp(0.2 * GROWTH + 0.02 * GROWTH**2)
+    weights /= weights.sum()
+    half = mixed_half(weights, errors[:, None], dof, level)
+    outside = weights @ (2 * special.stdtr(dof, -half / errors))
+    assert outside == pytest.approx(1 - level, rel=0.01)
 
 
 def test_bands_hold_where_noise_grows_with_size():
