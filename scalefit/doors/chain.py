@@ -11,7 +11,7 @@ import numpy as np
 from scalefit import fitting
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.fitting import Fit
-from scalefit.fitting.points import gather_rows
+from scalefit.fitting.points import gather_rows, input_columns
 from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows
 from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
 from scalefit.forecasting.forecasters import said_by
@@ -52,6 +52,8 @@ class _Plan:
 
     def fit(self, step: Step, law: Law, inputs: Mapping[str, str], rows: Mapping[str, Any]) -> Fit:
         where = {**step.where, **rows}
+        if len(inputs) == len(law.inputs) == 1:  # laws of one input have names of their own for it
+            inputs = dict(zip(law.inputs, inputs.values(), strict=True))
         return fitting.fit_law(
             self.data, step.metric, law, inputs=inputs, where=where, **self.options
         )
@@ -116,7 +118,7 @@ def chain(
     steps = tuple(steps)
     _check(steps)
     first = get_law(steps[0].law)
-    columns = dict(inputs) if inputs else {first.inputs[0]: "pretrain_tokens"}
+    columns = input_columns(first, inputs)
     wide = table_of(
         data,
         mapping=mapping,

@@ -124,6 +124,7 @@ def rank(
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     if isinstance(mixture, str) and mixture not in what.by and what.table.has(mixture):
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
+    over = over if over == "corpus" else what.table.columns.called(over)
     over, ratios = (mixture, {}) if isinstance(mixture, str) else (over, mixture)
     size = None if at is None else sizes_of(at)[0]
     if isinstance(cost, str):

@@ -78,7 +78,11 @@ class Streamed(Result):
     @property
     def verdict(self) -> str:
         """How many groups were answered, and where."""
-        lost = f", {sum(self.failed)} of them without an answer" if sum(self.failed) else ""
+        lost = (
+            f", {sum(self.failed)} of them without an answer: failures() says why"
+            if sum(self.failed)
+            else ""
+        )
         return f"{self.folder}: {sum(self.groups)} groups in {len(self.groups)} parts{lost}"
 
     def rows(self) -> list[Row]:

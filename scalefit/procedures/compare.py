@@ -9,7 +9,7 @@ from typing import Any, Literal
 from scalefit.errors import DesignError
 from scalefit.estimate import holm
 from scalefit.ingest import table_of
-from scalefit.seeds.variance import APART
+from scalefit.seeds.design import APART
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
 from scalefit.table.metrics import untold_direction
@@ -132,7 +132,10 @@ def compare_procedures(
     else:
         if not all(isinstance(side, Mapping) for side in _sides(a, b)):
             column = procedures_column(table, column)
-        wanted = _wanted(a, b, column)
+        wanted = {
+            side: {table.columns.called(name): value for name, value in condition.items()}
+            for side, condition in _wanted(a, b, column).items()
+        }
         if example is None:
             groups, notes = from_table(table, name, wanted, by), [ON_THIS_TEST_SET]
         else:

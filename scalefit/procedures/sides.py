@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DesignError, MissingColumnError
-from scalefit.seeds.design import Cell, Seeds, cells, seed_name, telling
+from scalefit.seeds.design import Cell, Seeds, cells, kept_apart, seed_name, telling
 from scalefit.table.core import Table
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import harmless
@@ -102,7 +102,7 @@ def from_table(
     common = set.intersection(*(set(f) for f in by_side.values()))
     if not common:
         raise DesignError(_nothing_shared(by_side))
-    columns = [c for c in by if table.has(c) and c not in named]
+    columns = [c for c in kept_apart(table, by) if c not in named]
     groups: dict[tuple[tuple[str, Any], ...], list[Any]] = {}
     for rest in sorted(common, key=str):
         label = tuple((c, v) for c, v in rest if c in columns)

@@ -14,12 +14,13 @@ from scalefit.errors import DesignError, MissingDependencyError
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, factorial, nested_squares
 from scalefit.table import Runs, Table, runs_of
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
-from scalefit.table.runs import CAUTIOUS, splitting
+from scalefit.table.runs import CAUTIOUS, columns_asked, splitting
 from scalefit.types import Floats
 from scalefit.units import counted
 
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
+APART = ("model", "task", "domain", "eval_set")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,16 @@ def conditions(part: Table, but: Sequence[str] = ()) -> list[str]:
     """Return the columns of one metric's rows that make a condition, unknown ones that split too."""
     known = [c for c in KNOWN if c not in NOT_A_KEY and c not in but and part.has(c)]
     return [*known, *splitting(part, known, but)]
+
+
+def kept_apart(table: Table, by: Sequence[str]) -> list[str]:
+    """Return the columns that are kept apart, as the table calls them; those of ``APART`` need not be there.
+
+    Raises MissingColumnError: a column that a user named is not there.
+    """
+    if tuple(by) == APART:
+        return [c for c in by if table.has(c)]
+    return [table.columns.called(c) for c in columns_asked(by) or ()]
 
 
 def telling(labels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:

@@ -19,11 +19,21 @@ from scalefit.types import Floats, Renames
 from scalefit.units import check_level, counted
 
 from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
-from .design import BOTH_SEEDS, Cell, cells, conditions, crossed_cells, nested_cells, reml, telling
+from .design import (
+    APART,
+    BOTH_SEEDS,
+    Cell,
+    cells,
+    conditions,
+    crossed_cells,
+    kept_apart,
+    nested_cells,
+    reml,
+    telling,
+)
 from .result import Component, FTest, Variance, VariancePart, by_size, variance_line
 from .scatter import scatter_notes, with_tails
 
-APART = ("model", "task", "domain", "eval_set")
 _Design = Literal["nested", "crossed"]
 Method = Literal["auto", "anova", "reml"]
 
@@ -108,7 +118,7 @@ def variance(
 def _sides(
     cells: Sequence[Cell], by: Sequence[str], table: Table
 ) -> list[tuple[dict[str, Any], list[Cell]]]:
-    names = [c for c in by if table.has(c)]
+    names = kept_apart(table, by)
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(tuple(cell.key.get(c) for c in names), []).append(cell)
@@ -261,7 +271,7 @@ def crossed_parts(
             + ". Needed: two or three columns of the table"
         )  # fmt: skip
     part = table.where(metric=metric)
-    sides = [c for c in by if part.has(c)]
+    sides = kept_apart(part, by)
     keys = conditions(part, factors)
     keys += [c for c in ("pretrain_seed",) if c not in factors and part.has(c)]
     groups: dict[tuple[Any, ...], list[Floats]] = {}

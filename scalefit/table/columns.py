@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from scalefit.types import Ints, Mask
 from scalefit.units import counted
 
 from .draft import Cells, is_text, listed
-from .names import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEEDS, meaning
+from .names import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEED_WORDS, SEEDS, meaning
 
 _SHOWN = 12
 _OF_PRETRAINING = ("corpus", "pretrain_tokens", "pretrain_run", "pretrain_seed", "unique_tokens")
@@ -126,9 +127,14 @@ class Columns:
         """Return the column that is called so, or was in the user's own table (``Dataset``); or raise."""
         if name in self.named:
             return name
-        ours = meaning(str(name))
-        if ours is not None and ours in self.named:
-            return ours
+        plain = re.sub(r"[\s-]+", "_", str(name).strip().lower())
+        # A plain seed is pretraining's where the table was read so: it is then the only one there.
+        seed = (
+            "pretrain_seed" if plain in SEED_WORDS and "finetune_seed" not in self.named else None
+        )
+        for ours in (plain, meaning(str(name)), seed):
+            if ours is not None and ours in self.named:
+                return ours
         hint = did_you_mean(name, self.named) or f". Try mapping={{'yours': {name!r}}}"
         there = listed(self.named)
         raise MissingColumnError(f"the table has no column {name!r} (columns: {there}){hint}")

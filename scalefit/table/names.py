@@ -235,7 +235,7 @@ _SCALED = re.compile(
     re.I,
 )
 _FACTORS = {"thousand": "1e3", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
-_SEEDS = ("seed", "random_seed", "run_seed")
+SEED_WORDS = ("seed", "random_seed", "run_seed")
 _FINETUNED = ("finetune_tokens", "finetune_seed", "task")
 """Columns of a table of finetuned models, in which a plain seed may be either run's."""
 
@@ -261,7 +261,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     """
     claims = defaultdict[str, list[str]](list)
     for name in draft.cells:
-        ours = _seed(draft.cells) if name.lower() in _SEEDS else meaning(name)
+        ours = _seed(draft.cells) if name.lower() in SEED_WORDS else meaning(name)
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
             claims[ours].append(name)
     for ours, names in claims.items():
@@ -270,7 +270,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
             cure = f"mapping={{{names[0]!r}: {ours!r}}}"
             draft.note(f"{told} may be {ours!r}: neither is taken. Try: {cure}")
     for name in draft.cells:
-        if name.lower() in _SEEDS and name not in kept and _seed_is_open(draft.cells):
+        if name.lower() in SEED_WORDS and name not in kept and _seed_is_open(draft.cells):
             draft.note(
                 f"{name!r} may be the seed of pretraining or of finetuning, and is taken for neither. Try: "
                 f"mapping={{{name!r}: 'pretrain_seed'}}, or 'finetune_seed'"

@@ -4,11 +4,12 @@ import warnings
 from contextlib import suppress
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scalefit as sf
-from scalefit.errors import ScalefitError
+from scalefit.errors import MissingColumnError, ScalefitError
 
 ODD = st.sampled_from([0.0, -1.0, float("nan"), float("inf"), 1.0, 1e3, 4e7, 1e30])
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -85,3 +86,32 @@ def test_allocate(data, number, price):
     prices = {"pretrain_tokens": 1.0, "finetune_tokens": price}
     answered(lambda: sf.allocate(sf.fit_joint(data, "bleu"), number, price=prices, resamples=5))
     answered(lambda: sf.allocate(sf.fit_joint(data, "bleu"), target=number, resamples=5))
+
+
+def test_columns_are_asked_for_as_the_user_wrote_them():
+    """The table calls them ``model`` and ``pretrain_seed``; at every door the user's own names mean these."""
+    sizes = [1, 2, 4, 8, 16, 32]
+    rows = [
+        {"Model": m, "Tokens": f"{n}M", "Seed": s, "BLEU": 10 + 4 * k * i + 0.1 * (s == "a")}
+        for m, k in (("x", 1.0), ("y", 0.8))
+        for i, n in enumerate(sizes)
+        for s in "ab"
+    ]
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    assert len(sf.fit_each(table, "bleu", "log", by=["Model"])) == 2
+    assert sf.fit(table, "bleu", "log", where={"Model": "x", "Seed": "a"}).points.y.size == 6
+    assert sf.rank(table, "bleu", over="Model", at="64M")[0].best.corpus == "x"
+    assert len(sf.variance(table, "bleu", by=["Model"])) == 2
+    sides = {"a": {"Model": "x", "Tokens": "32M"}, "b": {"Model": "y", "Tokens": "32M"}}
+    assert sf.compare_procedures(table, "bleu", **sides).only.better == "x"
+    with pytest.raises(MissingColumnError, match="modle"):
+        sf.variance(table, "bleu", by=["modle"])
+
+
+def test_a_chain_and_its_direct_law_name_their_one_input_apart():
+    sizes = np.geomspace(1e7, 1e10, 10)
+    loss = 1.8 + 90 * sizes**-0.25
+    table = {"tokens": sizes, "loss": loss, "error": 0.85 - 1.6 * np.exp(-0.6 * loss)}
+    steps = [sf.Step("loss", "power"), sf.Step("error", "loss_to_error")]
+    chained = sf.chain(table, steps, direct="rectified", hold_out=2)
+    assert {"chain", "direct"} <= set(chained.errors)
