@@ -164,3 +164,10 @@ def test_a_metric_is_forecast_under_the_name_of_its_column(name):
     table = {"pretrain_tokens": [1e6, 2e6, 4e6, 8e6, 16e6, 32e6], name: values}
     later = sf.predict(sf.fit(table, name), "64M").estimate[0]
     assert (later > values[-1]) == (values[-1] > values[0])
+
+
+@pytest.mark.parametrize(("last", "said"), [(0.0, True), (32.0, False)])
+def test_a_last_size_that_collapsed_is_said(last, said):
+    bleu = [10.0, 14.1, 18.2, 21.9, 26.0, 30.1, last]
+    fit = sf.fit({"pretrain_tokens": [1e6 * 2**i for i in range(7)], "bleu": bleu}, "bleu")
+    assert any("last size lies far below" in note for note in fit.notes) == said

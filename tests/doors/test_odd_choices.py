@@ -103,7 +103,7 @@ def test_columns_are_asked_for_as_the_user_wrote_them():
     assert sf.rank(table, "bleu", over="Model", at="64M")[0].best.corpus == "x"
     assert len(sf.variance(table, "bleu", by=["Model"])) == 2
     sides = {"a": {"Model": "x", "Tokens": "32M"}, "b": {"Model": "y", "Tokens": "32M"}}
-    assert sf.compare_procedures(table, "bleu", **sides).only.better == "x"
+    assert sf.compare_procedures(table, "bleu", **sides).only.better == "x, 32M"
     with pytest.raises(MissingColumnError, match="modle"):
         sf.variance(table, "bleu", by=["modle"])
 

@@ -90,6 +90,13 @@ def _seeds(curve: Series, kind: Kind) -> float:
     return curve.seed_var * (1.0 - averaged if kind == "run" else -averaged)
 
 
+def _broke_off(y: Floats) -> bool:
+    """Return whether the last value has fallen by many times what a step of the curve is."""
+    steps = np.diff(y)
+    usual = float(np.median(np.abs(steps[:-1]))) if len(y) > 3 else 0.0
+    return 0 < BREAKS * usual < -steps[-1]
+
+
 def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[str, ...]:
     notes = []
     if len(curve) <= FEW:
@@ -98,13 +105,19 @@ def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[s
             + ("the other curves" if learned.origins > len(curve) else "public curves")
             + "; a further size says more than a further seed"
         )
-    if slope <= 0:
+    if _broke_off(curve.y):
+        notes.append(
+            "the last size lies far below the one before: where its run failed, leave it out with where=; sf.align "
+            "judges falls"
+        )
+    elif slope <= 0:
         notes.append("no rise at its end: the upper end leaves room for one that has not begun")
     if kind == "mean" and not np.isfinite(curve.seed_var):
         notes.append("no size has two runs: the mean's band is as wide as a new run's")
     return tuple(notes)
 
 
+BREAKS = 8.0  # median steps that a last fall takes to be a failure: of flat noise 1 curve in 100 shows it
 COARSE = np.log(HORIZONS[::4])  # the chance is smooth in ln x; between these it is read linearly
 SOON = 1e-3
 
