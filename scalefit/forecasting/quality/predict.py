@@ -91,10 +91,12 @@ def _seeds(curve: Series, kind: Kind) -> float:
 
 
 def _broke_off(y: Floats) -> bool:
-    """Return whether the last value has fallen by many times what a step of the curve is."""
-    steps = np.diff(y)
-    usual = float(np.median(np.abs(steps[:-1]))) if len(y) > 3 else 0.0
-    return 0 < BREAKS * usual < -steps[-1]
+    """Return whether the last value has lost most of what the curve had, and far more than its bends explain."""
+    if len(y) < 5:  # of three values before it, noise alone looks broken off in one curve of twenty
+        return False
+    lost, before = float(y[-2] - y[-1]), y[:-1]
+    bends = float(np.median(np.abs(np.diff(before, 2))))
+    return bool(lost > max(BREAKS * bends, float(np.ptp(before)) / 2))
 
 
 def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[s
     return tuple(notes)
 
 
-BREAKS = 8.0  # median steps that a last fall takes to be a failure: of flat noise 1 curve in 100 shows it
+BREAKS = 3.0  # median bends that a last fall takes to be a failure; flat noise seldom shows it
 COARSE = np.log(HORIZONS[::4])  # the chance is smooth in ln x; between these it is read linearly
 SOON = 1e-3
 
