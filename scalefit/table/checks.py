@@ -226,7 +226,7 @@ def _conflicts(draft: Draft, columns: Columns) -> None:
 
 def _note_rows(draft: Draft, rows: Mask, text: str) -> None:
     if rows.any():
-        draft.note(f"{rows.sum()} rows {text}: {draft.some(rows)}")
+        draft.note(f"{len(draft.written(rows))} rows {text}: {draft.some(rows)}")
 
 
 def _blame_group(draft: Draft, rows: np.ndarray) -> None:

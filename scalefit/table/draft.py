@@ -261,9 +261,13 @@ class Draft:
 
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""
-        there = np.flatnonzero(rows)
+        there = self.written(rows)
         more = f" and {len(there) - limit} more" if len(there) > limit else ""
-        return ", ".join(map(self.label, there[:limit].tolist())) + more
+        return ", ".join(map(self.place, there[:limit])) + more
+
+    def written(self, rows: Mask) -> list[int]:
+        """Return the rows, as somebody wrote them, of the marked ones: a wide row holds several metrics."""
+        return [int(row) for row in np.unique(self.origin[rows])]
 
     def raise_problems(self) -> None:
         """Raise one TableError that lists all problems; do nothing where there are none."""

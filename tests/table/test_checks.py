@@ -190,3 +190,14 @@ def test_a_metric_can_be_mapped_where_no_column_has_its_name():
     table = as_table(long(value=[2.0], metric=["loss"]), mapping={"loss": "cross_entropy"})
     assert table.metrics == ("cross_entropy",)
     assert "metric 'loss' taken as 'cross_entropy'" in table.notes
+
+
+def test_rows_of_a_wide_table_are_counted_as_they_were_written():
+    columns = {
+        "pretrain_tokens": [1e6] * 2,
+        "node": ["n1", "n2"],
+        "bleu": [20.11, 20.22],
+        "chrf": [50.11, 50.22],
+    }
+    (said,) = [n for n in as_table(columns).notes if "differ from another only" in n]
+    assert said == "2 rows differ from another only in node: row 0, row 1"
