@@ -152,18 +152,18 @@ def test_missing_numbers_of_a_plain_frame_are_left_out_with_a_note(sizes, losses
 )
 def test_a_table_refuses_impossible_values(curve, losses, value, words):
     losses[2] = value
-    with pytest.raises(TableError, match=f"row 2, column 'value': {words}"):
+    with pytest.raises(TableError, match=f"row 2, column 'cross_entropy': {words}"):
         sf.fit(curve(losses), "cross_entropy", "power")
 
 
 def test_a_plain_frame_refuses_infinity(sizes, losses):
     losses[2] = np.inf
-    with pytest.raises(TableError, match="row 2, column 'value': found v inf"):
+    with pytest.raises(TableError, match="row 2, column 'v': found v inf"):
         sf.fit({"t": sizes, "v": losses}, "v", "power", inputs={"x": "t"})
 
 
 def test_a_plain_frame_of_texts_is_refused(sizes):
-    with pytest.raises(TableError, match="row 0, column 'value': found 'a'; needed a number"):
+    with pytest.raises(TableError, match="row 0, column 'v': found 'a'; needed a number"):
         sf.fit({"t": sizes, "v": ["a"] * 8}, "v", "power", inputs={"x": "t"})
 
 
