@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ import pandas as pd
 from choices import SEED, Design, curves, quality, written
 
 import scalefit as sf
-from scalefit.corpora.parting import parting
+from scalefit.corpora.parting import GRID, RATES, Parting, parting
 from scalefit.corpora.ranking import DRAWS
 from scalefit.doors.plan import CONTENDS
 from scalefit.forecasting.series import series_of
@@ -149,7 +150,7 @@ DESIGNS = [
 
 TEXT = """# Is the next run worth it?
 
-`python benchmarks/plans.py --tables {tables} --enough {enough}`, seed {seed}.
+`python benchmarks/plans.py --tables {tables} --sequences {looked} --enough {enough}`, seed {seed}.
 
 Corpora as in [choices](choices.md), each run once at {sizes} sizes from 1M to 27M tokens; the choice is about 270M. A
 run costs its tokens and 5M for finetuning and evaluation; the budget runs everything once at 270M. `plan` is followed
@@ -166,9 +167,11 @@ among the tables where the sequence stopped because it was sure; the whole seque
 The same rule of stopping on many more tables: after every round, in which each contender runs once at the largest size
 or up to 10 times beyond by turns, P(right choice) is looked at, up to {looks} times. Of those that were sure: looks
 until then, the chance of being wrong as said, and how often the choice was wrong; {most:.2f} at most is promised.
+No course here is an S, but a corpus' own part may be one: what that costs stands beside, the same tables and noise
+judged where none may. Last, tables that were wrong only with the S : only without it.
 
-| table | sure | looks | wrong: said | came |
-|---|---|---|---|---|
+| table | sure | looks | wrong: said | came | without the S | flipped |
+|---|---|---|---|---|---|---|
 {sequences}
 """
 
@@ -196,63 +199,87 @@ class Stopped:
     said: float
     looks: int
 
+    @property
+    def wrong(self) -> bool:
+        """Whether it stopped because it was sure, of a wrong one."""
+        return self.sure and not self.right
 
-def stopped(design: Design, rng: np.random.Generator, enough: float) -> Stopped:
+
+def stopped(design: Design, seed: list[int], enough: float, *, bends: bool) -> Stopped:
     """Look after every round of runs, as `plan` does: whatever is run next, the stop is by P(right choice) alone.
 
-    A round runs each contender once, at the largest size or beyond it by turns.
+    A round runs each contender once, at the largest size or beyond it by turns. The noise of every round is drawn
+    beforehand, so that with the S and without it (``bends``) one and the same table is judged.
     """
+    rng = np.random.default_rng(seed)
     tops, rates = curves(design, rng)
-    sizes, values = [list(START) for _ in tops], []
-    for i in range(design.corpora):
-        values.append([_run(tops, rates, i, x, rng) for x in START])
+    noise = NOISE * rng.standard_normal((LOOKS, design.corpora))
+    sizes = [list(START) for _ in tops]
+    truth = quality(tops, rates, START)
+    values = [list(row) for row in truth + NOISE * rng.standard_normal(truth.shape)]
     at = float(BEYOND * START[-1])
     for look in range(LOOKS):
-        part = parting(
-            [
-                series_of(np.array(x), np.array(y), top=100.0)
-                for x, y in zip(sizes, values, strict=True)
-            ],
-            False,
-        )
+        each = zip(sizes, values, strict=True)
+        part = parting([series_of(np.array(x), np.array(y), top=100.0) for x, y in each], False)
         assert part is not None
-        final = part.draws(np.array([at]), DRAWS, look)[..., 0]
+        final = (part if bends else unbent(part)).draws(np.array([at]), DRAWS, look)[..., 0]
         chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
         said = float(chance.max())
         error = float(np.sqrt(said * (1 - said) / DRAWS))
         if sf.Plan("best", "", (), said, enough, np.inf, error=error).sure:
             break
+        size = float(ROUNDS[look % len(ROUNDS)])
         for i in np.flatnonzero(chance >= CONTENDS):
-            sizes[i].append(ROUNDS[look % len(ROUNDS)])
-            values[i].append(_run(tops, rates, i, sizes[i][-1], rng))
+            sizes[i].append(size)
+            values[i].append(quality(tops, rates, size)[i, 0] + noise[look, i])
     best = int(quality(tops, rates, at)[:, 0].argmax())
     return Stopped(look < LOOKS - 1, int(chance.argmax()) == best, said, look + 1)
 
 
-def _run(
-    tops: np.ndarray, rates: np.ndarray, i: int, size: float, rng: np.random.Generator
-) -> float:
-    return float(quality(tops, rates, size)[i, 0] + NOISE * rng.standard_normal())
+def unbent(part: Parting) -> Parting:
+    """Return what corpora's own parts may be where no course is an S."""
+    chance = np.where(GRID[:, 3] < len(RATES), part.chance, 0.0)
+    return replace(part, chance=chance / chance.sum())
 
 
-def sequences(tables: int, enough: float, rng: np.random.Generator) -> list[str]:
+Both = list[tuple[Stopped, Stopped]]
+
+
+def sequences(tables: int, enough: float) -> list[str]:
     """Return the rows of the error of whole sequences, one a design and all."""
     rows, whole = [], []
-    for design in DESIGNS:
-        each = [stopped(design, rng, enough) for _ in range(tables)]
+    for j, design in enumerate(DESIGNS):
+        each: Both = []
+        for i in range(tables):
+            with_s, without = (
+                stopped(design, [SEED, j, i], enough, bends=b) for b in (True, False)
+            )
+            each.append((with_s, without))
         whole += each
         rows.append(_ended(named(design), each))
         print(rows[-1], flush=True)
     return [*rows, _ended("all", whole)]
 
 
-def _ended(name: str, each: list[Stopped]) -> str:
-    sure = [e for e in each if e.sure]
-    wrong = np.mean([not e.right for e in sure])
-    error = np.sqrt(wrong * (1 - wrong) / len(sure))
+def _ended(name: str, each: Both) -> str:
+    with_s, without = zip(*each, strict=True)
+    sure = [e for e in with_s if e.sure]
     said = np.mean([1 - e.said for e in sure])
     looks = np.mean([e.looks for e in sure])
-    return f"| {name} | {len(sure)} of {len(each)} | {looks:.1f} | {said:.3f} | {wrong:.3f} ± {error:.3f} |"
+    only = (
+        sum(a.wrong and not b.wrong for a, b in each),
+        sum(b.wrong and not a.wrong for a, b in each),
+    )
+    return (
+        f"| {name} | {len(sure)} of {len(each)} | {looks:.1f} | {said:.3f} "
+        f"| {_wrong(with_s)} | {_wrong(without)} | {only[0]} : {only[1]} |"
+    )
+
+
+def _wrong(each: Sequence[Stopped]) -> str:
+    wrong = np.mean([e.wrong for e in each if e.sure])
+    error = np.sqrt(wrong * (1 - wrong) / sum(e.sure for e in each))
+    return f"{wrong:.3f} ± {error:.3f}"
 
 
 def named(design: Design) -> str:
@@ -501,6 +528,7 @@ def main() -> None:
     """Write the page."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--tables", type=int, default=60, help="tables of each design")
+    options.add_argument("--sequences", type=int, default=600, help="tables of whole sequences")
     options.add_argument("--enough", type=float, default=0.95, help="certainty at which it stops")
     options.add_argument("--goal", choices=["best", "tokens", "replay"], default="best")
     options.add_argument("--out", default="")
@@ -533,7 +561,8 @@ def of_choices(given: argparse.Namespace, rng: np.random.Generator) -> str:
         sizes=len(START),
         rows="\n".join(rows),
         looks=LOOKS,
-        sequences="\n".join(sequences(10 * given.tables, given.enough, rng)),
+        looked=given.sequences,
+        sequences="\n".join(sequences(given.sequences, given.enough)),
     )
 
 
