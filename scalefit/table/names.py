@@ -112,6 +112,7 @@ _NO_SETS_OF_TABLES = frozenset(
     relative rel rewards system token step epoch expected predicted rate ci low high lower upper type
     for of by per with without is has use""".split()  # noqa: SIM905
 )
+"""Words before a metric in a table's column that sum it up, aim at it or belong to a sentence: no set."""
 _LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*_LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
