@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from choices import written
 
 from scalefit.forecasting.losses import settle_losses
 from scalefit.forecasting.losses.posterior import posterior_of
@@ -253,10 +254,7 @@ def main() -> None:
             reliability(chances),
         ]
     )
-    if options.out == "-":
-        print(text)
-    else:
-        Path(options.out).write_text(text + "\n", encoding="utf-8")
+    written(text + "\n", options.out)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from choices import written
+from simulate_forecasts import reliability
 
 import scalefit as sf
 
@@ -144,18 +146,6 @@ def shares(rows: pd.DataFrame, by: list[str]) -> str:
     return "\n".join(lines)
 
 
-def reliability(rows: pd.DataFrame) -> str:
-    rows = rows.dropna(subset="said")
-    edges = [0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0]
-    bins = rows.groupby(pd.cut(rows.said, edges, include_lowest=True), observed=True)
-    lines = ["| said | came true | times |", "|---|---|---|"]
-    lines += [f"| {g.said.mean():.2f} | {g.met.mean():.2f} | {len(g)} |" for _, g in bins]
-    brier = ((rows.said - rows.met) ** 2).mean()
-    return "\n".join(
-        [*lines, "", f"Brier score {brier:.3f}, of the share met {rows.met.var():.3f}."]
-    )
-
-
 def page(count: int) -> str:
     designs = [Design(t, sd, curves) for t in TRUTHS for sd in (0.2, 0.6) for curves in (1, 6)]
     rows = simulated(designs, count)
@@ -180,7 +170,7 @@ def page(count: int) -> str:
             '`sf.fit(data, "bleu", law="log")`.',
             "## Is the chance of reaching a target what it says?",
             "Targets are values of the first curve between 1.2× and 20×; curves that are as good already are left out.",
-            reliability(rows),
+            reliability(rows.dropna(subset="said")),
         ]
     )
 
@@ -190,11 +180,7 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=60, help="tables a row")
     parser.add_argument("--out", default=str(OUT), help="file to write, or - for standard output")
     options = parser.parse_args()
-    text = page(options.tables)
-    if options.out == "-":
-        print(text)
-    else:
-        Path(options.out).write_text(text + "\n", encoding="utf-8")
+    written(page(options.tables) + "\n", options.out)
 
 
 if __name__ == "__main__":

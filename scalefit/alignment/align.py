@@ -14,9 +14,9 @@ from scalefit.alignment.causes import CORPORA_NAMED, Siblings, causes_of, span
 from scalefit.alignment.curve import (
     QUALITY,
     Curve,
-    asked,
     curve_of,
     failed_rows,
+    judged_table,
     level_of,
     pretrained,
     profiled,
@@ -33,7 +33,6 @@ from scalefit.alignment.sample_size import SampleSize, seeds_needed
 from scalefit.alignment.verdicts import Decision, Verdict, decide, reason
 from scalefit.errors import DesignError
 from scalefit.executors import Each, Workers, packs, working
-from scalefit.ingest import loss_beside, table_of
 from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical, metric
 from scalefit.table.runs import CAUTIOUS
@@ -160,8 +159,7 @@ def align(
     >>> align(table)[0].headline
     'MISALIGNED, deteriorating'
     """
-    whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
-    whole = loss_beside(whole, asked(quality, loss)[:-1], loss)
+    whole = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
     alpha = level_of(level)
     metrics = quality_metrics(whole, quality)
     apart = grouping(whole, by)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scalefit.alignment.noise import Design, NoiseProfile, profile_of
 from scalefit.errors import DesignError
+from scalefit.ingest import loss_beside, table_of
 from scalefit.table import Table, runs_of
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import check_level
@@ -26,9 +27,10 @@ from scalefit.units import check_level
 QUALITY = ("bleu", "comet")
 
 
-def asked(quality: str | Sequence[str], loss: str) -> list[str]:
-    """Return all metrics that are asked for."""
-    return [*([quality] if isinstance(quality, str) else quality), loss]
+def judged_table(data: Any, quality: str | Sequence[str], loss: str, **reading: Any) -> Table:
+    """Return the results of what is judged, the loss beside the quality; ``reading`` as in ``table_of``."""
+    metrics = [*([quality] if isinstance(quality, str) else quality), loss]
+    return loss_beside(table_of(data, metrics=metrics, **reading), metrics, loss)
 
 
 def quality_metrics(table: Table, quality: str | Sequence[str]) -> list[str]:

@@ -13,8 +13,8 @@ from scalefit.alignment import hayter
 from scalefit.alignment.curve import (
     QUALITY,
     Curve,
-    asked,
     curve_of,
+    judged_table,
     level_of,
     profiled,
     quality_metrics,
@@ -27,7 +27,6 @@ from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
 from scalefit.alignment.noise import Design, estimate
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
-from scalefit.ingest import loss_beside, table_of
 from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
 from scalefit.types import Renames
@@ -270,8 +269,7 @@ def monitor(
     >>> monitor(table, planned=5)[0].decision
     'stop'
     """
-    whole = table_of(data, mapping=mapping, where=where, allow=allow, metrics=asked(quality, loss))
-    whole = loss_beside(whole, asked(quality, loss)[:-1], loss)
+    whole = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
     names = grouping(whole, by).columns
     against = whole.spelled(loss)
     if looks_before < 0:
