@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from numbers import Real
+from typing import Any
 
 from scalefit.errors import DomainError
 
@@ -72,6 +73,17 @@ def short(value: float) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def typed(value: Any) -> str:
+    """Return a cell as a user would type it in Python: a whole number without its point.
+
+    Examples
+    --------
+    >>> typed(1000.0), typed(0.5), typed("fr")
+    ('1000', '0.5', "'fr'")
+    """
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def counted(number: int, noun: str) -> str:

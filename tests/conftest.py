@@ -12,8 +12,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from scalefit.laws import Coefficient, Law
+
+# A busy machine is no failure: how long an example takes is not what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 ROOT = Path(__file__).resolve().parents[1]
 REVISION = "0" * 40

@@ -167,7 +167,7 @@ OTHER = st.one_of(
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_single_value_is_changed_the_file_is_refused(name, data):
     document = DOCUMENTS[name]
@@ -180,7 +180,7 @@ def test_whatever_single_value_is_changed_the_file_is_refused(name, data):
         store.restore(changed(document, at, value))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_number_that_moves_by_one_bit_is_refused_by_name(data):
     document = DOCUMENTS["a fit"]

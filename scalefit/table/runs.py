@@ -21,7 +21,7 @@ from scalefit.errors import TableError
 from scalefit.groups import distinct, group_columns
 from scalefit.result import Row
 from scalefit.types import Ints, Mask
-from scalefit.units import format_count
+from scalefit.units import format_count, typed
 
 from .columns import Columns, compressed
 from .names import IDENTITY, KNOWN, MEASURED
@@ -261,6 +261,10 @@ _UNTELLING = frozenset("name no nr num number utc gmt s sec secs ms min mins h h
 _REPLICATE = frozenset(
     ("seed", "seeds", "replicate", "repeat", "repetition", "rep", "trial", "fold")
 )
+_AMOUNTS = frozenset(
+    """step steps epoch epochs time runtime duration seconds minutes hours elapsed""".split()  # noqa: SIM905
+)
+"""Measured where runs take their own values, a condition where they were set: hours of audio, steps of training."""
 
 
 @dataclass(frozen=True)
@@ -312,7 +316,7 @@ def _added(rows: Table, name: str) -> str:
 
 
 def _some(rows: Table, name: str) -> str:
-    there = [str(v) for v in rows.unique(name)]
+    there = [typed(v).strip("'") for v in rows.unique(name)]
     return ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")
 
 
@@ -325,7 +329,12 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
     """
     split: list[str] = []
     fixed = {*columns, *used, *IDENTITY, *MEASURED, "metric", "pretrain_tokens"}
-    names = [n for n in rows.columns.named if n not in fixed and not harmless(n)]
+    run = sorted(fixed - set(MEASURED))
+    names = [
+        n
+        for n in rows.columns.named
+        if n not in fixed and (not harmless(n) or _was_set(rows, run, n))
+    ]
     for name in sorted(names, key=lambda n: distinct(rows, [n])):  # few values explain many
         cell, values = [*(fixed - set(MEASURED)), *split], rows.labels([name])
         same, near = rows.labels(cell), _near(rows, cell)
@@ -349,9 +358,35 @@ def harmless(name: str) -> bool:
     >>> harmless("Host Name"), harmless("trainRuntime"), harmless("source_language")
     (True, True, False)
     """
+    return _tells(name) in _HARMLESS | _REPLICATE
+
+
+def _tells(name: str) -> str:
+    """Return the last word of a name that is no unit, in small letters."""
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    telling = [word for word in words if word not in _UNTELLING]
-    return bool(telling) and telling[-1] in _HARMLESS | _REPLICATE
+    return next((word for word in reversed(words) if word not in _UNTELLING), "")
+
+
+def _was_set(rows: Table, cell: Sequence[str], name: str) -> bool:
+    """Return whether an amount was set and not measured: runs have most of its values, and all of them equally often.
+
+    So are the checkpoints of a course; a best epoch, or hours that a run took, each run has for itself.
+    """
+    if _tells(name) not in _AMOUNTS:
+        return False
+    there = rows.columns.named[name].there[rows.rows]
+    at = np.column_stack([rows.labels(cell), rows.labels([name])])[there]
+    pairs, count = np.unique(at, axis=0, return_counts=True)
+    several = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1
+    if not several.any():
+        return False
+    cells, values = (np.unique(pairs[several, i]).size for i in (0, 1))
+    usual = np.median(count[several])
+    return bool(
+        several.sum() > 0.5 * cells * values
+        and (count[several] == usual).mean() > 0.9
+        and (cells > 1 or usual > 1)
+    )
 
 
 def _splits(cells: Ints, values: Ints, least: float) -> bool:
@@ -412,7 +447,7 @@ def _refuse_scatter(rows: Table, columns: Sequence[str], name: str, used: Collec
     first = rows.unique(name)[0]
     raise TableError(
         f"rows of one size differ in {name!r} ({_some(rows, name)}), and apart they leave "
-        f"no curve. Try: where={{{name!r}: {first!r}}}, or mapping={{{name!r}: 'pretrain_seed'}} if "
+        f"no curve. Try: where={{{name!r}: {typed(first)}}}, or mapping={{{name!r}: 'pretrain_seed'}} if "
         "these are replicates"
     )
 

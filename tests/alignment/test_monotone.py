@@ -37,7 +37,7 @@ def test_more_seeds_do_not_turn_aligned_into_inconclusive():
     assert weaker <= 1  # one in twenty, which is what the level allows
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     factor=st.sampled_from([1e-6, 1e-3, 7.0, 1e6]),
     unit=st.sampled_from([0.01, 0.5, 3.0]),

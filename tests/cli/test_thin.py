@@ -39,9 +39,7 @@ def answered(ran):
     return ran.code == 0 or (ran.code == 2 and len(said) <= 1 and ran.err.strip() != "")
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, command=st.sampled_from(COMMANDS))
 def test_a_thin_table_is_answered_or_refused_in_a_line(scalefit, tmp_path_factory, rows, command):
     folder = tmp_path_factory.mktemp("thin")

@@ -168,7 +168,7 @@ def test_what_corpora_share_is_not_doubted_once_a_corpus():
     assert drawn.mean() == pytest.approx(20.5, abs=0.2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shift=st.floats(-50, 50), scale=st.floats(0.01, 100), seed=st.integers(0, 99))
 def test_own_parts_follow_the_unit_and_ignore_a_height_that_all_share(shift, scale, seed):
     rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ import scalefit as sf
 from scalefit.errors import MissingColumnError, ScalefitError
 
 ODD = st.sampled_from([0.0, -1.0, float("nan"), float("inf"), 1.0, 1e3, 4e7, 1e30])
-SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -194,7 +194,7 @@ def test_quality_is_compared_by_its_logarithms_and_loss_by_its_values():
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(5, 14), st.sampled_from([0.0, 0.5, 0.9]))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 def test_naming_the_run_never_narrows(seed, size, correlation):
     """Checkpoints of one run: saying so can only add doubt, at every size and for every parameter."""
     rng = np.random.default_rng(seed)
@@ -218,7 +218,7 @@ def test_naming_the_run_never_narrows(seed, size, correlation):
     st.sampled_from(["power", "pure_power", "rectified", "two_powers", "bansal", "log", "ceiling"]),
     st.sampled_from([0.0, 1e-3, 0.03, 0.3]),
 )
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 def test_curves_looked_at_together_have_the_intervals_they_have_alone(seed, law, noise):
     """Whatever stands beside a curve: other lengths, curves that meet a bound or have none of the law's trend."""
     rng, rises = np.random.default_rng(seed), law in ("log", "ceiling")
@@ -278,7 +278,7 @@ def test_what_the_data_do_not_see_has_no_standard_error():
     assert set(standard_errors(saw.uncertainty.best).values()) == {np.inf}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 999), law=st.sampled_from(["power", "log", "ceiling"]))
 def test_bands_laid_out_together_are_those_of_each_fit_alone(seed, law):
     rng, x = np.random.default_rng(seed), np.geomspace(1e6, 1e9, 8)

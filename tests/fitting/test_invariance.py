@@ -15,7 +15,7 @@ NAMES = st.sampled_from(["power", "pure_power", "log", "bansal", "rectified"])
 OBJECTIVES = st.sampled_from(
     [Objective(), Objective(residual="log"), Objective("huber", 0.01, "log")]
 )
-FEW = settings(max_examples=12, deadline=None, derandomize=True)
+FEW = settings(max_examples=12, derandomize=True)
 
 
 def made(name, seed, spread=0.01):
@@ -59,7 +59,7 @@ def test_the_unit_of_y_does_not_matter(name, seed, unit):
     np.testing.assert_allclose(curve_of(again), curve_of(plain) * unit, rtol=1e-4)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=6, derandomize=True)
 @given(SEEDS)
 def test_intervals_move_with_the_units(seed):
     y, rng = made("power", seed)

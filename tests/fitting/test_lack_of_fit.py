@@ -109,7 +109,7 @@ def test_as_many_sizes_as_parameters_have_no_interval_whatever_the_seeds():
     assert found.lack_of_fit is None
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(
     st.sampled_from(["power", "log", "pure_power", "bansal"]),
     st.floats(0.05, 0.6),

@@ -10,7 +10,7 @@ import scalefit as sf
 SIZES = np.geomspace(1e5, 3e6, 6)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(seed=st.integers(0, 999), noise=st.sampled_from([0.02, 0.1, 0.3]))
 @pytest.mark.parametrize("law", ["log", "power"])
 def test_a_scale_is_never_below_zero(law, seed, noise):

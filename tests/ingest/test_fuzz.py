@@ -105,7 +105,7 @@ raw = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     given=st.one_of(mutated(), raw),
     format=st.one_of(st.none(), st.none(), st.sampled_from(sorted(FORMATS))),
@@ -122,7 +122,7 @@ def test_any_bytes_give_a_table_or_one_of_our_errors(tmp_path, given, format, pa
     path.unlink()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_folder_with_one_damaged_file(tmp_path, data):
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
@@ -142,7 +142,7 @@ def database(tmp_path_factory):
     return path.read_bytes()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     edits=st.lists(st.tuples(st.floats(0, 0.999), st.binary(min_size=1, max_size=8)), max_size=6),
     share=st.sampled_from([1.0, 1.0, 0.6]),

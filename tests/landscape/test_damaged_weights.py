@@ -110,7 +110,7 @@ def test_files_that_hold_nothing(tmp_path, data, suffix):
         load(tmp_path / f"a{suffix}")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_bytes_give_a_checkpoint_or_our_error(tmp_path, data):
     suffix = data.draw(st.sampled_from([".npz", ".safetensors", ".safetensors.index.json"]))

@@ -14,7 +14,7 @@ ONCE = list({(name, special.law): (name, special) for name, special in PAIRS}.va
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "special"), ONCE, ids=lambda v: getattr(v, "law", v))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(5, 12),

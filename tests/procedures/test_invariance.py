@@ -18,7 +18,7 @@ tables = arrays(float, (3, 6), elements=values)
 runs = st.lists(values, min_size=2, max_size=4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables, tables)
 def test_swapping_sides_turns_the_difference_round(a, b):
     forth, back = crossed.unpaired(a, b), crossed.unpaired(b, a)
@@ -27,7 +27,7 @@ def test_swapping_sides_turns_the_difference_round(a, b):
     assert 0 <= forth.p <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(runs, runs)
 def test_superiority_is_a_probability_and_turns_round(a, b):
     forth, back = superiority(a, b), superiority(b, a)
@@ -36,7 +36,7 @@ def test_superiority_is_a_probability_and_turns_round(a, b):
     assert forth.p == pytest.approx(back.p)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(float, (4, 3), elements=values), st.floats(0.1, 10))
 def test_components_scale_with_the_square_of_the_unit(y, unit):
     one, other = nested(y), nested(7 + unit * y)

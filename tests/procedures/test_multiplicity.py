@@ -16,7 +16,6 @@ def test_benjamini_hochberg_is_scipys(p):
     np.testing.assert_allclose(adjust(p, "bh"), stats.false_discovery_control(p), atol=1e-15)
 
 
-@settings(deadline=None)  # the first example loads statsmodels
 @given(SOME)
 def test_holm_is_statsmodels(p):
     multitest = pytest.importorskip("statsmodels.stats.multitest")

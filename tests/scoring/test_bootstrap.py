@@ -71,7 +71,7 @@ def test_a_system_does_not_differ_from_its_copy(statistics):
     assert (same.difference, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 50), st.integers(0, 5))
 def test_blocks_do_not_change_the_draws(segments, resamples, cells, seed):
     whole = np.concatenate(list(drawn_counts(segments, resamples, seed)))

@@ -59,7 +59,7 @@ def test_settings_reach_sacrebleu_and_our_formula(metric, chosen, corpus):
 counts = st.lists(st.integers(0, 40), min_size=4, max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     counts,
     counts,
@@ -78,7 +78,7 @@ def test_bleu_formula_is_sacrebleus_for_any_counts(more, correct, ours, theirs, 
     assert float(found) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=6, max_size=6),
     st.booleans(),

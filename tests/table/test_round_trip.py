@@ -74,7 +74,7 @@ def _bits(value):
     return np.float64(value).tobytes() if isinstance(value, float) else value
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(table=tables())
 def test_what_is_written_is_read_back_equal(suffix, tmp_path, table):
     path = tmp_path / f"t.{suffix}"

@@ -25,7 +25,7 @@ def layered(**more):
 
 
 def test_a_column_we_do_not_know_is_refused_by_name_where_one_curve_is_asked_for():
-    with pytest.raises(FitError, match=r"mix 2 values of 'Layers' \(1.0, 6.0\) in one curve"):
+    with pytest.raises(FitError, match=r"mix 2 values of 'Layers' \(1, 6\) in one curve"):
         sf.fit(layered(), "bleu", "log")
 
 
@@ -36,7 +36,7 @@ def test_and_kept_apart_where_many_are():
         alone = sf.fit(layered(), "bleu", "log", where={"Layers": fit.group["Layers"]})
         assert fit.params == pytest.approx(alone.params, rel=1e-9)
     assert fits.about_data == (
-        "groups are split by Layers as well (1.0, 6.0): its values are not averaged",
+        "groups are split by Layers as well (1, 6): its values are not averaged",
     )
 
 
@@ -70,23 +70,40 @@ def test_what_leaves_no_curve_is_refused_with_a_cure():
         sf.fit_each(pd.DataFrame(rows), "bleu", "log")
 
 
-HARMLESS = [
-    "Run Time",
-    "host",
-    "started",
-    "log_file",
-    "wall_seconds",
-    "seed",
-    "hostName",
-    "time (s)",
-    "GPU no.",
-]
+HARMLESS = ["host", "started", "log_file", "seed", "hostName", "GPU no."]
+AMOUNTS = ["Run Time", "wall_seconds", "time (s)", "step", "Epochs", "gpuHours"]
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_times_places_and_seeds_split_nothing(name):
     table = layered().rename(columns={"Layers": name})
     assert grouping(as_table(table)).columns == ()
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+@given(seed=st.integers(0, 999), runs=st.integers(2, 4))
+@settings(max_examples=5)
+def test_amounts_that_runs_took_split_nothing_and_amounts_that_were_set_do(name, seed, runs):
+    rng = np.random.default_rng(seed)
+    rows = [(size, s) for size in SIZES for s in range(runs)]
+    base = pd.DataFrame(rows, columns=["pretrain_tokens", "finetune_seed"]).assign(pretrain_seed=1)
+    took = base.assign(bleu=20.0, **{name: rng.integers(10, 99, len(base))})
+    assert grouping(as_table(took)).columns == ()
+    course = pd.concat([base.assign(bleu=20.0 + k, **{name: 1000 * k}) for k in (1, 2, 4)])
+    (column,) = grouping(as_table(course)).columns
+    assert column.lower() == name.lower()
+    alone = course.drop(columns=["finetune_seed", "pretrain_seed"])
+    assert len(grouping(as_table(alone)).columns) == 1
+
+
+def test_a_course_of_checkpoints_is_no_spread_over_seeds():
+    course = [
+        {"corpus": corpus, "step": step, "bleu": 20.0 + step / 1000}
+        for corpus in ("fr", "de")
+        for step in (1000, 2000, 4000)
+    ]
+    with pytest.raises(sf.errors.DesignError, match="6 cells with one run each"):
+        sf.variance(pd.DataFrame(course), "bleu")
 
 
 def test_a_measurement_splits_nothing():
@@ -105,7 +122,7 @@ def ways(base, long, sizes=SIZES[:4], fresh=False):
     return pd.DataFrame(rows).assign(bleu=lambda t: 20.0 + np.arange(len(t)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(base=st.integers(2, 4), long=st.integers(2, 4), sizes=st.integers(1, 4), fresh=st.booleans())
 def test_runs_with_seeds_of_their_own_are_kept_apart_by_what_parts_them(base, long, sizes, fresh):
     table = ways(range(base), range(base, base + long), SIZES[:sizes], fresh)
@@ -136,7 +153,7 @@ COMPOUND = [
 NAMES = st.sampled_from(PLAIN + COMPOUND)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     name=NAMES,
     values=st.lists(
@@ -229,7 +246,7 @@ def test_equal_run_names_of_two_corpora_are_two_runs():
     assert runs.names == ("fr · p1", "en · p1")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_label(order):
     rows = pd.DataFrame(seeded(finetune_seed=[1, 2, 1] * 5)).to_dict("records")

@@ -41,7 +41,7 @@ def test_a_finetuning_size_that_nobody_ran_is_read_between_its_neighbours():
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(q=st.lists(st.floats(0, 100), min_size=20, max_size=20))
 def test_the_law_rises_in_both_sizes_and_stays_in_range_whatever_the_cells(q):
     joint = fit_joint(replace(grid(), quality=np.array(q)))

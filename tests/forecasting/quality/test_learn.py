@@ -134,7 +134,7 @@ def test_one_size_more_than_two_is_learned_from_and_two_leave_the_prior():
     assert learn_quality([curve([1e6, 1e7, 1e8], [10.0, 12.0, 13.0])]).origins == 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-6, 1e6), unit=st.sampled_from([0.01, 1.0, 50]))
 def test_units_of_size_and_metric_teach_the_same(seed, scale, unit):
     curves = saturating(seed, 4, 6)

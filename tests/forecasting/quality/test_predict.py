@@ -16,7 +16,7 @@ from .samples import curve, saturating
 values = st.lists(st.floats(0, 100), min_size=2, max_size=9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ys=st.lists(values, min_size=1, max_size=4))
 def test_quantiles_are_in_order_and_within_the_range_whatever_the_curves(ys):
     curves = [curve(np.geomspace(10, 1e5, len(y)), y) for y in ys]
@@ -32,7 +32,7 @@ def test_quantiles_are_in_order_and_within_the_range_whatever_the_curves(ys):
         assert r.probability.max() <= 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 1000), scale=st.sampled_from([1e-6, 1e6]), unit=st.sampled_from([0.01, 7])
 )
@@ -46,7 +46,7 @@ def test_units_of_size_and_metric_give_the_same_forecast(seed, scale, unit):
         np.testing.assert_allclose(a.values * unit, b.values, rtol=1e-3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=st.permutations(range(5)))
 def test_order_of_the_curves_is_of_no_matter(order):
     curves = saturating(5, 5, 6)
