@@ -121,8 +121,7 @@ def adjust(p: ArrayLike, method: str) -> Floats:
 
     Parameters
     ----------
-    p
-        P values, (n,).
+    p : p values, (n,).
     method
         ``"holm"``; ``"bh"``, Benjamini & Hochberg (1995), Journal of the Royal Statistical
         Society B 57, 289-300; or ``"none"``.

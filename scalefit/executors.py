@@ -64,11 +64,8 @@ def here(function: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator
 def working(executor: Workers = None) -> Iterator[Each]:
     """Give what applies a function to many items, where ``executor`` says.
 
-    Raises
-    ------
-    ExecutorError
-        ``executor`` is none; no scheduler answers; or, while items are taken, workers died, run another version, or
-        could not be sent the function.
+    Raises ExecutorError: ``executor`` is none; no scheduler answers; or, while items are taken, workers died, run
+    another version, or could not be sent the function.
 
     Examples
     --------

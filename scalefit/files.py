@@ -24,10 +24,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never half of either; where writing fails (a full disk, a raised
     error, a kill) the old one is untouched. What is no regular file, such as ``/dev/stdout``, is written in place.
 
-    Raises
-    ------
-    OSError
-        The folder is not there, or not to be written to; names ``path``, not the half-written file.
+    Raises OSError: the folder is not there, or not to be written to; names ``path``, not the half-written file.
 
     Examples
     --------

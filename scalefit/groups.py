@@ -40,8 +40,7 @@ def group_columns(
     Parameters
     ----------
     rows : HasColumns; the measured rows, those without pretraining left out.
-    by : sequence of str, optional
-        Columns asked for; by default corpus, task and finetuning size, where they are there.
+    by : columns asked for; by default corpus, task and finetuning size, where they are there.
     used : collection of str; columns that are inputs of the law, so that no group is made of them.
 
     Notes

@@ -116,8 +116,7 @@ def save(result: Result, path: str | Path) -> None:
 
     Parameters
     ----------
-    result : Result
-        A fit, many fits, a forecast, an alignment, …
+    result : a fit, many fits, a forecast, an alignment, …
     path : path
 
     Raises

@@ -68,14 +68,10 @@ def causes_of(
 
     Parameters
     ----------
-    evidence
-        Evidence of the curve.
-    group
-        All rows of its group, every metric.
-    siblings
-        What the rest of the table says.
-    failed
-        Number of failed runs, and whether the verdict changes without them.
+    evidence : evidence of the curve.
+    group : all rows of its group, every metric.
+    siblings : what the rest of the table says.
+    failed : number of failed runs, and whether the verdict changes without them.
     """
     i, j = evidence.fall.pair
     sizes = (float(evidence.quality.sizes[i]), float(evidence.quality.sizes[j]))

@@ -146,14 +146,10 @@ def curve_of(
 
     Parameters
     ----------
-    table
-        Rows of one group, all metrics.
-    metric
-        Canonical name.
-    baseline
-        Rows without pretraining, or None.
-    keep
-        Mask over the metric's rows: False leaves a row out (a failed run).
+    table : rows of one group, all metrics.
+    metric : canonical name.
+    baseline : rows without pretraining, or None.
+    keep : mask over the metric's rows: False leaves a row out (a failed run).
     """
     if metric not in table.metrics:
         return None

@@ -204,12 +204,9 @@ def _sure_rises(heights: Floats, nu: float, alpha: float) -> Floats:
 
     Parameters
     ----------
-    heights
-        Studentized falls (..., K, K); nan outside i < j.
-    nu
-        Degrees of freedom of the noise.
-    alpha
-        Level of the test that will use them.
+    heights : studentized falls (..., K, K); nan outside i < j.
+    nu : degrees of freedom of the noise.
+    alpha : level of the test that will use them.
     """
     groups = heights.shape[-1]
     gamma = _GAMMA * alpha
@@ -339,14 +336,10 @@ def pair_p_values(x: Floats, falls: Floats, sd: float, reference: float) -> Floa
 
     Parameters
     ----------
-    x
-        Logarithms of the sizes, (K,).
-    falls
-        Falls between them.
-    sd
-        Scatter of the curve; nan: only the reference is used, at the full level.
-    reference
-        The largest plausible noise, at least the scatter; or the known noise.
+    x : logarithms of the sizes, (K,).
+    falls : falls between them.
+    sd : scatter of the curve; nan: only the reference is used, at the full level.
+    reference : the largest plausible noise, at least the scatter; or the known noise.
     """
     sizes, later = len(x), np.triu(np.ones(falls.shape, dtype=bool), 1)
     p = hayter.sf_many(np.nan_to_num(falls, nan=-1.0) / reference, sizes, np.inf)

@@ -156,12 +156,9 @@ def equivalent(heights: ArrayLike, groups: int, dof: Floats, nu: float) -> Float
 
     Parameters
     ----------
-    heights
-        Studentized falls; negative ones (rises) are taken by their size.
-    groups
-        Number of ordered groups.
-    dof, nu
-        Degrees of freedom of each height's own noise, and those of the common noise.
+    heights : studentized falls; negative ones (rises) are taken by their size.
+    groups : number of ordered groups.
+    dof, nu : degrees of freedom of each height's own noise, and those of the common noise.
     """
     at, logs = _tables(groups)
     given = np.asarray(heights, dtype=np.float64)

@@ -95,10 +95,7 @@ def agreement(name: str, difference: float) -> float:
 def difference_of(name: str, share: float) -> float:
     """Difference with which this share of human rankings agrees, in points of 100.
 
-    Raises
-    ------
-    DesignError
-        The share lies outside 0.55 to 0.80, where the calibration says nothing.
+    Raises DesignError: the share lies outside 0.55 to 0.80, where the calibration says nothing.
 
     Examples
     --------
@@ -119,18 +116,13 @@ def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float
 
     Parameters
     ----------
-    name
-        Metric.
-    values
-        What was measured of it.
+    name : metric.
+    values : what was measured of it.
     margin
         In BLEU points; by metric in their own units; or ``"human:0.7"``, the difference with
         which 70 % of human rankings agree, where that is known (else half a BLEU point).
 
-    Raises
-    ------
-    DesignError
-        The metric's direction is unknown, or the margin is not positive or not understood.
+    Raises DesignError: the metric's direction is unknown, or the margin is not positive or not understood.
     """
     known = metric(name)
     if known.direction is None:

@@ -247,14 +247,10 @@ def monitor(
 
     Parameters
     ----------
-    data, quality, by, loss, margin, where, mapping, allow
-        As in :func:`align`.
-    level
-        One less the chance of any false alarm over the whole sequence of one group and metric.
-    planned
-        Number of sizes planned. None: open-ended, look k spends ``(1 - level) / (k (k + 1))``.
-    looks_before
-        Looks already taken at other states of the same curve (seeds added after a look).
+    data, quality, by, loss, margin, where, mapping, allow : as in :func:`align`.
+    level : one less the chance of any false alarm over the whole sequence of one group and metric.
+    planned : number of sizes planned. None: open-ended, look k spends ``(1 - level) / (k (k + 1))``.
+    looks_before : looks already taken at other states of the same curve (seeds added after a look).
 
     Raises
     ------

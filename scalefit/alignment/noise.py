@@ -52,8 +52,7 @@ class Noise:
     sd : (...)
         Standard deviation of one run around its size's mean, as far as it matters for
         differences between sizes.
-    nu : float
-        Degrees of freedom of `sd`.
+    nu : degrees of freedom of `sd`.
     spread : (K, K)
         Half the variance of each difference of means, in units of ``sd**2``; 1/P when balanced.
     swell : (..., K, K)
@@ -100,8 +99,7 @@ class NoiseProfile:
         Degrees of freedom with which the ratios enter a group's own: many where groups agree on them.
     dof : (...)
         Degrees of freedom behind each ratio; infinite where sizes are taken for alike.
-    groups : int
-        How many groups they were learned from.
+    groups : how many groups they were learned from.
     """
 
     ratios: Floats
@@ -212,10 +210,7 @@ def _of_sizes(residual: Floats, design: Design) -> Floats:
 def estimate(values: Floats, design: Design, profile: NoiseProfile | None = None) -> Noise:
     """Means and noise of run means `values` (..., K, P); nan marks a run that is not there.
 
-    Raises
-    ------
-    ValueError
-        Fewer than one degree of freedom; the caller checks before.
+    Raises ValueError: fewer than one degree of freedom; the caller checks before.
     """
     profile = profile or unknown(values.shape[-2])
     if np.isnan(values).any():

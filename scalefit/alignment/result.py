@@ -211,8 +211,7 @@ class AlignmentTable(Results[Alignment]):
         method
             ``"holm"`` (no false alarm in the whole family), ``"bh"`` (share of false alarms) or
             ``"none"``.
-        flag
-            Of the flag ``misaligned``; False for the alarm (fall or harm) by itself.
+        flag : of the flag ``misaligned``; False for the alarm (fall or harm) by itself.
         """
         p = [r.p_misaligned if flag else r.p for r in self.results]
         return tuple(float(v) for v in adjust(p, method))

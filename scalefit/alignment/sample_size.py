@@ -116,16 +116,11 @@ def seeds_needed(
 
     Parameters
     ----------
-    means
-        Oriented means, (K,); the shape asked about is the rising curve through them.
-    sd
-        Standard deviation of one run.
-    design
-        How the sizes share runs.
-    margin, alpha
-        As in the verdict.
-    target
-        Power asked of both answers.
+    means : oriented means, (K,); the shape asked about is the rising curve through them.
+    sd : standard deviation of one run.
+    design : how the sizes share runs.
+    margin, alpha : as in the verdict.
+    target : power asked of both answers.
     """
     plan = Question(isotonic(means), sd, design, margin, alpha)
 

@@ -29,10 +29,7 @@ def fine(ratios: Floats) -> Floats:
 def blended(ratios: Floats, values: Floats, asked: Floats, seed: int = 0) -> Floats:
     """Return draws at asked ratios (F, draws) from draws at measured ones (C, draws).
 
-    Raises
-    ------
-    DesignError
-        Fewer than three ratios, two curves at one, or a ratio beyond the measured ones.
+    Raises DesignError: fewer than three ratios, two curves at one, or a ratio beyond the measured ones.
 
     Examples
     --------

@@ -22,10 +22,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]", re.UNICODE)
 def lines_of(text: Text, name: str, most: int) -> list[str]:
     """Return at most `most` non-empty lines of a file, or of a list of lines.
 
-    Raises
-    ------
-    DesignError
-        Nothing is there, or the file is no UTF-8 text.
+    Raises DesignError: nothing is there, or the file is no UTF-8 text.
     """
     if isinstance(text, str | Path):
         try:

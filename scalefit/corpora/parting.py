@@ -97,10 +97,8 @@ class Parting:
         Of the noise's posterior at every point of the grid.
     chance : (G,) float64
         Posterior of the grid's points.
-    logs : bool
-        Whether means are ln of the metric: losses differ by factors.
-    bent : float
-        Chance that the shared course is an S, or strays from every course by more than runs do.
+    logs : whether means are ln of the metric: losses differ by factors.
+    bent : chance that the shared course is an S, or strays from every course by more than runs do.
     """
 
     u: Floats

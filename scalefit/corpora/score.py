@@ -130,14 +130,10 @@ def similarity(
     ----------
     corpus, source, target : path, or list of lines
         The pretraining text and the task's two sides (training side of the finetuning set).
-    shares
-        Shares of the source and target language in the corpus, where known.
-    scores
-        Further scores by name: functions of corpus lines and task lines.
-    most
-        Lines used of each text, spread evenly over it.
-    test
-        The test set, either side or both: the whole corpus is searched for its lines and runs of eight words.
+    shares : shares of the source and target language in the corpus, where known.
+    scores : further scores by name: functions of corpus lines and task lines.
+    most : lines used of each text, spread evenly over it.
+    test : the test set, either side or both: the whole corpus is searched for its lines and runs of eight words.
 
     Examples
     --------
@@ -241,12 +237,9 @@ def similarity_report(
     ----------
     data : path, DataFrame, Table or mapping of columns
         Results; rows without pretraining are the baseline.
-    scores
-        Corpus name (as in the table) -> its :func:`similarity` with the task.
-    quality
-        Quality metric.
-    where, mapping, allow
-        As in :func:`scalefit.fit`; ``where`` picks one task, finetuning size and model.
+    scores : corpus name (as in the table) -> its :func:`similarity` with the task.
+    quality : quality metric.
+    where, mapping, allow : as in :func:`scalefit.fit`; ``where`` picks one task, finetuning size and model.
 
     Raises
     ------

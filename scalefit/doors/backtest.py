@@ -62,16 +62,11 @@ def backtest(
         them is the mixture of each curve by itself: what learning from the table's other curves buys.
     inputs : mapping, optional
         Law input -> column, for laws of several inputs: all rows are then one surface, the baseline is the nearest run.
-    along : str, optional
-        The column whose largest values are held out; by default the first of ``inputs``.
-    hold_out : int, optional
-        Hold out this many largest sizes, once. Without it and ``fit_smallest``: one to five of them, in turn.
-    fit_smallest : int, optional
-        Fit this many smallest sizes and hold out the rest; 4 is Isik et al.'s protocol.
-    where, by, mapping, allow
-        As in :func:`scalefit.forecast`.
-    objective : Objective, optional
-        What single laws minimise.
+    along : the column whose largest values are held out; by default the first of ``inputs``.
+    hold_out : hold out this many largest sizes, once. Without it and ``fit_smallest``: one to five of them, in turn.
+    fit_smallest : fit this many smallest sizes and hold out the rest; 4 is Isik et al.'s protocol.
+    where, by, mapping, allow : as in :func:`scalefit.forecast`.
+    objective : what single laws minimise.
     executor : number of processes, executor or address of a scheduler, optional
         Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
@@ -160,12 +155,10 @@ def compare_laws(
 
     Parameters
     ----------
-    data, metric, where, mapping, allow
-        As in :func:`scalefit.fit`; the rows must make one curve.
+    data, metric, where, mapping, allow : as in :func:`scalefit.fit`; the rows must make one curve.
     laws : sequence of str, Law or function, optional
         By default those that suit the metric's direction.
-    objective : Objective, optional
-        What the laws minimise.
+    objective : what the laws minimise.
 
     Raises
     ------

@@ -88,16 +88,12 @@ def chain(
         Results; every metric of the chain was measured on the same runs.
     steps : sequence of Step
         The first law is one of sizes; every further one takes the metric before it.
-    inputs : mapping, optional
-        The first law's inputs -> columns; ``pretrain_tokens`` for a law of one input.
+    inputs : the first law's inputs -> columns; ``pretrain_tokens`` for a law of one input.
     direct : str or Law, optional
         A law of the same sizes for the last metric.
-    along : str, optional
-        The column whose largest values are held back; by default the first input's.
-    hold_out : int, optional
-        How many of its values to hold back, once; without it one to five, in turn.
-    where, mapping, allow, **options
-        As in :func:`scalefit.fit`.
+    along : the column whose largest values are held back; by default the first input's.
+    hold_out : how many of its values to hold back, once; without it one to five, in turn.
+    where, mapping, allow, **options : as in :func:`scalefit.fit`.
 
     Raises
     ------

@@ -48,22 +48,17 @@ def fit(
     ----------
     data : path, DataFrame, Table or mapping of columns
         Results, long or wide. Rows of several corpora or tasks are refused unless ``where`` names them.
-    metric : str
-        The metric to describe.
+    metric : the metric to describe.
     law : str, Law or function, optional
         A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``. Without one, laws and plain
         guesses that suit the metric's direction are weighed together: see :class:`scalefit.Mixture`.
     inputs : mapping, optional
         Law input -> column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
         taken for parameters, pretraining tokens (D, P), finetuning and unique tokens.
-    where : mapping, optional
-        Column -> condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
-    mapping : mapping, optional
-        Own name -> canonical name, for columns and metrics.
-    allow : sequence of str
-        Checks of the table to switch off.
-    **options
-        For a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit_law`.
+    where : column -> condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
+    mapping : own name -> canonical name, for columns and metrics.
+    allow : checks of the table to switch off.
+    **options : for a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit_law`.
 
     Returns
     -------
@@ -120,8 +115,7 @@ def fit_each(
 
     Parameters
     ----------
-    data, metric, law, inputs, where, mapping, allow, **options
-        As in :func:`fit`.
+    data, metric, law, inputs, where, mapping, allow, **options : as in :func:`fit`.
     by : sequence of str, optional
         Columns whose values make the groups; by default corpus, task and finetuning size, and others where they
         vary.
@@ -205,12 +199,9 @@ def fit_joint(
     data : path, Table, DataFrame or mapping of columns
         At least six cells over two pretraining and two finetuning sizes; rows with ``pretrain_tokens`` 0, not
         pretrained, are cells like any other.
-    metric : str
-        A metric of which more is better, within a range: BLEU, chrF, COMET, accuracy.
-    where, mapping, allow
-        As in :func:`scalefit.forecast`; ``where`` names one corpus and task.
-    by : sequence of str, optional
-        Columns that make the groups, besides both sizes.
+    metric : a metric of which more is better, within a range: BLEU, chrF, COMET, accuracy.
+    where, mapping, allow : as in :func:`scalefit.forecast`; ``where`` names one corpus and task.
+    by : columns that make the groups, besides both sizes.
 
     Raises
     ------

@@ -52,26 +52,18 @@ def forecast(
     Parameters
     ----------
     data : path, Table, DataFrame or mapping of columns
-    metric : str
-        What is to be forecast, e.g. ``"bleu"``; ``"cross_entropy"`` works as well.
-    target : float, optional
-        A value to be reached, e.g. BLEU 20.
+    metric : what is to be forecast, e.g. ``"bleu"``; ``"cross_entropy"`` works as well.
+    target : a value to be reached, e.g. BLEU 20.
     at : number, count such as "3B", or sequence, optional
         Sizes to be forecast, beyond the measured ones.
-    through : str
-        A loss shown beside the metric, where it was measured.
-    where : mapping, optional
-        Column -> condition: which rows.
-    by : sequence of str, optional
-        Columns that make the groups; by default corpus, task and finetuning size, and others where they vary.
-    level : float
-        Confidence of the intervals.
+    through : a loss shown beside the metric, where it was measured.
+    where : column -> condition: which rows.
+    by : columns that make the groups; by default corpus, task and finetuning size, and others where they vary.
+    level : confidence of the intervals.
     pool : {"auto", "none"} or columns
         Which curves learn from each other: all of the table, none, or those that agree in these columns.
-    mapping : mapping, optional
-        Own name -> canonical name, for columns and metrics.
-    allow : sequence of str
-        Checks of the table to switch off.
+    mapping : own name -> canonical name, for columns and metrics.
+    allow : checks of the table to switch off.
     executor : number of processes, executor or address of a scheduler, optional
         Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
@@ -141,10 +133,8 @@ def forecast_score(
     ----------
     data : path, Table, DataFrame or mapping of columns
         Results that hold the new runs.
-    log : path
-        What :meth:`Forecast.log` or ``scalefit forecast --log`` wrote.
-    mapping, allow
-        As in :func:`forecast`.
+    log : what :meth:`Forecast.log` or ``scalefit forecast --log`` wrote.
+    mapping, allow : as in :func:`forecast`.
 
     Raises
     ------

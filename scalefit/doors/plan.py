@@ -64,19 +64,14 @@ def plan(
     metric : str
     goal : {"best", "tokens"}
         Raise P(right choice) at the size ``at`` (by default 10 times the largest), or narrow the tokens for ``target``.
-    over : str
-        Column of what is chosen from.
-    budget : float
-        What one step may cost at most: for a choice a run of each contender, for tokens all runs.
+    over : column of what is chosen from.
+    budget : what one step may cost at most: for a choice a run of each contender, for tokens all runs.
     cost : number, column or function, optional
         Cost of a token, a column of what runs did cost (GPU-hours), or ``cost(group, tokens)``; by default a token
         costs 1.
-    enough : float
-        Certainty at which a choice is made and nothing is run.
-    where, by, mapping, allow
-        As in :func:`scalefit.forecast`.
-    seed : int
-        Of the draws.
+    enough : certainty at which a choice is made and nothing is run.
+    where, by, mapping, allow : as in :func:`scalefit.forecast`.
+    seed : of the draws.
 
     Raises
     ------

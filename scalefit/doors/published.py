@@ -141,12 +141,9 @@ def refit_published(
 
     Parameters
     ----------
-    name : str
-        Of the published fit, see :func:`scalefit.published`.
-    data, metric, where, mapping, allow
-        As in :func:`scalefit.fit`; numbers in the published units.
-    inputs : mapping
-        Law input -> column.
+    name : of the published fit, see :func:`scalefit.published`.
+    data, metric, where, mapping, allow : as in :func:`scalefit.fit`; numbers in the published units.
+    inputs : law input -> column.
 
     Raises
     ------

@@ -75,10 +75,8 @@ def rank(
     metric : str
     at : number or count such as "3B", optional
         Pretraining size at which they are compared.
-    target : float, optional
-        Or a value to be reached with the fewest tokens. Give one of the two.
-    over : str
-        Column of what is ranked.
+    target : or a value to be reached with the fewest tokens. Give one of the two.
+    over : column of what is ranked.
     mixture : column or mapping, optional
         Column of mixture ratios (0 to 1), or corpus -> ratio: ratios between the measured ones are ranked too.
     cost : number, mapping, column or function, optional
@@ -86,10 +84,8 @@ def rank(
         ``cost(corpus, tokens)``. Ranks a target by cost.
     where, by, mapping, allow
         As in :func:`scalefit.forecast`; ``by`` are the columns that make the settings and what is ranked.
-    level : float
-        Confidence of intervals.
-    seed : int
-        Of the draws.
+    level : confidence of intervals.
+    seed : of the draws.
     executor : number of processes, executor or address of a scheduler, optional
         Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 

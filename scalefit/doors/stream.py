@@ -125,24 +125,17 @@ def stream(
     data : path, or several
         Parquet, Feather or CSV files, or a folder of such, all with the same columns.
     metric : str
-    output : path
-        A folder for the answers. Where it holds answers to this very question, the call goes on from them.
-    by : sequence of str
-        Columns that make the groups.
+    output : a folder for the answers. Where it holds answers to this very question, the call goes on from them.
+    by : columns that make the groups.
     door : {"fit_each", "forecast", "align"}
         What is asked about them.
-    size : int
-        Groups of a part. Mixtures of a quality learn from the curves of their part.
-    mapping : mapping, optional
-        Own name -> canonical name.
-    config : path, optional
-        A ``scalefit.toml`` with such names; by default the one beside the data.
+    size : groups of a part. Mixtures of a quality learn from the curves of their part.
+    mapping : own name -> canonical name.
+    config : a ``scalefit.toml`` with such names; by default the one beside the data.
     executor : number of processes, executor or address of a scheduler, optional
         Where the parts are answered, see ``docs/scale.md``; the answers are the same wherever that is.
-    progress : bool, optional
-        Force the bar on or off; by default it shows in a terminal.
-    **options
-        The door's: ``law=``, ``target=``, ``allow=``, ….
+    progress : force the bar on or off; by default it shows in a terminal.
+    **options : the door's: ``law=``, ``target=``, ``allow=``, ….
 
     Returns
     -------

@@ -76,10 +76,8 @@ def value(
     against : {"scratch", "zero-shot"}
         What is compared with: models without pretraining, or the model before finetuning (the smallest finetuning
         size of each curve).
-    level : float
-        Confidence of intervals.
-    seed : int
-        Of the draws behind effective data and exchange rates.
+    level : confidence of intervals.
+    seed : of the draws behind effective data and exchange rates.
 
     Returns
     -------

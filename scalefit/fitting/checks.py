@@ -22,11 +22,8 @@ from scalefit.units import counted
 def refuse(law: Law, points: Points) -> None:
     """Raise where no fit can mean anything.
 
-    Raises
-    ------
-    FitError
-        Fewer points than parameters, inputs that do not vary or not apart, constant values or such as
-        have no square, inputs at or below 0.
+    Raises FitError: fewer points than parameters, inputs that do not vary or not apart, constant values or such as
+    have no square, inputs at or below 0.
     """
     n, p = points.y.size, len(law.parameters)
     if n < p:
@@ -68,10 +65,7 @@ def refuse(law: Law, points: Points) -> None:
 def refuse_direction(law: Law, metric: str, column: str) -> None:
     """Raise where the law can only move away from better values as its first input, a size, grows.
 
-    Raises
-    ------
-    FitError
-        The law falls and more of the metric is better, or the reverse.
+    Raises FitError: the law falls and more of the metric is better, or the reverse.
     """
     wanted = metric_of(metric).direction
     reads_sizes = law.takes in ("positive", "zero") and metric_of(column).direction is None

@@ -47,8 +47,7 @@ def fit_law(
     ----------
     data, metric, law, inputs, where, mapping
         As in :func:`scalefit.fit`. A bare function of several inputs, ``f(N, D, a, b)``, needs ``inputs=``.
-    allow : sequence of str
-        Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
+    allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     objective, delta
         The function of the residuals that is summed over points; see :class:`scalefit.fitting.Objective`.
     residual : {"auto", "log", "linear"}
@@ -57,16 +56,8 @@ def fit_law(
     weights : {"auto", "seeds", "stderr", "none"}
         Where the weights come from: smoothed seed variance, test-set standard errors, or nowhere.
 
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    FitError
-        The data cannot identify the law; the message says what would. Or the law moves away from better values.
-    TableError, LawError
-        As in :func:`scalefit.fit`.
+    Raises FitError: the data cannot identify the law; the message says what would. Or the law moves away from better
+    values; TableError, LawError: as in :func:`scalefit.fit`.
 
     Examples
     --------
@@ -164,10 +155,8 @@ def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
     Parameters
     ----------
     fitted : Fit
-    resamples : int
-        How many refits; all run as one array program.
-    seed : int
-        One seed gives the same draws on every platform.
+    resamples : how many refits; all run as one array program.
+    seed : one seed gives the same draws on every platform.
 
     Examples
     --------

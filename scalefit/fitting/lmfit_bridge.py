@@ -93,10 +93,7 @@ def _refuse_infinite(law: Law, params: dict[str, float]) -> None:
 def result_of(fit: Fit) -> lmfit.model.ModelResult:
     """Return a ``ModelResult`` that starts, and under squared loss stays, at the fit's optimum.
 
-    Raises
-    ------
-    DomainError
-        A parameter is infinite there, as β of the log-law where D0 → 0.
+    Raises DomainError: a parameter is infinite there, as β of the log-law where D0 → 0.
     """
     _refuse_infinite(fit.law, fit.params)
     model = model_of(fit.law)
@@ -114,10 +111,7 @@ def law_of_function(function: Callable[..., Any], inputs: Sequence[str] | None =
 
     ``inputs`` names the arguments that are inputs, where there are more than the first.
 
-    Raises
-    ------
-    LawError
-        The function's arguments do not tell an input and parameters apart.
+    Raises LawError: the function's arguments do not tell an input and parameters apart.
     """
     import lmfit
 

@@ -174,10 +174,8 @@ def fit_law_each(
     ----------
     data, metric, law, by, where, mapping, allow, executor
         As in :func:`scalefit.fit_each`. What tells rows of one run apart splits the groups further.
-    progress : bool, optional
-        Force the bar on or off; by default it shows from 50 groups on.
-    **options
-        Passed to :func:`fit_law`.
+    progress : force the bar on or off; by default it shows from 50 groups on.
+    **options : passed to :func:`fit_law`.
 
     Returns
     -------

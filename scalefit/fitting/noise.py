@@ -142,10 +142,7 @@ def _tie_chance(sd: float, count: int) -> float:
 def weigh(points: Points, objective: Objective, weighting: Weighting) -> PointWeights:
     """Choose the weights of the points.
 
-    Raises
-    ------
-    FitError
-        ``weighting`` asks for standard errors or seeds that the table does not have.
+    Raises FitError: ``weighting`` asks for standard errors or seeds that the table does not have.
     """
     if weighting not in ("auto", "none", "stderr", "seeds"):
         raise FitError(f"weights is {weighting!r}; it must be 'auto', 'none', 'stderr' or 'seeds'")

@@ -125,12 +125,8 @@ def gather_rows(
 ) -> Observations:
     """Cut the law's inputs and one metric out of a path, a table, a frame or a mapping of columns.
 
-    Raises
-    ------
-    FitError
-        Inputs that the law does not have, or groups that would be mixed up.
-    TableError
-        No such rows or columns.
+    Raises FitError: inputs that the law does not have, or groups that would be mixed up; TableError: no such rows or
+    columns.
     """
     columns = input_columns(law, inputs)
     if isinstance(data, Observations):

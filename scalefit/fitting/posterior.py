@@ -30,10 +30,7 @@ def posterior_draws(
 ) -> dict[str, Floats]:
     """Return draws of the quoted parameters, each (1, draws): one chain, as ArviZ reads them.
 
-    Raises
-    ------
-    DomainError
-        The law is not separable, or there are no more points than parameters.
+    Raises DomainError: the law is not separable, or there are no more points than parameters.
     """
     problem, law = solution.problem, solution.problem.law
     n, k = problem.y.size, len(law.coefficients)

@@ -282,10 +282,7 @@ def make_problem(
 ) -> Problem:
     """Check the vectors, set the law's constants, and return the problem.
 
-    Raises
-    ------
-    FitError
-        Empty or unequal vectors, non-finite numbers, or a logarithm of what is not positive.
+    Raises FitError: empty or unequal vectors, non-finite numbers, or a logarithm of what is not positive.
     """
     y = np.asarray(y, dtype=float)
     inputs = tuple([np.asarray(x, dtype=float) for x in inputs])

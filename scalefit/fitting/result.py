@@ -187,12 +187,9 @@ class Fit(Result):
 
         Parameters
         ----------
-        first, second : str
-            Names of two parameters.
-        level : float
-            Confidence of the intervals that the grid reaches across.
-        points : int
-            Cells along each side.
+        first, second : names of two parameters.
+        level : confidence of the intervals that the grid reaches across.
+        points : cells along each side.
 
         Raises
         ------
@@ -358,8 +355,7 @@ class Fit(Result):
 
         Parameters
         ----------
-        held_out : float, optional
-            Error on held-out sizes, e.g. ``sf.backtest(table, "bleu", ["log"]).error("log")``.
+        held_out : error on held-out sizes, e.g. ``sf.backtest(table, "bleu", ["log"]).error("log")``.
 
         Examples
         --------
@@ -394,10 +390,8 @@ class Fit(Result):
 
         Parameters
         ----------
-        draws : int
-            How many; they are independent, so all count.
-        seed : int
-            One seed gives the same draws on every platform.
+        draws : how many; they are independent, so all count.
+        seed : one seed gives the same draws on every platform.
 
         Raises
         ------

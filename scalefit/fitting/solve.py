@@ -103,10 +103,7 @@ def solve(
 ) -> Solution:
     """Fit ``law`` to ``y`` (n,) at ``inputs`` (each (n,)), weights (n,) multiplying the loss.
 
-    Raises
-    ------
-    FitError
-        The vectors are malformed; see :func:`scalefit.fitting.problem.make_problem`.
+    Raises FitError: the vectors are malformed; see :func:`scalefit.fitting.problem.make_problem`.
     """
     return solve_problem(make_problem(law, inputs, y, objective or SQUARED, scale), weights)
 
@@ -114,10 +111,7 @@ def solve(
 def solve_problem(problem: Problem, weights: Floats | None = None) -> Solution:
     """Fit a checked problem.
 
-    Raises
-    ------
-    FitError
-        The law has no finite value at these inputs, whatever its parameters.
+    Raises FitError: the law has no finite value at these inputs, whatever its parameters.
     """
     with np.errstate(all="ignore"):
         starts = starting_points(problem, weights)
@@ -153,10 +147,7 @@ def best_end(problem: Problem, ends: Sequence[End]) -> Solution:
 def starting_points(problem: Problem, weights: Floats | None = None) -> list[Start]:
     """Return the minimum of each basin of the grid, at most :data:`BASINS`, best first.
 
-    Raises
-    ------
-    FitError
-        The law has no finite value at these inputs, whatever its parameters.
+    Raises FitError: the law has no finite value at these inputs, whatever its parameters.
     """
     law = problem.law
     if not law.separable:

@@ -26,18 +26,12 @@ class VarianceLine:
 
     Attributes
     ----------
-    intercept, slope
-        ``log variance = intercept + slope · log x``.
-    slope_stderr
-        Standard error of the slope; nan where it was fixed at 0.
-    dof
-        Degrees of freedom behind the line: use Student's t with these for intervals.
-    variances
-        Smoothed variance of one replicate in each cell, in the order given.
-    notes
-        What was done besides.
-    centre
-        ``log x`` where the line's height does not depend on its slope.
+    intercept, slope : ``log variance = intercept + slope · log x``.
+    slope_stderr : standard error of the slope; nan where it was fixed at 0.
+    dof : degrees of freedom behind the line: use Student's t with these for intervals.
+    variances : smoothed variance of one replicate in each cell, in the order given.
+    notes : what was done besides.
+    centre : ``log x`` where the line's height does not depend on its slope.
     """
 
     intercept: float
@@ -91,8 +85,7 @@ def smoothed_variance(
     means : (n,) cell means; used where ``residual`` is "log".
     variances : (n,) variance of one replicate in each cell; ignored (nan allowed) where dof is 0.
     dof : (n,) degrees of freedom of each variance: pretraining seeds − 1.
-    residual
-        "log": the variance of log y, by the delta method ``s² / mean²``.
+    residual : "log": the variance of log y, by the delta method ``s² / mean²``.
     usual_change
         Standard deviation, over the curves one meets, of how much the log variance changes over the sizes at
         hand. The slope is shrunk towards 0 by it: with few runs a steep line is mostly chance. Where the slope
@@ -105,10 +98,7 @@ def smoothed_variance(
     on log s² it needs no bias correction and takes s² = 0. Fewer than four replicated sizes
     carry no slope: the variance is pooled.
 
-    Raises
-    ------
-    FitError
-        No cell has replicates, or a log scale is asked for with means ≤ 0.
+    Raises FitError: no cell has replicates, or a log scale is asked for with means ≤ 0.
     """
     size, mean, raw, nu = (np.asarray(a, dtype=float) for a in (x, means, variances, dof))
     _check(size, mean, raw, nu, residual)

@@ -32,8 +32,7 @@ def interval_score(y: Floats, low: Floats, high: Floats, level: float) -> Floats
     ----------
     y, low, high : (n,) float64
         What came, and the interval's ends.
-    level : float
-        What the interval promises.
+    level : what the interval promises.
 
     Notes
     -----
@@ -211,21 +210,13 @@ def run_backtest(
 
     Parameters
     ----------
-    curves : sequence of Series
-        The curves of one table.
-    forecasters : sequence of Forecaster
-        Each sees, at every origin, the shortened curves only.
-    hold_out : int, optional
-        Hold out this many largest sizes, once; without it and ``fit_smallest``, 1 … 5 of them, in turn.
-    fit_smallest : int, optional
-        Keep this many smallest sizes, once, and hold out the rest (Isik et al.: four).
-    each : Each
-        Where every forecaster at every origin does its work.
+    curves : the curves of one table.
+    forecasters : each sees, at every origin, the shortened curves only.
+    hold_out : hold out this many largest sizes, once; without it and ``fit_smallest``, 1 … 5 of them, in turn.
+    fit_smallest : keep this many smallest sizes, once, and hold out the rest (Isik et al.: four).
+    each : where every forecaster at every origin does its work.
 
-    Raises
-    ------
-    DesignError
-        No curve has a size to spare.
+    Raises DesignError: no curve has a size to spare.
     """
     held: list[Held] = []
     refused: dict[str, int] = {}
@@ -345,17 +336,11 @@ def backtest_rows(
 
     Parameters
     ----------
-    data : Observations
-        Rows of one group.
-    along : str
-        Law's name of the input.
-    hold_out : int, optional
-        Hold out so many of the largest values, once; without it, one to five of them in turn.
+    data : rows of one group.
+    along : law's name of the input.
+    hold_out : hold out so many of the largest values, once; without it, one to five of them in turn.
 
-    Raises
-    ------
-    DesignError
-        There is no value to spare.
+    Raises DesignError: there is no value to spare.
     """
     x, everyone = data.inputs[along], (*forecasters, _nearest_run(data))
     held: list[Held] = []

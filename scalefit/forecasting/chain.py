@@ -61,12 +61,10 @@ class Chain(Result):
 
         Parameters
         ----------
-        level : float
-            Confidence of the interval.
+        level : confidence of the interval.
         kind : {"mean", "run"}
             Interval of the mean curve, or of what one new run will show.
-        **inputs
-            Sizes by the first law's input names or by column, as in :func:`scalefit.predict`.
+        **inputs : sizes by the first law's input names or by column, as in :func:`scalefit.predict`.
 
         Raises
         ------

@@ -106,10 +106,7 @@ class Quality:
 def engine_for(metric: str) -> Engine:
     """Return the engine of a metric, by its direction.
 
-    Raises
-    ------
-    DomainError
-        Nobody knows whether more of this metric is better.
+    Raises DomainError: nobody knows whether more of this metric is better.
     """
     known = metric_of(metric)
     if known.direction is None:
@@ -123,10 +120,8 @@ def engine_for(metric: str) -> Engine:
 def check_target(target: float, metric: str, values: Floats) -> None:
     """Refuse a target on another scale than the metric's.
 
-    Raises
-    ------
-    DomainError
-        The target is no number, or lies where the metric never is; the message says where it was measured.
+    Raises DomainError: the target is no number, or lies where the metric never is; the message says where it was
+    measured.
     """
     if isinstance(target, bool) or not isinstance(target, Real):
         raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
@@ -164,15 +159,11 @@ def pools_of(groups: Sequence[Mapping[str, Any]], pool: Pool = AUTO) -> list[lis
 
     Parameters
     ----------
-    groups : sequence of mappings
-        What the rows of each curve have in common.
+    groups : what the rows of each curve have in common.
     pool : {"auto", "none"} or columns
         All curves of the table; each alone; or those that agree in these columns.
 
-    Raises
-    ------
-    TableError
-        A column that does not make the groups.
+    Raises TableError: a column that does not make the groups.
 
     Examples
     --------

@@ -268,8 +268,7 @@ class Forecast(Results[Outlook]):
 
         Parameters
         ----------
-        path : path
-            A file of JSON lines; it is made where it is not there.
+        path : a file of JSON lines; it is made where it is not there.
 
         Returns
         -------

@@ -299,14 +299,8 @@ def mixtures_of(
 
     What a pool teaches is learned here; then ``each`` forecasts its curves, some at a time.
 
-    Raises
-    ------
-    DomainError
-        The metric's direction is unknown.
-    FitError
-        A curve has too few sizes to say anything; the message says what to measure.
-    TableError
-        ``pool`` names a column that does not make the groups.
+    Raises DomainError: the metric's direction is unknown; FitError: a curve has too few sizes to say anything; the
+    message says what to measure; TableError: ``pool`` names a column that does not make the groups.
     """
     if not rows:
         return []

@@ -124,14 +124,12 @@ def predict(
         A single law, or the mixture that ``sf.fit(data, metric)`` gives without one.
     x : number, count such as "3B", or sequence, optional
         Values of the only input; or give inputs by name.
-    level : float
-        Confidence of the interval.
+    level : confidence of the interval.
     kind : {"mean", "run"}
         Interval of the mean curve, or of what one new run will show.
     given : {"law"}, optional
         Take a single law for the truth. Without it the interval holds doubt about the law too.
-    **inputs
-        By the law's input name or by its column: ``pretrain_tokens=[1e9, "3B"]``; they broadcast.
+    **inputs : by the law's input name or by its column: ``pretrain_tokens=[1e9, "3B"]``; they broadcast.
 
     Raises
     ------
@@ -264,10 +262,7 @@ def _numbers(name: str, given: Any) -> Floats:
 def check_domain(fit: Fit, inputs: tuple[Floats, ...]) -> Floats:
     """Curve at the inputs.
 
-    Raises
-    ------
-    DomainError
-        The law has no finite value there, such as the log-law at or below D0.
+    Raises DomainError: the law has no finite value there, such as the log-law at or below D0.
     """
     if fit.law.takes == "share":
         fit.law.check_shares(inputs)

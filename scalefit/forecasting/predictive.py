@@ -27,10 +27,8 @@ class Predictive:
         Ascending, between 0 and 1.
     values : (P, Q) float64
         The quantile at each probability and size; ascending along the first axis.
-    weights : mapping of str to float
-        Law or baseline -> its share; they sum to 1.
-    notes : tuple of str
-        What a reader of these numbers should know.
+    weights : law or baseline -> its share; they sum to 1.
+    notes : what a reader of these numbers should know.
 
     Examples
     --------

@@ -50,10 +50,7 @@ def append(path: str | Path, entries: Iterable[Logged]) -> int:
 def read_log(path: str | Path) -> list[Logged]:
     """Return the forecasts of a file.
 
-    Raises
-    ------
-    FormatError
-        A line is not a logged forecast; the message names it.
+    Raises FormatError: a line is not a logged forecast; the message names it.
     """
     names = {f.name for f in fields(Logged)}
     out = []

@@ -34,10 +34,8 @@ class Series:
         Mean of the metric over the independent runs of each size.
     runs : (K,) int64
         How many independent runs each mean is made of.
-    seed_var : float
-        Variance between runs of one size, pooled over the sizes; nan where no size has two runs.
-    bottom, top : float
-        Ends of the metric's range; infinite where it has none.
+    seed_var : variance between runs of one size, pooled over the sizes; nan where no size has two runs.
+    bottom, top : ends of the metric's range; infinite where it has none.
 
     Examples
     --------

@@ -189,10 +189,7 @@ def surface_of(
 ) -> Surface:
     """Fit the joint law to cells, and hold its largest pretraining size back to see what it is worth.
 
-    Raises
-    ------
-    FitError
-        Cells or sizes are too few.
+    Raises FitError: cells or sizes are too few.
     """
     return Surface(metric, fit_joint(cells), group, _held_back(cells), notes)
 

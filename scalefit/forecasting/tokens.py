@@ -179,16 +179,12 @@ def tokens_for(
     Parameters
     ----------
     fit : Fit or Mixture
-    target : float
-        Wanted value of the metric's mean over runs.
-    level : float
-        Confidence of the interval. Ends of a 95 % interval are seldom finite, and seldom can be.
+    target : wanted value of the metric's mean over runs.
+    level : confidence of the interval. Ends of a 95 % interval are seldom finite, and seldom can be.
     given : {"law"}, optional
         Take a single law for the truth. Without it the answer holds doubt about the law too.
-    allow : sequence of str
-        ``"direction"`` lets a law answer that moves away from better values.
-    **others
-        The other inputs of a law of several, held fixed: ``N=1e9``. Of shares, their proportions are.
+    allow : ``"direction"`` lets a law answer that moves away from better values.
+    **others : the other inputs of a law of several, held fixed: ``N=1e9``. Of shares, their proportions are.
 
     Raises
     ------

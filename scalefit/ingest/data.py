@@ -39,15 +39,12 @@ def table_of(
     Parameters
     ----------
     data : results, long or wide. A path is read, see :func:`scalefit.read`.
-    mapping : mapping or path, optional
-        Own name -> canonical name, for columns and metrics; or a ``scalefit.toml`` that keeps them.
+    mapping : own name -> canonical name, for columns and metrics; or a ``scalefit.toml`` that keeps them.
     where : mapping, optional; column -> condition, see :meth:`scalefit.Table.where`.
     allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     metrics : metrics asked for: a column of that name is one, though the registry does not know it.
-    needs : collection of str
-        Columns that the question needs; without ``pretrain_tokens`` among them the data may lack it.
-    config : path, optional
-        A ``scalefit.toml`` beside a mapping, which comes first; for files, by default the one beside them.
+    needs : columns that the question needs; without ``pretrain_tokens`` among them the data may lack it.
+    config : a ``scalefit.toml`` beside a mapping, which comes first; for files, by default the one beside them.
 
     Raises TableError: the data are no table, break a rule, or hold no such rows.
     Raises FormatError: the file cannot be read.
@@ -145,12 +142,9 @@ def observations(
     ----------
     data : path, DataFrame, Table or mapping of columns
         Where the values come from.
-    metric : str
-        Which values.
-    inputs : mapping
-        Law input name -> numeric column.
-    where, mapping, allow
-        As in :func:`table_of`.
+    metric : which values.
+    inputs : law input name -> numeric column.
+    where, mapping, allow : as in :func:`table_of`.
 
     Raises
     ------

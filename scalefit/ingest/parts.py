@@ -40,12 +40,8 @@ class Files:
     ) -> Files:
         """Open files without reading them; ``by`` names columns in the user's words or ours.
 
-        Raises
-        ------
-        FormatError
-            They are not of one kind that is read by part, or not there.
-        MissingColumnError
-            A column of ``by`` is not there.
+        Raises FormatError: they are not of one kind that is read by part, or not there; MissingColumnError: a column
+        of ``by`` is not there.
         """
         paths = [str(data)] if isinstance(data, str | Path) else [str(path) for path in data]
         try:

@@ -200,16 +200,11 @@ def read(
     format : str, optional
         A format's name; by default it is recognised by name, magic bytes and first lines, and the
         notes say what the file was taken for.
-    mapping : mapping, optional
-        Own name -> canonical name, for columns and, where there is no such column, for metrics.
-    allow : sequence of str
-        Checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
-    metrics : sequence of str
-        Columns that are metrics though the registry does not know them.
-    inputs : collection of str
-        Columns that are inputs of a law though they are named after a metric.
-    manifest : path, optional
-        A table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
+    mapping : own name -> canonical name, for columns and, where there is no such column, for metrics.
+    allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
+    metrics : columns that are metrics though the registry does not know them.
+    inputs : columns that are inputs of a law though they are named after a metric.
+    manifest : a table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
     pattern : str, optional
         The same from the runs' paths:
         ``runs/{corpus}-{pretrain_tokens}/ft-{task}-{finetune_tokens}-s{finetune_seed}``.

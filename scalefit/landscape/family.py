@@ -56,10 +56,7 @@ class Family:
 def family(sources: Sequence[Loadable] | Mapping[str, Loadable], least: int = 2) -> Family:
     """Open checkpoints and check that they can be compared.
 
-    Raises
-    ------
-    LandscapeError
-        Where there are too few, their tensors differ, or a weight is not finite.
+    Raises LandscapeError: where there are too few, their tensors differ, or a weight is not finite.
     """
     members = load_all(sources)
     if len(members) < least:

@@ -247,16 +247,13 @@ def distances(
     ----------
     checkpoints : sequence or mapping of sources
         Files, folders or state dicts of one architecture; read one at a time.
-    loss : callable, optional
-        See :func:`paths`. Without it only Euclidean distances are computed.
+    loss : see :func:`paths`. Without it only Euclidean distances are computed.
     points : int or positions, default 11
         Points a path, both ends included.
-    groups : sequence, optional
-        A label a model, such as its pretraining seed: only pairs within a group are evaluated.
+    groups : a label a model, such as its pretraining seed: only pairs within a group are evaluated.
     kind : {"barrier", "gap", "area", "instability", "midpoint", "euclidean"}
         The measure used as distance; it can be changed later at no cost, see ``using``.
-    store : path, optional
-        An sqlite file that keeps every evaluation: a run that was killed goes on where it was.
+    store : an sqlite file that keeps every evaluation: a run that was killed goes on where it was.
     progress : bool, default True
         Show a progress bar on stderr for work of more than two seconds.
     executor : number of processes, executor or address of a scheduler, optional

@@ -281,8 +281,7 @@ def paths(
         Takes weights (name -> array), returns a number or a mapping of metrics, the one called
         ``"loss"`` (or else the first) being the loss; may be marked :func:`batched`.
     points : int or positions, default 11
-    pairs : sequence of (int, int), optional
-        Which pairs; all by default.
+    pairs : which pairs; all by default.
 
     Returns
     -------

@@ -96,8 +96,7 @@ def plane(
     Parameters
     ----------
     checkpoints : three sources
-    loss : callable
-        See :func:`paths`.
+    loss : see :func:`paths`.
     size : int, default 21
         Points along each axis; the loss is evaluated size² times.
     margin : float, default 0.25
@@ -225,10 +224,8 @@ def sharpness(
     Parameters
     ----------
     checkpoints : sequence or mapping of sources
-    loss : callable
-        See :func:`paths`.
-    pairs : sequence of (int, int), optional
-        Which paths; all by default. Each costs six evaluations.
+    loss : see :func:`paths`.
+    pairs : which paths; all by default. Each costs six evaluations.
     step : float, default 0.05
         Share of the path for the central difference, within and beyond each end.
 

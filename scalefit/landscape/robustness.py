@@ -145,12 +145,10 @@ def robustness(
     ood_scores : array_like, shape (n,), or mapping of name to score
     procedures : sequence of str, or mapping of name to str
         What each model came from: two procedures or more.
-    groups : sequence, optional
-        A label a model, such as its pretraining seed. A `Distances` brings its own.
+    groups : a label a model, such as its pretraining seed. A `Distances` brings its own.
     level : float, default 0.95
         Of intervals; 1 − the level of tests, which Bonferroni's correction holds over all pairs.
-    neighbours, permutations, seed
-        As in :func:`predict`.
+    neighbours, permutations, seed : as in :func:`predict`.
 
     Returns
     -------

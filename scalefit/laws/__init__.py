@@ -67,10 +67,7 @@ LAWS: dict[str, Law] = {
 def get_law(law: str | Law) -> Law:
     """Return a law by its name, or the law itself.
 
-    Raises
-    ------
-    LawError
-        No law has this name; the message lists those there are.
+    Raises LawError: no law has this name; the message lists those there are.
     """
     if isinstance(law, Law):
         return law

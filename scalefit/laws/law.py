@@ -42,34 +42,24 @@ class Law:
 
     Parameters
     ----------
-    name, formula, source : str
-        What it is called, what it says, and the paper and equation it comes from.
-    inputs : tuple of str
-        Names of its inputs, in the order that ``basis`` takes them.
-    coefficients, shapes : tuples
-        The parameters. Together, in this order, they are the solver's coordinates ``theta``.
+    name, formula, source : what it is called, what it says, and the paper and equation it comes from.
+    inputs : names of its inputs, in the order that ``basis`` takes them.
+    coefficients, shapes : the parameters. Together, in this order, they are the solver's coordinates ``theta``.
     link : {"identity", "log"}
         With ``"log"`` the sum is the logarithm of the value.
-    constants : mapping
-        Numbers that are not fitted; ``anchor(*inputs)`` supplies those that the data choose.
-    reference : str, optional
-        The constant at which quoted parameters hold (``s`` of the log-law is quality at ``D_ref``).
-    inverse : callable, optional
-        ``inverse(value, *theta, **constants)``: the input of a one-input law at which the value is reached.
-    falls : bool, optional
-        True for a law that can only fall with its first input, False if it can only rise.
+    constants : numbers that are not fitted; ``anchor(*inputs)`` supplies those that the data choose.
+    reference : the constant at which quoted parameters hold (``s`` of the log-law is quality at ``D_ref``).
+    inverse : ``inverse(value, *theta, **constants)``: the input of a one-input law at which the value is reached.
+    falls : true for a law that can only fall with its first input, False if it can only rise.
     domain : callable, optional
         ``domain(*theta, **constants)``: the lowest and highest first input at which the law has a value;
         ends excluded. Without it, all above 0.
     takes : {"positive", "zero", "any", "share"}
         Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve;
         ``"share"`` says that they are shares of a whole and sum to one.
-    sizes : tuple of str
-        Quoted parameters in the unit of the first input: they are written as counts.
-    limit : str
-        The formula where quoted parameters have gone to infinity, in derived numbers.
-    special : tuple of Special
-        The laws that this one contains, as quoted parameters that turn it into them: it never fits worse.
+    sizes : quoted parameters in the unit of the first input: they are written as counts.
+    limit : the formula where quoted parameters have gone to infinity, in derived numbers.
+    special : the laws that this one contains, as quoted parameters that turn it into them: it never fits worse.
 
     Examples
     --------
@@ -348,10 +338,8 @@ def in_numbers(law: Law, params: Mapping[str, float]) -> str:
 
     Parameters
     ----------
-    law : Law
-        Its constants set; where a formula has two spellings (``=``), the first is taken.
-    params : mapping
-        Quoted parameters, and what is derived from them.
+    law : its constants set; where a formula has two spellings (``=``), the first is taken.
+    params : quoted parameters, and what is derived from them.
 
     Returns
     -------

@@ -34,10 +34,7 @@ def _slopes(phi: Any, *shares_and_slopes: Any) -> tuple[tuple[Any, Any], ...]:
 def mixture_of(sources: int) -> Law:
     """Return the mixing law of so many sources, ``mixture2`` to ``mixture6``; ``mixture`` is the one of three.
 
-    Raises
-    ------
-    LawError
-        Fewer than two sources, or more than six.
+    Raises LawError: fewer than two sources, or more than six.
 
     Examples
     --------

@@ -276,10 +276,7 @@ def published() -> Mapping[str, PublishedFit]:
 def published_fit(name: str) -> PublishedFit:
     """Return one of them.
 
-    Raises
-    ------
-    LawError
-        No published fit has this name; the message lists those there are.
+    Raises LawError: no published fit has this name; the message lists those there are.
     """
     if name not in PUBLISHED:
         raise LawError(

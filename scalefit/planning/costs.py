@@ -75,12 +75,7 @@ class Recorded:
 def recorded(table: Table, column: str, over: str) -> Recorded:
     """Learn what a run costs from a column of recorded costs.
 
-    Raises
-    ------
-    MissingColumnError
-        There is no such column.
-    DesignError
-        It holds fewer than two costs above 0.
+    Raises MissingColumnError: there is no such column; DesignError: it holds fewer than two costs above 0.
 
     Examples
     --------

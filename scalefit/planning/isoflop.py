@@ -98,20 +98,16 @@ def isoflop(
     ----------
     data : path, Table, DataFrame or mapping of columns
         Runs of several model sizes at each of several compute budgets.
-    metric : str
-        A loss.
+    metric : a loss.
     inputs : mapping, optional
         Columns of the model size and the training tokens: ``{"N": "params", "D": "tokens"}``; by default
         ``parameters`` and ``pretrain_tokens``.
     compute : str, optional
         Column of the budgets; by default the one that is called ``flops`` or ``compute``, else 6·N·D. Runs within a
         factor of 1.3 of each other are one budget.
-    where, mapping, allow
-        As in :func:`scalefit.fit`.
-    level : float
-        Confidence of the intervals.
-    resamples, seed : int
-        Refits to resampled residuals behind the intervals.
+    where, mapping, allow : as in :func:`scalefit.fit`.
+    level : confidence of the intervals.
+    resamples, seed : refits to resampled residuals behind the intervals.
 
     Returns
     -------
@@ -211,10 +207,7 @@ def isoflop_of(
 ) -> Allocation:
     """Return the minima of all budgets, their power laws, and the parabolas' bias by a fitted surface.
 
-    Raises
-    ------
-    DesignError
-        No budget has runs of enough model sizes with a minimum among them.
+    Raises DesignError: no budget has runs of enough model sizes with a minimum among them.
     """
     which, parts = budgets_of(runs.compute), []
     minima, left = minima_of(runs, which, refits.count, refits.seed)
@@ -337,12 +330,7 @@ def _growth(minima: Minima, names: tuple[str, str], level: float) -> dict[str, E
 def bias_of(
     runs: BudgetRuns, which: Floats, minima: Minima, surface: Mapping[str, float]
 ) -> tuple[Floats, float]:
-    """Return what parabolas would say without noise over the truth, if a Chinchilla surface were true.
-
-    Returns
-    -------
-    (B,) factors of N, and the difference of its exponent.
-    """
+    """Return what parabolas would say without noise over the truth, if a Chinchilla surface were true."""
     e, a, b, alpha, beta = (surface[k] for k in ("E", "A", "B", "alpha", "beta"))
     smooth = e + a * runs.size**-alpha + b * runs.tokens**-beta
     said, _ = minima_of(BudgetRuns(runs.size, runs.tokens, smooth, runs.compute), which)

@@ -63,10 +63,7 @@ class Optimum:
 def best_of(surfaces: Surfaces, budget: float) -> Optimum:
     """Return the best pair along the line of one budget.
 
-    Raises
-    ------
-    DomainError
-        The budget buys no pair that is looked at.
+    Raises DomainError: the budget buys no pair that is looked at.
     """
     first, second = _line(surfaces, budget)
     if first.size < 3:
@@ -88,10 +85,7 @@ def best_of(surfaces: Surfaces, budget: float) -> Optimum:
 def cheapest_for(surfaces: Surfaces, target: float) -> Optimum:
     """Return the cheapest pair that reaches a target; a draw that never does costs inf.
 
-    Raises
-    ------
-    DomainError
-        The estimate does not reach the target wherever it is looked for.
+    Raises DomainError: the estimate does not reach the target wherever it is looked for.
     """
     first, second = (surfaces.grid(i, n) for i, n in enumerate(GOAL_STEPS))
     best = _cheapest(surfaces, target, first, second)

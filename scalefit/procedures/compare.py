@@ -287,8 +287,7 @@ def robustness(
     ----------
     data, metric, a, b, column, where, by, level, mapping, allow
         As in :func:`scalefit.compare_procedures`; domains are answered apart.
-    failed_beyond : float, optional
-        A run beyond it on the bad side failed; without it failures are not compared.
+    failed_beyond : a run beyond it on the bad side failed; without it failures are not compared.
 
     Returns
     -------

@@ -53,10 +53,7 @@ class Testing:
 def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: bool) -> Contrast:
     """Test b against a.
 
-    Raises
-    ------
-    DesignError
-        One run a side and no per-example scores: nothing to test with.
+    Raises DesignError: one run a side and no per-example scores: nothing to test with.
     """
     notes: list[str] = []
     if pair:

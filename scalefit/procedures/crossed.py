@@ -172,8 +172,7 @@ def multibootstrap(
         Per-example scores, or K sufficient statistics an example. The value is b − a, or a
         alone where there is no b.
     paired : draw one set of seeds for both sides; needs equal S, in the same order.
-    score : callable, optional
-        From summed statistics (..., K) to a score, as corpus BLEU needs. Default: the mean.
+    score : from summed statistics (..., K) to a score, as corpus BLEU needs. Default: the mean.
     draws : number of bootstrap repetitions.
     seed : of the random numbers.
     """

@@ -225,12 +225,9 @@ def seed_curves(
     ----------
     data, metric, where, mapping, allow
         As in :func:`scalefit.fit`; every other condition (domain, task, corpus) gets a curve of its own.
-    success : float, optional
-        A run at this value or better made it. Without it the better of two modes says so, where there are two.
-    column : str
-        What the sizes are.
-    level : float
-        Of all intervals.
+    success : a run at this value or better made it. Without it the better of two modes says so, where there are two.
+    column : what the sizes are.
+    level : of all intervals.
 
     Returns
     -------

@@ -230,10 +230,7 @@ def clustered(side: Side, clusters: Sequence[Any]) -> Side:
     A cluster's score is the sum of its examples' over the average number of examples a cluster
     has, so that the mean over clusters is the mean over examples, whatever their sizes.
 
-    Raises
-    ------
-    DesignError
-        There are no scores per example, not one cluster an example, or fewer than two clusters.
+    Raises DesignError: there are no scores per example, not one cluster an example, or fewer than two clusters.
     """
     if side.examples is None:
         raise DesignError(f"{side.name}: cluster= needs scores per example")
@@ -317,10 +314,7 @@ def from_example_table(
     example : the column that names the test example of each row.
     cluster : the column that names what examples belong together in (document, prompt).
 
-    Raises
-    ------
-    DesignError
-        An example stands twice in a run, or runs were scored on different examples.
+    Raises DesignError: an example stands twice in a run, or runs were scored on different examples.
     """
     parts = {
         name: table.where(**condition, metric=metric).pretrained()

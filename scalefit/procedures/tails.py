@@ -45,10 +45,7 @@ class Functional:
 def functional_of(asked: str | Callable[[Floats], float], direction: str) -> Functional:
     """Return what was asked for by name.
 
-    Raises
-    ------
-    DesignError
-        No such name; the message lists those there are.
+    Raises DesignError: no such name; the message lists those there are.
     """
     if callable(asked):
         return Functional(getattr(asked, "__name__", "function"), lambda v: float(asked(v)))

@@ -219,12 +219,9 @@ def compare_systems(
     ----------
     statistics : SegmentStatistics
         As `score_systems` gives them, or as loaded from a file.
-    baseline : str
-        Name of one of the systems.
-    resamples, seed : int
-        Number of resampled test sets and their seed; the defaults are sacreBLEU's.
-    level : float
-        Of the intervals.
+    baseline : name of one of the systems.
+    resamples, seed : number of resampled test sets and their seed; the defaults are sacreBLEU's.
+    level : of the intervals.
 
     Returns
     -------

@@ -159,11 +159,8 @@ def encoder_digest(encoder: str) -> str:
 def refuse_offline(comet: Comet, what: str) -> None:
     """Say that something is not on this machine where the network may or can not be asked.
 
-    Raises
-    ------
-    ScoringError
-        If the network is forbidden, or does not answer within five seconds: the libraries
-        underneath would try for a minute and a half.
+    Raises ScoringError: if the network is forbidden, or does not answer within five seconds: the libraries underneath
+    would try for a minute and a half.
     """
     from huggingface_hub import constants
 

@@ -137,16 +137,12 @@ def score(
         What to compare with; None only where a reference-free COMET model is all there is.
     sources : path or lines, optional
         What was translated; COMET reads it.
-    metrics : sequence of str
-        Any of ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``, ``comet_qe``.
+    metrics : any of ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``, ``comet_qe``.
     comet : Comet, str or path, optional
         COMET model: hub name, checkpoint path, or a `Comet` with batch size, precision and more.
-    columns : mapping, optional
-        Columns to add to every row, such as ``{"eval_set": "newstest2019"}``.
-    manifest : path, optional
-        Table of what no hypothesis file knows (corpus, pretraining size, seeds), as for `read`.
-    pattern : str, optional
-        The same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-s{finetune_seed}``.
+    columns : columns to add to every row, such as ``{"eval_set": "newstest2019"}``.
+    manifest : table of what no hypothesis file knows (corpus, pretraining size, seeds), as for `read`.
+    pattern : the same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-s{finetune_seed}``.
     **scoring
         Any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``,
         ``cache``, ``workers``, ``executor``, ``allow_empty``, ``allow``, ``progress``.

@@ -35,10 +35,8 @@ class MeanSquares:
     names : (k,) strata.
     values : (..., k) mean squares.
     dof : (k,) degrees of freedom.
-    components
-        Component name -> (k,) coefficients; ``estimate = values @ coefficients``, unbiased.
-    size
-        Runs behind one pretraining seed's mean: F, or its harmonic mean.
+    components : component name -> (k,) coefficients; ``estimate = values @ coefficients``, unbiased.
+    size : runs behind one pretraining seed's mean: F, or its harmonic mean.
     """
 
     names: tuple[str, ...]

@@ -74,10 +74,7 @@ class Cell:
 def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     """Return the table's cells for one metric, and notes on what was left out.
 
-    Raises
-    ------
-    DesignError
-        The metric is absent, or one pair of seeds stands twice in a cell.
+    Raises DesignError: the metric is absent, or one pair of seeds stands twice in a cell.
     """
     if metric not in table.metrics:
         raise DesignError(f"no metric {metric!r}; the table has {', '.join(table.metrics)}")
@@ -291,10 +288,7 @@ def _no_seeds(cells: Sequence[Cell]) -> str:
 def reml(cells: Sequence[Cell]) -> dict[str, float]:
     """Variances of pretraining and finetuning seeds by REML, a mean of its own for each cell.
 
-    Raises
-    ------
-    MissingDependencyError
-        statsmodels is not installed.
+    Raises MissingDependencyError: statsmodels is not installed.
 
     Source: Patterson & Thompson (1971), Biometrika 58, 545–554; statsmodels ``MixedLM`` with its
     default optimiser.

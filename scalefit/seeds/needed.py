@@ -38,10 +38,7 @@ def leverage(fit: Fit, target: float) -> tuple[float, int]:
     By the delta method on the fitted law: ``√(gᵀ (JᵀJ)⁻¹ g) / |df/d log10 D|`` where J holds
     the law's derivatives at the distinct sizes and g those at the forecast.
 
-    Raises
-    ------
-    DesignError
-        The law has several inputs, or its curve does not reach the target.
+    Raises DesignError: the law has several inputs, or its curve does not reach the target.
     """
     if len(fit.law.inputs) != 1:
         raise DesignError(f"law {fit.law.name!r} has several inputs; needed one that is tokens")

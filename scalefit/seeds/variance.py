@@ -259,10 +259,7 @@ def crossed_parts(
 ) -> list[VariancePart]:
     """Variance components of completely crossed factors, each a column of the table.
 
-    Raises
-    ------
-    DesignError
-        More than three factors, a factor that is missing, or combinations that were not run.
+    Raises DesignError: more than three factors, a factor that is missing, or combinations that were not run.
     """
     missing = [f for f in factors if not table.has(f)]
     if missing or not 1 < len(factors) < 4:

@@ -70,8 +70,7 @@ class Table:
         mapping : mapping, optional; own column name -> canonical name; ``{"bytes/4.2": "pretrain_tokens"}`` divides.
         allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
         metrics : columns of a wide frame that are metrics though the registry does not know them.
-        inputs : collection of str
-            Columns of a wide frame that are inputs of a law though they are named after a metric.
+        inputs : columns of a wide frame that are inputs of a law though they are named after a metric.
 
         Raises TableError: with every problem's row, column, value, need and cure.
         """
@@ -233,8 +232,7 @@ def as_table(
     ----------
     data : Table, frame or mapping of columns
         What the user has; frames of pandas, polars, pyarrow and whatever else narwhals knows.
-    mapping, allow, metrics, inputs
-        See :meth:`Table.from_frame`.
+    mapping, allow, metrics, inputs : see :meth:`Table.from_frame`.
 
     Examples
     --------

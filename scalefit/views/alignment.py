@@ -49,12 +49,9 @@ def plot_alignment(
 
     Parameters
     ----------
-    results
-        One verdict, or the table of all.
-    ax
-        Whose place the picture takes; by default it stands alone.
-    most
-        Columns at most; the rest is counted in the title.
+    results : one verdict, or the table of all.
+    ax : whose place the picture takes; by default it stands alone.
+    most : columns at most; the rest is counted in the title.
 
     Raises
     ------

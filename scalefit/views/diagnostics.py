@@ -49,15 +49,10 @@ def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **opt
     kind : {"curve", "slices", "residuals", "influence", "contour"}
         See :func:`plot_fit` (``slices`` where the law takes several inputs), :func:`plot_residuals`,
         :func:`plot_influence` and :func:`plot_contour`.
-    ax : Axes, optional
-        Where to draw; it is given back then. By default a picture of its own.
-    **options
-        Of that picture.
+    ax : where to draw; it is given back then. By default a picture of its own.
+    **options : of that picture.
 
-    Raises
-    ------
-    DomainError
-        No such kind.
+    Raises DomainError: no such kind.
     """
     kinds: dict[str, Callable[..., Any]] = {
         "curve": plot_fit,
@@ -79,15 +74,10 @@ def plot_each(
     fits : Fits
     kind : {"curves", "forest"}
         See :func:`plot_fits` and :func:`plot_forest`.
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
-    **options
-        Of that picture.
+    ax : where to draw; by default a picture of its own.
+    **options : of that picture.
 
-    Raises
-    ------
-    DomainError
-        No such kind.
+    Raises DomainError: no such kind.
     """
     kinds: dict[str, Callable[..., Any]] = {"curves": plot_fits, "forest": plot_forest}
     return _one_of(kinds, kind)(fits, ax=ax, **options)
@@ -106,8 +96,7 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     Parameters
     ----------
     fit : Fit
-    ax : Axes, optional
-        Where to draw; it is given back then. By default a picture of its own.
+    ax : where to draw; it is given back then. By default a picture of its own.
 
     Examples
     --------
@@ -143,10 +132,8 @@ def plot_influence(influence: Influence, *, ax: Axes | None = None) -> Any:
 
     Parameters
     ----------
-    influence : Influence
-        Of :meth:`scalefit.Fit.influence`.
-    ax : Axes, optional
-        Where to draw; it is given back then. By default a picture of its own.
+    influence : of :meth:`scalefit.Fit.influence`.
+    ax : where to draw; it is given back then. By default a picture of its own.
 
     Examples
     --------
@@ -224,10 +211,8 @@ def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
 
     Parameters
     ----------
-    contour : Contour
-        Of :meth:`scalefit.Fit.contour`.
-    ax : Axes, optional
-        Where to draw; it is given back then. By default a picture of its own.
+    contour : of :meth:`scalefit.Fit.contour`.
+    ax : where to draw; it is given back then. By default a picture of its own.
 
     Examples
     --------
@@ -269,17 +254,11 @@ def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | N
     Parameters
     ----------
     fits : Fits
-    parameter : str
-        Its name.
-    level : float
-        Confidence of the intervals.
-    ax : Axes, optional
-        Where to draw; it is given back then. By default a picture of its own.
+    parameter : its name.
+    level : confidence of the intervals.
+    ax : where to draw; it is given back then. By default a picture of its own.
 
-    Raises
-    ------
-    DomainError
-        The law has no such parameter, or no group has a fit.
+    Raises DomainError: the law has no such parameter, or no group has a fit.
 
     Examples
     --------

@@ -51,10 +51,8 @@ def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
     Parameters
     ----------
     data : path, DataFrame, Table or mapping of columns
-    metric : str
-        What is explored.
-    **where
-        Conditions on columns, as in :meth:`scalefit.Table.where`.
+    metric : what is explored.
+    **where : conditions on columns, as in :meth:`scalefit.Table.where`.
 
     Returns
     -------

@@ -29,15 +29,10 @@ def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any)
     Parameters
     ----------
     forecast : Forecast
-    ax : Axes, optional
-        Whose place the picture takes; by default it stands alone.
-    **options
-        ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
+    ax : whose place the picture takes; by default it stands alone.
+    **options : ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
 
-    Raises
-    ------
-    DesignError
-        No group was measured at a size above 0.
+    Raises DesignError: no group was measured at a size above 0.
     """
     if not _drawn(forecast):
         raise DesignError("no group was measured at a size above 0, so there is nothing to draw")
@@ -102,14 +97,10 @@ def forecast_report(
     Parameters
     ----------
     forecast : Forecast
-    title : str
-        Heading of the page.
-    ranking : Rankings, optional
-        What to choose: it opens the page.
-    more : iterable of Section
-        Further sections, put before the notes.
-    table : Table, optional
-        What was forecast: the explorer's runs then tell where they are from.
+    title : heading of the page.
+    ranking : what to choose: it opens the page.
+    more : further sections, put before the notes.
+    table : what was forecast: the explorer's runs then tell where they are from.
     """
     question = forecast.question
     answer = Section(

@@ -40,8 +40,7 @@ def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
     Parameters
     ----------
     ranking : Ranking
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
+    ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, 1.3 + 0.36 * len(ranking.standings), ax)
     _standings(axes, ranking)
@@ -92,8 +91,7 @@ def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
     Parameters
     ----------
     tested : Backtest
-    ax : Axes, optional
-        Whose place the picture takes; by default it stands alone.
+    ax : whose place the picture takes; by default it stands alone.
     """
     rows = [r for r in tested.rows() if r["distance"] == "all"]
     rows = sorted(rows, key=lambda r: r["error"])

@@ -62,12 +62,10 @@ def plot_paths(
 
     Parameters
     ----------
-    distances : Distances
-        With curves (made with a loss).
+    distances : with curves (made with a loss).
     scores : array_like, shape (n,), optional
         Out-of-domain scores: paths are coloured by how much those of their ends differ.
-    label : str
-        What the scores are.
+    label : what the scores are.
     title : str
     """
     drawn, axes = canvas(6.4, 4.0, ax)
@@ -154,8 +152,7 @@ def plot_basins(
     clusters : Clusters
     scores : array_like, shape (n,), optional
         By default models have the colour of their basin.
-    label : str
-        What the scores are.
+    label : what the scores are.
     title : str
     """
     values = np.asarray(clusters.labels if scores is None else scores, float)

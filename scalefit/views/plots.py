@@ -69,16 +69,11 @@ def plot_fit(
 
     Parameters
     ----------
-    fit : Fit
-        A fitted law; over two inputs contours are drawn, over more (or with ``slices=True``) slices.
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
-    target : float, optional
-        Value to mark, with the tokens it takes and their interval.
-    title : str
-        Shown above; by default the law and the metric.
-    **options
-        ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
+    fit : a fitted law; over two inputs contours are drawn, over more (or with ``slices=True``) slices.
+    ax : where to draw; by default a picture of its own.
+    target : value to mark, with the tokens it takes and their interval.
+    title : shown above; by default the law and the metric.
+    **options : ``label``, ``baseline``, ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
 
     Examples
     --------
@@ -121,12 +116,9 @@ def plot_fits(
     Parameters
     ----------
     fits : Fits, or any list of fits
-    ax : Axes, optional
-        Whose place the picture takes; by default it stands alone.
-    target : float, optional
-        Value to mark.
-    **options
-        ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
+    ax : whose place the picture takes; by default it stands alone.
+    target : value to mark.
+    **options : ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
 
     Examples
     --------

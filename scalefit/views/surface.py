@@ -56,8 +56,7 @@ def plot_sizes(surface: Surface, *, ax: Axes | None = None) -> Picture | Axes:
     Parameters
     ----------
     surface : Surface
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
+    ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, 4.2, ax)
     cells = surface.joint.cells
@@ -125,8 +124,7 @@ def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
     Parameters
     ----------
     value : Value
-    ax : Axes, optional
-        Where to draw; by default a picture of its own.
+    ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, _height([value]), ax)
     _map(axes, value, _reach([value]))

@@ -55,12 +55,9 @@ def underrated(
 
     Parameters
     ----------
-    rise
-        Fall test of quality with the sign turned.
-    loss
-        Fall test of what the loss gains: where it falls, the loss gets worse.
-    margin, loss_margin
-        Differences that do not matter, in each metric's units.
+    rise : fall test of quality with the sign turned.
+    loss : fall test of what the loss gains: where it falls, the loss gets worse.
+    margin, loss_margin : differences that do not matter, in each metric's units.
     """
     at, other = common(rise.sizes, loss.sizes)
     if len(at) < 2:
@@ -116,10 +113,8 @@ def conflict(fall: FallTest, gain: FallTest) -> Conflict | None:
 
     Parameters
     ----------
-    fall
-        Fall test of quality.
-    gain
-        Fall test of the loss itself: a falling loss improves.
+    fall : fall test of quality.
+    gain : fall test of the loss itself: a falling loss improves.
     """
     at, other = common(fall.sizes, gain.sizes)
     if len(at) < 2:

@@ -135,16 +135,11 @@ def fall_test(
 
     Parameters
     ----------
-    curve
-        The curve, at least two sizes.
-    sign
-        +1 to look for falls of the values, -1 for rises.
-    reference
-        Largest plausible seed noise; used only without replicates.
-    alpha
-        Family level over all pairs of sizes.
-    seed_sd
-        Known standard deviation of one run, in place of an estimate, without replicates.
+    curve : the curve, at least two sizes.
+    sign : +1 to look for falls of the values, -1 for rises.
+    reference : largest plausible seed noise; used only without replicates.
+    alpha : family level over all pairs of sizes.
+    seed_sd : known standard deviation of one run, in place of an estimate, without replicates.
     cautious
         Without replicates, never take a curve for quieter than its scatter. False where another
         test keeps the level: that a loss improves is asked beside a fall of quality only.

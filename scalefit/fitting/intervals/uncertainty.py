@@ -91,10 +91,7 @@ class Uncertainty:
     def at(self, level: float) -> Intervals:
         """Return the intervals at a level; what they share is computed once for one object.
 
-        Raises
-        ------
-        DomainError
-            The level does not lie between 0 and 1.
+        Raises DomainError: the level does not lie between 0 and 1.
         """
         check_level(level)
         if level not in self._levels:

@@ -33,13 +33,9 @@ def learn_losses(curves: Sequence[Series]) -> LawShares | None:
 
     Parameters
     ----------
-    curves : sequence of Series
-        The curves of one table and metric.
+    curves : the curves of one table and metric.
 
-    Raises
-    ------
-    DomainError
-        As in :func:`settle_losses`.
+    Raises DomainError: as in :func:`settle_losses`.
     """
     if len(curves) < 2:
         return None
@@ -55,15 +51,11 @@ def settle_losses(curves: Sequence[Series], learned: LawShares | None = None) ->
 
     Parameters
     ----------
-    curves : sequence of Series
-        Means of a metric that falls with size and has 0 as its natural end.
-    learned : LawShares, optional
-        What the curves' table says of the laws; without it they start alike.
+    curves : means of a metric that falls with size and has 0 as its natural end.
+    learned : what the curves' table says of the laws; without it they start alike.
 
-    Raises
-    ------
-    DomainError
-        A curve has one size only, or a size or value that is not finite, or a size that is not above 0.
+    Raises DomainError: a curve has one size only, or a size or value that is not finite, or a size that is not above
+    0.
 
     Notes
     -----

@@ -125,8 +125,7 @@ class LawShares:
     ----------
     shares : (L,) tuple of float
         In the order of the engine's laws.
-    curves : int
-        How many were asked.
+    curves : how many were asked.
     """
 
     shares: tuple[float, ...]

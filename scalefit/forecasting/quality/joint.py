@@ -56,8 +56,7 @@ class Joint:
 
     Attributes
     ----------
-    cells : Cells
-        What it was fitted to.
+    cells : what it was fitted to.
     smallest : (2,) float64
         The smallest measured sizes above 0.
     coefficients : (S, 5) float64
@@ -66,12 +65,10 @@ class Joint:
         Likelihood of each shape, summing to 1.
     residuals : (n,) float64
         Of the cells, in per cent of the range.
-    noise : float
-        Their variance.
+    noise : their variance.
     gain : (2,) float64
         How much of the law's rise beyond the largest size of each kind is believed.
-    doubt : float
-        Factor on the variance, from cells that were held back.
+    doubt : factor on the variance, from cells that were held back.
     """
 
     cells: Cells
@@ -191,8 +188,7 @@ def fit_joint(cells: Cells) -> Joint:
 
     Parameters
     ----------
-    cells : Cells
-        At least six, over two sizes and more of each kind; seeds averaged.
+    cells : at least six, over two sizes and more of each kind; seeds averaged.
 
     Raises
     ------

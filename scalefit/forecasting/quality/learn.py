@@ -186,8 +186,7 @@ class Prior:
 
     Attributes
     ----------
-    weights : mapping of str to float
-        Member -> weight.
+    weights : member -> weight.
     factors : (5,) float64
         ln of the factors of the variance's parts.
     chance : (7,) float64
@@ -226,8 +225,7 @@ def simplex_weights(errors: Floats, share: Floats, prior: Floats, pull: float) -
         Weight of the rows.
     prior : (M,) float64
         Where the weights are pulled to.
-    pull : float
-        How hard, in curves.
+    pull : how hard, in curves.
 
     Examples
     --------
@@ -280,20 +278,16 @@ class Learned:
 
     Attributes
     ----------
-    names : tuple of str
-        The members.
+    names : the members.
     weights : (M,) float64
         Their weights, summing to 1.
     factors : (5,) float64
         ln of the factors of the variance's parts.
     chance : (7,) float64
         Coefficients of the chance that a target is reached.
-    scatter : float
-        The table's usual noise variance, in per cent of the range squared.
-    slopes : TableSlopes or None
-        Where short curves share them.
-    origins : int
-        How many backtests stand behind this; 0 where only the prior does.
+    scatter : the table's usual noise variance, in per cent of the range squared.
+    slopes : where short curves share them.
+    origins : how many backtests stand behind this; 0 where only the prior does.
     """
 
     names: tuple[str, ...]
@@ -314,15 +308,10 @@ def learn_quality(curves: Sequence[Series], prior: Prior = SHIPPED) -> Learned:
 
     Parameters
     ----------
-    curves : sequence of Series
-        Curves of a bounded, rising metric; short ones and single ones are welcome.
-    prior : Prior
-        What is believed before; the shipped one unless a study leaves families out.
+    curves : curves of a bounded, rising metric; short ones and single ones are welcome.
+    prior : what is believed before; the shipped one unless a study leaves families out.
 
-    Raises
-    ------
-    FitError
-        Where a curve has fewer than two sizes, or the metric no upper end.
+    Raises FitError: where a curve has fewer than two sizes, or the metric no upper end.
     """
     return learned_from(backtest(curves), prior)
 

@@ -117,10 +117,7 @@ class Prefixes(Stack):
 def prefixes_of(curves: Sequence[Series], lengths: Sequence[Ints]) -> Prefixes:
     """Return the prefixes of ``curves`` that have ``lengths[i]`` sizes of curve i.
 
-    Raises
-    ------
-    FitError
-        Where a curve has fewer than two sizes, or its metric no upper end.
+    Raises FitError: where a curve has fewer than two sizes, or its metric no upper end.
     """
     width = max((int(k.max()) for k in lengths if k.size), default=SHORTEST)
     rows = [(i, int(k)) for i, of_one in enumerate(lengths) for k in of_one]
@@ -140,10 +137,7 @@ def prefixes_of(curves: Sequence[Series], lengths: Sequence[Ints]) -> Prefixes:
 def whole(curves: Sequence[Series]) -> Prefixes:
     """Return every curve in full length.
 
-    Raises
-    ------
-    FitError
-        Where there is no curve, or one of fewer than two sizes.
+    Raises FitError: where there is no curve, or one of fewer than two sizes.
     """
     if not curves:
         raise FitError("a forecast needs a curve, found none; look at the filter that left no rows")

@@ -34,12 +34,10 @@ def forecast_quality(
 
     Parameters
     ----------
-    curves : sequence of Series
-        At least two sizes each; those that ``learned`` comes from, or others of their kind.
+    curves : at least two sizes each; those that ``learned`` comes from, or others of their kind.
     at : (Q,) or (C, Q) array
         Sizes beyond the largest measured one of each curve, the same for all or a row a curve.
-    learned : Learned
-        What the table teaches.
+    learned : what the table teaches.
     kind : {"run", "mean"}
         A new run, or the mean over seeds.
     """
@@ -131,17 +129,12 @@ def reach_quality(
 
     Parameters
     ----------
-    curves : sequence of Series
-        At least two sizes each.
+    curves : at least two sizes each.
     targets : float or (C,) array
         One for all curves, or one a curve, in the metric's units.
-    learned : Learned
-        What the table teaches.
+    learned : what the table teaches.
 
-    Raises
-    ------
-    DomainError
-        Where a target lies above the metric's range.
+    Raises DomainError: where a target lies above the metric's range.
     """
     target = np.broadcast_to(np.asarray(targets, dtype=np.float64), len(curves))
     for c, t in zip(curves, target, strict=True):
