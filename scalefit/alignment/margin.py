@@ -1,8 +1,8 @@
 """What half a BLEU point is in other metrics, and how large seed noise has been seen to be.
 
 The margin is given in BLEU points. For other metrics it is scaled, and the result says so:
-100-point metrics keep it; fractions (accuracy, F1, COMET on 0-1) take a hundredth of it;
-cross-entropy a tenth, from BLEU = C exp(-k L) with k near 0.43 at BLEU 25 (Gordon et al. 2021).
+100-point metrics keep it; what lies on 0-1 (accuracy, F1, COMET, WER) takes a hundredth of it;
+losses a tenth, from BLEU = C exp(-k L) with k near 0.43 at BLEU 25 (Gordon et al. 2021).
 
 The reference noise is the largest seed standard deviation seen in published replicates, 0.69
 BLEU or 4 % of BLEU and 0.031 nats or 1 % of cross-entropy (Gordon et al. 2021, low-resource
@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from scalefit.errors import DesignError
-from scalefit.table.metrics import canonical, metric
+from scalefit.table.metrics import Metric, canonical, metric
 from scalefit.types import Floats
 
 DEFAULT_MARGIN = "human:0.7"
@@ -39,7 +39,8 @@ _AGREEMENT = {
 }
 """Share of human rankings that agree with a huge difference, and slope per point of 100."""
 _LEAST, _MOST = 0.55, 0.80
-_LOSSES = ("cross_entropy", "cross_entropy_per_byte")
+_FRACTIONS = 1.5
+"""Values that lie below it are on a scale of 0 to 1, or of -1 to 1."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,10 @@ def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float
     known = metric(name)
     if known.direction is None:
         raise DesignError(
-            f"metric {name!r} is not known to be better high or low, so no fall can be told; "
-            "needed one of the known metrics. Try: rename it with mapping={...}, "
-            "or negate a loss-like metric and call it 'ter'"
+            f"metric {name!r} is not known to be better high or low, so no fall can be told. Try: "
+            f"sf.metrics.register(sf.Metric({name!r}, '+')), or name a metric that is known: mapping={{...}}"
         )
-    factor, why = _factor(known.name, values)
+    factor, why = _factor(known, values)
     unit = factor if known.name in _AGREEMENT else 1.0
     calibrated = known.name if known.name in _AGREEMENT else ""
     share = _human(margin) if isinstance(margin, str) else None
@@ -146,7 +146,7 @@ def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float
     if share is not None and calibrated:
         note = f"margin {size:.3g} {name}: {share:.0%} of human rankings agree (Kocmi et al. 2024)"
     sign = 1.0 if known.rises else -1.0
-    return Scale(sign, size, _reference(known.name, values, factor), note, calibrated, unit)
+    return Scale(sign, size, _reference(known, values, factor), note, calibrated, unit)
 
 
 def _human(margin: str) -> float:
@@ -168,24 +168,22 @@ def _given(name: str, margin: Mapping[str, float]) -> float | None:
     return margins.get(canonical(name))
 
 
-def _factor(name: str, values: Floats) -> tuple[float, str]:
+def _factor(known: Metric, values: Floats) -> tuple[float, str]:
     """Units of the metric to one BLEU point, and the reason in words."""
-    if name in _LOSSES:
+    if known.is_loss:
         return 0.1, "0.1 nats are taken as one BLEU point"
-    if name == "perplexity":
-        level = float(np.nanmedian(values))
+    level = float(np.nanmedian(np.abs(values)))
+    if known.is_perplexity:
         return 0.1 * level, "10 % of perplexity (0.1 nats) are taken as one BLEU point"
-    if name in ("accuracy", "error", "f1"):
-        return 0.01, "one point of 100 is taken as one BLEU point"
-    if name in ("comet", "comet_qe") and float(np.nanmedian(np.abs(values))) <= 1.5:
+    if not known.unit.endswith("points") and level <= _FRACTIONS:
         return 0.01, "the values lie on 0-1, so 0.01 is taken as one BLEU point"
     return 1.0, ""
 
 
-def _reference(name: str, values: Floats, factor: float) -> float:
+def _reference(known: Metric, values: Floats, factor: float) -> float:
     top = float(np.nanmax(np.abs(values)))
-    if name in _LOSSES:
+    if known.is_loss:
         return max(min(_CE_SD, _CE_SHARE * top), 1e-12)
-    if name in ("comet", "comet_qe", "accuracy", "error", "f1", "perplexity"):
+    if factor != 1.0:
         return _BLEU_SD * factor
     return max(min(_BLEU_SD, _BLEU_SHARE * top), 1e-12)

@@ -78,9 +78,9 @@ class Inquiry:
         """
         metric, loss = metric_of(self.metric), self.loss
         quality: str | list[str] = self.metric
-        if metric.name == "perplexity" or metric.unit.startswith(("nats", "bits")):
+        if metric.is_perplexity or metric.is_loss:
             there = [name for name in self.table.metrics if metric_of(name).rises]
-            loss = loss if metric.name == "perplexity" or not there else self.metric
+            loss = loss if metric.is_perplexity or not there else self.metric
             quality = there or self.metric
         try:
             return align(self.table, by=self.by, quality=quality, loss=loss, executor=self.each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -69,6 +70,40 @@ class Losses:
         return [atoms.reach(target) for atoms, target in zip(settled, targets, strict=True)]
 
 
+@dataclass(frozen=True)
+class Perplexities:
+    """The loss whose exponential a perplexity is: laws hold for the loss, and its forecast is told in the metric."""
+
+    name: str = "perplexities"
+    loss: Losses = Losses()
+
+    def learn(self, curves: Sequence[Series]) -> LawShares | None:
+        """Return what the losses teach together."""
+        return self.loss.learn([_logarithm(curve) for curve in curves])
+
+    def settle(self, curves: Sequence[Series], learned: LawShares | None) -> list[Atoms]:
+        """Integrate over the laws of the losses."""
+        return self.loss.settle([_logarithm(curve) for curve in curves], learned)
+
+    def forecast(
+        self, settled: Sequence[Atoms], at: Sequence[Floats], kind: Kind
+    ) -> list[Predictive]:
+        """Return the distribution of each curve at its sizes."""
+        said = self.loss.forecast(settled, at, kind)
+        return [replace(p, values=np.exp(p.values)) for p in said]
+
+    def reach(self, settled: Sequence[Atoms], targets: Sequence[float]) -> list[Reach]:
+        """Return when each curve falls to its target."""
+        return self.loss.reach(settled, [math.log(target) for target in targets])
+
+
+def _logarithm(curve: Series) -> Series:
+    """Return the curve of the loss; seeds differ by as much in it as they do in parts of the perplexity."""
+    y = np.log(np.maximum(curve.y, 1.0))
+    relative = curve.seed_var / float(np.mean(curve.y**2))
+    return replace(curve, y=y, seed_var=relative, bottom=0.0)
+
+
 Taught = tuple[Series, Learned]
 
 
@@ -114,7 +149,9 @@ def engine_for(metric: str) -> Engine:
             f"nobody told whether more {metric} is better, so no law can be chosen for it; name a law "
             f"(law='power' falls, law='ceiling' rises), or register the metric with its direction and range"
         )
-    return Losses() if known.falls else Quality()
+    if known.rises:
+        return Quality()
+    return Perplexities() if known.is_perplexity else Losses()
 
 
 def check_target(target: float, metric: str, values: Floats) -> None:

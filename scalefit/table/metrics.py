@@ -60,6 +60,16 @@ class Metric:
         return self.direction == "+"
 
     @property
+    def is_loss(self) -> bool:
+        """Whether it is a loss of whatever unit."""
+        return self.unit.startswith(("nats", "bits")) or bool(_LOSS.fullmatch(self.name))
+
+    @property
+    def is_perplexity(self) -> bool:
+        """Whether it is the exponential of a loss, of whatever set its name says."""
+        return bool(_PERPLEXITY.fullmatch(self.name))
+
+    @property
     def percent(self) -> bool:
         """Whether the metric runs from 0 to 100, so that a fraction is a mistake."""
         return self.upper == 100.0 and self.unit.endswith("points")
@@ -149,6 +159,7 @@ _SETS = "test|valid|validation|val|dev|eval|evaluation|heldout|held_out|ood|trai
 _OF_SET = re.compile(rf"(?:{_SETS})[_. /-]+(.+)|(.+?)[_. /-]+(?:{_SETS})", re.I)
 _LOSS = re.compile(rf"(?:.+[_. /-])?(?:loss|nll)(?:[_. /-]+(?:{_SETS}))?", re.I)
 """Names of a loss of whatever kind; its range nobody knows."""
+_PERPLEXITY = re.compile(rf"(?:.+[_. /-])?(?:ppl|perplexity)(?:[_. /-]+(?:{_SETS}))?", re.I)
 
 
 def _squeezed(name: str) -> str:
@@ -225,6 +236,8 @@ def metric(name: str) -> Metric:
         return there
     if _LOSS.fullmatch(name):
         return Metric(name, "-")
+    if _PERPLEXITY.fullmatch(name):
+        return replace(METRICS["perplexity"], name=name, title=name)
     of_set = _OF_SET.fullmatch(name)
     parent = known(of_set[1] or of_set[2]) if of_set else None
     return replace(parent, name=name, title=name) if parent else Metric(name)
