@@ -28,7 +28,7 @@ class Worth:
     pretrain, finetune : the sizes; nan where nobody says.
     gain, gain_low, gain_high : quality over no pretraining, better is positive.
     effective, effective_low, effective_high : finetuning tokens that it replaces; inf where no measured amount does,
-        nan where no baseline was measured at two finetuning sizes.
+        -inf where the least measured is better, nan where no baseline was measured at two finetuning sizes.
     rate : effective tokens a pretraining token.
     p_helps, p_worthless, p_harms : probabilities that the gain exceeds the noise of one run, lies within it, or is
         a loss beyond it.
@@ -109,7 +109,8 @@ class Value(Result):
     notes : tuple of str
     start : finetuning size of the model before finetuning, where that is what is compared with; else nan.
     harm : the deepest fall below that model; None where nothing was lost, or nothing of the kind was asked.
-    farthest : the largest finetuning size without pretraining: effective data beyond it are infinite; nan if unknown.
+    nearest, farthest : smallest and largest finetuning size without pretraining: effective data outside are infinite;
+        nan if unknown.
 
     Examples
     --------
@@ -135,6 +136,7 @@ class Value(Result):
     notes: tuple[str, ...] = ()
     start: float = float("nan")
     harm: Harm | None = None
+    nearest: float = float("nan")
     farthest: float = float("nan")
 
     @property
@@ -166,13 +168,16 @@ class Value(Result):
         return line
 
     def _worth(self, cell: Worth) -> str:
-        """Return the finetuning data that a cell replaces: more than was measured is that much at least."""
-        most = self.farthest - cell.finetune
-        beyond = f"> {format_count(most)}" if most > 0 else "beyond what was measured"
-        if np.isinf(cell.effective):
-            return beyond
-        told = _ends(cell.effective, cell.effective_low, cell.effective_high)
-        return told.replace("∞", beyond)
+        """Return the finetuning data that a cell replaces; beyond the measured sizes no more than on which side."""
+        ends = {
+            np.inf: f"> {format_count(self.farthest - cell.finetune)}",
+            -np.inf: f"< {format_count(self.nearest - cell.finetune)}",
+        }
+        middle, low, high = (
+            ends.get(tokens, format_count(tokens))
+            for tokens in (cell.effective, cell.effective_low, cell.effective_high)
+        )
+        return middle if low == high else f"{middle} [{low}, {high}]"
 
     def rows(self) -> list[Row]:
         """Return one row a cell."""
@@ -206,7 +211,7 @@ class Value(Result):
                 "pretrain_tokens": c.pretrain,
                 "finetune_tokens": c.finetune,
                 "gain": f"{c.gain:.3g} [{c.gain_low:.3g}, {c.gain_high:.3g}]",
-                "effective_tokens": self._worth(c) if np.isinf(c.effective) else c.effective,
+                "effective_tokens": self._worth(c),
                 "state": c.state,
             }
             for c in self.cells

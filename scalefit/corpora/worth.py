@@ -78,6 +78,7 @@ def value_of(cells: Sequence[MeasuredCell], baseline: Sequence[MeasuredCell], of
         _fades(worths, of.noise),
         _exchange(cells, of.sign, sds, of.level, rng),
         of.level,
+        nearest=min(base),
         farthest=max(base),
     )
 
@@ -96,14 +97,15 @@ class _Drawn:
         self.sds, self.rng = sds, rng
 
     def effective(self, cell: MeasuredCell, sign: float) -> Floats:
-        """Draw the finetuning tokens that a cell's pretraining replaces: (_DRAWS,); inf beyond the largest baseline."""
+        """Draw the finetuning tokens that a cell's pretraining replaces: (_DRAWS,); ±inf outside of the baseline."""
         if self.u.size < 2:
             return np.full(_DRAWS, np.nan)
         q = sign * cell.mean + self.sds / np.sqrt(cell.runs) * self.rng.standard_normal(_DRAWS)
         same = np.array([_inverted(self.u, y, v) for y, v in zip(self.curves, q, strict=True)])
         with np.errstate(over="ignore"):
             more = np.exp(same) - cell.finetune
-        return np.asarray(np.where(np.abs(more) < 1e-6 * cell.finetune, 0.0, more))
+        more = np.where(np.abs(more) < 1e-6 * cell.finetune, 0.0, more)
+        return np.asarray(np.where(np.isneginf(same), -np.inf, more))
 
 
 def _inverted(u: Floats, y: Floats, value: float) -> float:
@@ -111,7 +113,7 @@ def _inverted(u: Floats, y: Floats, value: float) -> float:
     if value > y[-1]:
         return float("inf")
     if value < y[0]:
-        return float(u[0])
+        return float("-inf")
     at = max(int(np.searchsorted(y, value)), 1)
     step = y[at] - y[at - 1]
     return float(

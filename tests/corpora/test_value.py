@@ -188,7 +188,21 @@ def test_beyond_what_was_measured_is_said_as_a_bound() -> None:
     assert [row["effective_tokens"] for row in values.shown()] == [
         "> 15k",
         "> 12k",
-        "beyond what was measured",
+        "> 0",
     ]
     assert np.isinf(values.rows()[0]["effective_tokens"])
     assert not any("billions" in note for note in values.notes)
+
+
+def test_what_harms_replaces_less_than_nothing_and_the_bound_is_said():
+    table = {
+        "corpus": ["none"] * 6 + ["harmful"] * 6,
+        "pretrain_tokens": [0] * 6 + [1e8] * 6,
+        "finetune_tokens": [4e3, 8e3, 16e3] * 4,
+        "finetune_seed": ([1] * 3 + [2] * 3) * 2,
+        "bleu": [20.0, 23.1, 26.0, 20.1, 23.0, 25.9, 5.0, 8.1, 11.0, 5.1, 8.0, 10.9],
+    }
+    value = sf.value(table, "bleu")[0]
+    assert [row["effective_tokens"] for row in value.shown()] == ["< 0", "< -4k", "< -12k"]
+    assert all(row["effective_tokens"] == -np.inf for row in value.rows())
+    assert "worth < 0 finetuning tokens" in value.verdict
