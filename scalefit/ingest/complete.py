@@ -11,12 +11,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-import numpy as np
-
 from scalefit.errors import FormatError, MissingColumnError, TableError
-from scalefit.ingest.reader import Extract, Row, Sheet
+from scalefit.ingest.reader import Extract, Row
 from scalefit.ingest.source import Source
-from scalefit.table.draft import is_missing, missing
+from scalefit.table.draft import is_missing
 from scalefit.table.names import COUNTS, SEEDS
 from scalefit.units import parse_count
 
@@ -239,9 +237,6 @@ def _filled(value: str, row: Row, path: str) -> str:
     return _REFERENCE.sub(of, value)
 
 
-_SHOWN = 5
-
-
 @dataclass(frozen=True)
 class Context:
     """Where the columns come from that no log knows.
@@ -320,22 +315,6 @@ class Context:
 def _same(own: object, told: object) -> bool:
     counts = [parse_count(str(v)) for v in (own, told)]
     return str(own) == str(told) or (counts[0] is not None and counts[0] == counts[1])
-
-
-def ask_for_pretraining(sheet: Sheet) -> None:
-    """Raise where rows lack the pretraining size, and say how to give it."""
-    there = sheet.columns.get("pretrain_tokens", np.full(len(sheet), None))
-    lacking = np.flatnonzero(missing(there)).tolist()
-    if not lacking:
-        return
-    sources = sheet.sources
-    shown = ", ".join(dict.fromkeys(sources[i] for i in lacking[: _SHOWN * 20]))
-    raise MissingColumnError(
-        f"pretrain_tokens is missing for {len(lacking)} of {len(sheet)} values ({shown[:200]}): no "
-        "training log knows how many tokens its model was pretrained on, and it is never guessed. "
-        "Try: a manifest (columns path, corpus, pretrain_tokens, …) or a path pattern such as "
-        "'runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}'; 0 means not pretrained"
-    )
 
 
 class Rescorer(Protocol):

@@ -10,13 +10,14 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from scalefit.errors import TableError
+from scalefit.errors import MissingColumnError, TableError
 from scalefit.table import ALLOWABLE, Observations, Table, as_table, cut
 from scalefit.table.core import as_frame
+from scalefit.table.draft import listed
 from scalefit.table.metrics import canonical
 from scalefit.types import Renames
 
-from .config import Config, names_in
+from .config import Config, as_names, names_in
 from .read import read
 
 _PRETRAINING = ("pretrain_tokens",)
@@ -59,8 +60,7 @@ def table_of(
         mapping, config = None, mapping
     _check(where, mapping, metrics)
     renames = cast("Mapping[str, str] | None", mapping)
-    free = () if "pretrain_tokens" in needs else ("no_pretrain_tokens",)
-    allowed = (*([allow] if isinstance(allow, str) else allow), *free)
+    allowed = as_names(allow)
     if isinstance(data, str) and not data.strip():
         raise TableError("found an empty path; needed a file, a folder, or the results themselves")
     if _is_path(data):
@@ -76,8 +76,25 @@ def table_of(
             renames = kept.fitting({**kept.mapping, **(renames or {})}, there)
             allowed = (*allowed, *kept.allow)
         table = as_table(data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs)
+    if "pretrain_tokens" in needs and not table.has("pretrain_tokens"):
+        raise MissingColumnError(_unsized(table, f"{data}: " if _is_path(data) else ""))
     table = _with_entropy(table, metrics)
     return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})
+
+
+def _unsized(table: Table, place: str) -> str:
+    """Say that nothing tells how far the models were pretrained, and what would."""
+    names = [name for name in table.columns.named if name not in ("metric", "value", "source")]
+    near = next((name for name in names if "tok" in name.lower()), "your column")
+    near = (
+        "step*2e6" if "step" in names else near
+    )  # tokens of one batch, as nobody but the user knows
+    return (
+        f"{place}the table has no column 'pretrain_tokens' (columns: {listed(names)}). Needed: tokens seen in "
+        f"pretraining, 0 for models that were not pretrained. Try mapping={{{near!r}: 'pretrain_tokens'}}; for logs "
+        "a path pattern such as '{corpus}-{pretrain_tokens}', or a manifest; inputs={'x': 'your column'} for a law "
+        "of another column"
+    )
 
 
 def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:

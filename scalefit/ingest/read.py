@@ -20,7 +20,7 @@ from scalefit.table.build import build
 from scalefit.table.names import meaning, measured_column
 
 from .checkpoints import Checkpoints, checked, choose
-from .complete import Context, Manifest, Rescorer, ask_for_pretraining, manifest_of
+from .complete import Context, Manifest, Rescorer, manifest_of
 from .config import Config, as_names, names_in
 from .mlflow_server import is_server, read_server
 from .reader import Extract, Row, Sheet
@@ -101,14 +101,25 @@ class _Gathered:
             self.left[source.name] += sum(r["value"] is not None for r in new.rows) - len(rows)
         for row in rows:
             row |= {"@unit": source.name, "@set": row.get("eval_set")}
+        rows = self.request.context.complete(rows, source)
+        if rows and not whole:
+            self._ask(rows[0])
         try:
-            self.extract.rows += self.request.context.complete(rows, source)
+            self.extract.rows += rows
             self.extract.sheets += [] if self.request.by_row else new.sheets
             self.extract.check()
         except TooMuchError as error:
             raise source.wrong(None, f"with what was read before, {error}") from error
         for note in new.notes:
             self.extract.note(note)
+
+    def _ask(self, row: Row) -> None:
+        told = {*map(meaning, row), *self.request.names.mapping.values()}
+        if "pretrain_tokens" not in told:
+            self.extract.note(
+                "no log knows how many tokens its model was pretrained on: a manifest, or a pattern such as "
+                "'runs/{corpus}-{pretrain_tokens}', tells"
+            )
 
     def conclude(self, paths: Sequence[str]) -> None:
         """Add the notes on all sources together."""
@@ -266,13 +277,6 @@ def read(
         told = "; ".join(extract.notes[1:4])
         raise FormatError(f"{path}: holds no measured value; needed at least one. {told}".strip())
     _one_shape(sheet)
-    named = {"pretrain_tokens", "no_pretrain_tokens"} & {
-        *mapping.values(),
-        *map(meaning, sheet.columns),
-        *allow,
-    }
-    if "metric" in sheet.columns and not named:
-        ask_for_pretraining(sheet)
     try:
         made = build(
             sheet.draft(extract.notes),

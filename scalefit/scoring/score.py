@@ -234,7 +234,7 @@ def _checked(frame: pd.DataFrame, allow: Sequence[str]) -> Table:
 
     Low BLEU is truly low here: the unit is sacreBLEU's, so nothing can be a fraction.
     """
-    allowed = ("fractions", "units", "no_pretrain_tokens", *allow)
+    allowed = ("fractions", "units", *allow)
     try:
         return Table.from_frame(frame, allow=allowed)
     except TableError as error:

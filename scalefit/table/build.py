@@ -61,7 +61,6 @@ ALLOWABLE = {
     "fractions": "BLEU and its kin all at or below 1",
     "range": "values outside their metric's range",
     "conflicts": "two values under one key and the same seeds",
-    "no_pretrain_tokens": "a table without pretrain_tokens",
     "direction": "a law that moves away from better values",
 }
 """Checks that ``allow=`` switches off, each with what it then lets pass."""
@@ -187,14 +186,6 @@ def _allowed(allow: Sequence[str]) -> frozenset[str]:
 
 
 def _require(draft: Draft) -> None:
-    if not draft.has("pretrain_tokens") and "no_pretrain_tokens" not in draft.allow:
-        near = next((name for name in draft.cells if "tok" in name.lower()), "your column")
-        raise MissingColumnError(
-            "the table has no column 'pretrain_tokens' "
-            f"(columns: {listed(_theirs(draft))}). Needed: tokens seen in pretraining, 0 "
-            f"for models that were not pretrained. Try mapping={{{near!r}: 'pretrain_tokens'}}, "
-            "or allow='no_pretrain_tokens' to fit other columns"
-        )
     if not len(draft):
         raise TableError("the table has no rows; needed at least one measured value")
 

@@ -75,7 +75,7 @@ def reader(rng: random.Random, folder: Path) -> None:
         folder / name,
         format=rng.choice([None, None, None, rng.choice(sorted(FORMATS))]),
         checkpoints=rng.choice(["best", "last", "all"]),
-        allow=rng.choice([("no_pretrain_tokens",), tuple(ALLOWABLE)]),
+        allow=rng.choice([(), tuple(ALLOWABLE)]),
     )
 
 
@@ -84,7 +84,7 @@ def folder_of_runs(rng: random.Random, folder: Path) -> None:
     run = shutil.copytree(FIXTURES / rng.choice(FOLDERS), folder / "run")
     file = rng.choice(sorted(p for p in run.rglob("*") if p.is_file()))
     file.write_bytes(mutated(rng, file.read_bytes()))
-    sf.read(run, allow=("no_pretrain_tokens",))
+    sf.read(run)
 
 
 def manifest(rng: random.Random, folder: Path) -> None:
@@ -224,7 +224,7 @@ def wire(rng: random.Random, folder: Path) -> None:
     )
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text
     server().answer = mutated(rng, answer) if rng.random() < 0.3 else answer
-    sf.read(server().address, allow=("no_pretrain_tokens",))
+    sf.read(server().address)
 
 
 DOORS: dict[str, tuple[Callable[[random.Random, Path], None], int]] = {

@@ -19,6 +19,6 @@ def read_log():
     """Read a log as it is, without pretraining size."""
 
     def inner(path, **options):
-        return read(path, allow=options.pop("allow", ("no_pretrain_tokens",)), **options)
+        return read(path, **options)
 
     return inner

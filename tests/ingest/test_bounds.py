@@ -35,7 +35,7 @@ def peak():
 
 def refused(path, words, **options):
     with pytest.raises(FormatError, match=words) as error:
-        read(path, allow=("no_pretrain_tokens",), **options)
+        read(path, **options)
     assert path.name in str(error.value)
 
 
@@ -82,7 +82,7 @@ def test_names_that_match_in_many_ways(tmp_path, name):
 def test_panel_columns_with_many_dashes(tmp_path):
     header = '"Step","' + "x - " * 30_000 + '""","fr - s1 - eval/bleu"\n'
     path = written(tmp_path / "panel.csv", header + '"1","2","20.25"\n' * 50)
-    table = read(path, allow=("no_pretrain_tokens",))
+    table = read(path)
     assert table.where(metric="bleu").unique("run") == ["fr - s1"]
 
 
@@ -138,7 +138,7 @@ def test_a_flood_of_notes_ends(tmp_path):
     assert "left out: 1995 more that are broken or in which nothing is measured" in notes
     lines = "".join(f"[valid] Ep. 1 : Up. {i} : m{i} : 1.5\n" for i in range(100_000))
     path = written(tmp_path / "valid.log", lines + "[valid] Ep. 1 : Up. 5 : chrf : 41.25\n")
-    notes = read(path, allow=("no_pretrain_tokens",)).notes
+    notes = read(path).notes
     assert len(notes) < source.LIMITS.notes + 5
     assert "… and more notes" in notes
 

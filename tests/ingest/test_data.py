@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 import scalefit as sf
-from scalefit.errors import DesignError, DomainError, FormatError, ScalefitError, TableError
+from scalefit.errors import (
+    DesignError,
+    DomainError,
+    FormatError,
+    MissingColumnError,
+    ScalefitError,
+    TableError,
+)
 from scalefit.ingest import table_of
 
 SIZES = [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8]
@@ -234,3 +241,22 @@ def test_a_loss_of_unknown_unit_is_named_and_not_taken():
     told = sf.align(falls_while_loss_improves(val_loss=np.linspace(3, 2, 15)))
     assert told[0].flag == ""
     assert sum("'loss': 'cross_entropy'" in note for note in told.notes) == 1
+
+
+UNSIZED = {"task": ["a"] * 16, "pretrain_seed": np.repeat(range(4), 4), "finetune_seed": [0, 1, 2, 3] * 4,
+           "bleu": np.linspace(20.03, 26.11, 16)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "door", sorted(set(DOORS) - {"variance", "value", "compare", "seeds_needed"})
+)
+def test_reading_needs_no_sizes_and_the_door_that_does_says_so(door, tmp_path):
+    path = tmp_path / "runs.csv"
+    pd.DataFrame(UNSIZED).to_csv(path, index=False)
+    table = sf.read(path)
+    assert sf.variance(table, "bleu").verdict == sf.variance(path, "bleu").verdict
+    for data in (table, path, UNSIZED):
+        with pytest.raises(
+            MissingColumnError, match=r"no column 'pretrain_tokens' .* Try mapping="
+        ):
+            DOORS[door](data)

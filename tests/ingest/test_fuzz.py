@@ -116,7 +116,7 @@ def test_any_bytes_give_a_table_or_one_of_our_errors(tmp_path, given, format, pa
     path = tmp_path / name
     path.write_bytes(gzip.compress(data) if packed else data)
     with contextlib.suppress(ScalefitError):
-        found = read(path, format=format, allow=("no_pretrain_tokens",))
+        found = read(path, format=format)
         assert isinstance(found, Table)
         assert len(found) > 0
     path.unlink()
@@ -130,7 +130,7 @@ def test_a_folder_with_one_damaged_file(tmp_path, data):
     file = data.draw(st.sampled_from(sorted(p for p in run.rglob("*") if p.is_file())))
     file.write_bytes(damaged(data.draw, file.read_bytes()))
     with contextlib.suppress(ScalefitError):
-        assert len(read(run, allow=("no_pretrain_tokens",))) > 0
+        assert len(read(run)) > 0
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_a_damaged_database(database, tmp_path, edits, share, name):
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     for format in (None, "mlflow-sqlite"):
         with contextlib.suppress(ScalefitError):
-            read(tmp_path / name, format=format, allow=("no_pretrain_tokens",))
+            read(tmp_path / name, format=format)
 
 
 def test_a_table_whose_name_is_no_text(database, tmp_path):

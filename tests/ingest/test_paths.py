@@ -136,11 +136,6 @@ def test_runs_inside_one_file_are_told_by_their_names(fixtures, tmp_path):
             MissingColumnError,
             "refers to column 'task', which nothing tells",
         ),
-        (
-            "path,corpus\n**,fr\n",
-            MissingColumnError,
-            "pretrain_tokens is missing for 6 of 6 values",
-        ),
     ],
 )
 def test_manifests_that_are_refused(runs, text, error, words):

@@ -55,6 +55,6 @@ def test_the_lab_shows_its_grid_and_no_raw_rows():
 
 
 def test_a_table_without_pretraining_sizes_shows_its_rows():
-    table = sf.as_table({"x": [1.0, 2.0], "bleu": [3.0, 4.0]}, allow=["no_pretrain_tokens"])
+    table = sf.as_table({"x": [1.0, 2.0], "bleu": [3.0, 4.0]})
     assert coverage(table) == []
     assert "bleu" in repr(table)

@@ -297,7 +297,7 @@ def test_columns_come_in_canonical_order():
 
 def test_a_column_that_a_law_takes_is_no_metric_though_one_is_called_so():
     data = {"ce": [2.0, 1.8, 1.6], "bleu": [20.0, 24.0, 28.0]}
-    table = as_table(data, metrics=["bleu"], inputs=["ce"], allow="no_pretrain_tokens")
+    table = as_table(data, metrics=["bleu"], inputs=["ce"])
     assert table.metrics == ("bleu",)
     assert table.column("ce").tolist() == data["ce"]
-    assert as_table(data, allow="no_pretrain_tokens").metrics == ("bleu", "cross_entropy")
+    assert as_table(data).metrics == ("bleu", "cross_entropy")
