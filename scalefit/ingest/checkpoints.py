@@ -49,7 +49,7 @@ def choose(rows: list[Row], which: str, name: str, notes: Extract) -> list[Row]:
     """
     for row in rows:
         value = number(row.get("value"))
-        row["value"] = row.get("value") if value is not None and math.isfinite(value) else None
+        row["value"] = value if value is not None and math.isfinite(value) else None
     last = _last(rows)
     diverged = [row for row in last if row["value"] is None]
     if which == "all" and (gone := sum(row["value"] is None for row in rows)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,8 @@ from typing import IO, Any
 
 from scalefit.errors import FormatError
 from scalefit.files import LFS_POINTER
+from scalefit.table.draft import is_missing
+from scalefit.table.metrics import known as known_metric
 from scalefit.table.names import KNOWN, Named, split
 
 
@@ -77,10 +81,16 @@ _BOMS = {
 }
 
 
+_COMMA = re.compile(r"\s*[+-]?\d+,(?!\d{3}\s*$)\d+\s*")
+"""A decimal comma: three digits after it may be thousands."""
+
+
 def number(value: Any) -> float | None:
-    """Return a JSON value as a number: numbers and number-like strings, no truth values."""
+    """Return a JSON value as a number: numbers and number-like strings (``12,5`` too), no truth values."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, str) and _COMMA.fullmatch(value):
+        value = value.replace(",", ".")
     try:
         return float(value)
     except (ValueError, OverflowError):
@@ -127,6 +137,15 @@ class Names:
         measured: dict[Named, float] = {}
         for name, value in record.items():
             named, known = self.split(str(name)), number(value)
+            if (
+                named is not None
+                and known is None
+                and isinstance(value, str)
+                and known_metric(named[1])
+            ):
+                known = (
+                    None if is_missing(value) else math.nan
+                )  # missed by name, as a run that diverged
             if named is not None and known is not None:
                 measured[named] = known
         return measured

@@ -13,6 +13,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from scalefit.errors import FormatError
+from scalefit.table.names import KNOWN, SEED_WORDS, meaning
 
 from .reader import Extract, Reader, Row, Sheet, column, load_json, load_lines
 from .source import LIMITS, Source, bounded
@@ -69,7 +70,7 @@ def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
         raise source.wrong(None, "is empty; needed a header line and rows")
     mark = delimiter(source, first)
     names = _names(source, place.line, cells_of_line(first, mark))
-    records = _records(source, csv.reader(lines, delimiter=mark), place, len(names))
+    records = _records(source, csv.reader(lines, delimiter=mark), place, names)
     numbers, columns = list[int](), [list[str]() for _ in names]
     while portion := list(islice(records, _PORTION)):
         *texts, begun = zip(*portion, strict=True)
@@ -78,25 +79,48 @@ def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
         for cells, more in zip(columns, texts, strict=True):
             # A million rows hold few different texts: each is kept once.
             cells += map(sys.intern, more)
-    if mark != ",":
-        told = [name for name, cells in zip(names, columns, strict=True) if _with_points(cells)]
-        if told and notes is not None:
-            notes.append(f"{source.name}: decimal commas of {', '.join(told)} read as points")
+    told = _with_points(names, columns) if mark != "," else []
+    if told and notes is not None:
+        notes.append(f"{source.name}: {', '.join(told)}")
     places = list(map(source.at, numbers))
     return Sheet.whole(dict(zip(names, map(column, columns), strict=True)), places)
 
 
-_DECIMAL, _THOUSANDS = re.compile(r"\s*[+-]?\d+,\d+\s*"), re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*")
+_COMMA, _NUMBER = (
+    re.compile(r"(?<!,)\b(\d+),(\d+)(?!\d*,)(?!\d)"),
+    re.compile(r"(\\[a-zA-Z]+|[\W_])*\d"),
+)
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*")
+_POINTED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*")
 
 
-def _with_points(cells: list[str]) -> bool:
-    """Turn a column's decimal commas into points, where nothing in it may be thousands; return whether it was."""
-    commas = {cell for cell in cells if "," in cell}
-    numbers = all(_DECIMAL.fullmatch(cell) for cell in commas)
-    if not numbers or all(_THOUSANDS.fullmatch(cell) for cell in commas):
-        return False
-    cells[:] = [cell.replace(",", ".") for cell in cells]
-    return True
+def _with_points(names: list[str], columns: list[list[str]]) -> list[str]:
+    """Turn decimal commas into points, where one at least can be nothing else; return what was done.
+
+    The points of such a file part thousands: in a column of nothing but ``1.500`` and the like they are taken away.
+    """
+    with_commas = [{cell for cell in cells if "," in cell} for cells in columns]
+    decimal = [bool(of) and all(map(_is_decimal, of)) for of in with_commas]
+    if all(
+        all(map(_THOUSANDS.fullmatch, of))
+        for of, is_one in zip(with_commas, decimal, strict=True)
+        if is_one
+    ):
+        return []
+    told = []
+    for name, cells, is_one in zip(names, columns, decimal, strict=True):
+        points = {cell for cell in cells if "." in cell}
+        if is_one:
+            cells[:] = [_COMMA.sub(r"\1.\2", cell) for cell in cells]
+            told.append(f"decimal commas of {name} read as points")
+        elif points and all(map(_POINTED.fullmatch, points)):
+            cells[:] = [cell.replace(".", "") for cell in cells]
+            told.append(f"points of {name} read as those of thousands")
+    return told
+
+
+def _is_decimal(cell: str) -> bool:
+    return _NUMBER.match(cell) is not None and "," not in _COMMA.sub("", cell)
 
 
 @dataclass
@@ -124,17 +148,17 @@ def _lines(source: Source, place: _Place) -> Iterator[str]:
 
 
 def _records(
-    source: Source, reader: Iterator[list[str]], place: _Place, width: int
+    source: Source, reader: Iterator[list[str]], place: _Place, names: list[str]
 ) -> Iterator[list[Any]]:
     """Yield each record's cells, and after them the line at which it begins."""
     place.inside = False
     try:
         for cells in reader:
             place.inside = False
-            if not "".join(cells).strip():
-                continue
-            if len(cells) != width:
-                raise _ragged(source, place.begin, len(cells), width)
+            if not "".join(cells).strip() or [*map(str.strip, cells)] == names:
+                continue  # a header once more, where files were put together
+            if len(cells) != len(names):
+                raise _ragged(source, place.begin, len(cells), len(names))
             yield [*cells, place.begin]
     except csv.Error as error:
         raise source.wrong(place.line, f"no valid CSV: {error}") from error
@@ -204,8 +228,9 @@ def is_long_json(source: Source) -> bool:
 
 def read_json(source: Source) -> Extract:
     """Return the rows of a JSON table."""
-    rows = _json_rows(load_json(source))
-    if rows is None:
+    document = load_json(source)
+    rows = _json_rows(document) or _evaluations(document, source)
+    if not rows:
         raise source.wrong(
             None,
             "is JSON, but no table; needed a list of objects [{…}, {…}] or an object of equally "
@@ -229,6 +254,17 @@ def _json_rows(document: Any) -> list[Row] | None:
     if isinstance(document, list) and document and all(isinstance(r, dict) for r in document):
         return document
     return None
+
+
+def _evaluations(document: Any, source: Source) -> list[Row]:
+    """Return the numbers of one flat object, as scripts keep them: ``{"eval_bleu": 27.3, "corpus": "fr"}``."""
+    if not isinstance(document, dict):
+        return []
+    common = {
+        name: v for name, v in document.items() if name in (*KNOWN, *SEED_WORDS) or meaning(name)
+    }
+    named = source.names.evaluations({n: v for n, v in document.items() if n not in common})
+    return [{**common, "eval_set": s, "metric": m, "value": v} for (s, m), v in named.items()]
 
 
 def _columns(document: dict[str, Any]) -> list[Row] | None:

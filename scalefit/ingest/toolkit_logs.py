@@ -87,7 +87,7 @@ MARIAN = Reader("marian", "a Marian log", recognises_marian, read_marian)
 
 
 _JOEY_LINE = re.compile(r"Steps:\s*(\d{1,15})[\t,]")
-_JOEY_PAIR = re.compile(r"([A-Za-z][\w-]{0,40}):\s*([^\s,]+)")
+_JOEY_PAIR = re.compile(r"([A-Za-z][\w-]{0,40}):\s*([^\s,]+(?:,\d+)?)")
 _JOEY_METRICS = {"bleu": ("bleu", 1.0), "chrf": ("chrf", 100.0), "acc": ("token_accuracy", 1.0)}
 """Logged name -> metric, and what brings it to the table's unit."""
 _JOEY_STEP = re.compile(r"\b[Ss]tep:?\s+(\d{1,15})\b")

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.groups import TELLING, spelling
+from scalefit.groups import TELLING, group_name, spelling
 from scalefit.types import Ints
-from scalefit.units import counted
+from scalefit.units import counted, format_count
 
 from . import checks
 from .columns import Columns
@@ -34,7 +34,7 @@ from .draft import (
     plain_text,
     texts,
 )
-from .metrics import METRICS, canonical
+from .metrics import canonical, known
 from .names import (
     COLUMNS,
     COUNTS,
@@ -44,14 +44,19 @@ from .names import (
     SEEDS,
     TEXTS,
     Named,
+    in_unit,
     measured_column,
     rename,
 )
 
-_PLUS_MINUS = re.compile(
-    r"\s*[*$]*\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*[*$]*\s*"
-    r"(?:(?:±|\+/-|\\pm)\s*\$?\s*[\d.]+|\(\s*(?:±\s*)?[\d.]+\s*\))\s*[*$]*\s*",
-    re.I,
+_BESIDE = re.compile(
+    r"\\(?:textbf|textit|emph|underline|mathbf|bm|num|scriptsize|tiny|small)\b|[*†‡${}~`]|\\[,;!]"
+)
+"""What papers put around numbers: bold letters, signs of significance, small print."""
+_SPREAD = re.compile(r"_(?=\s*\{)|\\pm|\+/-|±")
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_PRINTED = re.compile(
+    rf"\s*({_NUMBER})\s*(%?)\s*((?:±[±\s]*|\(\s*(?:±\s*)?){_NUMBER}\s*%?\s*\)?)?\s*(%?)\s*", re.I
 )
 _PER_METRIC = ("stderr", "signature")
 ALLOWABLE = {
@@ -85,7 +90,7 @@ def build(
     draft.raise_problems()
     order = [name for name in COLUMNS if draft.has(name)]
     draft.cells = {name: draft.cells[name] for name in dict.fromkeys([*order, *draft.cells])}
-    columns = checks.check_between(draft)
+    columns = checks.check_between(draft, inputs)
     draft.raise_problems()
     return columns, tuple(draft.notes)
 
@@ -213,11 +218,23 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
     if not wide:
         raise MissingColumnError(
             "the table has neither columns 'metric' and 'value' nor a column named after a metric "
-            f"(columns: {listed(_theirs(draft))}). Needed: metric and value, or one of "
-            f"{', '.join(METRICS)}. Try mapping={{'loss': 'cross_entropy'}} where loss is in nats per "
-            "target token"
+            f"(columns: {listed(_theirs(draft))}). Needed: metric and value, or bleu, cross_entropy, mmlu, …. "
+            f"Try {_nearest(draft)}"
         )
     _turn(draft, wide)
+
+
+def _nearest(draft: Draft) -> str:
+    """Return what would make metrics of the columns: a name for one that is near, else the numbers' own names."""
+    words = {
+        name: re.findall(r"[a-z]+", name.lower()) for name in _theirs(draft) if name not in KNOWN
+    }
+    near = [f"{n!r}: {canonical(word)!r}" for n, of in words.items() for word in of if known(word)]
+    if near:
+        return f"mapping={{{near[0]}}}"
+    plain = [name for name in words if not numbers(draft.cells[name], number_cell)[1].any()]
+    own = f"metrics={plain[-1:] or ['your column']!r}"
+    return f"{own}, or mapping={{'loss': 'cross_entropy'}} where loss is in nats per target token"
 
 
 def _wide_metrics(columns: Sequence[str], extra: Sequence[str]) -> dict[str, Named]:
@@ -226,7 +243,9 @@ def _wide_metrics(columns: Sequence[str], extra: Sequence[str]) -> dict[str, Nam
     metrics = {c: named for c in names if (named := measured_column(c)) is not None}
     wanted = {spelling(name) for name in extra}
     metrics.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
-    doubled = [c for c in metrics if list(metrics.values()).count(metrics[c]) > 1]
+    told = "eval_set" in columns  # beside the column, the sets in names would be lost
+    kinds = [(not told and place, metric) for place, metric in metrics.values()]
+    doubled = [c for c, kind in zip(metrics, kinds, strict=True) if kinds.count(kind) > 1]
     if doubled:
         raise TableError(
             f"columns {', '.join(map(repr, doubled))} are all read as {metrics[doubled[0]][1]!r}. "
@@ -250,6 +269,9 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     long["value"] = np.concatenate([cells[own][there[own]] for own in wide])[order]
     if not draft.has("eval_set") and any(place is not None for place, _ in wide.values()):
         long["eval_set"] = column([place for place, _ in wide.values()])[which]
+    units = [in_unit(own)[1] for own in wide]
+    if not draft.has("unit") and any(units):
+        long["unit"] = column(units)[which]
     for target in dict.fromkeys(target for columns in beside.values() for target in columns):
         held = [_held(cells, beside[own].get(target), rows) for own, rows in there.items()]
         long[target] = np.concatenate(held)[order]
@@ -258,7 +280,7 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     for own, rows in there.items():
         if gaps := len(cells[own]) - len(rows):
             told = counted(gaps, "empty cell")
-            draft.note(f"{told} of column {own!r} left out{_bare(rest, rows)}")
+            draft.note(f"{told} of column {own!r} left out{_bare(rest, rows)}{_ends(rest, rows)}")
 
 
 def _held(cells: Mapping[str, Cells], name: str | None, rows: Ints) -> Cells:
@@ -276,6 +298,28 @@ def _bare(cells: Mapping[str, Cells], measured: Ints) -> str:
     return "".join(told)
 
 
+def _ends(cells: Mapping[str, Cells], measured: Ints) -> str:
+    """Say whose largest size has no value: a run that diverged ends its curve too early, and nothing else tells."""
+    if "pretrain_tokens" not in cells:
+        return ""
+    sizes = np.nan_to_num(numbers(cells["pretrain_tokens"], count_cell)[0])
+    names = [name for name in (*TELLING, "metric") if name in cells]
+    columns = Columns({"size": sizes} | {name: texts(cells[name]) for name in names})
+    group = columns.labels(names)
+    most, there = np.zeros((2, len(sizes)))
+    np.maximum.at(most, group, sizes)
+    np.maximum.at(there, group[measured], sizes[measured])
+    lost = [
+        f"{group_name({n: columns.cells[n][np.argmax(group == one)] for n in names})} {format_count(most[one])}"
+        for one in np.flatnonzero((there > 0) & (there < most))
+    ]
+    return (
+        f"; nothing was measured at the largest size ({listed(lost, 4).strip()}): did it diverge?"
+        if lost
+        else ""
+    )
+
+
 def _beside(columns: Collection[str], own: str, metric: str) -> dict[str, str]:
     """Return the columns that hold a metric's own standard error and signature."""
     return {
@@ -291,6 +335,7 @@ def _leave_out_missing(draft: Draft) -> None:
     if gone.any():
         draft.note(
             f"{counted(int(gone.sum()), 'row')} without a value left out: {draft.some(gone)}"
+            f"{_ends(draft.cells, np.flatnonzero(~gone))}"
         )
         draft.keep(~gone)
     if not len(draft):
@@ -303,7 +348,8 @@ def _leave_out_missing(draft: Draft) -> None:
 
 
 def _type_columns(draft: Draft) -> None:
-    for name, cells in draft.cells.items():
+    for name in list(draft.cells):
+        cells = draft.cells[name]
         if name in COUNTS:
             draft.cells[name] = _numbers(draft, name, count=True)
         elif name in NUMBERS:
@@ -320,7 +366,7 @@ def _numbers(draft: Draft, name: str, *, count: bool) -> Cells:
     cells = draft.cells[name]
     values, bad = numbers(cells, count_cell if count else number_cell)
     if name == "value" and bad.any() and is_text(cells):
-        cells = _without_errors(draft)
+        cells = _printed(draft)
         values, bad = numbers(cells, number_cell)
     needed = "a count such as 1500000, 1.5e6, 1.5M or 300M" if count else "a number"
     hint = "" if count or not bad.any() else _cure([str(cell) for cell in cells[bad]])
@@ -336,14 +382,24 @@ def _cure(refused: list[str]) -> str:
     return "an empty cell where nothing was measured"
 
 
-def _without_errors(draft: Draft) -> Cells:
-    """Take the value out of cells such as ``21.3 ± 0.4``: whose spread that is, no cell says."""
+def _printed(draft: Draft) -> Cells:
+    r"""Take the value out of cells such as ``21.3 ± 0.4`` or ``\textbf{71.2%}``: whose spread that is, no cell says."""
     cells, codes = coded(draft.cells["value"])
-    told = [_PLUS_MINUS.fullmatch(v) if isinstance(v, str) else None for v in cells]
-    if any(told):
-        rows = np.array([m is not None for m in told])[codes]
+    told = [_PRINTED.fullmatch(_plain(v)) if isinstance(v, str) else None for v in cells]
+    spread, percent = (
+        np.array([m is not None and any(map(m.group, of)) for m in told])[codes]
+        for of in ((3,), (2, 4))
+    )
+    if spread.any():
         draft.note(
-            f"{rows.sum()} values stand with a ± or a bracket, which is left out (a deviation over seeds and a "
-            f"standard error look alike; a column 'stderr' says it): {draft.some(rows)}"
+            f"{counted(int(spread.sum()), 'value')} with a ± or a bracket, which is left out (a deviation over "
+            f"seeds and a standard error look alike; a column 'stderr' says it): {draft.some(spread)}"
         )
+    if percent.any():
+        units = draft.cells.get("unit", np.full(len(draft), None))
+        draft.cells["unit"] = np.where(percent, "%", units).astype(object)
     return column([m[1] if m else v for m, v in zip(told, cells, strict=True)])[codes]
+
+
+def _plain(cell: str) -> str:
+    return _BESIDE.sub(" ", _SPREAD.sub("±", cell.replace("−", "-")))

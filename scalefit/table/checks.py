@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scalefit.units import counted
 from .columns import Columns
 from .draft import BrokenRule, Draft, column, listed
 from .metrics import METRICS, Metric, canonical, metric
-from .names import COUNTS, KNOWN, MEASURED, SEEDS
+from .names import COUNTS, KNOWN, LOSSES, MEASURED, SEEDS
 from .runs import any_there, copies
 
 _UNITS = {
@@ -77,15 +78,20 @@ def _to_nats(draft: Draft) -> None:
         zip(draft.cells["metric"].tolist(), draft.cells["unit"].tolist(), strict=True)
     ):
         said = str(unit).strip().lower()
-        target, factor = _UNITS.get(said, ("", 1.0)) if name in ENTROPIES else ("", 1.0)
+        target, factor = _UNITS.get(said, ("", 1.0)) if name in (*ENTROPIES, *LOSSES) else ("", 1.0)
         rows = _rows_of(draft, name) & np.asarray(draft.cells["unit"] == unit, dtype=bool)
         if name == "perplexity" and said in _PER_TOKEN:
             target = "cross_entropy"
             _take_logarithms(draft, rows)
             draft.note(f"{rows.sum()} perplexities per token: their logarithms are cross-entropies")
+        if said == "%" and metric(str(name)).upper == 1.0:
+            draft.note(f"{rows.sum()} values of {name} in percent divided by 100")
+            _scale(draft, rows, 0.01)
         if not target:
             continue
-        if name in ENTROPIES and target != name:
+        if name in LOSSES:
+            draft.note(f"{name} in {said} is {target}")
+        elif name in ENTROPIES and target != name:
             draft.note(f"{name} in {said} is {target}, another metric")
         if factor != 1.0:
             _scale(draft, rows, factor)
@@ -108,21 +114,16 @@ def _take_logarithms(draft: Draft, rows: Mask) -> None:
     draft.cells["value"] = np.where(rows, np.log(safe), values)
 
 
-def _seen(value: float) -> str:
-    """Return a refused number as text; the text ``nan`` arrives as infinity, to be refused at all."""
-    return "inf or nan" if value == np.inf else f"{value:g}"
-
-
 def _not_negative(draft: Draft, name: str) -> None:
     values = draft.cells[name]
     wrong = np.isinf(values) | (values < 0)
-    draft.blame(wrong, name, lambda i: _seen(values[i]), "a finite number, 0 or more")
+    draft.blame(wrong, name, lambda i: f"{values[i]:g}", "a finite number, 0 or more")
 
 
 def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
     values = _clipped(draft, known, mine)
     infinite = mine & np.isinf(values)
-    draft.blame(infinite, "value", lambda i: f"{known.name} {_seen(values[i])}", "a finite number",
+    draft.blame(infinite, "value", lambda i: f"{known.name} {values[i]:g}", "a finite number",
         "an empty cell where nothing was measured",
     )  # fmt: skip
     if "range" in draft.allow:
@@ -177,13 +178,15 @@ _CURES = {
 _SETTING = ("metric", "task", "eval_set", "domain")
 
 
-def check_between(draft: Draft) -> Columns:
+def check_between(draft: Draft, inputs: Collection[str] = ()) -> Columns:
     """Check the rows against each other and return their columns; drop copies with a note.
+
+    ``inputs`` are what a law is of: rows that differ in them are no surprise.
 
     What tells rows apart is worked out once, for all rules and for the table that they become.
     """
     columns = _without_copies(draft, Columns(draft.cells))
-    _conflicts(draft, columns)
+    _conflicts(draft, columns, inputs)
     for name in _CURES:
         _one_per_metric(draft, columns, name)
     _mixed_scales(draft, columns)
@@ -206,9 +209,10 @@ def _without_copies(draft: Draft, columns: Columns) -> Columns:
     return Columns(draft.cells)
 
 
-def _conflicts(draft: Draft, columns: Columns) -> None:
-    known = [c for c in draft.cells if c in KNOWN and c not in MEASURED and c != "unit"]
-    extras = [c for c in draft.cells if c not in KNOWN]
+def _conflicts(draft: Draft, columns: Columns, inputs: Collection[str]) -> None:
+    ours = {*KNOWN, *inputs}
+    known = [c for c in draft.cells if c in ours and c not in MEASURED and c != "unit"]
+    extras = [c for c in draft.cells if c not in ours]
     codes = columns.labels(known)
     full = columns.labels([*known, *extras]) if extras else codes
     alike, same = np.bincount(codes)[codes] > 1, np.bincount(full)[full] > 1

@@ -81,8 +81,22 @@ class Column:
             return [int(v) if v.is_integer() else v for v in values.tolist()]
         return list(values.tolist())
 
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {level: place for place, level in enumerate(self.levels)}
+
+    @cached_property
+    def names_none(self) -> Mask:
+        """Which cells name no corpus: those of a model that was not pretrained."""
+        none = [level is None or str(level).lower() in NO_CORPUS for level in self.levels]
+        return np.array(none, dtype=bool)[self.codes]
+
     def meets(self, wanted: Any, rows: Ints) -> Mask:
         """Return which of the rows meet a condition, see :func:`scalefit.groups.met`."""
+        if (
+            isinstance(wanted, str) and wanted in self._places
+        ):  # one of many thousand is found, not searched
+            return np.asarray(self.codes[rows] == self._places[wanted])
         return met(self.levels, wanted, number=self.is_number)[self.codes[rows]]
 
 
@@ -172,8 +186,7 @@ class Columns:
         unpretrained, corpus = self._unpretrained(rows), self.named["corpus"]
         if not unpretrained.any():
             return unpretrained
-        of_none = np.array([v is None or str(v).lower() in NO_CORPUS for v in corpus.levels])
-        near = unpretrained & (mine | of_none[corpus.codes[rows]])
+        near = unpretrained & (mine | corpus.names_none[rows])
         return near if near.any() else unpretrained
 
     def _nothing(self, rows: Ints, conditions: Mapping[str, Any], name: str) -> str:

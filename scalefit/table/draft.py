@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ Cells = NDArray[Any]
 """Numbers and truth values of one column as numpy has them, all else as objects."""
 
 MISSING = frozenset({"", "--", "-", "n/a", "na", "null"})
-"""Cells that mean "not measured", compared in lower case."""
+"""Cells that mean "not there", compared in lower case."""
+UNMEASURED = MISSING | {"nan", "none", "#n/a", "<na>", "n.a.", "—", "–", "?"}
+"""Cells that mean it in a column of numbers; as texts they may be names (the corpus ``none``)."""
 _UNHELD = re.compile("[\0\ud800-\udfff]")
 _WHOLE = 2**53
 _TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
@@ -53,12 +55,12 @@ def is_text(cells: Cells | pd.Series[Any]) -> bool:
     return cells.dtype.kind not in "iufbc"
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: Any, spelled: Collection[str] = MISSING) -> bool:
     """Return whether a cell means "not there"."""
     if value is None or value is pd.NA or value is pd.NaT:
         return True
     if isinstance(value, str):
-        return value.strip().lower() in MISSING
+        return value.strip().lower() in spelled
     return isinstance(value, float) and value != value
 
 
@@ -79,11 +81,11 @@ def coded(cells: Cells) -> tuple[list[Any], Ints]:
 
 
 def missing(cells: Cells) -> Mask:
-    """Return where a column has nothing."""
+    """Return where a column of numbers has none."""
     if not is_text(cells):
         return np.asarray(np.isnan(cells), dtype=bool)
     values, codes = coded(cells)
-    return np.array([is_missing(v) for v in values], dtype=bool)[codes]
+    return np.array([is_missing(v, UNMEASURED) for v in values], dtype=bool)[codes]
 
 
 def numbers(cells: Cells, parse: Callable[[str], float | None]) -> tuple[Floats, Mask]:
@@ -94,7 +96,7 @@ def numbers(cells: Cells, parse: Callable[[str], float | None]) -> tuple[Floats,
         return cells.astype(float), np.zeros(len(cells), dtype=bool)
     told, codes = coded(cells)
     values = [_number(v, parse) for v in told]
-    bad = [v is None and not is_missing(c) for v, c in zip(values, told, strict=True)]
+    bad = [v is None and not is_missing(c, UNMEASURED) for v, c in zip(values, told, strict=True)]
     return np.array(values, dtype=float)[codes], np.array(bad, dtype=bool)[codes]
 
 
@@ -108,7 +110,7 @@ def _number(value: Any, parse: Callable[[str], float | None]) -> float | None:
 
 
 def count_cell(text: str) -> float | None:
-    """Return the count a cell means; ``nan`` and ``inf`` are kept, to be refused with their row."""
+    """Return the count a cell means; ``inf`` is kept, to be refused with its row."""
     count = parse_count(text)
     return count if count is not None else number_cell(text)
 
@@ -116,10 +118,9 @@ def count_cell(text: str) -> float | None:
 def number_cell(text: str) -> float | None:
     """Return the number a cell means, or None."""
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
         return None
-    return np.inf if value != value else value
 
 
 def texts(cells: Cells) -> Cells:

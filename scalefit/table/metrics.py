@@ -75,7 +75,7 @@ class Metric:
         return self.upper == 100.0 and self.unit.endswith("points")
 
 
-_LISTED = (
+_LISTED: tuple[Metric, ...] = (
     Metric("cross_entropy", "-", 0.0, INF, "nats/target token", "cross-entropy"),
     Metric("cross_entropy_per_byte", "-", 0.0, INF, "nats/byte", "cross-entropy per byte"),
     Metric("bits_per_byte", "-", 0.0, INF, "bits/byte", "bits per byte"),
@@ -107,6 +107,11 @@ _LISTED = (
     Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
     Metric("brevity_penalty", None, 0.0, 1.0, "ratio", "brevity penalty"),
 )
+_TASKS = """mmlu mmlu_pro hellaswag arc_c arc_e arc_challenge arc_easy piqa winogrande boolq openbookqa obqa siqa sciq
+commonsenseqa csqa lambada truthfulqa gsm8k humaneval mbpp bbh triviaqa nq naturalqs squad copa agieval ceval
+cmmlu xnli xcopa xstorycloze glue superglue cola sst2 mrpc qqp mnli qnli rte wnli wsc multirc belebele"""
+"""Benchmarks that tables give a column each: an accuracy or the like, as a fraction or in percent."""
+_LISTED += tuple(Metric(name, "+", 0.0, 100.0) for name in _TASKS.split())
 METRICS: dict[str, Metric] = {m.name: m for m in _LISTED}
 _SPELLINGS = {
     "crossentropy": "cross_entropy",
@@ -162,6 +167,20 @@ _LOSS = re.compile(rf"(?:.+[_. /-])?(?:loss|nll)(?:[_. /-]+(?:{_SETS}))?", re.I)
 _PERPLEXITY = re.compile(rf"(?:.+[_. /-])?(?:ppl|perplexity)(?:[_. /-]+(?:{_SETS}))?", re.I)
 
 
+_MARKS = re.compile(r"\$?\\(?:up|down)arrow\$?|[↑↓⇑⇓⬆⬇*`]|\\textbf|[{}]")
+
+
+def unmarked(name: str) -> str:
+    """Return a name without what papers put beside it: arrows for better, bold letters.
+
+    Examples
+    --------
+    >>> unmarked("**BLEU** (↑)"), unmarked("$COMET$")
+    ('BLEU', '$COMET$')
+    """
+    return re.sub(r"[(\[]\s*[)\]]", "", _MARKS.sub("", name)).strip()
+
+
 def _squeezed(name: str) -> str:
     return re.sub(r"[_\s-]+", "", name.strip().lower()).replace("++", "pp")
 
@@ -190,7 +209,7 @@ def register(*metrics: Metric) -> None:
 
 def canonical(name: str) -> str:
     """Return the registry's spelling of a metric (``chrF2`` is ``chrf``), or the name as it is."""
-    text = name.strip()
+    text = unmarked(name)
     squeezed = _squeezed(text).removeprefix("unbabel/")
     for short in (squeezed, squeezed.removesuffix("score")):
         meant = _SPELLINGS.get(short) or _PLAIN.get(short)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from scalefit.errors import MissingColumnError, TableError
 
 from .draft import Draft, column, count_cell, listed, numbers
-from .metrics import METRICS, canonical, known
+from .metrics import METRICS, canonical, known, unmarked
 
 COLUMNS = (
     "corpus",
@@ -104,17 +104,32 @@ _CLOCKS = re.compile(
     r"num_tokens)",
     re.I,
 )
-_NO_SETS = re.compile(r"train.*|best|max|min|mean|std|delta|diff|ema|running|rewards|system", re.I)
-"""Folders whose numbers are no evaluation, or one of something else."""
-_NO_SETS_OF_TABLES = frozenset(
-    """train training best max min mean avg average median std sd se stderr standard delta diff gain ema running
-    last final previous prev first target goal wanted baseline reference human n num number count total sum rank
-    relative rel rewards system token step epoch expected predicted rate ci low high lower upper type
-    for of by per with without is has use""".split()  # noqa: SIM905
+_NO_SETS = frozenset(
+    [
+        "train",
+        "training",
+        "best",
+        "max",
+        "min",
+        "mean",
+        "std",
+        "delta",
+        "diff",
+        "ema",
+        "running",
+        "rewards",
+        "system",
+    ]
 )
-"""Words before a metric in a table's column that sum it up, aim at it or belong to a sentence: no set."""
-_LOSSES = ("loss", "nll_loss", "nll")
-_ALSO_IN_TRAINING = (*_LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
+"""Folders whose numbers are no evaluation, or one of something else."""
+_WORDS = _NO_SETS | frozenset(
+    """avg average median sd se stderr standard gain last final previous prev first target goal wanted baseline
+    reference human n num number count total sum rank relative rel token step epoch expected predicted rate ci low
+    high lower upper type message signature threshold id for of by per with without is has use""".split()  # noqa: SIM905
+)
+"""Words beside a metric in a table's column that sum it up, aim at it or belong to a sentence: no set."""
+LOSSES = ("loss", "nll_loss", "nll")
+_ALSO_IN_TRAINING = (*LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
 
 
@@ -133,7 +148,7 @@ def split(name: str) -> Named | None:
     folders, word = _path(name)
     place, rest = _edges(word)
     explicit = place or next((_SETS[f.lower()] for f in folders if f.lower() in _SETS), None)
-    if explicit == "train" or any(map(_NO_SETS.fullmatch, folders)) or not rest:
+    if explicit == "train" or not rest or any(map(_is_no_set, folders)):
         return None
     named = [f for f in folders if f.lower() not in _SETS]
     metric = metric_name(rest)
@@ -148,32 +163,55 @@ def split(name: str) -> Named | None:
     return explicit, metric_name("/".join([*named, rest]))
 
 
-def measured_column(name: str) -> Named | None:
-    """Return (evaluation set, metric) of a table's column, None where it holds no known metric.
+def _is_no_set(folder: str) -> bool:
+    return folder.lower() in _NO_SETS or folder.lower().startswith("train")
 
-    In a table a bare name is always a measurement, and so is a set's with one (``ood_bleu``); a name that is only
-    near one (``best_bleu``) is left alone.
+
+_IN_UNIT = re.compile(
+    r"(.*\S)\s*[(\[]\s*(%|(?:nats?|bits?)(?:\s*(?:/|per)\s*[\w ]+)?)\s*[)\]]", re.I
+)
+
+
+def in_unit(name: str) -> tuple[str, str | None]:
+    """Return a column's name without the arrow of its metric and the unit in brackets, and that unit.
 
     Examples
     --------
-    >>> [measured_column(n) for n in ("Test BLEU", "accuracy", "ood_bleu", "eval_runtime", "best_bleu")]
-    [('test', 'bleu'), (None, 'accuracy'), ('ood', 'bleu'), None, None]
+    >>> in_unit("val loss (nats/token) ↓"), in_unit("BLEU (↑)")
+    (('val loss', 'nats/token'), ('BLEU', None))
     """
+    plain = unmarked(name)
+    told = _IN_UNIT.fullmatch(plain)
+    return (told[1], re.sub(r"\s*per\s*|\s*/\s*", "/", told[2].lower())) if told else (plain, None)
+
+
+def measured_column(name: str) -> Named | None:
+    """Return (evaluation set, metric) of a table's column, None where it holds no known metric.
+
+    In a table a bare name is always a measurement, and so is a set's with one (``ood_bleu``, ``bleu_en_de``); a name
+    that is only near one (``best_bleu``) is left alone.
+
+    Examples
+    --------
+    >>> [measured_column(n) for n in ("Test BLEU", "accuracy (%)", "bleu_en_de", "eval_runtime", "best_bleu")]
+    [('test', 'bleu'), (None, 'accuracy'), ('en_de', 'bleu'), None, None]
+    """
+    name, _ = in_unit(name)
     if known(name):
         return None, canonical(name)
-    if name.strip().lower() in _LOSSES:
+    if name.strip().lower() in LOSSES:
         return None, name.strip().lower()
-    named = split(name) or _on_a_set(name)
-    return named if named and (known(named[1]) or named[1] in _LOSSES) else None
+    named = split(name)
+    return named if named and (known(named[1]) or named[1] in LOSSES) else _on_a_set(name)
 
 
 def _on_a_set(name: str) -> Named | None:
-    """Return the set and metric of ``ood_bleu``; one word says which set, and none that sums up or aims at scores."""
-    head, _, word = re.sub(r"[\s.:/-]+", "_", name.strip().lower()).rpartition("_")
-    metric = canonical(word)
-    if not head or "loss" in word or not known(word) or _NO_SETS_OF_TABLES & set(head.split("_")):
-        return None
-    return head, metric
+    """Return the set and metric of ``ood_bleu`` and ``bleu_ood``; no word of the set sums up or aims at scores."""
+    words = re.sub(r"[\s.:/-]+", "_", name.strip().lower()).split("_")
+    for word, rest in ((words[-1], words[:-1]), (words[0], words[1:])):
+        if all(rest) and rest and known(word) and not _WORDS & set(rest):
+            return "_".join(rest), canonical(word)
+    return None
 
 
 def metric_name(name: str) -> str:
@@ -226,16 +264,17 @@ _COLUMN_SPELLINGS = {
     "finetune_seed": "finetuningseed finetuneseed ftseed seedfinetune",
     "stderr": "stderror standarderror sem",
     "metric": "metricname",
+    "value": "metricvalue score result",
     "learning_rate": "lr",
 }
 _MEANINGS = {name.replace("_", ""): name for name in KNOWN if "_" in name} | {
     own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()
 }
 _SCALED = re.compile(
-    r"(.+?)(?:[\s_]*[(\[]\s*|[\s_]+(?:in[\s_]+)?)(k|m|b|t|thousand|million|billion|trillion)s?\s*[)\]]?",
+    r"(.+?)(?:[\s_]*[(\[]\s*|[\s_]+(?:in[\s_]+)?)(k|[mb]n?|t|mio|mrd|thousand|million|billion|trillion)s?\s*[)\]]?",
     re.I,
 )
-_FACTORS = {"thousand": "1e3", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
+_FACTORS = {"thousand": "1e3", "mrd": "1e9", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
 SEED_WORDS = ("seed", "random_seed", "run_seed")
 _FINETUNED = ("finetune_tokens", "finetune_seed", "task")
 """Columns of a table of finetuned models, in which a plain seed may be either run's."""
@@ -263,6 +302,8 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     claims = defaultdict[str, list[str]](list)
     for name in draft.cells:
         ours = _seed(draft.cells) if name.lower() in SEED_WORDS else meaning(name)
+        if ours == "value" and "metric" not in _meant(draft.cells):
+            continue  # in a wide table a score of its own
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
             claims[ours].append(name)
     for ours, names in claims.items():

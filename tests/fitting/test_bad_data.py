@@ -146,7 +146,7 @@ def test_missing_numbers_of_a_plain_frame_are_left_out_with_a_note(sizes, losses
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (np.inf, "found cross_entropy inf or nan; needed a finite number"),
+        (np.inf, "found cross_entropy inf; needed a finite number"),
         (-1.0, "found cross_entropy -1"),
     ],
 )

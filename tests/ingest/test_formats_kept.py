@@ -57,9 +57,7 @@ def test_a_markdown_table_with_deviations(fixtures):
     table = read(fixtures / "tables/paper.md")
     assert list(table.column("value")) == [12.31, 18.72, 7.15]
     assert list(table.column("pretrain_tokens")) == [1e6, 4e6, 0]
-    assert any(
-        "3 values stand with a ± or a bracket, which is left out" in note for note in table.notes
-    )
+    assert any("3 values with a ± or a bracket, which is left out" in note for note in table.notes)
     assert [s[-1] for s in table.column("source")] == ["5", "6", "7"]
 
 

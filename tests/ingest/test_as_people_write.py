@@ -1,0 +1,210 @@
+"""One table written in the ways people and papers write it is one table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import scalefit as sf
+from scalefit.errors import MissingColumnError, TableError
+
+SCORES = st.lists(st.integers(1001, 9999).filter(lambda n: n % 10), min_size=2, max_size=5)
+HEADS = ["BLEU", "BLEU ↑", "bleu (↑)", "**BLEU**", "BLEU (%)", r"BLEU $\uparrow$", "`bleu`"]
+CELLS = [
+    "{}",
+    "{} ± 0.4",
+    "{}±0.4",
+    "{} (0.4)",
+    r"\textbf{{{}}}",
+    r"{}$_{{\pm 0.4}}$",
+    "{}%",
+    "**{}**",
+    "{}*",
+    "{}†",
+    r"$\mathbf{{{}}}$",
+    r"{} \pm 0.4",
+    "{}_{{0.4}}",
+]
+GONE = ["", "NaN", "nan", "None", "#N/A", "—", "–", "--", "n/a", "NA", "<NA>", "?"]
+
+
+def text(scores, head="bleu", cell="{}", mark=",", point="."):
+    rows = [["corpus", "tokens", head]]
+    for i, score in enumerate(scores):
+        rows.append(["fr", f"{10**i}M", cell.format(f"{score / 100:.2f}").replace(".", point)])
+    return "\n".join(map(mark.join, rows))
+
+
+@settings(deadline=None)
+@given(
+    SCORES,
+    st.sampled_from(HEADS),
+    st.sampled_from(CELLS),
+    st.sampled_from([",.", ";.", ";,", "\t,", "|."]),
+)
+def test_marks_units_and_commas_move_no_value(tmp_path_factory, scores, head, cell, signs):
+    path = tmp_path_factory.mktemp("written") / "a.csv"
+    path.write_text(text(scores, head, cell, *signs) + "\n", "utf-8-sig")
+    table = sf.read(path)
+    assert table.metrics == ("bleu",)
+    assert table.column("value").tolist() == [n / 100 for n in scores]
+    assert table.column("pretrain_tokens").tolist() == [1e6 * 10**i for i in range(len(scores))]
+
+
+@settings(deadline=None)
+@given(SCORES, st.sampled_from(GONE))
+def test_a_cell_without_a_number_is_missing_in_files_as_in_frames(tmp_path_factory, scores, gone):
+    path = tmp_path_factory.mktemp("gone") / "a.csv"
+    path.write_text(f"{text(scores)}\nfr,999B,{gone}\n")
+    frame = pd.DataFrame(
+        {
+            "corpus": "fr",
+            "tokens": [*(f"{10**i}M" for i in range(len(scores))), "999B"],
+            "bleu": [*(n / 100 for n in scores), np.nan],
+        }
+    )
+    written, held = sf.read(path), sf.as_table(frame)
+    assert written.column("value").tolist() == held.column("value").tolist()
+    for table in (written, held):
+        assert any("nothing was measured at the largest size (fr 999B)" in n for n in table.notes)
+
+
+@pytest.mark.parametrize("shape", ["long", "wide"])
+def test_a_run_that_diverged_at_the_largest_size_is_told_and_others_are_not(shape):
+    rows = [(c, d, b) for c in ("fr", "en") for d, b in ((1e9, 20.12), (4e9, 22.34), (16e9, 23.45))]
+    frame = pd.DataFrame(rows, columns=["corpus", "pretrain_tokens", "bleu"])
+    frame.loc[[1, 5], "bleu"] = np.nan
+    frame = (
+        frame if shape == "wide" else frame.melt(["corpus", "pretrain_tokens"], var_name="metric")
+    )
+    (note,) = [n for n in sf.as_table(frame).notes if "did it diverge" in n]
+    assert "(en" in note
+    assert "16B)" in note
+    assert "fr" not in note
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["accuracy", "acc", "f1", "valid accuracy"]), st.integers(101, 999))
+def test_percent_is_a_fraction_where_the_metric_is_one(name, tenths):
+    data = {"pretrain_tokens": ["1M", "4M"]}
+    plain = sf.as_table(data | {name: [tenths / 1000, 0.5]})
+    for column in ({name: [f"{tenths / 10}%", "50 %"]}, {f"{name} (%)": [tenths / 10, 50.0]}):
+        table = sf.as_table(data | column)
+        assert table.metrics == plain.metrics
+        assert table.column("value") == pytest.approx(plain.column("value"))
+
+
+@pytest.mark.parametrize(
+    ("head", "factor"),
+    [("val loss (nats)", 1), ("Loss [bits/token] ↓", np.log(2)), ("CE (nats per token)", 1)],
+)
+def test_a_loss_whose_unit_stands_in_its_name_is_a_cross_entropy(head, factor):
+    table = sf.as_table({"pretrain_tokens": ["1M", "4M"], head: [4.25, 3.75]})
+    assert table.metrics == ("cross_entropy",)
+    assert table.column("value") == pytest.approx([4.25 * factor, 3.75 * factor])
+
+
+def test_points_are_those_of_thousands_where_commas_are_decimal_and_only_there(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "tokens;bleu;val loss (nats)\n1.500.000;21,3;3,215\n6.000.000;24,75;3,104\n"
+    )
+    table = sf.read(tmp_path / "a.csv")
+    assert table.unique("pretrain_tokens") == [1_500_000, 6_000_000]
+    assert table.where(metric="cross_entropy").column("value").tolist() == [3.215, 3.104]
+    (tmp_path / "b.csv").write_text("tokens;bleu\n1M;1.500\n4M;2.500\n")
+    assert sf.read(tmp_path / "b.csv").column("value").tolist() == [1.5, 2.5]
+    (tmp_path / "c.csv").write_text("tokens;bleu\n1M;1,500\n4M;2,500\n")
+    with pytest.raises(TableError, match="a decimal point"):
+        sf.read(tmp_path / "c.csv")
+
+
+def test_headers_that_come_again_are_no_rows(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        f"{text([2012, 2134])}\n{text([1912, 2034]).replace('fr', 'en')}\n"
+    )
+    assert len(sf.read(tmp_path / "a.csv")) == 4
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["mmlu", "hellaswag", "ARC_c", "piqa", "GSM8K"]),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    )
+)
+def test_benchmarks_are_metrics_by_their_own_names_at_every_door(tasks):
+    sizes = np.array([1e8, 4e8, 1.6e9, 6.4e9, 2.56e10])
+    data = {"corpus": ["fr"] * 5, "pretrain_tokens": sizes}
+    data |= {t: 20 + i + 4 * np.log10(sizes / 1e8) for i, t in enumerate(tasks)}
+    assert set(sf.as_table(data).metrics) == {t.lower() for t in tasks}
+    assert sf.fit(data, tasks[0], "log").metric == tasks[0].lower()
+
+
+def test_a_task_in_a_metrics_name_is_its_set_and_one_beside_a_column_of_sets_is_refused():
+    data = {
+        "pretrain_tokens": ["1M", "4M"],
+        "bleu_en_de": [20.12, 21.34],
+        "wmt14_bleu": [22.12, 23.34],
+    }
+    assert sf.as_table(data).unique("eval_set") == ["en_de", "wmt14"]
+    with pytest.raises(TableError, match="are all read as 'bleu'"):
+        sf.as_table(data | {"eval_set": ["a", "a"]})
+
+
+@pytest.mark.parametrize(
+    ("column", "cure"),
+    [("bleu_mean", r"mapping=\{'bleu_mean': 'bleu'\}"), ("zeal", r"metrics=\['zeal'\]")],
+)
+def test_a_table_without_a_metric_is_refused_with_its_own_columns_name(column, cure):
+    data = {"pretrain_tokens": ["1M", "4M"], column: [20.12, 21.34]}
+    with pytest.raises(MissingColumnError, match=cure):
+        sf.as_table(data)
+    assert (
+        len(
+            sf.as_table(
+                data, metrics=["zeal"], mapping={"bleu_mean": "bleu"} if column != "zeal" else {}
+            )
+        )
+        == 2
+    )
+
+
+@pytest.mark.parametrize("value", ["score", "result", "metric_value"])
+def test_a_score_beside_a_metric_is_its_value(value):
+    table = sf.as_table({"tokens": ["1M", "4M"], "metric": ["BLEU"] * 2, value: [20.12, 21.34]})
+    assert table.column("value").tolist() == [20.12, 21.34]
+
+
+def test_a_flat_object_of_scores_is_an_evaluation(tmp_path):
+    for size, bleu in (("1M", 20.12), ("4M", 21.34)):
+        (tmp_path / f"fr-{size}").mkdir()
+        (tmp_path / f"fr-{size}" / "scores.json").write_text(
+            json.dumps({"eval_bleu": bleu, "eval_gen_len": 20.5, "seed": 3})
+        )
+    table = sf.read(tmp_path, pattern="{corpus}-{pretrain_tokens}/*.json")
+    assert table.column("value").tolist() == [20.12, 21.34]
+    assert table.unique("pretrain_seed") == [3]
+
+
+def test_an_evaluation_of_a_log_that_is_no_number_is_named(tmp_path):
+    path = tmp_path / "eval_results.txt"
+    path.write_text("eval_bleu = 12,5\neval_loss = 3.125\neval_chrf = 4O.1\n")
+    table = sf.read(path)
+    assert dict(zip(table.column("metric"), table.column("value"), strict=True)) == {
+        "bleu": 12.5,
+        "cross_entropy": 3.125,
+    }
+    assert any("its last chrf on eval is no number" in note for note in table.notes)
+
+
+def test_what_a_law_is_of_is_no_surprise():
+    flops = np.array([1e18, 4e18, 1.6e19, 6.4e19, 2.56e20])
+    data = {"flops": flops, "loss": 2 + 40 * flops**-0.1}
+    assert not any(
+        "differ" in note for note in sf.fit(data, "loss", "power", inputs={"x": "flops"}).notes
+    )
