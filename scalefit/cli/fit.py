@@ -77,8 +77,6 @@ def fit(
     if law is not None:
         get_law(law)  # an unknown one is refused before anything is read
     if card is not None:
-        if law is None:
-            raise DomainError("--card tells one law's form and digest: name it, e.g. --law log")
         _io.check_suffix(card, known=(".md", ".json"))
     columns = _io.pairs(inputs, "--input") or None
     given: dict[str, Any] = {"objective": objective, "delta": delta, "residual": residual}

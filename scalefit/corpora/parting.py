@@ -79,6 +79,7 @@ LOOSE = 0.05  # chance that own parts take a course of their own, whatever the s
 ROUGH = np.array([0.0, 0.5, 2.0])
 BENT = 0.8  # chance that they stray by most of it from which on nothing says how own parts go on
 TOUCHING = 2  # sizes that a corpus must share with another one
+NEAR = 1.5  # sizes no further apart than by this factor are one size
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,22 +155,14 @@ class Parting:
 
 def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     """Return how curves of one setting part; None where they share too few sizes to be told apart by them."""
-    if len(curves) < 2:
+    if len(curves) < 2 or min(map(len, curves)) < TOUCHING:
         return None
-    sizes, counts = np.unique(np.concatenate([c.x for c in curves]), return_counts=True)
-    sizes = sizes[counts > 1]
-    if any(np.isin(c.x, sizes).sum() < TOUCHING for c in curves):
+    u, runs, means = _shared(curves, logs)
+    if (np.count_nonzero(runs, axis=1) < TOUCHING).any():
         return None
-    runs, means = np.zeros((2, len(curves), sizes.size))
-    for i, c in enumerate(curves):
-        here = np.isin(c.x, sizes)
-        at = np.searchsorted(sizes, c.x[here])
-        runs[i, at] = c.runs[here]
-        means[i, at] = np.log(np.maximum(c.y[here], 1e-12)) if logs else c.y[here]
     levels, own = _split(means, runs)
     with np.errstate(divide="ignore"):
         noise = np.where(runs > 0, 1 / runs, np.inf)
-    u = np.log(sizes)
     squares, free = _seeds(curves, logs)
     spread, total, freedom = _evidence(u, own, noise, squares, free)
     # The noise is known from the own parts; by it the levels are as likely as their course lets them be.
@@ -181,6 +174,33 @@ def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     at = GRID[:, 3].astype(int)
     chance = _weights(spread + np.log(np.where(at < 0, 1.0, alike[at])))
     return Parting(u, own, noise, total, freedom, chance, logs, bent)
+
+
+def _shared(curves: Sequence[Series], logs: bool) -> tuple[Floats, Floats, Floats]:
+    """Return ln sizes (K,) that curves share, their runs there (C, K), 0 where there are none, and their means.
+
+    Sizes that lie near are one size, the one in their middle, and a mean goes there along its own curve: budgets that
+    were meant to be equal seldom are.
+    """
+    x, at = np.unique(np.concatenate([c.x for c in curves]), return_inverse=True)
+    there = np.zeros((len(curves), x.size), dtype=bool)
+    there[np.repeat(np.arange(len(curves)), [len(c) for c in curves]), at] = True
+    size = np.zeros(x.size, dtype=int)
+    for k in range(1, x.size):
+        same = size[:k] == size[k - 1]
+        new = (
+            x[k] > NEAR * x[:k][same][0] or (there[:, k] & there[:, :k][:, same].any(axis=1)).any()
+        )
+        size[k] = size[k - 1] + new
+    middle = np.log([np.median(x[size == k]) for k in range(size[-1] + 1)])
+    runs, means = np.zeros((2, len(curves), middle.size))
+    for i, c in enumerate(curves):
+        u, y = np.log(c.x), np.log(np.maximum(c.y, 1e-12)) if logs else c.y
+        to = size[there[i]]
+        runs[i, to] = c.runs
+        means[i, to] = y + (middle[to] - u) * np.gradient(y, u)
+    shared = np.count_nonzero(runs, axis=0) > 1
+    return middle[shared], runs[:, shared], means[:, shared]
 
 
 def _split(means: Floats, runs: Floats) -> tuple[Floats, Floats]:

@@ -1,8 +1,9 @@
 """Which of several corpora is best where nobody has measured: chances, what a wrong choice costs, where curves cross.
 
-The highest of several noisy forecasts is too high: it was picked for its luck too. Differences within a setting
-therefore come from a model of how corpora part (``parting``), which draws them together as far as chance explains
-their spread; the level that all share comes from their forecasts, as one draw for all.
+What a corpus will reach is its own forecast, here as everywhere. Who is ahead is known better: what moves all of them
+cancels in a difference. Chances and losses therefore come from draws of all corpora together, whose differences follow
+a model of how corpora part (``parting``): it draws them together as far as chance explains their spread, for the
+highest of several noisy forecasts was picked for its luck too. Where forecasts contradict that order they are moved.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import ndtr
 
 from scalefit.forecasting.predictive import Predictive
@@ -22,6 +24,7 @@ from scalefit.types import Floats
 from scalefit.units import format_count, short
 
 DRAWS = 4000
+PLACES = np.arange(1, 400) / 400  # probabilities at which what is told of a corpus is kept
 MOST_SHARED = 0.95
 SURELY_REACHED = 0.995  # from it on nothing is said of the chance that a target is reached
 SURELY_NEVER = 0.95  # beyond it a crossing is not worth a line
@@ -37,7 +40,7 @@ class Standing:
     p_best : probability that it is the best of those that may be recommended.
     expected_loss : what choosing it costs on average against the best one: in the metric's units, or as the factor of
         tokens or cost (geometric mean; what is never reached counts as twice what is in sight).
-    estimate, low, high : its value (or tokens), drawn towards the others; ends at ``level`` of the ranking.
+    estimate, low, high : its value (or tokens) as forecast; ends at ``level`` of the ranking.
     cost : what it costs in the unit given, or nan.
     alignment : verdict on its alignment, or "".
     barred : whether it may not be recommended.
@@ -282,16 +285,34 @@ class Rankings(Results[Ranking]):
         return tuple(ranking.verdict for ranking in self) if len(self) > 1 else ()
 
 
-def draws_of(said: Sequence[Predictive], shared: float, seed: int, draws: int = DRAWS) -> Floats:
-    """Draw values of corpora, one predictive of one size each, whose errors have a correlation: (C, draws)."""
+def told_by(said: Sequence[Predictive]) -> Floats:
+    """Return the quantiles (C, P) of forecasts of one size each at :data:`PLACES`."""
+    return np.array([np.interp(PLACES, s.probabilities, s.values[:, 0]) for s in said])
+
+
+def draws_of(told: Floats, shared: float, seed: int, draws: int = DRAWS) -> Floats:
+    """Draw values of corpora, of whom quantiles (C, P) are told, whose errors have a correlation: (C, draws)."""
     rng = np.random.default_rng(seed)
-    own = rng.standard_normal((len(said), draws))
+    own = rng.standard_normal((len(told), draws))
     # A Gaussian copula: one normal that all share and one of each place a draw among each forecast's own quantiles, so
     # a forecast keeps its skew (room to take off, a top it cannot pass) and only the errors go together.
     place = ndtr(np.sqrt(shared) * rng.standard_normal(draws) + np.sqrt(1 - shared) * own)
-    return np.array(
-        [np.interp(p, s.probabilities, s.values[:, 0]) for p, s in zip(place, said, strict=True)]
-    )
+    return np.array([np.interp(p, PLACES, one) for p, one in zip(place, told, strict=True)])
+
+
+def in_order(told: Floats, values: Floats) -> Floats:
+    """Return what is told of corpora (C, P), moved so that its medians have the order of joint draws (C, D).
+
+    Those that contradict it keep their mean, and lie as far apart as the draws do.
+    """
+    drawn, middle = np.median(values, axis=1), np.median(told, axis=1)
+    order = np.argsort(drawn, kind="stable")
+    met = isotonic_regression(middle[order])
+    of = np.repeat(np.arange(met.blocks.size - 1), np.diff(met.blocks))
+    apart = drawn[order] - (np.bincount(of, drawn[order]) / np.bincount(of))[of]
+    level = np.empty_like(middle)
+    level[order] = isotonic_regression(met.x + apart).x  # no further than to their neighbours
+    return np.asarray(told + (level - middle)[:, None])
 
 
 def around(said: Sequence[Predictive], own: Floats, logs: bool, seed: int) -> Floats:
@@ -332,47 +353,47 @@ def _quantiles(said: Sequence[Predictive], logs: bool) -> tuple[Floats, Floats]:
 def standings(
     corpora: Sequence[str],
     values: Floats,
+    told: Floats,
     *,
     best_high: bool,
     level: float,
     barred: Sequence[bool],
     alignment: Sequence[str],
     cost: Sequence[float] | None = None,
-    sight: float | None = None,
+    factors: bool = False,
 ) -> tuple[Standing, ...]:
-    """Rank corpora by draws (C, draws) of their values; those barred come last and cannot be the best.
+    """Rank corpora by joint draws (C, draws) of their values; those barred come last and cannot be the best.
 
-    With ``sight``, values are what a target takes, losses are factors, and beyond it no number is named.
+    What is ``told`` of each (C, P) are quantiles at :data:`PLACES`, infinite where a target is never reached. With
+    ``factors``, values are what a target takes, and losses are factors.
     """
     allowed = np.flatnonzero(~np.asarray(barred))
-    signed = values if best_high else -(values if sight is None else np.log(values))
+    signed = values if best_high else -(np.log(values) if factors else values)
     loss = np.full(values.shape[0], np.nan)
     p = np.zeros(values.shape[0])
     if allowed.size:
         top = signed[allowed].max(axis=0)
         loss = (top - signed).mean(axis=1)
-        loss = loss if sight is None else np.exp(loss)
+        loss = np.exp(loss) if factors else loss
         winner = allowed[signed[allowed].argmax(axis=0)]
         p = np.bincount(winner, minlength=values.shape[0]) / values.shape[1]
-    ends = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=1)
-    low, middle, high = ends if sight is None else np.where(ends > sight, np.inf, ends)
+    at = np.rint(np.array([0.5 - level / 2, 0.5, 0.5 + level / 2]) * (PLACES.size + 1)).astype(int)
+    low, middle, high = told.T[np.clip(at, 1, PLACES.size) - 1]
     costs = cost if cost is not None else [float("nan")] * len(corpora)
     made = [
         Standing(
             name, float(p[i]), float(loss[i]), float(middle[i]), float(low[i]), float(high[i]), float(costs[i]),
-            alignment[i], bool(barred[i]), *_reached(values[i], sight),
+            alignment[i], bool(barred[i]), *(_reached(told[i]) if factors else ()),
         )
         for i, name in enumerate(corpora)
     ]  # fmt: skip
     return tuple(sorted(made, key=lambda s: (s.barred, -s.p_best, s.expected_loss)))
 
 
-def _reached(values: Floats, sight: float | None) -> tuple[float, float]:
+def _reached(told: Floats) -> tuple[float, float]:
     """Return the chance that a target is reached in sight, and what it takes where it is."""
-    if sight is None:
-        return 1.0, float("nan")
-    there = values[values <= sight]
-    return there.size / values.size, float(np.median(there)) if there.size else float("nan")
+    there = told[np.isfinite(told)]
+    return there.size / told.size, float(np.median(there)) if there.size else float("nan")
 
 
 def crossing(

@@ -27,6 +27,7 @@ from scalefit.forecasting.forecasters import (
     law_forecaster,
     mixture_forecaster,
 )
+from scalefit.groups import group_name
 from scalefit.laws.law import Law
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
@@ -177,7 +178,7 @@ def compare_laws(
     what = inquire(data, metric, where=where, by=None, mapping=mapping, allow=allow)
     name, curves = what.metric, what.curves
     if len(curves.rows) != 1:
-        groups = ", ".join(str(dict(g)) for g in curves.groups[:3])
+        groups = "; ".join(group_name(g) for g in curves.groups[:3])
         why = next(iter(curves.failures.values()), f"there are {len(curves.rows)} curves: {groups}")
         raise FitError(f"laws are compared on one curve; {why}; choose one with where=")
     rows, group = curves.rows[0], curves.groups[0]

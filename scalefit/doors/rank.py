@@ -8,18 +8,22 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scalefit.corpora.blends import blended, check_ratios, fine
 from scalefit.corpora.parting import BENT, Parting, parting
 from scalefit.corpora.ranking import (
     DRAWS,
+    PLACES,
     Crossing,
     Ranking,
     Rankings,
     around,
     crossing,
     draws_of,
+    in_order,
     standings,
+    told_by,
 )
 from scalefit.doors.curves import Caution, Inquiry, flags, inquire
 from scalefit.doors.forecast import sizes_of
@@ -27,7 +31,7 @@ from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
-from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
+from scalefit.forecasting.predictive import FARTHEST
 from scalefit.groups import group_name
 from scalefit.planning.costs import Cost, check_names, paid, recorded
 from scalefit.table import metric as metric_of
@@ -39,12 +43,16 @@ from scalefit.units import check_level, format_count
 SHARED = 0.1
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
 AS_AN_S = (
-    "the curves climb as an S, or bend as no law here does: who climbs late may still pass, so P(best) beyond the "
-    "measured sizes may be too sure; measure the contenders further out"
+    "the curves bend as an S, or as no law here does: who turns late may still pass, so P(best) beyond the measured "
+    "sizes may be too sure; measure the contenders further out"
 )
 TWO_SIZES = (
     "two sizes shared: whether corpora run side by side beyond them was not measured, and P(best) takes it that most "
     "do; measure a third size"
+)
+MOVED = (
+    "where corpora's own forecasts contradict the order in which their curves part, the estimates are moved to their "
+    "mean: sf.forecast says what each curve alone promises"
 )
 ALL_THERE = "all reach the target at the smallest size measured: smaller ones would tell them apart"
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
@@ -232,14 +240,15 @@ def _ranking(
     # A misaligned corpus goes its own way: its fall would pass for the way in which all corpora part.
     kept = [i for i, flag in enumerate(flags_) if not flag.bars]
     part = parting([each[i].series for i in kept], logs=not rises)
-    values, costs, sight = _values(names, each, question, part, kept)
-    drawn = _Drawn(names, values, costs, flags_)
+    drawn = _drawn(names, each, question, part, kept, flags_)
     about = [NOTHING_SHARED] if part is None and len(kept) > 1 else []
     if part is not None and part.u.size < 3:
         about.append(TWO_SIZES)
     elif part is not None and part.bent > BENT:
         about.append(AS_AN_S)
-    if sight is not None and values.max() <= min(values.min() * (1 + 1e-6), sight):
+    if drawn.moved:
+        about.append(MOVED)
+    if question.at is None and np.ptp(drawn.told) <= 1e-6 * drawn.told.min():
         about.append(ALL_THERE)
     high = question.at is not None and rises
     over, best_ratio = question.over, None
@@ -250,12 +259,13 @@ def _ranking(
     ranked = standings(
         drawn.names,
         drawn.values,
+        drawn.told,
         best_high=high,
         level=question.level,
         barred=[flag.bars for flag in drawn.flags],
         alignment=[flag.verdict for flag in drawn.flags],
         cost=drawn.costs,
-        sight=sight,
+        factors=question.at is None,
     )
     if best_ratio:  # P(best) of one of many near ratios is small: the least loss is chosen
         ranked = tuple(sorted(ranked, key=lambda s: (s.barred, s.expected_loss)))
@@ -269,19 +279,25 @@ def _ranking(
         question.level,
         (*about, *notes),
         over,
-        np.inf if sight is None else sight,
+        drawn.sight,
         best_ratio,
     )
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Draws (C, draws) of what is ranked, with what is known of each corpus."""
+    """Joint draws (C, draws) of what is ranked, with what is known of each corpus: told (C, P), costs, flags.
+
+    ``moved`` says that forecasts contradicted the draws' order, ``sight`` how far a target's tokens or cost are seen.
+    """
 
     names: Sequence[str]
     values: Floats
+    told: Floats
     costs: Sequence[float] | None
     flags: Sequence[Caution]
+    moved: bool = False
+    sight: float = np.inf
 
 
 def _between(
@@ -306,7 +322,10 @@ def _between(
     measured = ", ".join(f"{r:.3g}" for r in ratio)
     note = f"measured ratios: {measured}; between them a spline that bends as far as they say"
     names = [f"{r:.3g}" for r in asked_]
-    between = _Drawn(names, np.exp(joined) if logs else joined, costs, said)
+    joined = np.exp(joined) if logs else joined
+    told = np.quantile(joined, PLACES, axis=1).T
+    told = np.where(told > drawn.sight, np.inf, told)
+    between = _Drawn(names, joined, told, costs, said, sight=drawn.sight)
     return between, (float(low), float(top)), note
 
 
@@ -318,46 +337,61 @@ def _next(ratio: Floats, r: float) -> float:
     return float(max(away[ratio < r].min(), away[ratio > r].min()))
 
 
-def _values(
+def _drawn(
     names: Sequence[str],
     each: Sequence[Mixture],
     question: RankedBy,
     part: Parting | None,
     kept: list[int],
-) -> tuple[Floats, list[float] | None, float | None]:
-    """Draws (C, draws) of what is ranked, what each corpus costs, and how far a target's tokens or cost can be seen."""
+    flags: Sequence[Caution],
+) -> _Drawn:
+    """Draw what is ranked as corpora part, those that are kept, beside what the forecast of each says of it."""
     if question.at is not None:
         at = question.at
+        said = [m.predictive(np.array([at]), "mean") for m in each]
+        told = told_by(said)
+        values = draws_of(told, SHARED, question.seed)
+        if part is not None:
+            own = part.draws(np.array([at]), DRAWS, question.seed)
+            common = [said[i] for i in kept]
+            values[kept] = around(common, own, part.logs, question.seed)[:, :, 0]
+        ends = each[0].series
+        values = np.clip(values, ends.bottom, ends.top)
+        moved = _moved(told, values, kept)
         costs = None if question.cost is None else [paid(question.cost, n, at) for n in names]
-        return _drawn_at(each, at, part, kept, question.seed), costs, None
+        return _Drawn(names, values, moved, costs, flags, not np.allclose(moved, told))
     assert question.target is not None
     met = reaches(each, question.target)
-    ln = draws_of([_sizes_met(reach) for reach in met], SHARED, question.seed)
+    sight = max(reach.largest for reach in met) * FARTHEST
+    # "Never" counts as just beyond what is forecast: twice as much.
+    told = np.log([[min(reach.quantile(p), 2 * sight) for p in PLACES] for reach in met])
+    never = told > np.log(sight)
+    ln = draws_of(told, SHARED, question.seed)
     if part is not None:
         ln[kept] = _together([each[i] for i in kept], ln[kept], part, question)
-    tokens = np.exp(ln)
-    sight = max(reach.largest for reach in met) * FARTHEST
-    if question.cost is None:
-        return tokens, None, sight
-    prices = [
-        [paid(question.cost, n, float(t)) for t in row]
-        for n, row in zip(names, tokens, strict=True)
-    ]
-    return np.array(prices), None, max(paid(question.cost, n, sight) for n in names)
+    if question.cost is not None:
+        ln, told, seen = (
+            _price(question.cost, names, v) for v in (ln, told, [[np.log(sight)]] * len(names))
+        )
+        sight = float(np.exp(seen.max()))
+    moved = _moved(told, ln, kept)
+    changed = not np.allclose(moved, told)
+    return _Drawn(
+        names, np.exp(ln), np.where(never, np.inf, np.exp(moved)), None, flags, changed, sight
+    )
 
 
-def _drawn_at(
-    each: Sequence[Mixture], size: float, part: Parting | None, kept: list[int], seed: int
-) -> Floats:
-    """Draw the means of one setting's corpora at a size (C, draws): those kept as they part, others by themselves."""
-    at = np.array([size])
-    said = [m.predictive(at, "mean") for m in each]
-    drawn = draws_of(said, SHARED, seed)
-    if part is not None:
-        own = part.draws(at, DRAWS, seed)
-        drawn[kept] = around([said[i] for i in kept], own, part.logs, seed)[:, :, 0]
-    ends = each[0].series
-    return np.clip(drawn, ends.bottom, ends.top)
+def _price(cost: Cost, names: Sequence[str], ln: ArrayLike) -> Floats:
+    """Return ln cost of ln tokens, a row a corpus."""
+    rows = zip(names, np.exp(ln), strict=True)
+    return np.log([[paid(cost, n, float(t)) for t in row] for n, row in rows])
+
+
+def _moved(told: Floats, values: Floats, kept: list[int]) -> Floats:
+    """Return what is told, that of corpora that are kept in the order of their draws."""
+    out = told.copy()
+    out[kept] = in_order(told[kept], values[kept])
+    return out
 
 
 def _together(each: Sequence[Mixture], ln: Floats, part: Parting, question: RankedBy) -> Floats:
@@ -400,14 +434,6 @@ def _first(curves: Floats, goal: float) -> Floats:
     share = np.where(at > 0, (goal - low) / np.maximum(high - low, 1e-12), early)
     missed = curves.shape[2] + goal - curves.max(axis=2)
     return np.asarray(np.where(met.any(axis=2), before + share, missed))
-
-
-def _sizes_met(reach: Reach) -> Predictive:
-    """Return when a target is met as a distribution of ln tokens; "never" counts as just beyond what is forecast."""
-    last = np.log(reach.largest * FARTHEST) + np.log(2.0)
-    sizes = [reach.quantile(float(p)) for p in PROBABILITIES]
-    ln = np.array([np.log(s) if np.isfinite(s) else last for s in sizes])
-    return Predictive(np.array([reach.largest]), PROBABILITIES, ln[:, None])
 
 
 def _crossings(

@@ -59,7 +59,7 @@ class Card(Result):
         return self.exclusions
 
     def rows(self) -> list[Row]:
-        """Return one row a parameter: estimate, low, high."""
+        """Return one row a parameter: estimate, low, high; of a mixture one a member."""
         return [dict(row) for row in self.parameters]
 
     def to_markdown(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from scalefit.errors import DomainError, ScalefitError
 from scalefit.executors import Each, here, packs
 from scalefit.fitting import Fit, Objective, fit_observations
+from scalefit.fitting.card import Card
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.engines import Pool, ends_of, engine_for, pools_of
 from scalefit.forecasting.losses import LawShares
@@ -26,6 +27,7 @@ from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Kind
 from scalefit.units import format_count
+from scalefit.version import __version__
 
 AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])
 TIMES = (2.0, 10.0, 100.0)
@@ -191,6 +193,17 @@ class Mixture(Result):
             f"{head}{self.metric} of {self.column} by a mixture ({self.carried}; {learned}); at "
             f"{format_count(x)} a new run gives {float(at.median[0]):.4g} [{low:.4g}, {high:.4g}] (80 %)"
         )
+
+    def card(self, *, held_out: float | None = None) -> Card:
+        """Return the law card, as of a fit: members and their weights stand where a law has parameters."""
+        low, high = float(self.series.x[0]), float(self.series.x[-1])
+        return Card(
+            self.verdict, "mixture", self.carried, "scalefit, docs/forecasting.md", self.metric,
+            metric_of(self.metric).unit, {"x": (self.column, low, high)},
+            tuple({"member": name, "weight": share} for name, share in self.weights.items()),
+            "nothing: members are weighed by what curves showed", "independent runs of one size, averaged",
+            int(self.series.runs.sum()), self.observations.digest, self.notes, held_out, __version__, dict(self.group),
+        )  # fmt: skip
 
     def rows(self) -> list[Row]:
         """Return the forecast of a new run at sizes up to 1000 times the largest: median, 80 and 95 % ends."""

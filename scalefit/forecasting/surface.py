@@ -151,22 +151,23 @@ class Surface(Result):
 
     @property
     def verdict(self) -> str:
-        """How many cells, what the grid's corner promises, and what the law was worth when its end was held back."""
+        """What the law is, what it says at ten times the pretraining, and how far it missed what was held back."""
         p, f = self.largest
         corner = self.predict(10 * p, f)
         low, high = float(corner.low[0]), float(corner.high[0])
         name = " · ".join(str(v) for v in self.group.values() if v is not None)
         line = (
-            f"{f'{name}: ' if name else ''}{self.metric} over both sizes, {self.joint.cells.quality.size} cells; at "
-            f"{format_count(10 * p)} pretraining and {format_count(f)} finetuning tokens a new run gives "
+            f"{f'{name}: ' if name else ''}{self.metric} by one joint law of both sizes (what is missing to the top "
+            f"falls as a power of each), fitted to {self.joint.cells.quality.size} cells; a new run with "
+            f"{format_count(10 * p)} pretraining and {format_count(f)} finetuning tokens gives "
             f"{float(corner.estimate[0]):.4g} [{low:.4g}, {high:.4g}] (80 %)"
         )
         jointly, separately = self.errors()
         if np.isnan(jointly):
             return line
         return (
-            f"{line}; its largest pretraining size held back: error {jointly:.3g} jointly, {separately:.3g} a row "
-            "at a time"
+            f"{line}; with the largest pretraining size held back it missed that by {jointly:.3g} {self.metric} (root "
+            f"mean square), curves of one finetuning size each by {separately:.3g}"
         )
 
     def rows(self) -> list[Row]:
@@ -178,7 +179,7 @@ class Surface(Result):
                 "pretrain_tokens": float(p),
                 "finetune_tokens": float(f),
                 self.metric: float(y),
-                "law": float(middle),
+                "law_says": float(middle),
             }
             for (p, f), y, middle in zip(sizes, values, said.median, strict=True)
         ]

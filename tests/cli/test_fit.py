@@ -43,9 +43,10 @@ def test_law_cards_are_written_beside_the_fit(scalefit, tmp_path, fits):
     assert scalefit(*BLEU, "--card", tmp_path / "law.json").code == 0
     told = json.loads((tmp_path / "law.json").read_text(encoding="utf-8"))
     assert [card["data"] for card in told] == [fit.card().data for fit in fits]
-    mixture = scalefit("fit", RUNS, "--metric", "bleu", "--card", tmp_path / "none.md")
-    assert mixture.code == 2
-    assert "name it, e.g. --law log" in mixture.err
+    assert scalefit("fit", RUNS, "--metric", "bleu", "--card", tmp_path / "mix.md").code == 0
+    mixed = (tmp_path / "mix.md").read_text(encoding="utf-8")
+    assert mixed.count("- **law**: mixture: ") == len(fits)
+    assert "| member | weight |" in mixed
 
 
 def test_one_group_shows_its_whole_fit(scalefit):

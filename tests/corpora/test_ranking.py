@@ -8,7 +8,17 @@ from scipy.special import ndtri
 
 from scalefit.corpora.blends import blended, fine
 from scalefit.corpora.parting import BENT, parting
-from scalefit.corpora.ranking import Ranking, around, crossing, draws_of, shared_by, standings
+from scalefit.corpora.ranking import (
+    PLACES,
+    Ranking,
+    around,
+    crossing,
+    draws_of,
+    in_order,
+    shared_by,
+    standings,
+    told_by,
+)
 from scalefit.errors import DesignError
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import series_of
@@ -23,7 +33,8 @@ def normal(mean, sd, size=1):
     return Predictive(np.arange(1.0, size + 1), PROBABILITIES, values)
 
 
-def ranked(values, **options):
+def ranked(values, told=None, **options):
+    told = np.quantile(values, PLACES, axis=1).T if told is None else told
     plain = {
         "best_high": True,
         "level": 0.8,
@@ -31,7 +42,7 @@ def ranked(values, **options):
         "alignment": [""] * len(values),
     }
     names = [str(i) for i in range(len(values))]
-    return standings(names, values, **{**plain, **options})
+    return standings(names, values, told, **{**plain, **options})
 
 
 def curves(truth, noise, seeds, rng):
@@ -94,7 +105,7 @@ def test_the_interval_of_the_chosen_holds(simulated):
 
 
 def test_a_barred_corpus_is_last_and_never_best():
-    values = draws_of([normal(5.0, 0.1), normal(4.0, 0.1), normal(9.0, 0.1)], 0.0, 0)
+    values = draws_of(told_by([normal(5.0, 0.1), normal(4.0, 0.1), normal(9.0, 0.1)]), 0.0, 0)
     order = ranked(values, barred=[False, False, True])
     assert [s.corpus for s in order] == ["0", "1", "2"]
     assert order[2].p_best == 0.0
@@ -105,9 +116,11 @@ def test_a_barred_corpus_is_last_and_never_best():
 def test_a_target_that_may_never_be_reached_is_said_in_words():
     rng = np.random.default_rng(8)
     values = np.exp(rng.normal(np.log(1e7), 0.3, (2, 1000)))
-    values[0, :300] = 1e12
-    first, second = sorted(ranked(values, best_high=False, sight=1e10), key=lambda s: s.corpus)
-    assert first.p_reached == pytest.approx(0.7)
+    told = np.quantile(values, PLACES, axis=1).T
+    told[0] = np.where(PLACES > 0.7, np.inf, np.quantile(values[0], np.minimum(PLACES / 0.7, 1.0)))
+    made = ranked(values, told, best_high=False, factors=True)
+    first, second = sorted(made, key=lambda s: s.corpus)
+    assert first.p_reached == pytest.approx(0.7, abs=0.003)
     assert first.if_reached == pytest.approx(1e7, rel=0.1)
     assert np.isinf(first.high)
     assert second.p_reached == 1.0
@@ -124,11 +137,12 @@ def test_a_target_that_may_never_be_reached_is_said_in_words():
 
 
 def test_a_target_out_of_sight_is_said_so_and_a_barred_corpus_that_may_get_there_is_explained():
-    far = np.full((2, 100), 1e12)
+    never = np.full(PLACES.size, np.inf)
     kept, barred = ranked(
-        np.vstack([far[0], np.append(far[1, :60], np.full(40, 1e9))]),
+        np.full((2, 100), 2e10),
+        np.vstack([never, np.where(PLACES > 0.4, np.inf, 1e9)]),
         best_high=False,
-        sight=1e10,
+        factors=True,
         barred=[False, True],
         alignment=["aligned", "misaligned"],
     )
@@ -142,9 +156,20 @@ def test_a_target_out_of_sight_is_said_so_and_a_barred_corpus_that_may_get_there
 
 
 def test_what_corpora_share_cancels_in_their_difference():
-    said = [normal(10.0, 2.0), normal(11.0, 2.0)]
+    said = told_by([normal(10.0, 2.0), normal(11.0, 2.0)])
     alone, together = (ranked(draws_of(said, s, 0))[0].p_best for s in (0.0, 0.9))
     assert alone < 0.7 < 0.82 < together
+
+
+def test_what_is_told_moves_only_where_it_contradicts_the_order_of_the_draws():
+    told = told_by([normal(10.0, 2.0), normal(12.0, 1.0), normal(11.0, 3.0), normal(3.0, 1.0)])
+    draws = np.array([[7.0], [6.0], [6.5], [1.0]])  # the first is ahead of the second and third
+    moved = in_order(told, draws)
+    assert np.median(moved, axis=1) == pytest.approx([11.5, 10.5, 11.0, 3.0])
+    assert np.ptp(moved, axis=1) == pytest.approx(np.ptp(told, axis=1))
+    assert in_order(told, np.median(told, axis=1)[:, None]) == pytest.approx(told)
+    wide = np.median(in_order(told, 100 * draws), axis=1)
+    assert (np.diff(wide[[3, 1, 2, 0]]) >= -1e-9).all()
 
 
 def test_corpora_that_differ_by_chance_are_drawn_together():
@@ -204,6 +229,34 @@ def test_a_corpus_that_lacks_a_size_is_compared_where_it_can_be():
     assert own[1] - own[0] == pytest.approx(2.0, abs=0.3)
     assert own[2] - own[0] == pytest.approx(1.0, abs=0.3)
     assert parting([known[0], known[1].head(1)], False) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_sizes_that_lie_near_are_one_size(seed):
+    """Budgets meant to be equal seldom are: a few per cent apart they tell as much."""
+    rng = np.random.default_rng(seed)
+    noise = 0.05 * rng.standard_normal((3, 5))
+    off = np.exp(rng.uniform(-0.1, 0.1, (3, 5)))
+
+    def curve(x):
+        return np.arange(3)[:, None] + 10 + 2 * np.log(x / 1e6)
+
+    exact, near = (
+        parting([series_of(x, y) for x, y in zip(sizes, curve(sizes) + noise, strict=True)], False)
+        for sizes in (np.tile(SIZES, (3, 1)), SIZES * off)
+    )
+    assert near.u.size == exact.u.size == 5
+    assert near.own == pytest.approx(exact.own, abs=0.05)
+
+
+def test_a_size_is_never_taken_for_another_of_the_same_curve():
+    dense = series_of(np.geomspace(1e6, 1e8, 30), np.arange(30.0))
+    sparse = series_of(SIZES, np.arange(5.0))
+    assert parting([dense, sparse], False).u.size == 5
+    assert parting([dense, dense], False).u.size == 30
+    apart = series_of(SIZES * 2, np.arange(5.0))
+    assert parting([sparse, apart], False) is None
 
 
 def test_between_mixture_ratios_the_spline_holds_what_was_held_out():
