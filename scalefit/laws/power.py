@@ -1,8 +1,10 @@
-"""Power laws in one input: with and without a floor, towards a ceiling, and two of them against each other."""
+"""Power laws in one input: plain, bent to a plateau, towards a ceiling, two against each other, of a logarithm."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, Special, decay, fall, geometric_mean
@@ -106,4 +108,62 @@ two_powers = Law(
         Special("power", lambda E, A, alpha: {"C": E, "A": A, "a": alpha, "G": 0.0, "g": 0.5}),
     ),
     source="Baek et al. 2026, arXiv 2603.16177 (The finetuner's fallacy), equation of the overfitting law",
+)
+
+
+def _bansal_slopes(
+    columns: Any, x: Any, gamma: Any, alpha: Any, x_ref: float
+) -> tuple[tuple[Any], tuple[Any]]:
+    inner, (phi,) = x_ref / x + gamma, columns
+    return (alpha * phi / inner,), (np.log(inner) * phi,)
+
+
+# Neural machine translation (M3): a power law that bends to a plateau.
+bansal = Law(
+    name="bansal",
+    formula="A·(1/x + γ)^α",
+    coefficients=(
+        Coefficient("a", 0.0, meaning="A in units of the reference input", role="scale"),
+    ),
+    shapes=(
+        Shape(
+            "g",
+            lambda x, x_ref: (0.0, 10.0 * x_ref / float(np.min(x))),
+            spacing="log",
+            points=33,
+            meaning="γ in units of the reference input",
+        ),
+        Shape("alpha", (0.0, 5.0), points=26, meaning="exponent", role="exponent"),
+    ),
+    basis=lambda x, g, alpha, x_ref: ((x_ref / x + g) ** alpha,),
+    slopes=_bansal_slopes,
+    anchor=_anchor,
+    reported=("A", "gamma", "alpha"),
+    report=lambda a, g, alpha, x_ref: {"A": a * x_ref**alpha, "gamma": g / x_ref, "alpha": alpha},
+    unreport=lambda A, gamma, alpha, x_ref: (A * x_ref**-alpha, gamma * x_ref, alpha),
+    inverse=lambda y, a, gamma, alpha, x_ref: x_ref / ((y / a) ** (1 / alpha) - gamma),
+    falls=True,
+    special=(Special("pure_power", lambda A, alpha: {"A": A, "gamma": 0.0, "alpha": alpha}),),
+    source="Bansal et al. 2022, arXiv 2202.01994, data scaling equation; M3 of Alabdulmohsin et al. 2022",
+)
+
+# Accuracy of a task straight from compute: its logarithm is a power law.
+log_accuracy = Law(
+    name="log_accuracy",
+    formula="e^(−A·C^−α)",
+    inputs=("C",),
+    link="log",
+    coefficients=(
+        Coefficient("a", 0.0, meaning="−ln accuracy at the reference compute", role="scale"),
+    ),
+    shapes=(ALPHA,),
+    basis=lambda C, alpha, x_ref: (-decay(C, alpha, x_ref),),
+    slopes=lambda phi, C, alpha, x_ref: ((fall(phi[0], C, x_ref),),),
+    anchor=_anchor,
+    reported=("A", "alpha"),
+    report=lambda a, alpha, x_ref: {"A": a * x_ref**alpha, "alpha": alpha},
+    unreport=lambda A, alpha, x_ref: (A * x_ref**-alpha, alpha),
+    inverse=lambda y, a, alpha, x_ref: _inverse(-np.log(y), 0.0, a, alpha, x_ref),
+    falls=False,
+    source="Krajewski et al. 2025, equation −log Q′ = A·C^−α of downstream accuracy",
 )

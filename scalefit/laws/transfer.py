@@ -1,4 +1,4 @@
-"""The transfer gap: what no amount of pretraining takes away, only finetuning data do."""
+"""What a pretraining run is worth to finetuning: the gap that it leaves, and the finetuning data that it replaces."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def _slopes(
     )
 
 
+# The gap G: what no amount of pretraining takes away, only finetuning data do.
 transfer_gap = Law(
     name="transfer_gap",
     formula="(A·P^−α + G)·F^−β + E",
@@ -69,4 +70,37 @@ transfer_gap = Law(
         ),
     ),
     source="Mikami et al. 2021, arXiv 2108.11018, full equation; the floor of Barnett 2024, arXiv 2408.16947",
+)
+
+# Effective data transferred: how much finetuning data a pretraining run is worth.
+effective_data = Law(
+    name="effective_data",
+    formula="k·F^α·N^β",
+    inputs=("F", "N"),
+    coefficients=(
+        Coefficient("s", 0.0, meaning="data transferred at the reference sizes", role="scale"),
+    ),
+    shapes=(
+        Shape(
+            "alpha", (0.0, 3.0), points=31, meaning="exponent of finetuning size", role="exponent"
+        ),
+        Shape("beta", (0.0, 3.0), points=31, meaning="exponent of model size"),
+    ),
+    basis=lambda F, N, alpha, beta, F_ref, N_ref: (
+        decay(F, -alpha, F_ref) * decay(N, -beta, N_ref),
+    ),
+    slopes=lambda phi, F, N, alpha, beta, F_ref, N_ref: (
+        (-fall(phi[0], F, F_ref),),
+        (-fall(phi[0], N, N_ref),),
+    ),
+    anchor=lambda F, N: {"F_ref": geometric_mean(F), "N_ref": geometric_mean(N)},
+    reported=("k", "alpha", "beta"),
+    report=lambda s, alpha, beta, F_ref, N_ref: {
+        "k": s * F_ref**-alpha * N_ref**-beta,
+        "alpha": alpha,
+        "beta": beta,
+    },
+    unreport=lambda k, alpha, beta, F_ref, N_ref: (k * F_ref**alpha * N_ref**beta, alpha, beta),
+    falls=False,
+    source="Hernandez et al. 2021, arXiv 2102.01293, eq. 1.1",
 )

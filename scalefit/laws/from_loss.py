@@ -1,4 +1,4 @@
-"""Quality and errors of tasks as exponentials of a loss."""
+"""What a loss says of a task: its errors and quality as exponentials of it, another loss as a power of it."""
 
 from __future__ import annotations
 
@@ -70,4 +70,57 @@ ce_to_bleu = Law(
     falls=True,
     takes="any",
     source="Gordon, Duh and Kaplan 2021, Data and Parameter Scaling Laws for NMT, BLEU–cross-entropy equation",
+)
+
+
+def _above(L: Any, E0: Any, L_ref: float) -> Any:
+    return (L - E0) / (L_ref - E0)
+
+
+def _slopes(phi: Any, L: Any, E0: Any, kappa: Any, L_ref: float) -> tuple[tuple[Any, Any], ...]:
+    by_floor = kappa * phi[1] * (1 / (L_ref - E0) - 1 / (L - E0))
+    return (0.0, by_floor), (0.0, phi[1] * np.log(_above(L, E0, L_ref)))
+
+
+def _floors(L: Any, L_ref: float) -> tuple[float, float]:
+    """From none to just below the smallest loss."""
+    low, spread = float(np.min(L)), max(float(np.ptp(L)), 1e-12)
+    return min(0.0, low - spread), low - 1e-3 * spread
+
+
+def _inverse(y: Any, E1: Any, s: Any, E0: Any, kappa: Any, L_ref: float) -> Any:
+    return E0 + (L_ref - E0) * ((y - E1) / s) ** (1 / kappa)
+
+
+# One loss from another: a power law between what each has above its own floor.
+loss_to_loss = Law(
+    name="loss_to_loss",
+    formula="K·(L − E0)^κ + E1",
+    inputs=("L",),
+    coefficients=(
+        Coefficient("E1", 0.0, meaning="floor of the loss that is read off", role="floor"),
+        Coefficient(
+            "s", 0.0, meaning="its part above the floor at the reference loss", role="scale"
+        ),
+    ),
+    shapes=(
+        Shape("E0", _floors, points=61, meaning="floor of the loss that is given"),
+        Shape("kappa", (0.05, 10.0), "log", points=65, meaning="exponent", role="exponent"),
+    ),
+    basis=lambda L, E0, kappa, L_ref: (1.0, _above(L, E0, L_ref) ** kappa),
+    slopes=_slopes,
+    anchor=lambda L: {"L_ref": float(np.mean(L))},
+    reported=("K", "E0", "kappa", "E1"),
+    report=lambda E1, s, E0, kappa, L_ref: {
+        "K": s * (L_ref - E0) ** -kappa,
+        "E0": E0,
+        "kappa": kappa,
+        "E1": E1,
+    },
+    unreport=lambda K, E0, kappa, E1, L_ref: (E1, K * (L_ref - E0) ** kappa, E0, kappa),
+    inverse=_inverse,
+    falls=False,
+    takes="any",
+    domain=lambda E1, s, E0, kappa, L_ref: (E0, np.inf),
+    source="Brandfonbrener et al. 2024, arXiv 2411.12925, equation of train-to-test prediction",
 )
