@@ -15,8 +15,10 @@ from .corpora.score import Similarity as Similarity
 from .corpora.score import SimilarityReport as SimilarityReport
 from .corpora.value import Value as Value
 from .corpora.value import Values as Values
+from .doors.backtest import LawComparison as LawComparison
 from .doors.backtest import backtest as backtest
 from .doors.backtest import compare_laws as compare_laws
+from .doors.chain import Chain as Chain
 from .doors.chain import Step as Step
 from .doors.chain import chain as chain
 from .doors.fit import fit as fit
@@ -43,8 +45,6 @@ from .fitting import Interval as Interval
 from .fitting import Objective as Objective
 from .fitting import bootstrap as bootstrap
 from .forecasting.backtest import Backtest as Backtest
-from .forecasting.chain import Chain as Chain
-from .forecasting.compare import LawComparison as LawComparison
 from .forecasting.forecast import Forecast as Forecast
 from .forecasting.forecast import Outlook as Outlook
 from .forecasting.mixture import Mixture as Mixture

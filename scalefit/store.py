@@ -24,6 +24,8 @@ from scalefit.codec import Codec, Custom, needs
 from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.corpora.score import Similarity, SimilarityReport
 from scalefit.corpora.value import Value, Values
+from scalefit.doors.backtest import LawComparison
+from scalefit.doors.chain import Chain
 from scalefit.doors.published import Refit
 from scalefit.doors.stream import Streamed
 from scalefit.errors import FormatError
@@ -31,8 +33,6 @@ from scalefit.files import write_text
 from scalefit.fitting import Card, Contour, Fit, Fits, Influence, Solution
 from scalefit.fitting.lmfit_bridge import law_of_function
 from scalefit.forecasting.backtest import Backtest
-from scalefit.forecasting.chain import Chain
-from scalefit.forecasting.compare import LawComparison
 from scalefit.forecasting.forecast import Forecast, Outlook
 from scalefit.forecasting.mixture import Mixture, Mixtures
 from scalefit.forecasting.predict import Band

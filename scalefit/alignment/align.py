@@ -26,8 +26,8 @@ from scalefit.alignment.evidence import tokens
 from scalefit.alignment.evidence.beside_loss import conflict
 from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import Evidence, Terms, gather, laws_each
+from scalefit.alignment.evidence.laws import CurveLaws
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
-from scalefit.alignment.quality_laws import CurveLaws
 from scalefit.alignment.result import Alignment, AlignmentTable
 from scalefit.alignment.sample_size import SampleSize, seeds_needed
 from scalefit.alignment.verdicts import Decision, Verdict, decide, reason

@@ -1,4 +1,4 @@
-"""``sf.chain``: from sizes to a loss, from the loss to a metric, against one law straight from the sizes."""
+"""Laws one after the other: from sizes to a loss, from the loss to a metric, against one straight from the sizes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,192 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from scalefit import fitting
-from scalefit.errors import DesignError, FitError, ScalefitError
+from scalefit.errors import DesignError, DomainError, FitError, ScalefitError
 from scalefit.fitting import Fit
 from scalefit.fitting.points import gather_rows, input_columns
 from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows
-from scalefit.forecasting.chain import CHAIN, DIRECT, Chain
 from scalefit.forecasting.forecasters import said_by
+from scalefit.forecasting.predict import Band, predict
 from scalefit.forecasting.predictive import Predictive
 from scalefit.ingest import table_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
-from scalefit.types import Floats, Mask
+from scalefit.result import Result, Row
+from scalefit.types import Floats, Kind, Mask
+from scalefit.units import check_level
+
+CHAIN, DIRECT = "chain", "direct"
+LEVELS = (0.5, 0.8, 0.95, 0.99)  # of the bands that a step is read off by
+LEAST = 1e-3  # of the smallest measured loss: what the next law is asked at, at least
+NODES = 24  # equally likely values that stand for a distribution between two steps
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Chain(Result):
+    """Fits in a row, each law's answer the next one's input.
+
+    Attributes
+    ----------
+    fits : the first over sizes, every further one over the metric before it.
+    direct : one law straight from sizes to the last metric, where one was asked for.
+    tested : what both said of rows that were held back, and what those showed.
+    notes : what stands against any of the fits, and what could not be tested.
+
+    Examples
+    --------
+    >>> import numpy as np, scalefit as sf
+    >>> D = np.geomspace(1e7, 1e10, 10)
+    >>> loss = 1.8 + 90 * D**-0.25
+    >>> data = {"D": D, "loss": loss, "error": 0.85 - 1.6 * np.exp(-0.6 * loss)}
+    >>> steps = [sf.Step("loss", "power"), sf.Step("error", "loss_to_error")]
+    >>> chain = sf.chain(data, steps, inputs={"x": "D"})
+    >>> band = chain.predict(D=1e11)
+    >>> bool(abs(band.estimate[0] - (0.85 - 1.6 * np.exp(-0.6 * (1.8 + 90 * 1e11**-0.25)))) < 1e-6)
+    True
+    """
+
+    fits: tuple[Fit, ...]
+    direct: Fit | None = None
+    tested: Backtest | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> str:
+        """What the last law says."""
+        return self.fits[-1].metric
+
+    def predict(self, *, level: float = 0.95, kind: Kind = "mean", **inputs: Any) -> Band:
+        """Predict the last metric at sizes, each step's doubt carried into the next.
+
+        Parameters
+        ----------
+        level : confidence of the interval.
+        kind : {"mean", "run"}
+            Interval of the mean curve, or of what one new run will show.
+        **inputs : sizes by the first law's input names or by column, as in :func:`scalefit.predict`.
+
+        Raises
+        ------
+        DomainError
+            Inputs are missing, or a step leaves the domain of the next law.
+        """
+        check_level(level)
+        first = predict(self.fits[0], level=level, kind=kind, **inputs)
+        said = _quantiles(self.fits[0], first.inputs, kind)
+        estimate, notes = first.estimate, list(first.notes)
+        for fit in self.fits[1:]:
+            estimate = _middle(fit, estimate)
+            said = _onwards(fit, said, kind)
+        low, high = (_read(said, 0.5 + side * level / 2) for side in (-1, 1))
+        low, high = np.minimum(low, estimate), np.maximum(high, estimate)
+        return Band(
+            self.metric,
+            first.inputs,
+            estimate,
+            low,
+            high,
+            level,
+            kind,
+            "chain",
+            "doubt",
+            tuple(notes),
+        )
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Error on held-out rows of the chain, of the direct law and of the best baseline."""
+        return (
+            {}
+            if self.tested is None
+            else {n: self.tested.error(n) for n in self.tested.forecasters}
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The way it goes, and whether it forecasts better than the direct law did."""
+        way = " → ".join(f"{fit.metric} ({fit.law.name})" for fit in self.fits)
+        if self.tested is None:
+            return f"chain {way}; not tested on held-out rows"
+        errors = self.errors
+        best = min(errors, key=lambda name: errors[name])
+        said = ", ".join(f"{name} {error:.3g}" for name, error in errors.items())
+        advice = {CHAIN: "take the chain", DIRECT: "the direct law forecasts better: take it"}
+        return f"chain {way}; error on held-out rows: {said}; {advice.get(best, 'neither beats the nearest run')}"
+
+    def rows(self) -> list[Row]:
+        """Return one row a step, and one for the direct law: its metric, law, typical error and points."""
+        steps = [(f"step {i}", fit) for i, fit in enumerate(self.fits, 1)]
+        steps += [] if self.direct is None else [(DIRECT, self.direct)]
+        return [
+            {
+                "step": name,
+                "metric": fit.metric,
+                "law": fit.law.name,
+                "typical_error": fit.typical_error,
+                "points": fit.points.y.size,
+            }
+            for name, fit in steps
+        ]
+
+    def told(self) -> Row:
+        """Return the steps, and errors on held-out rows."""
+        return {"steps": self.rows(), "errors": self.errors}
+
+
+Table = tuple[Floats, Floats]  # probabilities (P,), and the value at each of them: (P, Q)
+
+
+def _quantiles(fit: Fit, inputs: dict[str, Any], kind: Kind) -> Table:
+    """Return the distribution of a fit's answer at inputs, doubt about the law included."""
+    values = {}
+    for level in LEVELS:
+        band = predict(fit, level=level, kind=kind, **inputs)
+        values[0.5] = band.estimate
+        values[0.5 - level / 2], values[0.5 + level / 2] = band.low, band.high
+    p = np.array(sorted(values))
+    return p, np.maximum.accumulate(np.stack([values[q] for q in p.tolist()]))
+
+
+def _read(said: Table, probability: float) -> Floats:
+    """Return a quantile, linear in the normal score between those of the table."""
+    p, values = said
+    return np.array([np.interp(ndtri(probability), ndtri(p), v) for v in values.T])
+
+
+def _nodes(said: Table) -> Floats:
+    """Return equally likely values: (NODES, Q)."""
+    middle = (np.arange(NODES) + 0.5) / NODES
+    return np.stack([_read(said, float(q)) for q in middle])
+
+
+def _onwards(fit: Fit, said: Table, kind: Kind) -> Table:
+    """Return the distribution of the next metric: what it would be at each likely value of the one before, mixed."""
+    seen = float(np.min(fit.points.inputs[0]))
+    # A band of few points may reach below 0, where no loss is and logarithms end.
+    values = np.maximum(_nodes(said), LEAST * seen) if seen > 0 else _nodes(said)
+    name = fit.law.inputs[0]
+    _refuse_outside(fit, values)
+    inner = _quantiles(fit, {name: values.reshape(-1)}, kind)
+    mixed = _nodes(inner).reshape(NODES * NODES, -1)
+    return said[0], np.quantile(mixed, said[0], axis=0)
+
+
+def _middle(fit: Fit, at: Floats) -> Floats:
+    _refuse_outside(fit, at)
+    return predict(fit, at).estimate
+
+
+def _refuse_outside(fit: Fit, values: Floats) -> None:
+    low, high = fit.law.reach(fit.solution.theta) if fit.law.domain else (-np.inf, np.inf)
+    if ((values <= low) | (values >= high)).any():
+        raise DomainError(
+            f"the chain reaches {fit.observations.columns[fit.law.inputs[0]]} {float(values.min()):.4g}, where law "
+            f"{fit.law.name!r} has no value (above {low:.4g} only); ask nearer to what was measured"
+        )
+
 
 _LEVELS = (0.95, 0.8)
 

@@ -18,8 +18,7 @@ from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.groups import group_name
-from scalefit.planning.costs import recorded
-from scalefit.planning.plan import Plan, Step, gain_of, ordered
+from scalefit.planning.plan import Plan, Step, gain_of, ordered, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
 from scalefit.units import format_count

@@ -33,7 +33,7 @@ from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.groups import group_name
-from scalefit.planning.costs import Cost, check_names, paid, recorded
+from scalefit.planning.plan import Cost, check_names, paid, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, format_count

@@ -12,7 +12,7 @@ import numpy as np
 from scalefit.errors import DomainError
 from scalefit.fitting.card import Card
 from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes
-from scalefit.fitting.contour import Contour, contour_of
+from scalefit.fitting.contour import Contour, contour_of, posterior_draws
 from scalefit.fitting.goodness import Goodness, Influence, goodness_of, influence_of, typical_error
 from scalefit.fitting.identified import Allowed, Identified, allowed_each, identify, within_reach
 from scalefit.fitting.intervals import Interval
@@ -26,7 +26,6 @@ from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
 from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.noise import PointWeights
 from scalefit.fitting.points import Points
-from scalefit.fitting.posterior import posterior_draws
 from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name

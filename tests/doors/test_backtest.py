@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import scalefit as sf
+from scalefit.doors.backtest import nested_tests
 from scalefit.errors import DesignError, FitError
-from scalefit.forecasting.compare import nested_tests
 
 SIZES = np.geomspace(1e6, 1e9, 8)
 

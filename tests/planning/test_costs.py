@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import scalefit as sf
 from scalefit.errors import DesignError, TableError
-from scalefit.planning.costs import recorded
+from scalefit.planning.plan import recorded
 
 SIZES = np.geomspace(1e8, 1e10, 5)
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from scalefit.alignment.curve import Curve
+from scalefit.alignment.evidence.laws import CurveLaws, Sought, fit_laws, laws_for
 from scalefit.alignment.margin import Scale
-from scalefit.alignment.quality_laws import CurveLaws, Sought, fit_laws, laws_for
 
 from .beside_loss import Conflict, Relation, Underrated, conflict, relate, underrated
 from .fall import FallTest, fall_test
