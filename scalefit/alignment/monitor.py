@@ -137,10 +137,7 @@ class Watch(Result):
         flag = "MISALIGNED, " if self.misaligned else ""
         return f"{self.name}: {flag}{self.decision}. {self.reason} → {self.advice}"
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None: the verdict says it all."""
-        return ()
+    notes = ()  # the verdict says it all
 
     def lines(self) -> list[str]:
         """Return nothing: the verdict holds all numbers."""
@@ -192,10 +189,7 @@ class WatchTable(Results[Watch]):
         """How many sequences should stop."""
         return f"{len(self.stopped)} of {len(self)} stopped"
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None: each sequence gives its own reason."""
-        return ()
+    notes = ()  # each sequence gives its own reason
 
     @property
     def stopped(self) -> tuple[Watch, ...]:

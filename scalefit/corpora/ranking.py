@@ -92,14 +92,11 @@ class Ranking(Result):
 
     Attributes
     ----------
-    metric : str
     question : what they are ranked by: ``"at 1B"`` or ``"tokens for 30"``.
     group : the setting: task, finetuning size, …
-    standings : tuple of Standing
     crossings : tuple of Crossing
         All pairs that may cross, P(never) ≤ .95.
     level : confidence of intervals.
-    notes : tuple of str
     over : what is ranked, as its column is called.
     sight : up to which tokens or cost a target is looked for; inf at a size.
     best_ratio : of mixtures, the ends between which the best ratio lies.

@@ -95,7 +95,6 @@ class Value(Result):
 
     Attributes
     ----------
-    metric : str
     group : mapping
         Corpus, task and what else the rows have in common.
     cells : tuple of Worth
@@ -106,7 +105,6 @@ class Value(Result):
     exchange : (estimate, low, high), finetuning tokens a pretraining token along a line of equal quality at the
         largest cell; nan without a grid.
     level : confidence of intervals.
-    notes : tuple of str
     start : finetuning size of the model before finetuning, where that is what is compared with; else nan.
     harm : the deepest fall below that model; None where nothing was lost, or nothing of the kind was asked.
     nearest, farthest : smallest and largest finetuning size without pretraining: effective data outside are infinite;

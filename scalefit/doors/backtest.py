@@ -55,14 +55,12 @@ class LawComparison(Result):
 
     Attributes
     ----------
-    metric : str
     fits : tuple of Fit
         One a law, best AICc first.
     nested : tuple of Nested
         Tests of the laws that contain each other.
     backtest : Backtest or None
         Held-out errors on the same curve; None where it has no size to spare.
-    group : mapping
     failures : mapping
         Law -> why it has no fit.
 
@@ -185,7 +183,6 @@ def backtest(
     Parameters
     ----------
     data : path, Table, DataFrame or mapping of columns
-    metric : str
     laws : sequence of str, Law or function, optional
         Single laws to set beside the mixture; by default those that suit the metric's direction. ``"alone"`` among
         them is the mixture of each curve by itself: what learning from the table's other curves buys.

@@ -154,7 +154,6 @@ def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:
 
     Parameters
     ----------
-    fitted : Fit
     resamples : how many refits; all run as one array program.
     seed : one seed gives the same draws on every platform.
 

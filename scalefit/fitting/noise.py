@@ -28,9 +28,8 @@ Weighting = Literal["auto", "none", "stderr", "seeds"]
 USUAL_CHANGE = 2.0
 DUST = 1e-9
 UNLIKELY = 0.15
-ROUNDED_ALIKE = (
-    0.2  # SD in grains below which the rounding of all seeds of a size is mostly the same
-)
+# SD in grains below which the rounding of all seeds of a size is mostly the same.
+ROUNDED_ALIKE = 0.2
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,8 @@ from scalefit.types import Floats
 
 Function = Literal["squared", "huber", "soft_l1"]
 Residual = Literal["linear", "log"]
-POINTS_AT_ONCE = (
-    75_000  # in a descent a point takes some 40 numbers: derivatives, bounds, two basins; 24 MB
-)
+# In a descent a point takes some 40 numbers: derivatives, bounds, two basins; 24 MB.
+POINTS_AT_ONCE = 75_000
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,8 @@ from scalefit.types import Floats, Ints, Mask
 Solved = Solution | FitError
 Answer = TypeVar("Answer")
 CELLS_AT_ONCE = 150_000  # cells times points: what a core's cache holds
-RIVAL = (
-    1.05  # times the best objective: up to here a basin is a rival, of which notes speak within 1 %
-)
+# Times the best objective: up to here a basin is a rival, of which notes speak within 1 %.
+RIVAL = 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +109,6 @@ def solve_each(
 
     Parameters
     ----------
-    problems : sequence of Problem
     weights : sequence of (n,) or None, optional
         Weights of each problem's points.
     alone : bool

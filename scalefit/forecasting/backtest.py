@@ -86,7 +86,6 @@ class Backtest(Result):
 
     Attributes
     ----------
-    metric : str
     relative : bool
         Whether errors are in ln y (a metric that falls towards a floor) and not in the metric's own unit.
     held : tuple of Held
@@ -95,7 +94,6 @@ class Backtest(Result):
         The curves, in the order that ``Held.curve`` counts.
     refused : mapping
         Forecaster -> held-out sizes that it could not say anything about.
-    notes : tuple of str
 
     Examples
     --------

@@ -53,7 +53,6 @@ class Mixture(Result):
         What the rows have in common.
     siblings : int
         How many other curves of the table it learned from; 0 means shipped priors and this curve alone.
-    notes : tuple of str
 
     Examples
     --------

@@ -70,9 +70,8 @@ class Predictive:
         return 1.0 - below if rises else below
 
 
-FARTHEST = (
-    1000.0  # beyond this multiple of the largest size nothing is known, and no number is printed
-)
+# Beyond this multiple of the largest size nothing is known, and no number is printed.
+FARTHEST = 1000.0
 HORIZONS = np.geomspace(1.0, FARTHEST, 241)
 HORIZONS.flags.writeable = False
 

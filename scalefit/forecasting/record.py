@@ -96,9 +96,7 @@ class ForecastScore(Result):
 
     Attributes
     ----------
-    landed : tuple of Landed
     waiting : how many logged forecasts have no run yet.
-    notes : tuple of str
 
     Examples
     --------

@@ -52,14 +52,12 @@ class Surface(Result):
 
     Attributes
     ----------
-    metric : str
     joint : Joint
         The law, and the cells behind it.
     group : mapping
         What the cells have in common.
     held : tuple of HeldBack
         The largest pretraining size held back once, jointly and a row at a time; empty where rows are too short.
-    notes : tuple of str
 
     Examples
     --------

@@ -37,9 +37,7 @@ class Clusters(Result):
 
     Parameters
     ----------
-    names : tuple of str
     labels : array of int, shape (n,); basin of every model, numbered by falling size.
-    number : int
     lone : models that stand apart from all others: outliers, counted to the nearest basin.
     silhouettes : largest mean silhouette width for every number of basins that came out.
     eigengap : the number that the largest gap between eigenvalues would choose.
@@ -96,10 +94,7 @@ class Clusters(Result):
             f"the eigengap says {self.eigengap}{apart}"
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None: the verdict says it all."""
-        return ()
+    notes = ()  # the verdict says it all
 
     def rows(self) -> list[Row]:
         """One row a model: its basin, where it lies, whether it stands alone."""
@@ -154,7 +149,6 @@ def clusters(
         Largest number tried.
     resamples : int, default 99
         Subsamples (80 % of the models) and clouds behind the uncertainty.
-    seed : int, default 0
 
     Returns
     -------

@@ -25,7 +25,6 @@ class Checkpoint:
 
     Parameters
     ----------
-    name : str
     entries : Entries; names, shapes, and how to read a tensor.
     aliases : tensors that another model lists under a second name (tied weights).
     opened : (path, str), optional

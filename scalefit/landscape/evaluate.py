@@ -111,11 +111,8 @@ class Work:
 
     Parameters
     ----------
-    models : Family
     at : array, shape (points,)
     meter : Meter or None; without one only Euclidean distances are measured.
-    store : Store or None
-    progress : bool
     executor : Workers; where the paths are evaluated; what is found is kept here, as it comes.
     """
 

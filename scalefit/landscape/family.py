@@ -35,10 +35,8 @@ class Family:
 
     Parameters
     ----------
-    members : tuple of Checkpoint
     weights, buffers : tensors that are interpolated, and those taken from a path's first model.
     distinct : the weights without the second names of tied ones: what a distance counts.
-    notes : tuple of str
     """
 
     members: tuple[Checkpoint, ...]

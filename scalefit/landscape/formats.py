@@ -345,7 +345,6 @@ class Entries:
 
     Parameters
     ----------
-    shapes : mapping of str to tuple of int
     kinds : type as stored (``f32``, ``bf16``, ``int64`` ...), for messages.
     read : name in, array out.
     """

@@ -55,10 +55,7 @@ class Budget(Result):
             f"ends are shared, so {self.evaluations} evaluations of the loss"
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None: the verdict says it all."""
-        return ()
+    notes = ()  # the verdict says it all
 
     def rows(self) -> list[Row]:
         """One row: all numbers."""
@@ -80,7 +77,6 @@ def budget(models: int | Sequence[Hashable], points: int = 11) -> Budget:
     ----------
     models : int or sequence
         Number of models; or their groups, where only pairs within a group are wanted.
-    points : int, default 11
 
     Examples
     --------
@@ -115,7 +111,6 @@ class Distances(Result):
 
     Parameters
     ----------
-    names : tuple of str
     groups : group of every model (such as its pretraining seed); None where there are none.
     pairs : tuple of (int, int)
     at : array, shape (points,)
@@ -123,7 +118,6 @@ class Distances(Result):
     curves : array, shape (pairs, points, metrics)
     euclidean : array, shape (pairs,)
     kind : the measure that :meth:`matrix` gives by default.
-    notes : tuple of str
 
     Examples
     --------

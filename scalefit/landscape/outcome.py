@@ -41,15 +41,11 @@ class Prediction(Result):
 
     Parameters
     ----------
-    names : tuple of str
-    groups : tuple
     scores, predicted : array, shape (n,)
         Out-of-domain scores, and what the nearest models by distance predict for them.
     predictors : the distance, the basin, the reference set where one was given, then the baselines.
     mantel : Relation; distance against difference of scores, over pairs.
     eta_squared : Relation; share of the scores' variance that lies between basins.
-    neighbours : int
-    notes : tuple of str
 
     Examples
     --------
@@ -156,9 +152,6 @@ def predict(
         Models whose behaviour is known: is nearness to them (mean distance) foretelling?
     baselines : mapping of str to array_like, optional
         More distances (n, n) or features (n,) to beat.
-    neighbours : int, default 3
-    permutations : int, default 999
-    seed : int, default 0
 
     Returns
     -------

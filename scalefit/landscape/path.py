@@ -58,10 +58,7 @@ class Barrier(Result):
             f"{self.gap:.4g} · area {self.area:.4g} · instability {self.instability:.4g}"
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None: the verdict says it all."""
-        return ()
+    notes = ()  # the verdict says it all
 
     def rows(self) -> list[Row]:
         """One row: all measures."""
@@ -174,12 +171,10 @@ class Path(Result):
 
     Parameters
     ----------
-    names : tuple of two str
     at : array, shape (points,); positions from 0 (first model) to 1 (second).
     metrics : the first is the loss.
     values : array, shape (points, metrics)
     distance : Euclidean distance of the weights.
-    notes : tuple of str
 
     Examples
     --------

@@ -26,12 +26,9 @@ class Plane(Result):
 
     Parameters
     ----------
-    names : tuple of three str
     x, y : array, shape (size,); Euclidean coordinates: the first model at the origin, the second on the x axis.
     corners : array, shape (3, 2); where the models lie.
-    metrics : tuple of str
     values : array, shape (size of y, size of x, metrics)
-    notes : tuple of str
 
     Examples
     --------
@@ -101,7 +98,6 @@ def plane(
         Points along each axis; the loss is evaluated size² times.
     margin : float, default 0.25
         How far the picture reaches beyond the models, as a share of their extent.
-    progress : bool, default True
 
     Raises
     ------
@@ -156,7 +152,6 @@ class Sharpness(Result):
 
     Parameters
     ----------
-    names : tuple of str
     pairs : tuple of (int, int)
     curvature : array, shape (pairs, 2)
         Second derivative by Euclidean distance at the first and second end of every path.
@@ -197,10 +192,7 @@ class Sharpness(Result):
             f"sharpest {sharp} ({np.nanmax(values):.3g})"
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None: the verdict says it all."""
-        return ()
+    notes = ()  # the verdict says it all
 
     def rows(self) -> list[Row]:
         """One row a model: its mean curvature."""

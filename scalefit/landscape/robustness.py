@@ -35,7 +35,6 @@ class Apartness:
     mean_a, mean_b : mean over pairs of models of one procedure (and one group).
     low, high : interval of b − a.
     p : two-sided p-value.
-    level : float
     """
 
     what: str
@@ -70,7 +69,6 @@ class Robustness(Result):
     ----------
     landscape, scores : one a pair of procedures, in the same order.
     foresight : Prediction; whether distances foretell the score of single models, within procedures (and groups).
-    notes : tuple of str
 
     Examples
     --------

@@ -52,7 +52,6 @@ def hf_loss(
         ``input_ids`` and ``labels``.
     tokenizer : optional
         By default that of `model`; not needed for rows of pieces.
-    batch : int, default 32
     longest : int, default 512
         Pieces beyond are cut off.
     device, dtype : str, default "auto"

@@ -26,12 +26,10 @@ class Predictor:
 
     Parameters
     ----------
-    name : str
     r : leave-one-out correlation of prediction and score, within groups.
     skill : 1 less squared error over that of the group's mean: 1 is perfect, 0 knows nothing.
     p : permutation p-value of `r`.
     null : the `r` that shuffled scores exceed in 5 % of permutations.
-    baseline : bool
     p_beaten : float, optional
         Of a baseline: how often swapping its predictions with the distance's at random, group by
         group, makes the latter as much better as it is; below five groups model by model, doubled.

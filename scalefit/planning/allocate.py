@@ -50,10 +50,8 @@ class Allocation(Result):
     Attributes
     ----------
     metric, law : what is optimised, by which law.
-    splits : tuple of Split
     exponents : input -> (estimate, low, high) of its growth with the budget, in logs; nan for one budget.
     level : confidence of intervals, from refits of the law.
-    notes : tuple of str
 
     Examples
     --------

@@ -178,7 +178,6 @@ class Plan(Result):
     certainty : P(right choice) now; nan for token counts.
     enough : at which certainty the search stops.
     budget : what may be spent; inf where nothing was said.
-    notes : tuple of str
     error : the simulation's own standard error of the certainty.
 
     Examples

@@ -166,9 +166,8 @@ def _notes(n: int, dip: float | None) -> tuple[str, ...]:
 
 Story = Literal["mixture shift", "everything shifts", "both", "no change"]
 STEPS, TOLERANCE = 80, 1e-6
-_FLOOR = (
-    0.05  # of the scores' spread: the least standard deviation of a mode, so that one run is none
-)
+# Of the scores' spread: the least standard deviation of a mode, so that one run is none.
+_FLOOR = 0.05
 _APART = 2.0  # Ashman's D: less, and two normal distributions have one peak
 LEAST_RUNS = 3.0
 DEGREE = 2  # of the polynomial by which both modes move together

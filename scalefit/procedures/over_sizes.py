@@ -193,10 +193,6 @@ class SeedCurves(Results[SeedCurve]):
     curves: tuple[SeedCurve, ...]
     about_data: tuple[str, ...] = ()
 
-    def labels(self, member: SeedCurve) -> Mapping[str, Any]:
-        """Return by what a curve is found: its condition."""
-        return member.group
-
     @property
     def verdict(self) -> str:
         """Each curve's own line."""

@@ -72,9 +72,8 @@ class Scoring:
 WORTH_PROCESSES = 10_000
 """Segments that take longer to count than processes to start."""
 
-TEXTS_TOGETHER = (
-    8  # texts that travel together, for the references' n-grams are counted once a journey
-)
+# Texts that travel together, for the references' n-grams are counted once a journey.
+TEXTS_TOGETHER = 8
 
 Array: TypeAlias = NDArray[Any]
 References: TypeAlias = tuple[tuple[str, ...], ...]

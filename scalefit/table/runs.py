@@ -282,7 +282,6 @@ def grouping(
 
     Parameters
     ----------
-    table : Table
     by : sequence of str, optional; columns asked for; by default see :func:`scalefit.groups.group_columns`.
     used : collection of str; columns that are inputs of the law.
 

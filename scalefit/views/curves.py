@@ -143,7 +143,6 @@ def curve_ahead(
 
     Parameters
     ----------
-    mixture : Mixture
     label, baseline, goal : as in :func:`drawn_curve`.
     reach : how far beyond the largest input to draw, as a factor.
     level : confidence level of the band.

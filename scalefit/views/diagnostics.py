@@ -45,7 +45,6 @@ def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **opt
 
     Parameters
     ----------
-    fit : Fit
     kind : {"curve", "slices", "residuals", "influence", "contour"}
         See :func:`plot_fit` (``slices`` where the law takes several inputs), :func:`plot_residuals`,
         :func:`plot_influence` and :func:`plot_contour`.
@@ -71,7 +70,6 @@ def plot_each(
 
     Parameters
     ----------
-    fits : Fits
     kind : {"curves", "forest"}
         See :func:`plot_fits` and :func:`plot_forest`.
     ax : where to draw; by default a picture of its own.
@@ -95,7 +93,6 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
 
     Parameters
     ----------
-    fit : Fit
     ax : where to draw; it is given back then. By default a picture of its own.
 
     Examples
@@ -253,7 +250,6 @@ def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | N
 
     Parameters
     ----------
-    fits : Fits
     parameter : its name.
     level : confidence of the intervals.
     ax : where to draw; it is given back then. By default a picture of its own.

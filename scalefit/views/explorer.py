@@ -253,7 +253,6 @@ def explored(forecast: Forecast, table: Table | None = None) -> dict[str, Any]:
 
     Parameters
     ----------
-    forecast : Forecast
     table : Table, optional; whose rows tell where a run is from.
 
     Examples

@@ -28,7 +28,6 @@ def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any)
 
     Parameters
     ----------
-    forecast : Forecast
     ax : whose place the picture takes; by default it stands alone.
     **options : ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
 
@@ -96,7 +95,6 @@ def forecast_report(
 
     Parameters
     ----------
-    forecast : Forecast
     title : heading of the page.
     ranking : what to choose: it opens the page.
     more : further sections, put before the notes.

@@ -39,7 +39,6 @@ def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
 
     Parameters
     ----------
-    ranking : Ranking
     ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, 1.3 + 0.36 * len(ranking.standings), ax)
@@ -90,7 +89,6 @@ def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
 
     Parameters
     ----------
-    tested : Backtest
     ax : whose place the picture takes; by default it stands alone.
     """
     rows = [r for r in tested.rows() if r["distance"] == "all"]

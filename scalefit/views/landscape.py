@@ -66,7 +66,6 @@ def plot_paths(
     scores : array_like, shape (n,), optional
         Out-of-domain scores: paths are coloured by how much those of their ends differ.
     label : what the scores are.
-    title : str
     """
     drawn, axes = canvas(6.4, 4.0, ax)
     curves = distances.curves[:, :, 0]
@@ -113,10 +112,8 @@ def plot_distances(
 
     Parameters
     ----------
-    distances : Distances
     order : array_like, shape (n,), optional
         Models are sorted by it: their scores, or their basins.
-    title : str
     """
     names, square = square_of(distances)
     places = (
@@ -149,11 +146,9 @@ def plot_basins(
 
     Parameters
     ----------
-    clusters : Clusters
     scores : array_like, shape (n,), optional
         By default models have the colour of their basin.
     label : what the scores are.
-    title : str
     """
     values = np.asarray(clusters.labels if scores is None else scores, float)
     drawn, axes = canvas(5.8, 4.4, ax)

@@ -55,7 +55,6 @@ def plot_sizes(surface: Surface, *, ax: Axes | None = None) -> Picture | Axes:
 
     Parameters
     ----------
-    surface : Surface
     ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, 4.2, ax)
@@ -123,7 +122,6 @@ def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
 
     Parameters
     ----------
-    value : Value
     ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, _height([value]), ax)

@@ -1,4 +1,4 @@
-"""The optimum of a least-squares problem and the scatter about it, where every interval starts; Wald's, the jackknife's.
+"""The optimum of a least-squares problem and the scatter about it, where every interval starts; Wald's and jackknife's.
 
 Wald's intervals take the curve for a plane at the optimum: for laws whose likelihood cannot be laid out.
 """

@@ -40,9 +40,8 @@ def covariance(u: Floats, v: Floats, length: float = LENGTH) -> Floats:
 LEAST_SLOPE = 0.01  # a flat curve may still bend by a hundredth of ln x
 # As many parameters as sizes: the laws pass through every point, and nothing shows that one of them fails.
 FEW = 4
-LEAST_TIMES = (
-    3.0  # by which the slope of fewer still is doubted more: at 2 their bands are too short
-)
+# By which the slope of fewer still is doubted more: at 2 their bands are too short.
+LEAST_TIMES = 3.0
 MOST_DECIMALS = 5
 
 

@@ -50,7 +50,6 @@ class Atoms:
 
     Attributes
     ----------
-    curve : Series
     batch, doubt : the curve alone, B = 1.
     nodes : law, which atoms are its own, and their shapes (A', d).
     pair : (A,)
@@ -183,9 +182,8 @@ def _chosen(weight: Floats) -> tuple[Ints, Ints]:
     return np.divmod(np.minimum(place, flat.size - 1), weight.shape[1])
 
 
-TOGETHER = (
-    32  # curves a batch: small arrays cost a call of numpy, and large ones fall out of the cache
-)
+# Curves a batch: small arrays cost a call of numpy, and large ones fall out of the cache.
+TOGETHER = 32
 LEAST_SIZES, FEW_SIZES = 2, 4
 FEW_NODES, CARRIES = 10.0, 0.1
 

@@ -21,9 +21,8 @@ from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, who
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Kind
 
-LEAST_SHARE = (
-    0.25  # of the variance that stays for the mean over seeds: the rest is never known so well
-)
+# Of the variance that stays for the mean over seeds: the rest is never known so well.
+LEAST_SHARE = 0.25
 FEW = 3  # sizes that leave nothing to check a forecast with
 
 
