@@ -235,10 +235,7 @@ def _judge_groups(
 
 
 def _judged(
-    name: str,
-    loss: str,
-    terms: Terms,
-    groups: Sequence[tuple[dict[str, Any], Table, Table | None]],
+    name: str, loss: str, terms: Terms, groups: Sequence[tuple[dict[str, Any], Table, Table | None]]
 ) -> list[Alignment]:
     cases = _together([_case(*group, name, loss, terms.scale.sign) for group in groups])
     # The laws of all curves are fitted together, before any is judged: one by one they were half the time.

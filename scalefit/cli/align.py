@@ -66,8 +66,7 @@ class Stop:
     """What makes the command fail, for a script that trains on."""
 
     fail_on: Annotated[
-        str | None,
-        typer.Option("--fail-on", help=f"Exit with {ALARM} on: {', '.join(_STOPS)}."),
+        str | None, typer.Option("--fail-on", help=f"Exit with {ALARM} on: {', '.join(_STOPS)}.")
     ] = None
     adjust: Annotated[
         str, typer.Option(help="Which alarms count for --fail-on over many groups: holm, bh, none.")

@@ -44,8 +44,7 @@ def fit(
     source: Source,
     metric: Annotated[str, typer.Option(help="Metric to describe, e.g. bleu.")],
     law: Annotated[
-        str | None,
-        typer.Option(help="Law; `scalefit laws` lists them. Without one: the mixture."),
+        str | None, typer.Option(help="Law; `scalefit laws` lists them. Without one: the mixture.")
     ] = None,
     by: By = None,
     inputs: Annotated[

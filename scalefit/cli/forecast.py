@@ -11,17 +11,7 @@ import typer
 
 from scalefit.cli import _io
 from scalefit.cli._io import aside, doing, write_notes
-from scalefit.cli._options import (
-    Answer,
-    By,
-    Level,
-    Metric,
-    Pool,
-    Source,
-    Target,
-    Through,
-    Work,
-)
+from scalefit.cli._options import Answer, By, Level, Metric, Pool, Source, Target, Through, Work
 from scalefit.errors import DomainError
 
 if TYPE_CHECKING:

@@ -16,12 +16,7 @@ from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.fitting.fit import AnyLaw, law_of
 from scalefit.fitting.goodness import sum_of_squares
 from scalefit.fitting.points import gather_rows
-from scalefit.forecasting.backtest import (
-    Backtest,
-    backtest_rows,
-    law_of_rows,
-    run_backtest,
-)
+from scalefit.forecasting.backtest import Backtest, backtest_rows, law_of_rows, run_backtest
 from scalefit.forecasting.forecasters import (
     ALONE,
     BASELINES,

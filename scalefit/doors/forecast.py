@@ -121,11 +121,7 @@ def forecast_of(what: Inquiry, question: Question, pool: Pool = AUTO) -> Forecas
 
 
 def forecast_score(
-    data: Any,
-    log: str | Path,
-    *,
-    mapping: Renames | None = None,
-    allow: Sequence[str] = (),
+    data: Any, log: str | Path, *, mapping: Renames | None = None, allow: Sequence[str] = ()
 ) -> ForecastScore:
     """Say how logged forecasts did: error, inside or not, calibration over all that have landed.
 

@@ -209,11 +209,7 @@ def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
 
 
 def _with_baseline(
-    data: Any,
-    metric: str,
-    baseline: Mapping[str, Any] | None,
-    against: str,
-    **reading: Any,
+    data: Any, metric: str, baseline: Mapping[str, Any] | None, against: str, **reading: Any
 ) -> tuple[Table, tuple[str, ...]]:
     """Return the table with both sizes, and ``pretrain_tokens`` 0 where a baseline was named or is called "scratch"."""
     table = table_of(data, metrics=(metric,), needs=("finetune_tokens",), **reading)

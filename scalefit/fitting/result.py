@@ -17,11 +17,7 @@ from scalefit.fitting.goodness import Goodness, Influence, goodness_of, influenc
 from scalefit.fitting.identified import Allowed, Identified, allowed_each, identify, within_reach
 from scalefit.fitting.intervals import Interval
 from scalefit.fitting.intervals.optimum import correlation
-from scalefit.fitting.intervals.uncertainty import (
-    Uncertainty,
-    doubt_notes,
-    uncertainty_of,
-)
+from scalefit.fitting.intervals.uncertainty import Uncertainty, doubt_notes, uncertainty_of
 from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
 from scalefit.fitting.lmfit_bridge import result_of
 from scalefit.fitting.noise import PointWeights

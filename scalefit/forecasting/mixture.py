@@ -282,11 +282,7 @@ def _row(mixture: Mixture) -> Row:
     low, high = said.interval(0.8)
     for i, times in enumerate(TIMES):
         at = f"at_{times:g}x"
-        row |= {
-            at: float(said.median[i]),
-            f"{at}_low": float(low[i]),
-            f"{at}_high": float(high[i]),
-        }
+        row |= {at: float(said.median[i]), f"{at}_low": float(low[i]), f"{at}_high": float(high[i])}
     return row
 
 

@@ -11,13 +11,7 @@ import numpy as np
 from scalefit.errors import DomainError, FitError
 from scalefit.forecasting.predict import Band
 from scalefit.forecasting.predictive import FARTHEST
-from scalefit.forecasting.quality import (
-    Cells,
-    Joint,
-    fit_joint,
-    forecast_quality,
-    learn_quality,
-)
+from scalefit.forecasting.quality import Cells, Joint, fit_joint, forecast_quality, learn_quality
 from scalefit.forecasting.series import Series
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.result import Result, Row

@@ -144,7 +144,7 @@ def read_generation(source: Source) -> Extract:
     if not extract.rows:
         raise source.nothing(
             f"has {texts} hypotheses and no summary line 'Generate … BLEU4 = …': was it cut short? "
-            "Try: score its texts, scalefit.ingest.fairseq.outputs(path) orders them",
+            "Try: score its texts, scalefit.ingest.fairseq.outputs(path) orders them"
         )
     extract.note(
         f"{source.name}: fairseq's BLEU is over its own tokens and does not compare with sacreBLEU's"

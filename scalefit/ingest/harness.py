@@ -134,10 +134,7 @@ def read_lm_eval_samples(source: Source) -> Extract:
                 )
     named = _SAMPLES.fullmatch(source.path.name.removesuffix(".gz"))
     for (key, kept), many in values.items():
-        row = {
-            "metric": metric_name(key),
-            **mean_with_error(many),
-        }
+        row = {"metric": metric_name(key), **mean_with_error(many)}
         own = {"filter": kept} if kept != "none" else {}
         extract.rows.append(
             {**row, **own, "eval_set": named and named["task"], "source": source.name}

@@ -226,7 +226,7 @@ def read_mt_metrics_eval(source: Source) -> Extract:
     if not extract.rows:
         raise source.nothing(
             "has no metric-scores/SRC-TGT/METRIC-REF.sys.score. "
-            "Try: score its system-outputs/ against its references/ with scalefit score",
+            "Try: score its system-outputs/ against its references/ with scalefit score"
         )
     return extract
 

@@ -180,10 +180,7 @@ def open_npz(path: Path) -> Entries:
         shapes, kinds = _npz_headers(path)
 
     def read(name: str) -> NDArray[Any]:
-        with (
-            _readable(path, "a readable .npz file"),
-            np.load(path, allow_pickle=False) as archive,
-        ):
+        with _readable(path, "a readable .npz file"), np.load(path, allow_pickle=False) as archive:
             array: NDArray[Any] = archive[name]
         return array
 

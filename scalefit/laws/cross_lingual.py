@@ -61,12 +61,6 @@ cross_lingual = Law(
     ),
     falls=True,
     takes="zero",
-    special=(
-        Special(
-            "chinchilla",
-            lambda **same: {**same, "gamma": 0.0},
-            inputs=("N", "D"),
-        ),
-    ),
+    special=(Special("chinchilla", lambda **same: {**same, "gamma": 0.0}, inputs=("N", "D")),),
     source="Longpre et al. 2025, arXiv 2510.22037 (ATLAS), equation of effective data, without its repetition term",
 )

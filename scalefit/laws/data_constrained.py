@@ -148,9 +148,7 @@ data_constrained = Law(
     falls=True,
     special=(
         Special(
-            "chinchilla",
-            lambda **same: {**same, "R_N": np.inf, "R_D": np.inf},
-            inputs=("N", "D"),
+            "chinchilla", lambda **same: {**same, "R_N": np.inf, "R_D": np.inf}, inputs=("N", "D")
         ),
     ),
     source="Muennighoff et al. 2023, arXiv 2305.16264, equations of effective data and parameters",

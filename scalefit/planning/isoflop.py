@@ -216,10 +216,7 @@ def isoflop_of(
         minima.budgets, minima.size, minima.loss, minima.product, strict=True
     ):
         n = np.exp(size)
-        inputs = {
-            names[0]: ends_of(n, level),
-            names[1]: ends_of(np.exp(product - size), level),
-        }
+        inputs = {names[0]: ends_of(n, level), names[1]: ends_of(np.exp(product - size), level)}
         parts.append(Split(float(budget), inputs, ends_of(loss, level)))
     grown = _growth(minima, names, level)
     said = [*left, *_biased(runs, which, minima, surface, names[0]), *notes]

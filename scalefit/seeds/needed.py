@@ -331,8 +331,7 @@ def _positive(size: float) -> float:
 
 
 def _spread(
-    source: Spread | VariancePart | Variance,
-    costs: tuple[float, float, float | None],
+    source: Spread | VariancePart | Variance, costs: tuple[float, float, float | None]
 ) -> Spread:
     if isinstance(source, Spread):
         return source

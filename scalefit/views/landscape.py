@@ -102,11 +102,7 @@ def _coloured_paths(
 
 @on_its_ground
 def plot_distances(
-    distances: Distances,
-    order: ArrayLike | None = None,
-    *,
-    ax: Axes | None = None,
-    title: str = "",
+    distances: Distances, order: ArrayLike | None = None, *, ax: Axes | None = None, title: str = ""
 ) -> Picture | Axes:
     """Draw the matrix of distances.
 

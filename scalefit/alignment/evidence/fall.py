@@ -167,12 +167,7 @@ def fall_test(
 
 
 def _of_single_runs(
-    curve: Curve,
-    sign: float,
-    reference: float,
-    alpha: float,
-    seed_sd: float | None,
-    cautious: bool,
+    curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None, cautious: bool
 ) -> FallTest:
     y, x = sign * curve.means, curve.x
     later = np.triu(np.ones((len(y), len(y)), dtype=bool), 1)

@@ -23,13 +23,7 @@ from scalefit.forecasting.losses.posterior import (
     shares_of,
 )
 from scalefit.forecasting.losses.shapes import FALLING, Falling
-from scalefit.forecasting.predictive import (
-    HORIZONS,
-    PROBABILITIES,
-    Predictive,
-    Reach,
-    reach_of,
-)
+from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints, Kind
 

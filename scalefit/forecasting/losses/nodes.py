@@ -26,12 +26,7 @@ import numpy as np
 from scipy import special
 
 from scalefit.distributions import chi2_quantile
-from scalefit.forecasting.losses.batch import (
-    Batch,
-    Doubt,
-    marginal_likelihood,
-    residual_likelihood,
-)
+from scalefit.forecasting.losses.batch import Batch, Doubt, marginal_likelihood, residual_likelihood
 from scalefit.forecasting.losses.shapes import Falling, Laws
 from scalefit.forecasting.series import Stack
 from scalefit.types import Floats, Ints, Mask

@@ -8,13 +8,7 @@ import numpy as np
 from scipy.special import expit, stdtrit
 
 from scalefit.errors import DomainError
-from scalefit.forecasting.predictive import (
-    HORIZONS,
-    PROBABILITIES,
-    Predictive,
-    Reach,
-    reach_of,
-)
+from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
 from scalefit.forecasting.quality.learn import FREEDOM, Band, Learned, features
 from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
