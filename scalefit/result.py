@@ -344,15 +344,8 @@ def to_json(content: Any) -> str:
     return text
 
 
-def frame_of(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Return plain rows as a data frame, the one place that makes them of rows.
-
-    Parameters
-    ----------
-    rows : iterable of mappings; one mapping a row; keys become columns in order of first appearance.
-    columns : sequence of str, optional; columns to keep, in this order.
+def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return plain rows as a data frame, the one place that makes them of rows; keys in order of first appearance.
 
     Examples
     --------
@@ -363,10 +356,9 @@ def frame_of(
 
     listed = list(rows)
     shapes = dict.fromkeys(map(tuple, listed))
-    names = dict.fromkeys(n for shape in shapes for n in shape) if columns is None else columns
+    names = dict.fromkeys(n for shape in shapes for n in shape)
     if len(shapes) == 1:  # rows of one shape are turned in one go, three times as fast
-        whole = dict(zip(*shapes, zip(*(row.values() for row in listed), strict=True), strict=True))
-        cells = {name: list(whole.get(name, [None] * len(listed))) for name in names}
+        cells = dict(zip(names, zip(*(row.values() for row in listed), strict=True), strict=True))
     else:
         cells = {name: [row.get(name) for row in listed] for name in names}
     frame = pd.DataFrame(cells, columns=list(names), index=range(len(listed)))
@@ -452,16 +444,17 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 LONG = 40  # letters beyond which a cell of a page may break
+PAGE = 60  # rows of a page, before it counts the rest
 
 
-def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", limit: int = 60) -> str:
-    """Return rows as an HTML table; what stands beyond `limit` rows is counted below it."""
+def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
+    """Return rows as an HTML table; what stands beyond PAGE rows is counted below it."""
     if not rows:
         return f"<p>{html.escape(caption)}</p>" if caption else ""
     names = columns(rows)
     head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in names)
-    body = "".join(_html_row(row, names) for row in rows[:limit])
-    more = f"<p>… and {len(rows) - limit} more rows</p>" if len(rows) > limit else ""
+    body = "".join(_html_row(row, names) for row in rows[:PAGE])
+    more = f"<p>… and {len(rows) - PAGE} more rows</p>" if len(rows) > PAGE else ""
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     whole = f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     # A narrow notebook moves a table sideways; without this it breaks "3 × 2" into three lines instead.

@@ -162,8 +162,8 @@ def weigh(points: Points, objective: Objective, weighting: Weighting) -> PointWe
     return PointWeights(None, None, "none")
 
 
-def _replicated_sizes(points: Points, at_least: int = 3) -> int:
-    return int((np.bincount(points.groups) >= at_least).sum())
+def _replicated_sizes(points: Points) -> int:
+    return int((np.bincount(points.groups) >= 3).sum())
 
 
 def _from_stderr(points: Points, objective: Objective) -> PointWeights:

@@ -26,7 +26,7 @@ from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import Series, series_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations
-from scalefit.types import Floats, Kind
+from scalefit.types import Floats
 
 TINY = 1e-12
 
@@ -192,12 +192,12 @@ def _clipped(curve: Series, said: Predictive | None) -> Predictive | None:
     return replace(said, values=values)
 
 
-def said_by(fit: Fit, at: tuple[Floats, ...], kind: Kind = "run") -> Predictive | None:
-    """Return a fit's band at the inputs (each (Q,)) as quantiles; None where the law has no value there."""
+def said_by(fit: Fit, at: tuple[Floats, ...]) -> Predictive | None:
+    """Return a fit's band of a new run at inputs (each (Q,)) as quantiles; None where the law has no value there."""
     with np.errstate(all="ignore"):
         values = {0.5: fit.value(*at)}
         for level in LEVELS:
-            values[0.5 - level / 2], values[0.5 + level / 2] = fit.band(at, level, kind)
+            values[0.5 - level / 2], values[0.5 + level / 2] = fit.band(at, level, "run")
     if not np.isfinite(values[0.5]).all():
         return None
     table = np.stack([values[p] for p in sorted(values)])

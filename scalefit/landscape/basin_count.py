@@ -15,8 +15,8 @@ from scalefit.types import Floats, Ints
 # is flat where barriers are small); normalised as by Ng, Jordan & Weiss (2001, NIPS).
 
 
-_STARTS = 8
-_ROUNDS = 50
+_STARTS, _ROUNDS = 8, 50
+_MOST = 6  # basins that are looked for in passing
 
 
 def affinity(distances: Floats) -> Floats:
@@ -254,12 +254,12 @@ def resampled(
     return shares, float(np.mean(agreement))
 
 
-def quick_labels(square: Floats, most: int = 6, seed: int = 0) -> Ints:
+def quick_labels(square: Floats) -> Ints:
     """Return the basins of largest silhouette width, without asking whether there is only one."""
-    tried = range(2, min(most, len(square) // 2) + 1)
+    tried = range(2, min(_MOST, len(square) // 2) + 1)
     if not len(tried):
         return np.zeros(len(square), dtype=np.int64)
-    return best_cut(square, tried, np.random.default_rng(seed)).labels
+    return best_cut(square, tried, np.random.default_rng(0)).labels
 
 
 def eigengap(values: Floats, most: int) -> int:

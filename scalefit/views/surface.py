@@ -220,10 +220,10 @@ class Slice:
     value: Floats
 
 
-def contours_of(fit: Fit, beyond: float = FARTHER) -> Contours:
-    """Gather the contours of a fit over two inputs, as far as ``beyond`` times the largest of each."""
+def contours_of(fit: Fit) -> Contours:
+    """Gather the contours of a fit over two inputs, somewhat beyond the largest of each."""
     first, second = fit.law.inputs
-    x, y = (_even(v, beyond) for v in fit.points.inputs)
+    x, y = (_even(v) for v in fit.points.inputs)
     with np.errstate(all="ignore"):
         value = fit.value(*(g.reshape(-1) for g in np.meshgrid(x, y))).reshape(y.size, x.size)
     columns = fit.observations.columns
@@ -231,14 +231,14 @@ def contours_of(fit: Fit, beyond: float = FARTHER) -> Contours:
     return Contours((columns[first], columns[second]), x, y, value, at, fit.residuals)
 
 
-def slices_of(fit: Fit, beyond: float = FARTHER) -> list[Slice]:
+def slices_of(fit: Fit) -> list[Slice]:
     """Gather slices along the first input: the second low, in the middle and high, all others at their medians."""
     if len(fit.law.inputs) < 2:
         raise DomainError(
             f"slices hold all inputs but one, and the {fit.law.name} law has one; plot it as a curve"
         )
     share = fit.law.takes == "share"
-    x = np.linspace(0.0, 1.0, CELLS) if share else _even(fit.points.inputs[0], beyond)
+    x = np.linspace(0.0, 1.0, CELLS) if share else _even(fit.points.inputs[0])
     columns = [fit.observations.columns[name] for name in fit.law.inputs]
     out = []
     for level in np.quantile(fit.points.inputs[1], np.linspace(0, 1, SLICES), method="nearest"):
@@ -297,17 +297,18 @@ def _draw_contours(axes: Axes, fit: Fit, own: bool) -> None:
 def _draw_slices(axes: Axes, fit: Fit, own: bool) -> None:
     tidy(axes)
     axes.plot(fit.points.inputs[0], fit.points.y, "o", color=INK, ms=3.5, mfc=PAPER, gid="points")
-    for i, one in enumerate(slices_of(fit)):
+    slices = slices_of(fit)
+    for i, one in enumerate(slices):
         colour = stroke(i)["color"]
         axes.plot(one.x, one.value, color=colour, lw=1.6, label=one.label, gid="slice")
-    _size_axis(axes.xaxis, fit.observations.columns[fit.law.inputs[0]], slices_of(fit)[0].x)
+    _size_axis(axes.xaxis, fit.observations.columns[fit.law.inputs[0]], slices[0].x)
     axes.set_ylabel(metric_of(fit.metric).title, fontsize=NORMAL, color=INK)
     key(axes, own=own)
 
 
-def _even(x: Floats, beyond: float) -> Floats:
+def _even(x: Floats) -> Floats:
     low, high = float(np.min(x)), float(np.max(x))
-    return np.geomspace(low, high * beyond, CELLS) if low > 0 else np.linspace(low, high, CELLS)
+    return np.geomspace(low, high * FARTHER, CELLS) if low > 0 else np.linspace(low, high, CELLS)
 
 
 def _size_axis(axis: Axis, column: str, x: Floats) -> None:
