@@ -25,7 +25,7 @@ from scalefit.corpora.parting import GRID, RATES, Parting, parting
 from scalefit.corpora.ranking import DRAWS
 from scalefit.doors.plan import CONTENDS
 from scalefit.forecasting.series import series_of
-from scalefit.planning.plan import Step
+from scalefit.planning.plan import PlanStep
 
 OUT = Path(__file__).parents[1] / "docs" / "simulations" / "plans.md"
 START, BEYOND = np.geomspace(1e6, 27e6, 4), 10.0
@@ -475,14 +475,14 @@ class Replay:
             if plan.next is None or not any(self._taken(s, left) for s in plan.steps if s.told):
                 return
 
-    def _taken(self, step: Step, left: float) -> bool:
+    def _taken(self, step: PlanStep, left: float) -> bool:
         """Take what a step names, at the nearest measured size; False where it is not there or costs too much."""
         corpora = _corpora(step)
         size = float(self.sizes[np.abs(np.log(self.sizes / step.size)).argmin()])
         return size * len(corpora) <= left and self.take(corpora, size)
 
 
-def _corpora(step: Step) -> list[str]:
+def _corpora(step: PlanStep) -> list[str]:
     return re.split(", | and ", str(step.group["corpus"]))
 
 

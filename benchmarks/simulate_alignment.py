@@ -25,7 +25,7 @@ from scalefit.alignment.evidence.laws import find_break, held_out, misfits
 from scalefit.alignment.falls import falls, pair_p_values, passes, residual_sd
 from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import estimate, profile_of
-from scalefit.alignment.sample_size import seeds_needed
+from scalefit.alignment.sample_size import seeds_to_tell
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
 SIZES = np.geomspace(1e6, 1e9, 6)
@@ -220,7 +220,7 @@ def promise(rng, draws):
     """Seeds named by `inconclusive`, the powers promised, and those delivered."""
     for name in ("flat", "plateau", "log law", "steep"):
         for sd in (0.25, 0.4, 0.6):
-            size = seeds_needed(TRUTHS[name], sd, "separate", 0.5, ALPHA)
+            size = seeds_to_tell(TRUTHS[name], sd, "separate", 0.5, ALPHA)
             fallen = TRUTHS[name].copy()
             fallen[-1] = fallen[:-1].max() - 0.5
             noise = sd * rng.standard_normal((draws, 6, size.seeds))

@@ -27,9 +27,9 @@ from scalefit.alignment.evidence.beside_loss import conflict
 from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import Evidence, Terms, gather, laws_each
 from scalefit.alignment.evidence.laws import CurveLaws
-from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
+from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.result import Alignment, AlignmentTable
-from scalefit.alignment.sample_size import SampleSize, seeds_needed
+from scalefit.alignment.sample_size import SampleSize, seeds_to_tell
 from scalefit.alignment.verdicts import Decision, Verdict, decide, reason
 from scalefit.errors import DesignError
 from scalefit.executors import Each, Workers, packs, working
@@ -59,7 +59,7 @@ def _disagreement(rows: Table, evidence: Evidence, other: str, asked: int) -> st
     curve = curve_of(rows, other, None)
     if curve is None or len(curve.sizes) < 2 or not curve.testable:
         return ""
-    scale = scale_of(other, curve.score, 0.5)
+    scale = metric_scale(other, curve.score, 0.5)
     for turn, own in ((-scale.sign, evidence.fall), (scale.sign, evidence.rise)):
         pair = conflict(own, fall_test(curve, turn, scale.reference, evidence.alpha))
         if pair is not None and pair.p <= evidence.alpha / asked:
@@ -165,7 +165,7 @@ def align(
     with working(executor) as each:
         for name in metrics:
             values = whole.where(metric=name).column("value")
-            scale = scale_of(name, values, margin)
+            scale = metric_scale(name, values, margin)
             scaled.update({scale.note: None} if scale.note else {})
             terms = Terms(scale, alpha, _known_sd(name, seed_sd))
             results += _judge_groups(whole, groups, name, whole.spelled(loss), terms, each)
@@ -275,7 +275,7 @@ def _judge(case: _Case, loss: str, terms: Terms, laws: Mapping[Curve, CurveLaws]
         return _too_small(
             case.key, case.name, 0 if curve is None else len(curve.sizes), terms.alpha
         )
-    loss_scale = None if losses is None else scale_of(loss, losses.score, 0.5)
+    loss_scale = None if losses is None else metric_scale(loss, losses.score, 0.5)
     evidence = gather(curve, losses, terms, loss_scale, laws[curve])
     decision = decide(evidence)
     size = _size(evidence, decision)
@@ -319,7 +319,7 @@ def _size(evidence: Evidence, decision: Decision) -> SampleSize | None:
     if curve.level == "single" or fall.upper < evidence.scale.margin:
         return None
     means = evidence.scale.sign * curve.means
-    return seeds_needed(means, fall.noise.sd, curve.design, evidence.scale.margin, fall.alpha)
+    return seeds_to_tell(means, fall.noise.sd, curve.design, evidence.scale.margin, fall.alpha)
 
 
 def _needed(size: SampleSize | None, curve: Curve) -> str:

@@ -112,7 +112,7 @@ def difference_of(name: str, share: float) -> float:
     return float(logit(share / top) / slope)
 
 
-def scale_of(name: str, values: Floats, margin: float | str | Mapping[str, float]) -> Scale:
+def metric_scale(name: str, values: Floats, margin: float | str | Mapping[str, float]) -> Scale:
     """Return the scale of a metric whose measured values are `values`.
 
     Parameters

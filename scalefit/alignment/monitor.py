@@ -23,7 +23,7 @@ from scalefit.alignment.evidence import tokens
 from scalefit.alignment.evidence.beside_loss import Conflict, conflict
 from scalefit.alignment.evidence.fall import FallTest, fall_test
 from scalefit.alignment.falls import falls
-from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, scale_of
+from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.noise import Design, estimate
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
@@ -268,7 +268,7 @@ def monitor(
         )
     rule, watches = _Rule(level_of(level), planned, looks_before), []
     for name in quality_metrics(whole, quality):
-        scale = scale_of(name, whole.where(metric=name).column("value"), margin)
+        scale = metric_scale(name, whole.where(metric=name).column("value"), margin)
         groups = list(whole.groups(names))
         curves = profiled([curve_of(rows, name, None) for _, rows in groups])
         for (key, rows), curve in zip(groups, curves, strict=True):
@@ -330,7 +330,7 @@ def _conflict(part: Curve, fall: FallTest, losses: Curve | None, level: float) -
     loss = losses.first(k)
     if not loss.testable:
         return None
-    scale = scale_of(loss.metric, loss.score, 0.5)
+    scale = metric_scale(loss.metric, loss.score, 0.5)
     return conflict(fall, fall_test(loss, -scale.sign, scale.reference, level, cautious=False))
 
 

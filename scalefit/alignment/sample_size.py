@@ -63,7 +63,7 @@ def isotonic(means: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class PowerQuestion:
     """The question: a non-decreasing curve (K,), the seed noise, the design, margin and level."""
 
     means: Floats
@@ -109,7 +109,7 @@ def _fewest(enough: Callable[[int], bool], low: int, high: int) -> int:
     return high
 
 
-def seeds_needed(
+def seeds_to_tell(
     means: Floats, sd: float, design: Design, margin: float, alpha: float, target: float = 0.8
 ) -> SampleSize:
     """Fewest pretraining seeds whose two powers both reach `target`.
@@ -122,7 +122,7 @@ def seeds_needed(
     margin, alpha : as in the verdict.
     target : power asked of both answers.
     """
-    plan = Question(isotonic(means), sd, design, margin, alpha)
+    plan = PowerQuestion(isotonic(means), sd, design, margin, alpha)
 
     def quick(runs: int) -> bool:
         return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= target

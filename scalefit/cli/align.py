@@ -156,13 +156,13 @@ def _margin(given: str) -> float | str:
     """Return a number where it is one, else the words; what is neither is refused before anything is read."""
     import numpy as np
 
-    from scalefit.alignment.margin import scale_of
+    from scalefit.alignment.margin import metric_scale
 
     try:
         margin: float | str = float(given)
     except ValueError:
         margin = given
-    scale_of("bleu", np.array([20.0]), margin)
+    metric_scale("bleu", np.array([20.0]), margin)
     return margin
 
 

@@ -142,10 +142,10 @@ class Chain(Result):
         return {"steps": self.rows(), "errors": self.errors}
 
 
-Table = tuple[Floats, Floats]  # probabilities (P,), and the value at each of them: (P, Q)
+Quantiles = tuple[Floats, Floats]  # probabilities (P,), and the value at each of them: (P, Q)
 
 
-def _quantiles(fit: Fit, inputs: dict[str, Any], kind: Kind) -> Table:
+def _quantiles(fit: Fit, inputs: dict[str, Any], kind: Kind) -> Quantiles:
     """Return the distribution of a fit's answer at inputs, doubt about the law included."""
     values = {}
     for level in LEVELS:
@@ -156,19 +156,19 @@ def _quantiles(fit: Fit, inputs: dict[str, Any], kind: Kind) -> Table:
     return p, np.maximum.accumulate(np.stack([values[q] for q in p.tolist()]))
 
 
-def _read(said: Table, probability: float) -> Floats:
+def _read(said: Quantiles, probability: float) -> Floats:
     """Return a quantile, linear in the normal score between those of the table."""
     p, values = said
     return np.array([np.interp(ndtri(probability), ndtri(p), v) for v in values.T])
 
 
-def _nodes(said: Table) -> Floats:
+def _nodes(said: Quantiles) -> Floats:
     """Return equally likely values: (NODES, Q)."""
     middle = (np.arange(NODES) + 0.5) / NODES
     return np.stack([_read(said, float(q)) for q in middle])
 
 
-def _onwards(fit: Fit, said: Table, kind: Kind) -> Table:
+def _onwards(fit: Fit, said: Quantiles, kind: Kind) -> Quantiles:
     """Return the distribution of the next metric: what it would be at each likely value of the one before, mixed."""
     seen = float(np.min(fit.points.inputs[0]))
     # A band of few points may reach below 0, where no loss is and logarithms end.

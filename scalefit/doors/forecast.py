@@ -13,7 +13,7 @@ from scalefit.doors.curves import Caution, Curves, Inquiry, curves_of, flags, in
 from scalefit.errors import DomainError, TableError
 from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
-from scalefit.forecasting.forecast import Forecast, Outlook, Points, Question
+from scalefit.forecasting.forecast import Forecast, Measured, Outlook, Question
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
@@ -272,7 +272,7 @@ class _Known:
             self.tokens.get(name),
             ahead | both,
             {} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
-            {m: _points(rows, m) for m in rows.metrics},
+            {m: _measured(rows, m) for m in rows.metrics},
             (*lost, *note, *self._out_of_sight(mine)),
         )
 
@@ -297,6 +297,6 @@ def _mean(rows: Table, metric: str) -> float:
     return float(np.nanmean(rows.where(metric=metric).column("value")))
 
 
-def _points(rows: Table, metric: str) -> Points:
+def _measured(rows: Table, metric: str) -> Measured:
     chosen = rows.where(metric=metric)
     return chosen.column("pretrain_tokens"), chosen.column("value")

@@ -18,7 +18,7 @@ from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.groups import group_name
-from scalefit.planning.plan import Plan, Step, gain_of, ordered, recorded
+from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
 from scalefit.units import format_count
@@ -184,7 +184,7 @@ def _one_setting(groups: Sequence[Mapping[str, Any]], over: str, left: Sequence[
         )
 
 
-def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[float, list[Step]]:
+def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[float, list[PlanStep]]:
     """Return P(right choice) at a size and what every affordable candidate would make of it.
 
     All candidates are tried on the same draws: differences between them are not those of two simulations.
@@ -207,7 +207,7 @@ def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[floa
             result = result - result.mean(axis=0)  # of a new size, the level is unknown
         gain, error = gain_of(result, final, means.seed)
         group, measured = contest.named(who), bool(place < sizes.size)
-        steps.append(Step(group, run.size, measured, price, now, now + gain, error, run.times))
+        steps.append(PlanStep(group, run.size, measured, price, now, now + gain, error, run.times))
     return now, steps
 
 
@@ -288,7 +288,7 @@ def _contest(what: Inquiry, flagged: Mapping[str, Caution], over: str) -> tuple[
     return Contest(curves, groups, over, part, rises), notes
 
 
-def _steps_for_tokens(mixtures: Sequence[Mixture], target: float, means: Means) -> list[Step]:
+def _steps_for_tokens(mixtures: Sequence[Mixture], target: float, means: Means) -> list[PlanStep]:
     """Return what seeds at the largest size, or runs at new ones, would make of the tokens, all at one cost.
 
     Gain per cost would lead through many cheap runs that say nothing of where the curve goes: so every candidate is
@@ -308,7 +308,7 @@ def _steps_for_tokens(mixtures: Sequence[Mixture], target: float, means: Means) 
                 times = max(int(spent // price), 1)
                 after = _after(mixtures, i, (size, times), state)
                 again, group = bool(size == largest), dict(mixture.group)
-                steps.append(Step(group, size, again, price * times, now, after, 0.0, times))
+                steps.append(PlanStep(group, size, again, price * times, now, after, 0.0, times))
     return steps
 
 

@@ -23,7 +23,7 @@ ONE_SIDE = 0.8  # level at which a band is turned into a standard deviation a si
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class LawBand:
     """A curve at ascending sizes with the ends of its interval at :data:`ONE_SIDE`, each (Q,)."""
 
     sizes: Floats
@@ -44,21 +44,21 @@ class Band:
             p = stdtr(self.dof, margin / np.maximum(sd, least))
         return np.where(np.isfinite(p), p, 0.5)
 
-    def with_(self, other: Band) -> Band:
+    def with_(self, other: LawBand) -> LawBand:
         """Return both bands as one."""
         sizes, at = np.unique([*self.sizes, *other.sizes], return_index=True)
         estimate = np.concatenate([self.estimate, other.estimate])[at]
         low = np.concatenate([self.low, other.low])[at]
-        return Band(sizes, estimate, low, np.concatenate([self.high, other.high])[at], self.dof)
+        return LawBand(sizes, estimate, low, np.concatenate([self.high, other.high])[at], self.dof)
 
-    def only(self, sizes: Floats) -> Band:
+    def only(self, sizes: Floats) -> LawBand:
         """Return the band at some of its sizes."""
         at = np.searchsorted(self.sizes, sizes)
-        return Band(sizes, self.estimate[at], self.low[at], self.high[at], self.dof)
+        return LawBand(sizes, self.estimate[at], self.low[at], self.high[at], self.dof)
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class LawCourse:
     """A law's curve along the input that is solved for."""
 
     fit: Fit
@@ -101,14 +101,14 @@ class Course:
             start = float(np.min(seen[seen > 0]))
         return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
 
-    def band(self, sizes: Floats) -> Band:
+    def band(self, sizes: Floats) -> LawBand:
         """Return the curve and how far the mean may be off, with doubt about the law unless it is given."""
         fit, arrays, estimate = self.fit, self.arrays(sizes), self.value(sizes)
         with np.errstate(all="ignore"):
             ends = fit.band(arrays, ONE_SIDE, "mean")
             if self.given is None:
                 ends = widened(fit, estimate, ends, drift(fit, arrays), ONE_SIDE)
-        return Band(sizes, estimate, *ends, max(fit.uncertainty.dof, 1.0))
+        return LawBand(sizes, estimate, *ends, max(fit.uncertainty.dof, 1.0))
 
     def close_to(self, target: float, met: Floats) -> Floats:
         """Return sizes close together where the probability moves: a sharp answer keeps its width."""
@@ -128,13 +128,13 @@ class Course:
         return [float(np.exp(root))]
 
 
-def course_of(fit: Fit, others: dict[str, float], given: Given | None) -> Course:
+def course_of(fit: Fit, others: dict[str, float], given: Given | None) -> LawCourse:
     """Return a law's curve along the one input that is not held."""
     _refuse_losses(fit)
-    return Course(fit, _solved_input(fit, others), others, given)
+    return LawCourse(fit, _solved_input(fit, others), others, given)
 
 
-def reaches_along(course: Course, targets: Sequence[float], allow: Sequence[str]) -> list[Reach]:
+def reaches_along(course: LawCourse, targets: Sequence[float], allow: Sequence[str]) -> list[Reach]:
     """Return the chance of each target by each multiple of the largest size, all from the same bands."""
     rises = [_direction(course, target, allow) for target in targets]
     # A band costs most where it begins: one for where to look closely, and one there for all targets.
@@ -149,7 +149,7 @@ def reaches_along(course: Course, targets: Sequence[float], allow: Sequence[str]
     return out
 
 
-def _direction(course: Course, target: float, allow: Sequence[str]) -> bool:
+def _direction(course: LawCourse, target: float, allow: Sequence[str]) -> bool:
     """Return whether the target is met from below; refuse a law that moves away from better values."""
     fit = course.fit
     first, last = course.value(np.array([np.min(course.seen), np.max(course.seen)]))

@@ -20,7 +20,7 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count, short
 
-Points = tuple[Floats, Floats]
+Measured = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,7 +55,7 @@ class Outlook(Result):
     tokens: TokensFor | None = None
     ahead: Mapping[str, Predictive] = field(default_factory=dict)
     baselines: Mapping[str, float] = field(default_factory=dict)
-    measured: Mapping[str, Points] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
     @property

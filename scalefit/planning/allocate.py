@@ -16,14 +16,14 @@ from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality.joint import draws_of
 from scalefit.forecasting.surface import Surface
-from scalefit.planning.optimum import Optimum, Paid, Surfaces, best_of, cheapest_for
+from scalefit.planning.optimum import BestPairs, Paid, Surfaces, best_of, cheapest_for
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import check_level, format_count, short
 
 Price = Callable[..., Floats] | Mapping[str, float] | None
-Ends = tuple[float, float, float]
+Ranged = tuple[float, float, float]
 PARABOLAS = "isoFLOP parabolas"
 BOTH = ("pretrain_tokens", "finetune_tokens")
 REACH = 1e4  # how far beyond the measured sizes an optimum is looked for, each way
@@ -38,9 +38,9 @@ class Split:
     """
 
     budget: float
-    inputs: Mapping[str, Ends]
-    value: Ends
-    cost: Ends | None = None
+    inputs: Mapping[str, Ranged]
+    value: Ranged
+    cost: Ranged | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +67,7 @@ class Allocation(Result):
     metric: str
     law: str
     splits: tuple[Split, ...]
-    exponents: Mapping[str, Ends]
+    exponents: Mapping[str, Ranged]
     level: float
     notes: tuple[str, ...] = ()
 
@@ -326,7 +326,7 @@ Chosen = tuple[Split, tuple[Floats, Floats]]
 
 def _chosen(
     models: Sequence[_Model],
-    search: Callable[[Surfaces], Optimum],
+    search: Callable[[Surfaces], BestPairs],
     level: float,
     budget: float | None = None,
 ) -> Chosen:
@@ -343,17 +343,17 @@ def _chosen(
         for name in ("pairs", "values", "costs")
     )
     sizes = np.array([m.size for m, _ in searched])[which]
-    inputs = {c: ends_of(pairs[:, i], level) for i, c in enumerate(models[0].surfaces.columns)}
+    inputs = {c: ranged(pairs[:, i], level) for i, c in enumerate(models[0].surfaces.columns)}
     if len(models) > 1:
-        inputs = {"model_size": ends_of(sizes, level), **inputs}
-    paid = None if budget is not None else ends_of(costs, level)
-    split = Split(float(costs[0]), inputs, ends_of(values, level), paid)
+        inputs = {"model_size": ranged(sizes, level), **inputs}
+    paid = None if budget is not None else ranged(costs, level)
+    split = Split(float(costs[0]), inputs, ranged(values, level), paid)
     return split, (pairs, sizes)
 
 
 def _searched(
-    models: Sequence[_Model], search: Callable[[Surfaces], Optimum]
-) -> list[tuple[_Model, Optimum]]:
+    models: Sequence[_Model], search: Callable[[Surfaces], BestPairs]
+) -> list[tuple[_Model, BestPairs]]:
     """Search every model size; those that cannot answer are left out, unless none can."""
     searched, why = [], None
     for model in models:
@@ -367,7 +367,7 @@ def _searched(
     return searched
 
 
-def ends_of(values: Floats, level: float) -> Ends:
+def ranged(values: Floats, level: float) -> Ranged:
     """Return the estimate (the first entry) and the ends over refits; a draw that never gets there counts as inf."""
     ordered = np.sort(values[~np.isnan(values)])
     low, high = (
@@ -379,14 +379,14 @@ def ends_of(values: Floats, level: float) -> Ends:
 
 def _exponents(
     columns: Sequence[str], budgets: Sequence[float], pairs: Sequence[Floats], level: float
-) -> dict[str, Ends]:
+) -> dict[str, Ranged]:
     least = min((float(p.min()) for p in pairs), default=0.0)
     if len(budgets) < 2 or least <= 0:  # an input of 0 has no logarithm
         return {c: (float("nan"),) * 3 for c in columns}
     b = np.log(budgets) - np.mean(np.log(budgets))
     logs = np.log(np.stack(pairs))  # (budgets, draws, 2)
     slopes = (np.tensordot(b, logs, axes=1) / (b @ b)).round(12)  # at an edge: 0, no dust
-    return {c: ends_of(slopes[:, i], level) for i, c in enumerate(columns)}
+    return {c: ranged(slopes[:, i], level) for i, c in enumerate(columns)}
 
 
 def _notes(models: Sequence[_Model], splits: Sequence[Split]) -> list[str]:
@@ -424,10 +424,10 @@ def _which(models: Sequence[_Model], best: Sequence[Chosen]) -> list[str]:
     return [f"P(best model size): {each}; sizes between the measured ones are not looked at"]
 
 
-def _told(ends: Ends, show: Callable[[float], str]) -> str:
+def _told(ends: Ranged, show: Callable[[float], str]) -> str:
     middle, low, high = map(show, ends)
     return f"{middle} [{low}, {high}]"
 
 
-def _costs(ends: Ends) -> str:
+def _costs(ends: Ranged) -> str:
     return _told(ends, lambda v: f"{v:.3g}".replace("inf", "∞"))

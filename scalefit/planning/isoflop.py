@@ -20,7 +20,7 @@ from scalefit.fitting import Objective, fit_observations
 from scalefit.fitting.points import LETTERS
 from scalefit.ingest.data import observations, table_of
 from scalefit.laws import LAWS
-from scalefit.planning.allocate import PARABOLAS, Allocation, Ends, Split, ends_of
+from scalefit.planning.allocate import PARABOLAS, Allocation, Ranged, Split, ranged
 from scalefit.table import Observations, Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
@@ -216,8 +216,8 @@ def isoflop_of(
         minima.budgets, minima.size, minima.loss, minima.product, strict=True
     ):
         n = np.exp(size)
-        inputs = {names[0]: ends_of(n, level), names[1]: ends_of(np.exp(product - size), level)}
-        parts.append(Split(float(budget), inputs, ends_of(loss, level)))
+        inputs = {names[0]: ranged(n, level), names[1]: ranged(np.exp(product - size), level)}
+        parts.append(Split(float(budget), inputs, ranged(loss, level)))
     grown = _growth(minima, names, level)
     said = [*left, *_biased(runs, which, minima, surface, names[0]), *notes]
     return Allocation(metric, PARABOLAS, tuple(parts), grown, level, tuple(said))
@@ -314,14 +314,14 @@ def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
     )
 
 
-def _growth(minima: Minima, names: tuple[str, str], level: float) -> dict[str, Ends]:
+def _growth(minima: Minima, names: tuple[str, str], level: float) -> dict[str, Ranged]:
     if minima.budgets.size < 2:
         return {name: (float("nan"),) * 3 for name in names}
     slopes = minima.slopes()
     ln = np.log(minima.budgets)
     centred = ln - ln.mean()
     both = float(centred @ minima.product[:, 0] / (centred @ centred))  # 1 where compute is 6·N·D
-    return {names[0]: ends_of(slopes, level), names[1]: ends_of(both - slopes, level)}
+    return {names[0]: ranged(slopes, level), names[1]: ranged(both - slopes, level)}
 
 
 def bias_of(

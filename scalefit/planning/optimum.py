@@ -52,7 +52,7 @@ class Surfaces:
 
 
 @dataclass(frozen=True, eq=False)
-class Optimum:
+class BestPairs:
     """The best pair of each draw (1 + B, 2), the metric there and what it costs (1 + B,); inf where none is."""
 
     pairs: Floats
@@ -60,7 +60,7 @@ class Optimum:
     costs: Floats
 
 
-def best_of(surfaces: Surfaces, budget: float) -> Optimum:
+def best_of(surfaces: Surfaces, budget: float) -> BestPairs:
     """Return the best pair along the line of one budget.
 
     Raises DomainError: the budget buys no pair that is looked at.
@@ -79,10 +79,10 @@ def best_of(surfaces: Surfaces, budget: float) -> Optimum:
     moved = np.interp(at + _shift(cost, at), np.arange(first.size), first)
     best = np.take_along_axis(values, at[:, None], axis=1)[:, 0]
     pairs = np.column_stack([moved, _second(moved, budget, surfaces.paid)])
-    return Optimum(pairs, best, np.full(at.size, budget))
+    return BestPairs(pairs, best, np.full(at.size, budget))
 
 
-def cheapest_for(surfaces: Surfaces, target: float) -> Optimum:
+def cheapest_for(surfaces: Surfaces, target: float) -> BestPairs:
     """Return the cheapest pair that reaches a target; a draw that never does costs inf.
 
     Raises DomainError: the estimate does not reach the target wherever it is looked for.
@@ -99,7 +99,7 @@ def cheapest_for(surfaces: Surfaces, target: float) -> Optimum:
     return best
 
 
-def _cheapest(surfaces: Surfaces, target: float, first: Floats, second: Floats) -> Optimum:
+def _cheapest(surfaces: Surfaces, target: float, first: Floats, second: Floats) -> BestPairs:
     """Return the cheapest pair of each draw among steps of both inputs."""
     a, b = (v.ravel() for v in np.meshgrid(first, second, indexing="ij"))
     with np.errstate(all="ignore"):
@@ -128,7 +128,7 @@ def _cheapest(surfaces: Surfaces, target: float, first: Floats, second: Floats) 
     one = np.where(np.isfinite(cost), first[at[:, 0]], np.inf)
     # At the least that is looked at the target may be exceeded already.
     values = surfaces.sign * np.where(there == second[0], np.maximum(least, goal), goal)
-    return Optimum(np.column_stack([one, there]), values, cost)
+    return BestPairs(np.column_stack([one, there]), values, cost)
 
 
 def _about(steps: Floats, there: Floats, ends: Floats) -> Floats:

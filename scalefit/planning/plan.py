@@ -117,7 +117,7 @@ MATTERS = 0.02
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """One candidate run.
 
     Attributes
@@ -166,13 +166,13 @@ class Step:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan(Result):
-    """Candidate runs, best first.
+    """PlanStep runs, best first.
 
     Attributes
     ----------
     goal : ``"best"`` (the right choice) or ``"tokens"`` (a narrower token count).
     question : what the choice or count is about.
-    steps : tuple of Step
+    steps : tuple of PlanStep
         All candidates within the budget: for a choice most worth per cost first, for tokens most gain first, for
         there all spend the budget.
     certainty : P(right choice) now; nan for token counts.
@@ -193,7 +193,7 @@ class Plan(Result):
 
     goal: str
     question: str
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     certainty: float
     enough: float
     budget: float
@@ -211,7 +211,7 @@ class Plan(Result):
         return bool(self.certainty - TOLD * self.error >= self.enough)
 
     @property
-    def next(self) -> Step | None:
+    def next(self) -> PlanStep | None:
         """The run to do next; None where the choice is sure or nothing within the budget tells anything."""
         if self.sure:
             return None
@@ -270,7 +270,7 @@ class Plan(Result):
         ]
 
     @property
-    def _telling(self) -> list[Step]:
+    def _telling(self) -> list[PlanStep]:
         return [] if self.sure else [step for step in self.steps if step.told]
 
     def beneath(self) -> tuple[str, ...]:
@@ -288,7 +288,7 @@ class Plan(Result):
         return (f"{first}; {kept}." if silent else f"{first}.",)
 
 
-def ordered(steps: list[Step], *, per_cost: bool = True) -> tuple[Step, ...]:
+def ordered(steps: list[PlanStep], *, per_cost: bool = True) -> tuple[PlanStep, ...]:
     """Return steps, most gain (per cost) first; those whose gain may be the simulation's own error last."""
     return tuple(sorted(steps, key=lambda s: (not s.told, -(s.worth if per_cost else s.gain))))
 

@@ -8,7 +8,7 @@ from scalefit.alignment import align
 from scalefit.alignment.falls import falls, p_values, passes
 from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import estimate, profile_of
-from scalefit.alignment.sample_size import Question, seeds_needed
+from scalefit.alignment.sample_size import PowerQuestion, seeds_to_tell
 
 FLAT = np.zeros(6)
 PLATEAU = np.array([0.0, 3, 5, 6, 6, 6])
@@ -225,7 +225,7 @@ def test_a_p_value_below_the_level_is_what_passes_says():
 
 @pytest.mark.parametrize("truth", [FLAT, PLATEAU], ids=["flat", "plateau"])
 def test_named_sample_size_delivers_its_power(truth):
-    size = seeds_needed(truth, 0.4, "separate", 0.5, 0.05)
+    size = seeds_to_tell(truth, 0.4, "separate", 0.5, 0.05)
     fallen = truth.copy()
     fallen[-1] = truth[:-1].max() - 0.5
     noise = 0.4 * np.random.default_rng(8).standard_normal((DRAWS, 6, size.seeds))
@@ -237,11 +237,11 @@ def test_named_sample_size_delivers_its_power(truth):
 
 
 def test_sample_size_says_when_no_number_would_do():
-    assert "more than" in str(seeds_needed(FLAT, 30.0, "separate", 0.5, 0.05))
+    assert "more than" in str(seeds_to_tell(FLAT, 30.0, "separate", 0.5, 0.05))
 
 
 def test_quick_power_is_no_more_than_the_power_in_use():
-    plan = Question(STEEP, 0.3, "separate", 0.5, 0.05)
+    plan = PowerQuestion(STEEP, 0.3, "separate", 0.5, 0.05)
     assert plan.surely_sees_fall(3) <= plan.sees_fall(3)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.alignment.margin import agreement, difference_of, scale_of
+from scalefit.alignment.margin import agreement, difference_of, metric_scale
 from scalefit.errors import DesignError
 
 BLEU = np.array([20.0, 25.0])
@@ -36,23 +36,25 @@ def test_a_larger_difference_persuades_more_people():
 def test_nothing_is_said_outside_the_calibration():
     with pytest.raises(DesignError, match=r"reaches from 0\.55 to 0\.8"):
         difference_of("bleu", 0.9)
-    assert scale_of("bleu", BLEU, 0.5).meaning(0.1).startswith("fewer than 55%")
-    assert scale_of("bleu", BLEU, 0.5).meaning(30.0).startswith("more than 80%")
-    assert scale_of("ter", BLEU, 0.5).meaning(1.0) == ""
+    assert metric_scale("bleu", BLEU, 0.5).meaning(0.1).startswith("fewer than 55%")
+    assert metric_scale("bleu", BLEU, 0.5).meaning(30.0).startswith("more than 80%")
+    assert metric_scale("ter", BLEU, 0.5).meaning(1.0) == ""
 
 
 def test_a_margin_in_human_terms():
-    assert scale_of("bleu", BLEU, "human:0.7").margin == pytest.approx(1.39, abs=0.01)
-    assert scale_of("comet", BLEU, "human:0.7").margin == pytest.approx(0.35, abs=0.01)
-    assert scale_of("comet", BLEU / 100, "human:0.7").margin == pytest.approx(0.0035, abs=1e-4)
-    assert scale_of("comet_qe", BLEU / 100, "human:0.7").margin == pytest.approx(0.0033, abs=1e-4)
-    assert scale_of("ter", BLEU, "human:0.7").margin == 0.5
+    assert metric_scale("bleu", BLEU, "human:0.7").margin == pytest.approx(1.39, abs=0.01)
+    assert metric_scale("comet", BLEU, "human:0.7").margin == pytest.approx(0.35, abs=0.01)
+    assert metric_scale("comet", BLEU / 100, "human:0.7").margin == pytest.approx(0.0035, abs=1e-4)
+    assert metric_scale("comet_qe", BLEU / 100, "human:0.7").margin == pytest.approx(
+        0.0033, abs=1e-4
+    )
+    assert metric_scale("ter", BLEU, "human:0.7").margin == 0.5
 
 
 @pytest.mark.parametrize("margin", ["people:0.7", "human", "human:many"])
 def test_a_margin_that_is_not_understood_teaches(margin):
     with pytest.raises(DesignError, match=r"human:0\.7"):
-        scale_of("bleu", BLEU, margin)
+        metric_scale("bleu", BLEU, margin)
 
 
 def test_the_verdict_says_what_its_difference_means(make_table, shapes):

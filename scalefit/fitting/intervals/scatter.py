@@ -181,7 +181,7 @@ class Drift:
 
 def drift_of(best: Optimum) -> Drift:
     """Weigh the correlations by the residuals at an optimum, taken in the order of the inputs."""
-    residual, tangent = by_size(best)
+    residual, tangent = size_means(best)
     shares, scatter = restricted(residual, tangent)
     n, p = residual.size, tangent.shape[1]
     size = np.linalg.norm(tangent, axis=0)
@@ -193,7 +193,7 @@ def drift_of(best: Optimum) -> Drift:
     return Drift(shares, covariance, float(n - p))
 
 
-def by_size(best: Optimum) -> tuple[Floats, Floats]:
+def size_means(best: Optimum) -> tuple[Floats, Floats]:
     """Weighted residuals (n,) and derivatives (n, p) of the points, by size."""
     problem, root = best.problem, np.sqrt(best.weights)
     value, jac = best.linked(problem.inputs)
