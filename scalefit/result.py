@@ -358,7 +358,8 @@ def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     shapes = dict.fromkeys(map(tuple, listed))
     names = dict.fromkeys(n for shape in shapes for n in shape)
     if len(shapes) == 1:  # rows of one shape are turned in one go, three times as fast
-        cells = dict(zip(names, zip(*(row.values() for row in listed), strict=True), strict=True))
+        whole = zip(*(row.values() for row in listed), strict=True)
+        cells = {name: list(column) for name, column in zip(names, whole, strict=True)}
     else:
         cells = {name: [row.get(name) for row in listed] for name in names}
     frame = pd.DataFrame(cells, columns=list(names), index=range(len(listed)))

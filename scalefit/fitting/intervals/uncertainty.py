@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from scalefit.fitting.intervals.jackknife import Jackknife, jackknife_error
 from scalefit.fitting.intervals.optimum import (
     Ends,
     Intervals,
-    Jackknife,
     Optimum,
     Wald,
-    jackknife_error,
     rss_of,
     standard_errors,
 )
