@@ -68,11 +68,11 @@ def test_the_verdict_says_what_its_difference_means(make_table, shapes):
 @pytest.mark.parametrize("name", ["exact_match", "rougel", "mcc", "bertscore", "macro_f1", "wer"])
 def test_fractions_have_a_hundredth_of_the_margin_of_percent_whatever_the_metric(name):
     values = np.array([0.52, 0.61, 0.58])
-    fraction, percent = (scale_of(name, values * unit, 0.5) for unit in (1.0, 100.0))
+    fraction, percent = (metric_scale(name, values * unit, 0.5) for unit in (1.0, 100.0))
     assert percent.margin == pytest.approx(100 * fraction.margin)
     assert percent.reference == pytest.approx(100 * fraction.reference)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "val_loss", "bits_per_byte", "nll"])
 def test_a_loss_under_any_name_has_the_margin_of_a_loss(name):
-    assert scale_of(name, np.array([2.9, 2.4]), 0.5).margin == pytest.approx(0.05)
+    assert metric_scale(name, np.array([2.9, 2.4]), 0.5).margin == pytest.approx(0.05)
