@@ -122,9 +122,8 @@ def adjust(p: ArrayLike, method: str) -> Floats:
     Parameters
     ----------
     p : p values, (n,).
-    method
-        ``"holm"``; ``"bh"``, Benjamini & Hochberg (1995), Journal of the Royal Statistical
-        Society B 57, 289-300; or ``"none"``.
+    method : ``"holm"``; ``"bh"``, Benjamini & Hochberg (1995), Journal of the Royal Statistical Society B 57, 289-300;
+        or ``"none"``.
 
     Raises ValueError: the method is none of these.
 

@@ -184,10 +184,9 @@ def met(levels: Sequence[Any], wanted: Any, *, number: bool) -> Mask:
     Parameters
     ----------
     levels : numbers or texts, or None for "missing".
-    wanted
-        A value; a list or set of them; ``(low, high)`` or ``"5B..50B"``, ends included and either
-        end left open by None or nothing; ``"<=5e9"``, ``"!=none"``; None for what is missing.
-        Counts may be written ``"1.5B"``. In a list, what begins with ``!=`` is taken away.
+    wanted : a value; a list or set of them; ``(low, high)`` or ``"5B..50B"``, ends included and either end left open by
+        None or nothing; ``"<=5e9"``, ``"!=none"``; None for what is missing. Counts may be written ``"1.5B"``. In a
+        list, what begins with ``!=`` is taken away.
     number : whether the column holds numbers.
 
     Examples

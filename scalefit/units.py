@@ -22,9 +22,8 @@ def parse_count(text: str) -> float | None:
 
     Parameters
     ----------
-    text : str
-        A plain number, or one with a suffix k, M, B (or G), T, or its word, or times a power ``10^9``; digits may
-        be grouped by ``,`` or ``_`` in threes, and "tokens" may follow.
+    text : a plain number, or one with a suffix k, M, B (or G), T, or its word, or times a power ``10^9``; digits may be
+        grouped by ``,`` or ``_`` in threes, and "tokens" may follow.
 
     Examples
     --------

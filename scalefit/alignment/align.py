@@ -116,19 +116,15 @@ def align(
     data : path, DataFrame, Table or mapping of columns
         Results, one value a row (or one run a row with a column for each metric).
     quality : quality metrics; those that a group lacks are skipped.
-    by
-        Columns that make a group; by default corpus, task and finetuning size, and others where they
-        vary. What tells rows of one run apart splits the groups further, and a note says so.
+    by : columns that make a group; by default corpus, task and finetuning size, and others where they vary. What tells
+        rows of one run apart splits the groups further, and a note says so.
     loss : the loss that is thought to tell quality.
-    margin
-        Largest fall that does not matter. ``"human:0.7"``: the difference of BLEU, chrF or COMET
-        with which 70 % of human rankings agree, half a BLEU point where no such share is known. A
-        number is in BLEU points, scaled for other metrics and noted. A mapping gives metrics their
-        own margins in their own units.
+    margin : largest fall that does not matter. ``"human:0.7"``: the difference of BLEU, chrF or COMET with which 70 %
+        of human rankings agree, half a BLEU point where no such share is known. A number is in BLEU points, scaled for
+        other metrics and noted. A mapping gives metrics their own margins in their own units.
     level : confidence: one less the false-alarm rate of a group and metric.
-    seed_sd
-        Standard deviation of one run, known from elsewhere, in the metric's units (or a mapping
-        of metrics). Used only for groups with one run a size.
+    seed_sd : standard deviation of one run, known from elsewhere, in the metric's units (or a mapping of metrics). Used
+        only for groups with one run a size.
     where, mapping, allow : as in :func:`scalefit.fit`.
     executor : where the groups are judged, see ``docs/scale.md``; the verdicts are the same wherever that is.
 

@@ -45,13 +45,10 @@ class Falls:
 
     Attributes
     ----------
-    size : (..., K, K)
-        ``effects[i] - effects[j]`` for i < j; nan elsewhere.
-    swelled : (..., K, K)
-        The same in standard errors of one mean, larger ones where a pair looks noisier.
-    height : (..., K, K)
-        The height that is as rare on the common noise's degrees of freedom as `swelled` on the
-        pair's own.
+    size : (..., K, K), ``effects[i] - effects[j]`` for i < j; nan elsewhere.
+    swelled : (..., K, K), the same in standard errors of one mean, larger ones where a pair looks noisier.
+    height : (..., K, K), the height that is as rare on the common noise's degrees of freedom as `swelled` on the pair's
+        own.
     """
 
     size: Floats

@@ -119,9 +119,8 @@ def metric_scale(name: str, values: Floats, margin: float | str | Mapping[str, f
     ----------
     name : metric.
     values : what was measured of it.
-    margin
-        In BLEU points; by metric in their own units; or ``"human:0.7"``, the difference with
-        which 70 % of human rankings agree, where that is known (else half a BLEU point).
+    margin : in BLEU points; by metric in their own units; or ``"human:0.7"``, the difference with which 70 % of human
+        rankings agree, where that is known (else half a BLEU point).
 
     Raises DesignError: the metric's direction is unknown, or the margin is not positive or not understood.
     """

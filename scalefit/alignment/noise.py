@@ -47,20 +47,15 @@ class Noise:
 
     Attributes
     ----------
-    effects : (..., K)
-        Mean of each size.
-    sd : (...)
-        Standard deviation of one run around its size's mean, as far as it matters for
-        differences between sizes.
+    effects : (..., K), mean of each size.
+    sd : (...), standard deviation of one run around its size's mean, as far as it matters for differences between
+        sizes.
     nu : degrees of freedom of `sd`.
-    spread : (K, K)
-        Half the variance of each difference of means, in units of ``sd**2``; 1/P when balanced.
-    swell : (..., K, K)
-        How much noisier than the average each pair of sizes looks: its own standard deviation, drawn
-        towards the expected one, over the pooled one. At least 1, unless other groups of the table show
-        the pair to be quieter (:class:`NoiseProfile`).
-    dof : (..., K, K)
-        Degrees of freedom of each pair's noise; `nu` where the pair looks no noisier.
+    spread : (K, K), half the variance of each difference of means, in units of ``sd**2``; 1/P when balanced.
+    swell : (..., K, K), how much noisier than the average each pair of sizes looks: its own standard deviation, drawn
+        towards the expected one, over the pooled one. At least 1, unless other groups of the table show the pair to be
+        quieter (:class:`NoiseProfile`).
+    dof : (..., K, K), degrees of freedom of each pair's noise; `nu` where the pair looks no noisier.
     """
 
     effects: Floats
@@ -93,12 +88,9 @@ class NoiseProfile:
 
     Attributes
     ----------
-    ratios : (..., K)
-        Variance of each size over the mean of all; ones where nothing is known.
-    prior : (...)
-        Degrees of freedom with which the ratios enter a group's own: many where groups agree on them.
-    dof : (...)
-        Degrees of freedom behind each ratio; infinite where sizes are taken for alike.
+    ratios : (..., K), variance of each size over the mean of all; ones where nothing is known.
+    prior : (...), degrees of freedom with which the ratios enter a group's own: many where groups agree on them.
+    dof : (...), degrees of freedom behind each ratio; infinite where sizes are taken for alike.
     groups : how many groups they were learned from.
     """
 

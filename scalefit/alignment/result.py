@@ -208,9 +208,7 @@ class AlignmentTable(Results[Alignment]):
 
         Parameters
         ----------
-        method
-            ``"holm"`` (no false alarm in the whole family), ``"bh"`` (share of false alarms) or
-            ``"none"``.
+        method : ``"holm"`` (no false alarm in the whole family), ``"bh"`` (share of false alarms) or ``"none"``.
         flag : of the flag ``misaligned``; False for the alarm (fall or harm) by itself.
         """
         p = [r.p_misaligned if flag else r.p for r in self.results]

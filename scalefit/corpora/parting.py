@@ -88,16 +88,12 @@ class Parting:
 
     Attributes
     ----------
-    u : (K,) float64
-        ln size, ascending.
-    own : (C, K) float64
-        Means less what corpora share; 0 where a corpus was not measured.
-    noise : (C, K) float64
-        Variance of each mean in units of one run's; infinite where there is none.
+    u : (K,), ln size, ascending.
+    own : (C, K), means less what corpora share; 0 where a corpus was not measured.
+    noise : (C, K), variance of each mean in units of one run's; infinite where there is none.
     squares, freedom : (G,) float64 and float
         Of the noise's posterior at every point of the grid.
-    chance : (G,) float64
-        Posterior of the grid's points.
+    chance : (G,), posterior of the grid's points.
     logs : whether means are ln of the metric: losses differ by factors.
     bent : chance that the shared course is an S, or strays from every course by more than runs do.
     """

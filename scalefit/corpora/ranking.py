@@ -94,8 +94,7 @@ class Ranking(Result):
     ----------
     question : what they are ranked by: ``"at 1B"`` or ``"tokens for 30"``.
     group : the setting: task, finetuning size, …
-    crossings : tuple of Crossing
-        All pairs that may cross, P(never) ≤ .95.
+    crossings : all pairs that may cross, P(never) ≤ .95.
     level : confidence of intervals.
     over : what is ranked, as its column is called.
     sight : up to which tokens or cost a target is looked for; inf at a size.

@@ -95,10 +95,8 @@ class Value(Result):
 
     Attributes
     ----------
-    group : mapping
-        Corpus, task and what else the rows have in common.
-    cells : tuple of Worth
-        One a measured pair of sizes.
+    group : corpus, task and what else the rows have in common.
+    cells : one a measured pair of sizes.
     noise : standard deviation of one run: what a gain is small against.
     fades : finetuning size at which the gain of the largest pretraining size falls below the noise; inf where it is
         not in sight, nan with fewer than two finetuning sizes.

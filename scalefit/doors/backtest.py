@@ -50,14 +50,11 @@ class LawComparison(Result):
 
     Attributes
     ----------
-    fits : tuple of Fit
-        One a law, best AICc first.
-    nested : tuple of Nested
-        Tests of the laws that contain each other.
+    fits : one a law, best AICc first.
+    nested : tests of the laws that contain each other.
     backtest : Backtest or None
         Held-out errors on the same curve; None where it has no size to spare.
-    failures : mapping
-        Law -> why it has no fit.
+    failures : law -> why it has no fit.
 
     Examples
     --------

@@ -259,8 +259,7 @@ def chain(
     ----------
     data : path, Table, DataFrame or mapping of columns
         Results; every metric of the chain was measured on the same runs.
-    steps : sequence of Step
-        The first law is one of sizes; every further one takes the metric before it.
+    steps : the first law is one of sizes; every further one takes the metric before it.
     inputs : the first law's inputs -> columns; ``pretrain_tokens`` for a law of one input.
     direct : str or Law, optional
         A law of the same sizes for the last metric.

@@ -52,8 +52,7 @@ def fit(
     law : str, Law or function, optional
         A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``. Without one, laws and plain
         guesses that suit the metric's direction are weighed together: see :class:`scalefit.Mixture`.
-    inputs : mapping, optional
-        Law input -> column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
+    inputs : law input -> column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
         taken for parameters, pretraining tokens (D, P), finetuning and unique tokens.
     where : column -> condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
     mapping : own name -> canonical name, for columns and metrics.
@@ -116,9 +115,7 @@ def fit_each(
     Parameters
     ----------
     data, metric, law, inputs, where, mapping, allow, **options : as in :func:`fit`.
-    by : sequence of str, optional
-        Columns whose values make the groups; by default corpus, task and finetuning size, and others where they
-        vary.
+    by : columns whose values make the groups; by default corpus, task and finetuning size, and others where they vary.
     pool : {"auto", "none"} or columns
         Which curves of the mixture learn from each other: all of them, none, or those that agree in these columns.
     executor : number of processes, executor or address of a scheduler, optional

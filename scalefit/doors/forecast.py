@@ -54,8 +54,7 @@ def forecast(
     data : path, Table, DataFrame or mapping of columns
     metric : what is to be forecast, e.g. ``"bleu"``; ``"cross_entropy"`` works as well.
     target : a value to be reached, e.g. BLEU 20.
-    at : number, count such as "3B", or sequence, optional
-        Sizes to be forecast, beyond the measured ones.
+    at : number, count such as "3B", or sequence, optional; sizes to be forecast, beyond the measured ones.
     through : a loss shown beside the metric, where it was measured.
     where : column -> condition: which rows.
     by : columns that make the groups; by default corpus, task and finetuning size, and others where they vary.

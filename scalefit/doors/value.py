@@ -70,9 +70,8 @@ def value(
     metric : str
     where, by, mapping, allow
         As in :func:`scalefit.forecast`; ``by`` are the columns that make the groups, besides both sizes.
-    baseline : mapping, optional
-        Column -> value of the models without pretraining: ``{"init": "scratch"}``. Where no row has ``pretrain_tokens``
-        0, a column that says "scratch" is looked for.
+    baseline : column -> value of the models without pretraining: ``{"init": "scratch"}``. Where no row has
+        ``pretrain_tokens`` 0, a column that says "scratch" is looked for.
     against : {"scratch", "zero-shot"}
         What is compared with: models without pretraining, or the model before finetuning (the smallest finetuning
         size of each curve).

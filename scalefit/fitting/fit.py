@@ -50,9 +50,8 @@ def fit_law(
     allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     objective, delta
         The function of the residuals that is summed over points; see :class:`scalefit.fitting.Objective`.
-    residual : {"auto", "log", "linear"}
-        What is compared, logarithms or values. ``"auto"``: logarithms of a quality (a metric of which more is
-        better, all values above 0), whose noise grows with it; values of everything else.
+    residual : {"auto", "log", "linear"}; what is compared, logarithms or values. ``"auto"``: logarithms of a quality (a
+        metric of which more is better, all values above 0), whose noise grows with it; values of everything else.
     weights : {"auto", "seeds", "stderr", "none"}
         Where the weights come from: smoothed seed variance, test-set standard errors, or nowhere.
 

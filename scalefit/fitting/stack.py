@@ -109,10 +109,8 @@ def solve_each(
 
     Parameters
     ----------
-    weights : sequence of (n,) or None, optional
-        Weights of each problem's points.
-    alone : bool
-        Solve again alone what ran out of steps in a valley, for the very numbers of one fit. Who asks for the
+    weights : sequence of (n,) or None, optional; weights of each problem's points.
+    alone : solve again alone what ran out of steps in a valley, for the very numbers of one fit. Who asks for the
         objective only does without: it is the same to some five digits, and the valleys are most of the time.
     """
     weights = [None] * len(problems) if weights is None else weights

@@ -86,10 +86,9 @@ def smoothed_variance(
     variances : (n,) variance of one replicate in each cell; ignored (nan allowed) where dof is 0.
     dof : (n,) degrees of freedom of each variance: pretraining seeds − 1.
     residual : "log": the variance of log y, by the delta method ``s² / mean²``.
-    usual_change
-        Standard deviation, over the curves one meets, of how much the log variance changes over the sizes at
-        hand. The slope is shrunk towards 0 by it: with few runs a steep line is mostly chance. Where the slope
-        itself is clear of its error, it is shrunk by that much less.
+    usual_change : standard deviation, over the curves one meets, of how much the log variance changes over the sizes at
+        hand. The slope is shrunk towards 0 by it: with few runs a steep line is mostly chance. Where the slope itself
+        is clear of its error, it is shrunk by that much less.
 
     Notes
     -----

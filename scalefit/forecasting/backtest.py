@@ -30,8 +30,7 @@ def interval_score(y: Floats, low: Floats, high: Floats, level: float) -> Floats
 
     Parameters
     ----------
-    y, low, high : (n,) float64
-        What came, and the interval's ends.
+    y, low, high : (n,), what came, and the interval's ends.
     level : what the interval promises.
 
     Notes
@@ -86,14 +85,10 @@ class Backtest(Result):
 
     Attributes
     ----------
-    relative : bool
-        Whether errors are in ln y (a metric that falls towards a floor) and not in the metric's own unit.
-    held : tuple of Held
-        Every held-out size of every curve at every origin, for every forecaster.
-    groups : tuple of mappings
-        The curves, in the order that ``Held.curve`` counts.
-    refused : mapping
-        Forecaster -> held-out sizes that it could not say anything about.
+    relative : whether errors are in ln y (a metric that falls towards a floor) and not in the metric's own unit.
+    held : every held-out size of every curve at every origin, for every forecaster.
+    groups : the curves, in the order that ``Held.curve`` counts.
+    refused : forecaster -> held-out sizes that it could not say anything about.
 
     Examples
     --------

@@ -197,8 +197,7 @@ def pools_of(groups: Sequence[Mapping[str, Any]], pool: Pool = AUTO) -> list[lis
     Parameters
     ----------
     groups : what the rows of each curve have in common.
-    pool : {"auto", "none"} or columns
-        All curves of the table; each alone; or those that agree in these columns.
+    pool : {"auto", "none"} or columns; all curves of the table; each alone; or those that agree in these columns.
 
     Raises TableError: a column that does not make the groups.
 

@@ -41,18 +41,13 @@ class Mixture(Result):
 
     Attributes
     ----------
-    observations : Observations
-        The rows behind the curve, of one metric over one input.
-    series : Series
-        Means over independent runs at ascending sizes.
+    observations : the rows behind the curve, of one metric over one input.
+    series : means over independent runs at ascending sizes.
     learned : Learned, LawShares or None
         What the curves of its pool taught together; None where a loss has no siblings there.
-    ahead : Predictive
-        A new run at sizes up to 1000 times the largest.
-    group : mapping
-        What the rows have in common.
-    siblings : int
-        How many other curves of the table it learned from; 0 means shipped priors and this curve alone.
+    ahead : a new run at sizes up to 1000 times the largest.
+    group : what the rows have in common.
+    siblings : how many other curves of the table it learned from; 0 means shipped priors and this curve alone.
 
     Examples
     --------

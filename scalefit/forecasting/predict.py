@@ -122,8 +122,7 @@ def predict(
     ----------
     fit : Fit or Mixture
         A single law, or the mixture that ``sf.fit(data, metric)`` gives without one.
-    x : number, count such as "3B", or sequence, optional
-        Values of the only input; or give inputs by name.
+    x : number, count such as "3B", or sequence, optional; values of the only input; or give inputs by name.
     level : confidence of the interval.
     kind : {"mean", "run"}
         Interval of the mean curve, or of what one new run will show.

@@ -21,12 +21,9 @@ class Predictive:
 
     Attributes
     ----------
-    x : (Q,) float64
-        Sizes.
-    probabilities : (P,) float64
-        Ascending, between 0 and 1.
-    values : (P, Q) float64
-        The quantile at each probability and size; ascending along the first axis.
+    x : (Q,), sizes.
+    probabilities : (P,), ascending, between 0 and 1.
+    values : (P, Q), the quantile at each probability and size; ascending along the first axis.
     weights : law or baseline -> its share; they sum to 1.
     notes : what a reader of these numbers should know.
 
@@ -82,10 +79,8 @@ class Reach:
 
     Attributes
     ----------
-    largest : float
-        The largest measured size.
-    horizons : (H,) float64
-        Multiples of it, ascending from 1 to at most 1000.
+    largest : the largest measured size.
+    horizons : (H,), multiples of it, ascending from 1 to at most 1000.
     probability : (H,) float64
         That the target is reached by then; ascending. What is missing to 1 at the end is "later, or never".
 

@@ -28,12 +28,9 @@ class Series:
 
     Attributes
     ----------
-    x : (K,) float64
-        Sizes, ascending and distinct, above 0.
-    y : (K,) float64
-        Mean of the metric over the independent runs of each size.
-    runs : (K,) int64
-        How many independent runs each mean is made of.
+    x : (K,), sizes, ascending and distinct, above 0.
+    y : (K,), mean of the metric over the independent runs of each size.
+    runs : (K,) int64, how many independent runs each mean is made of.
     seed_var : variance between runs of one size, pooled over the sizes; nan where no size has two runs.
     bottom, top : ends of the metric's range; infinite where it has none.
 

@@ -46,12 +46,9 @@ class Surface(Result):
 
     Attributes
     ----------
-    joint : Joint
-        The law, and the cells behind it.
-    group : mapping
-        What the cells have in common.
-    held : tuple of HeldBack
-        The largest pretraining size held back once, jointly and a row at a time; empty where rows are too short.
+    joint : the law, and the cells behind it.
+    group : what the cells have in common.
+    held : the largest pretraining size held back once, jointly and a row at a time; empty where rows are too short.
 
     Examples
     --------

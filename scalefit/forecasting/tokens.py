@@ -30,8 +30,7 @@ class TokensFor(Result):
     ----------
     metric, target : what is to be reached.
     column : what the sizes are, e.g. ``pretrain_tokens``.
-    reach : Reach
-        The probability that the target is reached by each multiple of the largest size.
+    reach : the probability that the target is reached by each multiple of the largest size.
     level : confidence of ``low`` and ``high``.
     given : what it takes for granted: ``"mixture"``, ``"doubt"`` (one law and doubt about it) or ``"law"``.
     smallest : the smallest measured size.

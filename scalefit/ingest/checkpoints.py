@@ -41,9 +41,8 @@ def choose(rows: list[Row], which: str, name: str, notes: Extract) -> list[Row]:
     Parameters
     ----------
     rows : all that a reader read; a missing value is a number that is not finite, or none.
-    which : {"best", "last", "all"}
-        ``last`` takes each series' last evaluation, ``best`` all series at the step that the
-        training calls its best, else where its loss is least (its score best, if it logs no loss).
+    which : {"best", "last", "all"}; ``last`` takes each series' last evaluation, ``best`` all series at the step that
+        the training calls its best, else where its loss is least (its score best, if it logs no loss).
     name : of the source, for notes.
     notes : Extract; where notes go.
     """

@@ -245,8 +245,7 @@ class Context:
     ----------
     manifest : Manifest or None; a table of runs.
     pattern : columns in the runs' paths.
-    tokens_per_step : float or None
-        Tokens of one step's batch, where the steps are those of pretraining:
+    tokens_per_step : float or None; tokens of one step's batch, where the steps are those of pretraining:
         ``pretrain_tokens`` is then step × tokens.
     """
 

@@ -108,9 +108,8 @@ class Generated:
     Attributes
     ----------
     ids : segment numbers, rising.
-    sources, references, hypotheses : tuple of str
-        Texts; empty strings where the file has none. Hypotheses are the detokenised ``D-`` lines
-        where there are any, else the ``H-`` lines.
+    sources, references, hypotheses : texts; empty strings where the file has none. Hypotheses are the detokenised
+        ``D-`` lines where there are any, else the ``H-`` lines.
     """
 
     ids: tuple[int, ...]

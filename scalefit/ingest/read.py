@@ -43,8 +43,7 @@ class Request:
     ----------
     format : the format's name, where it is not to be recognised.
     context : Context; what no log knows.
-    checkpoints : {"best", "last", "all"}
-        Which evaluations of a log count.
+    checkpoints : {"best", "last", "all"}; which evaluations of a log count.
     names : Names; what logged names mean to the user.
     by_row : whether a table's rows are looked at one by one, as a log's are.
     """
@@ -208,30 +207,25 @@ def read(
     path : str, Path or sequence of them
         A file, a folder (searched), a glob, ``-`` for standard input, or the address of an MLflow
         tracking server.
-    format : str, optional
-        A format's name; by default it is recognised by name, magic bytes and first lines, and the
-        notes say what the file was taken for.
+    format : a format's name; by default it is recognised by name, magic bytes and first lines, and the notes say what
+        the file was taken for.
     mapping : own name -> canonical name, for columns and, where there is no such column, for metrics.
     allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     metrics : columns that are metrics though the registry does not know them.
     inputs : columns that are inputs of a law though they are named after a metric.
     manifest : a table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
-    pattern : str, optional
-        The same from the runs' paths:
+    pattern : the same from the runs' paths:
         ``runs/{corpus}-{pretrain_tokens}/ft-{task}-{finetune_tokens}-s{finetune_seed}``.
     checkpoints : {"best", "last", "all"}, optional
         Of a training log's many evaluations, keep the last one of each metric and set, those at the
         best step, or all. Default: ``last``, or ``all`` with `tokens_per_step`.
-    tokens_per_step : float, optional
-        Tokens of one step's batch, where the log is one of pretraining: each step's
-        ``pretrain_tokens`` is then step × tokens.
-    outputs : Outputs, optional
-        Hypotheses beside the logs, to be scored: their scores, with standard errors and
-        signatures, take the place of the log's own.
+    tokens_per_step : tokens of one step's batch, where the log is one of pretraining: each step's ``pretrain_tokens``
+        is then step × tokens.
+    outputs : hypotheses beside the logs, to be scored: their scores, with standard errors and signatures, take the
+        place of the log's own.
 
-    config : path, optional
-        A ``scalefit.toml`` that keeps mapping, allow, manifest, pattern, checkpoints and
-        tokens_per_step; by default the one beside the data. What is given here comes first.
+    config : a ``scalefit.toml`` that keeps mapping, allow, manifest, pattern, checkpoints and tokens_per_step; by
+        default the one beside the data. What is given here comes first.
 
     Raises
     ------

@@ -145,9 +145,8 @@ class Extract:
 
     Attributes
     ----------
-    rows : list of dict
-        One dictionary a value (``metric``, ``value``, what else is known), each with its
-        ``source``; or wide rows as a table file has them.
+    rows : one dictionary a value (``metric``, ``value``, what else is known), each with its ``source``; or wide rows as
+        a table file has them.
     sheets : rows of large tables, as columns.
     notes : what was left out or converted, and why.
     """
@@ -185,8 +184,7 @@ class Reader:
     recognises : whether a source looks like this format, by name, magic bytes or first lines. Cheap.
     read : the source's measured values.
     loose : whether the format is so general that a folder search takes it only by its suffix.
-    takes : {"file", "folder", "both"}
-        What it reads.
+    takes : {"file", "folder", "both"}; what it reads.
     """
 
     name: str

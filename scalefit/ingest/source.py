@@ -112,9 +112,8 @@ class Names:
 
     Attributes
     ----------
-    mapping : mapping
-        Own name -> canonical name. A name that means a metric is an evaluation, whatever it looks
-        like; it keeps its own name here, and the table's mapping turns it.
+    mapping : own name -> canonical name. A name that means a metric is an evaluation, whatever it looks like; it keeps
+        its own name here, and the table's mapping turns it.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)

@@ -41,15 +41,13 @@ class Clusters(Result):
     lone : models that stand apart from all others: outliers, counted to the nearest basin.
     silhouettes : largest mean silhouette width for every number of basins that came out.
     eigengap : the number that the largest gap between eigenvalues would choose.
-    p_one : float
-        How often one Gaussian cloud of the same extent, with distances as far from Euclidean, looks as
-        clustered as these models: small means more than one basin.
+    p_one : how often one Gaussian cloud of the same extent, with distances as far from Euclidean, looks as clustered as
+        these models: small means more than one basin.
     shares : how often subsamples of the models choose each number (two or more).
     stability : mean adjusted Rand index between the subsamples' basins and these.
     embedding : array, shape (n, 2); classical scaling of the distances, for pictures.
-    contrast : array, shape (n,)
-        Distance to the centre of basin 1 less that to basin 0 in the spectral embedding: the
-        cluster membership feature of Juneja et al. 2023; NaN where there is one basin.
+    contrast : (n,), distance to the centre of basin 1 less that to basin 0 in the spectral embedding: the cluster
+        membership feature of Juneja et al. 2023; NaN where there is one basin.
 
     Examples
     --------
@@ -142,13 +140,10 @@ def clusters(
     Parameters
     ----------
     distances : Distances or array_like, shape (n, n)
-    number : int, optional
-        How many basins; by default the one of largest silhouette width, or one where a single
-        cloud would look as clustered.
-    most : int, default 6
-        Largest number tried.
-    resamples : int, default 99
-        Subsamples (80 % of the models) and clouds behind the uncertainty.
+    number : how many basins; by default the one of largest silhouette width, or one where a single cloud would look as
+        clustered.
+    most : largest number tried.
+    resamples : subsamples (80 % of the models) and clouds behind the uncertainty.
 
     Returns
     -------

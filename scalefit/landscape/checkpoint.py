@@ -106,8 +106,7 @@ def load(source: Loadable, name: str | None = None, *, strip: str = "") -> Check
         A ``.safetensors``, ``.npz`` or torch file (read as weights only), a folder that holds one,
         or a state dict of numpy arrays or torch tensors.
     name : what to call it; by default the file's name.
-    strip : str, default ""
-        A prefix to take off every tensor's name, such as ``"module."``.
+    strip : a prefix to take off every tensor's name, such as ``"module."``.
 
     Returns
     -------

@@ -248,8 +248,7 @@ def distances(
     kind : {"barrier", "gap", "area", "instability", "midpoint", "euclidean"}
         The measure used as distance; it can be changed later at no cost, see ``using``.
     store : an sqlite file that keeps every evaluation: a run that was killed goes on where it was.
-    progress : bool, default True
-        Show a progress bar on stderr for work of more than two seconds.
+    progress : show a progress bar on stderr for work of more than two seconds.
     executor : number of processes, executor or address of a scheduler, optional
         Where the paths are evaluated, see ``docs/scale.md``. The loss travels with every pair: one that opens its
         model and data when it is first called travels light. Files are read where the worker is.

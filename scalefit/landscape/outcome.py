@@ -41,8 +41,7 @@ class Prediction(Result):
 
     Parameters
     ----------
-    scores, predicted : array, shape (n,)
-        Out-of-domain scores, and what the nearest models by distance predict for them.
+    scores, predicted : (n,), out-of-domain scores, and what the nearest models by distance predict for them.
     predictors : the distance, the basin, the reference set where one was given, then the baselines.
     mantel : Relation; distance against difference of scores, over pairs.
     eta_squared : Relation; share of the scores' variance that lies between basins.
@@ -145,11 +144,9 @@ def predict(
     ood_scores : array_like, shape (n,), or mapping of name to score
     in_domain : array_like or mapping, optional
         In-domain scores: the first baseline to beat.
-    groups : sequence, optional
-        A label a model, such as its pretraining seed: models are predicted from their own group,
-        and correlations are within groups. A `Distances` brings its own.
-    reference : sequence of int or str, optional
-        Models whose behaviour is known: is nearness to them (mean distance) foretelling?
+    groups : a label a model, such as its pretraining seed: models are predicted from their own group, and correlations
+        are within groups. A `Distances` brings its own.
+    reference : models whose behaviour is known: is nearness to them (mean distance) foretelling?
     baselines : mapping of str to array_like, optional
         More distances (n, n) or features (n,) to beat.
 

@@ -31,9 +31,8 @@ class Barrier(Result):
     ----------
     height : largest rise of the loss above the chord between the ends (Entezari et al. 2022), >= 0.
     where : position of that rise in [0, 1].
-    gap : float
-        Largest barrier over all sub-segments (Juneja et al. 2023), >= height; 0 exactly when
-        the sampled curve is convex.
+    gap : largest barrier over all sub-segments (Juneja et al. 2023), >= height; 0 exactly when the sampled curve is
+        convex.
     area : integral of the rise above the chord, by trapezoids; dips below count nothing.
     instability : largest loss minus the mean of the ends (Frankle et al. 2020).
 
@@ -272,9 +271,8 @@ def paths(
     ----------
     checkpoints : sequence or mapping of sources
         Files, folders or state dicts of one architecture; see :func:`load`.
-    loss : callable
-        Takes weights (name -> array), returns a number or a mapping of metrics, the one called
-        ``"loss"`` (or else the first) being the loss; may be marked :func:`batched`.
+    loss : takes weights (name -> array), returns a number or a mapping of metrics, the one called ``"loss"`` (or else
+        the first) being the loss; may be marked :func:`batched`.
     points : int or positions, default 11
     pairs : which pairs; all by default.
 

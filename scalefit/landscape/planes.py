@@ -94,10 +94,8 @@ def plane(
     ----------
     checkpoints : three sources
     loss : see :func:`paths`.
-    size : int, default 21
-        Points along each axis; the loss is evaluated size² times.
-    margin : float, default 0.25
-        How far the picture reaches beyond the models, as a share of their extent.
+    size : points along each axis; the loss is evaluated size² times.
+    margin : how far the picture reaches beyond the models, as a share of their extent.
 
     Raises
     ------
@@ -153,8 +151,7 @@ class Sharpness(Result):
     Parameters
     ----------
     pairs : tuple of (int, int)
-    curvature : array, shape (pairs, 2)
-        Second derivative by Euclidean distance at the first and second end of every path.
+    curvature : (pairs, 2), second derivative by Euclidean distance at the first and second end of every path.
     step : the share of the path over which it was measured.
 
     Examples
@@ -218,8 +215,7 @@ def sharpness(
     checkpoints : sequence or mapping of sources
     loss : see :func:`paths`.
     pairs : which paths; all by default. Each costs six evaluations.
-    step : float, default 0.05
-        Share of the path for the central difference, within and beyond each end.
+    step : share of the path for the central difference, within and beyond each end.
 
     Raises
     ------

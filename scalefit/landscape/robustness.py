@@ -144,8 +144,7 @@ def robustness(
     procedures : sequence of str, or mapping of name to str
         What each model came from: two procedures or more.
     groups : a label a model, such as its pretraining seed. A `Distances` brings its own.
-    level : float, default 0.95
-        Of intervals; 1 − the level of tests, which Bonferroni's correction holds over all pairs.
+    level : of intervals; 1 − the level of tests, which Bonferroni's correction holds over all pairs.
     neighbours, permutations, seed : as in :func:`predict`.
 
     Returns

@@ -46,16 +46,13 @@ def hf_loss(
     ----------
     model : str, path or PreTrainedModel
         Name or folder of one of the finetuned models (its weights will be overwritten).
-    data : path of a JSON-lines file, or iterable of mappings
-        Rows of text: ``source`` and ``target`` (sequence to sequence), ``text`` (language model),
-        or ``text``, perhaps ``pair``, and ``label`` (classification). Or rows of pieces:
-        ``input_ids`` and ``labels``.
+    data : path of a JSON-lines file, or iterable of mappings; rows of text: ``source`` and ``target`` (sequence to
+        sequence), ``text`` (language model), or ``text``, perhaps ``pair``, and ``label`` (classification). Or rows of
+        pieces: ``input_ids`` and ``labels``.
     tokenizer : optional
         By default that of `model`; not needed for rows of pieces.
-    longest : int, default 512
-        Pieces beyond are cut off.
-    device, dtype : str, default "auto"
-        A GPU in float16 where there is one, else float32.
+    longest : pieces beyond are cut off.
+    device, dtype : a GPU in float16 where there is one, else float32.
 
     Returns
     -------

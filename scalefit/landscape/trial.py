@@ -30,9 +30,8 @@ class Predictor:
     skill : 1 less squared error over that of the group's mean: 1 is perfect, 0 knows nothing.
     p : permutation p-value of `r`.
     null : the `r` that shuffled scores exceed in 5 % of permutations.
-    p_beaten : float, optional
-        Of a baseline: how often swapping its predictions with the distance's at random, group by
-        group, makes the latter as much better as it is; below five groups model by model, doubled.
+    p_beaten : of a baseline: how often swapping its predictions with the distance's at random, group by group, makes
+        the latter as much better as it is; below five groups model by model, doubled.
     """
 
     name: str

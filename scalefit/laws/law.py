@@ -51,9 +51,8 @@ class Law:
     reference : the constant at which quoted parameters hold (``s`` of the log-law is quality at ``D_ref``).
     inverse : ``inverse(value, *theta, **constants)``: the input of a one-input law at which the value is reached.
     falls : true for a law that can only fall with its first input, False if it can only rise.
-    domain : callable, optional
-        ``domain(*theta, **constants)``: the lowest and highest first input at which the law has a value;
-        ends excluded. Without it, all above 0.
+    domain : ``domain(*theta, **constants)``: the lowest and highest first input at which the law has a value; ends
+        excluded. Without it, all above 0.
     takes : {"positive", "zero", "any", "share"}
         Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve;
         ``"share"`` says that they are shares of a whole and sum to one.

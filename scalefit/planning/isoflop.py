@@ -99,12 +99,10 @@ def isoflop(
     data : path, Table, DataFrame or mapping of columns
         Runs of several model sizes at each of several compute budgets.
     metric : a loss.
-    inputs : mapping, optional
-        Columns of the model size and the training tokens: ``{"N": "params", "D": "tokens"}``; by default
+    inputs : columns of the model size and the training tokens: ``{"N": "params", "D": "tokens"}``; by default
         ``parameters`` and ``pretrain_tokens``.
-    compute : str, optional
-        Column of the budgets; by default the one that is called ``flops`` or ``compute``, else 6·N·D. Runs within a
-        factor of 1.3 of each other are one budget.
+    compute : column of the budgets; by default the one that is called ``flops`` or ``compute``, else 6·N·D. Runs within
+        a factor of 1.3 of each other are one budget.
     where, mapping, allow : as in :func:`scalefit.fit`.
     level : confidence of the intervals.
     resamples, seed : refits to resampled residuals behind the intervals.

@@ -172,8 +172,7 @@ class Plan(Result):
     ----------
     goal : ``"best"`` (the right choice) or ``"tokens"`` (a narrower token count).
     question : what the choice or count is about.
-    steps : tuple of PlanStep
-        All candidates within the budget: for a choice most worth per cost first, for tokens most gain first, for
+    steps : all candidates within the budget: for a choice most worth per cost first, for tokens most gain first, for
         there all spend the budget.
     certainty : P(right choice) now; nan for token counts.
     enough : at which certainty the search stops.

@@ -63,31 +63,24 @@ def compare_procedures(
     data : path, DataFrame, Table, mapping of columns, or None
         Results with seeds. None where ``a`` and ``b`` are scores per example.
     metric : the metric; needed with a table, sets the direction without ("accuracy" if absent).
-    a, b
-        With a table: a value of ``column``, or a mapping of conditions; ``b`` may be a list of
-        them, each compared with ``a``. Without: scores per example, as a mapping seed -> (N,)
-        or (F, N), or an array (P, N) or (P, F, N); or mappings name -> seed -> scores.
+    a, b : with a table: a value of ``column``, or a mapping of conditions; ``b`` may be a list of them, each compared
+        with ``a``. Without: scores per example, as a mapping seed -> (N,) or (F, N), or an array (P, N) or (P, F, N);
+        or mappings name -> seed -> scores.
     column : where plain names of ``a`` and ``b`` stand.
     where, mapping, allow : as in :func:`scalefit.fit`.
     by : columns that are answered apart; conditions that differ in others are averaged.
-    example
-        Column that names the test example, where the table's rows are scores of single examples;
-        every run needs the same examples, and ``where`` has to leave one condition a side.
-    cluster
-        What examples belong together in (document, prompt): a column of the table, or one name an
-        example for arrays. Examples of one document are alike; taken one by one they reject a
-        true null too often.
-    paired
-        Whether equal pretraining seeds are the same pretraining run on both sides. None: taken
-        from ``pretrain_run``; else yes where only the finetuning differs; no for arrays.
-    test
-        "auto": the crossed seed × example ANOVA with scores per example, else Student's t over
-        pretraining seeds. "multibootstrap": the published method, with a note on its level.
+    example : column that names the test example, where the table's rows are scores of single examples; every run needs
+        the same examples, and ``where`` has to leave one condition a side.
+    cluster : what examples belong together in (document, prompt): a column of the table, or one name an example for
+        arrays. Examples of one document are alike; taken one by one they reject a true null too often.
+    paired : whether equal pretraining seeds are the same pretraining run on both sides. None: taken from
+        ``pretrain_run``; else yes where only the finetuning differs; no for arrays.
+    test : "auto": the crossed seed × example ANOVA with scores per example, else Student's t over pretraining seeds.
+        "multibootstrap": the published method, with a note on its level.
     level : of intervals, and 1 − the level of tests.
     failed_beyond : a run beyond it counts as failed; default 5 MAD from the median.
-    functional
-        What of the runs is compared, with a table: their mean (None), ``"worst of 3"``, ``"above 20"`` (the chance of
-        it), ``"spread"`` (ln of the standard deviation) or a function of the runs (n,).
+    functional : what of the runs is compared, with a table: their mean (None), ``"worst of 3"``, ``"above 20"`` (the
+        chance of it), ``"spread"`` (ln of the standard deviation) or a function of the runs (n,).
     draws, seed : of the multi-bootstrap.
 
     Returns

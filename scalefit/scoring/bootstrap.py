@@ -217,8 +217,7 @@ def compare_systems(
 
     Parameters
     ----------
-    statistics : SegmentStatistics
-        As `score_systems` gives them, or as loaded from a file.
+    statistics : as `score_systems` gives them, or as loaded from a file.
     baseline : name of one of the systems.
     resamples, seed : number of resampled test sets and their seed; the defaults are sacreBLEU's.
     level : of the intervals.

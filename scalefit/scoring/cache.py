@@ -42,8 +42,7 @@ class Cache:
 
     Parameters
     ----------
-    path : path or bool or None
-        The file, made where it is absent. None or True takes `default_path`; False keeps
+    path : path or bool or None; the file, made where it is absent. None or True takes `default_path`; False keeps
         everything in memory and forgets it at the end.
 
     Raises ScoringError: if the file cannot be opened or is something else; on any later failure too.

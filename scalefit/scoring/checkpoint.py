@@ -203,8 +203,7 @@ class CometFile:
     ----------
     name, revision : hub name and commit, or folder name and digest of the files.
     file : the weights.
-    reference : {"needed", "optional", "unused"}
-        Whether the model reads references.
+    reference : {"needed", "optional", "unused"}; whether the model reads references.
     encoder : pretrained encoder, whose configuration and tokenizer are loaded too.
     """
 

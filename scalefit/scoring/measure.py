@@ -31,19 +31,16 @@ class Scoring:
 
     Attributes
     ----------
-    tokenize : str, optional
-        SacreBLEU's tokenizer for BLEU: ``"13a"`` unless given; ``"zh"``, ``"ja-mecab"``,
-        ``"ko-mecab"``, ``"flores200"``, ….
+    tokenize : sacreBLEU's tokenizer for BLEU: ``"13a"`` unless given; ``"zh"``, ``"ja-mecab"``, ``"ko-mecab"``,
+        ``"flores200"``, ….
     settings : further settings of sacreBLEU's classes by metric: ``{"bleu": {"lowercase": True}}``.
     comet : Comet; which COMET model, and how to run it.
     resamples, seed : of the bootstrap over segments; the defaults are sacreBLEU's.
     cache : path or bool, optional; file that keeps what has been scored; None takes the user's, False none.
-    workers : int
-        Processes that count n-grams. A script that asks for several needs the usual
-        ``if __name__ == "__main__":``.
-    executor : executor or address of a scheduler, optional
-        Where n-grams are counted and COMET runs instead, see ``docs/scale.md``. A worker loads the model once; what
-        it has no file of, it fetches.
+    workers : processes that count n-grams. A script that asks for several needs the usual ``if __name__ ==
+        "__main__":``.
+    executor : executor or address of a scheduler, optional; where n-grams are counted and COMET runs instead, see
+        ``docs/scale.md``. A worker loads the model once; what it has no file of, it fetches.
     allow_empty : whether empty lines are scored rather than refused.
     allow : checks of the table to switch off, see :data:`scalefit.table.ALLOWABLE`.
     progress : whether to show bars.

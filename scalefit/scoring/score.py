@@ -33,9 +33,8 @@ class Labels:
 
     Attributes
     ----------
-    columns : mapping
-        The same for all systems: ``{"eval_set": "newstest2019", "domain": "out"}``. A cell may
-        refer to other columns, as in ``"{task}/synopses"``.
+    columns : the same for all systems: ``{"eval_set": "newstest2019", "domain": "out"}``. A cell may refer to other
+        columns, as in ``"{task}/synopses"``.
     manifest : path, optional; CSV with a column ``path`` and what is known about the runs below it, as for `read`.
     pattern : str, optional; the same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-{task}-s{finetune_seed}``.
     """
@@ -131,8 +130,7 @@ def score(
 
     Parameters
     ----------
-    hypotheses : path, glob, lines, or mapping of name to lines or path
-        The outputs, one segment a line.
+    hypotheses : path, glob, lines, or mapping of name to lines or path; the outputs, one segment a line.
     references : path, lines, or several of them
         What to compare with; None only where a reference-free COMET model is all there is.
     sources : path or lines, optional
@@ -143,9 +141,8 @@ def score(
     columns : columns to add to every row, such as ``{"eval_set": "newstest2019"}``.
     manifest : table of what no hypothesis file knows (corpus, pretraining size, seeds), as for `read`.
     pattern : the same from the paths: ``runs/{corpus}-{pretrain_tokens}/ft-s{finetune_seed}``.
-    **scoring
-        Any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``,
-        ``cache``, ``workers``, ``executor``, ``allow_empty``, ``allow``, ``progress``.
+    **scoring : any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``, ``cache``,
+        ``workers``, ``executor``, ``allow_empty``, ``allow``, ``progress``.
 
     Returns
     -------
@@ -299,12 +296,10 @@ class Outputs:
 
     Attributes
     ----------
-    hypotheses : mapping
-        Evaluation set, as the log calls it -> file name in each run's folder:
-        ``{"eval": "generated_predictions.txt"}``.
-    references, sources : mapping
-        Evaluation set -> path; it may refer to columns, as in ``references/{task}.target.txt``.
-        COMET needs sources.
+    hypotheses : evaluation set, as the log calls it -> file name in each run's folder: ``{"eval":
+        "generated_predictions.txt"}``.
+    references, sources : evaluation set -> path; it may refer to columns, as in ``references/{task}.target.txt``. COMET
+        needs sources.
     metrics : what to score: ``bleu``, ``chrf``, ``chrf++``, ``ter``, ``comet``.
     options : further options of :func:`scalefit.score`.
 

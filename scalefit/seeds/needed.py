@@ -142,9 +142,8 @@ def seeds_needed(
     metric, where, mapping, allow : for results, as in :func:`scalefit.variance`.
     difference : tell a difference of this size between two procedures from 0.
     half_width : bring a procedure's mean to ± this, at ``level``.
-    fit, target : bring the tokens at which the fitted curve reaches ``target`` within a
-        ``factor`` (up and down), the law taken for the truth: no seeds buy off doubt about it;
-        seeds are for each size of the fit.
+    fit, target : bring the tokens at which the fitted curve reaches ``target`` within a ``factor`` (up and down), the
+        law taken for the truth: no seeds buy off doubt about it; seeds are for each size of the fit.
     power : probability that the answer comes out so.
     pretrain_cost, finetune_cost : of one seed, in any unit; for ``fit``, of one size.
     correlation : of the two sides' pretraining-seed effects where both sides finetune the same

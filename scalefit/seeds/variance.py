@@ -62,15 +62,12 @@ def variance(
     by : columns that are kept apart; conditions that differ in others (corpus, sizes) are
         pooled, each around its own mean.
     where, mapping, allow : as in :func:`scalefit.fit`.
-    design
-        "nested": finetuning seed 1 of one pretraining seed has nothing in common with seed 1
-        of another. "crossed": it has (the same data order, say), and gets its own component.
-    method
-        "anova": closed form, unweighted means where seeds are unbalanced; "reml": statsmodels;
-        "auto": closed form where balanced, else REML where statsmodels is there.
-    factors
-        Two or three columns that were completely crossed, in place of the two seeds: say
-        ``("init_seed", "order_seed")`` for initialisation and data order apart.
+    design : "nested": finetuning seed 1 of one pretraining seed has nothing in common with seed 1 of another.
+        "crossed": it has (the same data order, say), and gets its own component.
+    method : "anova": closed form, unweighted means where seeds are unbalanced; "reml": statsmodels; "auto": closed form
+        where balanced, else REML where statsmodels is there.
+    factors : two or three columns that were completely crossed, in place of the two seeds: say ``("init_seed",
+        "order_seed")`` for initialisation and data order apart.
     level : of the intervals.
 
     Returns

@@ -160,10 +160,9 @@ class Table:
 
         Parameters
         ----------
-        **conditions
-            Column = a value; a list or set of values; a range ``(low, high)`` or ``"5B..50B"``,
-            ends included; ``"<=5e9"``; ``"!=none"``. None means "missing". Counts may be written
-            ``"1.5B"``. A metric may be spelled in any way.
+        **conditions : column = a value; a list or set of values; a range ``(low, high)`` or ``"5B..50B"``, ends
+            included; ``"<=5e9"``; ``"!=none"``. None means "missing". Counts may be written ``"1.5B"``. A metric may be
+            spelled in any way.
 
         Raises TableError: for an unknown column or an empty result; says what is there.
 

@@ -43,14 +43,12 @@ class Runs:
 
     Attributes
     ----------
-    run : (n,) int64
-        The pretraining run of each row, as far as the table surely tells: seeds that come back at
-        another size are another run.
+    run : (n,) int64, the pretraining run of each row, as far as the table surely tells: seeds that come back at another
+        size are another run.
     block : (n,) int64; the same under the cautious reading: seeds that come back are one run.
     finetuning : (n,) int64; the finetuning seed of each row; one of its own where none is given.
     names : what each block is called, the same in every piece of a table.
-    told : {"run", "seed", "nothing"}
-        What tells the runs apart.
+    told : {"run", "seed", "nothing"}; what tells the runs apart.
     notes : what was doubtful.
     """
 

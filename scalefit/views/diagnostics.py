@@ -45,9 +45,8 @@ def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **opt
 
     Parameters
     ----------
-    kind : {"curve", "slices", "residuals", "influence", "contour"}
-        See :func:`plot_fit` (``slices`` where the law takes several inputs), :func:`plot_residuals`,
-        :func:`plot_influence` and :func:`plot_contour`.
+    kind : {"curve", "slices", "residuals", "influence", "contour"}; see :func:`plot_fit` (``slices`` where the law
+        takes several inputs), :func:`plot_residuals`, :func:`plot_influence` and :func:`plot_contour`.
     ax : where to draw; it is given back then. By default a picture of its own.
     **options : of that picture.
 
@@ -70,8 +69,7 @@ def plot_each(
 
     Parameters
     ----------
-    kind : {"curves", "forest"}
-        See :func:`plot_fits` and :func:`plot_forest`.
+    kind : {"curves", "forest"}; see :func:`plot_fits` and :func:`plot_forest`.
     ax : where to draw; by default a picture of its own.
     **options : of that picture.
 

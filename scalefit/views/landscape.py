@@ -108,8 +108,7 @@ def plot_distances(
 
     Parameters
     ----------
-    order : array_like, shape (n,), optional
-        Models are sorted by it: their scores, or their basins.
+    order : array_like, shape (n,), optional; models are sorted by it: their scores, or their basins.
     """
     names, square = square_of(distances)
     places = (
@@ -142,8 +141,7 @@ def plot_basins(
 
     Parameters
     ----------
-    scores : array_like, shape (n,), optional
-        By default models have the colour of their basin.
+    scores : array_like, shape (n,), optional; by default models have the colour of their basin.
     label : what the scores are.
     """
     values = np.asarray(clusters.labels if scores is None else scores, float)

@@ -140,9 +140,8 @@ def fall_test(
     reference : largest plausible seed noise; used only without replicates.
     alpha : family level over all pairs of sizes.
     seed_sd : known standard deviation of one run, in place of an estimate, without replicates.
-    cautious
-        Without replicates, never take a curve for quieter than its scatter. False where another
-        test keeps the level: that a loss improves is asked beside a fall of quality only.
+    cautious : without replicates, never take a curve for quieter than its scatter. False where another test keeps the
+        level: that a loss improves is asked beside a fall of quality only.
     """
     if curve.level == "single":
         return _of_single_runs(curve, sign, reference, alpha, seed_sd, cautious)

@@ -30,13 +30,10 @@ class Rows:
 
     Attributes
     ----------
-    forecasts : (R, M) float64
-        The members' forecasts, in per cent of the range.
-    last, slope, stride, noise, flattens, span, h : (R,) float64
-        Of the prefix: last value, local slope, usual rise an e-fold, noise, how far it is believed to flatten, ln
-        of its range of sizes; and ln(size / last size).
-    n, curve : (R,) int64
-        Sizes in the prefix; which curve.
+    forecasts : (R, M), the members' forecasts, in per cent of the range.
+    last, slope, stride, noise, flattens, span, h : (R,), of the prefix: last value, local slope, usual rise an e-fold,
+        noise, how far it is believed to flatten, ln of its range of sizes; and ln(size / last size).
+    n, curve : (R,) int64, sizes in the prefix; which curve.
     """
 
     forecasts: Floats
@@ -57,16 +54,11 @@ class Backtest:
 
     Attributes
     ----------
-    rows : Rows
-        One a held-back point and origin.
-    actual, reached : (R,) float64
-        What was measured there; and the highest level that the curve had risen to for good.
-    age : (R,) int64
-        How many sizes of the curve lay behind the origin's next one: 0 for the latest origin.
-    share : (R,) float64
-        One over the number of points held back at that origin.
-    noise : (C,) float64
-        Mean noise of each curve's prefixes.
+    rows : one a held-back point and origin.
+    actual, reached : (R,), what was measured there; and the highest level that the curve had risen to for good.
+    age : (R,) int64, how many sizes of the curve lay behind the origin's next one: 0 for the latest origin.
+    share : (R,), one over the number of points held back at that origin.
+    noise : (C,), mean noise of each curve's prefixes.
     slopes : TableSlopes or None
         Where short curves share them.
     """

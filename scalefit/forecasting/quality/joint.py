@@ -57,17 +57,12 @@ class Joint:
     Attributes
     ----------
     cells : what it was fitted to.
-    smallest : (2,) float64
-        The smallest measured sizes above 0.
-    coefficients : (S, 5) float64
-        g, p, r, i, j of each shape, in per cent of the range.
-    weights : (S,) float64
-        Likelihood of each shape, summing to 1.
-    residuals : (n,) float64
-        Of the cells, in per cent of the range.
+    smallest : (2,), the smallest measured sizes above 0.
+    coefficients : (S, 5), g, p, r, i, j of each shape, in per cent of the range.
+    weights : (S,), likelihood of each shape, summing to 1.
+    residuals : (n,), of the cells, in per cent of the range.
     noise : their variance.
-    gain : (2,) float64
-        How much of the law's rise beyond the largest size of each kind is believed.
+    gain : (2,), how much of the law's rise beyond the largest size of each kind is believed.
     doubt : factor on the variance, from cells that were held back.
     """
 

@@ -46,8 +46,7 @@ class Band:
 
     Attributes
     ----------
-    centre, below, above : (R,) float64
-        Middle, and scales on its two sides, in per cent of the range.
+    centre, below, above : (R,), middle, and scales on its two sides, in per cent of the range.
     """
 
     centre: Floats
@@ -187,10 +186,8 @@ class Prior:
     Attributes
     ----------
     weights : member -> weight.
-    factors : (5,) float64
-        ln of the factors of the variance's parts.
-    chance : (7,) float64
-        Coefficients of the chance that a target is reached.
+    factors : (5,), ln of the factors of the variance's parts.
+    chance : (7,), coefficients of the chance that a target is reached.
     """
 
     weights: Mapping[str, float]
@@ -219,12 +216,9 @@ def simplex_weights(errors: Floats, share: Floats, prior: Floats, pull: float) -
 
     Parameters
     ----------
-    errors : (R, M) float64
-        Forecast less actual of each member, each curve in units of its own usual error.
-    share : (R,) float64
-        Weight of the rows.
-    prior : (M,) float64
-        Where the weights are pulled to.
+    errors : (R, M), forecast less actual of each member, each curve in units of its own usual error.
+    share : (R,), weight of the rows.
+    prior : (M,), where the weights are pulled to.
     pull : how hard, in curves.
 
     Examples
@@ -279,12 +273,9 @@ class Learned:
     Attributes
     ----------
     names : the members.
-    weights : (M,) float64
-        Their weights, summing to 1.
-    factors : (5,) float64
-        ln of the factors of the variance's parts.
-    chance : (7,) float64
-        Coefficients of the chance that a target is reached.
+    weights : (M,), their weights, summing to 1.
+    factors : (5,), ln of the factors of the variance's parts.
+    chance : (7,), coefficients of the chance that a target is reached.
     scatter : the table's usual noise variance, in per cent of the range squared.
     slopes : where short curves share them.
     origins : how many backtests stand behind this; 0 where only the prior does.

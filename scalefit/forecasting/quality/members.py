@@ -70,16 +70,11 @@ class Prefixes(Stack):
 
     Attributes
     ----------
-    u : (P, K) float64
-        ln(size / last size): 0 at the end, negative before it; 0 where padded.
-    y : (P, K) float64
-        Metric in per cent of its range; 0 where padded.
-    used : (P, K) bool
-        False where padded.
-    n, curve : (P,) int64
-        Sizes in the prefix; which curve it belongs to.
-    floor : (P,) float64
-        Lower end of the range: 0, or -inf.
+    u : (P, K), ln(size / last size): 0 at the end, negative before it; 0 where padded.
+    y : (P, K), metric in per cent of its range; 0 where padded.
+    used : (P, K) bool, false where padded.
+    n, curve : (P,) int64, sizes in the prefix; which curve it belongs to.
+    floor : (P,), lower end of the range: 0, or -inf.
     """
 
     u: Floats
@@ -166,20 +161,13 @@ class Fitted(Stack):
 
     Attributes
     ----------
-    last, floor, span : (P,) float64
-        Last value, the range's lower end, ln of the range of sizes.
-    slope : (P,) float64
-        Median of the slopes in ln x of the last 2, the last 3 and the last half; not below 0.
-    slopes : (P, 4) float64
-        Of the last 2, last 3, last half, and from the first to the last size.
-    noise : (P,) float64
-        Variance of the points about their smooth course.
-    flattens : (P,) float64
-        How far each is believed to flatten as public curves do, see :func:`flattening`.
-    ceiling : (P, B) float64
-        Coefficients of exp(-b h) - 1, b in EXPONENTS.
-    logistic, middle : (P, S) float64
-        Coefficients of the logistic curves, and their midpoints from the last size.
+    last, floor, span : (P,), last value, the range's lower end, ln of the range of sizes.
+    slope : (P,), median of the slopes in ln x of the last 2, the last 3 and the last half; not below 0.
+    slopes : (P, 4), of the last 2, last 3, last half, and from the first to the last size.
+    noise : (P,), variance of the points about their smooth course.
+    flattens : (P,), how far each is believed to flatten as public curves do, see :func:`flattening`.
+    ceiling : (P, B), coefficients of exp(-b h) - 1, b in EXPONENTS.
+    logistic, middle : (P, S), coefficients of the logistic curves, and their midpoints from the last size.
     """
 
     last: Floats
@@ -363,10 +351,8 @@ class TableSlopes:
 
     Attributes
     ----------
-    last_half : (K + 1,) float64
-        Mean slope of the last halves.
-    line : (K + 1,) float64
-        Slope of parallel lines, one a prefix, through all of them.
+    last_half : (K + 1,), mean slope of the last halves.
+    line : (K + 1,), slope of parallel lines, one a prefix, through all of them.
     """
 
     last_half: Floats

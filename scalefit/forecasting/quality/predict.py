@@ -28,11 +28,9 @@ def forecast_quality(
     Parameters
     ----------
     curves : at least two sizes each; those that ``learned`` comes from, or others of their kind.
-    at : (Q,) or (C, Q) array
-        Sizes beyond the largest measured one of each curve, the same for all or a row a curve.
+    at : (Q,) or (C, Q) array; sizes beyond the largest measured one of each curve, the same for all or a row a curve.
     learned : what the table teaches.
-    kind : {"run", "mean"}
-        A new run, or the mean over seeds.
+    kind : {"run", "mean"}; a new run, or the mean over seeds.
     """
     at = np.asarray(at, dtype=np.float64)
     at = np.broadcast_to(at, (len(curves), at.shape[-1] if at.ndim else 1))
@@ -123,8 +121,7 @@ def reach_quality(
     Parameters
     ----------
     curves : at least two sizes each.
-    targets : float or (C,) array
-        One for all curves, or one a curve, in the metric's units.
+    targets : float or (C,) array; one for all curves, or one a curve, in the metric's units.
     learned : what the table teaches.
 
     Raises DomainError: where a target lies above the metric's range.
