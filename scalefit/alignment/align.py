@@ -23,8 +23,7 @@ from scalefit.alignment.curve import (
     quality_metrics,
 )
 from scalefit.alignment.evidence import tokens
-from scalefit.alignment.evidence.beside_loss import conflict
-from scalefit.alignment.evidence.fall import fall_test
+from scalefit.alignment.evidence.fall import conflict, fall_test
 from scalefit.alignment.evidence.gather import Evidence, Terms, gather, laws_each
 from scalefit.alignment.evidence.laws import CurveLaws
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale

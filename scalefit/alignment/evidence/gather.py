@@ -13,10 +13,10 @@ from scalefit.alignment.curve import Curve
 from scalefit.alignment.evidence.laws import CurveLaws, Sought, fit_laws, laws_for
 from scalefit.alignment.margin import Scale
 
-from .beside_loss import Conflict, Relation, Underrated, conflict, relate, underrated
-from .fall import FallTest, fall_test
+from .fall import Conflict, FallTest, Underrated, conflict, fall_test, underrated
 from .gain import Gain, Trend, gain_over_baseline, trend_of
 from .laws import Break, HeldOut, Misfit, find_break, held_out, misfits
+from .relation import Relation, relate
 
 FEWEST = 3  # sizes that a law is fitted to
 HARM_SHARE = 0.1
