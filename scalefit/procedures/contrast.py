@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -383,6 +384,7 @@ def _studentised(value: Floats, variance: Floats) -> Floats:
     return np.where(gap == 0, 0.0, ratio)
 
 
+@lru_cache(maxsize=8)  # designs come in tables of many groups
 def _all_splits(n: int, m: int) -> NDArray[np.int64]:
     return np.array(list(combinations(range(n + m), n)))
 

@@ -28,13 +28,10 @@ def welch_power(effect: float, seeds: int, level: float = 0.95) -> float:
     of one side in the summed variances, r ~ Beta((P − 1)/2, (P − 1)/2); the critical value is
     that of t with (P − 1)/(r² + (1 − r)²). Averaged over r by Gauss–Jacobi nodes.
     """
-    half = (seeds - 1) / 2
-    nodes, weights = special.roots_jacobi(_NODES, half - 1, half - 1)
-    r = (nodes + 1) / 2
+    r, weights = _shares(seeds)
     critical = t_quantile((1 + level) / 2, (seeds - 1) / (r**2 + (1 - r) ** 2))
     shift = float(effect * np.sqrt(seeds / 2))
-    reject = two_sided(critical, 2 * (seeds - 1), shift)
-    return float(reject @ weights / weights.sum())
+    return float(two_sided(critical, 2 * (seeds - 1), shift) @ weights)
 
 
 def two_sided(critical: ArrayLike, dof: float, shift: float) -> Floats:
@@ -47,7 +44,15 @@ def two_sided(critical: ArrayLike, dof: float, shift: float) -> Floats:
     return np.asarray(tails.mean(-1))
 
 
-# A plan tries many designs at few degrees of freedom, and these quantiles are what it costs.
+# A plan tries many designs at few degrees of freedom, and these nodes and quantiles are what it costs.
+@lru_cache(maxsize=2048)
+def _shares(seeds: int) -> tuple[Floats, Floats]:
+    """Shares r up to one half, and their weights: at 1 − r the test is the same."""
+    half = (seeds - 1) / 2
+    nodes, weights = special.roots_jacobi(_NODES, half - 1, half - 1)
+    return (nodes[: _NODES // 2] + 1) / 2, 2 * weights[: _NODES // 2] / weights.sum()
+
+
 @lru_cache(maxsize=2048)
 def _spreads(dof: float) -> Floats:
     return np.asarray(np.sqrt(chi2_quantile((np.arange(400) + 0.5) / 400, dof) / dof))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -16,6 +16,7 @@ def test_benjamini_hochberg_is_scipys(p):
     np.testing.assert_allclose(adjust(p, "bh"), stats.false_discovery_control(p), atol=1e-15)
 
 
+@settings(max_examples=20)  # statsmodels looks through all memory for garbage at each
 @given(SOME)
 def test_holm_is_statsmodels(p):
     multitest = pytest.importorskip("statsmodels.stats.multitest")

@@ -108,13 +108,23 @@ class Joint:
         """Return the law's rise beyond the largest pretraining and finetuning size: (Q, 2)."""
         inside = self._clipped(sizes)
         across = np.column_stack([inside[:, 0], sizes[:, 1]])
-        steps = np.stack([self._each(v) @ self.weights for v in (inside, across, sizes)])
+        steps = np.stack([self._mean(v) for v in (inside, across, sizes)])
         return np.stack([steps[2] - steps[1], steps[1] - steps[0]], axis=1)
 
     def _each(self, sizes: Floats) -> Floats:
         """Return the surface of every shape: (Q, S)."""
-        missing = np.einsum("sqc,sc->qs", _basis(sizes, self.smallest), self.coefficients)
-        return np.asarray(TOP - missing)
+        g, p, r, i, j = self.coefficients.T.reshape(5, len(_ONE), len(_ONE))
+        x, z = _falls(sizes, self.smallest)
+        missing = g + (p + i) * x[:, :, None] + (r + i + (j - i) * x[:, :, None]) * z[:, None]
+        return np.asarray(TOP - missing).reshape(len(sizes), -1)
+
+    def _mean(self, sizes: Floats) -> Floats:
+        """Return the mean surface, of which no shape has to be seen by itself: (Q,)."""
+        weighed = self.weights[:, None] * self.coefficients
+        g, p, r, i, j = weighed.T.reshape(5, len(_ONE), len(_ONE))
+        x, z = _falls(sizes, self.smallest)
+        both = ((x @ (j - i)) * z).sum(axis=1)
+        return np.asarray(TOP - g.sum() - x @ (p + i).sum(axis=1) - z @ (r + i).sum(axis=0) - both)
 
     def _clipped(self, sizes: Floats) -> Floats:
         measured = self.cells.sizes
@@ -270,6 +280,12 @@ def _basis(sizes: Floats, smallest: Floats, shapes: Ints | slice = slice(None)) 
     exponent, start = np.moveaxis(SHAPES[shapes, None], -1, 0)
     x, z = np.moveaxis((1 + sizes / (smallest * start)) ** -exponent, -1, 0)
     return np.stack([np.ones_like(x), x, z, x + z - x * z, x * z], axis=-1)
+
+
+def _falls(sizes: Floats, smallest: Floats) -> Floats:
+    """Return x and z of every exponent and start: (2, n, 32); a shape is one of each."""
+    exponent, start = _ONE.T
+    return np.asarray((1 + (sizes / smallest).T[..., None] / start) ** -exponent)
 
 
 def _enough(cells: Cells) -> bool:
