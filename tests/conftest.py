@@ -89,7 +89,7 @@ def tiny_hub(tmp_path_factory):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """What was collected stays to the end: looking through it for garbage again and again cost a tenth of all tests."""
+    """What was collected stays to the end: nobody looks through it for garbage, again and again."""
     gc.disable()
     collected = yield
     gc.enable()
