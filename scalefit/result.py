@@ -16,16 +16,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from scalefit.errors import NoPictureError, UnknownNameError
-from scalefit.units import format_count, parse_count, short
+from scalefit.rows import Row as Row
+from scalefit.rows import for_people, frame_of, html_table, markdown_table, text_table
+from scalefit.units import parse_count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-Row = dict[str, Any]
-ROWS_SHOWN = 40  # of a text, before it counts the rest
-COUNTED = ("parameters", "params", "model_size", "cost")  # columns that are written like tokens: 3M
 
 
 class Loaders:
@@ -97,7 +95,8 @@ class Result:
 
     def lines(self) -> list[str]:
         """Return what stands between the verdict and the notes in a text."""
-        return [*self.above(), *text_table(self.shown()), *self.beneath()]
+        shared, rows = for_people(self.shown())
+        return [*self.above(), *shared, *text_table(rows), *self.beneath()]
 
     def told(self) -> Mapping[str, Any]:
         """Return what :meth:`to_dict` says besides verdict and notes: the fields."""
@@ -129,7 +128,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         above = "".join(f"<p>{html.escape(line)}</p>" for line in self.above())
-        table = above + html_table(self.shown()) + html_lines(self.beneath())
+        shared, rows = for_people(self.shown())
+        table = above + html_table(rows, caption=" ".join(shared)) + html_lines(self.beneath())
         return html_verdict(self.heading) + table + html_notes(self.notes)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
@@ -342,133 +342,6 @@ def to_json(content: Any) -> str:
     except UnicodeEncodeError:
         return json.dumps(content, indent=1, allow_nan=False)
     return text
-
-
-def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return plain rows as a data frame, the one place that makes them of rows; keys in order of first appearance.
-
-    Examples
-    --------
-    >>> frame_of([{"corpus": "fr", "low": 1.0}, {"corpus": "en"}])["low"].tolist()
-    [1.0, nan]
-    """
-    import pandas as pd
-
-    listed = list(rows)
-    shapes = dict.fromkeys(map(tuple, listed))
-    names = dict.fromkeys(n for shape in shapes for n in shape)
-    if len(shapes) == 1:  # rows of one shape are turned in one go, three times as fast
-        whole = zip(*(row.values() for row in listed), strict=True)
-        cells = {name: list(column) for name, column in zip(names, whole, strict=True)}
-    else:
-        cells = {name: [row.get(name) for row in listed] for name in names}
-    frame = pd.DataFrame(cells, columns=list(names), index=range(len(listed)))
-    for name in [n for n in frame.columns if frame[n].isna().all()]:
-        frame[name] = float("nan")  # a number that no row has is still a number
-    return frame
-
-
-def cell(value: Any, column: str = "") -> str:
-    """Write one value for people: four significant digits, tokens as 3M, a missing one as a dash.
-
-    Examples
-    --------
-    >>> cell(3e6, "pretrain_tokens"), cell(3e6, "cost_low"), cell(0.123456), cell(None), cell(True)
-    ('3M', '3M', '0.1235', '–', 'yes')
-    """
-    if value is None or value != value:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    name = column.removesuffix("_low").removesuffix("_high").removesuffix("_if_reached")
-    if isinstance(value, int | float) and ("tokens" in name or name in COUNTED):
-        return format_count(value)
-    return short(value) if isinstance(value, float) else str(value)
-
-
-def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """All keys of the rows in order; one that the first row lacks stands behind its neighbour, not at the end.
-
-    Examples
-    --------
-    >>> columns([{"corpus": "fr", "high": 2}, {"corpus": "en", "low": 1, "high": 2}])
-    ['corpus', 'low', 'high']
-    """
-    names: list[str] = []
-    for shape in dict.fromkeys(map(tuple, rows)):
-        place = len(names)
-        for key in shape:
-            if key not in names:
-                names.insert(place, key)
-            place = names.index(key) + 1
-    return names
-
-
-def text_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    r"""Return rows as lines of aligned cells below their columns' names; long tables end with a count.
-
-    Examples
-    --------
-    >>> print("\n".join(text_table([{"corpus": "fr", "tokens": 3e6}, {"corpus": "en", "tokens": 1e9}])))
-    corpus  tokens
-    fr      3M
-    en      1B
-    """
-    names = columns(rows)
-    if not names:
-        return []
-    cells = [[cell(row.get(name), name) for name in names] for row in rows[:ROWS_SHOWN]]
-    table = [[name.replace("_", " ") for name in names], *cells]
-    widths = [max(len(line[i]) for line in table) for i in range(len(names))]
-    lines = [
-        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    ]
-    more = len(rows) - ROWS_SHOWN
-    return [*lines, f"… and {more} more rows"] if more > 0 else lines
-
-
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    r"""Return rows as a table in Markdown.
-
-    Examples
-    --------
-    >>> print(markdown_table([{"corpus": "fr", "tokens": 3e6}]), end="")
-    | corpus | tokens |
-    | --- | --- |
-    | fr | 3M |
-    """
-    names = columns(rows)
-    head = [name.replace("_", " ") for name in names]
-    cells = [[cell(row.get(n), n).replace("|", "\\|") for n in names] for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(names), *cells])
-
-
-LONG = 40  # letters beyond which a cell of a page may break
-PAGE = 60  # rows of a page, before it counts the rest
-
-
-def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
-    """Return rows as an HTML table; what stands beyond PAGE rows is counted below it."""
-    if not rows:
-        return f"<p>{html.escape(caption)}</p>" if caption else ""
-    names = columns(rows)
-    head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in names)
-    body = "".join(_html_row(row, names) for row in rows[:PAGE])
-    more = f"<p>… and {len(rows) - PAGE} more rows</p>" if len(rows) > PAGE else ""
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    whole = f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    # A narrow notebook moves a table sideways; without this it breaks "3 × 2" into three lines instead.
-    return f'<table style="white-space: nowrap">{whole}</table>{more}'
-
-
-def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    return f"<tr>{''.join(_html_cell(cell(row.get(n), n)) for n in names)}</tr>"
-
-
-def _html_cell(text: str) -> str:
-    long = ' style="white-space: normal; min-width: 18em"' if len(text) > LONG else ""
-    return f"<td{long}>{html.escape(text)}</td>"
 
 
 def html_notes(notes: Sequence[str]) -> str:

@@ -24,7 +24,8 @@ from matplotlib.figure import SubFigure
 import scalefit as sf
 from scalefit import landscape, views
 from scalefit.errors import FormatError, NoPictureError, UnknownNameError
-from scalefit.result import Result, Results, common_notes, plain, text_table
+from scalefit.result import Result, Results, common_notes, plain
+from scalefit.rows import text_table
 from scalefit.store import KINDS as KINDS_KEPT
 from scalefit.store import document
 from scalefit.table import Observations

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import scalefit as sf
-from scalefit.result import markdown_table
+from scalefit.rows import markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = {"task": "en-fr", "finetune_tokens": 128_000, "domain": "in"}

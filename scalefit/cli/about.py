@@ -10,7 +10,7 @@ import typer
 
 from scalefit.cli._io import write_json, write_rows
 from scalefit.cli._options import AsJson
-from scalefit.result import text_table
+from scalefit.rows import text_table
 
 if TYPE_CHECKING:
     from scalefit.laws import Law

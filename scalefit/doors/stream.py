@@ -24,7 +24,8 @@ from scalefit.files import write_text, writing
 from scalefit.groups import group_name
 from scalefit.ingest.config import Config, as_names
 from scalefit.ingest.parts import Files, Key, keys_of, part_of
-from scalefit.result import Result, Row, frame_of
+from scalefit.result import Result
+from scalefit.rows import Row, frame_of
 from scalefit.version import __version__
 
 

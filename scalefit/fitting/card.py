@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scalefit.result import Result, Row, markdown_table
+from scalefit.result import Result
+from scalefit.rows import Row, markdown_table
 
 
 @dataclass(frozen=True, eq=False, repr=False)

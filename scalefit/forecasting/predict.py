@@ -33,7 +33,7 @@ class Band(Result):
     Attributes
     ----------
     metric : name of the metric.
-    inputs : input's name -> (Q,).
+    inputs : column of the table -> (Q,).
     estimate, low, high : (Q,) each.
     level, kind : confidence, and whether it is for the ``mean`` curve or one new ``run``.
     method : how the interval was made.
@@ -47,7 +47,7 @@ class Band(Result):
     >>> table = {"pretrain_tokens": sizes, "cross_entropy": [4.05, 3.37, 2.93, 2.62, 2.43, 2.30]}
     >>> band = sf.predict(sf.fit(table, "cross_entropy", "power"), ["2B", "4B"])
     >>> bool((band.low < band.estimate).all()), list(band.to_frame().columns)
-    (True, ['x', 'estimate', 'low', 'high', 'level', 'kind'])
+    (True, ['pretrain_tokens', 'estimate', 'low', 'high', 'level', 'kind'])
     """
 
     metric: str
@@ -72,7 +72,9 @@ class Band(Result):
     def verdict(self) -> str:
         """What is predicted where, with the interval of the last point, and what that takes for granted."""
         what = "the mean curve" if self.kind == "mean" else "one new run"
-        at = ", ".join(f"{name} {format_count(x[-1])}" for name, x in self.inputs.items())
+        at = ", ".join(
+            f"{column.replace('_', ' ')} {format_count(x[-1])}" for column, x in self.inputs.items()
+        )
         more = f" (the last of {len(self)} points)" if len(self) > 1 else ""
         return f"{self.metric} of {what} at {at}{more}: {self[-1]}, {self.level:.0%}; {SAYS[self.given]}"
 
@@ -177,7 +179,7 @@ def _of_law(
     )
     return Band(
         fit.metric,
-        dict(zip(columns, arrays, strict=True)),
+        dict(zip(columns.values(), arrays, strict=True)),
         estimate,
         low,
         high,
@@ -216,7 +218,7 @@ def _of_mixture(
     notes = _far(columns, (x,), (mixture.series.x,))
     return Band(
         mixture.metric,
-        {next(iter(columns)): x},
+        {mixture.column: x},
         said.median,
         low,
         high,
@@ -288,7 +290,7 @@ def _far(
     columns: dict[str, str], arrays: tuple[Floats, ...], seen: tuple[Floats, ...]
 ) -> list[str]:
     notes = []
-    for name, x, known in zip(columns, arrays, seen, strict=True):
+    for name, x, known in zip(columns.values(), arrays, seen, strict=True):
         far = float(np.max(x) / np.max(known)) if np.max(known) > 0 else 1.0
         if far > FAR:
             notes.append(

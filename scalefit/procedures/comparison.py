@@ -17,9 +17,9 @@ from scalefit.result import (
     common_notes,
     html_lines,
     html_notes,
-    html_table,
     html_verdict,
 )
+from scalefit.rows import html_table
 
 PROCEDURE = "holds for new pretraining runs"
 CHECKPOINTS = "these checkpoints only: one pretraining seed a side"

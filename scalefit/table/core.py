@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from scalefit.errors import TableError
 from scalefit.groups import meant, spelling
-from scalefit.result import html_notes, html_table, html_verdict, text_table
+from scalefit.result import html_notes, html_verdict
+from scalefit.rows import html_table, text_table
 from scalefit.types import Ints
 
 from .build import build, drafted

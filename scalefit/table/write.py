@@ -16,7 +16,7 @@ import pandas as pd
 
 from scalefit.errors import FormatError, MissingDependencyError, TableError
 from scalefit.files import write_text, writing
-from scalefit.result import frame_of
+from scalefit.rows import frame_of
 
 from .draft import is_missing, is_text
 from .names import COLUMNS, COUNTS, MEASURED, SEEDS

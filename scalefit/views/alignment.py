@@ -15,6 +15,7 @@ from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.evidence.gather import Evidence
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
+from scalefit.rows import without_shared
 from scalefit.table.metrics import metric
 from scalefit.views.report import Section
 from scalefit.views.style import (
@@ -33,7 +34,6 @@ from scalefit.views.style import (
     tidy,
     token_axis,
 )
-from scalefit.views.tables import without_shared
 
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]
 _MOST = 6
@@ -181,7 +181,7 @@ def alignment_section(table: AlignmentTable | None) -> Section:
     return Section(
         TITLE,
         lead=_lead(table),
-        text=(f"{' · '.join(filter(None, (table.verdict, shared)))}.",),
+        text=(f"{' · '.join((table.verdict, *shared))}.",),
         svg=plot_alignment(table, most=3).to_svg() if drawn else "",
         rows=tuple(rows),
         notes=table.notes,

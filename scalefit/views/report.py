@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scalefit.result import Row, cell, columns
+from scalefit.rows import Row, cell, columns
 from scalefit.version import __version__
 from scalefit.views.style import ON_DARK, for_both_grounds
 from scalefit.views.tables import is_number, is_numeric

@@ -8,19 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from scalefit.result import Row, cell, columns
+from scalefit.rows import KEYS, Row, cell, columns, for_people, without_shared
 
 PIPED, LONG = 160, 26
-KEYS = (
-    "corpus",
-    "task",
-    "finetune_tokens",
-    "model",
-    "domain",
-    "eval_set",
-    "metric",
-    "largest_tokens",
-)
 
 
 def is_numeric(rows: Iterable[Row], name: str) -> bool:
@@ -44,8 +34,8 @@ def terminal_table(rows: Iterable[Row], *, title: str = "") -> None:
     if not rows:
         screen.print("nothing to show")
         return
-    shared, rows = without_shared(with_intervals(rows))
-    sheet = _fitted(_Sheet(tuple(rows), tuple(filter(None, (title, shared)))), screen)
+    shared, rows = for_people(rows)
+    sheet = _fitted(_Sheet(tuple(rows), tuple(filter(None, (title, *shared)))), screen)
     if sheet.title:
         screen.print(" · ".join(sheet.title), soft_wrap=True)
     screen.print(rich_table(sheet.rows, heads=sheet.heads, below=sheet.below))
@@ -85,7 +75,7 @@ def _narrower(sheet: _Sheet) -> Iterator[_Sheet]:
         rows, more = put_beneath(sheet.rows, name)
         yield (sheet := replace(sheet, rows=tuple(rows), beneath=(*sheet.beneath, *more)))
     said, rows = without_shared(sheet.rows, columns(sheet.rows)[1:])
-    yield (sheet := replace(sheet, rows=tuple(rows), title=(*sheet.title, *filter(None, [said]))))
+    yield (sheet := replace(sheet, rows=tuple(rows), title=(*sheet.title, *said)))
     # One line a row is worth a column that stands between the first thing measured and what was asked for.
     for name in [n for n in columns(sheet.rows)[1:-1] if n not in KEYS][1:]:
         yield _without(sheet, name)
@@ -100,36 +90,6 @@ def _narrower(sheet: _Sheet) -> Iterator[_Sheet]:
 def _without(sheet: _Sheet, name: str) -> _Sheet:
     kept = tuple({k: v for k, v in row.items() if k != name} for row in sheet.rows)
     return replace(sheet, rows=kept, left=(*sheet.left, name))
-
-
-def with_intervals(rows: Sequence[Row]) -> list[Row]:
-    """Put both ends of an interval behind their estimate, where three columns say it.
-
-    Examples
-    --------
-    >>> with_intervals([{"corpus": "fr", "tokens": 4e6, "tokens_low": 3e6, "tokens_high": float("inf")}])
-    [{'corpus': 'fr', 'tokens': '4M [3M, ∞]'}]
-    """
-    names = columns(rows)
-    ends = {
-        name: (low, high)
-        for name, low, high in zip(names, names[1:], names[2:], strict=False)
-        if (low, high) in (("low", "high"), (f"{name}_low", f"{name}_high"))
-    }
-    left = {end for pair in ends.values() for end in pair}
-    return [
-        {
-            k: _interval(row, k, *ends[k]) if k in ends else v
-            for k, v in row.items()
-            if k not in left
-        }
-        for row in rows
-    ]
-
-
-def _interval(row: Row, name: str, low: str, high: str) -> str:
-    estimate, *ends = (cell(row.get(k), name) for k in (name, low, high))
-    return estimate if ends == ["–", "–"] else f"{estimate} [{', '.join(ends)}]"
 
 
 def long_texts(rows: Sequence[Row]) -> list[str]:
@@ -202,13 +162,3 @@ def in_two(head: str) -> str:
     words = head.split(" ")
     breaks = ((" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words)))
     return "\n".join(min(breaks, key=lambda lines: max(map(len, lines)), default=(head,)))
-
-
-def without_shared(rows: Sequence[Row], names: Sequence[str] = KEYS) -> tuple[str, list[Row]]:
-    """Take what is the same in all rows out of them, in words: of the keys, or of these columns."""
-    if len(rows) < 2:
-        return "", list(rows)
-    shared = [k for k in names if k in rows[0] and len({row.get(k) for row in rows}) == 1]
-    said = {k: cell(rows[0][k], k) for k in shared}
-    words = (f"{k.replace('_', ' ')} {text}" for k, text in said.items() if text != "–")
-    return " · ".join(words), [{k: v for k, v in r.items() if k not in shared} for r in rows]

@@ -51,7 +51,7 @@ def test_intervals_of_a_chain_hold_the_truth():
         chain = sf.chain(data(0.01, seed), STEPS, inputs={"x": "D"}, hold_out=9)
         band = chain.predict(D=[3e8, 2e10])
         held += (
-            (band.low <= truth(band.inputs["x"])) & (truth(band.inputs["x"]) <= band.high)
+            (band.low <= truth(band.inputs["D"])) & (truth(band.inputs["D"]) <= band.high)
         ).tolist()
     assert np.mean(held) >= 0.88
 

@@ -30,7 +30,7 @@ def test_input_may_be_named_by_law_or_by_column(loss_fit):
 
 def test_sizes_may_be_written_as_counts(loss_fit):
     written = sf.predict(loss_fit, pretrain_tokens=["300M", "1.5B"])
-    np.testing.assert_array_equal(written.inputs["x"], [3e8, 1.5e9])
+    np.testing.assert_array_equal(written.inputs["pretrain_tokens"], [3e8, 1.5e9])
     assert sf.predict(loss_fit, pretrain_tokens="1.5B")[0] == written[1]
     with pytest.raises(
         DomainError, match=r"x is \['many'\]; give numbers, or counts such as '1.5B'"
@@ -42,7 +42,15 @@ def test_inputs_of_two_broadcast(pair_fit):
     band = sf.predict(pair_fit, parameters=1e9, D=[1e10, 1e12])
     expected = 1.7 + 400 * 1e9**-0.34 + 2000 * np.array([1e10, 1e12]) ** -0.37
     np.testing.assert_allclose(band.estimate, expected, atol=0.01)
-    assert list(band.rows()[0]) == ["N", "D", "estimate", "low", "high", "level", "kind"]
+    assert list(band.rows()[0]) == [
+        "parameters",
+        "pretrain_tokens",
+        "estimate",
+        "low",
+        "high",
+        "level",
+        "kind",
+    ]
 
 
 def test_intervals_widen_with_the_level(loss_fit):
@@ -61,7 +69,7 @@ def test_one_new_run_is_less_certain_than_the_mean(loss_fit):
 def test_extrapolation_is_called_one(loss_fit):
     far = sf.predict(loss_fit, x=[1e9, 3e10])
     assert far.notes == (
-        "x lies 30× beyond the largest measured: an extrapolation, not a measurement",
+        "pretrain_tokens lies 30× beyond the largest measured: an extrapolation, not a measurement",
     )
     assert sf.predict(loss_fit, x=5e9).notes == ()
 
@@ -105,12 +113,12 @@ def test_inputs_are_named_in_errors(loss_fit, pair_fit):
 def test_a_band_as_data(loss_fit):
     band = sf.predict(loss_fit, pretrain_tokens=[1e8, 1e10])
     frame = band.to_frame()
-    assert list(frame.columns) == ["x", "estimate", "low", "high", "level", "kind"]
+    assert list(frame.columns) == ["pretrain_tokens", "estimate", "low", "high", "level", "kind"]
     stored = json.loads(json.dumps(band.to_dict(), allow_nan=False))
     assert stored["high"][1] == band.high[1]
     assert stored["kind"] == "mean"
     assert repr(band).startswith(
-        "cross_entropy of the mean curve at x 10B (the last of 2 points): "
+        "cross_entropy of the mean curve at pretrain tokens 10B (the last of 2 points): "
     )
     assert repr(band).splitlines()[0].endswith("95%; one law, doubt about it included")
     assert "<table" in band._repr_html_()

@@ -6,7 +6,7 @@ import pytest
 
 from scalefit.errors import FormatError, MissingColumnError, TableError
 from scalefit.ingest import observations
-from scalefit.result import frame_of, html_table
+from scalefit.rows import frame_of, html_table
 from scalefit.table import COLUMNS, Table, as_table
 
 ENGINES = {"parquet": ("pyarrow",), "xlsx": ("openpyxl",)}
