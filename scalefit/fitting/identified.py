@@ -74,6 +74,7 @@ def _allowed_alike(solutions: list[Solution]) -> list[Allowed]:
             allowed[:, j, 1] = np.minimum(allowed[:, j, 1], [p.y.min() for p in problems])
         if law.link == "identity" and coordinate.role == "ceiling":
             allowed[:, j, 0] = np.maximum(allowed[:, j, 0], [p.y.max() for p in problems])
+    # A number far out stands for an open bound: infinity times a parameter of 0 would be nan.
     far, every = 1e9 * (np.abs(theta) + 1), np.arange(theta.shape[1])
     corners = np.repeat(theta[:, None], 2 * every.size, axis=1)
     corners[:, 2 * every, every] = np.maximum(allowed[..., 0], -far)

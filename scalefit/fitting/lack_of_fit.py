@@ -86,6 +86,8 @@ def _off_bounds(problem: Problem, theta: Floats) -> tuple[Floats, Floats]:
     value, jac = problem.law.jacobian(problem.inputs, theta)
     low, high = problem.bounds
     rows = problem.linearised(value, jac)[(theta > low) & (theta < high)]
+    # Slopes of length 1, or a unit (nats, tokens) would decide which direction counts as rounding. Two parameters that
+    # move the curve alike are then one direction, and cost one degree of freedom.
     size = np.linalg.norm(rows, axis=1)
     rows = rows[size > 0] / size[size > 0, None]
     left, values, _ = np.linalg.svd(rows.T, full_matrices=False)

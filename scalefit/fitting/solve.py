@@ -282,6 +282,7 @@ def multiplicities(clusters: Ints, resamples: int, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     groups = int(clusters.max()) + 1
     drawn = rng.integers(0, groups, size=(resamples, groups))
+    # One count for all resamples: each is given a stretch of numbers of its own.
     flat = drawn + groups * np.arange(resamples)[:, None]
     counts = np.bincount(flat.reshape(-1), minlength=resamples * groups).reshape(resamples, groups)
     return counts[:, clusters].astype(float)

@@ -162,15 +162,18 @@ def _gamma_line(
 
     ``prior`` is the standard deviation of the slope beforehand, about 0.
     """
+    # About the centre of the data height and slope are told apart, so that shrinking the slope leaves the height alone.
     centre = float(np.average(log_x, weights=nu))
     t, w = log_x - centre, nu / 2
     design = np.column_stack([np.ones_like(t), t])
     known = np.array([0.0, prior**-2.0])  # what the prior knows of the two
+    # With a log link the information does not depend on the line: made once, Fisher's steps need no other.
     information = design.T @ (w[:, None] * design) + np.diag(known)
     beta = np.array([np.log(pooled), 0.0])
     for _ in range(_STEPS):
         score = design.T @ (w * (raw / np.exp(design @ beta) - 1)) - known * beta
         step = np.linalg.solve(information, score)
+        # At most a factor e a step: a cell with a variance of almost 0 would throw the first one out of sight.
         beta = beta + np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-10:
             break

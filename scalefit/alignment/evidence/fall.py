@@ -181,6 +181,7 @@ def _of_single_runs(
     given = seed_sd is not None
     sd = np.nan if given else float(residual_sd(x, y))
     known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, curve)
+    # fmax, for the scatter is nan where the noise is given.
     known = float(np.fmax(known, sd)) if cautious else known
     at_least = size - smallest_fall(x, sd, known, alpha)
     scatter = "one run a size: scatter of the curve"

@@ -271,6 +271,8 @@ def held_out(
 
 def _profile(law: str, curve: Curve, y: Floats, budget: float) -> tuple[Floats, Floats]:
     """Lowest and highest continuation of all curves whose weighted squares stay in the budget."""
+    # Given the shape, what stays within the budget is a ball in directions that are orthonormal at the smaller sizes:
+    # at the larger ones its ends are centre ± radius × length, and nothing is searched.
     root = np.sqrt(curve.runs[: len(y)])
     along, far, length = _continuations(law, tuple(curve.x), tuple(root))
     shares = along @ (root * y)
@@ -295,6 +297,7 @@ def _continuations(
     columns = shapes(law, np.array(x), fine=True).transpose(0, 2, 1)
     weighted = columns[:, :kept] * np.array(root)[:, None]
     left, singular, right = np.linalg.svd(weighted, full_matrices=False)
+    # A direction that the smaller sizes do not see is left out: it would make every continuation possible.
     safe = singular > 1e-9 * singular[:, :1]
     inverse = np.where(safe, 1 / np.where(safe, singular, 1.0), 0.0)
     far = columns[:, kept:] @ (right.transpose(0, 2, 1) * inverse[:, None, :])

@@ -145,14 +145,19 @@ def _principal_axes(slopes: Floats, room: Floats, ranges: Floats, m: int) -> Flo
     """Half-axes (m, m, B, 1) of the regions' linear approximations, none longer than the shapes' ranges (B, m)."""
     if m == 0:
         return np.zeros((0, 0, len(slopes), 1))
+    # The coefficients are free at each shape: what they can take up of its slope is no knowledge of it. Left in, a shape
+    # that trades places with one would get an axis far too short, and the grid would have to grow to the region.
     turned = slopes.transpose(0, 2, 1)
     inner, outer = turned[..., :-m], turned[..., -m:]
     if inner.shape[-1]:
         inner = inner / np.maximum(np.linalg.norm(inner, axis=1, keepdims=True), 1e-300)
         left, values, _ = np.linalg.svd(inner, full_matrices=False)
+        # Columns that repeat each other leave a direction of rounding, which would take a piece of the shapes with it.
         least = np.finfo(float).eps * max(inner.shape[1:]) * values[:, :1]
         left = left * (values > least)[:, None]
         outer = outer - left @ (left.transpose(0, 2, 1) @ outer)
+    # Each shape in units of what it does to the curve: an exponent and a size in tokens differ by many powers of ten,
+    # and the smaller curvature would be lost among the digits of the larger.
     size = np.maximum(np.linalg.norm(turned[..., -m:], axis=1), 1e-300)
     rest = outer / size[:, None]
     values, vectors = np.linalg.eigh(rest.transpose(0, 2, 1) @ rest)

@@ -144,6 +144,8 @@ class Uncertainty:
         rows = jac * np.sqrt(self.best.weights)
         size = np.linalg.norm(rows, axis=1)
         basis = np.linalg.qr((rows[size > 0] / size[size > 0, None]).T)[0]
+        # A point that pulled the curve to itself shows less than its noise, by its leverage; one that the curve passes
+        # through shows none of it, and may not be divided by.
         own = np.maximum(1 - (basis**2).sum(1), 1e-3)
         return RunSpread(problem.inputs[0], residual, own, self.run_dof, self.noise.line)
 
