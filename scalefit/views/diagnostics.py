@@ -89,10 +89,6 @@ def _one_of(kinds: dict[str, Callable[..., Any]], kind: str) -> Callable[..., An
 def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
     """Draw what each point lies off the curve, over its first input; the band is twice the typical error.
 
-    Parameters
-    ----------
-    ax : where to draw; it is given back then. By default a picture of its own.
-
     Examples
     --------
     >>> import scalefit as sf

@@ -35,12 +35,7 @@ from scalefit.views.style import (
 
 @on_its_ground
 def plot_ranking(ranking: Ranking, *, ax: Axes | None = None) -> Picture | Axes:
-    """Draw every corpus' estimate with its interval, its P(best) beside it; barred ones are hollow.
-
-    Parameters
-    ----------
-    ax : where to draw; by default a picture of its own.
-    """
+    """Draw every corpus' estimate with its interval, its P(best) beside it; barred ones are hollow."""
     figure, axes = canvas(6.4, 1.3 + 0.36 * len(ranking.standings), ax)
     _standings(axes, ranking)
     return figure if ax is None else axes
@@ -85,12 +80,7 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
 
 @on_its_ground
 def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
-    """Draw what every forecaster misses held-out sizes by, and how often its 95 % intervals hold.
-
-    Parameters
-    ----------
-    ax : whose place the picture takes; by default it stands alone.
-    """
+    """Draw what every forecaster misses held-out sizes by, and how often its 95 % intervals hold."""
     rows = [r for r in tested.rows() if r["distance"] == "all"]
     rows = sorted(rows, key=lambda r: r["error"])
     figure = picture(7.4, 1.4 + 0.34 * len(rows), ax)

@@ -52,10 +52,6 @@ def plot_sizes(surface: Surface, *, ax: Axes | None = None) -> Picture | Axes:
     """Draw the law's median by colour, its cells as dots of their measured values, the measured sizes framed.
 
     A dot that stands out from its surroundings is a cell that the law misses.
-
-    Parameters
-    ----------
-    ax : where to draw; by default a picture of its own.
     """
     figure, axes = canvas(6.4, 4.2, ax)
     cells = surface.joint.cells
@@ -118,12 +114,7 @@ def _in_logs(axes: Axes, name: str, sizes: Floats) -> None:
 
 @on_its_ground
 def plot_value(value: Value, *, ax: Axes | None = None) -> Picture | Axes:
-    """Draw the map of pretraining × finetuning size: gain by colour, in words where it is sure.
-
-    Parameters
-    ----------
-    ax : where to draw; by default a picture of its own.
-    """
+    """Draw the map of pretraining × finetuning size: gain by colour, in words where it is sure."""
     figure, axes = canvas(6.4, _height([value]), ax)
     _map(axes, value, _reach([value]))
     axes.set_title(
