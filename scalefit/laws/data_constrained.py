@@ -50,33 +50,16 @@ def _sizes(N: Any, D: Any, U: Any, spare: Any, stale: Any) -> tuple[Any, Any]:
     return effective(N, np.minimum(N, FILLED * U), spare), effective(D, U, stale)
 
 
-def _basis(
-    N: Any,
-    D: Any,
-    U: Any,
-    alpha: Any,
-    beta: Any,
-    spare: Any,
-    stale: Any,
-    N_ref: float,
-    D_ref: float,
-) -> tuple[Any, Any, Any]:
+def _basis(N: Any, D: Any, U: Any, *shapes: Any, N_ref: float, D_ref: float) -> tuple[Any, ...]:
+    alpha, beta, spare, stale = shapes
     n, d = _sizes(N, D, U, spare, stale)
     return 1.0, decay(n, alpha, N_ref), decay(d, beta, D_ref)
 
 
 def _slopes(
-    phi: Any,
-    N: Any,
-    D: Any,
-    U: Any,
-    alpha: Any,
-    beta: Any,
-    spare: Any,
-    stale: Any,
-    N_ref: float,
-    D_ref: float,
+    phi: Any, N: Any, D: Any, U: Any, *shapes: Any, N_ref: float, D_ref: float
 ) -> tuple[Any, ...]:
+    alpha, beta, spare, stale = shapes
     n, d = _sizes(N, D, U, spare, stale)
     by_spare = -alpha * phi[1] / n * effective_slope(N, np.minimum(N, FILLED * U), spare)
     by_stale = -beta * phi[2] / d * effective_slope(D, U, stale)
@@ -88,17 +71,8 @@ def _slopes(
     )
 
 
-def _report(
-    E: Any,
-    a: Any,
-    b: Any,
-    alpha: Any,
-    beta: Any,
-    spare: Any,
-    stale: Any,
-    N_ref: float,
-    D_ref: float,
-) -> dict[str, Any]:
+def _report(E: Any, a: Any, b: Any, *shapes: Any, N_ref: float, D_ref: float) -> dict[str, Any]:
+    alpha, beta, spare, stale = shapes
     with np.errstate(divide="ignore"):
         R_N, R_D = 1 / np.asarray(spare, dtype=float), 1 / np.asarray(stale, dtype=float)
     A, B = a * N_ref**alpha, b * D_ref**beta

@@ -10,35 +10,18 @@ from scalefit.laws.parts import Coefficient, Shape, decay, fall, geometric_mean
 
 
 def _basis(
-    N: Any,
-    D: Any,
-    h: Any,
-    U: Any,
-    alpha: Any,
-    beta: Any,
-    delta: Any,
-    stale: Any,
-    N_ref: float,
-    U_ref: float,
+    N: Any, D: Any, h: Any, U: Any, *shapes: Any, N_ref: float, U_ref: float
 ) -> tuple[Any, ...]:
+    alpha, beta, delta, stale = shapes
     fresh = effective(h * D, U, stale)
     scarce = decay(N, -delta, N_ref) * decay(fresh, alpha, U_ref)
     return 1.0, decay(N, beta, N_ref), scarce, h
 
 
 def _slopes(
-    phi: Any,
-    N: Any,
-    D: Any,
-    h: Any,
-    U: Any,
-    alpha: Any,
-    beta: Any,
-    delta: Any,
-    stale: Any,
-    N_ref: float,
-    U_ref: float,
+    phi: Any, N: Any, D: Any, h: Any, U: Any, *shapes: Any, N_ref: float, U_ref: float
 ) -> tuple[Any, ...]:
+    alpha, _, _, stale = shapes
     fresh = effective(h * D, U, stale)
     by_stale = -alpha * phi[2] / fresh * effective_slope(h * D, U, stale)
     return (

@@ -145,8 +145,8 @@ def _principal_axes(slopes: Floats, room: Floats, ranges: Floats, m: int) -> Flo
     """Half-axes (m, m, B, 1) of the regions' linear approximations, none longer than the shapes' ranges (B, m)."""
     if m == 0:
         return np.zeros((0, 0, len(slopes), 1))
-    # Coefficients are free at each shape: what they can take up of its slope is no knowledge of it. Left in, a shape that
-    # trades places with one would get an axis far too short, and the grid would have to grow to the region.
+    # Coefficients are free at each shape: what they can take up of its slope is no knowledge of it. Left in, a shape
+    # that trades places with one would get an axis far too short, and the grid would have to grow to the region.
     turned = slopes.transpose(0, 2, 1)
     inner, outer = turned[..., :-m], turned[..., -m:]
     if inner.shape[-1]:
