@@ -17,8 +17,9 @@ from functools import cached_property
 import numpy as np
 from forecast_data import ACCURACY, QUALITY, Source, families, images
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest, rising
+from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest
 from scalefit.forecasting.quality.learn import (
     FEATURES,
     STRIDES,
@@ -180,7 +181,7 @@ def targets(cut: Held, stride: Floats) -> Targets:
 
 def _targets(c: Series, k: int, stride: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     y, u = scale_of(c).to(c.y), np.log(c.x / c.x[k - 1])
-    level = rising(y)
+    level = isotonic_regression(y).x
     ahead = level[-1] - level[k - 1]
     between = level[k - 1] + np.array([0.25, 0.5, 0.75, 1.0]) * ahead
     clear = (between > y[k - 1] + 1e-6) & (ahead > 0.05 * max(float(np.std(y)), 0.1))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from scalefit.forecasting.quality.members import (
     NAMES,
@@ -135,25 +136,6 @@ def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats
     origin = full.u[curve, width - ahead - 1]
     level = np.zeros_like(full.y)
     for row, n in enumerate(full.n):
-        level[row, width - n :] = rising(full.y[row, width - n :])
+        level[row, width - n :] = isotonic_regression(full.y[row, width - n :]).x
     at = curve[:, None], column
     return np.where(held, full.u[at] - origin[:, None], 1.0), full.y[at], level[at]
-
-
-def rising(y: Floats) -> Floats:
-    """Return the isotonic regression of ``y`` (n,), by its min-max formula; n is a curve's sizes.
-
-    The level at i is the highest, over all starts up to i, of the lowest mean from there to i or later.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rising(np.array([1.0, 3.0, 2.0, 4.0])).tolist()
-    [1.0, 2.5, 2.5, 4.0]
-    """
-    total = np.concatenate([[0.0], np.cumsum(y)])
-    at = np.arange(y.size)
-    count = at[None, :] - at[:, None] + 1
-    mean = np.where(count > 0, (total[None, 1:] - total[:-1, None]) / np.maximum(count, 1), np.inf)
-    lowest = np.minimum.accumulate(mean[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(np.where(count > 0, lowest, -np.inf).max(axis=0))

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scalefit.errors import FitError
-from scalefit.forecasting.quality.backtest import rising
 from scalefit.forecasting.quality.members import (
     FLATTENS,
     NAMES,
@@ -133,12 +130,3 @@ def test_long_curves_and_pairs_of_curves_do_not_share_slopes():
     assert pools(saturating(0, 3, 8))
     assert not pools(saturating(0, 3, 9))
     assert not pools(saturating(0, 2, 8))
-
-
-@given(st.lists(st.floats(-50, 50), min_size=1, max_size=12))
-def test_the_rising_course_rises_and_keeps_the_mean(values):
-    y = np.array(values)
-    level = rising(y)
-    assert np.all(np.diff(level) >= -1e-9)
-    assert level.mean() == pytest.approx(y.mean(), abs=1e-9)
-    np.testing.assert_allclose(rising(level), level, atol=1e-9)
