@@ -101,6 +101,8 @@ def _words(name: str, value: Any) -> str:
         return f"finetuned on {format_count(float(value))}"
     if name == "parameters":
         return f"{format_count(float(value))} parameters"
+    if name == "domain":
+        return {"in": "in domain", "out": "out of domain"}.get(value, str(value))
     if name in _PLAIN:
         return str(value)
     if isinstance(value, float) and value.is_integer():

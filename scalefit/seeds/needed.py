@@ -199,7 +199,7 @@ def _measured(data: Any, metric: str | None, options: Mapping[str, Any]) -> Vari
     measured = variance(data, metric=metric, **options)
     if len(measured) > 1:
         raise DesignError(
-            f"{metric} was measured on {len(measured)} sets, each with a spread of its own; needed one. "
+            f"found {len(measured)} spreads of {metric} ({', '.join(part.name for part in measured)}); needed one. "
             f"Try: where={dict(measured[0].group)!r}"
         )
     return measured

@@ -25,7 +25,7 @@ def results(tmp_path):
 def test_seeds_show_components_in_and_out_of_domain(scalefit, results):
     ran = scalefit("seeds", results, "--metric", "bleu")
     assert ran.code == 0, ran.err
-    assert ran.out.startswith("bleu, in: ")
+    assert ran.out.startswith("bleu, in domain: ")
     assert "pretraining seed" in ran.out
     plain = json.loads(scalefit("seeds", results, "--metric", "bleu", "--json").out)
     assert [p["group"] for p in plain["parts"]] == [{"domain": "in"}, {"domain": "out"}]
@@ -36,7 +36,7 @@ def test_seeds_needed(scalefit, results):
     assert ran.code == 0, ran.err
     assert "in: to tell a difference of 3 from 0" in ran.out
     ran = scalefit("seeds", results, "--metric", "bleu", "--half-width", "1", "--json")
-    assert set(json.loads(ran.out)) == {"in", "out"}
+    assert set(json.loads(ran.out)) == {"in domain", "out of domain"}
 
 
 def test_compare(scalefit, results):

@@ -39,7 +39,7 @@ def test_in_and_out_of_domain_stand_side_by_side():
     both = pd.concat([frame(rng.normal(size=(3, 2)), domain=d) for d in ("in", "out")])
     found = sf.variance(both, metric="bleu")
     assert [p.group for p in found] == [{"domain": "in"}, {"domain": "out"}]
-    assert found["out"].name == "out"
+    assert found["out"].name == "out of domain"
     assert len(found.rows()) == 4
     assert set(found.to_frame()["domain"]) == {"in", "out"}
     json.dumps(found.to_dict())
