@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import combinations, pairwise
 from pathlib import Path
 from textwrap import fill
@@ -20,7 +21,7 @@ import numpy as np
 
 import scalefit as sf
 from scalefit.corpora.parting import BENT, parting
-from scalefit.corpora.ranking import DRAWS, crossing, standings
+from scalefit.corpora.ranking import DRAWS, PLACES, crossing, standings
 from scalefit.forecasting.series import Series, series_of
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ OUT = ROOT / "docs" / "simulations" / "choices.md"
 SEED = 20261127
 CELL = ["task", "finetune_tokens", "domain"]
 LEVEL, BEYOND, GRID = 0.95, 4.0, 31
+TIMES = (2.0, 4.0, 10.0)  # how far beyond the largest size choices are made in fresh worlds
 BINS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 1.01)
 
 
@@ -129,8 +131,15 @@ class Judged:
     def rank(self, drawn: np.ndarray, truth: np.ndarray) -> None:
         """Rank by draws (C, draws) and judge P(best) and expected loss."""
         names, none = [str(i) for i in range(truth.size)], [False] * truth.size
+        told = np.quantile(drawn, PLACES, axis=1).T
         said = standings(
-            names, drawn, best_high=True, level=LEVEL, barred=none, alignment=[""] * truth.size
+            names,
+            drawn,
+            told,
+            best_high=True,
+            level=LEVEL,
+            barred=none,
+            alignment=[""] * truth.size,
         )
         top, first = int(truth.argmax()), said[0]
         self.best += [(s.p_best, int(s.corpus) == top) for s in said]
@@ -180,6 +189,12 @@ class Judged:
         error = np.std(came - said) / np.sqrt(came.size)
         return f"{said.mean():.4f} / {came.mean():.4f} ± {error:.4f}"
 
+    def ratio(self) -> str:
+        """Return the expected loss said over what came, with the error of the latter."""
+        said, came = np.array(self.loss).T
+        error = np.std(came - said) / np.sqrt(came.size)
+        return f"{said.mean() / came.mean():.2f} ± {error / came.mean():.2f}"
+
     def error(self) -> float:
         """Error of the share that held; it counts tables, for pairs of one table share their curves."""
         held, pairs = np.array(self.held, dtype=float).T
@@ -209,16 +224,14 @@ def reliability(said: Pairs) -> str:
     )
 
 
-def summary(whole: Judged) -> str:
-    """Say how far all designs together are from what was said."""
-    apart = max(abs(p - share) for p, share, _ in bins(whole.best))
-    held, pairs = np.sum(whole.held, axis=0)
-    said, came = np.mean(whole.loss, axis=0)
-    off = f"{abs(said / came - 1):.0%} {'above' if said > came else 'below'}"
+def summary(designs: Judged, others: Judged) -> str:
+    """Say how far what was said is from what came."""
+    apart = max(abs(p - share) for p, share, _ in bins([*designs.best, *others.best]))
+    held, pairs = np.sum(designs.held, axis=0)
     return fill(
         f"Over all kinds of table together P(best) is within {apart:.3f} of what came true in every bin, "
-        f"{held / pairs:.3f} of the 95 % intervals of crossings hold, and the expected loss of the chosen one is {off} "
-        "what came: small tables that run side by side are not to be told from those that will cross.",
+        f"{held / pairs:.3f} of the 95 % intervals of crossings hold, and the expected loss of the chosen one, said ÷ "
+        f"came, is {designs.ratio()} over the designs and {others.ratio()} over the fresh worlds.",
         120,
     )
 
@@ -242,29 +255,29 @@ def fresh(kind: str, rng: np.random.Generator) -> tuple[list[Series], np.ndarray
         30 + apart * rng.standard_normal((corpora, 1)),
         strong * rng.standard_normal((corpora, 1)),
     )
-    a, beyond = rng.uniform(0.12, 0.5), float(rng.choice([2.0, 4.0, 10.0]))
+    a, beyond = rng.uniform(0.12, 0.5), float(rng.choice(TIMES))
     x = np.repeat(np.geomspace(1e6, 1e8, sizes), seeds)
     truth = FRESH[kind](np.log(np.append(x, beyond * x[-1]) / x[0]), tops, z, a)
     y = truth[:, :-1] + noise * rng.standard_normal((corpora, x.size))
     return [series_of(x, row, top=100.0) for row in y], truth[:, -1], beyond * float(x[-1])
 
 
-def judged(kind: str, tables: int, rng: np.random.Generator) -> Judged:
-    """Judge choices in tables of one fresh kind."""
-    done = Judged()
+def judged(kind: str, tables: int, rng: np.random.Generator) -> dict[float, Judged]:
+    """Judge choices in tables of one fresh kind, by how far beyond the largest size they are made."""
+    done = {times: Judged() for times in TIMES}
     for _ in range(tables):
         each, truth, size = fresh(kind, rng)
         part = parting(each, logs=False)
         assert part is not None
-        done.noted.append(part.bent > BENT)
-        done.rank(part.draws(np.array([size]), DRAWS, 1)[..., 0], truth)
+        one = done[round(size / float(each[0].x[-1]))]
+        one.noted.append(part.bent > BENT)
+        one.rank(part.draws(np.array([size]), DRAWS, 1)[..., 0], truth)
     return done
 
 
-def fresh_row(kind: str, tables: int, rng: np.random.Generator) -> str:
-    """Return the row of a fresh kind."""
-    done = judged(kind, tables, rng)
-    return f"{done.short(kind)} {np.mean(done.noted):.2f} |"
+def fresh_row(name: str, done: Judged) -> str:
+    """Return the row of a fresh kind, or of a distance."""
+    return f"{done.short(name)} {done.ratio()} | {np.mean(done.noted):.2f} |"
 
 
 DESIGNS = [
@@ -304,13 +317,14 @@ always saying the base rate).
 
 Tables of 3 to 24 corpora, 3 to 6 sizes and 1 to 3 seeds, tops apart by .15 to 4 BLEU, noise .2 to .8, ranked at 2, 4
 or 10 times the largest. A ranking notes where the course looks like an S (share of tables with that note in the last
-column). Gaps that gather speed while all rise on a line look like lines as far as they were measured.
+column). Gaps that gather speed while all rise on a line look like lines as far as they were measured. Below the kinds,
+all of them by how far beyond the largest size the choice is made.
 
-| kind | P(best) said / true | loss said / true | noted |
-|---|---|---|---|
+| kind | P(best) said / true | loss said / true | said ÷ true | noted |
+|---|---|---|---|---|
 {fresh}
 
-## Reliability of P(best), all designs
+## Reliability of P(best), all designs and fresh worlds
 
 | said | came true | corpora |
 |---|---|---|
@@ -351,16 +365,21 @@ def main() -> None:
         rows.append(done.row(design.name))
         print(rows[-1], flush=True)
     rows.append(whole.row("all"))
-    others = [fresh_row(kind, 2 * given.tables, rng) for kind in FRESH]
-    print(*others, sep="\n", flush=True)
+    by = {kind: judged(kind, given.tables, rng) for kind in FRESH}
+    others = {kind: reduce(Judged.and_, done.values()) for kind, done in by.items()}
+    for times in TIMES:
+        others[f"{times:g} ×"] = reduce(Judged.and_, [done[times] for done in by.values()])
+    fresh_ = reduce(Judged.and_, [others[f"{times:g} ×"] for times in TIMES])
+    lines = [fresh_row(name, done) for name, done in {**others, "all": fresh_}.items()]
+    print(*lines, sep="\n", flush=True)
     text = TEXT.format(
         tables=given.tables,
         seed=SEED,
-        summary=summary(whole),
+        summary=summary(whole, fresh_),
         lab=of_lab,
         simulated="\n".join(rows),
-        fresh="\n".join(others),
-        reliability=reliability(whole.best),
+        fresh="\n".join(lines),
+        reliability=reliability([*whole.best, *fresh_.best]),
         never=reliability(whole.never),
     )
     written(text, given.out)

@@ -87,7 +87,7 @@ def _bends(r: Floats, middle: Floats, noise: Floats) -> Floats:
     line = np.column_stack([np.ones_like(r), r])
     log_p = -0.5 * (np.log(_BENDS / _USUAL) / np.log(2.5)) ** 2
     for i, tau in enumerate(_BENDS):
-        covariance = (tau * unit) ** 2 * _wiener(r, r) + np.diag(noise + 1e-12 * unit**2)
+        covariance = (tau * unit) ** 2 * wiener(r, r) + np.diag(noise + 1e-12 * unit**2)
         inverse = np.linalg.inv(covariance)
         gram = line.T @ inverse @ line
         left = middle - line @ np.linalg.solve(gram, line.T @ inverse @ middle)
@@ -101,14 +101,15 @@ def _kriging(r: Floats, s: Floats) -> tuple[Floats, Floats]:
     """Return weights (F, C) of a line plus a Wiener path through exact values, and the covariance left for τ = 1."""
     count = r.size
     system = np.zeros((count + 2, count + 2))
-    system[:count, :count] = _wiener(r, r)
+    system[:count, :count] = wiener(r, r)
     system[:count, count:] = line = np.column_stack([np.ones_like(r), r])
     system[count:, :count] = line.T
-    right = np.vstack([_wiener(r, s), np.ones_like(s), s])
+    right = np.vstack([wiener(r, s), np.ones_like(s), s])
     solved = np.linalg.solve(system, right)
-    return np.asarray(solved[:count].T), np.asarray(_wiener(s, s) - right.T @ solved)
+    return np.asarray(solved[:count].T), np.asarray(wiener(s, s) - right.T @ solved)
 
 
-def _wiener(r: Floats, s: Floats) -> Floats:
+def wiener(r: Floats, s: Floats) -> Floats:
+    """Return the covariance (R, S) of an integrated Wiener path from 0."""
     near, far = np.minimum.outer(r, s), np.maximum.outer(r, s)
     return np.asarray(near**2 * (3 * far - near) / 6)

@@ -11,9 +11,11 @@ so what other parameters of one law would change, how high it climbs (b1) or how
 free as each other they promised twice the loss that came, and one alone held too few of the places where curves cross.
 Where the shared course flattens (κ), differences flatten too, and a straight line would part the corpora for ever; κ is
 known from the shared levels as well. Or the course is an S, s its climb and d the hump that climbing earlier or later
-adds: who is behind in the middle may still arrive. a, b1, b2 and the course are integrated over a grid, the noise
-in closed form. Corpora that differ by no more than chance are so drawn together, and the best of K is not praised for
-its luck (Gelman et al., Bayesian Data Analysis, 5.4).
+adds: who is behind in the middle may still arrive. No course is sure where nobody measured: beyond the largest size the
+slope of what parts corpora wanders (an integrated Wiener path), so doubt grows with the distance and not at its foot.
+a, b1, b2 and the course are integrated over a grid, the noise in closed form. Corpora that differ by no more than
+chance are so drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis,
+5.4).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from scalefit.corpora.blends import wiener
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 
@@ -78,6 +81,7 @@ LOOSE = 0.05  # chance that own parts take a course of their own, whatever the s
 # How far shared levels may stray from their course, in the noise of one run.
 ROUGH = np.array([0.0, 0.5, 2.0])
 BENT = 0.8  # chance that they stray by most of it from which on nothing says how own parts go on
+WANDERS = 0.7  # how much slopes that part corpora change over as many sizes more, in their own unit
 TOUCHING = 2  # sizes that a corpus must share with another one
 NEAR = 1.5  # sizes no further apart than by this factor are one size
 
@@ -272,7 +276,9 @@ def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
     """Return the covariance of own parts at ln sizes v (V,) for each point of the grid: (G, V, V)."""
     bases = {i: _basis(v, u, COURSES[i]) for i in np.unique(grid[:, 3]).astype(int).tolist()}
     f = grid[:, 1:3, None] * np.stack([bases[i] for i in grid[:, 3].astype(int).tolist()])
-    return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f))
+    beyond = np.maximum(v - u[-1], 0.0) / (u[-1] - u[0])
+    turns = (grid[:, 1:3] ** 2).sum(axis=1)[:, None, None] * WANDERS**2 * wiener(beyond, beyond)
+    return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f + turns))
 
 
 def _covariance(kernel: Floats, noise: Floats) -> Floats:

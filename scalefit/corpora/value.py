@@ -165,6 +165,8 @@ class Value(Result):
 
     def _worth(self, cell: Worth) -> str:
         """Return the finetuning data that a cell replaces; beyond the measured sizes no more than on which side."""
+        if np.isnan(cell.effective):
+            return "–"
         ends = {
             np.inf: f"> {format_count(self.farthest - cell.finetune)}",
             -np.inf: f"< {format_count(self.nearest - cell.finetune)}",

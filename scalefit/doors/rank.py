@@ -32,7 +32,7 @@ from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST
-from scalefit.groups import group_name
+from scalefit.groups import TELLING, group_name
 from scalefit.planning.plan import Cost, check_names, paid, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
@@ -54,7 +54,9 @@ MOVED = (
     "where corpora's own forecasts contradict the order in which their curves part, the estimates are moved to their "
     "mean: sf.forecast says what each curve alone promises"
 )
-ALL_THERE = "all reach the target at the smallest size measured: smaller ones would tell them apart"
+ALL_THERE = (
+    "who reaches the target at the smallest size measured may need less: smaller sizes would tell"
+)
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
 
@@ -64,7 +66,7 @@ def rank(
     *,
     at: float | str | None = None,
     target: float | None = None,
-    over: str = "corpus",
+    over: str | Sequence[str] = "corpus",
     mixture: str | Mapping[str, float] | None = None,
     cost: Cost | str | None = None,
     where: Mapping[str, Any] | None = None,
@@ -84,7 +86,8 @@ def rank(
     at : number or count such as "3B", optional
         Pretraining size at which they are compared.
     target : or a value to be reached with the fewest tokens. Give one of the two.
-    over : column of what is ranked.
+    over : column of what is ranked; several (a sequence, or with commas between) rank every pair, such as each corpus
+        with each learning rate.
     mixture : column or mapping, optional
         Column of mixture ratios (0 to 1), or corpus -> ratio: ratios between the measured ones are ranked too.
     cost : number, mapping, column or function, optional
@@ -128,25 +131,33 @@ def rank(
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     if isinstance(mixture, str) and mixture not in what.by and what.table.has(mixture):
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
-    over = over if over == "corpus" else what.table.columns.called(over)
-    over, ratios = (mixture, {}) if isinstance(mixture, str) else (over, mixture)
+    columns = [c if c == "corpus" else what.table.columns.called(c) for c in _columns(over)]
+    columns, ratios = ([mixture], {}) if isinstance(mixture, str) else (columns, mixture)
     size = None if at is None else sizes_of(at)[0]
     if isinstance(cost, str):
-        cost = recorded(what.rows, cost, over)
+        cost = recorded(what.rows, cost, columns[0])
         what = replace(what, notes=(*what.notes, cost.note))
-    question = RankedBy(size, target, over, cost, level, seed, ratios)
+    more = [c for c in what.by if c not in TELLING and c not in columns and ratios is None]
+    if more:
+        both = ", ".join([*columns, *more])
+        offer = (
+            f"each {more[0]} is ranked by itself; over={both!r} ranks every combination together"
+        )
+        what = replace(what, notes=(*what.notes, offer))
+    question = RankedBy(size, target, tuple(columns), cost, level, seed, ratios)
     with working(executor) as each:
         return rank_of(replace(what, each=each), what.curves.mixtures(each=each), question)
 
 
 def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> Rankings:
     """Rank by the forecasts of all curves that have one."""
-    name, over = what.metric, question.over
-    if over not in what.by:
-        raise DesignError(
-            f"groups are made by {', '.join(what.by) or 'nothing'}, not by {over!r}: nothing to rank; name another "
-            "column with over=, or give the table one"
-        )
+    name = what.metric
+    for over in question.columns:
+        if over not in what.by:
+            raise DesignError(
+                f"groups are made by {', '.join(what.by) or 'nothing'}, not by {over!r}: nothing to rank; name another "
+                "column with over=, or give the table one"
+            )
     failures = dict(what.curves.failures)
     if not mixtures:
         why = next(iter(failures.values()), "there are no rows with pretraining")
@@ -154,20 +165,24 @@ def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> R
     if question.target is not None:
         check_target(question.target, name, values_of(mixtures))
     if isinstance(question.cost, Mapping):
-        check_names(question.cost, {str(m.group.get(over)) for m in mixtures})
+        check_names(question.cost, {question.payer(m) for m in mixtures})
     verdicts = flags(what)
     rankings = []
     for group, each in _settings(mixtures, question):
         if len(each) < 2:
             failures[group_name(group)] = (
-                f"only {each[0].group[over]} has a forecast: nothing to rank"
+                f"only {question.name(each[0])} has a forecast: nothing to rank"
             )
             continue
         rankings.append(_ranking(group, each, question, verdicts, what.notes))
     if not rankings:
-        why = next(iter(failures.values()), f"there is one {over} only")
-        raise DesignError(f"no setting has two values of {over!r} with a forecast: {why}")
+        why = next(iter(failures.values()), f"there is one {question.over} only")
+        raise DesignError(f"no setting has two values of {question.over!r} with a forecast: {why}")
     return Rankings(tuple(rankings), failures)
+
+
+def _columns(over: str | Sequence[str]) -> list[str]:
+    return [c.strip() for c in over.split(",")] if isinstance(over, str) else list(over)
 
 
 @dataclass(frozen=True)
@@ -176,15 +191,28 @@ class RankedBy:
 
     at: float | None
     target: float | None
-    over: str = "corpus"
+    columns: tuple[str, ...] = ("corpus",)
     cost: Cost | None = None
     level: float = 0.8
     seed: int = 0
     ratios: Mapping[str, float] | None = None  # of mixtures; empty where the names are the ratios
 
+    @property
+    def over(self) -> str:
+        """What is ranked, in words."""
+        return " · ".join(self.columns)
+
+    def name(self, mixture: Mixture) -> str:
+        """Return what a curve is called among those that it is ranked with."""
+        return " · ".join(str(mixture.group[column]) for column in self.columns)
+
+    def payer(self, mixture: Mixture) -> str:
+        """Return whom costs are named by: the first column's value."""
+        return str(mixture.group.get(self.columns[0]))
+
     def ratio(self, each: Sequence[Mixture]) -> Floats:
         """Return the mixture ratios of curves (C,); in percent where one lies above 1."""
-        ratio = np.array([self._ratio(m.group[self.over]) for m in each])
+        ratio = np.array([self._ratio(m.group[self.columns[0]]) for m in each])
         return ratio / 100 if 1 < ratio.max() <= 100 else ratio
 
     def _ratio(self, name: Any) -> float:
@@ -211,7 +239,7 @@ def _settings(
     mixtures: Sequence[Mixture], question: RankedBy
 ) -> list[tuple[dict[str, Any], list[Mixture]]]:
     """Curves that compete: those that differ in nothing but what is ranked."""
-    same = {question.over}
+    same = {*question.columns}
     if question.ratios is not None:
         # What follows from the ratio (the mixture's name, the other corpus' share) makes no settings.
         ratio = question.ratio(mixtures).tolist()
@@ -234,7 +262,7 @@ def _ranking(
     verdicts: Mapping[str, Caution],
     notes: Sequence[str],
 ) -> Ranking:
-    names = [str(m.group[question.over]) for m in each]
+    names = [question.name(m) for m in each]
     flags_ = [verdicts.get(group_name(m.group), Caution()) for m in each]
     rises = not metric_of(each[0].metric).falls
     # A misaligned corpus goes its own way: its fall would pass for the way in which all corpora part.
@@ -248,7 +276,7 @@ def _ranking(
         about.append(AS_AN_S)
     if drawn.moved:
         about.append(MOVED)
-    if question.at is None and np.ptp(drawn.told) <= 1e-6 * drawn.told.min():
+    if drawn.met:
         about.append(ALL_THERE)
     high = question.at is not None and rises
     over, best_ratio = question.over, None
@@ -288,7 +316,8 @@ def _ranking(
 class _Drawn:
     """Joint draws (C, draws) of what is ranked, with what is known of each corpus: told (C, P), costs, flags.
 
-    ``moved`` says that forecasts contradicted the draws' order, ``sight`` how far a target's tokens or cost are seen.
+    ``moved`` says that forecasts contradicted the draws' order, ``met`` that a smallest size may meet the target,
+    ``sight`` how far a target's tokens or cost are seen.
     """
 
     names: Sequence[str]
@@ -297,6 +326,7 @@ class _Drawn:
     costs: Sequence[float] | None
     flags: Sequence[Caution]
     moved: bool = False
+    met: bool = False
     sight: float = np.inf
 
 
@@ -325,7 +355,7 @@ def _between(
     joined = np.exp(joined) if logs else joined
     told = np.quantile(joined, PLACES, axis=1).T
     told = np.where(told > drawn.sight, np.inf, told)
-    between = _Drawn(names, joined, told, costs, said, sight=drawn.sight)
+    between = replace(drawn, names=names, values=joined, told=told, costs=costs, flags=said)
     return between, (float(low), float(top)), note
 
 
@@ -346,6 +376,7 @@ def _drawn(
     flags: Sequence[Caution],
 ) -> _Drawn:
     """Draw what is ranked as corpora part, those that are kept, beside what the forecast of each says of it."""
+    payers = [question.payer(m) for m in each]
     if question.at is not None:
         at = question.at
         said = [m.predictive(np.array([at]), "mean") for m in each]
@@ -358,33 +389,38 @@ def _drawn(
         ends = each[0].series
         values = np.clip(values, ends.bottom, ends.top)
         moved = _moved(told, values, kept)
-        costs = None if question.cost is None else [paid(question.cost, n, at) for n in names]
+        costs = None if question.cost is None else [paid(question.cost, n, at) for n in payers]
         return _Drawn(names, values, moved, costs, flags, not np.allclose(moved, told))
     assert question.target is not None
-    met = reaches(each, question.target)
-    sight = max(reach.largest for reach in met) * FARTHEST
+    there = reaches(each, question.target)
+    sight = max(reach.largest for reach in there) * FARTHEST
     # "Never" counts as just beyond what is forecast: twice as much.
-    told = np.log([[min(reach.quantile(p), 2 * sight) for p in PLACES] for reach in met])
+    told = np.log([[min(reach.quantile(p), 2 * sight) for p in PLACES] for reach in there])
     never = told > np.log(sight)
+    met = bool(
+        (np.exp(np.median(told, axis=1)) <= [m.series.x[0] * (1 + 1e-9) for m in each]).any()
+    )
     ln = draws_of(told, SHARED, question.seed)
     if part is not None:
         ln[kept] = _together([each[i] for i in kept], ln[kept], part, question)
     if question.cost is not None:
-        ln, told, seen = (
-            _price(question.cost, names, v) for v in (ln, told, [[np.log(sight)]] * len(names))
-        )
-        sight = float(np.exp(seen.max()))
+        (top,) = _price(question.cost, payers, [[np.log(sight)]] * len(payers)).max(axis=0)
+        ln, told = (_price(question.cost, payers, v, sight, top) for v in (ln, told))
+        sight = float(np.exp(top))
     moved = _moved(told, ln, kept)
     changed = not np.allclose(moved, told)
-    return _Drawn(
-        names, np.exp(ln), np.where(never, np.inf, np.exp(moved)), None, flags, changed, sight
-    )
+    moved = np.where(never, np.inf, np.exp(moved))
+    return _Drawn(names, np.exp(ln), moved, None, flags, changed, met, sight)
 
 
-def _price(cost: Cost, names: Sequence[str], ln: ArrayLike) -> Floats:
-    """Return ln cost of ln tokens, a row a corpus."""
+def _price(
+    cost: Cost, names: Sequence[str], ln: ArrayLike, sight: float = np.inf, top: float = 0.0
+) -> Floats:
+    """Return ln cost of ln tokens, a row a corpus; who is beyond sight is beyond the top price, however cheap."""
     rows = zip(names, np.exp(ln), strict=True)
-    return np.log([[paid(cost, n, float(t)) for t in row] for n, row in rows])
+    priced = np.log([[paid(cost, n, float(t)) for t in row] for n, row in rows])
+    beyond = np.asarray(ln) - np.log(sight)
+    return np.where(beyond > 0, top + beyond, priced)
 
 
 def _moved(told: Floats, values: Floats, kept: list[int]) -> Floats:

@@ -294,7 +294,7 @@ class _Parabola:
 def _parabola(ln: Floats, loss: Floats) -> _Parabola | str:
     sizes = np.unique(ln).size
     if sizes < _LEAST:
-        return f"{sizes} model sizes; a parabola and its noise take {_LEAST}"
+        return f"{sizes} of the {_LEAST} model sizes that a parabola and its noise take"
     centre = float(ln.mean())
     design = np.vander(ln - centre, 3, increasing=True)
     solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)

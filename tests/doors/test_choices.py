@@ -107,6 +107,56 @@ def test_one_corpus_is_nothing_to_rank():
         sf.rank(table({"fr": CURVES["fr"]}), at="4B")
 
 
+def test_what_a_target_takes_is_what_the_forecast_says(three):
+    """One curve, one target: one interval, wherever it is asked for."""
+    ranking, forecast = sf.rank(three, target=19.0).only, sf.forecast(three, target=19.0)
+    for s in ranking.standings:
+        tokens = forecast[s.corpus].tokens
+        assert (s.low, s.estimate, s.high) == pytest.approx(
+            (tokens.low, tokens.estimate, tokens.high)
+        )
+
+
+def test_a_flat_corpus_beside_steep_ones_does_not_sink():
+    steep = {n: lambda x, s=s: 5 + s * np.log(x / 1e6) for n, s in (("a", 4.0), ("b", 4.2))}
+    ranking = sf.rank(table({**steep, "flat": lambda x: 12.0}, seeds=3), at="10B").only
+    assert {s.corpus: s.estimate for s in ranking.standings}["flat"] == pytest.approx(12.0, abs=0.5)
+
+
+def test_who_never_gets_there_is_not_the_best_for_being_cheap():
+    far = {"fr": lambda x: 5 + 2.5 * np.log(x / 1e6), "cheap": lambda x: 5.0 + 0 * x}
+    ranking = sf.rank(table(far), target=60.0, cost={"fr": 10.0, "cheap": 0.1}).only
+    assert ranking.best.corpus == "fr"
+    assert ranking.sight == pytest.approx(1000 * 1e9 * 10)
+    assert all(np.isinf(s.high) for s in ranking.standings)
+
+
+def test_a_target_beyond_a_short_curves_sight_is_not_reached_because_others_were_run_further():
+    data = table(CURVES)
+    kept = (np.array(data["corpus"]) != "code") | (np.array(data["pretrain_tokens"]) < 2e7)
+    ranking = sf.rank({k: np.array(v)[kept] for k, v in data.items()}, target=25.0).only
+    short = next(s for s in ranking.standings if s.corpus == "code")
+    assert short.p_reached < 0.5
+
+
+def test_a_sweep_is_ranked_by_each_setting_or_every_combination_together():
+    rows = [
+        (c, x, lr, CURVES[c](x) - 1e3 * lr) for c in CURVES for x in SIZES for lr in (1e-4, 1e-3)
+    ]
+    names = ("corpus", "pretrain_tokens", "learning_rate", "bleu")
+    data = dict(zip(names, zip(*rows, strict=True), strict=True))
+    apart = sf.rank(data, at="4B")
+    assert len(apart) == 2
+    (offer,) = (n for n in apart.notes if "ranks every combination together" in n)
+    assert "over='corpus, learning_rate'" in offer
+    both = sf.rank(data, at="4B", over="corpus, learning_rate").only
+    assert both.best.corpus == "fr · 0.0001"
+    assert len(both.standings) == 6
+    cost = {"fr": 1e4, "en": 1.0, "code": 1e4}
+    dear = sf.rank(data, target=13.0, over=["corpus", "learning_rate"], cost=cost).only
+    assert dear.best.corpus == "en · 0.0001"
+
+
 def mixtures(ratios=(0.0, 0.25, 0.75, 1.0)):
     """The best ratio is .625."""
     rows = [
