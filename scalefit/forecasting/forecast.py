@@ -133,7 +133,7 @@ class Outlook(Result):
         row: Row = {**self.group, "largest_tokens": self.largest}
         for name in self.measured:
             ends = (self.baselines.get(name), self.last(name))
-            row[name] = " → ".join("?" if v is None else short(v) for v in ends)
+            row[name] = " → ".join(short(v) for v in ends if v is not None) or "?"
         for name in reversed(list(self.ahead)):  # what was asked for stands last, as tokens do
             said = self.ahead[name]
             low, high = said.interval(0.8)

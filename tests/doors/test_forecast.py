@@ -84,6 +84,16 @@ def test_out_of_domain_rows_are_kept_when_asked_for():
     assert sorted(o.group["domain"] for o in forecast) == ["in", "out"]
 
 
+def test_a_baseline_stands_before_an_end_only_where_it_was_run():
+    ends = {"bleu": 12 * np.log10(SIZES / 1e4) ** 0.6, "pretrain_tokens": SIZES}
+    (alone,) = sf.forecast(ends, at="1B").shown()
+    assert alone["bleu"] == f"{ends['bleu'][-1]:.4g}"
+    pretrained = sf.forecast(
+        table(rows("fr", ends["bleu"], 3 - 0.1 * np.arange(6))), at="1B"
+    ).shown()
+    assert any(row["bleu"].startswith("9.5 → ") for row in pretrained)
+
+
 def test_one_metric_is_enough():
     (outlook,) = sf.forecast(table().where(metric="bleu"), target=40.0)
     assert outlook.loss is None
