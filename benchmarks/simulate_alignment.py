@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 import scalefit as sf
-from scalefit.alignment.curve import Curve, curve_of
+from scalefit.alignment.curve import Curve, _linked, curve_of
 from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import laws_each
 from scalefit.alignment.evidence.laws import find_break, held_out, misfits
 from scalefit.alignment.falls import falls, pair_p_values, passes, residual_sd
-from scalefit.alignment.monitor import nominal_level, spent
+from scalefit.alignment.monitor import _Rule, nominal_level, spent
 from scalefit.alignment.noise import estimate, profile_of
 from scalefit.alignment.sample_size import seeds_to_tell
 
@@ -286,6 +286,34 @@ def unequal_sequence(rng, draws):
             yield row
 
 
+def gapped_sequence(rng, draws):
+    """Leave out a fifth of the runs by chance, one a size at least, and look as `monitor` does, group by group."""
+    base = _curve(np.zeros((6, 2)))
+    for runs in (3, 5):
+        for name in ("equal", "grows 10x", "middle size 5x", "last size 5x", "runs fan out"):
+            row = [name, runs]
+            for design in ("separate", "shared"):
+                values = unequally(rng, name, (draws, 1, 6, runs))[:, 0]
+                gone = rng.random(values.shape) < 0.2
+                gone[..., 0] = False
+                each = [_looks(base, v, design) for v in np.where(gone, np.nan, values)]
+                row += list(np.mean(each, axis=0))
+            yield row
+
+
+def _looks(base, values, design):
+    """Whether any look at run means (sizes, runs) sees a fall: six sizes planned, and open-ended."""
+    linked = design == "shared" and _linked(values)
+    curve = replace(base, values=values, design="shared" if linked else "separate")
+    rules, hits = (_Rule(ALPHA, 6, 0), _Rule(ALPHA, None, 0)), []
+    for k in range(2, 7):
+        part = curve.first(k)
+        if part.testable:
+            seen = falls(estimate(part.values, part.design))
+            hits.append([passes(seen, rule.level(k - 1, curve)) for rule in rules])
+    return np.any(hits, axis=0)
+
+
 def single(rng, draws):
     """One run a size: how often a fall is suspected, and with the noise given (`seed_sd=`)."""
     later = np.triu(np.ones((6, 6)), 1) > 0
@@ -437,6 +465,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.03),
     "Beside a baseline as good": (harmful, "P|told by|harmful|any alarm|improving", 0.04),
     "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
+    "Sequences with missing runs": (gapped_sequence, UNLIKE, 0.4),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/simulate_seeds.py`` (about five minut
 
 import argparse
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -16,14 +17,21 @@ from scalefit.errors import DesignError
 from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
-from scalefit.procedures.contrast import FEW, _over_seeds, behrens_fisher, superiority
-from scalefit.procedures.sides import Side
+from scalefit.procedures.contrast import (
+    FEW,
+    Testing,
+    _over_seeds,
+    behrens_fisher,
+    contrast,
+    superiority,
+)
+from scalefit.procedures.sides import Side, _group, is_paired
 from scalefit.procedures.tails import functional_of, pseudo_side
 from scalefit.seeds import anova, needed
-from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested, nested_squares
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested_squares
 from scalefit.seeds.design import Cell, nested_cells
 from scalefit.seeds.needed import seeds_needed
-from scalefit.seeds.power import Spread
+from scalefit.seeds.power import Spread, welch_power
 from scalefit.seeds.scatter import scatter_notes, with_tails
 
 SEED = 20261122
@@ -88,6 +96,7 @@ def components(runs):
     table("Coverage of 95 % intervals for variance components", head, rows)
     crossed_components(rng, runs // 5)
     unbalanced(rng, runs // 10)
+    gapped_components(rng, runs // 10)
 
 
 def crossed_components(rng, runs):
@@ -112,6 +121,39 @@ def crossed_components(rng, runs):
             )
     head = ("crossed factors", "σ²_a", "method", "covers σ²_a", "σ²_b = 0.2", "σ²_c = 0.1")
     table("Coverage in crossed designs", head, rows)
+
+
+def gapped_components(rng, runs):
+    """Coverage in crossed designs of two factors some of whose combinations were not run (Henderson's method 3)."""
+    rows = []
+    for sizes, gone in (((4, 4), 1), ((4, 4), 4), ((5, 5), 5), ((3, 5), 3), ((10, 5), 10)):
+        for first in (0.0, 0.5):
+            held, below = [], []
+            while len(held) < runs:
+                y = rng.normal(0, first**0.5, (sizes[0], 1)) + rng.normal(0, 0.2**0.5, sizes[1])
+                y = y + rng.normal(0, 0.3**0.5, sizes)
+                y.ravel()[rng.choice(y.size, gone, replace=False)] = np.nan
+                try:
+                    s = anova.crossed([y], ("a", "b"))
+                except DesignError:
+                    continue  # what was left hangs together no more
+                ends = [anova.component(s, name)[:2] for name in ("a", "b", "rest")]
+                held.append([covered(e, v) for e, v in zip(ends, (first, 0.2, 0.3), strict=True)])
+                below.append(s.estimate("a"))
+            shares = map(share, np.array(held).T)
+            rows.append(
+                (" × ".join(map(str, sizes)), gone, first, f"{np.mean(below):.3f}", *shares)
+            )
+    head = (
+        "crossed factors",
+        "not run",
+        "σ²_a",
+        "mean estimate",
+        "covers σ²_a",
+        "σ²_b = 0.2",
+        "rest",
+    )
+    table("Coverage in crossed designs with gaps", head, rows)
 
 
 def unbalanced(rng, runs):
@@ -301,6 +343,56 @@ def unequal(runs):
     )
 
 
+def gaps(runs):
+    """Count false positives where conditions share seeds and some runs or seeds are missing, on one side or both."""
+    rng, rows = np.random.default_rng(SEED), []
+    for seeds, finetunings, sizes, what in product(
+        (4, 8), (1, 3), (1, 3), ("runs", "seeds", "seeds of b")
+    ):
+        found = [_gapped(rng, (2, sizes, seeds, finetunings), what) for _ in range(2 * runs)]
+        tested = [c for c in found if c is not None]
+        rows.append((seeds, finetunings, sizes, what, share([c.p < 0.05 for c in tested]),
+                     share([c.paired for c in tested]), share([c is None for c in found])))  # fmt: skip
+    head = (
+        "pretraining seeds",
+        "finetunings",
+        "conditions",
+        "a fifth missing of",
+        "rejected",
+        "in pairs",
+        "refused",
+    )
+    table("Shared checkpoints with missing runs: false positives at nominal 5 %", head, rows)
+
+
+def _gapped(rng, shape, what):
+    """Compare two ways to finetune the same checkpoints, alike in truth; None where too little is left."""
+    luck = rng.normal(size=(1, 1, shape[2], 1)) + 0.5 * rng.normal(size=(1, *shape[1:3], 1))
+    y = luck + 0.3 * rng.normal(size=(*shape[:3], 1)) + 0.5 * rng.normal(size=shape)
+    gone = rng.random(shape if what == "runs" else (*shape[:3], 1)) < 0.2
+    y = np.where(gone & (np.arange(2)[:, None, None, None] >= (what == "seeds of b")), np.nan, y)
+    by_side = {}
+    for side, of_side in zip("ab", y, strict=True):
+        told = [
+            {p: {f: v for f, v in enumerate(r) if np.isfinite(v)} for p, r in enumerate(c)}
+            for c in of_side
+        ]
+        cells = {
+            (("condition", k),): Cell({}, runs, {p: f"{p}" for p in runs})
+            for k, c in enumerate(told)
+            if (runs := {p: r for p, r in c.items() if r})
+        }
+        by_side[side] = cells
+    common = sorted(set(by_side["a"]) & set(by_side["b"]))
+    if not common:
+        return None
+    try:
+        a, b = _group((), common, by_side, ()).sides
+        return contrast(a, b, Testing(), {}, is_paired(a, b, set(), runs_known=False))
+    except DesignError:
+        return None
+
+
 def _own_errors(a, b):
     sides = [one_sample(a), one_sample(b)]
     dofs = [float(side.dof) for side in sides]
@@ -373,29 +465,50 @@ def _alone(values):
 
 
 def pilots(runs):
-    """Share of pilots whose plan then finds the difference: planned on their variances, and on what these may be."""
+    """Power of what pilots ask for, averaged over them: planned on their variances, and on what these may be."""
     rng, rows, truth = np.random.default_rng(SEED), [], Spread(0.72, 0.28)
+    # Thousands of plans ask for the same powers: effects in steps of a quarter of a percent.
+    needed.welch_power = lambda effect, *of: _known_power(round(400 * np.log(effect)), *of)
     asked = needed._question(1.0, None, None, None, 2.0)
     for kind, (p, f) in product(KINDS, ((2, 3), (3, 2), (5, 3), (10, 3))):
         got = []
         for _ in range(runs):
             y = _runs(rng, kind, (p, f), truth)
-            seeds, noise = (float(nested(y).estimate(name)) for name in (PRETRAIN, FINETUNE))
-            pilot = needed.Pilot(f, p - 1, p * (f - 1), seeds + noise / f, noise)
+            one = [
+                Cell(
+                    {},
+                    {i: dict(enumerate(r)) for i, r in enumerate(y)},
+                    {i: str(i) for i in range(p)},
+                )
+            ]
+            squares = with_tails(nested_cells(one), one)
+            seeds, noise = (float(squares.estimate(name)) for name in (PRETRAIN, FINETUNE))
+            pilot = needed.Pilot(f, *squares.dof, seeds + noise / f, noise)
             spread = Spread(max(seeds, 0.0), noise)
             plans = [_or_most(spread, replace(asked, pilot=q)) for q in (None, pilot)]
-            sides = [[_runs(rng, kind, plan, truth).mean(1) for _ in "ab"] for plan in plans]
-            got.append([float(welch(a, b + 1.0).p) < 0.05 for a, b in sides])
+            got.append([_delivered(rng, kind, plan, truth) for plan in plans])
         rows.append((kind, f"{p} × {f}", *(f"{v:.3f}" for v in np.mean(got, axis=0))))
     head = ("runs", "pilot, P × F", "planned on its estimate", "planned as sf.seeds_needed does")
     table("Power delivered on average over pilots (promised: .80)", head, rows)
 
 
+@cache
+def _known_power(step, seeds, level):
+    return welch_power(np.exp(step / 400), seeds, level)
+
+
+def _delivered(rng, kind, plan, truth, comparisons=50):
+    """Return the share of comparisons, planned so, that find a difference of 1."""
+    shape = comparisons, *plan
+    a, b = (_runs(rng, kind, shape, truth).mean(-1) for _ in "ab")
+    return np.mean(welch(a, b + 1.0).p < 0.05)
+
+
 def _runs(rng, kind, shape, spread):
-    """Return runs (P, F) of one procedure of mean 0; failures are those of single runs."""
+    """Return runs (..., P, F) of one procedure of mean 0; failures are those of single runs."""
     seeds = "normal" if "failed" in kind else kind
     return (
-        spread.pretrain**0.5 * effects(rng, seeds, (shape[0], 1))
+        spread.pretrain**0.5 * effects(rng, seeds, (*shape[:-1], 1))
         + spread.finetune**0.5 * effects(rng, kind, shape)
     )  # fmt: skip
 
@@ -504,6 +617,7 @@ def main():
             "levels",
             "tails",
             "unequal",
+            "gaps",
             "power",
             "robust",
             "pilots",
@@ -514,9 +628,9 @@ def main():
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
     jobs = {"components": (components, 20_000), "tails": (tails, 300), "levels": (levels, 2_000),
-            "unequal": (unequal, 2_000),
+            "unequal": (unequal, 2_000), "gaps": (gaps, 500),
             "power": (power, 20_000), "robust": (robust, 1_000),
-            "pilots": (pilots, 400), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
+            "pilots": (pilots, 200), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
             job(runs // part)

@@ -133,6 +133,7 @@ def compare_procedures(
             groups, notes = from_table(table, name, wanted, by), [ON_THIS_TEST_SET]
         else:
             groups, notes = [from_example_table(table, name, wanted, example, _column(cluster))], []
+        notes += table.notes
         results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
         notes += failures
     profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]

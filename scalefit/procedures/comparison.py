@@ -74,6 +74,7 @@ class Contrast(Result):
     detectable: float
     superiority: Superiority | None
     notes: tuple[str, ...] = ()
+    drawn: str = "examples"
 
     @property
     def difference(self) -> float:
@@ -103,9 +104,9 @@ class Contrast(Result):
         """The seeds, runs and examples the answer rests on."""
         unit = "pretraining" if self.scope == PROCEDURE else "finetuning"
         if self.scope == TWO_RUNS:
-            return f"1 run a side, {self.examples} examples"
+            return f"1 run a side, {self.examples} {self.drawn}"
         word = f"{self.seeds[0]} {'paired' if self.paired else f'+ {self.seeds[1]}'} {unit} seeds"
-        return word + (f" × {self.examples} examples" if self.examples else "")
+        return word + (f" × {self.examples} {self.drawn}" if self.examples else "")
 
     @property
     def verdict(self) -> str:

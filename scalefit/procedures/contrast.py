@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
@@ -82,7 +82,7 @@ def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: b
         Interval(float(estimate.value), float(low), float(high), asked.level, method),
         p, p, float(estimate.dof), (a.pretrain, b.pretrain), unit,
         0 if a.examples is None else a.examples.shape[-1], pair, scope, asked.direction,
-        float(half * np.sqrt(estimate.variance)), _beats(a, b, asked), tuple(notes),
+        float(half * np.sqrt(estimate.variance)), _beats(a, b, asked), tuple(notes), a.drawn,
     )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def _as_seeds(side: Side) -> Side:
     if examples is not None and len(examples) != len(group):
         examples = None
     runs = {f: {0: v} for f, v in group.items()}
-    return Side(side.name, runs, {f: str(f) for f in group}, examples)
+    return replace(side, runs=runs, units={f: str(f) for f in group}, examples=examples)
 
 
 _Tested = tuple[Estimate, float, str, tuple[float, float] | None]

@@ -12,7 +12,7 @@ from scalefit.errors import DesignError, MissingColumnError
 from scalefit.seeds.design import Cell, Seeds, cells, kept_apart, seed_name, telling
 from scalefit.table.core import Table
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
-from scalefit.table.runs import harmless
+from scalefit.table.runs import finetuning_seed, harmless
 from scalefit.types import Floats
 from scalefit.units import counted
 
@@ -32,12 +32,14 @@ class Side:
     runs : pretraining seed -> finetuning seed -> value.
     units : pretraining seed -> pretraining run.
     examples : (P, F, N) scores of the same examples, or None.
+    drawn : what these N are.
     """
 
     name: str
     runs: Mapping[Any, Mapping[Any, float]]
     units: Mapping[Any, str]
     examples: Floats | None = None
+    drawn: str = "examples"
 
     @property
     def means(self) -> Floats:
@@ -69,7 +71,7 @@ class Side:
         order = list(self.runs)
         kept = None if self.examples is None else self.examples[[order.index(s) for s in seeds]]
         units = {s: self.units[s] for s in seeds}
-        return Side(self.name, {s: self.runs[s] for s in seeds}, units, kept)
+        return replace(self, runs={s: self.runs[s] for s in seeds}, units=units, examples=kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,13 @@ def from_table(
     order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
     kept = telling([dict(label) for label in order], columns)
     made = [_group(label, groups[label], by_side, kept) for label in order]
-    return [replace(group, notes=(*group.notes, *apart)) for group in made]
+    named_runs = all(part.has(finetuning_seed(part)) for part in parts.values())
+    return [
+        replace(
+            g, notes=(*g.notes, *apart, *([] if named_runs or not _matched(g) else [AS_THEY_STAND]))
+        )
+        for g in made
+    ]
 
 
 def procedures_column(table: Table, column: str) -> str:
@@ -151,6 +159,16 @@ def _apart(parts: Sequence[Table], named: set[str]) -> tuple[str, ...]:
                 f"the sides differ in {name} as well ({shown}): its part of the difference cannot be told"
             )
     return tuple(notes)
+
+
+AS_THEY_STAND = (
+    "no seed names the runs: they are matched over conditions in the order of their rows"
+)
+
+
+def _matched(group: Group) -> bool:
+    """Whether finetunings of one checkpoint are matched over conditions, which takes names."""
+    return group.cells > 1 and min(side.pretrain for side in group.sides) == 1
 
 
 Rest = tuple[tuple[str, Any], ...]
@@ -243,7 +261,7 @@ def clustered(side: Side, clusters: Sequence[Any]) -> Side:
         )
     # By the average size, not each cluster's own: else a document of one sentence would weigh as much as a book.
     belongs = np.eye(len(names))[place] * len(names) / count
-    return replace(side, examples=side.examples @ belongs)
+    return replace(side, examples=side.examples @ belongs, drawn="clusters of examples")
 
 
 def from_examples(name: str, scores: Any) -> Side:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from scalefit.distributions import chi2_quantile, f_quantile, f_share, f_tail
 from scalefit.errors import DesignError
@@ -105,6 +105,64 @@ def factorial(y: ArrayLike, names: Sequence[str]) -> MeanSquares:
     labels = tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)
     # Elimination leaves 1e-17 where a coefficient is 0, and `component` chooses the interval by what is not 0.
     return MeanSquares(labels, ms, dof, dict(zip(labels, np.round(inverse, 12), strict=True)))
+
+
+def crossed(arrays: Sequence[Floats], names: Sequence[str]) -> MeanSquares:
+    """Crossed random factors, one array (n_1, …, n_k) a cell, nan where a combination was not run; pooled.
+
+    Notes
+    -----
+    Where all are complete and alike, as :func:`factorial`. Else an effect's square is what its columns add to all
+    effects that do not contain it, and how much of those that do is in it is counted: unbiased whatever is missing.
+    Source: Henderson (1953), Biometrics 9, 226–252, method 3.
+
+    Raises
+    ------
+    DesignError
+        What is there does not tell an effect from the others.
+    """
+    if len({a.shape for a in arrays}) == 1 and all(np.isfinite(a).all() for a in arrays):
+        each = [factorial(a, names) for a in arrays]
+        values = np.mean([s.values for s in each], axis=0)
+        return MeanSquares(each[0].names, values, each[0].dof * len(each), each[0].components)
+    k = len(names)
+    subsets = [s for size in range(1, k + 1) for s in combinations(range(k), size)]
+    labels = tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)
+    told = np.array([[_added(a, s, subsets) for s in subsets] for a in arrays]).sum(axis=0)
+    squares, dof, expected = told[:, 0], told[:, 1], told[:, 2:]
+    if (dof < 1).any():
+        lost = labels[int(np.argmin(dof))]
+        raise DesignError(
+            f"the runs that are there do not tell the part of {lost!r} from the others; needed values of each of "
+            f"{', '.join(names)} that come back under several of the others"
+        )
+    inverse = np.linalg.inv(expected / dof[:, None])
+    components = dict(zip(labels, np.round(inverse, 12), strict=True))
+    return MeanSquares(labels, squares / dof, dof, components)
+
+
+def _added(y: Floats, s: tuple[int, ...], subsets: Sequence[tuple[int, ...]]) -> list[float]:
+    """Return the square that effect s adds, its degrees of freedom, and how much of each effect's variance it holds."""
+    at, values = np.argwhere(np.isfinite(y)), y[np.isfinite(y)]
+    columns = {t: _levels(at[:, t]) for t in subsets}
+    rest = [columns[t] for t in subsets if not set(s) <= set(t)]
+    before = _basis(np.hstack([np.ones((len(at), 1)), *rest]))
+    own = columns[s] - before @ (before.T @ columns[s])
+    added = _basis(own)
+    holds = [float(((added.T @ columns[t]) ** 2).sum()) for t in subsets]
+    return [float(((added.T @ values) ** 2).sum()), float(added.shape[1]), *holds]
+
+
+def _levels(at: NDArray[np.int64]) -> Floats:
+    """Return one column for each combination of levels (n, k) that is there, (n, levels)."""
+    place = np.unique(at, axis=0, return_inverse=True)[1].ravel()
+    return np.eye(int(place.max(initial=-1)) + 1)[place]
+
+
+def _basis(columns: Floats) -> Floats:
+    """Return an orthonormal basis of what columns (n, m) span, (n, rank)."""
+    vectors, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(vectors[:, sizes > 1e-9 * len(columns)])
 
 
 def _complete(y: ArrayLike, factors: int = 2) -> Floats:

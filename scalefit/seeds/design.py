@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError, MissingDependencyError
-from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, factorial, nested_squares
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, crossed, nested_squares
 from scalefit.table import Runs, Table, runs_of
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
-from scalefit.table.runs import CAUTIOUS, columns_asked, splitting
+from scalefit.table.runs import CAUTIOUS, columns_asked, finetuning_seed, splitting
 from scalefit.types import Floats
 from scalefit.units import counted
 
@@ -66,9 +66,9 @@ class Cell:
         return np.array([np.mean(list(group.values())) for group in self.runs.values()])
 
     def array(self) -> Floats:
-        """Values as (P, F), finetuning seeds in sorted order; needs an aligned cell."""
-        names = sorted(next(iter(self.runs.values())), key=str)
-        return np.array([[group[name] for name in names] for group in self.runs.values()])
+        """Values as (P, F), finetuning seeds in sorted order; nan where a pair of seeds was not run."""
+        names = sorted({name for group in self.runs.values() for name in group}, key=str)
+        return np.array([[group.get(n, np.nan) for n in names] for group in self.runs.values()])
 
 
 def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
@@ -91,7 +91,7 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     seeds = Seeds.of(part)
     chosen = kept or grouped
     gathered = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
-    return gathered, notes + seeds.notes
+    return gathered, tuple(dict.fromkeys((*part.notes, *notes, *seeds.notes)))
 
 
 def conditions(part: Table, but: Sequence[str] = ()) -> list[str]:
@@ -147,9 +147,10 @@ class Seeds:
         n, runs = len(part), runs_of(part)
         first = "pretrain_seed" if part.has("pretrain_seed") else "pretrain_run"
         pretrain = part.column(first) if part.has(first) else np.zeros(n)
-        finetune = part.column("finetune_seed") if part.has("finetune_seed") else np.full(n, np.nan)
+        second = finetuning_seed(part)
+        finetune = part.column(second) if part.has(second) else np.full(n, np.nan)
         stderr = part.column("stderr") if part.has("stderr") else np.full(n, np.nan)
-        return cls(pretrain, finetune, runs, stderr, not part.has("finetune_seed"))
+        return cls(pretrain, finetune, runs, stderr, not part.has(second))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -258,20 +259,13 @@ def between_dof(cells: Sequence[Cell]) -> float:
 
 
 def crossed_cells(cells: Sequence[Cell]) -> MeanSquares:
-    """Mean squares over complete cells in which all pretraining seeds share finetuning seeds."""
-    shapes = {(c.pretrain, *set(c.finetune)) for c in cells}
-    if len(shapes) > 1 or not all(c.aligned for c in cells):
-        raise DesignError(
-            "a crossed design needs the same finetuning seeds under every pretraining seed, and "
-            f"equally many in all {len(cells)} cells. Try: design='nested', or where=... to keep "
-            "the complete cells"
-        )
-    parts = [factorial(c.array(), (PRETRAIN, FINETUNE)) for c in cells]
-    values = np.mean([p.values for p in parts], axis=0)
-    first, n = parts[0], len(parts)
-    runs = between_dof(cells)
-    dof = np.array([runs, first.dof[1], first.dof[2] * n])
-    return MeanSquares(first.names, values, dof, first.components, float(cells[0].finetune[0]))
+    """Mean squares over cells in which pretraining seeds share finetuning seeds, most of them at least."""
+    try:
+        squares = crossed([c.array() for c in cells], (PRETRAIN, FINETUNE))
+    except DesignError as error:
+        raise DesignError(f"{error}. Try: design='nested'") from error
+    dof = np.array([between_dof(cells), squares.dof[1] / len(cells), squares.dof[2]])
+    return replace(squares, dof=dof, size=float(np.mean([np.mean(c.finetune) for c in cells])))
 
 
 def _no_seeds(cells: Sequence[Cell]) -> str:

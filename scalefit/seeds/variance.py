@@ -18,7 +18,7 @@ from scalefit.table import Table
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, counted
 
-from .anova import FINETUNE, PRETRAIN, REST, MeanSquares, factorial
+from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
 from .design import (
     APART,
     BOTH_SEEDS,
@@ -130,6 +130,7 @@ def _part(
     usable = [c for c in group if c.pretrain > 1 or max(c.finetune) > 1] or group
     squares = crossed_cells(usable) if design == "crossed" else nested_cells(usable)
     notes = _cell_notes(group, usable)
+    notes += _gaps([c.array() for c in usable]) if design == "crossed" else ()
     plain, squares = squares, squares if design == "crossed" else with_tails(squares, usable)
     components = [_normally(_component(squares, n, level), plain) for n in squares.components]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
@@ -196,7 +197,7 @@ def _normally(c: Component, plain: MeanSquares) -> Component:
     dof = float(plain.dof[int(np.argmax(plain.components[c.name] != 0))])
     worth = f"{c.dof:.2g}"
     told = "normal runs" if worth == f"{dof:.2g}" else f"{dof:g} → {worth} df by the runs' tails"
-    return _holding(replace(c, method=f"{c.method}, {told}", dof=dof))
+    return _holding(replace(c, method=f"{c.method}, {told}", dof=dof, worth=c.dof))
 
 
 def _holding(c: Component) -> Component:
@@ -285,16 +286,14 @@ def _array(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> Float
     columns = [[_same(v) for v in cell.column(f)] for f in factors]
     by_levels = dict(zip(zip(*columns, strict=True), cell.column("value"), strict=True))
     combinations = list(product(*([_same(v) for v in names] for names in levels)))
-    gaps = [c for c in combinations if not np.isfinite(by_levels.get(c, np.nan))]
-    where = ", ".join(f"{k}={v}" for k, v in key.items()) or "the table"
-    if gaps or len(cell) != len(combinations):
+    if len(by_levels) < len(cell):
+        where = ", ".join(f"{k}={v}" for k, v in key.items()) or "the table"
         raise DesignError(
-            f"{where}: found {len(cell)} runs for {' × '.join(str(len(n)) for n in levels)} "
-            f"combinations of {', '.join(factors)}. Needed: each combination once, say "
-            f"{gaps[0] if gaps else combinations[0]}"
+            f"{where}: found {len(cell)} runs for {len(by_levels)} of {' × '.join(str(len(n)) for n in levels)} "
+            f"combinations of {', '.join(factors)}. Needed: each combination once"
         )
-    shape = [len(n) for n in levels]
-    return np.array([by_levels[c] for c in combinations], dtype=float).reshape(shape)
+    values = [by_levels.get(c, np.nan) for c in combinations]
+    return np.array(values, dtype=float).reshape([len(n) for n in levels])
 
 
 def _same(value: Any) -> Any:
@@ -304,20 +303,26 @@ def _same(value: Any) -> Any:
 def factorial_part(
     label: Mapping[str, Any], arrays: Sequence[Floats], factors: Sequence[str], level: float
 ) -> VariancePart:
-    """Components of arrays with one axis a factor, pooled where their shapes agree."""
-    if len({a.shape for a in arrays}) > 1:
-        shapes = ", ".join(sorted({" × ".join(map(str, a.shape)) for a in arrays}))
-        raise DesignError(f"cells have different designs ({shapes}). Try: where=... to keep one")
-    each = [factorial(a, factors) for a in arrays]
-    values = np.mean([s.values for s in each], axis=0)
-    squares = MeanSquares(each[0].names, values, each[0].dof * len(each), each[0].components)
+    """Components of arrays with one axis a factor and nan where a combination was not run, pooled."""
+    squares = anova.crossed(arrays, factors)
     components = tuple(_normally(_component(squares, n, level), squares) for n in squares.names)
     ratio, d1, d2, p = anova.f_test(squares, squares.names[0], REST)
     test = FTest(ratio, (d1, d2), p) if len(factors) == 2 else None
-    shape = arrays[0].shape
-    mean = float(np.mean([a.mean() for a in arrays]))
-    size = float(np.prod(shape[1:]))
-    return VariancePart(label, "crossed", shape[0], size, len(arrays), mean, components, None, test)
+    mean = float(np.mean([np.nanmean(a) for a in arrays]))
+    first, size = max(len(a) for a in arrays), float(np.mean([a[0].size for a in arrays]))
+    return VariancePart(
+        label, "crossed", first, size, len(arrays), mean, components, None, test, _gaps(arrays)
+    )
+
+
+def _gaps(arrays: Sequence[Floats]) -> tuple[str, ...]:
+    """Note combinations of a crossed design that were not run."""
+    gone, every = sum(int(np.isnan(a).sum()) for a in arrays), sum(a.size for a in arrays)
+    if not gone:
+        return ()
+    return (
+        f"{gone} of {every} combinations not run: squares by Henderson's method 3, intervals near their level",
+    )
 
 
 def example_part(scores: Any, level: float) -> VariancePart:

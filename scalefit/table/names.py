@@ -314,7 +314,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     for name in draft.cells:
         if name.lower() in SEED_WORDS and name not in kept and _seed_is_open(draft.cells):
             draft.note(
-                f"{name!r} may be the seed of pretraining or of finetuning, and is taken for neither. Try: "
+                f"{name!r} may be the seed of pretraining or of finetuning, and only tells runs apart. Try: "
                 f"mapping={{{name!r}: 'pretrain_seed'}}, or 'finetune_seed'"
             )
     return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}

@@ -24,7 +24,7 @@ from scalefit.types import Ints, Mask
 from scalefit.units import format_count, typed
 
 from .columns import Columns, compressed
-from .names import IDENTITY, KNOWN, MEASURED
+from .names import IDENTITY, KNOWN, MEASURED, SEED_WORDS
 
 if TYPE_CHECKING:
     from .core import Table
@@ -138,11 +138,18 @@ def _joined(parts: Sequence[Sequence[str]]) -> NDArray[Any]:
     return np.array([*joined, None], dtype=object)[:-1]
 
 
+def finetuning_seed(rows: Table) -> str:
+    """Return the column that names finetunings: a plain seed does, where nothing says of which run it is."""
+    plain = [name for name in rows.columns.named if name.lower() in SEED_WORDS]
+    return next((n for n in ("finetune_seed", *plain) if rows.has(n)), "finetune_seed")
+
+
 def _finetunings(rows: Table) -> Ints:
     """Return the finetuning seed's number, or one of its own for a row that names none."""
-    seed = rows.labels(["finetune_seed"])
+    name = finetuning_seed(rows)
+    seed = rows.labels([name])
     own = seed.max(initial=0) + 1 + np.arange(len(rows))
-    return np.asarray(np.where(_there(rows, "finetune_seed"), seed, own), dtype=np.int64)
+    return np.asarray(np.where(_there(rows, name), seed, own), dtype=np.int64)
 
 
 def copies(columns: Columns) -> Mask:

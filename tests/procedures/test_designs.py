@@ -1,6 +1,7 @@
 """Designs on which tests part from their level: refused, noted, or clustered."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scalefit as sf
@@ -106,6 +107,42 @@ def test_clusters_leave_the_difference_as_it_is():
     plain, grouped = (sf.compare_procedures(a=a, b=b, cluster=c).only for c in (None, names))
     assert grouped.difference == pytest.approx(plain.difference)
     assert grouped.dof != plain.dof
+
+
+def test_an_answer_rests_on_clusters_where_they_are_what_is_drawn():
+    a = np.random.default_rng(3).normal(size=(3, 40))
+    told = sf.compare_procedures(a=a, b=a[:, ::-1], cluster=[f"d{i // 10}" for i in range(40)]).only
+    assert told.rests_on == "3 + 3 pretraining seeds × 4 clusters of examples"
+
+
+def test_plain_seeds_are_matched_whatever_the_order_of_the_rows():
+    rng = np.random.default_rng(4)
+    luck, levels = rng.normal(size=5), {"a": 0.0, "b": 5.0, "c": -3.0}
+    rows = pd.DataFrame(
+        [
+            {"corpus": c, "seed": s, "task": t, "bleu": 20 + luck[s] + level + 0.3 * rng.normal()}
+            for c in ("en", "fr")
+            for s in range(5)
+            for t, level in levels.items()
+        ]
+    )
+    mixed = rows.sample(frac=1, random_state=3)
+    first, second = (
+        sf.compare_procedures(t, "bleu", a="en", b="fr", by=()).only for t in (rows, mixed)
+    )
+    named = rows.rename(columns={"seed": "finetune_seed"})
+    third = sf.compare_procedures(named, "bleu", a="en", b="fr", by=()).only
+    assert [c.interval.high for c in (second, third)] == pytest.approx([first.interval.high] * 2)
+    highs = [[row["high"] for row in sf.aggregate_tasks(t, "bleu").rows()] for t in (rows, mixed)]
+    assert highs[0] == pytest.approx(highs[1])
+    with_none = sf.compare_procedures(rows.drop(columns="seed"), "bleu", a="en", b="fr", by=())
+    assert any("in the order of their rows" in n for n in with_none.notes)
+
+
+def test_runs_without_a_value_are_told():
+    runs = pd.DataFrame({"corpus": ["en"] * 4 + ["fr"] * 4, "pretrain_seed": [0, 1, 2, 3] * 2,
+                         "pretrain_tokens": 1e9, "bleu": [20, 20.2, 20.4, 20.1, 21, 21.3, 21.1, None]})  # fmt: skip
+    assert any("left out" in n for n in sf.compare_procedures(runs, "bleu", a="en", b="fr").notes)
 
 
 def test_clusters_must_fit_the_examples():

@@ -1,5 +1,7 @@
 """Pooled mean squares and limits of a difference, written out once more: for what levels alone would not notice."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,8 +61,58 @@ def test_crossed_cells_pool_what_they_do_not_share():
         12,
     ]  # pretraining runs are other ones, finetuning seeds the same
     assert pooled.size == 3
-    with pytest.raises(DesignError, match="crossed design"):
-        crossed_cells([cell(tables[0]), cell(tables[1][:3], first=10)])
+    unlike = crossed_cells([cell(tables[0]), cell(tables[1][:3], first=10)])
+    assert unlike.dof.tolist() == [5, 2, 6 + 4]
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 2, 4)])
+def test_what_is_complete_has_the_classical_squares(shape):
+    names = ("a", "b", "c")[: len(shape)]
+    y = np.random.default_rng(1).normal(size=shape)
+    known = anova.factorial(y, names)
+    subsets = [s for k in range(1, len(shape) + 1) for s in combinations(range(len(shape)), k)]
+    squares, dof, *holds = np.array([anova._added(y, s, subsets) for s in subsets]).T
+    assert squares / dof == pytest.approx(known.values)
+    assert dof == pytest.approx(known.dof)
+    inverse = np.linalg.inv(np.array(holds).T / dof[:, None])
+    assert inverse == pytest.approx(np.array([known.components[n] for n in known.names]), abs=1e-9)
+
+
+def test_an_effect_beside_gaps_is_what_it_adds_to_a_regression():
+    y = np.random.default_rng(2).normal(size=(3, 4))
+    y[1, 2] = y[0, 0] = np.nan
+    at, values = np.argwhere(np.isfinite(y)), y[np.isfinite(y)]
+    second = np.eye(4)[at[:, 1]]
+    both = np.hstack([np.eye(3)[at[:, 0]], second])
+    left = [np.linalg.lstsq(x, values, rcond=None)[0] for x in (second, both)]
+    rest = [((values - x @ beta) ** 2).sum() for x, beta in zip((second, both), left, strict=True)]
+    squares = anova.crossed([y], ("a", "b"))
+    assert squares.of("a") == pytest.approx((rest[0] - rest[1]) / 2)
+    assert squares.of("rest") == pytest.approx(rest[1] / (10 - 6))
+    assert squares.dof.tolist() == [2, 3, 4]
+
+
+def test_gaps_leave_components_unbiased_and_their_intervals_near_the_level():
+    rng, pattern = np.random.default_rng(3), np.ones((5, 4))
+    pattern[[0, 1, 2, 4], [0, 1, 2, 0]] = np.nan
+    held, estimates = [], []
+    for _ in range(400):
+        y = rng.normal(size=(5, 1)) + 0.7 * rng.normal(size=(1, 4)) + 0.5 * rng.normal(size=(5, 4))
+        squares = anova.crossed([y * pattern], ("a", "b"))
+        estimates.append([squares.estimate(name) for name in ("a", "b", "rest")])
+        low, high, _ = anova.component(squares, "a")
+        held.append(low <= 1 <= high)
+    error = np.std(estimates, axis=0) / 20
+    assert (np.abs(np.mean(estimates, axis=0) - [1, 0.49, 0.25]) < 3.5 * error).all()
+    assert np.mean(held) > 0.95 - 3.5 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_what_gaps_leave_unconnected_is_refused_by_name():
+    nested = np.full((3, 6), np.nan)
+    for i in range(3):
+        nested[i, 2 * i : 2 * i + 2] = i + np.arange(2.0)
+    with pytest.raises(DesignError, match="do not tell the part of 'a'"):
+        anova.crossed([nested], ("a", "b"))
 
 
 def mls(a, b, dof, level):

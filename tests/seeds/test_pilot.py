@@ -92,3 +92,29 @@ def test_unequal_noise_is_noted_and_equal_noise_is_not():
         columns = ["pretrain_tokens", "pretrain_seed", "finetune_seed", "bleu"]
         notes = sf.variance(pd.DataFrame(rows, columns=columns), metric="bleu").only.notes
         assert any("differ in seed noise" in note for note in notes) == expected
+
+
+def test_a_pilot_whose_runs_have_long_tails_plans_more_seeds():
+    """Same variances, known less well: one of 30 runs lies far off."""
+    rng = np.random.default_rng(4)
+    y = rng.standard_normal((10, 1)) + rng.standard_normal((10, 3))
+    far = y.copy()
+    far[3, 1] += 15
+    parts = [sf.variance(_table(v), "bleu").only for v in (y, far)]
+    known = [Pilot.of(part) for part in parts]
+    assert known[1].within < 0.5 * known[0].within
+    assert known[1].between < known[0].between
+    blind = replace(known[1], between=9, within=20)
+    asked, spread = _question(1.0, None, None, None, 2.0), Spread(1.0, known[1].noise)
+    plans = [
+        _plan(spread, replace(asked, pilot=q), 0.8, 0.95, 500)[0][0] for q in (blind, known[1])
+    ]
+    assert plans[1] > plans[0]
+
+
+def _table(y):
+    seeds = np.indices(y.shape)
+    columns = zip(("pretrain_seed", "finetune_seed"), seeds, strict=True)
+    return pd.DataFrame(
+        {"pretrain_tokens": 1e6, "bleu": 30 + y.ravel(), **{n: s.ravel() for n, s in columns}}
+    )

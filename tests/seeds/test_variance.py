@@ -114,10 +114,15 @@ def test_a_run_that_stands_twice_is_refused():
         sf.variance(table, metric="bleu")
 
 
-def test_crossed_design_needs_complete_cells():
-    ragged = frame([[1.0, 2.0], [3.0, np.nan], [5.0, 7.0]])
-    with pytest.raises(DesignError, match="same finetuning seeds"):
-        sf.variance(ragged, metric="bleu", design="crossed")
+def test_crossed_design_needs_seeds_that_come_back():
+    ragged = sf.variance(
+        frame([[1.0, 2.0], [3.0, np.nan], [5.0, 7.5]]), metric="bleu", design="crossed"
+    )
+    assert any("1 of 6 combinations not run" in n for n in ragged.notes)
+    apart = np.full((3, 6), np.nan)
+    apart[np.arange(6) // 2, np.arange(6)] = np.arange(6.0) ** 2
+    with pytest.raises(DesignError, match="Try: design='nested'"):
+        sf.variance(frame(apart), metric="bleu", design="crossed")
     found = sf.variance(frame(HAND), metric="bleu", design="crossed").only
     assert [c.name for c in found.components] == [PRETRAIN, FINETUNE, "rest"]
 
@@ -184,8 +189,12 @@ def test_initialisation_and_data_order_apart():
     assert found["init_seed"].variance == pytest.approx(squares.estimate(PRETRAIN))
     assert found["order_seed"].variance == pytest.approx(squares.estimate(FINETUNE))
     assert found.share("init_seed") > found.share("order_seed") > found.share("rest")
-    with pytest.raises(DesignError, match="35 runs for 6 × 6"):
-        sf.variance(table[1:], metric="bleu", factors=("init_seed", "order_seed"))
+    gapped = sf.variance(table[1:], metric="bleu", factors=("init_seed", "order_seed")).only
+    assert gapped["init_seed"].variance == pytest.approx(found["init_seed"].variance, rel=0.2)
+    assert any("1 of 36 combinations not run" in n for n in gapped.notes)
+    twice = pd.concat([table, table[:1].assign(bleu=40.5)])
+    with pytest.raises(DesignError, match="37 runs for 36 of 6 × 6"):
+        sf.variance(twice, metric="bleu", factors=("init_seed", "order_seed"), allow=["conflicts"])
     with pytest.raises(DesignError, match="no column luck"):
         sf.variance(table, metric="bleu", factors=("init_seed", "luck"))
 
