@@ -15,12 +15,12 @@ from scalefit.alignment.curve import (
     QUALITY,
     Curve,
     curve_of,
-    failed_rows,
     judged_table,
     level_of,
     pretrained,
     profiled,
     quality_metrics,
+    without_failed,
 )
 from scalefit.alignment.evidence import tokens
 from scalefit.alignment.evidence.fall import conflict, fall_test
@@ -256,12 +256,8 @@ def _case(
     case = _Case(key, rows, name, curve, losses)
     if curve is None or not case.long:
         return case
-    bad = failed_rows(curve, sign)
-    if not len(bad):
-        return case
-    keep = np.ones(len(rows.where(metric=name)), dtype=bool)
-    keep[bad] = False
-    return replace(case, failed=len(bad), less=curve_of(rows, name, baseline, keep))
+    less, failed = without_failed(rows, curve, baseline, sign)
+    return replace(case, failed=failed, less=less) if failed else case
 
 
 def _judge(case: _Case, loss: str, terms: Terms, laws: Mapping[Curve, CurveLaws]) -> Alignment:

@@ -357,6 +357,18 @@ def failed_rows(curve: Curve, sign: float) -> Ints:
         return np.asarray(curve.rows[residual < -_TIMES * np.median(spread)])
 
 
+def without_failed(
+    rows: Table, curve: Curve, baseline: Table | None, sign: float
+) -> tuple[Curve | None, int]:
+    """Return a group's curve without its failed runs, and how many failed; the curve itself where none did."""
+    bad = failed_rows(curve, sign)
+    if not len(bad):
+        return curve, 0
+    keep = np.ones(len(rows.where(metric=curve.metric)), dtype=bool)
+    keep[bad] = False
+    return curve_of(rows, curve.metric, baseline, keep), len(bad)
+
+
 def common(sizes: Floats, others: Floats, near: float = _NEAR) -> tuple[Ints, Ints]:
     """Return the indices of the sizes that both curves have, closer than 10 %."""
     pairs = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from scalefit.alignment.curve import (
     level_of,
     profiled,
     quality_metrics,
+    without_failed,
 )
 from scalefit.alignment.evidence import tokens
 from scalefit.alignment.evidence.fall import Conflict, FallTest, conflict, fall_test
@@ -29,6 +30,7 @@ from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
 from scalefit.types import Renames
+from scalefit.units import counted
 
 # Checkpoint by checkpoint: stop, go on, or say which run would decide.
 #
@@ -167,6 +169,7 @@ class WatchTable(Results[Watch]):
     ----------
     results : the sequences.
     level : one less the chance of any false alarm over the whole sequence of a group and metric.
+    notes : what was left out of the table, or taken for something.
 
     Examples
     --------
@@ -180,6 +183,7 @@ class WatchTable(Results[Watch]):
 
     results: tuple[Watch, ...]
     level: float
+    notes: tuple[str, ...] = ()
 
     def labels(self, member: Watch) -> Mapping[str, Any]:
         """Return by what a sequence is found: its group and metric."""
@@ -189,8 +193,6 @@ class WatchTable(Results[Watch]):
     def verdict(self) -> str:
         """How many sequences should stop."""
         return f"{len(self.stopped)} of {len(self)} stopped"
-
-    notes = ()  # each sequence gives its own reason
 
     @property
     def stopped(self) -> tuple[Watch, ...]:
@@ -278,8 +280,22 @@ def monitor(
             losses = None if against == name else curve_of(rows, against, None)
             if curve is not None:
                 _check_plan(curve, planned)
-                watches.append(_watch(key, curve, losses, scale, rule))
-    return WatchTable(tuple(sorted(watches, key=lambda w: _ORDER.index(w.decision))), level)
+                watch = _watch(key, curve, losses, scale, rule)
+                less, failed = without_failed(rows, curve, None, scale.sign)
+                again = None if less is None else _watch(key, less, losses, scale, rule)
+                watches.append(_beside_failed(watch, again, failed))
+    ordered = sorted(watches, key=lambda w: _ORDER.index(w.decision))
+    return WatchTable(tuple(ordered), level, whole.notes)
+
+
+def _beside_failed(watch: Watch, again: Watch | None, failed: int) -> Watch:
+    """Say what a sequence would come to without its failed runs, where that is another thing."""
+    if again is None or again.decision == watch.decision:
+        return watch
+    told = (
+        f"{watch.reason} Without {counted(failed, 'failed run')}: {again.decision} ({again.reason})"
+    )
+    return replace(watch, reason=told)
 
 
 def _check_plan(curve: Curve, planned: int | None) -> None:

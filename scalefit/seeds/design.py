@@ -20,6 +20,7 @@ from scalefit.units import counted
 
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
+NUMBERED = "no finetune_seed: runs of one pretraining seed are numbered"
 APART = ("model", "task", "domain", "eval_set")
 
 
@@ -91,7 +92,9 @@ def cells(table: Table, metric: str) -> tuple[list[Cell], tuple[str, ...]]:
     seeds = Seeds.of(part)
     chosen = kept or grouped
     gathered = [seeds.cell(dict(zip(keys, k, strict=True)), at, values) for k, at in chosen.items()]
-    return gathered, tuple(dict.fromkeys((*part.notes, *notes, *seeds.notes)))
+    several = any(max(c.finetune) > 1 for c in gathered)
+    numbered = [NUMBERED] if seeds.numbered and several else []
+    return gathered, tuple(dict.fromkeys((*part.notes, *notes, *seeds.notes, *numbered)))
 
 
 def conditions(part: Table, but: Sequence[str] = ()) -> list[str]:
@@ -160,8 +163,6 @@ class Seeds:
             notes.append("no pretrain_seed: all runs are taken to start from one pretraining run")
         if self.runs.returns:
             notes.append(CAUTIOUS)
-        if self.numbered:
-            notes.append("no finetune_seed: runs of one pretraining seed are numbered")
         return tuple(notes)
 
     def cell(self, key: Mapping[str, Any], rows: Sequence[int], values: Floats) -> Cell:
