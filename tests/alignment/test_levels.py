@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import scalefit as sf
 from scalefit.alignment import align
 from scalefit.alignment.falls import falls, p_values, passes
 from scalefit.alignment.monitor import nominal_level, spent
@@ -271,3 +272,24 @@ def test_false_alarm_over_an_open_sequence():
     for k in range(2, 7):
         alarm |= passes(falls(estimate(values[:, :k], "separate")), spent(k - 1, 0.05))
     assert alarm.mean() <= 0.05 + SLACK
+
+
+def test_a_watched_sequence_says_what_it_would_come_to_without_a_failed_run():
+    rng, means = np.random.default_rng(5), np.array([20, 22, 24, 24.2, 22.0])
+    scores = means[:, None] + 0.2 * rng.standard_normal((5, 3))
+    scores[4, 2] = 1.2
+    runs = {"pretrain_tokens": np.repeat([1e6, 4e6, 16e6, 64e6, 256e6], 3),
+            "pretrain_seed": [0, 1, 2] * 5, "bleu": [*scores.ravel()[:-2], None, 1.2]}  # fmt: skip
+    table = sf.monitor(runs, planned=6)
+    assert table[0].decision == "go on"
+    assert "Without 1 failed run: stop" in table[0].reason
+    assert any("left out" in note for note in table.notes)
+
+
+def test_planned_looks_at_sizes_with_missing_runs_have_half_the_level():
+    scores = 25 + 0.2 * np.random.default_rng(6).standard_normal((4, 3))
+    whole = {"pretrain_tokens": np.repeat([1e6, 4e6, 16e6, 64e6], 3),
+             "pretrain_seed": [0, 1, 2] * 4, "bleu": scores.ravel()}  # fmt: skip
+    gapped = {name: np.delete(column, 4) for name, column in whole.items()}
+    levels = [sf.monitor(t, planned=6)[0].levels[-1] for t in (whole, gapped)]
+    assert levels[1] == pytest.approx(levels[0] / 2)
