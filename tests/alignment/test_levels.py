@@ -279,7 +279,7 @@ def test_a_watched_sequence_says_what_it_would_come_to_without_a_failed_run():
     scores = means[:, None] + 0.2 * rng.standard_normal((5, 3))
     scores[4, 2] = 1.2
     runs = {"pretrain_tokens": np.repeat([1e6, 4e6, 16e6, 64e6, 256e6], 3),
-            "pretrain_seed": [0, 1, 2] * 5, "bleu": [*scores.ravel()[:-2], None, 1.2]}  # fmt: skip
+            "pretrain_seed": [0, 1, 2] * 5, "bleu": [None, *scores.ravel()[1:]]}  # fmt: skip
     table = sf.monitor(runs, planned=6)
     assert table[0].decision == "go on"
     assert "Without 1 failed run: stop" in table[0].reason
