@@ -97,7 +97,9 @@ def _show(forecast: Forecast, ranking: Rankings | None) -> None:
     typer.echo("")
     _io.write_rows(forecast.shown(), as_json=False)
     level = f"{forecast.question.level:.0%}"
-    typer.echo(f"\nEach metric: not pretrained (where that was run) → at the largest size; {level} intervals.")
+    typer.echo(
+        f"\nEach metric: not pretrained (where that was run) → at the largest size; {level} intervals."
+    )
     write_notes(forecast.notes)
 
 
