@@ -275,7 +275,7 @@ def test_false_alarm_over_an_open_sequence():
 
 
 def test_a_watched_sequence_says_what_it_would_come_to_without_a_failed_run():
-    rng, means = np.random.default_rng(5), np.array([20, 22, 24, 24.2, 22.0])
+    rng, means = np.random.default_rng(5), np.array([20, 22, 24, 24.2, 20.0])
     scores = means[:, None] + 0.2 * rng.standard_normal((5, 3))
     scores[4, 2] = 1.2
     runs = {"pretrain_tokens": np.repeat([1e6, 4e6, 16e6, 64e6, 256e6], 3),
