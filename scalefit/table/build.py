@@ -82,6 +82,8 @@ def build(
     """Return the columns of the checked long table and the notes; raise TableError with all problems."""
     draft.allow = _allowed(allow)
     rename(draft, mapping or {}, kept=inputs)
+    if "parameters" in inputs and draft.has("model") and not draft.has("parameters"):
+        _size_models(draft)
     _require(draft)
     to_long(draft, metrics, inputs)
     _leave_out_missing(draft)
@@ -188,6 +190,17 @@ def _allowed(allow: Sequence[str]) -> frozenset[str]:
         listed = "; ".join(f"{k}: {v}" for k, v in ALLOWABLE.items())
         raise TableError(f"allow has {', '.join(unknown)}; needed any of {listed}")
     return names
+
+
+def _size_models(draft: Draft) -> None:
+    """Take the sizes of models from their names, where a law is of them and every name has one."""
+    told = [
+        re.findall(r"(?<![\w.])\d+(?:\.\d+)?[mb](?![a-z\d])", str(n).lower())
+        for n in draft.cells["model"]
+    ]
+    if told and all(len(sizes) == 1 for sizes in told):
+        draft.cells["parameters"] = column([sizes[0] for sizes in told])
+        draft.note("parameters are those that the models' names say, rounded as they are")
 
 
 def _require(draft: Draft) -> None:

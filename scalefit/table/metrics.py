@@ -67,7 +67,7 @@ class Metric:
     @property
     def is_perplexity(self) -> bool:
         """Whether it is the exponential of a loss, of whatever set its name says."""
-        return bool(_PERPLEXITY.fullmatch(self.name))
+        return "perplexity" in (canonical(self.name), *(on_a_set(self.name) or ()))
 
     @property
     def percent(self) -> bool:
@@ -107,11 +107,13 @@ _LISTED: tuple[Metric, ...] = (
     Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
     Metric("brevity_penalty", None, 0.0, 1.0, "ratio", "brevity penalty"),
 )
-_TASKS = """mmlu mmlu_pro hellaswag arc_c arc_e arc_challenge arc_easy piqa winogrande boolq openbookqa obqa siqa sciq
+_TASKS = frozenset(
+    """mmlu mmlu_pro hellaswag arc_c arc_e arc_challenge arc_easy piqa winogrande boolq openbookqa obqa siqa sciq
 commonsenseqa csqa lambada truthfulqa gsm8k humaneval mbpp bbh triviaqa nq naturalqs squad copa agieval ceval
-cmmlu xnli xcopa xstorycloze glue superglue cola sst2 mrpc qqp mnli qnli rte wnli wsc multirc belebele"""
+cmmlu xnli xcopa xstorycloze glue superglue cola sst2 mrpc qqp mnli qnli rte wnli wsc multirc belebele""".split()  # noqa: SIM905
+)
 """Benchmarks that tables give a column each: an accuracy or the like, as a fraction or in percent."""
-_LISTED += tuple(Metric(name, "+", 0.0, 100.0) for name in _TASKS.split())
+_LISTED += tuple(Metric(name, "+", 0.0, 100.0) for name in sorted(_TASKS))
 METRICS: dict[str, Metric] = {m.name: m for m in _LISTED}
 _SPELLINGS = {
     "crossentropy": "cross_entropy",
@@ -161,10 +163,22 @@ _AVERAGED = re.compile(
 
 
 _SETS = "test|valid|validation|val|dev|eval|evaluation|heldout|held_out|ood|train|training"
-_OF_SET = re.compile(rf"(?:{_SETS})[_. /-]+(.+)|(.+?)[_. /-]+(?:{_SETS})", re.I)
 _LOSS = re.compile(rf"(?:.+[_. /-])?(?:loss|nll)(?:[_. /-]+(?:{_SETS}))?", re.I)
 """Names of a loss of whatever kind; its range nobody knows."""
-_PERPLEXITY = re.compile(rf"(?:.+[_. /-])?(?:ppl|perplexity)(?:[_. /-]+(?:{_SETS}))?", re.I)
+NO_SETS = frozenset(
+    """train training best max min mean std delta diff ema running rewards system""".split()  # noqa: SIM905
+)
+"""Folders whose numbers are no evaluation, or one of something else."""
+_WORDS = NO_SETS | frozenset(
+    """avg average median sd se stderr standard gain last final previous prev first target goal wanted baseline
+    reference human n num number count total sum rank relative rel token step epoch expected predicted rate ci low
+    high lower upper type message signature threshold id for of by per with without is has use""".split()  # noqa: SIM905
+)
+"""Words beside a metric in a column's name that sum it up, aim at it or belong to a sentence: no set."""
+_BEHIND = re.compile(
+    rf"{_SETS}|[a-z]{{2,3}}(?:_(?:to_)?|2)[a-z]{{2,3}}|(?:wmt|newstest|iwslt|flores|ntrex|ted)_?\w*"
+)
+"""What surely is a set behind a metric: ``bleu_shuffled`` may be anything."""
 
 
 _MARKS = re.compile(r"\$?\\(?:up|down)arrow\$?|[↑↓⇑⇓⬆⬇*`]|\\textbf|[{}]")
@@ -255,11 +269,30 @@ def metric(name: str) -> Metric:
         return there
     if _LOSS.fullmatch(name):
         return Metric(name, "-")
-    if _PERPLEXITY.fullmatch(name):
-        return replace(METRICS["perplexity"], name=name, title=name)
-    of_set = _OF_SET.fullmatch(name)
-    parent = known(of_set[1] or of_set[2]) if of_set else None
-    return replace(parent, name=name, title=name) if parent else Metric(name)
+    of_set = on_a_set(name)
+    return replace(metric(of_set[1]), name=name, title=name) if of_set else Metric(name)
+
+
+def on_a_set(name: str) -> tuple[str, str] | None:
+    """Return the set and the metric of a name that has both, the metric last or first; None where it has not.
+
+    Examples
+    --------
+    >>> on_a_set("ood_bleu"), on_a_set("BLEU en-de"), on_a_set("best_bleu")
+    (('ood', 'bleu'), ('en_de', 'bleu'), None)
+    """
+    words = re.sub(r"[\s.:/-]+", "_", name.strip().lower()).split("_")
+    for i in range(1, len(words) if all(words) else 0):
+        head, tail = "_".join(words[:i]), "_".join(words[i:])
+        if (
+            known(head)
+            and (_BEHIND.fullmatch(tail) or tail in _TASKS)
+            and not _WORDS & set(words[i:])
+        ):
+            return tail, canonical(head)
+        if known(tail) and not _WORDS & set(words[:i]):
+            return head, canonical(tail)
+    return None
 
 
 def untold_direction(name: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from scalefit.errors import MissingColumnError, TableError
 
 from .draft import Draft, column, count_cell, listed, numbers
-from .metrics import METRICS, canonical, known, unmarked
+from .metrics import METRICS, NO_SETS, canonical, known, on_a_set, unmarked
 
 COLUMNS = (
     "corpus",
@@ -104,30 +104,6 @@ _CLOCKS = re.compile(
     r"num_tokens)",
     re.I,
 )
-_NO_SETS = frozenset(
-    [
-        "train",
-        "training",
-        "best",
-        "max",
-        "min",
-        "mean",
-        "std",
-        "delta",
-        "diff",
-        "ema",
-        "running",
-        "rewards",
-        "system",
-    ]
-)
-"""Folders whose numbers are no evaluation, or one of something else."""
-_WORDS = _NO_SETS | frozenset(
-    """avg average median sd se stderr standard gain last final previous prev first target goal wanted baseline
-    reference human n num number count total sum rank relative rel token step epoch expected predicted rate ci low
-    high lower upper type message signature threshold id for of by per with without is has use""".split()  # noqa: SIM905
-)
-"""Words beside a metric in a table's column that sum it up, aim at it or belong to a sentence: no set."""
 LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
@@ -164,7 +140,7 @@ def split(name: str) -> Named | None:
 
 
 def _is_no_set(folder: str) -> bool:
-    return folder.lower() in _NO_SETS or folder.lower().startswith("train")
+    return folder.lower() in NO_SETS or folder.lower().startswith("train")
 
 
 _IN_UNIT = re.compile(
@@ -202,16 +178,7 @@ def measured_column(name: str) -> Named | None:
     if name.strip().lower() in LOSSES:
         return None, name.strip().lower()
     named = split(name)
-    return named if named and (known(named[1]) or named[1] in LOSSES) else _on_a_set(name)
-
-
-def _on_a_set(name: str) -> Named | None:
-    """Return the set and metric of ``ood_bleu`` and ``bleu_ood``; no word of the set sums up or aims at scores."""
-    words = re.sub(r"[\s.:/-]+", "_", name.strip().lower()).split("_")
-    for word, rest in ((words[-1], words[:-1]), (words[0], words[1:])):
-        if all(rest) and rest and known(word) and not _WORDS & set(rest):
-            return "_".join(rest), canonical(word)
-    return None
+    return named if named and (known(named[1]) or named[1] in LOSSES) else on_a_set(name)
 
 
 def metric_name(name: str) -> str:

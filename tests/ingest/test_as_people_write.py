@@ -208,3 +208,29 @@ def test_what_a_law_is_of_is_no_surprise():
     assert not any(
         "differ" in note for note in sf.fit(data, "loss", "power", inputs={"x": "flops"}).notes
     )
+
+
+def test_a_law_of_parameters_reads_them_from_models_names_where_all_say_one():
+    names = [
+        "EleutherAI/pythia-70m",
+        "pythia-160m-deduped",
+        "Pythia-410M",
+        "pythia-1b",
+        "pythia-1.4b",
+        "pythia_2.8B",
+    ]
+    data = {"model": names[:5], "piqa": [59.5, 62.25, 66.75, 70.5, 71.25]}
+    seen = sf.observations(data, "piqa", {"D": "parameters"})
+    assert seen.inputs["D"].tolist() == [7e7, 1.6e8, 4.1e8, 1e9, 1.4e9]
+    fit = sf.fit(data, "piqa", "log", inputs={"D": "parameters"})
+    assert any("the models' names" in note for note in fit.notes)
+    with pytest.raises(sf.ScalefitError, match=r"parameters|model"):
+        sf.fit(data | {"model": [*names[:4], "pythia"]}, "piqa", "log", inputs={"D": "parameters"})
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("bleu_en_de", True), ("comet_wmt22", True), ("acc_mmlu", True), ("bleu_shuffled", False)],
+)
+def test_a_metric_asked_for_by_its_column_is_the_metric_on_a_set(name, known):
+    assert (sf.metrics.metric(name).direction == "+") is known
