@@ -143,6 +143,7 @@ _SPELLINGS = {
     "cometqe": "comet_qe",
     "cometkiwi": "comet_qe",
     "ce": "cross_entropy",
+    "crossentropyloss": "cross_entropy",
     "em": "exact_match",
     "matthewscorrelation": "mcc",
     "bp": "brevity_penalty",
@@ -162,7 +163,22 @@ _AVERAGED = re.compile(
 """One metric averaged over classes in several ways: each keeps its name."""
 
 
-_SETS = "test|valid|validation|val|dev|eval|evaluation|heldout|held_out|ood|train|training"
+SETS = {
+    "eval": "eval",
+    "evaluation": "eval",
+    "inference_eval": "eval",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "dev",
+    "test": "test",
+    "predict": "test",
+    "held_out": "heldout",
+    "heldout": "heldout",
+    "ood": "ood",
+}
+"""What names of metrics call evaluation sets, and what we do."""
+_SETS = "|".join((*SETS, "train", "training"))
 _LOSS = re.compile(rf"(?:.+[_. /-])?(?:loss|nll)(?:[_. /-]+(?:{_SETS}))?", re.I)
 """Names of a loss of whatever kind; its range nobody knows."""
 NO_SETS = frozenset(

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from scalefit.errors import MissingColumnError, TableError
 
 from .draft import Draft, column, count_cell, listed, numbers
-from .metrics import METRICS, NO_SETS, canonical, known, on_a_set, unmarked
+from .metrics import METRICS, NO_SETS, SETS, canonical, known, on_a_set, unmarked
 
 COLUMNS = (
     "corpus",
@@ -83,18 +83,7 @@ Named = tuple[str | None, str]
 
 _LONGEST = 200
 """Characters of a logged number's name; longer ones are no metrics."""
-_SETS = {
-    "eval": "eval",
-    "evaluation": "eval",
-    "inference_eval": "eval",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "dev",
-    "test": "test",
-    "predict": "test",
-}
-_SPLIT = "|".join(_SETS)
+_SPLIT = "|".join(SETS)
 _PREFIX = re.compile(rf"({_SPLIT}|train\w*)[_. -]+(.+)", re.I)
 _SUFFIX = re.compile(rf"(.+?)[_. -]+\(?({_SPLIT}|train\w*)\)?", re.I)
 _CLOCKS = re.compile(
@@ -104,6 +93,7 @@ _CLOCKS = re.compile(
     r"num_tokens)",
     re.I,
 )
+_LOADER = re.compile(r"(?:_epoch)?(?:/dataloader_idx_(\d+))?$")
 LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
@@ -112,6 +102,7 @@ _ALSO_IN_TRAINING = (*LOSSES, "cross_entropy", "perplexity", "accuracy", "error"
 def split(name: str) -> Named | None:
     """Return (evaluation set, metric) of a logged name, None where it is no evaluation.
 
+    Lightning's ``_epoch`` is a mean over the set, ``/dataloader_idx_1`` another set, ``_step`` a batch.
     A ``loss`` stays a ``loss``: only the reader knows its unit.
 
     Examples
@@ -121,13 +112,20 @@ def split(name: str) -> Named | None:
     >>> split("bleu"), split("train/bleu"), split("eval_runtime"), split("accuracy")
     ((None, 'bleu'), None, None, None)
     """
+    if (loader := _LOADER.search(name)) and loader[0]:
+        of_set = split(name[: loader.start()])
+        return of_set and (of_set[0] and f"{of_set[0]}{loader[1] or ''}", of_set[1])
     folders, word = _path(name)
     place, rest = _edges(word)
-    explicit = place or next((_SETS[f.lower()] for f in folders if f.lower() in _SETS), None)
+    explicit = place or next(
+        (SETS[f.lower()] for f in reversed(folders) if f.lower() in SETS), None
+    )
     if explicit == "train" or not rest or any(map(_is_no_set, folders)):
         return None
-    named = [f for f in folders if f.lower() not in _SETS]
+    named = [f for f in folders if f.lower() not in SETS]
     metric = metric_name(rest)
+    if explicit and not known(rest) and (placed := on_a_set(rest)):
+        return placed
     if _is_metric(rest):
         told = explicit is not None or metric not in _ALSO_IN_TRAINING
         return ("/".join(named) or explicit, metric) if told else None
@@ -177,8 +175,11 @@ def measured_column(name: str) -> Named | None:
         return None, canonical(name)
     if name.strip().lower() in LOSSES:
         return None, name.strip().lower()
-    named = split(name)
-    return named if named and (known(named[1]) or named[1] in LOSSES) else on_a_set(name)
+    for spelled in (name, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)):  # valLoss
+        named = split(spelled)
+        if named and (known(named[1]) or named[1] in LOSSES):
+            return named
+    return on_a_set(name)
 
 
 def metric_name(name: str) -> str:
@@ -194,7 +195,7 @@ def _path(name: str) -> tuple[list[str], str]:
     place, point, last = word.rpartition("." if "." in word else ":")
     if point and place and known(last) and not known(word):
         folders, word = [*folders, place], last  # newstest2014.bleu
-    if folders and word.lower() in _SETS:
+    if folders and word.lower() in SETS:
         return [*folders[:-1], word], folders[-1]
     return folders, word
 
@@ -208,14 +209,13 @@ def _edges(word: str) -> Named:
 
 
 def _set(name: str) -> str:
-    return _SETS.get(name.lower(), "train")
+    return SETS.get(name.lower(), "train")
 
 
 def _is_metric(name: str) -> bool:
     low = name.lower()
-    if known(low) or low.startswith(("loss", "nll")):
-        return True
-    return any(low.startswith(f"{m}_") for m in METRICS)
+    loss = low == "lm loss" or (low.startswith(("loss", "nll")) and not low.endswith("_step"))
+    return loss or known(low) is not None or any(low.startswith(f"{m}_") for m in METRICS)
 
 
 _PRETRAIN = "tokens pretraintokens pretrainingtokens pretraintok pretokens pttokens ntokens numtokens trainingtokens"
