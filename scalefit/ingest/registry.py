@@ -50,6 +50,7 @@ READERS: tuple[Reader, ...] = (
     toolkit_logs.SOCKEYE,
     toolkit_logs.OPENNMT_TF,
     toolkit_logs.OPENNMT,
+    toolkit_logs.MEGATRON,
     hugging_face.CONSOLE,
     harness.T5X,
     harness.LIGHTEVAL,

@@ -1,12 +1,12 @@
-"""Logs of translation toolkits: Marian, JoeyNMT, Sockeye, OpenNMT-py and OpenNMT-tf; perplexities become nats."""
+"""Logs of toolkits: Marian, JoeyNMT, Sockeye, OpenNMT-py and OpenNMT-tf, Megatron; perplexities become nats."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from scalefit.table.metrics import METRICS
+from scalefit.table.metrics import METRICS, SETS
 from scalefit.table.names import metric_name
 
 from .reader import Extract, Reader, Row, cross_entropy, of_perplexity
@@ -86,7 +86,45 @@ def _add_labels(source: Source, extract: Extract) -> None:
 MARIAN = Reader("marian", "a Marian log", recognises_marian, read_marian)
 
 
-_JOEY_LINE = re.compile(r"Steps:\s*(\d{1,15})[\t,]")
+def _log(
+    source: Source,
+    steps: re.Pattern[str],
+    told: Callable[[str], Iterable[Row]],
+    eval_set: str,
+    nothing: str,
+    note: str = "",
+) -> Extract:
+    """Return what every line tells, at the last step told before it or in it."""
+    extract, step = Extract(), None
+    for line, text in source.lines():
+        if found := steps.search(text):
+            step = int(found[1])
+        place = {"step": step, "eval_set": eval_set, "source": source.at(line)}
+        extract.rows += ({**place, **row} for row in told(text))
+    if not extract.rows:
+        raise source.nothing(nothing)
+    extract.notes += [note] if note else []
+    return extract
+
+
+def _numbers(pairs: re.Pattern[str], text: str) -> dict[str, float]:
+    """Return the numbers of a line by their names in lower case."""
+    numbers = {name.lower(): number(value) for name, value in pairs.findall(text)}
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _rows(
+    numbers: dict[str, float], perplexity: str, scores: Mapping[str, tuple[str, float]]
+) -> Iterator[Row]:
+    """Yield the logarithm of a perplexity, and scores in the table's units."""
+    if perplexity in numbers:
+        yield of_perplexity(numbers[perplexity])
+    for name, (metric, factor) in scores.items():
+        if name in numbers:
+            yield {"metric": metric, "value": numbers[name] * factor}
+
+
+_JOEY_LINE = re.compile(r"^Steps:\s*(\d{1,15})[\t,]")
 _JOEY_PAIR = re.compile(r"([A-Za-z][\w-]{0,40}):\s*([^\s,]+(?:,\d+)?)")
 _JOEY_METRICS = {"bleu": ("bleu", 1.0), "chrf": ("chrf", 100.0), "acc": ("token_accuracy", 1.0)}
 """Logged name -> metric, and what brings it to the table's unit."""
@@ -105,28 +143,13 @@ def recognises_joeynmt(source: Source) -> bool:
 
 def read_joeynmt(source: Source) -> Extract:
     """Return every validation."""
-    extract = Extract()
-    for line, text in source.lines():
-        start = _JOEY_LINE.match(text)
-        if start is None:
-            continue
-        numbers = {name.lower(): number(value) for name, value in _JOEY_PAIR.findall(text)}
-        place = {"step": int(start[1]), "eval_set": "dev", "source": source.at(line)}
-        ppl = numbers.get("ppl")
-        if ppl is not None:
-            extract.rows.append({**of_perplexity(ppl), **place})
-            extract.note(_JOEY_NOTE)
-        extract.rows += _joey_scores(numbers, place)
-    if not extract.rows:
-        raise source.nothing("has no line 'Steps: N … PPL: x' that is whole")
-    return extract
+    nothing = "has no line 'Steps: N … PPL: x' that is whole"
+    return _log(source, _JOEY_LINE, lambda t: _joey_rows(_JOEY_LINE, t), "dev", nothing, _JOEY_NOTE)
 
 
-def _joey_scores(numbers: dict[str, float | None], place: Row) -> Iterator[Row]:
-    for name, (metric, factor) in _JOEY_METRICS.items():
-        value = numbers.get(name)
-        if value is not None:
-            yield {"metric": metric, "value": value * factor, **place}
+def _joey_rows(shape: re.Pattern[str], text: str) -> Iterable[Row]:
+    told = shape.search(text)
+    return _rows(_numbers(_JOEY_PAIR, text[told.start(1) :]), "ppl", _JOEY_METRICS) if told else ()
 
 
 def recognises_joeynmt_train(source: Source) -> bool:
@@ -136,22 +159,10 @@ def recognises_joeynmt_train(source: Source) -> bool:
 
 def read_joeynmt_train(source: Source) -> Extract:
     """Return every validation of a ``train.log``, each at the last step told before it."""
-    extract, step = Extract(), None
-    for line, text in source.lines():
-        told = _JOEY_STEP.search(text)
-        step = int(told[1]) if told else step
-        result = _JOEY_RESULT.search(text)
-        if result is None:
-            continue
-        numbers = {name.lower(): number(value) for name, value in _JOEY_PAIR.findall(result[1])}
-        place = {"step": step, "eval_set": "dev", "source": source.at(line)}
-        if (ppl := numbers.get("ppl")) is not None:
-            extract.rows.append({**of_perplexity(ppl), **place})
-            extract.note(_JOEY_NOTE)
-        extract.rows += _joey_scores(numbers, place)
-    if not extract.rows:
-        raise source.nothing("a JoeyNMT log without a validation result")
-    return extract
+    nothing = "a JoeyNMT log without a validation result"
+    return _log(
+        source, _JOEY_STEP, lambda t: _joey_rows(_JOEY_RESULT, t), "dev", nothing, _JOEY_NOTE
+    )
 
 
 JOEYNMT_TRAIN = Reader(
@@ -160,9 +171,13 @@ JOEYNMT_TRAIN = Reader(
 JOEYNMT = Reader("joeynmt", "a JoeyNMT validation log", recognises_joeynmt, read_joeynmt)
 
 
-_SOCKEYE_START = re.compile(r"(\d{1,9})\t(?=[\w-]+=)")
+_SOCKEYE_START = re.compile(r"^(\d{1,9})\t(?=[\w-]+=)")
 _SOCKEYE_PAIR = re.compile(r"([A-Za-z][\w-]{0,40})=([^\t]{0,60})")
-_SOCKEYE_FRACTIONS = {"bleu-val": "bleu", "chrf-val": "chrf", "rouge1-val": "rouge"}
+_SOCKEYE_FRACTIONS = {
+    "bleu-val": ("bleu", 100.0),
+    "chrf-val": ("chrf", 100.0),
+    "rouge1-val": ("rouge", 100.0),
+}
 
 
 def recognises_sockeye(source: Source) -> bool:
@@ -172,37 +187,32 @@ def recognises_sockeye(source: Source) -> bool:
 
 def read_sockeye(source: Source) -> Extract:
     """Return every checkpoint's evaluation; its number stands for the step."""
-    extract = Extract()
-    for line, text in source.lines():
-        start = _SOCKEYE_START.match(text)
-        if start is None:
-            continue
-        numbers = {name: number(value) for name, value in _SOCKEYE_PAIR.findall(text)}
-        place = {"step": int(start[1]), "eval_set": "valid", "source": source.at(line)}
-        if (ppl := numbers.get("perplexity-val")) is not None:
-            extract.rows.append({**of_perplexity(ppl), **place})
-        for name, metric in _SOCKEYE_FRACTIONS.items():
-            if (value := numbers.get(name)) is not None:
-                extract.rows.append({"metric": metric, "value": 100 * value, **place})
-    if not extract.rows:
-        raise source.nothing("has no checkpoint with perplexity-val or bleu-val")
-    extract.note(
-        "Sockeye's cross-entropy is ln(perplexity-val), its BLEU and chrF were fractions; its steps "
-        "are checkpoints"
+    return _log(
+        source,
+        _SOCKEYE_START,
+        _sockeye_rows,
+        "valid",
+        "has no checkpoint with perplexity-val or bleu-val",
+        "Sockeye's cross-entropy is ln(perplexity-val), its BLEU and chrF were fractions; its steps are checkpoints",
     )
-    return extract
+
+
+def _sockeye_rows(text: str) -> Iterable[Row]:
+    start = _SOCKEYE_START.match(text)
+    return (
+        _rows(_numbers(_SOCKEYE_PAIR, text), "perplexity-val", _SOCKEYE_FRACTIONS) if start else ()
+    )
 
 
 SOCKEYE = Reader("sockeye", "a Sockeye metrics file", recognises_sockeye, read_sockeye)
 
 
 _STEP = re.compile(r"\bStep\s+(\d{1,15})/\s*\d+\s*;")
-_PPL = re.compile(r"[Vv]alidation perplexity:\s*(\S+)")
-_ACCURACY = re.compile(r"[Vv]alidation accuracy:\s*(\S+)")
+_PAIR = re.compile(r"[Vv]alidation (perplexity|accuracy|BLEU):?\s*([^\s;]+?),?(?=[\s;]|$)")
 _PREAMBLE = re.compile(
     r"INFO\] (Parsed \d+ corpora from -data|Weighted corpora loaded so far|NMTModel\()"
 )
-_BLEU = re.compile(r"[Vv]alidation BLEU:?\s*(\S+)")
+_OPENNMT = {"accuracy": ("token_accuracy", 0.01), "bleu": ("bleu", 1.0)}
 
 
 def recognises_opennmt(source: Source) -> bool:
@@ -212,41 +222,21 @@ def recognises_opennmt(source: Source) -> bool:
     a small corpus.
     """
     text = source.head.decode("utf-8", errors="replace")
-    if _PPL.search(text) or (_STEP.search(text) and "ppl:" in text):
+    if "alidation perplexity:" in text or (_STEP.search(text) and "ppl:" in text):
         return True
     return _PREAMBLE.search(text) is not None
 
 
 def read_opennmt(source: Source) -> Extract:
     """Return every validation, each at the last training step before it."""
-    extract, step = Extract(), None
-    for line, text in source.lines():
-        if train := _STEP.search(text):
-            step = int(train[1])
-        place = {"step": step, "eval_set": "valid", "source": source.at(line)}
-        extract.rows += [{**row, **place} for row in _opennmt_rows(text)]
-    if not extract.rows:
-        raise source.nothing("an OpenNMT-py log without 'Validation perplexity'")
-    extract.note("OpenNMT-py's cross-entropy is ln(validation perplexity)")
-    return extract
-
-
-def _opennmt_rows(text: str) -> list[Row]:
-    rows: list[Row] = []
-    ppl = _number(_PPL, text)
-    if ppl is not None:
-        rows.append(of_perplexity(ppl))
-    accuracy, bleu = _number(_ACCURACY, text), _number(_BLEU, text)
-    if accuracy is not None:
-        rows.append({"metric": "token_accuracy", "value": accuracy / 100})
-    if bleu is not None:
-        rows.append({"metric": "bleu", "value": bleu})
-    return rows
-
-
-def _number(pattern: re.Pattern[str], text: str) -> float | None:
-    match = pattern.search(text)
-    return number(match[1].rstrip(";,")) if match else None
+    return _log(
+        source,
+        _STEP,
+        lambda t: _rows(_numbers(_PAIR, t), "perplexity", _OPENNMT),
+        "valid",
+        "an OpenNMT-py log without 'Validation perplexity'",
+        "OpenNMT-py's cross-entropy is ln(validation perplexity)",
+    )
 
 
 OPENNMT = Reader("opennmt", "an OpenNMT-py log", recognises_opennmt, read_opennmt)
@@ -264,20 +254,13 @@ def recognises_opennmt_tf(source: Source) -> bool:
 
 def read_opennmt_tf(source: Source) -> Extract:
     """Return every evaluation; its loss is nats per target token, as its perplexity shows."""
-    extract = Extract()
-    for line, text in source.lines():
-        if told := _TF_LINE.search(text):
-            place = {"step": int(told[1]), "eval_set": "eval", "source": source.at(line)}
-            numbers = {
-                n.lower(): v for n, s in _TF_PAIR.findall(told[2]) if (v := number(s)) is not None
-            }
-            extract.rows += [{**row, **place} for row in _tf_rows(numbers)]
-    if not extract.rows:
-        raise source.nothing("an OpenNMT-tf log without 'Evaluation result for step'")
-    return extract
+    nothing = "an OpenNMT-tf log without 'Evaluation result for step'"
+    return _log(source, _TF_LINE, _tf_rows, "eval", nothing)
 
 
-def _tf_rows(numbers: dict[str, float]) -> list[Row]:
+def _tf_rows(text: str) -> list[Row]:
+    told = _TF_LINE.search(text)
+    numbers = _numbers(_TF_PAIR, told[2]) if told else {}
     rows: list[Row] = []
     if "perplexity" in numbers:
         rows.append(of_perplexity(numbers["perplexity"]))
@@ -290,3 +273,32 @@ def _tf_rows(numbers: dict[str, float]) -> list[Row]:
 
 
 OPENNMT_TF = Reader("opennmt-tf", "an OpenNMT-tf log", recognises_opennmt_tf, read_opennmt_tf)
+
+
+_ITERATION = re.compile(r"\biteration\s+(\d{1,15})\b")
+_MEGATRON = re.compile(
+    r"validation loss at (?:iteration +\d+|the end of training)(?: (?:on|for) (\w+) (?:set|data)| \[([^\]|]+)\])?"
+    r" *\| *lm loss value: *([^\s|]+)"
+)
+
+
+def recognises_megatron(source: Source) -> bool:
+    """Whether a line tells a validation's or an iteration's ``lm loss``."""
+    text = source.head.decode("utf-8", errors="replace")
+    return bool(_MEGATRON.search(text)) or ("| lm loss:" in text and "| consumed samples:" in text)
+
+
+def read_megatron(source: Source) -> Extract:
+    """Return every validation; its loss is nats per token, and its iterations are those of pretraining."""
+    nothing = "a Megatron log without 'validation loss at iteration'"
+    note = "Megatron's iterations are steps of pretraining: tokens_per_step (batch × length) makes sizes of them"
+    return _log(source, _ITERATION, _megatron_rows, "valid", nothing, note)
+
+
+def _megatron_rows(text: str) -> list[Row]:
+    told = _MEGATRON.search(text)
+    place = (told[1] or told[2] or "valid") if told else ""
+    return [{**cross_entropy(number(told[3])), "eval_set": SETS.get(place, place)}] if told else []
+
+
+MEGATRON = Reader("megatron", "a Megatron log", recognises_megatron, read_megatron)

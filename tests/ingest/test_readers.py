@@ -13,6 +13,14 @@ TOKEN, BYTE = "nats/target token", "nats/byte"
 # path, what it is taken for, and rows as (metric, value, eval_set, more columns)
 CASES = [
     (
+        "megatron/train.log",
+        "a Megatron log",
+        [
+            ("cross_entropy", 3.012049, "valid", {"unit": TOKEN, "step": 3000}),
+            ("cross_entropy", 3.052049, "test", {"unit": TOKEN, "step": 3000}),
+        ],
+    ),
+    (
         "fairseq/pipes.log",
         "a fairseq training log",
         [
