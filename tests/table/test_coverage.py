@@ -51,7 +51,7 @@ def test_the_lab_shows_its_grid_and_no_raw_rows():
     text = repr(table)
     assert "unpaired  –      3 × 2" in text
     assert "pretrain_run" not in text
-    assert "<caption>runs" in table._repr_html_()
+    assert ">runs (pretraining" in table._repr_html_()
 
 
 def test_a_table_without_pretraining_sizes_shows_its_rows():
