@@ -106,9 +106,8 @@ def align(
 ) -> AlignmentTable:
     """Judge whether quality grows with pretraining, group by group.
 
-    Finetuning seeds are averaged within each pretraining run before anything is tested; the
-    pretraining run is the unit. See ``docs/alignment.md`` for the verdicts, and
-    ``docs/simulations/alignment.md`` for error rates and power.
+    Finetuning seeds are averaged within each pretraining run before anything is tested; the pretraining run is the
+    unit. See ``docs/alignment.md`` for the verdicts, and ``docs/simulations/alignment.md`` for error rates and power.
 
     Parameters
     ----------

@@ -1,17 +1,15 @@
 r"""Hayter's one-sided studentized range: exact distribution and critical values.
 
-For ordered groups :math:`1 \dots K` with independent means the statistic is
-:math:`H = \max_{i<j} (z_i - z_j) / s`, the largest *fall* from an earlier to a later group in
-units of the standard error of one mean. It holds over all pairs at once, so it also says
-where the fall is.
+For ordered groups :math:`1 \dots K` with independent means the statistic is :math:`H = \max_{i<j} (z_i - z_j) / s`, the
+largest *fall* from an earlier to a later group in units of the standard error of one mean. It holds over all pairs at
+once, so it also says where the fall is.
 
 Given the noise, the distribution follows from one recursion on the running maximum *m*:
 a new value may not lie more than *h* below it,
 
 .. math:: g_k(m) = g_{k-1}(m)\,[\Phi(m) - \Phi(m-h)] + \varphi(m) \int_{-\infty}^{m} g_{k-1},
 
-and is then mixed over :math:`s \sim \sqrt{\chi^2_\nu / \nu}`. The tests hold it against the
-published table.
+and is then mixed over :math:`s \sim \sqrt{\chi^2_\nu / \nu}`. The tests hold it against the published table.
 
 References
 ----------

@@ -241,8 +241,7 @@ def monitor(
 ) -> WatchTable:
     """Test after every new pretraining size, with one false-alarm rate for the whole sequence.
 
-    Give the table as it stands; earlier looks are worked out again from it. Sizes are taken in
-    ascending order.
+    Give the table as it stands; earlier looks are worked out again from it. Sizes are taken in ascending order.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """How many pretraining seeds would decide: the number that an inconclusive verdict names.
 
-Two questions are asked of the curve's own shape, with the seed noise that was measured: would a
-fall of one margin at the last size be confirmed, and would its absence be? Both are simulated
-with the very test that gives the verdict.
+Two questions are asked of the curve's own shape, with the seed noise that was measured: would a fall of one margin at
+the last size be confirmed, and would its absence be? Both are simulated with the very test that gives the verdict.
 """
 
 from __future__ import annotations

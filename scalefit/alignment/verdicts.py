@@ -5,8 +5,7 @@ is never called aligned: that word needs "no fall beyond the margin" confirmed. 
 rises and whether a law may be extrapolated are two questions; the verdict answers the first,
 ``Evidence.law_holds`` the second, and the reason says both.
 
-One seed a size cannot confirm; there, rules are read off the estimates and the answer is
-provisional.
+One seed a size cannot confirm; there, rules are read off the estimates and the answer is provisional.
 
 To add a verdict: one entry here, and a line in ``docs/alignment.md``.
 """

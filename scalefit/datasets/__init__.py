@@ -16,11 +16,10 @@ OWNER = Path(__file__).parents[2] / "data" / "transfer_lab" / "results.csv"
 def transfer_lab() -> Table:
     """Return the transfer lab's results: tiny translation models, pretrained, finetuned and measured by us.
 
-    Seven corpora (``fr+en, fr, en, de, de+en, code``, and ``unpaired``, built to mislead) of 25,600 to
-    2.56M tokens, finetuned on 32k or 128k target tokens of en-fr or en-de; in and out of domain;
-    up to three pretraining and two finetuning seeds. The metrics are BLEU, chrF and
-    cross-entropy in nats per target token. What each column means, and how it was made, is in
-    ``data/transfer_lab/README.md`` of the repository.
+    Seven corpora (``fr+en, fr, en, de, de+en, code``, and ``unpaired``, built to mislead) of 25,600 to 2.56M tokens,
+    finetuned on 32k or 128k target tokens of en-fr or en-de; in and out of domain; up to three pretraining and two
+    finetuning seeds. The metrics are BLEU, chrF and cross-entropy in nats per target token. What each column means, and
+    how it was made, is in ``data/transfer_lab/README.md`` of the repository.
 
     Returns
     -------

@@ -97,8 +97,7 @@ def contour_of(
 ) -> Contour:
     """Profile the sum of squares over a grid of two quoted parameters, ``name -> (low, high)``.
 
-    Raises DomainError: a parameter is unknown, the same one is asked for twice, or its interval has no end to draw
-    to.
+    Raises DomainError: a parameter is unknown, the same one is asked for twice, or its interval has no end to draw to.
     """
     center = {k: float(v) for k, v in best.problem.law.params(best.theta).items()}
     _check(spans, center, best.dof)

@@ -1,7 +1,6 @@
 """An MLflow tracking server, by its REST interface: ``scalefit.read("http://host:5000")``.
 
-An experiment's or a run's page, as the browser shows it (``…/#/experiments/3/runs/ID``), is read
-alone.
+An experiment's or a run's page, as the browser shows it (``…/#/experiments/3/runs/ID``), is read alone.
 """
 
 from __future__ import annotations

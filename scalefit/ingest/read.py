@@ -58,8 +58,7 @@ class Request:
 def collect(paths: list[str], request: Request) -> tuple[Extract, list[Source]]:
     """Return the rows of all sources, completed, with notes on what was taken for what.
 
-    A source that was found by searching and cannot be read is left out and named: one broken run
-    never stops a folder.
+    A source that was found by searching and cannot be read is left out and named: one broken run never stops a folder.
     """
     gathered = _Gathered(request)
     for address in filter(is_server, paths):

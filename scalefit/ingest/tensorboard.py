@@ -1,7 +1,6 @@
 """TensorBoard event files, read directly: all points, scalars of TF1, TF2 and PyTorch writers.
 
-Records are TFRecords (length, checksum, data, checksum); a scalar is a ``simple_value`` or a
-tensor of one number.
+Records are TFRecords (length, checksum, data, checksum); a scalar is a ``simple_value`` or a tensor of one number.
 """
 
 from __future__ import annotations

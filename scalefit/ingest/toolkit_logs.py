@@ -218,8 +218,7 @@ _OPENNMT = {"accuracy": ("token_accuracy", 0.01), "bleu": ("bleu", 1.0)}
 def recognises_opennmt(source: Source) -> bool:
     """Whether a line reads ``Step N/M; acc: …`` or ``Validation perplexity: …``.
 
-    What stands before the first of them may be long: the model, and a line for each round through
-    a small corpus.
+    What stands before the first of them may be long: the model, and a line for each round through a small corpus.
     """
     text = source.head.decode("utf-8", errors="replace")
     if "alidation perplexity:" in text or (_STEP.search(text) and "ppl:" in text):

@@ -219,10 +219,9 @@ def p_swapped(gains: Floats, codes: Ints, count: int) -> float:
 
     Notes
     -----
-    Models of one group are predicted from one another, so their errors are not independent:
-    swapping them one by one rejects a true null in 6–12 % at nominal 5 %. Whole groups are
-    independent, and are swapped where there are five or more; below, p is doubled, which
-    simulation shows to hold (docs/simulations/landscape.md).
+    Models of one group are predicted from one another, so their errors are not independent: swapping them one by one
+    rejects a true null in 6–12 % at nominal 5 %. Whole groups are independent, and are swapped where there are five or
+    more; below, p is doubled, which simulation shows to hold (docs/simulations/landscape.md).
     """
     whole = codes.max() + 1 >= FEWEST_GROUPS
     units = np.bincount(codes, weights=gains) if whole else gains

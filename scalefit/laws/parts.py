@@ -68,11 +68,10 @@ class Coefficient:
 class Shape:
     """A parameter that enters nonlinearly, with the range it is searched and bounded in.
 
-    ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it.
-    With ``spacing="log"`` a low of 0 is allowed: the grid then holds 0 itself and eight
-    decades below the high end. ``spacing="square"`` is densest at the low end: steps grow linearly.
-    ``role`` is ``"exponent"`` for one that says how steep the curve is. ``at_ends`` says in words what the curve
-    has become where the optimum lies at the low end, and at the high end.
+    ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it. With ``spacing="log"`` a low
+    of 0 is allowed: the grid then holds 0 itself and eight decades below the high end. ``spacing="square"`` is densest
+    at the low end: steps grow linearly. ``role`` is ``"exponent"`` for one that says how steep the curve is.
+    ``at_ends`` says in words what the curve has become where the optimum lies at the low end, and at the high end.
 
     Examples
     --------

@@ -41,9 +41,8 @@ class Superiority:
 class Contrast(Result):
     """B against A under one label.
 
-    ``difference`` is b − a in units of the metric; ``better`` names the better side where the
-    adjusted p is below 1 − level, and is None otherwise. ``detectable`` is the difference
-    that these seeds would have shown with 80 % power.
+    ``difference`` is b − a in units of the metric; ``better`` names the better side where the adjusted p is below 1 −
+    level, and is None otherwise. ``detectable`` is the difference that these seeds would have shown with 80 % power.
 
     Examples
     --------

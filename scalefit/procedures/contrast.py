@@ -324,14 +324,13 @@ def superiority(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float = 0
 
     Notes
     -----
-    Runs of one pretraining seed are one observation: their placements are averaged (Obuchowski
-    1997, Biometrics 53, 567–578); with one run a seed this is Brunner & Munzel (2000),
-    Biometrical J. 42, 17–25. Up to 8 seeds on a side p and interval come from permutations of
-    the studentised statistic (Neubert & Brunner 2007, Comput. Statist. Data Anal. 51,
-    5192–5204), all of them or thousands drawn, since Student's t rejects a true null in
-    8 % at five seeds and in 12 % at 4 against 40. At three seeds a side, or up to four against many, no
-    result can be significant, and the interval says so. Where the sides do not overlap the
-    variance is 0, and the interval Newcombe's (2006, Statist. Med. 25, 559–573).
+    Runs of one pretraining seed are one observation: their placements are averaged (Obuchowski 1997, Biometrics 53,
+    567–578); with one run a seed this is Brunner & Munzel (2000), Biometrical J. 42, 17–25. Up to 8 seeds on a side p
+    and interval come from permutations of the studentised statistic (Neubert & Brunner 2007, Comput. Statist. Data
+    Anal. 51, 5192–5204), all of them or thousands drawn, since Student's t rejects a true null in 8 % at five seeds and
+    in 12 % at 4 against 40. At three seeds a side, or up to four against many, no result can be significant, and the
+    interval says so. Where the sides do not overlap the variance is 0, and the interval Newcombe's (2006, Statist. Med.
+    25, 559–573).
     """
     wins = _wins([np.atleast_1d(np.asarray(g, dtype=float)) for g in (*a, *b)])
     n, m = len(a), len(b)

@@ -1,9 +1,8 @@
 """Seeds × examples: the default test where every run was scored on the same examples.
 
-The two-way random analysis of variance of radiology's multi-reader studies, with seeds as
-readers and examples as cases: a finding must hold over new seeds *and* new examples. Rejects a
-true null in 3–8 % at nominal 5 % for 3 to 25 seeds, where examples alone reject up to 71 % and
-seeds alone up to 46 % (docs/simulations/seeds.md).
+The two-way random analysis of variance of radiology's multi-reader studies, with seeds as readers and examples as
+cases: a finding must hold over new seeds *and* new examples. Rejects a true null in 3–8 % at nominal 5 % for 3 to 25
+seeds, where examples alone reject up to 71 % and seeds alone up to 46 % (docs/simulations/seeds.md).
 
 Source: Obuchowski & Rockette (1995), Comm. Statist. Simul. 24, 285–308; degrees of freedom by
 Hillis (2007), Statist. Med. 26, 596–619. Scores are (..., S, N): seeds × examples.
@@ -46,9 +45,8 @@ def squares(scores: ArrayLike) -> Squares:
 def mean(scores: ArrayLike) -> Estimate:
     """Mean score of a procedure over new seeds and new examples.
 
-    ``var = (MS_S + max(MS_I − MS_R, 0)) / (SN)``,
-    ``df = (MS_S + max(MS_I − MS_R, 0))² / (MS_S² / (S − 1))``.
-    With one seed only examples vary: the mean of *this run*.
+    ``var = (MS_S + max(MS_I − MS_R, 0)) / (SN)``, ``df = (MS_S + max(MS_I − MS_R, 0))² / (MS_S² / (S − 1))``. With one
+    seed only examples vary: the mean of *this run*.
     """
     x = np.asarray(scores, dtype=float)
     s, n = x.shape[-2:]

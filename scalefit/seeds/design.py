@@ -204,10 +204,9 @@ BOTH_SEEDS = f"{PRETRAIN} + {FINETUNE}"
 def nested_cells(cells: Sequence[Cell]) -> MeanSquares:
     """Mean squares over cells with finetuning seeds nested in pretraining seeds.
 
-    Balanced cells give the ordinary mean squares, pooled. Where numbers of finetuning seeds
-    differ, seed means count equally and F is their harmonic mean (unweighted sums of squares:
-    Thomas & Hultquist 1978, Ann. Statist. 6, 582–587), which keeps the intervals near nominal.
-    What a design cannot tell apart stands as one component.
+    Balanced cells give the ordinary mean squares, pooled. Where numbers of finetuning seeds differ, seed means count
+    equally and F is their harmonic mean (unweighted sums of squares: Thomas & Hultquist 1978, Ann. Statist. 6,
+    582–587), which keeps the intervals near nominal. What a design cannot tell apart stands as one component.
     """
     within, dof_within = _within(cells)
     replicated = [c for c in cells if c.pretrain > 1]
@@ -285,8 +284,7 @@ def reml(cells: Sequence[Cell]) -> dict[str, float]:
 
     Raises MissingDependencyError: statsmodels is not installed.
 
-    Source: Patterson & Thompson (1971), Biometrika 58, 545–554; statsmodels ``MixedLM`` with its
-    default optimiser.
+    Source: Patterson & Thompson (1971), Biometrika 58, 545–554; statsmodels ``MixedLM`` with its default optimiser.
     """
     try:
         from statsmodels.regression.mixed_linear_model import MixedLM

@@ -157,12 +157,11 @@ def seeds_needed(
 
     Notes
     -----
-    At least two pretraining seeds a side (a procedure is asked about, not a run). Variances of a
-    pilot are themselves estimates, and plans that take them for the truth keep half of what they promise.
-    So the plan is averaged over what both variances may be, at each number of finetunings, which plans on
-    an upper limit of them (Browne 1995, Statist. Med. 14, 1933-1940): over many pilots the promise
-    holds on average. Variances given as :class:`Spread` are taken as known.
-    A forecast is promised 95 % at most: fits test their law, and one right law in twenty fails.
+    At least two pretraining seeds a side (a procedure is asked about, not a run). Variances of a pilot are themselves
+    estimates, and plans that take them for the truth keep half of what they promise. So the plan is averaged over what
+    both variances may be, at each number of finetunings, which plans on an upper limit of them (Browne 1995, Statist.
+    Med. 14, 1933-1940): over many pilots the promise holds on average. Variances given as :class:`Spread` are taken as
+    known. A forecast is promised 95 % at most: fits test their law, and one right law in twenty fails.
 
     Examples
     --------
@@ -273,9 +272,8 @@ class _Asked:
     def stretch(self, spread: Spread, finetune: int, power: float, level: float) -> float:
         """How many times its estimate a pilot's variance is planned on; 1 where it is known.
 
-        A power is averaged over what the variance may be (the seeds of a plan grow with the
-        variance, so it depends on their ratio alone); a width is met or not, so its variance is
-        the upper limit at the wanted probability.
+        A power is averaged over what the variance may be (the seeds of a plan grow with the variance, so it depends on
+        their ratio alone); a width is met or not, so its variance is the upper limit at the wanted probability.
         """
         if self.pilot is None or not spread.effective(finetune) > 0:
             return 1.0

@@ -24,8 +24,7 @@ from scalefit.units import counted
 class SizeSpread:
     """Seed variance at one pretraining size, pooled over the cells there.
 
-    ``variance`` is that of pretraining seeds' means; of finetuning seeds where every cell has
-    one pretraining seed.
+    ``variance`` is that of pretraining seeds' means; of finetuning seeds where every cell has one pretraining seed.
     """
 
     tokens: float

@@ -100,9 +100,8 @@ def build(
 def drafted(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Draft:
     """Return a frame as plain columns of distinct names.
 
-    Named levels of the index are columns. A pivot, whose columns are the values of a named level
-    (``corpus``), becomes long again: its cells are the metric of that name, or the one metric asked
-    for.
+    Named levels of the index are columns. A pivot, whose columns are the values of a named level (``corpus``), becomes
+    long again: its cells are the metric of that name, or the one metric asked for.
 
     Raises TableError: column names stand twice, or a pivot of which the metric is not known.
 

@@ -185,10 +185,9 @@ class Table:
     def groups(self, by: Sequence[str]) -> list[tuple[dict[str, Any], Table]]:
         """Return the table in pieces, one for each combination of the columns' values, sorted.
 
-        Rows that were not pretrained (``pretrain_tokens`` 0) belong to every corpus and stand in
-        none of the pieces: :meth:`baseline_for` has them. They are kept where ``pretrain_tokens``
-        is itself among the columns, or where there are no other rows. A missing key is None; a
-        canonical column that the table lacks gives None throughout.
+        Rows that were not pretrained (``pretrain_tokens`` 0) belong to every corpus and stand in none of the pieces:
+        :meth:`baseline_for` has them. They are kept where ``pretrain_tokens`` is itself among the columns, or where
+        there are no other rows. A missing key is None; a canonical column that the table lacks gives None throughout.
         """
         pieces = self.columns.groups(self.rows, by)
         return [(key, self._of_rows(rows)) for key, rows in pieces]

@@ -1,8 +1,7 @@
 """The columns of a table, and what people call them and metrics: read as ours where only one meaning is possible.
 
-One understanding for logs and tables. A known metric with a split as prefix (``eval_bleu``), suffix
-(``bleu_val``) or folder (``BLEU/val``, ``inference_eval/de-en/bleu``, ``newstest2014.bleu``) is an evaluation, whatever
-its case.
+One understanding for logs and tables. A known metric with a split as prefix (``eval_bleu``), suffix (``bleu_val``) or
+folder (``BLEU/val``, ``inference_eval/de-en/bleu``, ``newstest2014.bleu``) is an evaluation, whatever its case.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from scalefit.ingest import table_of
 from scalefit.laws import LAWS
 from scalefit.table import Table, grouping
 from scalefit.table import metric as metric_of
+from scalefit.table.draft import number_cell
 from scalefit.types import Floats
 
 from .curves import Ribbon, drawn_at, ribbon
@@ -165,7 +166,7 @@ class Explorer:
         """Answer anew; a question without an answer says why and leaves no old picture standing."""
         try:
             fitted = self._fitted(self.curve.value, self.law.value)
-            target = _number(self.target.value)
+            target = number_cell(self.target.value)  # None while nothing finished is written
             lines = [fitted.verdict, *self._told(fitted, target)]
             drawn = curve_of_one(fitted, target=target, level=self.level.value)
             told = origins(self._groups[self.curve.value])
@@ -200,14 +201,6 @@ def _laws(metric: str) -> list[str]:
         and law.takes in ("positive", "zero")
         and (law.falls is None or wanted is None or law.falls == (wanted == "-"))
     ]
-
-
-def _number(text: str) -> float | None:
-    """Return a target as a number; None where nothing, or nothing finished, is written."""
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _widgets() -> Any:

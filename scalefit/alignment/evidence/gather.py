@@ -232,8 +232,7 @@ def _beside_loss(
 def _about_the_procedure(quality: Curve, fall: FallTest, terms: Terms) -> FallTest:
     """With one pretraining run the scatter of its means must agree as well.
 
-    Finetuning seeds of one run do not measure how pretraining runs differ, and the flag is about
-    the procedure.
+    Finetuning seeds of one run do not measure how pretraining runs differ, and the flag is about the procedure.
     """
     if quality.level != "checkpoints":
         return fall
