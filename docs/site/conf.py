@@ -5,6 +5,7 @@ The source folder is the repository's root, so that notebooks find their data wh
 
 import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -75,13 +76,30 @@ html_copy_source = False
 
 
 def setup(app: Sphinx) -> None:
-    """Leave the API's names out of every page's sidebar: they are found by their topics, and cost half of the build."""
+    """Leave the API's names out of every page's sidebar, where they cost half of the build; read parameters."""
     app.connect("env-updated", _shorten)
+    app.connect("autodoc-process-docstring", _described, priority=100)  # numpydoc's own comes later
 
 
 def _shorten(_: Sphinx, env: BuildEnvironment) -> None:
     for tree in list(env.tocs["docs/site/api"].findall(addnodes.toctree)):
         tree.parent.remove(tree)
+
+
+def _described(_: Sphinx, *about: object) -> None:
+    """Set ``name : what it is`` as numpydoc wants a description; it takes what follows the colon for a type."""
+    lines = about[-1]
+    section, out = "", []
+    for i, line in enumerate(lines):
+        after = lines[i + 1] if i + 1 < len(lines) else ""
+        section = line if set(after) == {"-"} else section
+        entry = re.fullmatch(r"([*\w][\w, *]*) : (.+)", line)
+        typed = re.match(r" +[A-Z\d`\"'{(]", after) and not line.endswith((".", ",", ";", ":"))
+        if entry and not typed and section in ("Parameters", "Attributes"):
+            out += [entry[1], f"    {entry[2]}"]
+        else:
+            out.append(line)
+    lines[:] = out
 
 
 pygments_style, pygments_dark_style = "friendly", "github-dark"
