@@ -97,6 +97,13 @@ def pytest_collection():
     return collected
 
 
+def pytest_collection_modifyitems(items):
+    """What takes long walks the same lines again and again, and being counted makes it half as long again."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--known-skips",

@@ -35,9 +35,14 @@ def test_a_module_s_page_lists_its_own_names():
     assert "scalefit.table.metrics.TableError" not in LISTED
 
 
+@pytest.fixture(scope="module")
+def commands():
+    return pages.commands()
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_each_command_shows_its_help(name):
-    section = pages.commands().split(f"## scalefit {name}\n")[1].split("\n## ")[0]
+def test_each_command_shows_its_help(name, commands):
+    section = commands.split(f"## scalefit {name}\n")[1].split("\n## ")[0]
     assert f"Usage: scalefit {name}" in section
     assert max(map(len, section.splitlines())) <= 80
 

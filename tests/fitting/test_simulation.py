@@ -56,8 +56,6 @@ def test_curve_and_new_run_hold_at_every_level(benchmark, law, sizes, seeds, noi
     "options",
     [
         {},
-        {"grows": 4},
-        {"copied": 2},
         {"grows": 4, "copied": 2},
         {"grows": 4, "copied": 2, "named": False},
     ],

@@ -28,7 +28,7 @@ def parity():
 
 @pytest.fixture(scope="module")
 def runs(parity):
-    return parity.experiment()
+    return parity.experiment(parity.Recipe(runs=16))
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ def delivered(pretrain, finetune, pilots=60):
     return np.mean(got, axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pretrain", "finetune"), [(3, 2), (5, 3)])
 def test_the_promise_holds_on_average_over_pilots(pretrain, finetune):
     """As it is planned for the user, with as many finetuning seeds as come cheapest."""
