@@ -207,7 +207,7 @@ def prior_of(learned: Sequence[Table]) -> Prior:
     """Learn the constants that ship from whole tables, groups alike."""
     tables_in = Counter(t.group for t in learned)
     weights = dict(zip(NAMES, _prior_weights(learned, tables_in), strict=True))
-    start = Prior(weights, np.log([0.5, 0.3, 0.03, 0.1, 0.1]), START)
+    start = Prior(weights, np.log([0.5, 0.3, 0.03, 0.1, 0.1, 0.1]), START)
     factors = _prior_factors(learned, start)
     return _with_chance(learned, replace(start, factors=factors))
 
@@ -233,10 +233,10 @@ def _prior_factors(learned: Iterable[Table], start: Prior) -> Floats:
         )
         here = cut.held.ravel()
         errors.append((cut.actual.ravel() - centre)[here])
-        parts.append(of_cut[here])
+        parts.append(of_cut[:, here])
         shares.append(np.full(here.sum(), 20 / here.sum()))
     return learn_factors(
-        np.concatenate(errors), np.vstack(parts), np.concatenate(shares), start.factors, 0.5
+        np.concatenate(errors), np.hstack(parts), np.concatenate(shares), start.factors, 0.5
     )
 
 

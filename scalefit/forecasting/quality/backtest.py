@@ -14,6 +14,7 @@ from scalefit.forecasting.quality.members import (
     SHORTEST,
     Fitted,
     Prefixes,
+    Slopes,
     TableSlopes,
     fit_members,
     pools,
@@ -26,21 +27,21 @@ from scalefit.types import Floats, Ints, Mask
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class Rows(Slopes):
     """R forecasts of the members, and what they are judged by.
 
     Attributes
     ----------
     forecasts : (R, M), the members' forecasts, in per cent of the range.
-    last, slope, stride, noise, flattens, span, h : (R,), of the prefix: last value, local slope, usual rise an e-fold,
-        noise, how far it is believed to flatten, ln of its range of sizes; and ln(size / last size).
+    slopes : (R, 4), of the prefix.
+    last, noise, flattens, span, h : (R,), of the prefix: last value, noise, how far it is believed to flatten, ln of
+        its range of sizes; and ln(size / last size).
     n, curve : (R,) int64, sizes in the prefix; which curve.
     """
 
     forecasts: Floats
+    slopes: Floats
     last: Floats
-    slope: Floats
-    stride: Floats
     noise: Floats
     flattens: Floats
     span: Floats
@@ -78,12 +79,11 @@ class Backtest:
         return NAMES + (POOLED if self.slopes else ())
 
     def recency(self, memory: float) -> Floats:
-        """Return the weight of each row: e^(-age / memory), summing to 1 over a curve.
+        """Return the weight of each row: e^(-age / memory) an origin, so that the latest weighs 1.
 
         Forecasts from long prefixes are what is asked for; early origins see a steeper part.
         """
-        weight = np.exp(-self.age / memory) * self.share
-        return np.asarray(weight / np.bincount(self.rows.curve, weights=weight)[self.rows.curve])
+        return np.asarray(np.exp(-self.age / memory) * self.share)
 
 
 def backtest(curves: Sequence[Series]) -> Backtest:
@@ -117,9 +117,8 @@ def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: I
     """Return one row a forecast (R, M) at ``h`` (R,), made from the prefixes ``origin`` (R,)."""
     return Rows(
         forecasts,
+        fitted.slopes[origin],
         fitted.last[origin],
-        fitted.slope[origin],
-        fitted.stride[origin],
         fitted.noise[origin],
         fitted.flattens[origin],
         fitted.span[origin],

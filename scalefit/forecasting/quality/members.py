@@ -155,15 +155,35 @@ MIDPOINTS = 16  # from one e-fold below the first size to four above the last
 CHUNK = 128  # prefixes at once: their grids stay in the cache
 
 
+class Slopes:
+    """What prefixes' slopes in ln x say: of the last 2 sizes, the last 3, the last half, from first to last (P, 4)."""
+
+    slopes: Floats
+
+    @property
+    def trend(self) -> Floats:
+        """Return the median of the last three kinds, below 0 where the curve falls: (P,)."""
+        return np.asarray(np.median(self.slopes[:, :3], axis=1))
+
+    @property
+    def slope(self) -> Floats:
+        """Return the trend, 0 where it falls: (P,)."""
+        return np.maximum(self.trend, 0.0)
+
+    @property
+    def stride(self) -> Floats:
+        """Return the usual rise an e-fold, lately or from first to last, never nothing: (P,)."""
+        return np.maximum(np.maximum(self.slope, self.slopes[:, 3]), 0.1)
+
+
 @dataclass(frozen=True, eq=False)
-class Fitted(Stack):
+class Fitted(Slopes, Stack):
     """What P prefixes say of themselves; everything that their forecasts need.
 
     Attributes
     ----------
     last, floor, span : (P,), last value, the range's lower end, ln of the range of sizes.
-    slope : (P,), median of the slopes in ln x of the last 2, the last 3 and the last half; not below 0.
-    slopes : (P, 4), of the last 2, last 3, last half, and from the first to the last size.
+    slopes : (P, 4), see :class:`Slopes`.
     noise : (P,), variance of the points about their smooth course.
     flattens : (P,), how far each is believed to flatten as public curves do, see :func:`flattening`.
     ceiling : (P, B), coefficients of exp(-b h) - 1, b in EXPONENTS.
@@ -173,18 +193,12 @@ class Fitted(Stack):
     last: Floats
     floor: Floats
     span: Floats
-    slope: Floats
     slopes: Floats
     noise: Floats
     flattens: Floats
     ceiling: Floats
     logistic: Floats
     middle: Floats
-
-    @property
-    def stride(self) -> Floats:
-        """Return the usual rise an e-fold, lately or from first to last, never nothing: (P,)."""
-        return np.asarray(np.maximum(np.maximum(self.slope, self.slopes[:, 3]), 0.1))
 
     def at(self, h: Floats) -> Floats:
         """Return the members' forecasts at h = ln(size / last size): (P, Q) -> (P, Q, 4)."""
@@ -219,11 +233,8 @@ def _fit_members(p: Prefixes) -> Fitted:
     slopes = np.stack([slope(p, p.tail(2)), slope(p, p.tail(3)), slope(p, p.half), drift], axis=1)
     ceiling, rough = _ceiling(p)
     logistic, middle = _logistic(p)
-    steady = np.maximum(0.0, np.median(slopes[:, :3], axis=1))
     noise = _noise(p, rough)
-    return Fitted(
-        p.last, p.floor, p.span, steady, slopes, noise, flattening(p), ceiling, logistic, middle
-    )
+    return Fitted(p.last, p.floor, p.span, slopes, noise, flattening(p), ceiling, logistic, middle)
 
 
 def flattening(p: Prefixes) -> Floats:

@@ -10,14 +10,13 @@ from scipy.special import expit, stdtrit
 from scalefit.errors import DomainError
 from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
-from scalefit.forecasting.quality.learn import FREEDOM, Band, Learned, features
+from scalefit.forecasting.quality.learn import FEW, FREEDOM, Band, Learned, features
 from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Kind
 
 # Of the variance that stays for the mean over seeds: the rest is never known so well.
 LEAST_SHARE = 0.25
-FEW = 3  # sizes that leave nothing to check a forecast with
 
 
 def forecast_quality(

@@ -112,7 +112,7 @@ def test_more_pretraining_on_a_published_grid_is_foretold_about_as_well_as_by_ea
         actual.append(held[held[:, 1] == finetune, 2])
     alone = forecast_quality(curves, np.array([32000.0, 64000.0]), learn_quality(curves))
     of_rows = np.abs(np.array([a.median for a in alone]) - np.array(actual)).mean()
-    assert np.abs(ours.median - held[:, 2]).mean() < 1.6 * of_rows
+    assert np.abs(ours.median - held[:, 2]).mean() < 1.8 * of_rows
 
 
 def test_a_finetuning_size_nobody_ran_on_a_published_grid_is_better_than_a_line_between(published):
