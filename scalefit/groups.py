@@ -46,7 +46,8 @@ def group_columns(
     Notes
     -----
     A column that only repeats what others say (one evaluation set for each domain) is left out. So
-    is a model that follows from the law's inputs: it changes along the curve.
+    is a model that follows from the law's inputs, where a curve climbs from one to the next (a ladder);
+    models that take turns along it have a curve each, though no two share a size.
     """
     asked = [name for name in ALWAYS if rows.has(name)] if by is None else by
     chosen = [name for name in asked if name not in used]
@@ -55,9 +56,26 @@ def group_columns(
         if name in chosen or name in used or not rows.has(name):
             continue
         beside = [*chosen, *inputs] if name in _PATH else chosen
-        if distinct(rows, [*beside, name]) > distinct(rows, beside):
+        if distinct(rows, [*beside, name]) > distinct(rows, beside) or (
+            name in _PATH and len(inputs) == 1 and _take_turns(rows, chosen, name, inputs[0])
+        ):
             chosen.append(name)
     return tuple(chosen)
+
+
+def _take_turns(rows: HasColumns, chosen: Sequence[str], name: str, size: str) -> bool:
+    """Return whether the sizes of one value reach beyond the first size of the next, within a group."""
+    sizes = rows.labels([size])
+    curve, labels = rows.labels(chosen), rows.labels([*chosen, name])
+    ends = np.full((2, labels.max(initial=-1) + 1), -1)
+    ends[0] = sizes.max(initial=0)
+    np.minimum.at(ends[0], labels, sizes)
+    np.maximum.at(ends[1], labels, sizes)
+    of = np.zeros(ends.shape[1], dtype=np.int64)
+    of[labels] = curve
+    order = np.lexsort((ends[0], of))
+    reached, next_begins, same = ends[1][order][:-1], ends[0][order][1:], np.diff(of[order]) == 0
+    return bool((same & (reached > next_begins)).any())
 
 
 def distinct(rows: HasColumns, names: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import scalefit as sf
 from scalefit.errors import TableError
 from scalefit.groups import condition, group_columns, group_name, meant, met
 from scalefit.table import as_table
@@ -158,3 +159,22 @@ def test_a_model_that_follows_from_the_inputs_makes_no_group():
 def test_a_group_has_one_name():
     key = {"corpus": "fr", "task": None, "finetune_tokens": 3e5, "parameters": 1e9, "Layers": 6.0}
     assert group_name(key) == "fr · finetuned on 300k · 1B parameters · Layers 6"
+
+
+@pytest.mark.parametrize("name", ["model", "parameters"])
+def test_models_that_take_turns_along_the_sizes_have_a_curve_each(name):
+    sizes = {1e8: [5e8, 2e9, 8e9], 4e8: [2.1e9, 8.1e9, 3e10], 1e9: [5e9, 2e10, 8e10]}
+    rows = [(n, d) for n, ds in sizes.items() for d in ds]
+    grid = {"pretrain_tokens": [d for _, d in rows], "cross_entropy": np.linspace(4, 2, len(rows))}
+    grid[name] = [n if name == "parameters" else f"m{n:g}" for n, _ in rows]
+    assert group_columns(as_table(grid), used=["pretrain_tokens"]) == (name,)
+    assert len(sf.forecast(grid, "cross_entropy", at="100B")) == 3
+
+
+def test_a_ladder_of_models_is_one_curve():
+    ladder = {
+        "parameters": [1e7, 1e7, 1e8, 1e9, 1e9],
+        "pretrain_tokens": [1e8, 2e8, 2e9, 2e10, 4e10],
+        "cross_entropy": [4.0, 3.7, 3.1, 2.6, 2.5],
+    }
+    assert group_columns(as_table(ladder), used=["pretrain_tokens"]) == ()

@@ -16,7 +16,7 @@ from scalefit.fitting.solve import Draws, Solution, refit
 from scalefit.laws.law import Law
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import counted
+from scalefit.units import counted, short
 
 
 def refuse(law: Law, points: Points) -> None:
@@ -322,6 +322,6 @@ def _shift_note(solution: Solution, theta: Floats, rows: NDArray[np.intp], point
     robust = solution.problem.objective.function != "squared"
     advice = "look at them" if robust else "look at them, or use objective='huber'"
     return (
-        f"{many} far from the curve (values {which}) {verb} {name} from {float(after[name]):.3f} to "
-        f"{float(before[name]):.3f}: {advice}"
+        f"{many} far from the curve (values {which}) {verb} {name} from {short(float(after[name]))} to "
+        f"{short(float(before[name]))}: {advice}"
     )

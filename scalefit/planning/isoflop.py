@@ -28,6 +28,7 @@ from scalefit.units import check_level, short
 
 _LEAST = 4  # model sizes of a budget: a parabola has three coefficients
 SAME_BUDGET = 1.3  # factor of compute between runs that belong to different budgets
+_SHOWN = 3  # budgets whose want is told before the rest is counted
 _FARTHEST = 10.0  # times beyond the sizes run: no refit's minimum is looked for farther
 _COMPUTE = re.compile(
     "(total|train|training|pretrain|pretraining)?(flops?|compute)(budget)?|budget"
@@ -259,7 +260,10 @@ def minima_of(
         budgets.append((budget, float(np.log(runs.size[here] * runs.tokens[here]).mean())))
         fits.append(one)
     if not fits:
-        raise DesignError(f"no budget has a minimum among its runs: {'; '.join(why)}")
+        more = f"; and {len(why) - _SHOWN} more budgets" if len(why) > _SHOWN else ""
+        raise DesignError(
+            f"no budget has a minimum among its runs: {'; '.join(why[:_SHOWN])}{more}"
+        )
     residuals = np.concatenate([f.residuals for f in fits])
     rng = np.random.default_rng(seed)
     drawn = [f.vertices(residuals, resamples, rng) for f in fits]
