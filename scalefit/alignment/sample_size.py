@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from scalefit.types import Floats
 
@@ -49,6 +48,18 @@ class SampleSize:
             f"{self.fall:.2g} at the last size would be confirmed with probability "
             f"{self.confirm_fall:.2f}, and its absence with {self.confirm_none:.2f})"
         )
+
+
+def isotonic(means: Floats) -> Floats:
+    """Return the non-decreasing least-squares curve through oriented means (pool adjacent violators)."""
+    # scipy.optimize has one: loading it takes longer than judging a table does.
+    blocks: list[tuple[float, int]] = []
+    for value in means:
+        blocks.append((float(value), 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (high, n), (low, m) = blocks[-2], blocks[-1]
+            blocks[-2:] = [((high * n + low * m) / (n + m), n + m)]
+    return np.concatenate([np.full(n, v) for v, n in blocks])
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +122,7 @@ def seeds_to_tell(
     margin, alpha : as in the verdict.
     target : power asked of both answers.
     """
-    plan = PowerQuestion(isotonic_regression(means).x, sd, design, margin, alpha)
+    plan = PowerQuestion(isotonic(means), sd, design, margin, alpha)
 
     def quick(runs: int) -> bool:
         return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= target

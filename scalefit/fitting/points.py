@@ -74,7 +74,7 @@ def points_of(data: Observations) -> Points:
     """Average the rows of one run at one size; leave everything else as it is."""
     inputs = tuple(np.asarray(v, dtype=float) for v in data.inputs.values())
     n = len(data)
-    if data.clusters is None:
+    if data.clusters is None or not n:
         order = np.arange(n)
         once = np.ones(n, dtype=np.int64)
         return Points(inputs, data.values, data.stderr, order, order, once, "unknown")

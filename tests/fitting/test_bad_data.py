@@ -13,6 +13,12 @@ def noted(fit, words):
     return any(words in note for note in fit.notes)
 
 
+def test_a_baseline_alone_is_no_curve():
+    data = {"pretrain_tokens": [0.0], "pretrain_seed": [1], "bleu": [5.0]}
+    with pytest.raises(FitError, match=r"0 points cannot fix the 3 parameters of law 'log'"):
+        sf.fit(data, "bleu", "log")
+
+
 @pytest.mark.parametrize("points", [3, 4])
 def test_fewer_points_than_parameters_are_refused(points):
     data = {
