@@ -93,7 +93,7 @@ class Explorer:
     >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
     >>> explorer = sf.explore(table)
     >>> explorer.budget.value = "1B"
-    >>> "one new run at x 1B" in explorer.answer.value
+    >>> "one new run at pretrain tokens 1B" in explorer.answer.value
     True
     """
 
