@@ -56,8 +56,6 @@ def read_lm_eval(source: Source) -> Extract:
             own = {"eval_set": str(task), "signature": told}
             rows = _lm_eval_task(numbers, extract)
             extract.rows += [{**row, **own, **model, "source": source.name} for row in rows]
-    if not extract.rows:
-        raise source.nothing("holds no task with a number")
     return extract
 
 
@@ -172,8 +170,6 @@ def read_lighteval(source: Source) -> Extract:
         elif isinstance(numbers, dict):
             own = {"eval_set": str(key), "signature": f"lighteval:{key}", "source": source.name}
             extract.rows += [{**row, **own, **model} for row in _lighteval_task(numbers)]
-    if not extract.rows:
-        raise source.nothing("holds no task with a number")
     return extract
 
 
@@ -228,8 +224,6 @@ def read_t5x(source: Source) -> Extract:
             if name:
                 unit = {"unit": "nats/target token"} if name == "cross_entropy" else {}
                 extract.rows.append({"metric": name, "value": value, **unit, **place})
-    if not extract.rows:
-        raise source.nothing("holds no metric")
     return extract
 
 

@@ -74,8 +74,6 @@ def read_trainer(source: Source) -> Extract:
         extract.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
     for file, numbers in documents:
         _add_results(file, source.names.evaluations(numbers), extract, entropy=entropy)
-    if not extract.rows:
-        raise source.nothing("holds no evaluation (no eval_, test_ or predict_ number)")
     return extract
 
 
@@ -264,8 +262,6 @@ def _extract(source: Source, records: Any) -> Extract:
     for common, numbers in held:
         named = source.names.evaluations(numbers)
         extract.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
-    if not extract.rows:
-        raise source.nothing("holds no evaluation (no eval_, test_ or predict_ number)")
     return extract
 
 

@@ -127,8 +127,6 @@ def read_store(source: Source) -> Extract:
         extract.note(f"{source.name}: {deleted} deleted runs left out")
     if broken and not extract.rows:
         raise broken[0]
-    if not extract.rows:
-        raise source.nothing("no run has an evaluation (a metric such as eval_bleu)")
     return extract
 
 
@@ -266,8 +264,6 @@ def _read(source: Source, base: sqlite3.Connection) -> Extract:
     extract = Extract()
     extract.rows += _evaluations(source, base, {r.id: r.common() for r in runs if not r.broken})
     conclude(source.name, extract, runs)
-    if not extract.rows:
-        raise source.nothing("no active run has an evaluation (a metric such as eval_bleu)")
     return extract
 
 

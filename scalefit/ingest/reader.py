@@ -206,11 +206,14 @@ class Reader:
                 "is a Git-LFS pointer, not the file itself; needed the file. Try: git lfs pull",
             )
         try:
-            return self.read(source)
+            extract = self.read(source)
         except TooMuchError as error:
             raise source.wrong(None, str(error)) from error
         except OSError as error:
             raise source.wrong(None, f"cannot be read: {error}") from error
+        if not (extract.rows or extract.sheets):
+            raise source.nothing("holds no evaluation (a name such as eval/bleu or val_loss)")
+        return extract
 
 
 def mean_with_error(values: Sequence[float]) -> Row:

@@ -48,8 +48,6 @@ def read_sacrebleu(source: Source) -> Extract:
     else:
         for line, text in source.lines():
             extract.rows += [{**r, "source": source.at(line)} for r in _text(text)]
-    if not extract.rows:
-        raise source.nothing("holds no score; needed sacreBLEU's output")
     if any("signature" not in r for r in extract.rows):
         extract.note(
             f"{source.name}: sacreBLEU prints no signature with several systems: none is kept"
@@ -158,8 +156,6 @@ def _row(source: Source, name: str, scores: Any) -> Row:
 
 
 def _no_model(source: Source, extract: Extract) -> None:
-    if not extract.rows:
-        raise source.nothing("holds no COMET score")
     if any("signature" not in row for row in extract.rows):
         extract.note(
             f"{source.name}: COMET's output does not name its model; scores of two models do not compare"

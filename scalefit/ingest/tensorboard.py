@@ -117,8 +117,6 @@ def read_tensorboard(source: Source) -> Extract:
     if others:
         shown = ", ".join(sorted(tag[: LIMITS.name] for tag in others)[:5])
         extract.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
-    if not extract.rows:
-        raise source.nothing("holds no evaluation scalar (a tag such as eval/bleu or val_loss)")
     extract.notes += loss_note({row["metric"] for row in extract.rows})
     return extract
 

@@ -40,8 +40,6 @@ def read_offline(source: Source) -> Extract:
         extract.rows += _rows(entry, {**common, "step": step})
     logged = {(r["eval_set"], r["metric"]) for r in extract.rows}
     extract.rows += _rows({k: v for k, v in run.summary.items() if k not in logged}, common)
-    if not extract.rows:
-        raise source.nothing("holds no evaluation (a key such as eval/bleu or val_loss)")
     extract.notes += loss_note({row["metric"] for row in extract.rows})
     return extract
 
@@ -175,8 +173,6 @@ def read_summary(source: Source) -> Extract:
     extract, step = Extract(), number(document.get("_step"))
     common: Row = {"step": step, "source": source.name}
     extract.rows += _rows(source.names.evaluations(document), common)
-    if not extract.rows:
-        raise source.nothing("holds no evaluation (a key such as eval/bleu or val_loss)")
     extract.notes += loss_note({row["metric"] for row in extract.rows})
     return extract
 
@@ -218,8 +214,6 @@ def read_panel(source: Source) -> Extract:
             named = source.names.split(key) or (None, metric_name(key))
             values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
             extract.rows.append({"run": run, "step": number(step), **values})
-    if not extract.rows:
-        raise source.nothing("a W&B panel without a value in a column '<run> - <key>'")
     extract.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
     extract.notes += loss_note({row["metric"] for row in extract.rows})
     return extract
@@ -254,8 +248,6 @@ def read_runs(source: Source) -> Extract:
         extract.note(
             f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}"
         )
-    if not extract.rows:
-        raise source.nothing("no finished run has an evaluation (a column such as eval/bleu)")
     extract.notes += loss_note({row["metric"] for row in extract.rows})
     return extract
 
@@ -291,8 +283,6 @@ def read_history(source: Source) -> Extract:
         place = row.pop("@place")
         step = next((known for n in _STEPS if (known := number(row.get(n))) is not None), None)
         extract.rows += _rows(source.names.evaluations(row), {"step": step, "source": place})
-    if not extract.rows:
-        raise source.nothing("holds no evaluation (a column such as val_loss or eval/bleu)")
     extract.notes += loss_note({row["metric"] for row in extract.rows})
     return extract
 

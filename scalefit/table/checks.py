@@ -84,9 +84,13 @@ def _to_nats(draft: Draft) -> None:
             target = "cross_entropy"
             _take_logarithms(draft, rows)
             draft.note(f"{rows.sum()} perplexities per token: their logarithms are cross-entropies")
-        if said == "%" and metric(str(name)).upper == 1.0:
-            draft.note(f"{rows.sum()} values of {name} in percent divided by 100")
-            _scale(draft, rows, 0.01)
+        if said == "%":
+            if metric(str(name)).upper == 1.0:
+                draft.note(f"{rows.sum()} values of {name} in percent divided by 100")
+                _scale(draft, rows, 0.01)
+            draft.cells["unit"] = np.where(
+                rows, None, draft.cells["unit"]
+            )  # read again, it is none
         if not target:
             continue
         if name in LOSSES:

@@ -95,6 +95,7 @@ def test_percent_is_a_fraction_where_the_metric_is_one(name, tenths):
         table = sf.as_table(data | column)
         assert table.metrics == plain.metrics
         assert table.column("value") == pytest.approx(plain.column("value"))
+        assert sf.as_table(table.frame).column("value").tolist() == table.column("value").tolist()
 
 
 @pytest.mark.parametrize(

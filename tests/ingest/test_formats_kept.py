@@ -159,7 +159,7 @@ def test_folders_of_event_files_say_the_set(tmp_path, read_log, folder):
     writer.add_event(event)
     writer.close()
     if EVENTS[folder] is None:
-        with pytest.raises(FormatError, match="no evaluation scalar"):
+        with pytest.raises(FormatError, match="holds no evaluation"):
             read_log(next((tmp_path / folder).iterdir()))
         return
     (row,) = read_log(next((tmp_path / folder).iterdir())).frame.to_dict("records")
