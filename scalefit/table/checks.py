@@ -88,9 +88,8 @@ def _to_nats(draft: Draft) -> None:
             if metric(str(name)).upper == 1.0:
                 draft.note(f"{rows.sum()} values of {name} in percent divided by 100")
                 _scale(draft, rows, 0.01)
-            draft.cells["unit"] = np.where(
-                rows, None, draft.cells["unit"]
-            )  # read again, it is none
+            nothing = np.full(len(rows), None)  # written and read again, it is not divided again
+            draft.cells["unit"] = np.where(rows, nothing, draft.cells["unit"])
         if not target:
             continue
         if name in LOSSES:
