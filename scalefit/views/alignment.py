@@ -64,8 +64,8 @@ def plot_alignment(
     >>> bleu = [20.0, 20.3, 19.9, 22.1, 21.8, 22.0, 23.2, 22.9, 23.1, 21.0, 21.3, 20.9]
     >>> sizes = [size for size in (1e6, 4e6, 16e6, 64e6) for seed in range(3)]
     >>> table = {"pretrain_tokens": sizes, "pretrain_seed": [1, 2, 3] * 4, "bleu": bleu}
-    >>> len(sf.plot_alignment(sf.align(table)).axes)
-    2
+    >>> len(sf.plot_alignment(sf.align(table)).axes)  # its loss stands below, where it was measured
+    1
     """
     given = (results,) if isinstance(results, Alignment) else tuple(results)
     shown = [r for r in given if r.evidence is not None][:most]
@@ -74,19 +74,21 @@ def plot_alignment(
     across = min(len(shown), 3)
     rows = -(-len(shown) // across)
     wide = across < 3
-    figure = picture(max(4.6 * across, 5.4) if wide else 3.9 * across, 5.2 * rows, ax)
-    grid = figure.subplots(2 * rows, across, squeeze=False, height_ratios=(3, 2) * rows)
-    every = [(grid[i], grid[i + 1]) for i in range(0, 2 * rows, 2)]
-    cells = [pair for above, below in every for pair in zip(above, below, strict=True)]
-    for (quality, loss), result in zip(cells, shown, strict=False):
-        _column((quality, loss), result, _name(result, given), wide=wide)
-    for pair in cells[len(shown) :]:
-        for axes in pair:
+    heights = (3, 2) if any(r.evidence and r.evidence.loss for r in shown) else (3,)
+    tall = 5.2 if len(heights) > 1 else 3.5
+    figure = picture(max(4.6 * across, 5.4) if wide else 3.9 * across, tall * rows, ax)
+    grid = figure.subplots(len(heights) * rows, across, squeeze=False, height_ratios=heights * rows)
+    blocks = np.split(grid, rows)
+    cells = [column for block in blocks for column in block.T]
+    for column, result in zip(cells, shown, strict=False):
+        _column(column, result, _name(result, given), wide=wide)
+    for column in cells[len(shown) :]:
+        for axes in column:
             axes.remove()
     marks = {
         label: h
-        for quality, _ in cells[: len(shown)]
-        for h, label in zip(*quality.get_legend_handles_labels(), strict=True)
+        for column in cells[: len(shown)]
+        for h, label in zip(*column[0].get_legend_handles_labels(), strict=True)
     }
     share_legend(figure, marks.values())
     left = len(given) - len(shown)
@@ -111,13 +113,15 @@ def _column(axes: Any, result: Alignment, name: str, *, wide: bool) -> None:
     colour = ALARM if result.flag or result.verdict.alarm else INK
     head(axes[0], title, LARGE if wide else NORMAL, colour)
     _quality(axes[0], evidence)
-    _loss(axes[1], evidence)
-    axes[0].sharex(axes[1])
+    for below in axes[1:]:
+        _loss(below, evidence)
+        axes[0].sharex(below)
     for each in axes:
         tidy(each)
         token_axis(each)
-    axes[0].set_xlabel("")
-    axes[0].tick_params(labelbottom=False)
+    for above in axes[:-1]:
+        above.set_xlabel("")
+        above.tick_params(labelbottom=False)
 
 
 def _quality(axes: Axes, evidence: Evidence) -> None:

@@ -159,7 +159,7 @@ def _choice(ranking: Rankings) -> Section:
             f"P best is the probability of being the best that may be recommended; {loss}. "
             "Misaligned ones come last and are never the choice.",
         ),
-        rows=tuple(ranking.rows()),
+        rows=tuple(ranking.shown()),
         notes=tuple(str(c) for r in ranking for c in r.crossings if c.likely),
     )
 

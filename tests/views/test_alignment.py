@@ -1,6 +1,7 @@
 """What the picture of an alignment shows, checked by its numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -60,9 +61,17 @@ def test_the_page_begins_with_the_corpora_that_are_misaligned():
     assert made.summary == (page.verdict, lead)
 
 
-def test_a_group_without_cross_entropy_says_so():
-    figure = sf.plot_alignment(sf.align(table([20, 23, 25, 26, 27], loss=False))[0])
-    assert [t.get_text() for t in figure.axes[1].texts] == ["no cross-entropy measured"]
+def test_a_group_without_cross_entropy_says_so_beside_one_that_has_it():
+    without = table([20, 23, 25, 26, 27], loss=False)
+    alone = sf.plot_alignment(sf.align(without)[0])
+    assert len(alone.axes) == 1
+    pair = [
+        pd.DataFrame(rows).assign(corpus=name)
+        for name, rows in (("fr", table([20, 23, 25, 26, 27])), ("de", without))
+    ]
+    figure = sf.plot_alignment(sf.align(pd.concat(pair)))
+    said = [t.get_text() for axes in figure.axes for t in axes.texts]
+    assert said == ["no cross-entropy measured"]
 
 
 def test_nothing_to_draw_teaches():
