@@ -21,7 +21,7 @@ import numpy as np
 
 import scalefit as sf
 from scalefit.corpora.parting import BENT, parting
-from scalefit.corpora.ranking import DRAWS, PLACES, crossing, standings
+from scalefit.corpora.ranking import PLACES, crossing, standings
 from scalefit.forecasting.series import Series, series_of
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +29,7 @@ OUT = ROOT / "docs" / "simulations" / "choices.md"
 SEED = 20261127
 CELL = ["task", "finetune_tokens", "domain"]
 LEVEL, BEYOND, GRID = 0.95, 4.0, 31
+DRAWS = 1000  # a table: a quarter of what a ranking takes, for more tables tell more
 TIMES = (2.0, 4.0, 10.0)  # how far beyond the largest size choices are made in fresh worlds
 BINS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 1.01)
 

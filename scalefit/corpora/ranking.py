@@ -25,7 +25,6 @@ from scalefit.units import format_count, short
 
 DRAWS = 4000
 PLACES = np.arange(1, 400) / 400  # probabilities at which what is told of a corpus is kept
-MOST_SHARED = 0.95
 SURELY_REACHED = 0.995  # from it on nothing is said of the chance that a target is reached
 SURELY_NEVER = 0.95  # beyond it a crossing is not worth a line
 
@@ -296,54 +295,29 @@ def draws_of(told: Floats, shared: float, seed: int, draws: int = DRAWS) -> Floa
     return np.array([np.interp(p, PLACES, one) for p, one in zip(place, told, strict=True)])
 
 
-def in_order(told: Floats, values: Floats) -> Floats:
-    """Return what is told of corpora (C, P), moved so that its medians have the order of joint draws (C, D).
+def in_order(told: Floats, values: Floats, kept: Sequence[int]) -> Floats:
+    """Return what is told of corpora (C, P), moved so that medians of those kept have the order of draws (C, D).
 
     Those that contradict it keep their mean, and lie as far apart as the draws do.
     """
-    drawn, middle = np.median(values, axis=1), np.median(told, axis=1)
+    drawn, middle = np.median(values[kept], axis=1), np.median(told[kept], axis=1)
     order = np.argsort(drawn, kind="stable")
     met = isotonic_regression(middle[order])
     of = np.repeat(np.arange(met.blocks.size - 1), np.diff(met.blocks))
     apart = drawn[order] - (np.bincount(of, drawn[order]) / np.bincount(of))[of]
-    level = np.empty_like(middle)
-    level[order] = isotonic_regression(met.x + apart).x  # no further than to their neighbours
-    return np.asarray(told + (level - middle)[:, None])
+    move = np.zeros(len(told))
+    move[np.array(kept, dtype=int)[order]] = isotonic_regression(met.x + apart).x - middle[order]
+    return np.asarray(told + move[:, None])
 
 
 def around(said: Sequence[Predictive], own: Floats, logs: bool, seed: int) -> Floats:
-    """Draw values of corpora: what they share, from their forecasts, and their own parts (C, draws, Q) at the sizes.
-
-    The forecasts' doubt is that of both together; what the own parts do not use of it is common to all.
-    """
-    values, ends = _quantiles(said, logs)
-    # The common part has the forecasts' mean shape, and of their variance what own parts leave: added to those whole,
-    # the doubt that both hold would count twice.
-    away = (values - ends[:, None, :, 1]).mean(axis=0)
-    place = ndtr(np.random.default_rng(seed).standard_normal(own.shape[1]))
-    known = said[0].probabilities
-    common = np.stack([np.interp(place, known, one) for one in away.T], axis=-1)
-    common *= np.sqrt(shared_by(said, own, logs))
-    middle = ends[..., 1].mean(axis=0) - np.median(own, axis=1).mean(axis=0)
-    drawn = middle + common + own
-    return np.asarray(np.exp(drawn) if logs else drawn)
-
-
-def shared_by(said: Sequence[Predictive], own: Floats, logs: bool) -> Floats:
-    """Return the share (Q,) of the forecasts' variance at each size that corpora have in common."""
-    ends = _quantiles(said, logs)[1]
-    mine = np.diff(np.quantile(own, [0.1, 0.9], axis=1), axis=0)[0]
-    whole = ((ends[..., 2] - ends[..., 0]) ** 2).mean(axis=0)
-    share = 1 - (mine**2).mean(axis=0) / np.maximum(whole, 1e-24)
-    return np.asarray(np.clip(share, 0.0, MOST_SHARED))
-
-
-def _quantiles(said: Sequence[Predictive], logs: bool) -> tuple[Floats, Floats]:
-    """Return the forecasts (C, P, Q), and their quantiles at .1, .5 and .9 (C, Q, 3), in logarithms where asked."""
+    """Draw values of corpora: a level that all share, from the mean of their forecasts, and own parts (C, draws, Q)."""
     values = np.array([s.values for s in said])
-    values = np.log(np.maximum(values, 1e-12)) if logs else values
-    at, known = (0.1, 0.5, 0.9), said[0].probabilities
-    return values, np.array([[np.interp(at, known, v) for v in one.T] for one in values])
+    common = (np.log(np.maximum(values, 1e-12)) if logs else values).mean(axis=0)
+    place = ndtr(np.random.default_rng(seed).standard_normal(own.shape[1]))
+    level = np.stack([np.interp(place, said[0].probabilities, one) for one in common.T], axis=-1)
+    drawn = level - np.median(own, axis=1).mean(axis=0) + own
+    return np.asarray(np.exp(drawn) if logs else drawn)
 
 
 def standings(

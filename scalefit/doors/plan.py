@@ -207,7 +207,10 @@ def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[floa
             result = result - result.mean(axis=0)  # of a new size, the level is unknown
         gain, error = gain_of(result, final, means.seed)
         group, measured = contest.named(who), bool(place < sizes.size)
-        steps.append(PlanStep(group, run.size, measured, price, now, now + gain, error, run.times))
+        after = min(
+            now + gain, 1.0
+        )  # what outcomes are tried is chance, and can promise more than all
+        steps.append(PlanStep(group, run.size, measured, price, now, after, error, run.times))
     return now, steps
 
 

@@ -139,7 +139,7 @@ def rank(
         what = replace(what, notes=(*what.notes, cost.note))
     more = [c for c in what.by if c not in TELLING and c not in columns and ratios is None]
     if more:
-        both = ", ".join([*columns, *more])
+        both = ",".join([*columns, *more])
         offer = (
             f"each {more[0]} is ranked by itself; over={both!r} ranks every combination together"
         )
@@ -388,7 +388,7 @@ def _drawn(
             values[kept] = around(common, own, part.logs, question.seed)[:, :, 0]
         ends = each[0].series
         values = np.clip(values, ends.bottom, ends.top)
-        moved = _moved(told, values, kept)
+        moved = in_order(told, values, kept)
         costs = None if question.cost is None else [paid(question.cost, n, at) for n in payers]
         return _Drawn(names, values, moved, costs, flags, not np.allclose(moved, told))
     assert question.target is not None
@@ -407,7 +407,7 @@ def _drawn(
         (top,) = _price(question.cost, payers, [[np.log(sight)]] * len(payers)).max(axis=0)
         ln, told = (_price(question.cost, payers, v, sight, top) for v in (ln, told))
         sight = float(np.exp(top))
-    moved = _moved(told, ln, kept)
+    moved = in_order(told, ln, kept)
     changed = not np.allclose(moved, told)
     moved = np.where(never, np.inf, np.exp(moved))
     return _Drawn(names, np.exp(ln), moved, None, flags, changed, met, sight)
@@ -421,13 +421,6 @@ def _price(
     priced = np.log([[paid(cost, n, float(t)) for t in row] for n, row in rows])
     beyond = np.asarray(ln) - np.log(sight)
     return np.where(beyond > 0, top + beyond, priced)
-
-
-def _moved(told: Floats, values: Floats, kept: list[int]) -> Floats:
-    """Return what is told, that of corpora that are kept in the order of their draws."""
-    out = told.copy()
-    out[kept] = in_order(told[kept], values[kept])
-    return out
 
 
 def _together(each: Sequence[Mixture], ln: Floats, part: Parting, question: RankedBy) -> Floats:

@@ -148,7 +148,7 @@ def test_a_sweep_is_ranked_by_each_setting_or_every_combination_together():
     apart = sf.rank(data, at="4B")
     assert len(apart) == 2
     (offer,) = (n for n in apart.notes if "ranks every combination together" in n)
-    assert "over='corpus, learning_rate'" in offer
+    assert "over='corpus,learning_rate'" in offer
     both = sf.rank(data, at="4B", over="corpus, learning_rate").only
     assert both.best.corpus == "fr · 0.0001"
     assert len(both.standings) == 6
@@ -316,6 +316,7 @@ def test_a_plan_says_what_tells_most_per_cost():
     assert silent == len(plan.steps) - len(plan.shown())
     few = replace(plan, steps=(plan.steps[0], replace(plan.steps[1], after=plan.steps[1].now)))
     assert "first; 1 more gain next to nothing" in str(few)
+    assert max(s.after for s in plan.steps) <= 1.0
     dear = sf.plan(table(near, seeds=1, noise=0.4), at="4B", budget=2e9, enough=0.99)
     assert max(s.cost for s in dear.steps) <= 2e9
 
