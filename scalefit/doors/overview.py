@@ -9,9 +9,10 @@ from typing import Any
 from scalefit.alignment import AlignmentTable
 from scalefit.corpora.ranking import Rankings
 from scalefit.doors.curves import Inquiry, flags, inquire
+from scalefit.doors.entrants import RankedBy
 from scalefit.doors.forecast import forecast_of, sizes_of
 from scalefit.doors.plan import Means, plan_for_choice
-from scalefit.doors.rank import RankedBy, rank_of
+from scalefit.doors.rank import rank_of
 from scalefit.errors import ExecutorError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import AUTO, Pool

@@ -1,0 +1,239 @@
+"""The curves that a ranking compares: what the forecast of each says, and joint draws that say who is ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from scalefit.corpora.parting import Parting, parting
+from scalefit.corpora.ranking import (
+    DRAWS,
+    PLACES,
+    Crossing,
+    around,
+    crossing,
+    draws_of,
+    in_order,
+    told_by,
+)
+from scalefit.doors.curves import Caution
+from scalefit.errors import DesignError
+from scalefit.forecasting.mixture import Mixture, reaches
+from scalefit.forecasting.predictive import FARTHEST
+from scalefit.planning.plan import Cost, paid
+from scalefit.table import metric as metric_of
+from scalefit.types import Floats
+from scalefit.units import format_count
+
+# Of the doubt of corpora that share no sizes: .01 to .17 in five tables, .08 to .12 with each left out in turn
+# (benchmarks/shared.py).
+SHARED = 0.1
+CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
+
+
+@dataclass(frozen=True)
+class RankedBy:
+    """What is ranked by what: at a size, or by the tokens of a target."""
+
+    at: float | None
+    target: float | None
+    columns: tuple[str, ...] = ("corpus",)
+    cost: Cost | None = None
+    level: float = 0.8
+    seed: int = 0
+    ratios: Mapping[str, float] | None = None  # of mixtures; empty where the names are the ratios
+
+    @property
+    def over(self) -> str:
+        """What is ranked, in words."""
+        return " · ".join(self.columns)
+
+    def name(self, mixture: Mixture) -> str:
+        """Return what a curve is called among those that it is ranked with."""
+        return " · ".join(str(mixture.group[column]) for column in self.columns)
+
+    def payer(self, mixture: Mixture) -> str:
+        """Return whom costs are named by: the first column's value."""
+        return str(mixture.group.get(self.columns[0]))
+
+    def ratio(self, each: Sequence[Mixture]) -> Floats:
+        """Return the mixture ratios of curves (C,); in percent where one lies above 1."""
+        ratio = np.array([self._ratio(m.group[self.columns[0]]) for m in each])
+        return ratio / 100 if 1 < ratio.max() <= 100 else ratio
+
+    def _ratio(self, name: Any) -> float:
+        try:
+            value = self.ratios[name] if self.ratios else name
+            if isinstance(value, str) and "/" in value:  # 30/70 is three parts of ten
+                one, other = map(float, value.split("/"))
+                return one / (one + other)
+            return float(value)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            given = f"names {', '.join(self.ratios)}" if self.ratios else "names a column"
+            raise DesignError(
+                f"{self.over} {name!r} has no mixture ratio: mixture= {given}; give each corpus a number from 0 to "
+                "1 or parts such as 30/70, or leave it out with where="
+            ) from None
+
+    def __str__(self) -> str:
+        if self.at is not None:
+            return f"at {format_count(self.at)}"
+        return f"{'tokens' if self.cost is None else 'cost'} for {self.target:g}"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Joint draws (C, draws) of what is ranked, with what is known of each corpus: told (C, P), costs, flags.
+
+    ``moved`` says that forecasts contradicted the draws' order, ``met`` that a smallest size may meet the target,
+    ``sight`` how far a target's tokens or cost are seen.
+    """
+
+    names: Sequence[str]
+    values: Floats
+    told: Floats
+    costs: Sequence[float] | None
+    flags: Sequence[Caution]
+    moved: bool = False
+    met: bool = False
+    sight: float = np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Entrants:
+    """Curves of one setting that are ranked by a question, and their flags.
+
+    A misaligned corpus goes its own way: its fall would pass for the way in which all corpora part. It is not kept.
+    """
+
+    each: Sequence[Mixture]
+    flags: Sequence[Caution]
+    question: RankedBy
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return [self.question.name(m) for m in self.each]
+
+    @cached_property
+    def kept(self) -> list[int]:
+        """Which of them part as the others do, and may be recommended."""
+        return [i for i, flag in enumerate(self.flags) if not flag.bars]
+
+    @cached_property
+    def part(self) -> Parting | None:
+        """How those kept part; None where too few sizes are shared to tell."""
+        falls = metric_of(self.each[0].metric).falls
+        return parting([self.each[i].series for i in self.kept], logs=falls)
+
+    def drawn(self) -> Drawn:
+        """Draw what is ranked, beside what the forecast of each says of it."""
+        if self.question.at is not None:
+            return self._at(self.question.at)
+        assert self.question.target is not None
+        return self._for(self.question.target)
+
+    def _at(self, size: float) -> Drawn:
+        at, question = np.array([size]), self.question
+        said = [m.predictive(at, "mean") for m in self.each]
+        told = told_by(said)
+        values = draws_of(told, SHARED, question.seed)
+        if self.part is not None:
+            own = self.part.draws(at, DRAWS, question.seed)
+            common = [said[i] for i in self.kept]
+            values[self.kept] = around(common, own, self.part.logs, question.seed)[:, :, 0]
+        values = np.clip(values, self.each[0].series.bottom, self.each[0].series.top)
+        costs = (
+            None
+            if question.cost is None
+            else self._price(np.full((len(told), 1), size))[:, 0].tolist()
+        )
+        moved = in_order(told, values, self.kept)
+        changed = not np.allclose(moved, told)
+        return Drawn(self.names, values, moved, costs, self.flags, changed)
+
+    def _for(self, target: float) -> Drawn:
+        there, smallest = reaches(self.each, target), [m.series.x[0] for m in self.each]
+        sight = max(reach.largest for reach in there) * FARTHEST
+        # "Never" counts as just beyond what is forecast: twice as much.
+        tokens = np.array([[min(reach.quantile(p), 2 * sight) for p in PLACES] for reach in there])
+        met = bool((np.median(tokens, axis=1) <= np.array(smallest) * (1 + 1e-9)).any())
+        ln = draws_of(np.log(tokens), SHARED, self.question.seed)
+        if self.part is not None:
+            ln[self.kept] = self._together(ln[self.kept], target, self.part)
+        values, told, never = np.exp(ln), tokens, tokens > sight
+        if self.question.cost is not None:
+            top = float(self._price(np.full((len(tokens), 1), sight)).max())
+            # Who never gets there is beyond the top price, however cheap.
+            values, told = (
+                np.where(v > sight, top * v / sight, self._price(v)) for v in (values, told)
+            )
+            sight = top
+        moved = np.exp(in_order(np.log(told), np.log(values), self.kept))
+        changed = not np.allclose(moved, told)
+        told = np.where(never, np.inf, moved)
+        return Drawn(self.names, values, told, None, self.flags, changed, met, sight)
+
+    def _price(self, tokens: Floats) -> Floats:
+        """Return what tokens (C, N) cost."""
+        cost, payers = self.question.cost, map(self.question.payer, self.each)
+        assert cost is not None
+        rows = zip(payers, tokens.tolist(), strict=True)
+        return np.array([[paid(cost, name, t) for t in row] for name, row in rows])
+
+    def _together(self, ln: Floats, target: float, part: Parting) -> Floats:
+        """Return draws of ln tokens (C, draws) in the order of curves that part as the measured ones do.
+
+        Forecast one by one, a corpus that was behind at every size may seem to get there first. Curves tell who does;
+        when that is, forecasts know better. So all draws of all corpora keep their values and change their owners.
+        """
+        sign = -1.0 if part.logs else 1.0
+        said = [self.each[i].predictive(self._sizes, "mean") for i in self.kept]
+        own = part.draws(self._sizes, DRAWS, self.question.seed)
+        curves = around(said, own, part.logs, self.question.seed)
+        order = np.argsort(_first(sign * curves, sign * target), axis=None)
+        out = np.empty(ln.size)
+        # No two are alike: "never" has an order too.
+        out[order] = np.sort(ln, axis=None) + np.linspace(0.0, 1e-9, ln.size)
+        return out.reshape(ln.shape)
+
+    @cached_property
+    def _sizes(self) -> Floats:
+        """Sizes from the first that all have to the last that all can be forecast at."""
+        low = max(float(m.series.x[0]) for m in self.each)
+        high = min(float(m.series.x[-1]) for m in self.each) * FARTHEST
+        return np.geomspace(low, max(high, low * (1 + 1e-9)), CROSSINGS)
+
+    def crossings(self) -> tuple[Crossing, ...]:
+        """Return where curves overtake each other, those that may be recommended."""
+        if self.part is None:
+            return ()
+        drawn = self.part.draws(self._sizes, DRAWS, self.question.seed + 1)
+        names, rises = [self.names[i] for i in self.kept], not self.part.logs
+        pairs = combinations(zip(names, drawn, strict=True), 2)
+        out = (
+            crossing((a, b), first, second, self._sizes, rises, self.question.level)
+            for (a, first), (b, second) in pairs
+        )
+        return tuple(c for c in out if c is not None)
+
+
+def _first(curves: Floats, goal: float) -> Floats:
+    """Return at which place of its sizes, joined, each curve (C, draws, Q) first meets a goal.
+
+    One that never does comes after all, the later the farther it stays behind.
+    """
+    met = curves >= goal
+    at = met.argmax(axis=2)
+    before = np.maximum(at - 1, 0)
+    low, high = (np.take_along_axis(curves, i[..., None], axis=2)[..., 0] for i in (before, at))
+    # A goal that is met from the start was met the earlier the farther it is exceeded.
+    early = -(high - goal)
+    share = np.where(at > 0, (goal - low) / np.maximum(high - low, 1e-12), early)
+    missed = curves.shape[2] + goal - curves.max(axis=2)
+    return np.asarray(np.where(met.any(axis=2), before + share, missed))
