@@ -230,7 +230,8 @@ def _told(y):
         for s in (plain, with_tails(plain, cells))
     ]
     width = [(b[1] - b[0]) / (a[1] - a[0]) for a, b in zip(*ends, strict=True)]
-    notes = [[word in n for n in scatter_notes(cells)] for word in (" apart from", "heavy tails")]
+    said = scatter_notes(cells, lambda some: nested_cells(some).estimates())
+    notes = [[word in n for n in said] for word in (" apart from", "heavy tails")]
     return *(covered(e, 1) for pair in ends for e in pair), *width, *map(any, notes)
 
 

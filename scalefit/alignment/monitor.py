@@ -371,7 +371,9 @@ def _said(
         }
     i, j = fall.pair
     places = f"{tokens(curve.sizes[i])} and {tokens(curve.sizes[j])} tokens"
-    seen = f"Look {looks}: largest fall {fall.estimate:.3g}, p = {fall.p_value:.2g}"
+    step = f"every step rises, by {-fall.estimate:.3g} or more"
+    step = step if fall.estimate < 0 else f"largest fall {fall.estimate:.3g}"
+    seen = f"Look {looks}: {step}, p = {fall.p_value:.2g}"
     if curve.level == "single":
         seen += f" (one run a size: less than {fall.smallest:.2g} cannot be told from noise here)"
     if decision == "stop":

@@ -10,6 +10,7 @@ import numpy as np
 
 from scalefit.errors import DesignError, MissingColumnError
 from scalefit.seeds.design import Cell, Seeds, cells, kept_apart, seed_name, telling
+from scalefit.seeds.scatter import stand_apart, strays
 from scalefit.table.core import Table
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import finetuning_seed, harmless
@@ -99,7 +100,8 @@ def from_table(
     """
     named = {c for condition in wanted.values() for c in condition}
     parts = {name: table.where(**condition) for name, condition in wanted.items()}
-    by_side = {name: _by_rest(cells(part, metric)[0], named) for name, part in parts.items()}
+    every = {name: cells(part, metric)[0] for name, part in parts.items()}
+    by_side = {name: _by_rest(of_side, named) for name, of_side in every.items()}
     apart = _apart([part.where(metric=metric).pretrained() for part in parts.values()], named)
     common = set.intersection(*(set(f) for f in by_side.values()))
     if not common:
@@ -112,6 +114,7 @@ def from_table(
     order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
     kept = telling([dict(label) for label in order], columns)
     made = [_group(label, groups[label], by_side, kept) for label in order]
+    apart += tuple(n for name, of_side in every.items() for n in _averaged_away(name, of_side))
     named_runs = all(part.has(finetuning_seed(part)) for part in parts.values())
     return [
         replace(
@@ -169,6 +172,17 @@ AS_THEY_STAND = (
 def _matched(group: Group) -> bool:
     """Whether finetunings of one checkpoint are matched over conditions, which takes names."""
     return group.cells > 1 and min(side.pretrain for side in group.sides) == 1
+
+
+def _averaged_away(name: str, cells: Sequence[Cell]) -> list[str]:
+    """Name runs that stand apart where a mean over conditions or finetunings hides them."""
+    if len(cells) == 1 and max(cells[0].finetune) == 1:
+        return []
+    try:
+        named = strays(cells)[0]
+    except DesignError:  # one run a condition: nothing to stand apart from
+        return []
+    return [f"{name}: {stand_apart(cells, named)}, and is averaged with them"] if named else []
 
 
 Rest = tuple[tuple[str, Any], ...]

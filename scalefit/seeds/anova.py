@@ -49,6 +49,10 @@ class MeanSquares:
         """Unbiased estimate; below 0 where noise says so (60 % of the time when the truth is 0)."""
         return np.asarray(self.values @ self.components[component], dtype=float)
 
+    def estimates(self) -> dict[str, float]:
+        """Return all components' estimates, of one table."""
+        return {name: float(self.estimate(name)) for name in self.components}
+
     def of(self, name: str) -> Floats:
         """Mean square of a stratum."""
         return np.asarray(self.values[..., self.names.index(name)], dtype=float)

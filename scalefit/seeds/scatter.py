@@ -6,7 +6,7 @@ as well as one from 10 normal ones. The moment is taken from all runs of a table
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import scipy
 from scalefit.distributions import t_tail
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
-from scalefit.seeds.anova import FINETUNE, MeanSquares
+from scalefit.seeds.anova import FINETUNE, REST, MeanSquares
 from scalefit.seeds.design import Cell, nested_cells
 from scalefit.types import Floats
 
@@ -154,7 +154,7 @@ def _values(group: Any) -> Floats:
 
 
 def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
-    """Return nested mean squares with the degrees of freedom that their runs' tails leave them.
+    """Return mean squares with the degrees of freedom that their runs' tails leave them.
 
     Few pretraining seeds show no tails of their own; where the runs within them have some, seeds are held to the same.
     """
@@ -162,7 +162,7 @@ def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
     within = runs.excess
     between = max(within, means.excess)
     dof = [
-        runs.worth(d, within) if name == FINETUNE else means.worth(d, between)
+        runs.worth(d, within) if name in (FINETUNE, REST) else means.worth(d, between)
         for name, d in zip(squares.names, squares.dof, strict=True)
     ]
     return replace(squares, dof=np.array(dof))
@@ -280,10 +280,14 @@ def _without(cell: Cell, one: Stray) -> Cell:
 # What of it a reader is told.
 
 
-def scatter_notes(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Note what takes intervals of variances below their level, where the data show it or cannot."""
-    named, left = strays(cells)
-    notes = [*_uneven(cells), *_strays_note(cells, named, left), *_tails_note(cells)]
+def scatter_notes(
+    cells: Sequence[Cell], estimated: Callable[[Sequence[Cell]], Mapping[str, float]]
+) -> tuple[str, ...]:
+    """Note what takes intervals of variances below their level, where the data show it or cannot.
+
+    ``estimated`` gives the components' variances as the answer has them.
+    """
+    notes = [*_uneven(cells), *_strays_note(cells, estimated), *_tails_note(cells)]
     runs = sum(sum(c.finetune) for c in cells)
     if not notes and runs < FEW:
         share = 1 - FALSE_ALARMS ** (1 / runs)
@@ -307,23 +311,32 @@ def _uneven(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _strays_note(cells: Sequence[Cell], named: Sequence[Stray], left: Sequence[Cell]) -> list[str]:
+def _strays_note(
+    cells: Sequence[Cell], estimated: Callable[[Sequence[Cell]], Mapping[str, float]]
+) -> list[str]:
+    named, left = strays(cells)
     if not named:
         return []
+    it = "it" if len(named) == 1 else "them"
+    try:
+        without = f"; without, {_sds(estimated(left))}"
+    except DesignError:
+        without = ""  # without them a crossed design may hang together no more
+    return [f"{stand_apart(cells, named)}: with {it} {_sds(estimated(cells))}{without}"]
+
+
+def stand_apart(cells: Sequence[Cell], named: Sequence[Stray]) -> str:
+    """Name the runs that stand apart, and how surely they do."""
     who = "; ".join(s.told(cells) for s in named[:3])
     more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-    stand, it = ("stands", "it") if len(named) == 1 else ("stand", "them")
-    return [
-        f"{who}{more} {stand} apart from all other runs (p = {named[0].p:.2g}; at most one table of normal runs in 20 "
-        f"names any): with {it} {_sds(nested_cells(cells))}; without, {_sds(nested_cells(left))}"
-    ]
-
-
-def _sds(squares: MeanSquares) -> str:
-    return ", ".join(
-        f"{name} SD {max(float(squares.estimate(name)), 0) ** 0.5:.3g}"
-        for name in squares.components
+    return (
+        f"{who}{more} {'stands' if len(named) == 1 else 'stand'} apart from all other runs (p = {named[0].p:.2g}; at "
+        "most one table of normal runs in 20 names any)"
     )
+
+
+def _sds(variances: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} SD {max(v, 0.0) ** 0.5:.3g}" for name, v in variances.items())
 
 
 def _tails_note(cells: Sequence[Cell]) -> list[str]:

@@ -128,20 +128,26 @@ def _part(
     key: Mapping[str, Any], group: list[Cell], design: str, method: str, level: float
 ) -> VariancePart:
     usable = [c for c in group if c.pretrain > 1 or max(c.finetune) > 1] or group
-    squares = crossed_cells(usable) if design == "crossed" else nested_cells(usable)
+    make = crossed_cells if design == "crossed" else nested_cells
+    squares = make(usable)
+
+    def estimated(cells: Sequence[Cell]) -> Mapping[str, float]:
+        return make(cells).estimates()
+
     notes = _cell_notes(group, usable)
     notes += _gaps([c.array() for c in usable]) if design == "crossed" else ()
-    plain, squares = squares, squares if design == "crossed" else with_tails(squares, usable)
+    plain, squares = squares, with_tails(squares, usable)
     components = [_normally(_component(squares, n, level), plain) for n in squares.components]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
     if PRETRAIN in squares.components and design == "nested":
         if method == "reml" or (method == "auto" and not balanced and _has_statsmodels()):
+            estimated = reml
             components, more = _by_reml(components, usable)
             notes += more
         elif not balanced:
             notes += ("unbalanced: unweighted means of seeds (Thomas & Hultquist)",)
         notes += _pulls(usable, balanced)
-    notes += scatter_notes(usable)
+    notes += scatter_notes(usable, estimated)
     components += _test_set(usable)
     mean = float(np.mean([c.means.mean() for c in usable]))
     sizes = (max(c.pretrain for c in usable), float(np.mean([np.mean(c.finetune) for c in usable])))

@@ -151,3 +151,20 @@ def test_clusters_must_fit_the_examples():
         sf.compare_procedures(a=a, b=a + 1, cluster=["d"] * 9)
     with pytest.raises(DesignError, match="one name an example"):
         sf.compare_procedures(a=a, b=a + 1, cluster=["d"] * 10)
+
+
+def test_a_failed_run_that_a_mean_hides_is_named():
+    rng = np.random.default_rng(7)
+    at = np.array([(s, p, f) for s in range(3) for p in range(4) for f in range(2)])
+    runs = pd.concat([
+        pd.DataFrame({"corpus": c, "pretrain_tokens": 1e6 * 4.0 ** at[:, 0], "pretrain_seed": at[:, 1],
+                      "finetune_seed": at[:, 2], "bleu": 20 + at[:, 0] + 0.3 * rng.normal(size=24)})
+        for c in ("en", "fr")
+    ])  # fmt: skip
+    told = sf.compare_procedures(runs, "bleu", a="en", b="fr")
+    assert not any("stands apart" in n for n in told.notes)
+    runs.iloc[30, -1] = 3.1
+    (note,) = (
+        n for n in sf.compare_procedures(runs, "bleu", a="en", b="fr").notes if "averaged with" in n
+    )
+    assert note.startswith("fr: pretraining seed 3, finetuning seed 0 (3.1")

@@ -219,3 +219,14 @@ def test_spread_by_size_is_smoothed():
     assert found.only.line.slope == pytest.approx(-0.4, abs=3 * found.only.line.slope_stderr)
     assert [s.tokens for s in found.only.sizes] == pytest.approx(sizes)
     assert "for ten times the tokens" in str(found)
+
+
+@pytest.mark.parametrize("design", ["nested", "crossed"])
+def test_notes_of_runs_that_stand_apart_say_the_components_of_the_answer(design):
+    y = np.random.default_rng(12).normal(size=(5, 4))
+    y[1, 2], y[3, 3] = -15.0, np.nan
+    part = sf.variance(frame(y), metric="bleu", design=design).only
+    (note,) = (n for n in part.notes if "apart from all" in n)
+    for component in part.components:
+        assert f"{component.name} SD {component.sd:.3g}" in note.partition("without")[0]
+        assert "by the runs' tails" in component.method  # intervals are widened, as a note says
