@@ -26,7 +26,8 @@ def printed():
 def test_each_command_runs_as_it_is_printed(scalefit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lab = sf.datasets.transfer_lab().where(domain="in", corpus=["none", "fr", "en", "unpaired"])
-    lab.where(task="en-fr").write("results.csv")
+    metrics = ["bleu", "chrf", "cross_entropy"]
+    lab.where(task="en-fr", metric=metrics).write("results.csv")
     lines = list(dict.fromkeys(printed()))
     assert len(lines) > 30
     for line in lines:
