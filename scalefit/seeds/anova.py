@@ -120,10 +120,7 @@ def crossed(arrays: Sequence[Floats], names: Sequence[str]) -> MeanSquares:
     effects that do not contain it, and how much of those that do is in it is counted: unbiased whatever is missing.
     Source: Henderson (1953), Biometrics 9, 226–252, method 3.
 
-    Raises
-    ------
-    DesignError
-        What is there does not tell an effect from the others.
+    Raises DesignError: what is there does not tell an effect from the others.
     """
     if len({a.shape for a in arrays}) == 1 and all(np.isfinite(a).all() for a in arrays):
         each = [factorial(a, names) for a in arrays]
