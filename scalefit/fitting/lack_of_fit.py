@@ -28,7 +28,7 @@ WORDS = {
     "replicates": "the means of its seeds lie off the curve",
     "runs": "all runs leave the curve at the same sizes",
     "drift": "the run bends away from the curve by more than it drifts",
-    "pattern": "the residuals have a pattern",
+    "pattern": "the residuals have a pattern, as checkpoints of one run have too (pretrain_run tells)",
 }
 
 
@@ -46,8 +46,8 @@ class LackOfFit:
     Examples
     --------
     >>> from scalefit.fitting.lack_of_fit import LackOfFit
-    >>> LackOfFit(0.003, "pattern", 2.0, 4).line
-    'the law misses the data: the residuals have a pattern (lack of fit p = 0.003)'
+    >>> LackOfFit(0.003, "replicates", 2.0, 4).line
+    'the law misses the data: the means of its seeds lie off the curve (lack of fit p = 0.003)'
     """
 
     p: float | None
