@@ -26,7 +26,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 def recognises_csv(source: Source) -> bool:
     """Whether it ends in .csv, .tsv or .txt-like and its first line has a delimiter."""
-    if b"\0" in source.head:
+    if b"\0" in source.head or source.suffix in (".log", ".out", ".err"):
         return False
     line = header(source.first_lines)
     return line is not None and any(line.count(d) for d in DELIMITERS)

@@ -116,6 +116,8 @@ def drafted(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Draft:
     levels = [str(name) for name in frame.columns.names if name is not None]
     if levels and not set(levels) <= {"metric"}:
         flat, notes = _unpivoted(frame, metrics)
+    if list(flat.index.names) == [None] and flat.index.dtype.kind in "fO":
+        flat = flat.rename_axis("index label")  # no mere numbering: sizes, corpora
     axis = flat.index
     named = [name for name in axis.names if name is not None and name not in flat.columns]
     each = [plain_cells(axis.get_level_values(axis.names.index(name))) for name in named]

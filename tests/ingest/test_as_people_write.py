@@ -235,3 +235,25 @@ def test_a_law_of_parameters_reads_them_from_models_names_where_all_say_one():
 )
 def test_a_metric_asked_for_by_its_column_is_the_metric_on_a_set(name, known):
     assert (sf.metrics.metric(name).direction == "+") is known
+
+
+def test_an_index_without_a_name_that_is_no_numbering_carries_data():
+    frame = pd.DataFrame({"bleu": [20.12, 21.34, 22.56]}, index=[1e9, 4e9, 16e9])
+    table = sf.as_table(frame, mapping={"index label": "pretrain_tokens"})
+    assert table.unique("pretrain_tokens") == [10**9, 4 * 10**9, 16 * 10**9]
+    sizes = {
+        "pretrain_tokens": [1e9, 4e9, 16e9] * 2,
+        "bleu": [20.12, 21.34, 22.56, 15.21, 16.43, 17.65],
+    }
+    fits = sf.fit_each(pd.DataFrame(sizes, index=["fr"] * 3 + ["en"] * 3), "bleu", "log")
+    assert len(fits) == 2
+    assert sf.as_table(pd.DataFrame(sizes)[lambda f: f["bleu"] > 16]).columns.named.keys() == {
+        "pretrain_tokens", "metric", "value",
+    }  # fmt: skip
+
+
+def test_a_log_that_no_reader_knows_is_no_ragged_table(tmp_path):
+    path = tmp_path / "train.log"
+    path.write_text("2024-02-01 INFO, [step=1000/477000], x\n    train/CrossEntropyLoss=3.512\n")
+    with pytest.raises(sf.ScalefitError, match="none of the known formats"):
+        sf.read(path)
