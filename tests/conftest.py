@@ -97,10 +97,10 @@ def pytest_collection():
     return collected
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """What takes long walks the same lines again and again, and being counted makes it half as long again."""
     for item in items:
-        if item.get_closest_marker("slow"):
+        if config.pluginmanager.hasplugin("_cov") and item.get_closest_marker("slow"):
             item.add_marker("no_cover")
 
 
