@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -314,6 +315,17 @@ def _looks(base, values, design):
     return np.any(hits, axis=0)
 
 
+def near_ceiling(rng, draws):
+    """Let accuracy stand still near its ceiling: right answers to so many examples, runs .1 apart in logits."""
+    for level, tests, runs in product((0.95, 0.99), (200, 1000), (3, 5)):
+        row = [level, tests, runs]
+        for design in ("separate", "shared"):
+            logits = np.log(level / (1 - level)) + 0.1 * rng.standard_normal((draws, 6, runs))
+            values = 100 * rng.binomial(tests, 1 / (1 + np.exp(-logits))) / tests
+            row += [alarms(values, design), *watched(values, design)]
+        yield row
+
+
 def single(rng, draws):
     """One run a size: how often a fall is suspected, and with the noise given (`seed_sd=`)."""
     later = np.triu(np.ones((6, 6)), 1) > 0
@@ -445,6 +457,7 @@ STATES = "truth|fall|P|fall confirmed|none beyond margin confirmed|open"
 PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|delivered"
 LOOKS = "truth|P|planned|open-ended|level 0.05 at every look|falls by 0.5: planned|open-ended|by 1: planned|open-ended"
 UNLIKE = "noise|P|separate: planned|open-ended|checkpoints: planned|open-ended"
+CEILING = "P|separate: fall|planned|open-ended|checkpoints: fall|planned|open-ended"
 LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls short"
 TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
@@ -466,6 +479,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Beside a baseline as good": (harmful, "P|told by|harmful|any alarm|improving", 0.04),
     "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
     "Sequences with missing runs": (gapped_sequence, UNLIKE, 0.4),
+    "Accuracy near its ceiling": (near_ceiling, f"accuracy|examples|{CEILING}", 1),
 }  # fmt: skip
 
 

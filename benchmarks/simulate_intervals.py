@@ -33,10 +33,11 @@ OUT = Path(__file__).parents[1] / "docs" / "simulations" / "intervals.md"
 TRUTHS: dict[str, dict[str, float]] = {
     "power": {"E": 1.7, "A": 400.0, "alpha": 0.3},
     "log": {"D0": 1e4, "s": 20.0, "beta": 1.2},
+    "ceiling": {"c": 0.992, "a": 5.29, "b": 0.35},
 }
-RANGE = {"power": (1e7, 1e10), "log": (1e6, 1e10)}
-EXPONENT = {"power": "alpha", "log": "beta"}
-METRIC = {"power": "cross_entropy", "log": "bleu"}
+RANGE = {"power": (1e7, 1e10), "log": (1e6, 1e10), "ceiling": (1e6, 1e9)}
+EXPONENT = {"power": "alpha", "log": "beta", "ceiling": "b"}
+METRIC = {"power": "cross_entropy", "log": "bleu", "ceiling": "accuracy"}
 SPREAD = {
     ("power", "additive"): 0.031,
     ("power", "multiplicative"): 0.01,
@@ -85,7 +86,8 @@ class Row:
         said += [f"{self.outliers:.0%} outliers"] if self.outliers else []
         said += [f"noise grows {self.grows:g}×"] if self.grows != 1 else []
         said += [f"noise × {self.louder:g}"] if self.louder != 1 else []
-        said += [f"SD {self.spread:g}"] if self.spread else []
+        word = "{:g} examples" if self.noise == "counts" else "SD {:g}"
+        said += [word.format(self.spread)] if self.spread else []
         said += [f"{self.decimals} decimal"] if self.decimals is not None else []
         said += [f"{self.copied} sizes copied"] if self.copied else []
         said += [f"sizes up to {self.largest:.0e}"] if self.largest else []
@@ -180,6 +182,10 @@ def tables() -> dict[str, list[Row]]:
         Row("power", 100, grows=10),
         Row("power", 100, 1, "multiplicative", "huber", 0.002, grows=10),
     ]
+    counted = [
+        Row("ceiling", 6, seeds, "counts", spread=of)
+        for seeds, of in ((1, 1000), (3, 1000), (3, 200))
+    ]
     return {
         "One seed and equal seeds": plain,
         "Curves that bend": curved,
@@ -187,6 +193,7 @@ def tables() -> dict[str, list[Row]]:
         "Checkpoints of runs": runs,
         "Robust objectives": robust,
         "Many points": many,
+        "Accuracy near its ceiling": counted,
     }
 
 
@@ -236,6 +243,9 @@ def _errors(row: Row, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noisy(curve: np.ndarray, spread: np.ndarray, errors: np.ndarray, noise: str) -> np.ndarray:
+    if noise == "counts":  # right answers to so many examples
+        of = np.asarray(spread)[:, None]
+        return stats.binom.ppf(stats.norm.cdf(errors), of, curve[:, None]) / of
     error = np.asarray(spread)[:, None] * errors
     return curve[:, None] * np.exp(error) if noise == "multiplicative" else curve[:, None] + error
 
@@ -353,7 +363,7 @@ the defaults: logarithms of a quality are compared, values of cross-entropy.
 
 Made by `python benchmarks/simulate_intervals.py`; with `--only "TITLE"` one table is made again. Noise as Gordon's
 five-seed translation runs show: 0.031 nats or 1 % of cross-entropy, 0.69 points or 4 % of BLEU. Truth: E 1.7, A 400,
-α 0.3 over 10⁷–10¹⁰ tokens; D0 10⁴, s 20, β 1.2 over 10⁶–10¹⁰."""
+α 0.3 over 10⁷–10¹⁰ tokens; D0 10⁴, s 20, β 1.2 over 10⁶–10¹⁰; accuracy .95 to .988 below .992, α .35, over 10⁶–10⁹."""
 FOOTNOTES = (
     "Intervals allow for noise that grows or shrinks over the sizes, by a standard deviation of 2 in the logarithm of "
     "its variance: where it is alike everywhere they are about a tenth longer than Wald's.",

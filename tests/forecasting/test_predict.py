@@ -169,3 +169,17 @@ def test_an_unknown_kind_is_refused(loss_fit):
     """It used to be read as the mean where the mixture answers: a band of what no run shows."""
     with pytest.raises(DomainError, match="choose from mean, run"):
         sf.predict(loss_fit, 1e8, kind="new_run")
+
+
+@pytest.mark.parametrize(
+    ("grows", "beyond", "told"), [(6, 10, True), (6, 1, False), (1, 10, False)]
+)
+def test_a_run_beyond_sizes_over_which_noise_grows_is_said_to_hold_less(grows, beyond, told):
+    rng, x = np.random.default_rng(3), np.geomspace(1e7, 1e10, 8)
+    noise = 0.02 * np.geomspace(1, grows, 8)[:, None] * rng.standard_normal((8, 5))
+    table = {"pretrain_tokens": np.repeat(x, 5), "pretrain_run": [f"r{i}" for i in range(40)],
+             "cross_entropy": (1.7 + 400 * x[:, None] ** -0.3 + noise).ravel()}  # fmt: skip
+    fit = sf.fit(table, "cross_entropy", law="power")
+    run, mean = (sf.predict(fit, beyond * x[-1], kind=kind) for kind in ("run", "mean"))
+    assert any("seed noise grows" in note for note in run.notes) == told
+    assert not any("seed noise grows" in note for note in mean.notes)
