@@ -155,7 +155,9 @@ def _records(
     try:
         for cells in reader:
             place.inside = False
-            if not "".join(cells).strip() or [*map(str.strip, cells)] == names:
+            if not "".join(cells).strip():
+                continue
+            if cells[0].strip() == names[0] and [*map(str.strip, cells)] == names:
                 continue  # a header once more, where files were put together
             if len(cells) != len(names):
                 raise _ragged(source, place.begin, len(cells), len(names))
