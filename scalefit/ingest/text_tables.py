@@ -79,7 +79,7 @@ def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
         for cells, more in zip(columns, texts, strict=True):
             # A million rows hold few different texts: each is kept once.
             cells += map(sys.intern, more)
-    told = _with_points(names, columns) if mark != "," else []
+    told = _with_points(source, names, columns) if mark != "," else []
     if told and notes is not None:
         notes.append(f"{source.name}: {', '.join(told)}")
     places = list(map(source.at, numbers))
@@ -94,10 +94,11 @@ _THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+\s*")
 _POINTED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*")
 
 
-def _with_points(names: list[str], columns: list[list[str]]) -> list[str]:
+def _with_points(source: Source, names: list[str], columns: list[list[str]]) -> list[str]:
     """Turn decimal commas into points, where one at least can be nothing else; return what was done.
 
-    The points of such a file part thousands: in a column of nothing but ``1.500`` and the like they are taken away.
+    The points of such a file part thousands: in a column with ``1.500.000`` they are taken away; ``1.500`` alone is
+    refused, for it may be either.
     """
     with_commas = [{cell for cell in cells if "," in cell} for cells in columns]
     decimal = [bool(of) and all(map(_is_decimal, of)) for of in with_commas]
@@ -114,6 +115,12 @@ def _with_points(names: list[str], columns: list[list[str]]) -> list[str]:
             cells[:] = [_COMMA.sub(r"\1.\2", cell) for cell in cells]
             told.append(f"decimal commas of {name} read as points")
         elif points and all(map(_POINTED.fullmatch, points)):
+            if all(cell.count(".") == 1 for cell in points):
+                raise source.wrong(
+                    None,
+                    f"column {name!r} has {min(points)} beside decimal commas in other columns: thousands, or a "
+                    "point for a comma? Try: write 1500 or 1,5",
+                )
             cells[:] = [cell.replace(".", "") for cell in cells]
             told.append(f"points of {name} read as those of thousands")
     return told

@@ -115,6 +115,9 @@ def test_points_are_those_of_thousands_where_commas_are_decimal_and_only_there(t
     table = sf.read(tmp_path / "a.csv")
     assert table.unique("pretrain_tokens") == [1_500_000, 6_000_000]
     assert table.where(metric="cross_entropy").column("value").tolist() == [3.215, 3.104]
+    (tmp_path / "d.csv").write_text("tokens;bleu;val loss\n1M;21,3;3.215\n4M;24,75;3.104\n")
+    with pytest.raises(sf.ScalefitError, match=r"column 'val loss' has .* beside decimal commas"):
+        sf.read(tmp_path / "d.csv")
     (tmp_path / "b.csv").write_text("tokens;bleu\n1M;1.500\n4M;2.500\n")
     assert sf.read(tmp_path / "b.csv").column("value").tolist() == [1.5, 2.5]
     (tmp_path / "c.csv").write_text("tokens;bleu\n1M;1,500\n4M;2,500\n")
