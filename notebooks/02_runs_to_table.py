@@ -29,12 +29,12 @@ sorted(p.name for p in runs.iterdir())
 # %% [markdown]
 # ## A folder of runs
 # `sf.read` recognises what it is given and says so in the notes. What no training log knows is how many tokens its
-# model was *pretrained* on. That is never guessed:
+# model was *pretrained* on. That is never guessed: the run is read, and what asks about sizes refuses:
 
 # %%
 run = runs / "fr+en-1024000-p1" / "ft-en-fr-128000-s1"
 try:
-    sf.read(run)
+    sf.forecast(run, at="10M")
 except sf.errors.MissingColumnError as error:
     print(error)
 
