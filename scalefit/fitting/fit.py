@@ -137,7 +137,8 @@ def fit_together(
 
 
 def _points(data: Observations) -> Points:
-    return untied(cautious(points_of(data)))
+    points = points_of(data)
+    return untied(cautious(points)) if points.y.size else points  # too few are refused by the law's name
 
 
 def _posed(
