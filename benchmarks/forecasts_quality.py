@@ -50,9 +50,9 @@ the other groups of families alone. Where it falls short: a take-off or a platea
 data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and not
 always wide enough. A curve that rose for many e-folds of size is pulled to its last value: public curves of bounded
 metrics flatten (how far was chosen with these families in sight), unless five sizes or more make sure that it is
-straight; one that is nearly so for decades is forecast too low, within its band up to about a tenfold. The worst
-family is two straight curves over less than a twofold, whose own backtests are too few to take the weight from the
-law with a ceiling. The families, and where each is published: `benchmarks/forecast_data.py`."""
+straight; one that is nearly so for decades is forecast too low, within its band up to about a tenfold. The highest
+error beside its best baseline is of two straight curves over less than a twofold, whose own backtests are too few to
+take the weight from the law with a ceiling. The families, and where each is published: `benchmarks/forecast_data.py`."""
 )
 
 

@@ -164,9 +164,10 @@ def page(count: int) -> str:
             "## Do bands of a new run hold?",
             shares(rows, ["truth", "noise", "curves"]),
             "; ".join(held) + ".",
-            "What goes on nearly straight for another decade is forecast too low, and 80 % bands of it hold too "
-            "little, unless its sizes are enough to be sure that it is straight: public curves of bounded metrics "
-            "flatten, and what ships was learned from them. Where you know that yours do not, name the law: "
+            "What goes on nearly straight for another decade is forecast too low, within its band, unless its sizes "
+            "are enough to be sure that it is straight: public curves of bounded metrics flatten, and what ships was "
+            "learned from them. What takes off or turns leaves 80 % bands more often than it should. Where you know "
+            "that yours go on straight, name the law: "
             '`sf.fit(data, "bleu", law="log")`.',
             "## Is the chance of reaching a target what it says?",
             "Targets are values of the first curve between 1.2× and 20×; curves that are as good already are left out.",

@@ -115,17 +115,8 @@ def forecasts_at(p: Prefixes, fitted: Fitted, slopes: TableSlopes | None, h: Flo
 
 def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: Ints) -> Rows:
     """Return one row a forecast (R, M) at ``h`` (R,), made from the prefixes ``origin`` (R,)."""
-    return Rows(
-        forecasts,
-        fitted.slopes[origin],
-        fitted.last[origin],
-        fitted.noise[origin],
-        fitted.flattens[origin],
-        fitted.span[origin],
-        h,
-        p.n[origin],
-        p.curve[origin],
-    )
+    of = (fitted.slopes, fitted.last, fitted.noise, fitted.flattens, fitted.span)
+    return Rows(forecasts, *(v[origin] for v in of), h, p.n[origin], p.curve[origin])
 
 
 def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats, Floats, Floats]:

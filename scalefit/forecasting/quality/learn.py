@@ -125,15 +125,7 @@ def usual(noise: Floats) -> float:
 
 FEATURES = ("the band", "the usual rise", "ln h", "h", "clear of noise", "room above", "1")
 # The first four rise with h and may not count against it: a target that was met stays met.
-CHANCE_BOUNDS = (
-    (0.0, 3.0),
-    (0.0, 3.0),
-    (0.0, 2.0),
-    (0.0, 2.0),
-    (-2.0, 2.0),
-    (0.0, 3.0),
-    (-3.0, 3.0),
-)
+CHANCE_BOUNDS = 2 * ((0.0, 3.0),) + 2 * ((0.0, 2.0),) + ((-2.0, 2.0), (0.0, 3.0), (-3.0, 3.0))
 STRIDES = np.array([0.35, 0.7, 1.4, 2.3, 4.0])  # backtests' targets: last value + these rises
 NEAR, FAR = 0.03, 30.0  # share of the way; beyond these logs of ratios say nothing more
 LEAST_CHANCE = 1e-3
@@ -228,7 +220,7 @@ def simplex_weights(errors: Floats, share: Floats, prior: Floats, pull: float) -
     errors : (R, M), forecast less actual of each member, each curve in units of its own usual error.
     share : (R,), weight of the rows.
     prior : (M,), where the weights are pulled to.
-    pull : how hard, in curves.
+    pull : how hard, in origins.
 
     Examples
     --------
@@ -265,7 +257,7 @@ def in_units_of_curve(errors: Floats, share: Floats, curve: Ints) -> Floats:
 
 @dataclass(frozen=True)
 class Pull:
-    """How hard a table's own backtests are pulled to the prior (in curves), and how far back they go."""
+    """How hard a table's own backtests are pulled to the prior (in origins), and how far back they go."""
 
     strength: float
     memory: float
