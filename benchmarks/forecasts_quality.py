@@ -52,7 +52,8 @@ always wide enough. A curve that rose for many e-folds of size is pulled to its 
 metrics flatten (how far was chosen with these families in sight), unless five sizes or more make sure that it is
 straight; one that is nearly so for decades is forecast too low, within its band up to about a tenfold. The highest
 error beside its best baseline is of two straight curves over less than a twofold, whose own backtests are too few to
-take the weight from the law with a ceiling. The families, and where each is published: `benchmarks/forecast_data.py`."""
+take the weight from the law with a ceiling. The families, and where each is published:
+`benchmarks/forecast_data.py`."""
 )
 
 

@@ -138,7 +138,8 @@ def fit_together(
 
 def _points(data: Observations) -> Points:
     points = points_of(data)
-    return untied(cautious(points)) if points.y.size else points  # too few are refused by the law's name
+    # No point at all is refused by the law's name.
+    return untied(cautious(points)) if points.y.size else points
 
 
 def _posed(

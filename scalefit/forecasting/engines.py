@@ -163,8 +163,7 @@ def check_target(target: float, metric: str, values: Floats) -> None:
     if isinstance(target, bool) or not isinstance(target, Real):
         raise DomainError(f"target is {target!r}; give a number in the metric's own unit")
     bottom, top = ends_of(metric, values)
-    known = metric_of(metric)
-    if not (np.isfinite(target) and max(bottom, known.lower) <= target <= min(top, known.upper)):
+    if not (np.isfinite(target) and bottom <= target <= top):
         raise DomainError(
             f"target is {target:g}; {metric} lies between {bottom:.4g} and {top:.4g} (measured: "
             f"{np.min(values):.4g} to {np.max(values):.4g}); give the target on that scale"
@@ -176,7 +175,7 @@ def ends_of(metric: str, y: Floats) -> tuple[float, float]:
 
     A rising metric without an upper end (a reward) gets one four times as far above its values as they reach.
     """
-    known = metric_of(metric)
+    known = metric_of(metric).up_to(float(np.max(y, initial=-np.inf)))
     low, high = known.lower, known.upper
     if known.rises and not np.isfinite(high):
         span = float(np.ptp(y)) or max(abs(float(np.max(y))), 1.0)

@@ -174,7 +174,7 @@ def _of_law(
         ends = widened(fit, estimate, ends, drift(fit, arrays), level)
     notes = _far(columns, arrays, fit.points.inputs) + _above(fit, arrays, estimate)
     notes += _fanning(fit, arrays[0]) if kind == "run" else []
-    known = metric_of(fit.metric)
+    known = metric_of(fit.metric).up_to(float(fit.observations.values.max()))
     low, estimate, high = (
         np.clip(v, known.lower, known.upper) for v in (ends[0], estimate, ends[1])
     )
@@ -313,7 +313,7 @@ def _fanning(fit: Fit, x: Floats) -> list[str]:
 
 
 def _above(fit: Fit, inputs: tuple[Floats, ...], estimate: Floats) -> list[str]:
-    top = metric_of(fit.metric).upper
+    top = metric_of(fit.metric).up_to(float(fit.observations.values.max())).upper
     if not (np.isfinite(top) and (estimate > top).any()):
         return []
     at = float(inputs[0][np.argmax(estimate > top)])

@@ -74,6 +74,12 @@ class Metric:
         """Whether the metric runs from 0 to 100, so that a fraction is a mistake."""
         return self.upper == 100.0 and self.unit.endswith("points")
 
+    def up_to(self, largest: float) -> Metric:
+        """Return the metric in percent or as a fraction, whichever values up to ``largest`` are written in."""
+        fraction = self.upper == 100.0 and not self.percent and largest <= 1.0
+        times = 0.01 if fraction else 100.0 if self.upper == 1.0 < largest else 1.0
+        return replace(self, lower=times * self.lower, upper=times * self.upper)
+
 
 _LISTED: tuple[Metric, ...] = (
     Metric("cross_entropy", "-", 0.0, INF, "nats/target token", "cross-entropy"),

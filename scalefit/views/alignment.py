@@ -168,7 +168,7 @@ def _measured(axes: Axes, curve: Curve, noise: FallTest, colour: str) -> None:
     means = curve.means
     axes.plot(curve.sizes, means, color=colour, lw=1.6, marker="o", ms=4.5, zorder=3)
     half = noise.half_width(curve.runs)
-    known = metric(curve.metric)
+    known = metric(curve.metric).up_to(float(np.nanmax(means)))
     low, high = np.maximum(means - half, known.lower), np.minimum(means + half, known.upper)
     axes.fill_between(curve.sizes, low, high, color=colour, alpha=0.15, lw=0)
     axes.set_ylabel(known.title, fontsize=SMALL, color=INK)

@@ -283,7 +283,7 @@ def _targets(mixtures: list[Mixture], asked: float | None) -> list[float]:
     if not mixtures:
         return []
     ends = [v for m in mixtures for v in (*m.series.y, *m.ahead.median[:20])]
-    known = metric_of(mixtures[0].metric)
+    known = metric_of(mixtures[0].metric).up_to(max(float(m.series.y.max()) for m in mixtures))
     low, high = max(min(ends), known.lower), min(max(ends), known.upper)
     round_ = [float(v) for v in MaxNLocator(TARGETS).tick_values(low, high) if low < v < high]
     return sorted({*round_, *([] if asked is None else [float(asked)])})

@@ -6,6 +6,7 @@ import pytest
 import scalefit as sf
 from scalefit.errors import DomainError, FormatError, TableError
 from scalefit.groups import group_columns
+from scalefit.table.metrics import METRICS
 
 SIZES = np.array([1e6, 3e6, 1e7, 3e7, 1e8, 3e8])
 
@@ -181,3 +182,21 @@ def test_a_last_size_that_collapsed_is_said(last, said):
     bleu = [10.0, 14.1, 18.2, 21.9, 26.0, 30.1, last]
     fit = sf.fit({"pretrain_tokens": [1e6 * 2**i for i in range(7)], "bleu": bleu}, "bleu")
     assert any("last size lies far below" in note for note in fit.notes) == said
+
+
+EITHER = [m.name for m in METRICS.values() if m.rises and m.upper == 100.0 and not m.percent]
+
+
+@pytest.mark.parametrize("metric", [*EITHER[:8], "accuracy", "f1"])
+def test_a_fraction_is_forecast_as_the_same_in_percent(metric):
+    """ROUGE, exact match and benchmarks are written both ways; an accuracy in percent is let in by allow."""
+    percent = np.array([20.0, 27.1, 32.2, 35.4, 37.6, 39.0])
+    said = []
+    for times in (1.0, 0.01):
+        data = {"pretrain_tokens": SIZES, metric: times * percent}
+        only = sf.forecast(data, metric, target=42.0 * times, at=10 * SIZES[-1], allow="range").only
+        (ahead,), tokens = only.ahead.values(), only.tokens
+        said.append([*(ahead.interval(0.8)[1] / times), *(ahead.median / times), tokens.within(10)])
+    np.testing.assert_allclose(said[0], said[1], rtol=1e-6)
+    fit = sf.fit({"pretrain_tokens": SIZES, metric: percent}, metric, law="log", allow="range")
+    assert sf.predict(fit, 10 * SIZES[-1]).estimate[0] > 30

@@ -116,7 +116,8 @@ def forecasts_at(p: Prefixes, fitted: Fitted, slopes: TableSlopes | None, h: Flo
 def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: Ints) -> Rows:
     """Return one row a forecast (R, M) at ``h`` (R,), made from the prefixes ``origin`` (R,)."""
     of = (fitted.slopes, fitted.last, fitted.noise, fitted.flattens, fitted.span)
-    return Rows(forecasts, *(v[origin] for v in of), h, p.n[origin], p.curve[origin])
+    slopes, last, noise, flattens, span = (v[origin] for v in of)
+    return Rows(forecasts, slopes, last, noise, flattens, span, h, p.n[origin], p.curve[origin])
 
 
 def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats, Floats, Floats]:
