@@ -24,7 +24,7 @@ from scalefit.seeds.power import (
     welch_power,
     width_assurance,
 )
-from scalefit.seeds.result import Component, Variance, VariancePart
+from scalefit.seeds.result import Variance, VariancePart
 from scalefit.seeds.variance import variance
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level
@@ -227,10 +227,10 @@ class Pilot:
         """Take it from measured components."""
         if _whole_runs(part):
             only = part[BOTH_SEEDS]
-            return cls(1.0, _worth(only), 1.0, only.variance, 0.0)
+            return cls(1.0, only.dof, 1.0, only.variance, 0.0)
         first, second = part[PRETRAIN], part[FINETUNE]
         seen = max(first.variance + second.variance / part.finetune, 0.0)
-        return cls(part.finetune, _worth(first), _worth(second), seen, second.variance)
+        return cls(part.finetune, first.dof, second.dof, seen, second.variance)
 
     def variances(self, finetune: int) -> Floats:
         """Return what the variance of a seed mean over F finetunings may be: equally likely values.
@@ -243,10 +243,6 @@ class Pilot:
         noise = self.noise * self.within / chi2_quantile(_SHARES[1::3], self.within)
         seeds = np.subtract.outer(seen, noise / self.finetune)
         return np.asarray((np.maximum(seeds, 0) + noise / finetune).ravel())
-
-
-def _worth(component: Component) -> float:
-    return float(np.fmin(component.dof, component.worth))
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,7 @@ class Component:
     name : what varies.
     variance : the unbiased estimate as it is; may be negative.
     low, high : interval for the variance, as it is; ends may be negative.
-    dof : degrees of freedom behind it (nan where it has no interval).
-    worth : degrees of freedom of normal runs that would know it as well (nan: `dof`).
+    dof : degrees of freedom behind it, less what the runs' tails take (nan where it has no interval).
     method : how the interval was made.
     """
 
@@ -85,7 +84,6 @@ class Component:
     high: float
     dof: float
     method: str
-    worth: float = float("nan")
 
     @property
     def truncated(self) -> float:

@@ -203,7 +203,7 @@ def _normally(c: Component, plain: MeanSquares) -> Component:
     dof = float(plain.dof[int(np.argmax(plain.components[c.name] != 0))])
     worth = f"{c.dof:.2g}"
     told = "normal runs" if worth == f"{dof:.2g}" else f"{dof:g} → {worth} df by the runs' tails"
-    return _holding(replace(c, method=f"{c.method}, {told}", dof=dof, worth=c.dof))
+    return _holding(replace(c, method=f"{c.method}, {told}"))
 
 
 def _holding(c: Component) -> Component:

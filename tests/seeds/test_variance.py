@@ -58,8 +58,7 @@ def test_cells_are_pooled_around_their_own_means():
     found = sf.variance(pd.concat(parts), metric="bleu").only
     want = np.mean([nested(v).estimate(PRETRAIN) for v in y])
     assert found[PRETRAIN].variance == pytest.approx(want)
-    assert found[PRETRAIN].dof == 8
-    assert found[FINETUNE].dof == 12
+    assert found.test.dof == (8, 12)
     assert found.cells == 4
 
 
@@ -69,10 +68,9 @@ def test_checkpoints_of_one_run_count_once():
     table = pd.concat(parts)
     table["pretrain_run"] = [f"r{p}" for p in table["pretrain_seed"]]
     found = sf.variance(table, metric="bleu").only
-    assert found[PRETRAIN].dof == 2
-    assert found[FINETUNE].dof == 12
+    assert found.test.dof == (2, 12)
     unknown = sf.variance(table.drop(columns="pretrain_run"), metric="bleu")
-    assert unknown.only[PRETRAIN].dof == 2
+    assert unknown.only.test.dof[0] == 2
     assert any("pretrain_seed comes back at several sizes" in n for n in unknown.notes)
 
 
