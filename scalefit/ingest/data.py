@@ -86,14 +86,14 @@ def _unsized(table: Table, place: str) -> str:
     """Say that nothing tells how far the models were pretrained, and what would."""
     names = [name for name in table.columns.named if name not in ("metric", "value", "source")]
     near = next((name for name in names if "tok" in name.lower()), "your column")
-    near = (
-        "step*2e6" if "step" in names else near
-    )  # tokens of one batch, as nobody but the user knows
+    steps = (
+        "where steps are pretraining's, of 2e6 tokens, mapping={'step*2e6': 'pretrain_tokens'}; "
+    )
     return (
         f"{place}the table has no column 'pretrain_tokens' (columns: {listed(names)}). Needed: tokens seen in "
-        f"pretraining, 0 for models that were not pretrained. Try mapping={{{near!r}: 'pretrain_tokens'}}; for logs "
-        "a path pattern such as '{corpus}-{pretrain_tokens}', or a manifest; inputs={'x': 'your column'} for a law "
-        "of another column"
+        f"pretraining, 0 for models that were not pretrained. Try mapping={{{near!r}: 'pretrain_tokens'}}; "
+        f"{steps if 'step' in names else ''}for logs a path pattern such as '{{corpus}}-{{pretrain_tokens}}', or a "
+        "manifest; inputs={'x': 'your column'} for a law of another column"
     )
 
 
