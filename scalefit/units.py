@@ -96,6 +96,24 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def amount(value: float | str, name: str) -> float:
+    """Return a size or a price as a number: above 0, finite, or a count such as ``"3B"``.
+
+    Raises DomainError: it is none; ``name`` is how the message calls it.
+
+    Examples
+    --------
+    >>> amount("3B", "at"), amount(1e9, "budget")
+    (3000000000.0, 1000000000.0)
+    """
+    number: Any = parse_count(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, Real) or not 0 < float(number) < math.inf:
+        raise DomainError(
+            f"{name}={value!r} is no size; give a number above 0, or a count such as '3B'"
+        )
+    return float(number)
+
+
 def check_level(level: float) -> None:
     """Refuse a confidence that is none.
 

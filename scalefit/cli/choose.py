@@ -145,9 +145,9 @@ def plan(
     source: Source,
     metric: Metric = "bleu",
     goal: Annotated[
-        Literal["best", "tokens"],
-        typer.Option(help="Raise P(right choice), or narrow the tokens for a target."),
-    ] = "best",
+        Literal["best", "tokens"] | None,
+        typer.Option(help="Raise P(right choice), or narrow the tokens for --target, as asked."),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(
@@ -156,7 +156,9 @@ def plan(
     ] = None,
     target: Target = None,
     over: Over = "corpus",
-    budget: Annotated[float, typer.Option(help="What one run may cost at most.")] = float("inf"),
+    budget: Annotated[
+        str | None, typer.Option(help="What one step may cost at most, e.g. 50B.")
+    ] = None,
     cost: Annotated[
         str | None, typer.Option(help="Cost of a token, or a column of what runs cost; default 1.")
     ] = None,
@@ -181,7 +183,7 @@ def plan(
             at=size,
             target=target,
             over=over,
-            budget=budget,
+            budget=None if budget is None else _number(budget, "--budget"),
             cost=None if cost is None else _paid(cost),
             enough=enough,
             by=_io.names(by),

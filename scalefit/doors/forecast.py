@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.doors.curves import Caution, Curves, Inquiry, curves_of, flags, inquire
-from scalefit.errors import DomainError, TableError
+from scalefit.errors import TableError
 from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
 from scalefit.forecasting.forecast import Forecast, Measured, Outlook, Question
@@ -24,7 +24,7 @@ from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
-from scalefit.units import check_level, format_count, parse_count
+from scalefit.units import amount, check_level, format_count
 
 
 def forecast(
@@ -170,14 +170,8 @@ def _landed(logged: Logged, table: Table) -> Landed | None:
 
 def sizes_of(at: float | str | Sequence[float | str]) -> tuple[float, ...]:
     """Return sizes as numbers; a count such as "3B" is one."""
-    each = [at] if isinstance(at, str | int | float) else list(at)
-    numbers = [parse_count(x) if isinstance(x, str) else x for x in each]
-    for x, given in zip(numbers, each, strict=True):
-        if x is None or not (np.isfinite(x) and x > 0):
-            raise DomainError(
-                f"at={given!r} is no size; give a number above 0, or a count such as '3B'"
-            )
-    return tuple(float(x) for x in numbers if x is not None)
+    each = [at] if isinstance(at, str) or not isinstance(at, Iterable) else list(at)
+    return tuple(amount(x, "at") for x in each)
 
 
 def _by_name(curves: Curves, pool: Pool, each: Each) -> dict[str, Mixture]:

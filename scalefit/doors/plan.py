@@ -21,7 +21,7 @@ from scalefit.groups import group_name
 from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
-from scalefit.units import format_count
+from scalefit.units import amount, format_count
 
 _Goal = Literal["best", "tokens"]
 _Cost = Callable[[Mapping[str, Any], float], float] | float | str | None
@@ -36,11 +36,11 @@ def plan(
     data: Any,
     metric: str = "bleu",
     *,
-    goal: _Goal = "best",
+    goal: _Goal | None = None,
     at: float | str | None = None,
     target: float | None = None,
     over: str = "corpus",
-    budget: float = float("inf"),
+    budget: float | str | None = None,
     cost: _Cost = None,
     enough: float = 0.95,
     where: Mapping[str, Any] | None = None,
@@ -62,9 +62,11 @@ def plan(
         The curves of one setting: choose task and finetuning size with ``where``.
     metric : str
     goal : {"best", "tokens"}
-        Raise P(right choice) at the size ``at`` (by default 10 times the largest), or narrow the tokens for ``target``.
+        Raise P(right choice) at the size ``at`` (by default 10 times the largest), or narrow the tokens for ``target``;
+        by default what is asked for.
     over : column of what is chosen from.
-    budget : what one step may cost at most: for a choice a run of each contender, for tokens all runs.
+    budget : number or count, optional
+        What one step may cost at most: for a choice a run of each contender, for tokens all runs.
     cost : number, column or function, optional
         Cost of a token, a column of what runs did cost (GPU-hours), or ``cost(group, tokens)``; by default a token
         costs 1.
@@ -77,7 +79,7 @@ def plan(
     DesignError
         There is nothing to choose from, or several settings.
     DomainError
-        A goal without its size or target; a cost that is none.
+        A goal without its target, or with the other's; a budget or cost that is none.
 
     Examples
     --------
@@ -89,15 +91,16 @@ def plan(
     >>> plan.certainty < plan.enough and plan.next is not None
     True
     """
-    _check(goal, target, budget, enough)
+    _check(goal, at, target, enough)
+    spend = float("inf") if budget is None else amount(budget, "budget")
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     if isinstance(cost, str):
         paid = recorded(what.rows, cost, over)
         what = replace(what, notes=(*what.notes, paid.note))
         cost = lambda group, tokens: paid(str(group.get(over)), tokens)  # noqa: E731
-    means = Means(float(budget), cost, enough, seed)
-    if target is not None and goal == "tokens":
-        return _plan_for_tokens(what, target, means)
+    means = Means(spend, cost, enough, seed)
+    if target is not None:
+        return _plan_for_tokens(what, flags(what), target, means)
     return plan_for_choice(what, flags(what), None if at is None else sizes_of(at)[0], means, over)
 
 
@@ -140,25 +143,37 @@ def plan_for_choice(
     return Plan("best", question, ordered(steps), now, means.enough, means.budget, notes, error)
 
 
-def _plan_for_tokens(what: Inquiry, target: float, means: Means) -> Plan:
-    mixtures = what.curves.mixtures()
+def _plan_for_tokens(
+    what: Inquiry, flagged: Mapping[str, Caution], target: float, means: Means
+) -> Plan:
+    every = what.curves.mixtures()
+    mixtures = [m for m in every if not flagged.get(group_name(m.group), Caution()).bars]
+    left = [group_name(m.group) for m in every if m not in mixtures]
     if not mixtures:
-        why = next(iter(what.curves.failures.values()), "there are no rows with pretraining")
+        none = f"{left[0]} is misaligned" if left else "there are no rows with pretraining"
+        why = next(iter(what.curves.failures.values()), none)
         raise DesignError(f"no curve can be forecast, so no run can be weighed: {why}")
     check_target(target, what.metric, values_of(mixtures))
     steps = ordered(_steps_for_tokens(mixtures, target, means), per_cost=False)
     question, now = f"tokens for {target:g}", float("nan")
-    return Plan("tokens", question, steps, now, means.enough, means.budget, what.notes)
+    notes = (*_unweighed(left), *what.notes)
+    return Plan("tokens", question, steps, now, means.enough, means.budget, notes)
 
 
-def _check(goal: str, target: float | None, budget: float, enough: float) -> None:
-    """Refuse a goal, budget or certainty that is none, before anything is read."""
-    if goal not in ("best", "tokens"):
+def _unweighed(left: Sequence[str]) -> list[str]:
+    return [f"{', '.join(left)}: misaligned, no run of it is weighed"] if left else []
+
+
+def _check(goal: str | None, at: float | str | None, target: float | None, enough: float) -> None:
+    """Refuse a goal or a certainty that is none, before anything is read."""
+    if goal not in ("best", "tokens", None):
         raise DomainError(f"goal is {goal!r}; it is 'best' (the right choice) or 'tokens'")
     if goal == "tokens" and target is None:
         raise DomainError("goal='tokens' needs a target: the value that the tokens are asked for")
-    if not budget > 0:
-        raise DomainError(f"budget is {budget:g}; what one run may cost lies above 0")
+    if target is not None and (goal == "best" or at is not None):
+        raise DomainError(
+            "a plan is for a choice at a size, at=, or for the tokens of a target, target=; give one of them"
+        )
     if not 0.5 <= enough < 1:
         raise DomainError(f"enough is {enough:g}; a certainty lies from .5 to below 1")
 
@@ -280,7 +295,7 @@ def _contest(what: Inquiry, flagged: Mapping[str, Caution], over: str) -> tuple[
     curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]
     groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
     left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
-    notes = [f"{', '.join(left)}: misaligned, no run of it is weighed"] if left else []
+    notes = _unweighed(left)
     _one_setting(groups, over, notes)
     rises = not metric_of(what.metric).falls
     part = parting(curves, logs=not rises)

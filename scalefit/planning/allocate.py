@@ -20,7 +20,7 @@ from scalefit.planning.optimum import BestPairs, Paid, Surfaces, best_of, cheape
 from scalefit.result import Result, Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import check_level, format_count, short
+from scalefit.units import amount, check_level, format_count, short
 
 Price = Callable[..., Floats] | Mapping[str, float] | None
 Ranged = tuple[float, float, float]
@@ -117,7 +117,7 @@ class Allocation(Result):
 
 def allocate(
     fit: Fit | Surface | Mapping[float, Surface],
-    budget: float | Sequence[float] | None = None,
+    budget: float | str | Sequence[float | str] | None = None,
     *,
     target: float | None = None,
     price: Price = None,
@@ -311,14 +311,11 @@ def _paid(price: Price, columns: Sequence[str], inputs: Sequence[str]) -> Paid:
     return lambda a, b: first * a + second * b
 
 
-def _budgets(budget: float | Sequence[float]) -> list[float]:
-    try:
-        each = sorted(float(b) for b in np.atleast_1d(np.asarray(budget, dtype=float)))
-    except (TypeError, ValueError):
-        each = []
-    if not each or not all(np.isfinite(b) and b > 0 for b in each):
-        raise DomainError(f"budget is {budget!r}; give one or several numbers above 0")
-    return each
+def _budgets(budget: float | str | Sequence[float | str]) -> list[float]:
+    each: Any = budget if not isinstance(budget, str) and np.ndim(budget) > 0 else [budget]
+    if not len(each):
+        raise DomainError("budget is empty; give one or several numbers above 0")
+    return sorted(amount(b, "budget") for b in each)
 
 
 Chosen = tuple[Split, tuple[Floats, Floats]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -315,15 +316,16 @@ def _question(
         words += f"{sizes} sizes"
         return _Asked("forecast", _positive(np.log10(factor)), words, error, sizes)
     if difference is not None:
-        size = _positive(abs(difference))
+        size = abs(_positive(difference, signed=True))
         return _Asked("difference", size, f"to tell a difference of {size:g} from 0")
-    size = _positive(half_width or 0.0)
+    size = _positive(0.0 if half_width is None else half_width)
     return _Asked("width", size, f"for a mean within ± {size:g}")
 
 
-def _positive(size: float) -> float:
-    if not (np.isfinite(size) and size > 0):
-        raise DesignError(f"found a size of {size:g}; needed one above 0 (factor above 1)")
+def _positive(size: float, *, signed: bool = False) -> float:
+    number = isinstance(size, Real) and not isinstance(size, bool)
+    if not (number and np.isfinite(size) and (abs(size) if signed else size) > 0):
+        raise DesignError(f"found a size of {size!r}; needed a number above 0 (factor above 1)")
     return float(size)
 
 

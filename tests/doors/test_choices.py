@@ -371,8 +371,8 @@ def test_what_is_within_the_error_of_the_simulation_never_leads(three):
     ("asked", "why"),
     [
         ({"goal": "gold"}, "goal is"),
-        ({"budget": 0.0}, "budget is 0"),
-        ({"budget": float("nan")}, "budget is nan"),
+        ({"budget": 0.0}, "budget=0"),
+        ({"budget": float("nan")}, "budget=nan"),
         ({"enough": 1.0}, "enough is 1"),
         ({"at": 1e3}, "below the smallest"),
         ({"cost": 0.0}, "a cost lies above 0"),

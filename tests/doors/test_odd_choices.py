@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scalefit as sf
-from scalefit.errors import MissingColumnError, ScalefitError
+from scalefit.errors import DomainError, MissingColumnError, ScalefitError
+from scalefit.units import amount
 
 ODD = st.sampled_from([0.0, -1.0, float("nan"), float("inf"), 1.0, 1e3, 4e7, 1e30])
 SOME = settings(max_examples=25, suppress_health_check=list(HealthCheck))
@@ -115,3 +116,29 @@ def test_a_chain_and_its_direct_law_name_their_one_input_apart():
     steps = [sf.Step("loss", "power"), sf.Step("error", "loss_to_error")]
     chained = sf.chain(table, steps, direct="rectified", hold_out=2)
     assert {"chain", "direct"} <= set(chained.errors)
+
+
+@pytest.mark.parametrize("size", ["many", "", -1, 0, float("nan"), float("inf"), True, [1e9], None])
+def test_what_is_no_amount_is_refused_by_name_wherever_one_is_asked_for(size):
+    with pytest.raises(DomainError, match="is no size"):
+        amount(size, "budget")
+
+
+def test_a_plan_answers_what_it_is_asked_and_runs_nothing_that_misleads():
+    sizes = [1e6, 4e6, 16e6, 64e6, 256e6]
+    curves = {"fr": [5.0, 9.1, 12.9, 17.0, 20.1], "bad": [5.0, 9.0, 13.0, 9.0, 5.0]}
+    table = {
+        "corpus": [c for c in curves for _ in range(15)],
+        "pretrain_tokens": [x for _ in curves for x in sizes for _ in range(3)],
+        "pretrain_seed": [0, 1, 2] * 10,
+        "bleu": [y + s for ys in curves.values() for y in ys for s in (-0.1, 0.0, 0.1)],
+    }
+    plan = sf.plan(table, target=23, budget="2B")
+    assert plan.goal == "tokens"
+    assert plan.question == "tokens for 23"
+    assert {step.group["corpus"] for step in plan.steps} == {"fr"}
+    assert "bad: misaligned, no run of it is weighed" in plan.notes
+    assert max(step.cost for step in plan.steps) <= 2e9
+    for asked in ({"goal": "best", "target": 23}, {"at": "1B", "target": 23}):
+        with pytest.raises(DomainError, match="give one of them"):
+            sf.plan(table, **asked)
