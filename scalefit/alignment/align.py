@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.alignment.causes import CORPORA_NAMED, Siblings, causes_of, span
+from scalefit.alignment.causes import CORPORA_NAMED, Siblings, causes_of
 from scalefit.alignment.curve import (
     QUALITY,
     Curve,
@@ -308,8 +308,8 @@ def _size(evidence: Evidence, decision: Decision) -> SampleSize | None:
         return None
     if curve.level == "single" or fall.upper < evidence.scale.margin:
         return None
-    means = evidence.scale.sign * curve.means
-    return seeds_to_tell(means, fall.noise.sd, curve.design, evidence.scale.margin, fall.alpha)
+    margin, shape = evidence.scale.margin, evidence.oriented
+    return seeds_to_tell(shape, fall.noise.sd, curve.design, margin, fall.alpha)
 
 
 def _needed(size: SampleSize | None, curve: Curve) -> str:
@@ -382,7 +382,7 @@ class _Family:
                     place = verdicts, _but(key, "corpus")
                     self.corpora.setdefault(place, []).append(str(key.get("corpus")))
             if result.evidence is not None and (size := key.get("finetune_tokens")):
-                pair = float(size), span(result.evidence)
+                pair = float(size), result.evidence.climb
                 self.spans.setdefault(_but(key, "finetune_tokens"), []).append(pair)
 
     def beside(self, key: Mapping[str, Any]) -> Siblings:

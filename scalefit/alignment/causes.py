@@ -186,7 +186,7 @@ def _finetuning_size(
     """Compare with smaller finetuning sets: what they gain and this one does not is no misalignment."""
     if not group.has("finetune_tokens"):
         return None
-    here, own = float(group.unique("finetune_tokens")[0]), span(evidence)
+    here, own = float(group.unique("finetune_tokens")[0]), evidence.climb
     smaller = [(size, gain) for size, gain in spans if size < here]
     if not smaller:
         return None
@@ -199,12 +199,6 @@ def _finetuning_size(
     if gain > evidence.scale.margin and own < 0.5 * gain:
         return Cause(name, "likely", f"{why}: little is left to gain, which is not misalignment")
     return Cause(name, "unlikely", why)
-
-
-def span(evidence: Evidence) -> float:
-    """Quality gained from the smallest to the largest pretraining size."""
-    means = evidence.scale.sign * evidence.quality.means
-    return float(means[-1] - means[0])
 
 
 def _test_set(evidence: Evidence) -> Cause:

@@ -6,6 +6,7 @@ share a pretraining run is told by :mod:`scalefit.table.runs`, here in its cauti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -271,9 +272,7 @@ def _replicated(bins: Ints, units: NDArray[Any]) -> bool:
 def _comes_back(bins: Ints, units: NDArray[Any]) -> bool:
     """Whether most units are found at more than one size."""
     pairs = set(zip(bins.tolist(), units.tolist(), strict=True))
-    sizes: dict[Any, int] = {}
-    for _, unit in pairs:
-        sizes[unit] = sizes.get(unit, 0) + 1
+    sizes = Counter(unit for _, unit in pairs)
     return sum(n > 1 for n in sizes.values()) * 2 > len(sizes)
 
 
@@ -318,14 +317,12 @@ def _baseline(table: Table | None, metric: str) -> Floats:
         return np.empty(0)
     rows = table.where(metric=metric)
     use = np.isfinite(rows.column("value"))
+    if not use.any():
+        return np.empty(0)
     told = runs_of(rows)
     unit = told.block if len(set(told.block[use].tolist())) > 1 else told.finetuning
     zero = np.zeros(int(use.sum()), dtype=np.int64)
-    return (
-        _averaged(zero, unit[use], rows.column("value")[use], 1).ravel()
-        if use.any()
-        else np.empty(0)
-    )
+    return _averaged(zero, unit[use], rows.column("value")[use], 1).ravel()
 
 
 def _stderr(rows: Table, use: Mask, bins: Ints, sizes: int) -> Floats:

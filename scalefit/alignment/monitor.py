@@ -25,8 +25,8 @@ from scalefit.alignment.evidence.fall import Conflict, FallTest, conflict, fall_
 from scalefit.alignment.falls import falls
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.noise import Design, estimate
+from scalefit.alignment.result import Judged
 from scalefit.errors import DesignError
-from scalefit.groups import group_name
 from scalefit.result import Result, Results, Row
 from scalefit.table import grouping
 from scalefit.types import Renames
@@ -95,7 +95,7 @@ _ORDER: tuple[Choice, ...] = ("stop", "decide", "go on")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Watch(Result):
+class Watch(Judged, Result):
     """Where one sequence stands.
 
     Attributes
@@ -118,8 +118,6 @@ class Watch(Result):
     2
     """
 
-    group: Mapping[str, Any]
-    metric: str
     decision: Choice
     misaligned: bool
     look: int
@@ -128,11 +126,6 @@ class Watch(Result):
     pairs: tuple[float, ...]
     reason: str
     advice: str
-
-    @property
-    def name(self) -> str:
-        """The group's values in one phrase."""
-        return group_name({**self.group, "metric": self.metric})
 
     @property
     def verdict(self) -> str:
@@ -150,8 +143,7 @@ class Watch(Result):
         """One row: the decision, p and level of the last look."""
         at = min(self.look, len(self.p)) - 1
         row = {
-            **self.group,
-            "metric": self.metric,
+            **self.labels,
             "decision": self.decision,
             "misaligned": self.misaligned,
             "look": self.look,
@@ -187,7 +179,7 @@ class WatchTable(Results[Watch]):
 
     def labels(self, member: Watch) -> Mapping[str, Any]:
         """Return by what a sequence is found: its group and metric."""
-        return {**member.group, "metric": member.metric}
+        return member.labels
 
     @property
     def verdict(self) -> str:
@@ -369,8 +361,6 @@ def _said(
             "reason": f"{len(curve.sizes)} sizes so far, too few for a look.",
             "advice": "measure the next size",
         }
-    i, j = fall.pair
-    places = f"{tokens(curve.sizes[i])} and {tokens(curve.sizes[j])} tokens"
     step = f"every step rises, by {-fall.estimate:.3g} or more"
     step = step if fall.estimate < 0 else f"largest fall {fall.estimate:.3g}"
     seen = f"Look {looks}: {step}, p = {fall.p_value:.2g}"
@@ -380,12 +370,12 @@ def _said(
         loss = "" if pair is None else f", cross-entropy improves by {pair.gain:.2g} meanwhile"
         return {
             "reason": f"{seen} against a level of {fall.alpha:.2g}{loss}.",
-            "advice": f"stop; the best size so far is {_best(curve, j, fall)}",
+            "advice": f"stop; the best size so far is {_best(fall)}",
         }
     if decision == "decide":
         return {
             "reason": f"{seen} against a level of {fall.alpha:.2g}: not beyond doubt.",
-            "advice": f"more pretraining seeds at {places} would decide; then looks_before={looks}",
+            "advice": f"more pretraining seeds at {fall.places} would decide; then looks_before={looks}",
         }
     return {
         "reason": f"{seen} against a level of {fall.alpha:.2g}.",
@@ -393,6 +383,7 @@ def _said(
     }
 
 
-def _best(curve: Curve, j: int, fall: FallTest) -> str:
-    i = int(np.nanargmax(np.where(np.isnan(fall.size[:, j]), -np.inf, fall.size[:, j])))
-    return f"{tokens(curve.sizes[i])} tokens"
+def _best(fall: FallTest) -> str:
+    """Name the size from which the fall to its lower end is largest."""
+    ends = fall.size[:, fall.pair[1]]
+    return f"{tokens(fall.sizes[int(np.nanargmax(ends))])} tokens"

@@ -18,7 +18,25 @@ from .verdicts import VERDICTS, Decision, Flag, Strength, Verdict
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Alignment(Result):
+class Judged:
+    """One quality metric of one group: what a verdict and a sequence are about."""
+
+    group: Mapping[str, Any]
+    metric: str
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """The group's columns and values, and the metric: what it is found by in a table."""
+        return {**self.group, "metric": self.metric}
+
+    @property
+    def name(self) -> str:
+        """The group's values in one phrase."""
+        return group_name(self.labels)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Alignment(Judged, Result):
     """The verdict about one quality metric of one group, with the evidence behind it.
 
     Attributes
@@ -46,8 +64,6 @@ class Alignment(Result):
     deteriorating, confirmed
     """
 
-    group: Mapping[str, Any]
-    metric: str
     decision: Decision
     reason: str
     advice: str
@@ -92,11 +108,6 @@ class Alignment(Result):
         return self.flag == "misaligned"
 
     @property
-    def name(self) -> str:
-        """The group's values in one phrase."""
-        return group_name({**self.group, "metric": self.metric})
-
-    @property
     def headline(self) -> str:
         """Verdict and flag in a few words, strength where it is not full."""
         word = {"misaligned": "MISALIGNED, ", "suspected": "suspected misaligned, ", "": ""}
@@ -112,8 +123,7 @@ class Alignment(Result):
         """One row: the group, the verdict, the largest fall with its bounds, p values."""
         fall = None if self.evidence is None else self.evidence.fall
         row = {
-            **self.group,
-            "metric": self.metric,
+            **self.labels,
             "verdict": str(self.verdict),
             "flag": self.flag,
             "strength": self.strength,
@@ -197,7 +207,7 @@ class AlignmentTable(Results[Alignment]):
 
     def labels(self, member: Alignment) -> Mapping[str, Any]:
         """Return by what a verdict is found: its group and metric."""
-        return {**member.group, "metric": member.metric}
+        return member.labels
 
     @property
     def _alpha(self) -> float:

@@ -57,11 +57,10 @@ def _falls(e: Evidence) -> bool:
 
 def comes_back(e: Evidence) -> bool:
     """Whether a fall beyond doubt is regained by half, and is not dwarfed by a later one."""
-    y = e.scale.sign * e.quality.means
     sizes = np.nan_to_num(e.fall.size, nan=0.0)
     largest = float(np.max(np.where(e.fall.real, sizes, 0.0)))
     for i, j in np.argwhere(e.fall.real):
-        regained = float(y[j:].max() - y[j])
+        regained = float(e.oriented[j:].max() - e.oriented[j])
         if regained >= 0.5 * sizes[i, j] and sizes[i, j] >= 0.5 * largest:
             return True
     return False
@@ -91,8 +90,7 @@ def _is_saturated(e: Evidence) -> bool:
     """No fall is possible and the last sizes are flat within the margin."""
     start, margin = tail_start(e.quality.sizes), e.scale.margin
     if e.quality.level == "single":
-        y = e.scale.sign * e.quality.means
-        flat = start > 0 and float(np.abs(y[start:] - y[-1]).max()) <= margin
+        flat = start > 0 and float(np.abs(e.oriented[start:] - e.oriented[-1]).max()) <= margin
         return flat and _looks_sound(e)
     late = (e.rise.size + e.rise.reach)[start:, start:]
     return _no_fall_possible(e) and float(np.nanmax(late)) < margin
@@ -101,15 +99,13 @@ def _is_saturated(e: Evidence) -> bool:
 def _is_aligned(e: Evidence) -> bool:
     """Quality surely rises and no fall beyond the margin is possible."""
     if e.quality.level == "single":
-        y = e.scale.sign * e.quality.means
-        rises = e.rise.sure or y[-1] - y[0] > e.scale.reference * 3.7
+        rises = e.rise.sure or e.climb > e.scale.reference * 3.7
         return bool(rises and _at_best(e) and _looks_sound(e))
     return _no_fall_possible(e) and e.rises
 
 
 def _at_best(e: Evidence) -> bool:
-    y = e.scale.sign * e.quality.means
-    return bool(y[-1] >= y.max() - e.scale.margin)
+    return bool(e.oriented[-1] >= e.oriented.max() - e.scale.margin)
 
 
 def _looks_sound(e: Evidence) -> bool:
@@ -141,8 +137,7 @@ def _bound(e: Evidence) -> str:
 
 
 def _gained(e: Evidence) -> str:
-    y = e.scale.sign * e.quality.means
-    return f"{_title(e)} improves by {e.scale.digits(float(y[-1] - y[0]))}"
+    return f"{_title(e)} improves by {e.scale.digits(e.climb)}"
 
 
 def _reach(e: Evidence) -> str:
@@ -223,13 +218,7 @@ def _says_law(e: Evidence) -> str:
 
 
 def _best(e: Evidence) -> str:
-    at = int(np.argmax(e.scale.sign * e.quality.means))
-    return tokens(e.quality.sizes[at])
-
-
-def _at_the_fall(e: Evidence) -> str:
-    i, j = e.fall.pair
-    return f"{tokens(e.quality.sizes[i])} and {tokens(e.quality.sizes[j])} tokens"
+    return tokens(e.quality.sizes[int(np.argmax(e.oriented))])
 
 
 def _repeat_first(then: Callable[[Evidence], str]) -> Callable[[Evidence], str]:
@@ -238,7 +227,7 @@ def _repeat_first(then: Callable[[Evidence], str]) -> Callable[[Evidence], str]:
     def advise(e: Evidence) -> str:
         if e.quality.level == "procedure":
             return then(e)
-        return f"Before acting: repeat pretraining with 2 more seeds at {_at_the_fall(e)}."
+        return f"Before acting: repeat pretraining with 2 more seeds at {e.fall.places}."
 
     return advise
 
@@ -250,7 +239,7 @@ def _advises_aligned(e: Evidence) -> str:
 
 
 def _advises_improving(e: Evidence) -> str:
-    return f"Go on; more seeds at {_at_the_fall(e)} would show whether it falls between them."
+    return f"Go on; more seeds at {e.fall.places} would show whether it falls between them."
 
 
 def _advises_inconclusive(e: Evidence) -> str:
@@ -258,7 +247,7 @@ def _advises_inconclusive(e: Evidence) -> str:
         return "Measure at least three pretraining sizes, three pretraining seeds each."
     if e.quality.level == "single":
         return (
-            f"Repeat pretraining with 2 more seeds at {_at_the_fall(e)}: that measures the seed "
+            f"Repeat pretraining with 2 more seeds at {e.fall.places}: that measures the seed "
             "noise."
         )
     if _no_fall_possible(e):
@@ -386,8 +375,7 @@ def _meaning(e: Evidence, decision: Decision) -> str:
     """Say what the difference that the verdict speaks of means to people."""
     if decision.verdict is Verdict.INCONCLUSIVE or decision.verdict is Verdict.SATURATED:
         return ""
-    y = e.scale.sign * e.quality.means
-    size = float(y[-1] - y[0])
+    size = e.climb
     if decision.verdict is Verdict.HARMFUL and e.gain is not None:
         size = e.gain.gain
     elif decision.verdict.alarm:

@@ -22,7 +22,7 @@ from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
 from scalefit.types import Floats, Ints, Mask
 
-from . import Piece, plain, tokens
+from . import Piece, tokens
 
 _Source = Literal["replicates", "scatter", "given"]
 
@@ -103,8 +103,16 @@ class FallTest(Piece):
     @property
     def span(self) -> str:
         """The sizes of the largest fall in words."""
-        i, j = self.pair
-        return f"{tokens(self.sizes[i])} to {tokens(self.sizes[j])} tokens"
+        return self._between("to")
+
+    @property
+    def places(self) -> str:
+        """The two sizes of the largest fall, where more runs would tell most."""
+        return self._between("and")
+
+    def _between(self, word: str) -> str:
+        first, last = (tokens(self.sizes[place]) for place in self.pair)
+        return f"{first} {word} {last} tokens"
 
     def half_width(self, runs: Ints, level: float = 0.95) -> Floats:
         """Half-width (K,) of each size's t interval, without what all sizes share; 0 if unknown."""
@@ -125,8 +133,7 @@ class FallTest(Piece):
     def to_dict(self) -> dict[str, Any]:
         """Return the largest fall and the noise; all pairs would be long."""
         names = ("estimate", "pair", "lower", "upper", "sd", "nu", "method")
-        numbers = {name: plain(getattr(self, name)) for name in names}
-        return {"p": self.p_value, **numbers}
+        return {"p": self.p_value, **{name: getattr(self, name) for name in names}}
 
 
 def fall_test(

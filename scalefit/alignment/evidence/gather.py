@@ -12,6 +12,7 @@ import numpy as np
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.evidence.laws import CurveLaws, Sought, fit_laws, laws_for
 from scalefit.alignment.margin import Scale
+from scalefit.types import Floats
 
 from .fall import Conflict, FallTest, Underrated, conflict, fall_test, underrated
 from .gain import Gain, Trend, gain_over_baseline, trend_of
@@ -70,6 +71,16 @@ class Evidence:
     bend: Break | None
     ahead: HeldOut | None
     relation: Relation | None
+
+    @property
+    def oriented(self) -> Floats:
+        """Mean of each size, (K,), turned so that more is better."""
+        return np.asarray(self.scale.sign * self.quality.means)
+
+    @property
+    def climb(self) -> float:
+        """Quality gained from the smallest to the largest size."""
+        return float(self.oriented[-1] - self.oriented[0])
 
     @property
     def fall_share(self) -> float:
@@ -135,8 +146,16 @@ class Evidence:
         return f"cross-entropy improves: p = {self.loss_fall.p_value:.2g}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the evidence as plain values; arrays as lists."""
-        named = {
+        """Return the evidence under the names that it has in JSON."""
+        return {
+            "pretrain_tokens": self.quality.sizes,
+            "means": self.quality.means,
+            "runs": self.quality.runs,
+            "loss": None if self.loss is None else self.loss.means,
+            "design": self.quality.design,
+            "level": self.quality.level,
+            "margin": self.scale.margin,
+            "lack_of_fit": self.misfits,
             "fall": self.fall,
             "trend": self.trend,
             "loss_improves": self.loss_fall,
@@ -146,17 +165,6 @@ class Evidence:
             "relation": self.relation,
             "value": self.gain,
             "held_out": self.ahead,
-        }
-        return {
-            "pretrain_tokens": self.quality.sizes.tolist(),
-            "means": self.quality.means.tolist(),
-            "runs": self.quality.runs.tolist(),
-            "loss": None if self.loss is None else self.loss.means.tolist(),
-            "design": self.quality.design,
-            "level": self.quality.level,
-            "margin": self.scale.margin,
-            "lack_of_fit": [misfit.to_dict() for misfit in self.misfits],
-            **{name: None if p is None else p.to_dict() for name, p in named.items()},
         }
 
 

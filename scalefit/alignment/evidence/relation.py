@@ -81,6 +81,5 @@ def relate(quality: Curve, loss: Curve, sign: float) -> Relation | None:
 
 def _gordon(q: Floats, loss: Floats) -> tuple[tuple[float, float], float]:
     slope, constant = np.polyfit(loss, np.log(q), 1)
-    return (float(np.exp(constant)), float(-slope)), float(
-        q[-1] - np.exp(constant + slope * loss[-1])
-    )
+    residual = q[-1] - np.exp(constant + slope * loss[-1])
+    return (float(np.exp(constant)), float(-slope)), float(residual)
