@@ -28,7 +28,7 @@ from scalefit.seeds.power import (
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.seeds.variance import variance
 from scalefit.types import Floats, Renames
-from scalefit.units import check_level
+from scalefit.units import check_level, counted
 
 # How much seed noise in a fit's sizes moves its token forecast.
 
@@ -99,8 +99,8 @@ class SeedPlan(Result):
     def verdict(self) -> str:
         """One line."""
         return (
-            f"{self.question}: {self.pretrain} pretraining seeds × {self.finetune} finetuning "
-            f"seeds (probability {self.power:.2f}, cost {self.cost:.4g})"
+            f"{self.question}: {counted(self.pretrain, 'pretraining seed')} × "
+            f"{counted(self.finetune, 'finetuning seed')} (probability {self.power:.2f}, cost {self.cost:.4g})"
         )
 
     def rows(self) -> list[Row]:

@@ -204,7 +204,8 @@ class VariancePart(Result):
     def verdict(self) -> str:
         """One line: where the spread comes from."""
         names = [c.name for c in self.components]
-        seeds = f"{self.pretrain} pretraining × {self.finetune:.3g} finetuning seeds"
+        plural = "seed" if self.finetune == 1 else "seeds"
+        seeds = f"{self.pretrain} pretraining × {self.finetune:.3g} finetuning {plural}"
         where = f"{self.name}: " if self.group else ""
         if self.design == "crossed":
             shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")

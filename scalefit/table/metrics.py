@@ -108,6 +108,7 @@ _LISTED: tuple[Metric, ...] = (
     Metric("bertscore", "+", -INF, 100.0, "", "BERTScore"),
     Metric("accuracy", "+", 0.0, 1.0, "fraction", "accuracy"),
     Metric("exact_match", "+", 0.0, 100.0, "", "exact match"),
+    *(Metric(name, "+", 0.0, 100.0) for name in ("acc_norm", "pass@1", "pass@10", "pass@100")),
     Metric("error", "-", 0.0, 1.0, "fraction", "error rate"),
     Metric("f1", "+", 0.0, 1.0, "fraction", "F1"),
     Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
@@ -167,6 +168,10 @@ _AVERAGED = re.compile(
     re.I,
 )
 """One metric averaged over classes in several ways: each keeps its name."""
+_MEAN = re.compile(
+    r"(?:avg|average|mean|overall)[_. -]+(.+)|(.+)[_. -]+(?:avg|average|mean|overall)", re.I
+)
+"""A mean over tasks: a user's own summary, so no column is taken for one unless it is asked for."""
 
 
 SETS = {
@@ -275,7 +280,8 @@ def known(name: str) -> Metric | None:
 def metric(name: str) -> Metric:
     """Return what is known about a metric; an unknown one has no direction and no range.
 
-    A metric on a set that its name says (``test_bleu``) is that metric, and less of any loss is better.
+    A metric on a set that its name says (``test_bleu``), or a mean of it (``avg_bleu``), is that metric, and less of
+    any loss is better.
 
     Examples
     --------
@@ -291,8 +297,9 @@ def metric(name: str) -> Metric:
         return there
     if _LOSS.fullmatch(name):
         return Metric(name, "-")
-    of_set = on_a_set(name)
-    return replace(metric(of_set[1]), name=name, title=name) if of_set else Metric(name)
+    mean, of_set = _MEAN.fullmatch(name), on_a_set(name)
+    parent = known(mean[1] or mean[2]) if mean else metric(of_set[1]) if of_set else None
+    return replace(parent, name=name, title=name) if parent else Metric(name)
 
 
 def on_a_set(name: str) -> tuple[str, str] | None:

@@ -149,15 +149,15 @@ def _explorer(forecast: Forecast, table: Table | None, ranking: Rankings | None)
 def _choice(ranking: Rankings) -> Section:
     first = ranking[0]
     loss = (
-        "expected factor is how many times as many tokens as the best it takes on average. Corpora are drawn together "
-        "here, for what they share cancels between them; the forecast takes each by itself, so its tokens differ"
-        if first.by_target else "expected loss is what choosing it costs on average"
-    )  # fmt: skip
+        "expected factor is how many times as many tokens as the best it takes on average"
+        if first.by_target
+        else "expected loss is what choosing it costs on average"
+    )
     return Section(
         f"Which to choose: {first.asked}",
         text=(
-            f"P best is the probability of being the best that may be recommended; {loss}. "
-            "Misaligned ones come last and are never the choice.",
+            f"P best is the probability of being the best that may be recommended; {loss}. Both draw corpora together, "
+            "for what they share cancels between them. Misaligned ones come last and are never the choice.",
         ),
         rows=tuple(ranking.shown()),
         notes=tuple(str(c) for r in ranking for c in r.crossings if c.likely),

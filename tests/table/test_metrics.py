@@ -85,3 +85,10 @@ def test_a_metric_of_ones_own_is_one_line(own):
 def test_metrics_that_cannot_be(make, words):
     with pytest.raises(TableError, match=words):
         make()
+
+
+@pytest.mark.parametrize("name", ["avg_acc", "mean accuracy", "accuracy_avg", "overall_accuracy"])
+def test_a_mean_over_tasks_is_known_where_it_is_asked_for_and_no_column_of_its_own(name):
+    asked = metric(name)
+    assert (asked.direction, asked.lower, asked.upper) == ("+", 0.0, 1.0)
+    assert known(name) is None
