@@ -17,6 +17,12 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How the few lines begin that Git-LFS leaves in the place of a file which was not fetched."""
 
 
+def pipe_beside(database: str | Path) -> Path | None:
+    """Return the journal of an sqlite file that is a pipe: sqlite would wait for it without end."""
+    beside = (Path(f"{database}{end}") for end in ("-journal", "-wal", "-shm"))
+    return next((path for path in beside if path.exists() and not path.is_file()), None)
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """Give a path to write to; what was written there takes the place of ``path`` at the end.

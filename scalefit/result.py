@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from scalefit.errors import NoPictureError, UnknownNameError
 from scalefit.rows import Row as Row
 from scalefit.rows import for_people, frame_of, html_table, markdown_table, text_table
-from scalefit.units import parse_count
+from scalefit.units import parse_count, some
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -258,8 +258,7 @@ class Results(Result, Generic[R]):
         return list(dict.fromkeys(map(str, values)))
 
     def _there(self) -> str:
-        labels = self._labels()
-        return ", ".join(labels[:24]) + (", …" if len(labels) > 24 else "")
+        return some(self._labels(), 24)
 
 
 def common_notes(notes: Iterable[tuple[str, Iterable[str]]]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -83,6 +84,18 @@ def typed(value: Any) -> str:
     ('1000', '0.5', "'fr'")
     """
     return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def some(names: Iterable[object], most: int) -> str:
+    """Name the first of many things, with a mark where there are more.
+
+    Examples
+    --------
+    >>> some(["fr", "en", "de"], 2), some(["fr", "en"], 2)
+    ('fr, en, …', 'fr, en')
+    """
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
 
 
 def counted(number: int, noun: str) -> str:

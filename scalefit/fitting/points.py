@@ -18,7 +18,7 @@ from scalefit.ingest import table_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations, Table, cut, cut_each, grouping
 from scalefit.types import Floats, Ints, Mask, Renames
-from scalefit.units import counted, typed
+from scalefit.units import counted, some, typed
 
 RunDesign = Literal["unknown", "runs", "checkpoints"]
 
@@ -191,7 +191,7 @@ def _refuse_mixtures(rows: Table, used: Collection[str], where: Mapping[str, Any
         if column in where:
             continue
         values = rows.pretrained().unique(column)
-        shown = ", ".join(map(typed, values[:5])) + (", …" if len(values) > 5 else "")
+        shown = some(map(typed, values), 5)
         raise FitError(
             f"the rows mix {len(values)} values of {column!r} ({shown}) in one curve; choose with "
             f"where={{{column!r}: {typed(values[0])}}}, or fit each with sf.fit_each(..., by=[{column!r}])"

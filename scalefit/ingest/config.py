@@ -113,8 +113,7 @@ def _check(source: Source, told: Mapping[str, Any]) -> None:
             )
         if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
             raise source.wrong(None, f"{name} = {value!r}; needed {_KINDS[name][0].__name__}")
-        cells = (
-            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        )
+        cells = [*value.values()] if isinstance(value, dict) else value
+        cells = cells if isinstance(cells, list) else []
         if not all(isinstance(cell, str) for cell in cells):
             raise source.wrong(None, f"{name} holds something that is no text")

@@ -23,7 +23,7 @@ _JSON_KEY = re.compile(r'"(\w{1,80}?)_(?:nll_)?loss"')
 
 def recognises_training(source: Source) -> bool:
     """Whether the first 64 KB look like a fairseq log (a validation, or its loggers' names)."""
-    text = source.head.decode("utf-8", errors="replace")
+    text = source.beginning
     if _SUBSET.search(text) or ("num_updates" in text and "nll_loss" in text):
         return True
     return "fairseq_cli.train" in text or "| fairseq.trainer |" in text

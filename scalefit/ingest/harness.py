@@ -41,14 +41,20 @@ def recognises_lm_eval(source: Source) -> bool:
     return not lighteval and (any(ours) or len(head) >= 1 << 16)
 
 
-def read_lm_eval(source: Source) -> Extract:
-    """Return every task's metrics with their standard errors."""
+def _document(source: Source, tool: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a harness's document, and the results by task in it."""
     document = load_json(source)
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
-        raise source.wrong(None, "has no object 'results'; needed lm-evaluation-harness results")
-    extract = Extract()
-    versions = document.get("versions") if isinstance(document.get("versions"), dict) else {}
+        raise source.wrong(None, f"has no object 'results'; needed {tool} results")
+    return document, results
+
+
+def read_lm_eval(source: Source) -> Extract:
+    """Return every task's metrics with their standard errors."""
+    document, results = _document(source, "lm-evaluation-harness")
+    extract, versions = Extract(), document.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
     model, release = _lm_eval_model(document), document.get("lm_eval_version", "?")
     for task, numbers in results.items():
         if isinstance(numbers, dict):
@@ -62,10 +68,8 @@ def read_lm_eval(source: Source) -> Extract:
 def _lm_eval_model(document: dict[str, Any]) -> Row:
     """Return the model's name, and the step whose checkpoint it is (``revision=step3000``)."""
     config = document.get("config")
-    told = document.get("model_name") or (
-        config.get("model_args") if isinstance(config, dict) else ""
-    )
     arguments = config.get("model_args") if isinstance(config, dict) else None
+    told = document.get("model_name") or arguments
     if isinstance(told, dict):
         told = told.get("pretrained")
     named = _MODEL.search(told) if isinstance(told, str) else None
@@ -159,10 +163,7 @@ def recognises_lighteval(source: Source) -> bool:
 
 def read_lighteval(source: Source) -> Extract:
     """Return every task's metrics with their standard errors; the average over all is left out."""
-    document = load_json(source)
-    results = document.get("results") if isinstance(document, dict) else None
-    if not isinstance(results, dict):
-        raise source.wrong(None, "has no object 'results'; needed lighteval results")
+    document, results = _document(source, "lighteval")
     extract, model = Extract(), _lighteval_model(document)
     for key, numbers in results.items():
         if key == "all":

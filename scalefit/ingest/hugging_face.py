@@ -18,9 +18,22 @@ from scalefit.errors import FormatError
 from scalefit.table.names import Named
 
 from .checkpoints import BEST, FINAL
-from .reader import BYTE, TOKEN, Extract, Reader, Row, first_object, load_json, load_lines
+from .reader import (
+    BYTE,
+    TOKEN,
+    Extract,
+    Reader,
+    Row,
+    first_object,
+    load_json,
+    load_lines,
+    load_object,
+    measured,
+)
 from .source import Source, number
 
+Record = tuple[Row, dict[str, Any]]
+"""What the rows of a record share, and its numbers by their logged names."""
 STATE = "trainer_state.json"
 _RESULTS = re.compile(r"(all|eval\w*|test\w*|predict\w*)_results\.json")
 _LOSSES = {"loss": ("cross_entropy", TOKEN), "loss_per_byte": ("cross_entropy_per_byte", BYTE)}
@@ -63,13 +76,10 @@ def read_trainer(source: Source) -> Extract:
     state = _state(source) if source.is_dir else (source if source.basename == STATE else None)
     results = _results(source) if source.is_dir else ([] if state else [source])
     history = History.of(state) if state else History(())
-    documents = [(file, _results_of(file)) for file in results]
-    entropy = is_entropy(
-        source, [*history.entries, *(numbers for _, numbers in documents)], extract
-    )
-    for entry, common in history.placed():
-        named = source.names.evaluations(entry)
-        extract.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
+    documents = [(file, load_object(file, "a trainer's results")) for file in results]
+    entropy = is_entropy(source, [*history.entries, *(told for _, told in documents)], extract)
+    for common, entry in history.placed():
+        extract.rows += _rows(source, common, entry, entropy=entropy)
     if state and state.path.parent.name.startswith("checkpoint-") and source.is_dir:
         extract.note(f"{source.name}: the run has no {STATE} of its own; taken from {state.name}")
     for file, numbers in documents:
@@ -103,12 +113,12 @@ class History:
         best = _CHECKPOINT.search(str(document.get("best_model_checkpoint")))
         return cls(tuple(history), tuple(places), int(best[1]) if best else None)
 
-    def placed(self) -> Iterable[tuple[dict[str, Any], Row]]:
-        """Yield each entry with what its rows share."""
+    def placed(self) -> Iterable[Record]:
+        """Yield what an entry's rows share, and the entry."""
         for entry, place in zip(self.entries, self.places, strict=True):
             seen = number(entry.get("num_input_tokens_seen"))  # 0: the trainer did not count them
             counted = {"input_tokens_seen": seen} if seen else {}
-            yield entry, {"step": entry.get("step"), BEST: self.best, "source": place, **counted}
+            yield {"step": entry.get("step"), BEST: self.best, "source": place, **counted}, entry
 
 
 def is_entropy(source: Source, entries: Iterable[dict[str, Any]], extract: Extract) -> bool:
@@ -136,25 +146,22 @@ def _other_head(source: Source) -> str | None:
     if kind:
         return f"problem_type {kind}"
     heads = config.get("architectures") if isinstance(config, dict) else None
-    named = (
-        [str(h) for h in heads if _OTHER_HEADS.search(str(h))] if isinstance(heads, list) else []
-    )
-    return named[0] if named else None
+    named = map(str, heads if isinstance(heads, list) else ())
+    return next((head for head in named if _OTHER_HEADS.search(head)), None)
 
 
 def row_of(named: Named, value: float, common: Row, *, entropy: bool) -> Row:
     """Return one number as a row; its loss is a cross-entropy where the run's losses are."""
-    row = {"eval_set": named[0], "metric": named[1], "value": value, **common}
+    row = {**measured(named, value), **common}
     if entropy and named[1] in _LOSSES:
         row["metric"], row["unit"] = _LOSSES[named[1]]
     return row
 
 
-def _results_of(source: Source) -> dict[str, Any]:
-    document = load_json(source)
-    if not isinstance(document, dict):
-        raise source.wrong(None, "is no JSON object; needed a trainer's results")
-    return document
+def _rows(source: Source, common: Row, entry: dict[str, Any], *, entropy: bool) -> Iterator[Row]:
+    """Yield the evaluations of a record, each with what all of them share."""
+    for named, value in source.names.evaluations(entry).items():
+        yield row_of(named, value, common, entropy=entropy)
 
 
 def _add_results(
@@ -203,7 +210,6 @@ _LINE = re.compile(r"\s*((?:eval|test|predict)_\w{1,80}|perplexity)\s*=\s*(\S{1,
 _TEXT_RESULTS = re.compile(r"(eval|test|predict)\w*_results(_\w+)?\.txt")
 _DICT = re.compile(r"\{'(?:eval|test|predict)_[^{}]{1,20000}\}")
 _PAIR = re.compile(r"'([^']{1,200})': '?([^,'}\s]{1,60})")
-Record = tuple[Row, dict[str, Any]]
 
 
 def recognises_results(source: Source) -> bool:
@@ -250,18 +256,15 @@ def recognises_llamafactory(source: Source) -> bool:
 def read_llamafactory(source: Source) -> Extract:
     """Return every evaluation of LlamaFactory's log."""
     lines = ((n, one) for n, one in load_lines(source) if isinstance(one, dict))
-    return _extract(
-        source,
-        (({"source": source.at(n), "step": one.get("current_steps")}, one) for n, one in lines),
-    )
+    placed = (({"source": source.at(n), "step": one.get("current_steps")}, one) for n, one in lines)
+    return _extract(source, placed)
 
 
-def _extract(source: Source, records: Any) -> Extract:
+def _extract(source: Source, records: Iterable[Record]) -> Extract:
     extract, held = Extract(), list(records)
     entropy = is_entropy(source, [numbers for _, numbers in held], extract)
     for common, numbers in held:
-        named = source.names.evaluations(numbers)
-        extract.rows += [row_of(name, v, common, entropy=entropy) for name, v in named.items()]
+        extract.rows += _rows(source, common, numbers, entropy=entropy)
     return extract
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError
+from scalefit.files import pipe_beside
 from scalefit.table.names import KNOWN
+from scalefit.units import some
 
-from .reader import Extract, Reader, Row
-from .source import LIMITS, Source, TooMuchError, loss_note, number
+from .reader import Extract, Reader, Row, measured
+from .source import LIMITS, Source, TooMuchError, number
 
 _BROKEN = ("FAILED", "KILLED")
 _RUNNING = ("RUNNING", "SCHEDULED")
@@ -67,10 +69,9 @@ def conclude(name: str, extract: Extract, runs: Iterable[Run]) -> None:
     ):
         names = [run.name for run in runs if run.status in wanted]
         if names:
-            shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-            extract.note(f"{name}: {len(names)} {told} ({shown})")
+            extract.note(f"{name}: {len(names)} {told} ({some(names, _SHOWN)})")
     extract.note(f"{name}: metrics that are no evaluation (no eval, valid, test, dev) left out")
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
 
 
 _STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
@@ -162,7 +163,7 @@ def _metric(run: Source, file: Path, common: Row) -> list[Row]:
     rows: list[tuple[float, float, Row]] = []
     for line, text in source.lines():
         moment, raw, step = _cells(source, line, text)
-        own = {"eval_set": named[0], "metric": named[1], "value": metric_value(raw)}
+        own = measured(named, metric_value(raw))
         rows.append((step, moment, {**common, **own, "step": step, "source": source.at(line)}))
     return [row for _, _, row in sorted(rows, key=lambda r: r[:2])]
 
@@ -214,7 +215,9 @@ def _names(base: sqlite3.Connection) -> set[str]:
 def _open(source: Source) -> sqlite3.Connection:
     """Open the file read-only; what is packed or comes from standard input is held in memory."""
     if source.held is None and not source.packed:
-        _refuse_pipes(source)
+        if (pipe := pipe_beside(source.path)) is not None:
+            kind = pipe.name.rpartition("-")[2]
+            raise source.wrong(None, f"has a {kind} beside it that is no regular file")
         # A log that is empty or gone leaves nothing to wait for, and must not be made anew.
         log = Path(f"{source.path}-wal")
         settled = source.head[_WAL] == b"\2\2" and not (log.exists() and log.stat().st_size)
@@ -227,14 +230,6 @@ def _open(source: Source) -> sqlite3.Connection:
         base.deserialize(bytes(data))
     _bound(base)
     return base
-
-
-def _refuse_pipes(source: Source) -> None:
-    """Refuse a database whose journal is a pipe: sqlite would wait for it without end."""
-    for end in ("-journal", "-wal", "-shm"):
-        beside = Path(f"{source.path}{end}")
-        if beside.exists() and not beside.is_file():
-            raise source.wrong(None, f"has a {end[1:]} beside it that is no regular file")
 
 
 def _bound(base: sqlite3.Connection) -> None:
@@ -277,10 +272,9 @@ def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row])
             _ASKED.format(",".join("?" * len(some))), some
         ):
             if run in runs:
-                own = {"eval_set": named[key][0], "metric": named[key][1]}
-                measured = None if bad else metric_value(raw)
+                own = measured(named[key], None if bad else metric_value(raw))
                 place = {"step": step, "source": f"{source.name}:metrics/{key}"}
-                yield {**runs[run], **own, "value": measured, **place}
+                yield {**runs[run], **own, **place}
 
 
 def _runs(base: sqlite3.Connection) -> list[Run]:

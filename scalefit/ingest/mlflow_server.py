@@ -18,7 +18,7 @@ from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
 from scalefit.ingest.mlflow import Run, conclude, metric_value
-from scalefit.ingest.reader import Extract, Row
+from scalefit.ingest.reader import Extract, Row, measured
 from scalefit.ingest.source import LIMITS, Names
 
 if TYPE_CHECKING:
@@ -206,12 +206,7 @@ def _rows(server: _Server, run: Run, answer: _Answer, *, history: bool) -> Itera
         logged = server.history(run.id, key) if history else [last]
         for one in logged:
             place = {"step": one.get("step"), "source": f"{server.base}#{run.id}/{key}"}
-            own = {
-                "eval_set": named[0],
-                "metric": named[1],
-                "value": metric_value(one.get("value")),
-            }
-            yield {**run.common(), **own, **place}
+            yield {**run.common(), **measured(named, metric_value(one.get("value"))), **place}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from scalefit.result import Row as Row
 from scalefit.table.build import plain_names
 from scalefit.table.draft import Cells, Draft
 from scalefit.table.draft import column as column
+from scalefit.table.names import Named
 
 from .source import LIMITS, Source, TooMuchError, bounded
 
@@ -165,6 +166,14 @@ class Extract:
         cells = sum(len(sheet) * len(sheet.columns) for sheet in self.sheets)
         bounded(rows + len(self.rows), cells)
 
+    def note_losses(self) -> None:
+        """Say that a loss came without its unit, where one did."""
+        if {"loss", "nll_loss"} & {row["metric"] for row in self.rows}:
+            self.notes.append(
+                "a logged 'loss' has no unit and is kept as the metric 'loss'; where it is nats per target "
+                "token, mapping={'loss': 'cross_entropy'} says so"
+            )
+
     def note(self, text: str) -> None:
         """Keep a note, once; a flood of them ends with a word that there are more."""
         if len(self.notes) == LIMITS.notes:
@@ -216,6 +225,11 @@ class Reader:
         return extract
 
 
+def measured(named: Named, value: float | None) -> Row:
+    """Return a logged number as a row, under the evaluation set and the metric that its name means."""
+    return {"eval_set": named[0], "metric": named[1], "value": value}
+
+
 def mean_with_error(values: Sequence[float]) -> Row:
     """Return ``value`` and ``stderr`` of finite values; no error of one value, or of huge ones.
 
@@ -259,6 +273,14 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 def load_json(source: Source) -> Any:
     """Return the JSON document of a file."""
     return parse(source, source.text())
+
+
+def load_object(source: Source, needed: str) -> dict[str, Any]:
+    """Return the JSON object of a file; anything else is not what was needed."""
+    document = load_json(source)
+    if not isinstance(document, dict):
+        raise source.wrong(None, f"is no JSON object; needed {needed}")
+    return document
 
 
 def load_jsons(source: Source) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scalefit.errors import FormatError
 from scalefit.groups import did_you_mean
-from scalefit.units import counted
+from scalefit.units import counted, some
 
 from . import (
     columnar,
@@ -153,16 +153,13 @@ def _nearby(path: str) -> str:
 
 def _unit(source: Source, format: str | None, notes: Extract, searched: bool) -> Iterator[Unit]:
     if format is not None:
-        yield source, by_name(format), searched
-        return
-    if not source.is_dir:
-        yield source, required(source), searched
-        return
-    whole = recognise(source)
-    if whole is not None:
-        yield source, whole, searched
-        return
-    yield from _below(source, notes)
+        reader: Reader | None = by_name(format)
+    else:
+        reader = recognise(source) if source.is_dir else required(source)
+    if reader is None:
+        yield from _below(source, notes)
+    else:
+        yield source, reader, searched
 
 
 def _below(source: Source, notes: Extract) -> Iterator[Unit]:
@@ -178,10 +175,8 @@ def _below(source: Source, notes: Extract) -> Iterator[Unit]:
         any_found = True
         yield child, reader, True
     if skipped:
-        shown = ", ".join(skipped[:3]) + (", …" if len(skipped) > 3 else "")
-        notes.note(
-            f"{source.name}: {counted(len(skipped), 'file')} of no known format left out ({shown})"
-        )
+        left = f"{counted(len(skipped), 'file')} of no known format left out ({some(skipped, 3)})"
+        notes.note(f"{source.name}: {left}")
     if not any_found:
         raise source.wrong(None, "a folder in which nothing is of a known format")
 

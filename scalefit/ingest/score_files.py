@@ -9,7 +9,7 @@ from typing import Any
 
 from scalefit.table.names import metric_name
 
-from .reader import Extract, Reader, Row, load_json, load_jsons, mean_with_error
+from .reader import Extract, Reader, Row, load_jsons, load_object, mean_with_error
 from .source import LIMITS, Source, number
 
 _NAMES = re.compile(rb'"(BLEU|chrF2?(\+\+)?|chrF3|TER)"')
@@ -124,10 +124,7 @@ def recognises_comet_json(source: Source) -> bool:
 
 def read_comet_json(source: Source) -> Extract:
     """Return each system's mean segment score with its standard error."""
-    document = load_json(source)
-    if not isinstance(document, dict):
-        raise source.wrong(None, "is no JSON object; needed COMET's output")
-    extract = Extract()
+    document, extract = load_object(source, "COMET's output"), Extract()
     compared = document.get("translations")
     if isinstance(compared, list):
         model = document.get("model")
@@ -205,9 +202,8 @@ def read_mt_metrics_eval(source: Source) -> Extract:
     """Return all automatic scores of whole systems."""
     extract = Extract()
     scores = source.child("metric-scores")
-    for pair in (
-        sorted(p.name for p in scores.path.iterdir() if p.is_dir()) if scores.is_dir else ()
-    ):
+    pairs = [p.name for p in scores.path.iterdir() if p.is_dir()] if scores.is_dir else []
+    for pair in sorted(pairs):
         for name in sorted(p.name for p in scores.child(pair).path.iterdir()):
             named = _FILE.fullmatch(name)
             if named:

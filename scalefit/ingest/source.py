@@ -136,28 +136,14 @@ class Names:
         measured: dict[Named, float] = {}
         for name, value in record.items():
             named, known = self.split(str(name)), number(value)
-            if (
-                named is not None
-                and known is None
-                and isinstance(value, str)
-                and known_metric(named[1])
-            ):
-                known = (
-                    None if is_missing(value) else math.nan
-                )  # missed by name, as a run that diverged
-            if named is not None and known is not None:
+            if named is None:
+                continue
+            if known is None and isinstance(value, str) and known_metric(named[1]):
+                # A word where a number belongs is missed by name, as a run that diverged.
+                known = None if is_missing(value) else math.nan
+            if known is not None:
                 measured[named] = known
         return measured
-
-
-def loss_note(metrics: set[str]) -> list[str]:
-    """Return a note where a loss came without its unit."""
-    if not metrics & {"loss", "nll_loss"}:
-        return []
-    return [
-        "a logged 'loss' has no unit and is kept as the metric 'loss'; where it is nats per target "
-        "token, mapping={'loss': 'cross_entropy'} says so"
-    ]
 
 
 _COMMON = Names()
@@ -238,10 +224,14 @@ class Source:
             return b""
 
     @cached_property
+    def beginning(self) -> str:
+        """The head as text, undecodable bytes replaced: for recognition only."""
+        return self.head.decode("utf-8-sig", errors="replace")
+
+    @cached_property
     def first_lines(self) -> list[str]:
-        """The first lines as text, undecodable bytes replaced: for recognition only."""
-        text = self.head.decode("utf-8-sig", errors="replace")
-        return text.splitlines()[:200]
+        """The first lines of the beginning."""
+        return self.beginning.splitlines()[:200]
 
     def open(self) -> IO[bytes]:
         """Open the bytes, decompressed where they are gzip, as UTF-8 where they are UTF-16."""

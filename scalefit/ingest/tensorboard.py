@@ -9,8 +9,8 @@ import re
 import struct
 from collections.abc import Iterator
 
-from .reader import Extract, Reader
-from .source import LIMITS, Source, loss_note
+from .reader import Extract, Reader, measured
+from .source import LIMITS, Source
 
 _Value = int | bytes
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -112,12 +112,12 @@ def read_tensorboard(source: Source) -> Extract:
         if named is None:
             others |= {tag} if len(others) < LIMITS.columns else set()
             continue
-        place = {"eval_set": named[0], "step": step, "source": source.name}
-        extract.rows.append({"metric": named[1], "value": value, **place})
+        place = {"step": step, "source": source.name}
+        extract.rows.append({**measured(named, value), **place})
     if others:
         shown = ", ".join(sorted(tag[: LIMITS.name] for tag in others)[:5])
         extract.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
     return extract
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from scalefit.errors import FormatError
 from scalefit.table.names import KNOWN, SEED_WORDS, meaning
 
-from .reader import Extract, Reader, Row, Sheet, column, load_json, load_lines
+from .reader import Extract, Reader, Row, Sheet, column, load_json, load_lines, measured
 from .source import LIMITS, Source, bounded
 
 DELIMITERS = ",\t;|"
@@ -102,11 +102,8 @@ def _with_points(source: Source, names: list[str], columns: list[list[str]]) -> 
     """
     with_commas = [{cell for cell in cells if "," in cell} for cells in columns]
     decimal = [bool(of) and all(map(_is_decimal, of)) for of in with_commas]
-    if all(
-        all(map(_THOUSANDS.fullmatch, of))
-        for of, is_one in zip(with_commas, decimal, strict=True)
-        if is_one
-    ):
+    surely = [of for of, is_one in zip(with_commas, decimal, strict=True) if is_one]
+    if all(all(map(_THOUSANDS.fullmatch, of)) for of in surely):
         return []
     told = []
     for name, cells, is_one in zip(names, columns, decimal, strict=True):
@@ -273,7 +270,7 @@ def _evaluations(document: Any, source: Source) -> list[Row]:
         name: v for name, v in document.items() if name in (*KNOWN, *SEED_WORDS) or meaning(name)
     }
     named = source.names.evaluations({n: v for n, v in document.items() if n not in common})
-    return [{**common, "eval_set": s, "metric": m, "value": v} for (s, m), v in named.items()]
+    return [{**common, **measured(name, value)} for name, value in named.items()]
 
 
 def _columns(document: dict[str, Any]) -> list[Row] | None:

@@ -31,7 +31,7 @@ _BATCHES = re.compile(r"^batches:\s*(\d{1,15})\s*$")
 
 def recognises_marian(source: Source) -> bool:
     """Whether there is a [valid] line, or a Marian version line."""
-    text = source.head.decode("utf-8", errors="replace")
+    text = source.beginning
     return bool(_MARIAN_LINE.search(text)) or "[marian] Marian v" in text
 
 
@@ -220,7 +220,7 @@ def recognises_opennmt(source: Source) -> bool:
 
     What stands before the first of them may be long: the model, and a line for each round through a small corpus.
     """
-    text = source.head.decode("utf-8", errors="replace")
+    text = source.beginning
     if "alidation perplexity:" in text or (_STEP.search(text) and "ppl:" in text):
         return True
     return _PREAMBLE.search(text) is not None
@@ -247,7 +247,7 @@ _TF_PAIR = re.compile(r"([A-Za-z][\w-]{0,40}) = ([^\s;]{1,40})")
 
 def recognises_opennmt_tf(source: Source) -> bool:
     """Whether a line tells an evaluation, or the log's first lines are OpenNMT-tf's."""
-    text = source.head.decode("utf-8", errors="replace")
+    text = source.beginning
     return bool(_TF_LINE.search(text)) or "INFO:tensorflow:Using OpenNMT-tf" in text
 
 
@@ -283,7 +283,7 @@ _MEGATRON = re.compile(
 
 def recognises_megatron(source: Source) -> bool:
     """Whether a line tells a validation's or an iteration's ``lm loss``."""
-    text = source.head.decode("utf-8", errors="replace")
+    text = source.beginning
     return bool(_MEGATRON.search(text)) or ("| lm loss:" in text and "| consumed samples:" in text)
 
 

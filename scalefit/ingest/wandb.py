@@ -11,8 +11,8 @@ from typing import Any
 
 from scalefit.table.names import KNOWN, Named, metric_name, split
 
-from .reader import Extract, Reader, Row, load_json
-from .source import Names, Source, loss_note, number
+from .reader import Extract, Reader, Row, load_object, measured
+from .source import Names, Source, number
 from .tensorboard import WireError, fields, message, signed, text
 from .text_tables import cells_of_line, delimiter, header, rows
 
@@ -40,12 +40,12 @@ def read_offline(source: Source) -> Extract:
         extract.rows += _rows(entry, {**common, "step": step})
     logged = {(r["eval_set"], r["metric"]) for r in extract.rows}
     extract.rows += _rows({k: v for k, v in run.summary.items() if k not in logged}, common)
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
     return extract
 
 
 def _rows(entry: dict[Named, float], common: Row) -> list[Row]:
-    return [{"eval_set": s, "metric": m, "value": v, **common} for (s, m), v in entry.items()]
+    return [{**measured(named, value), **common} for named, value in entry.items()]
 
 
 class _Run:
@@ -167,13 +167,11 @@ def recognises_summary(source: Source) -> bool:
 
 def read_summary(source: Source) -> Extract:
     """Return the run's evaluations, as they were at its last step."""
-    document = load_json(source)
-    if not isinstance(document, dict):
-        raise source.wrong(None, "is no JSON object; needed W&B's summary")
+    document = load_object(source, "W&B's summary")
     extract, step = Extract(), number(document.get("_step"))
     common: Row = {"step": step, "source": source.name}
     extract.rows += _rows(source.names.evaluations(document), common)
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
     return extract
 
 
@@ -182,15 +180,9 @@ SUMMARY = Reader("wandb-summary", "a W&B summary", recognises_summary, read_summ
 
 _BOUND = re.compile(r"__(MIN|MAX)$")
 _PANEL_STEPS = (
-    "Step",
-    "_step",
-    "train/global_step",
-    "global_step",
-    "Relative Time (Process)",
+    "Step", "_step", "train/global_step", "global_step", "Relative Time (Process)",
     "Relative Time (Wall)",
-)
-
-
+)  # fmt: skip
 _BOOKKEEPING = ("Notes", "User", "Tags", "Created", "Runtime", "Sweep", "Group", "Job Type", "ID")
 
 
@@ -212,10 +204,10 @@ def read_panel(source: Source) -> Extract:
             if not run or not key or _BOUND.search(key) or value is None:
                 continue
             named = source.names.split(key) or (None, metric_name(key))
-            values = {"eval_set": named[0], "metric": named[1], "value": value, "source": place}
-            extract.rows.append({"run": run, "step": number(step), **values})
+            own = {"run": run, "step": number(step), "source": place}
+            extract.rows.append({**measured(named, value), **own})
     extract.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
     return extract
 
 
@@ -236,11 +228,9 @@ def read_runs(source: Source) -> Extract:
         if state not in ("finished", ""):
             unfinished.append(f"{name} ({state})")
             continue
-        values = source.names.evaluations(row)
         rest: Row = {k: v for k, v in row.items() if _is_configuration(k) and v != ""}
-        for (place_set, metric), value in values.items():
-            named = {"eval_set": place_set, "metric": metric, "value": value}
-            extract.rows.append({**rest, "run": name, **named, "source": place})
+        common = {**rest, "run": name, "source": place}
+        extract.rows += _rows(source.names.evaluations(row), common)
     extract.note(
         f"{source.name}: W&B's own columns and logged numbers that are no evaluation left out"
     )
@@ -248,7 +238,7 @@ def read_runs(source: Source) -> Extract:
         extract.note(
             f"{source.name}: runs that did not finish left out: {', '.join(unfinished[:5])}"
         )
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
     return extract
 
 
@@ -283,7 +273,7 @@ def read_history(source: Source) -> Extract:
         place = row.pop("@place")
         step = next((known for n in _STEPS if (known := number(row.get(n))) is not None), None)
         extract.rows += _rows(source.names.evaluations(row), {"step": step, "source": place})
-    extract.notes += loss_note({row["metric"] for row in extract.rows})
+    extract.note_losses()
     return extract
 
 

@@ -20,6 +20,7 @@ from scalefit.errors import LandscapeError
 from scalefit.landscape.checkpoint import Checkpoint, Loadable, load_all
 from scalefit.landscape.formats import Tensors
 from scalefit.types import Floats
+from scalefit.units import some
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")
 _WEIGHTS = re.compile(r"^(torch\.|<)?b?f(loat)?(8|16|32|64)")
@@ -96,18 +97,14 @@ def _twin(first: Checkpoint, other: Checkpoint, name: str) -> str | None:
 def _other_names(first: Checkpoint, other: Checkpoint, missing: list[str], extra: list[str]) -> str:
     parts = []
     if missing:
-        parts.append(f"lacks {len(missing)} tensors of {first.name} ({_some(missing)})")
+        parts.append(f"lacks {len(missing)} tensors of {first.name} ({some(missing, 3)})")
     if extra:
-        parts.append(f"has {len(extra)} that {first.name} lacks ({_some(extra)})")
+        parts.append(f"has {len(extra)} that {first.name} lacks ({some(extra, 3)})")
     advice = "a path needs models of one architecture; was the file saved completely?"
     for prefix in ("module.", "model.", "_orig_mod."):
         if {n.removeprefix(prefix) for n in missing} == {n.removeprefix(prefix) for n in extra}:
             advice = f"only the prefix {prefix!r} differs: use load(path, strip={prefix!r})"
     return f"{other.name} " + " and ".join(parts) + f"; {advice}"
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def _sorted_out(members: list[Checkpoint]) -> Family:
@@ -147,13 +144,13 @@ def _ties(members: Sequence[Checkpoint], weights: Sequence[str]) -> dict[str, st
 def _buffer_note(buffers: Sequence[str]) -> list[str]:
     if not buffers:
         return []
-    return [f"buffers are not mixed but taken from a path's first model: {_some(buffers)}"]
+    return [f"buffers are not mixed but taken from a path's first model: {some(buffers, 3)}"]
 
 
 def _tie_note(ties: Mapping[str, str]) -> list[str]:
     if not ties:
         return []
-    pairs = _some([f"{name} = {twin}" for name, twin in ties.items()])
+    pairs = some((f"{name} = {twin}" for name, twin in ties.items()), 3)
     return [f"tied weights count once in distances: {pairs}"]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scalefit.errors import FormatError, ScoringError
 from scalefit.files import writing
 from scalefit.types import Floats
+from scalefit.units import some
 
 _NO_LOG = -9999999999.0  # sacreBLEU's logarithm of zero
 _SMOOTH = {"none": 0.0, "floor": 0.1, "add-k": 1.0, "exp": 0.0}
@@ -181,7 +182,7 @@ class SegmentStatistics:
         Raises ScoringError: if there is no such system; lists those that are there.
         """
         if system not in self.systems:
-            there = ", ".join(self.systems[:10]) + (", …" if len(self.systems) > 10 else "")
+            there = some(self.systems, 10)
             raise ScoringError(f"no system {system!r} under {self.metric}; there are: {there}")
         return self.systems.index(system)
 

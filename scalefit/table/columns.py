@@ -14,7 +14,7 @@ import pandas as pd
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import did_you_mean, met
 from scalefit.types import Ints, Mask
-from scalefit.units import counted
+from scalefit.units import counted, some
 
 from .draft import Cells, is_text, listed
 from .names import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEED_WORDS, SEEDS, meaning
@@ -191,7 +191,7 @@ class Columns:
 
     def _nothing(self, rows: Ints, conditions: Mapping[str, Any], name: str) -> str:
         there = self.unique(name, rows)
-        shown = ", ".join(map(str, there[:_SHOWN])) + (", …" if len(there) > _SHOWN else "")
+        shown = some(there, _SHOWN)
         asked = ", ".join(f"{k}={v!r}" for k, v in conditions.items())
         wanted = conditions[name][0] if isinstance(conditions[name], list) else conditions[name]
         hint = did_you_mean(wanted, map(str, there)) if isinstance(wanted, str) else ""
