@@ -211,6 +211,5 @@ def _by_seed(tasks: Sequence[Cell]) -> tuple[Floats, str]:
     if len(one) == 1:
         runs = [c.runs[next(iter(one))] for c in tasks]
     seeds = [s for s in runs[0] if all(s in task for task in runs)]
-    return np.array([[task[s] for task in runs] for s in seeds]), CHECKPOINTS if len(
-        one
-    ) == 1 else ""
+    scores = np.array([[task[s] for task in runs] for s in seeds])
+    return scores, CHECKPOINTS if len(one) == 1 else ""

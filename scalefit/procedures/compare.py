@@ -16,7 +16,7 @@ from scalefit.table.metrics import untold_direction
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level
 
-from .comparison import Comparison, Contrast, survival
+from .comparison import Comparison, Contrast, listed, survival
 from .contrast import Testing, contrast
 from .sides import (
     Group,
@@ -165,7 +165,7 @@ def _wanted(a: Any, b: Any, column: str) -> dict[str, Mapping[str, Any]]:
 
 def _name(side: Any) -> str:
     if isinstance(side, Mapping):
-        return ", ".join(f"{v}" for v in side.values())
+        return ", ".join(map(str, side.values()))
     return str(side)
 
 
@@ -228,6 +228,11 @@ def _all(
 def _contrasts(group: Group, asked: Testing, pair: _Pair) -> list[Contrast]:
     first, *others = group.sides
     contrasts = [_one(first, s, asked, group.label, pair(first, s)) for s in others]
+    return _adjusted(contrasts)
+
+
+def _adjusted(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Return contrasts whose p counts in the others (Holm)."""
     adjusted = holm([c.p for c in contrasts])
     return [replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
 
@@ -249,7 +254,7 @@ def _one(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: bool)
 def _profiles(
     group: Group, asked: Testing, failed_beyond: float | None
 ) -> list[tuple[str, RunProfile]]:
-    where = ", ".join(str(v) for v in group.label.values() if v is not None)
+    where = listed(group.label)
     options: dict[str, Any] = {
         "direction": asked.direction,
         "failed_beyond": failed_beyond,
@@ -323,6 +328,5 @@ def robustness(
         contrasts += [replace(c, group={"aspect": aspect, **c.group}) for c in last]
     if last is None:
         raise DesignError(failures[0])
-    adjusted = holm([c.p for c in contrasts])
-    told = tuple(replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, adjusted, strict=True))
-    return replace(last, contrasts=told, survivals=(), about_data=(*last.about_data, *failures))
+    told, about_data = tuple(_adjusted(contrasts)), (*last.about_data, *failures)
+    return replace(last, contrasts=told, survivals=(), about_data=about_data)

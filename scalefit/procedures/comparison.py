@@ -106,7 +106,7 @@ class Contrast(Result):
         gap = f"{self.b} − {self.a} = {gap} {self.metric}"
         adjusted = f", Holm {self.p_adjusted:.2g}" if self.p_adjusted != self.p else ""
         basis = f"(p = {self.p:.2g}{adjusted}; {self.method}, {self.rests_on})"
-        where = ", ".join(str(v) for v in self.group.values() if v is not None)
+        where = listed(self.group)
         head, scope = (f"{where}: " if where else ""), self.scope
         scope = "" if scope == PROCEDURE else f"; {scope}"
         if self.better is None:
@@ -144,6 +144,11 @@ class Contrast(Result):
     def lines(self) -> list[str]:
         """Return nothing: the verdict holds the numbers."""
         return []
+
+
+def listed(group: Mapping[str, Any]) -> str:
+    """Return a group's values as a contrast is headed by them."""
+    return ", ".join(str(v) for v in group.values() if v is not None)
 
 
 # Whether the ranking of procedures in one domain survives in another.

@@ -288,7 +288,7 @@ class _Ladder:
     @cached_property
     def groups(self) -> list[list[Floats]]:
         """Runs of each size and pretraining seed."""
-        return [[np.array(list(g.values())) for g in cell.runs.values()] for cell in self.cells]
+        return [cell.groups for cell in self.cells]
 
     @cached_property
     def y(self) -> Floats:
@@ -378,12 +378,8 @@ def _outliers(inside: Sequence[Cell], column: str, sign: float) -> list[str]:
     for cell in inside:
         runs = [(p, f, v) for p, g in cell.runs.items() for f, v in g.items()]
         values = np.array([v for _, _, v in runs])
-        mad = (
-            float(scipy.stats.median_abs_deviation(values, scale="normal"))
-            if values.size >= 6
-            else 0.0
-        )
-        if mad == 0:
+        mad = float(scipy.stats.median_abs_deviation(values, scale="normal"))
+        if values.size < 6 or mad == 0:
             continue
         middle = float(np.median(values))
         for p, f, v in runs:

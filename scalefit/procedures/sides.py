@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DesignError, MissingColumnError
-from scalefit.seeds.design import Cell, Seeds, cells, kept_apart, seed_name, telling
+from scalefit.seeds.design import Cell, Replicated, Seeds, cells, kept_apart, seed_name, told_apart
 from scalefit.seeds.scatter import stand_apart, strays
 from scalefit.table.core import Table
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
@@ -24,7 +24,7 @@ _PRETRAINING = {
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Side(Replicated):
     """One procedure.
 
     Attributes
@@ -43,29 +43,9 @@ class Side:
     drawn: str = "examples"
 
     @property
-    def means(self) -> Floats:
-        """Mean of each pretraining seed."""
-        return np.array([np.mean(list(group.values())) for group in self.runs.values()])
-
-    @property
-    def groups(self) -> list[Floats]:
-        """Runs of each pretraining seed."""
-        return [np.array(list(group.values())) for group in self.runs.values()]
-
-    @property
-    def every(self) -> Floats:
-        """All runs."""
-        return np.concatenate(self.groups)
-
-    @property
     def mean(self) -> float:
         """Mean over pretraining seeds."""
         return float(self.means.mean())
-
-    @property
-    def pretrain(self) -> int:
-        """Number of pretraining seeds."""
-        return len(self.runs)
 
     def only(self, seeds: Sequence[Any]) -> Side:
         """Keep the given pretraining seeds, in that order."""
@@ -107,21 +87,13 @@ def from_table(
     if not common:
         raise DesignError(_nothing_shared(by_side))
     columns = [c for c in kept_apart(table, by) if c not in named]
-    groups: dict[tuple[tuple[str, Any], ...], list[Any]] = {}
-    for rest in sorted(common, key=str):
-        label = tuple((c, v) for c, v in rest if c in columns)
-        groups.setdefault(label, []).append(rest)
-    order = sorted(groups, key=lambda label: [str(dict(label).get(c)) for c in columns])
-    kept = telling([dict(label) for label in order], columns)
-    made = [_group(label, groups[label], by_side, kept) for label in order]
+    shared = told_apart(((dict(rest), rest) for rest in sorted(common, key=str)), columns)
+    made = [_group(label, rests, by_side) for label, rests in shared]
     apart += tuple(n for name, of_side in every.items() for n in _averaged_away(name, of_side))
-    named_runs = all(part.has(finetuning_seed(part)) for part in parts.values())
-    return [
-        replace(
-            g, notes=(*g.notes, *apart, *([] if named_runs or not _matched(g) else [AS_THEY_STAND]))
-        )
-        for g in made
-    ]
+    made = [replace(g, notes=(*g.notes, *apart)) for g in made]
+    if all(part.has(finetuning_seed(part)) for part in parts.values()):
+        return made
+    return [replace(g, notes=(*g.notes, AS_THEY_STAND)) if _matched(g) else g for g in made]
 
 
 def procedures_column(table: Table, column: str) -> str:
@@ -220,10 +192,7 @@ def _nothing_shared(by_side: Mapping[str, Mapping[Rest, Cell]]) -> str:
 
 
 def _group(
-    label: Rest,
-    rests: Sequence[Rest],
-    by_side: Mapping[str, Mapping[Rest, Cell]],
-    told: Sequence[str],
+    label: Mapping[str, Any], rests: Sequence[Rest], by_side: Mapping[str, Mapping[Rest, Cell]]
 ) -> Group:
     fewest = [min(f[rest].pretrain for f in by_side.values()) for rest in rests]
     kept = [rest for rest, p in zip(rests, fewest, strict=True) if p == max(fewest)]
@@ -234,8 +203,7 @@ def _group(
         over = [c for c, _ in kept[0] if len({dict(rest).get(c) for rest in kept}) > 1]
         notes.append(f"each run is its mean over {len(kept)} conditions ({', '.join(over)})")
     sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in by_side.items())
-    short = {c: dict(label).get(c) for c in told}
-    return Group(short, sides, len(kept), tuple(notes))
+    return Group(label, sides, len(kept), tuple(notes))
 
 
 def _averaged(name: str, group: Sequence[Cell]) -> Side:

@@ -98,15 +98,13 @@ def factorial(y: ArrayLike, names: Sequence[str]) -> MeanSquares:
     Source: Searle, Casella & McCulloch (1992), ch. 4.
     """
     values = _complete(y, len(names))
-    k = len(names)
+    k, (subsets, labels) = len(names), _effects(names)
     shape = values.shape[values.ndim - k :]
-    subsets = [s for size in range(1, k + 1) for s in combinations(range(k), size)]
     ms = np.stack([_mean_square(values, s, k) for s in subsets], axis=-1)
     dof = np.array([np.prod([shape[i] - 1 for i in s]) for s in subsets], dtype=float)
     # Unbiased for any sizes at once: the expectations are inverted as numbers, and no design needs formulas of its own.
     expected = np.array([[_share(s, t, shape) for t in subsets] for s in subsets])
     inverse = np.linalg.inv(expected)
-    labels = tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)
     # Elimination leaves 1e-17 where a coefficient is 0, and `component` chooses the interval by what is not 0.
     return MeanSquares(labels, ms, dof, dict(zip(labels, np.round(inverse, 12), strict=True)))
 
@@ -126,9 +124,7 @@ def crossed(arrays: Sequence[Floats], names: Sequence[str]) -> MeanSquares:
         each = [factorial(a, names) for a in arrays]
         values = np.mean([s.values for s in each], axis=0)
         return MeanSquares(each[0].names, values, each[0].dof * len(each), each[0].components)
-    k = len(names)
-    subsets = [s for size in range(1, k + 1) for s in combinations(range(k), size)]
-    labels = tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)
+    subsets, labels = _effects(names)
     told = np.array([[_added(a, s, subsets) for s in subsets] for a in arrays]).sum(axis=0)
     squares, dof, expected = told[:, 0], told[:, 1], told[:, 2:]
     if (dof < 1).any():
@@ -140,6 +136,13 @@ def crossed(arrays: Sequence[Floats], names: Sequence[str]) -> MeanSquares:
     inverse = np.linalg.inv(expected / dof[:, None])
     components = dict(zip(labels, np.round(inverse, 12), strict=True))
     return MeanSquares(labels, squares / dof, dof, components)
+
+
+def _effects(names: Sequence[str]) -> tuple[list[tuple[int, ...]], tuple[str, ...]]:
+    """Return the factors and all their interactions, by the factors' numbers and by name."""
+    k = len(names)
+    subsets = [s for size in range(1, k + 1) for s in combinations(range(k), size)]
+    return subsets, tuple(REST if len(s) == k else " × ".join(names[i] for i in s) for s in subsets)
 
 
 def _added(y: Floats, s: tuple[int, ...], subsets: Sequence[tuple[int, ...]]) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,41 @@ from scalefit.table.runs import CAUTIOUS, columns_asked, finetuning_seed, splitt
 from scalefit.types import Floats
 from scalefit.units import counted
 
+T = TypeVar("T")
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
 NUMBERED = "no finetune_seed: runs of one pretraining seed are numbered"
 APART = ("model", "task", "domain", "eval_set")
 
 
+class Replicated:
+    """What has runs of several seeds: pretraining seed -> finetuning seed -> value."""
+
+    runs: Mapping[Any, Mapping[Any, float]]
+
+    @property
+    def pretrain(self) -> int:
+        """Number of pretraining seeds."""
+        return len(self.runs)
+
+    @property
+    def groups(self) -> list[Floats]:
+        """Runs of each pretraining seed."""
+        return [np.array(list(group.values())) for group in self.runs.values()]
+
+    @property
+    def every(self) -> Floats:
+        """All runs."""
+        return np.concatenate(self.groups)
+
+    @property
+    def means(self) -> Floats:
+        """Mean of each pretraining seed."""
+        return np.array([group.mean() for group in self.groups])
+
+
 @dataclass(frozen=True, eq=False)
-class Cell:
+class Cell(Replicated):
     """All runs of one condition.
 
     Attributes
@@ -42,11 +69,6 @@ class Cell:
     stderr: float = float("nan")
 
     @property
-    def pretrain(self) -> int:
-        """Number of pretraining seeds."""
-        return len(self.runs)
-
-    @property
     def finetune(self) -> tuple[int, ...]:
         """Finetuning seeds of each pretraining seed."""
         return tuple(len(group) for group in self.runs.values())
@@ -60,11 +82,6 @@ class Cell:
     def aligned(self) -> bool:
         """Whether all pretraining seeds have the *same* finetuning seeds."""
         return len({frozenset(group) for group in self.runs.values()}) == 1
-
-    @property
-    def means(self) -> Floats:
-        """Mean of each pretraining seed."""
-        return np.array([np.mean(list(group.values())) for group in self.runs.values()])
 
     def array(self) -> Floats:
         """Values as (P, F), finetuning seeds in sorted order; nan where a pair of seeds was not run."""
@@ -121,6 +138,18 @@ def telling(labels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
         if len({tuple(label.get(c) for c in rest) for label in labels}) == len(labels):
             kept = rest
     return kept
+
+
+def told_apart(
+    things: Iterable[tuple[Mapping[str, Any], T]], names: Sequence[str]
+) -> list[tuple[dict[str, Any], list[T]]]:
+    """Group things by these columns of their keys, in order, each group under the columns that tell it from others."""
+    groups: dict[tuple[Any, ...], list[T]] = {}
+    for key, thing in things:
+        groups.setdefault(tuple(key.get(c) for c in names), []).append(thing)
+    order = sorted(groups, key=lambda k: [str(v) for v in k])
+    kept = telling([dict(zip(names, k, strict=True)) for k in order], names)
+    return [({c: k[names.index(c)] for c in kept}, groups[k]) for k in order]
 
 
 def _plain(value: Any) -> Any:
@@ -231,7 +260,7 @@ def _single(name: str, value: float, dof: float) -> MeanSquares:
 
 
 def _within(cells: Iterable[Cell]) -> tuple[float, float]:
-    groups = [np.array(list(g.values())) for c in cells for g in c.runs.values() if len(g) > 1]
+    groups = [group for cell in cells for group in cell.groups if len(group) > 1]
     dof = float(sum(len(g) - 1 for g in groups))
     squares = sum(float(((g - g.mean()) ** 2).sum()) for g in groups)
     return (squares / dof if dof else 0.0), dof

@@ -112,9 +112,6 @@ class SeedPlan(Result):
         return []
 
 
-Chance = Callable[[int, int], float]
-
-
 def seeds_needed(
     spread: Any,
     metric: str | None = None,
@@ -262,10 +259,6 @@ class _Asked:
         """Procedures, or sizes of a fit: how often each seed is paid for."""
         return {"difference": 2, "width": 1, "forecast": self.dof_per_seed}[self.kind]
 
-    def chance(self, spread: Spread, level: float) -> Chance:
-        """Probability of the wanted outcome with P × F seeds."""
-        return lambda p, f: self._chance(spread, level, p, f)
-
     def stretch(self, spread: Spread, finetune: int, power: float, level: float) -> float:
         """How many times its estimate a pilot's variance is planned on; 1 where it is known.
 
@@ -287,7 +280,8 @@ class _Asked:
             return _MOST**2
         return float(optimize.brentq(short, 0.0, _MOST)) ** 2
 
-    def _chance(self, spread: Spread, level: float, p: int, f: int) -> float:
+    def chance(self, spread: Spread, level: float, f: int, p: int) -> float:
+        """Probability of the wanted outcome with F finetuning seeds of each of P pretraining seeds."""
         sd = float(np.sqrt(spread.effective(f)))
         if self.kind == "width":
             return width_assurance(self.size, sd, p, level)
@@ -360,24 +354,21 @@ def _plan(
 ) -> tuple[Best, list[dict[str, Any]]]:
     rows = []
     for f in FINETUNE_CHOICES:
-        chance = asked.chance(spread.times(asked.stretch(spread, f, power, level)), level)
-        p = _fewest(partial(_with, chance, f), power, most)
+        planned = spread.times(asked.stretch(spread, f, power, level))
+        chance = partial(asked.chance, planned, level, f)
+        p = _fewest(chance, power, most)
         if p is None:
             continue
         cost = spread.cost(p, f, asked.sides)
-        rows.append({"pretraining": p, "finetuning": f, "cost": cost, "probability": chance(p, f)})
+        rows.append({"pretraining": p, "finetuning": f, "cost": cost, "probability": chance(p)})
     if not rows:
-        best = chance(most, FINETUNE_CHOICES[-1])
+        best = chance(most)
         raise DesignError(
             f"{asked.words}: {most} pretraining seeds give a probability of {best:.2f}, not "
             f"{power:g}. Try: a larger size, less power, or most={2 * most}"
         )
     row = min(rows, key=lambda r: (r["cost"], r["finetuning"]))
     return (row["pretraining"], row["finetuning"], row["cost"], row["probability"]), rows
-
-
-def _with(chance: Chance, finetune: int, pretrain: int) -> float:
-    return chance(pretrain, finetune)
 
 
 def _fewest(chance: Callable[[int], float], power: float, most: int) -> int | None:

@@ -39,9 +39,7 @@ def by_size(cells: Sequence[Cell]) -> tuple[SizeSpread, ...]:
     spread: dict[float, list[tuple[float, float, float]]] = {}
     for cell in cells:
         tokens = cell.key.get("pretrain_tokens")
-        values = cell.means if replicated else np.concatenate(
-            [np.array(list(g.values())) for g in cell.runs.values()]
-        )  # fmt: skip
+        values = cell.means if replicated else cell.every
         if tokens and len(values) > 1:
             row = float(values.mean()), float(values.var(ddof=1)), len(values) - 1.0
             spread.setdefault(float(tokens), []).append(row)

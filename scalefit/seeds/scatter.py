@@ -142,15 +142,11 @@ def _grain(groups: Sequence[Floats]) -> float:
 
 
 def _of_runs(cells: Sequence[Cell]) -> Scatter:
-    return Scatter.of([_values(g) for c in cells for g in c.runs.values()])
+    return Scatter.of([group for cell in cells for group in cell.groups])
 
 
 def _of_means(cells: Sequence[Cell]) -> Scatter:
     return Scatter.of([c.means for c in cells])
-
-
-def _values(group: Any) -> Floats:
-    return np.array(list(group.values()), dtype=float)
 
 
 def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
@@ -183,7 +179,8 @@ class Stray:
         where = f", {group_name(cell.key)}" if len(cells) > 1 and cell.key else ""
         group = cell.runs[self.pretrain]
         if self.finetune is None:
-            return f"pretraining seed {self.pretrain} (mean {_values(group).mean():.4g}{where})"
+            mean = np.mean(list(group.values()))
+            return f"pretraining seed {self.pretrain} (mean {mean:.4g}{where})"
         seeds = f"pretraining seed {self.pretrain}, finetuning seed {self.finetune}"
         return f"{seeds} ({group[self.finetune]:.4g}{where})"
 
@@ -241,7 +238,7 @@ def _own(scatter: Scatter) -> Floats:
 
 
 def _farther(cell: Cell, pair: Any) -> Any:
-    middle = float(np.median(np.concatenate([_values(g) for g in cell.runs.values()])))
+    middle = float(np.median(cell.every))
     return max(pair, key=lambda name: abs(pair[name] - middle))
 
 

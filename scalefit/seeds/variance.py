@@ -29,7 +29,7 @@ from .design import (
     kept_apart,
     nested_cells,
     reml,
-    telling,
+    told_apart,
 )
 from .result import Component, FTest, Variance, VariancePart, by_size, variance_line
 from .scatter import scatter_notes, with_tails
@@ -101,7 +101,7 @@ def variance(
         return Variance(metric, level, tuple(crossed))
     every, notes = cells(table, metric)
     parts, silent = [], []
-    for key, group in _sides(every, by, table):
+    for key, group in told_apart(((c.key, c) for c in every), kept_apart(table, by)):
         try:
             parts.append(_part(key, group, design, method, level))
         except DesignError as error:
@@ -110,18 +110,6 @@ def variance(
         raise DesignError(silent[0].partition(": ")[2])
     notes += (*silent, *(n for n in (_test_note(parts),) if n))
     return Variance(metric, level, tuple(parts), notes)
-
-
-def _sides(
-    cells: Sequence[Cell], by: Sequence[str], table: Table
-) -> list[tuple[dict[str, Any], list[Cell]]]:
-    names = kept_apart(table, by)
-    groups: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(tuple(cell.key.get(c) for c in names), []).append(cell)
-    order = sorted(groups, key=lambda k: [str(v) for v in k])
-    keep = telling([dict(zip(names, k, strict=True)) for k in order], names)
-    return [({c: k[names.index(c)] for c in keep}, groups[k]) for k in order]
 
 
 def _part(
@@ -251,7 +239,11 @@ def _test(squares: MeanSquares, design: str) -> FTest | None:
     if PRETRAIN not in squares.components:
         return None
     lower = REST if design == "crossed" else FINETUNE
-    ratio, d1, d2, p = anova.f_test(squares, PRETRAIN, lower)
+    return _f_test(squares, PRETRAIN, lower)
+
+
+def _f_test(squares: MeanSquares, upper: str, lower: str) -> FTest:
+    ratio, d1, d2, p = anova.f_test(squares, upper, lower)
     return FTest(ratio, (d1, d2), p)
 
 
@@ -272,18 +264,13 @@ def crossed_parts(
             + ". Needed: two or three columns of the table"
         )  # fmt: skip
     part = table.where(metric=metric)
-    sides = kept_apart(part, by)
     keys = conditions(part, factors)
     keys += [c for c in ("pretrain_seed",) if c not in factors and part.has(c)]
-    groups: dict[tuple[Any, ...], list[Floats]] = {}
-    for key, cell in part.groups(keys) if keys else [({}, part)]:
-        groups.setdefault(tuple(key[c] for c in sides), []).append(_array(cell, factors, key))
-    order = sorted(groups, key=str)
-    kept = telling([dict(zip(sides, k, strict=True)) for k in order], sides)
-    labels = [{c: k[sides.index(c)] for c in kept} for k in order]
+    cells_of = part.groups(keys) if keys else [({}, part)]
+    arrays = ((key, _array(cell, factors, key)) for key, cell in cells_of)
     return [
-        factorial_part(label, groups[k], factors, level)
-        for label, k in zip(labels, order, strict=True)
+        factorial_part(label, inside, factors, level)
+        for label, inside in told_apart(arrays, kept_apart(part, by))
     ]
 
 
@@ -312,8 +299,7 @@ def factorial_part(
     """Components of arrays with one axis a factor and nan where a combination was not run, pooled."""
     squares = anova.crossed(arrays, factors)
     components = tuple(_normally(_component(squares, n, level), squares) for n in squares.names)
-    ratio, d1, d2, p = anova.f_test(squares, squares.names[0], REST)
-    test = FTest(ratio, (d1, d2), p) if len(factors) == 2 else None
+    test = _f_test(squares, squares.names[0], REST) if len(factors) == 2 else None
     mean = float(np.mean([np.nanmean(a) for a in arrays]))
     first, size = max(len(a) for a in arrays), float(np.mean([a[0].size for a in arrays]))
     return VariancePart(
