@@ -114,6 +114,19 @@ def group_name(key: Mapping[str, Any], leave_out: Sequence[str] = ()) -> str:
     return " · ".join(_words(name, value) for name, value in told.items())
 
 
+def group_names(keys: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of several groups in words, without what is the same in all of them.
+
+    Examples
+    --------
+    >>> group_names([{"corpus": "fr", "task": "en-fr"}, {"corpus": "de", "task": "en-fr"}])
+    ['fr', 'de']
+    """
+    several = keys if len(keys) > 1 else ()
+    shared = [k for k in next(iter(several), ()) if len({str(key.get(k)) for key in keys}) == 1]
+    return [group_name(key, shared) for key in keys]
+
+
 def _words(name: str, value: Any) -> str:
     if name == "finetune_tokens":
         return f"finetuned on {format_count(float(value))}"

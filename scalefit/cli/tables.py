@@ -333,7 +333,7 @@ def _write(scored: Scored, answer: Answers) -> None:
     if output is not None:
         scored.table.write(output)
     compared = [compare_systems(one, baseline) for one in scored.statistics.values() if baseline]
-    rows: list[dict[str, Any]] = scored.table.frame.to_dict("records")  # type: ignore[assignment]
+    rows = scored.rows()
     if answer.as_json:
         _io.write_json({"scores": rows, "compared": [one.to_dict() for one in compared]})
     else:

@@ -53,10 +53,8 @@ class Comet:
             raise ScoringError(f"batch_size={self.batch_size}; needed 1 or more")
 
 
-# COMET's import turns the root logger to INFO and its parts warn a lot: keep that to itself.
-
-
 _TALKATIVE = ("pytorch_lightning", "lightning", "lightning.pytorch", "comet")
+"""Loggers that say much; COMET's import turns the root logger to INFO as well."""
 
 
 @contextmanager
@@ -78,15 +76,12 @@ def quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(before)
 
 
-# Models on the Hugging Face hub: what is on this machine first, and no blind retries.
-
-
 _TOKENIZER = (".json", ".model", ".txt", ".bpe", ".vocab")
 """Suffixes of an encoder's configuration and tokenizer, all of them small files."""
 
 
 def from_hub(comet: Comet) -> Path:
-    """Return the folder of a hub model, from this machine where it is there."""
+    """Return the folder of a hub model: what is on this machine first, and no blind retries."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import HFValidationError, LocalEntryNotFoundError
 

@@ -364,7 +364,7 @@ class Outputs:
         )
         for note in scored.table.notes:
             extract.note(f"{reference}: {note}")
-        return [dict(row) for row in scored.table.frame.to_dict("records")]  # type: ignore[arg-type]
+        return scored.rows()
 
     def _compare(self, extract: Extract, differences: list[tuple[float, str]]) -> None:
         if not differences:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from scalefit.alignment.curve import Curve
 from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.evidence.gather import Evidence
 from scalefit.errors import DesignError
-from scalefit.groups import group_name
+from scalefit.groups import group_names
 from scalefit.rows import without_shared
 from scalefit.table.metrics import metric
 from scalefit.views.report import Section
@@ -80,8 +79,9 @@ def plot_alignment(
     grid = figure.subplots(len(heights) * rows, across, squeeze=False, height_ratios=heights * rows)
     blocks = np.split(grid, rows)
     cells = [column for block in blocks for column in block.T]
+    names = dict(zip(given, group_names([r.group for r in given]), strict=True))
     for column, result in zip(cells, shown, strict=False):
-        _column(column, result, _name(result, given), wide=wide)
+        _column(column, result, names[result] or result.name, wide=wide)
     for column in cells[len(shown) :]:
         for axes in column:
             axes.remove()
@@ -97,12 +97,6 @@ def plot_alignment(
             f"the worst {len(shown)}; {left} more not drawn", fontsize=SMALL, color=QUIET
         )
     return figure  # type: ignore[no-any-return]
-
-
-def _name(result: Alignment, given: Sequence[Alignment]) -> str:
-    """Return a verdict's name without what all have in common, as its axis says the metric; of one, all of it."""
-    shared = [k for k in result.group if len({str(r.group.get(k)) for r in given}) == 1]
-    return group_name(result.group, shared if len(given) > 1 else ()) or result.name
 
 
 def _column(axes: Any, result: Alignment, name: str, *, wide: bool) -> None:

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 
 from scalefit.errors import DomainError
 from scalefit.fitting import Contour, Fit, Fits, Influence
-from scalefit.groups import group_name
+from scalefit.groups import group_name, group_names
 from scalefit.table import metric as metric_of
 from scalefit.units import format_count, short
 from scalefit.views.curves import in_words
@@ -30,6 +30,7 @@ from scalefit.views.style import (
     Theme,
     canvas,
     on_its_ground,
+    one_a_line,
     tidy,
     token_axis,
 )
@@ -137,8 +138,8 @@ def plot_influence(influence: Influence, *, ax: Axes | None = None) -> Any:
     name, sizes = next(iter(influence.inputs.items()))
     units, first = np.unique(influence.left_out, return_index=True)
     alone = units.size == influence.value.size
-    x, distance = (sizes if alone else units + 1.0), influence.distance
-    x, distance = (x, distance) if alone else (x, distance[first])
+    each = influence.distance
+    x, distance = (sizes, each) if alone else (units + 1.0, each[first])
     # In logs the heaviest of many would be told from the lightest alone; near one another they are read as they are.
     least, most = float(distance.min()), float(distance.max())
     logs = least > 0 and most > 10 * least
@@ -226,14 +227,12 @@ def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
     a, b = contour.best
     axes.plot([a], [b], "+", color=INK, ms=9, mew=1.6, gid="best")
     tidy(axes)
-    for name, values, scale in (
-        (contour.names[0], contour.first, axes.set_xscale),
-        (contour.names[1], contour.second, axes.set_yscale),
-    ):
+    a_name, b_name = contour.names
+    for values, scale in ((contour.first, axes.set_xscale), (contour.second, axes.set_yscale)):
         if values[0] > 0 and values[-1] > 20 * values[0]:
             scale("log")
-        label = axes.set_xlabel if name == contour.names[0] else axes.set_ylabel
-        label(name, fontsize=NORMAL, color=INK)
+    axes.set_xlabel(a_name, fontsize=NORMAL, color=INK)
+    axes.set_ylabel(b_name, fontsize=NORMAL, color=INK)
     axes.set_title(contour.verdict.split(":")[0], fontsize=NORMAL, loc="left")
     return figure if ax is None else axes
 
@@ -277,11 +276,8 @@ def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | N
         if left <= interval.estimate <= right:
             face = PAPER if lost else colour
             axes.plot([interval.estimate], [i], "o", color=colour, ms=6, mfc=face, gid="estimate")
-    tidy(axes)
-    axes.grid(False, axis="y")
+    one_a_line(axes, group_names([fit.group for fit in fits]))
     axes.set_xlim(left, right)
-    axes.set_yticks(range(len(rows)), _short_names(fits), fontsize=SMALL + 0.5)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
     if parameter in fits[0].law.sizes:
         axes.xaxis.set_major_formatter(lambda value, _: format_count(value))
     axes.set_xlabel(f"{parameter} of the {fits[0].law.name} law", fontsize=NORMAL, color=INK)
@@ -301,11 +297,3 @@ def _window(rows: list[tuple[Any, bool]]) -> tuple[float, float]:
     known = [e for e in ends if np.isfinite(e)] or [0.0, 1.0]
     room = 0.06 * (max(known) - min(known)) or 0.5
     return min(known) - room, max(known) + room
-
-
-def _short_names(fits: Fits) -> list[str]:
-    """Return each group's name without what all groups share."""
-    shared = [
-        k for k in fits[0].group if len(fits) > 1 and len({fit.group.get(k) for fit in fits}) == 1
-    ]
-    return [group_name(fit.group, shared) for fit in fits]

@@ -154,12 +154,8 @@ class Explorer:
         return {**shown, "text/html": self.answer.value + self.picture.value}
 
     def _fit(self, curve: str, law: str) -> Fit | Mixture:
-        rows = self._groups[curve]
-        fitted: Fit | Mixture = (
-            fit_curve(rows, self.metric)
-            if law == MIXTURE
-            else fit_curve(rows, self.metric, law=law)
-        )
+        chosen = None if law == MIXTURE else law
+        fitted: Fit | Mixture = fit_curve(self._groups[curve], self.metric, law=chosen)
         return fitted
 
     def _show(self, _: Any = None) -> None:
@@ -174,9 +170,8 @@ class Explorer:
             tells = tuple(told.get((x, y), "") for x, y in places)
             drawn = replace(drawn, label=self.curve.value, tells=tells)
             picture = plot_curve(drawn)
-            self.picture.value = (
-                for_both_grounds(picture.to_svg()) if isinstance(picture, Picture) else ""
-            )
+            assert isinstance(picture, Picture)
+            self.picture.value = for_both_grounds(picture.to_svg())
         except ScalefitError as error:
             lines, self.picture.value = [str(error)], ""
         self.answer.value = STYLE + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
@@ -309,7 +304,7 @@ def _curve(mixture: Mixture, targets: list[float], table: Table | None) -> dict[
 
 def _laws_of(mixture: Mixture, sizes: Floats, targets: list[float]) -> Iterator[dict[str, Any]]:
     """Yield what the mixture says, and the heaviest law alone, where one can be fitted."""
-    yield _law("mixture", mixture, sizes, targets)
+    yield _law(MIXTURE, mixture, sizes, targets)
     with suppress(ScalefitError):
         yield _law(f"{mixture.best.law.name} law", mixture.best, sizes, targets)
 

@@ -134,11 +134,9 @@ def _explorer(forecast: Forecast, table: Table | None, ranking: Rankings | None)
     if not names:
         return None
     best = ranking[0].best if ranking else None
-    name = (
-        ""
-        if ranking is None or best is None
-        else group_name({OVERLAY: best.corpus, **ranking[0].group})
-    )
+    name = ""
+    if ranking is not None and best is not None:
+        name = group_name({OVERLAY: best.corpus, **ranking[0].group})
     told["curve"] = names.index(name) if name in names else 0
     left = told["left_out"]
     said = "Every number was worked out beforehand; between two sizes the page reads on a straight line."

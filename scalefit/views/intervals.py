@@ -27,6 +27,7 @@ from scalefit.views.style import (
     canvas,
     key,
     on_its_ground,
+    one_a_line,
     panels,
     picture,
     tidy,
@@ -64,15 +65,11 @@ def _standings(axes: Axes, ranking: Ranking) -> None:
             said, (1.01, i), xycoords=("axes fraction", "data"), va="center", fontsize=SMALL,
             color=QUIET if s.barred else INK,
         )  # fmt: skip
-    tidy(axes)
-    axes.grid(False, axis="y")
+    one_a_line(axes, [s.corpus for s in ranking.standings])
     if ranking.in_tokens:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: format_count(value))
         axes.xaxis.set_minor_formatter(lambda value, _: "")
-    names = [s.corpus for s in ranking.standings]
-    axes.set_yticks(range(len(names)), names, fontsize=SMALL + 0.5)
-    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(ranking.asked, fontsize=NORMAL, color=INK)
     title = group_name(ranking.group) or "which to choose"
     axes.set_title(f"{title}, {ranking.level:.0%} intervals", fontsize=NORMAL, loc="left")
@@ -94,11 +91,8 @@ def plot_backtest(tested: Backtest, *, ax: Axes | None = None) -> Picture:
         )  # fmt: skip
         right.plot([row["inside_95"]], [i], "o", color=colour, markersize=6, gid="inside")
     right.axvline(0.95, color=INK, linewidth=0.8)
-    for axes in (left, right):
-        tidy(axes)
-        axes.grid(False, axis="y")
-    left.set_yticks(range(len(rows)), [r["forecaster"] for r in rows], fontsize=SMALL + 0.5)
-    left.set_ylim(len(rows) - 0.4, -0.6)
+    for axes in (right, left):  # they share their lines
+        one_a_line(axes, [r["forecaster"] for r in rows])
     left.margins(x=0.15)
     title = known_metric(tested.metric).title
     unit = f"in ln {title}" if tested.relative else title
@@ -167,10 +161,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Pictur
         face = COLOURS[0] if c.resolved else PAPER
         axes.plot([c.difference], [i], "o", color=COLOURS[0], markersize=6, markerfacecolor=face)
     axes.axvline(0, color=INK, linewidth=0.8)
-    tidy(axes)
-    axes.grid(False, axis="y")
-    axes.set_yticks(range(len(labels)), labels, fontsize=SMALL + 0.5)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+    one_a_line(axes, labels)
     better = {"+": " (right of 0: better)", "-": " (left of 0: better)"}
     word = better.get(known_metric(comparison.metric).direction or "", "")
     axes.set_xlabel(f"difference in {_unit(comparison.metric)}{word}", fontsize=NORMAL)

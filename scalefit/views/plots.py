@@ -294,12 +294,9 @@ def finish(axes: Axes, curves: Sequence[DrawnCurve]) -> None:
     baselines = [c.baseline for c in curves if c.baseline is not None]
     if baselines:
         axes.axhline(baselines[0], color=QUIET, lw=1.1, ls="-.", zorder=2, gid="baseline")
-    for curve in curves[:1]:
-        if curve.goal is not None:
-            axes.axhline(
-                curve.goal.value, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=2, gid="target"
-            )
-            _mark_interval(axes, curve.goal, right, alone=len(curves) == 1)
+    if (goal := curves[0].goal) is not None:
+        axes.axhline(goal.value, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=2, gid="target")
+        _mark_interval(axes, goal, right, alone=len(curves) == 1)
 
 
 def _limits(curves: Sequence[DrawnCurve]) -> tuple[float, float]:

@@ -33,7 +33,6 @@ class Report:
     """What a report says, top to bottom; the summary comes first, signatures last."""
 
     title: str
-    subtitle: str = ""
     summary: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     footer: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ import inspect
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -115,11 +115,10 @@ def told(svg: str, axes: Iterable[Axes]) -> str:
 
     Marks are drawn in the order of their line's data; a line that lost some (not a number, out of sight) stays mute.
     """
-    lines = [line for each in axes for line in each.lines if line.get_gid() == "points"]
-    groups = iter(lines)
+    lines = (line for each in axes for line in each.lines if line.get_gid() == "points")
 
     def group(match: re.Match[str]) -> str:
-        line = next(groups, None)
+        line = next(lines, None)
         pairs = [] if line is None else np.column_stack(line.get_data()).tolist()
         if line is None or len(_MARK.findall(match[0])) != len(pairs):
             return match[0]
@@ -203,6 +202,14 @@ def tidy(axes: Axes) -> None:
     axes.spines[["left", "bottom"]].set_color(QUIET)
     axes.tick_params(which="both", colors=QUIET, labelcolor=INK, labelsize=SMALL, length=3)
     axes.tick_params(which="minor", length=1.5)
+
+
+def one_a_line(axes: Axes, names: Sequence[str]) -> None:
+    """Give axes the house look, and every name a line of its own, the first on top."""
+    tidy(axes)
+    axes.grid(False, axis="y")
+    axes.set_yticks(range(len(names)), names, fontsize=SMALL + 0.5)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def head(axes: Axes, text: str, size: float = NORMAL, colour: str = INK) -> None:
@@ -320,9 +327,8 @@ def darken(picture: Any, ground: str = GROUND) -> None:
             if isinstance(artist, PathCollection):  # marks keep their edge, or dark ones are lost
                 _turn(artist, "edgecolor", table)
             continue
-        white = (
-            {"#ffffff": ground} if isinstance(artist, Patch) else {}
-        )  # a white text may be a dark style's
+        # Of patches alone, for a white text may be a dark style's.
+        white = {"#ffffff": ground} if isinstance(artist, Patch) else {}
         for name in _COLOURED:
             _turn(artist, name, table | white)
     for axes in [picture] if isinstance(picture, Axes) else picture.axes:
