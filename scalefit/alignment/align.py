@@ -36,6 +36,7 @@ from scalefit.table import Table, grouping
 from scalefit.table.metrics import canonical, metric
 from scalefit.table.runs import CAUTIOUS
 from scalefit.types import Renames
+from scalefit.units import counted
 
 # What a verdict about one metric must not leave unsaid: metrics that disagree, unlike checkpoints.
 
@@ -262,9 +263,7 @@ def _case(
 def _judge(case: _Case, loss: str, terms: Terms, laws: Mapping[Curve, CurveLaws]) -> Alignment:
     curve, losses = case.curve, case.losses
     if curve is None or not case.long:
-        return _too_small(
-            case.key, case.name, 0 if curve is None else len(curve.sizes), terms.alpha
-        )
+        return _too_small(case, terms)
     loss_scale = None if losses is None else metric_scale(loss, losses.score, 0.5)
     evidence = gather(curve, losses, terms, loss_scale, laws[curve])
     decision = decide(evidence)
@@ -283,7 +282,7 @@ def _judge(case: _Case, loss: str, terms: Terms, laws: Mapping[Curve, CurveLaws]
         failed=case.failed,
         again=_decide_again(case, terms, loss_scale, laws) if case.failed else None,
         evidence=evidence,
-        level=round(1 - terms.alpha, 12),
+        level=terms.confidence,
         notes=(*curve.notes, *_design_notes(curve), *_blind(case.rows, case.name)),
     )
 
@@ -326,14 +325,10 @@ def _design_notes(curve: Curve) -> tuple[str, ...]:
     runs = curve.runs
     if curve.level == "procedure" and runs.min() < runs.max():
         # Nothing tells how noisy a size with one run is (docs/simulations/alignment.md, "Uneven numbers of runs").
-        level = (
-            "25 % where one with a single run is 3 ×"
-            if runs.min() == 1
-            else "7 % where one with few is 3 ×"
-        )
+        level, few = ("25 %", "a single run") if runs.min() == 1 else ("7 %", "few")
         notes.append(
             f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels, 5 % becomes up to {level} "
-            "as noisy as the others"
+            f"where one with {few} is 3 × as noisy as the others"
         )
     if curve.level == "procedure" and runs.max() == 2:
         notes.append("two pretraining runs a size measure noise poorly; three or more are advised")
@@ -351,16 +346,17 @@ def _blind(rows: Table, name: str) -> tuple[str, ...]:
     )
 
 
-def _too_small(key: dict[str, Any], name: str, sizes: int, alpha: float) -> Alignment:
+def _too_small(case: _Case, terms: Terms) -> Alignment:
+    sizes = 0 if case.curve is None else len(case.curve.sizes)
     return Alignment(
-        group=key,
-        metric=name,
+        group=case.key,
+        metric=case.name,
         decision=_NO_CURVE,
-        reason=f"{sizes} pretraining size{'s' if sizes != 1 else ''}; needed at least 3 for a curve.",
+        reason=f"{counted(sizes, 'pretraining size')}; needed at least 3 for a curve.",
         advice="Measure at least three pretraining sizes, three pretraining seeds each.",
         p=1.0,
         p_misaligned=1.0,
-        level=round(1 - alpha, 12),
+        level=terms.confidence,
     )
 
 

@@ -366,12 +366,13 @@ def without_failed(
     return curve_of(rows, curve.metric, baseline, keep), len(bad)
 
 
-def common(sizes: Floats, others: Floats, near: float = _NEAR) -> tuple[Ints, Ints]:
+def common(sizes: Floats, others: Floats) -> tuple[Ints, Ints]:
     """Return the indices of the sizes that both curves have, closer than 10 %."""
     pairs = [
         (i, int(j))
         for i, size in enumerate(sizes)
-        if abs(np.log(others[j := np.argmin(np.abs(np.log(others / size)))] / size)) <= np.log(near)
+        if abs(np.log(others[j := np.argmin(np.abs(np.log(others / size)))] / size))
+        <= np.log(_NEAR)
     ]
     places = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return places[:, 0], places[:, 1]

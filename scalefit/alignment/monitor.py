@@ -317,6 +317,7 @@ def _watch(
         if stopped := fall.p_value <= level:
             break
     decision = _choice(fall, scale, stopped)
+    reason, advice = _said(decision, curve, fall, pair, len(p))
     return Watch(
         group=key,
         metric=curve.metric,
@@ -326,7 +327,8 @@ def _watch(
         levels=tuple(levels),
         p=tuple(p),
         pairs=tuple(pairs),
-        **_said(decision, curve, fall, pair, len(p)),
+        reason=reason,
+        advice=advice,
     )
 
 
@@ -354,33 +356,23 @@ def _choice(fall: FallTest | None, scale: Scale, stopped: bool) -> Choice:
 
 def _said(
     decision: Choice, curve: Curve, fall: FallTest | None, pair: Conflict | None, looks: int
-) -> dict[str, str]:
-    """Reason and advice."""
+) -> tuple[str, str]:
+    """Return reason and advice."""
     if fall is None:
-        return {
-            "reason": f"{len(curve.sizes)} sizes so far, too few for a look.",
-            "advice": "measure the next size",
-        }
+        return f"{len(curve.sizes)} sizes so far, too few for a look.", "measure the next size"
     step = f"every step rises, by {-fall.estimate:.3g} or more"
     step = step if fall.estimate < 0 else f"largest fall {fall.estimate:.3g}"
     seen = f"Look {looks}: {step}, p = {fall.p_value:.2g}"
     if curve.level == "single":
         seen += f" (one run a size: less than {fall.smallest:.2g} cannot be told from noise here)"
+    seen += f" against a level of {fall.alpha:.2g}"
     if decision == "stop":
         loss = "" if pair is None else f", cross-entropy improves by {pair.gain:.2g} meanwhile"
-        return {
-            "reason": f"{seen} against a level of {fall.alpha:.2g}{loss}.",
-            "advice": f"stop; the best size so far is {_best(fall)}",
-        }
+        return f"{seen}{loss}.", f"stop; the best size so far is {_best(fall)}"
     if decision == "decide":
-        return {
-            "reason": f"{seen} against a level of {fall.alpha:.2g}: not beyond doubt.",
-            "advice": f"more pretraining seeds at {fall.places} would decide; then looks_before={looks}",
-        }
-    return {
-        "reason": f"{seen} against a level of {fall.alpha:.2g}.",
-        "advice": "go on with the next size",
-    }
+        more = f"more pretraining seeds at {fall.places} would decide; then looks_before={looks}"
+        return f"{seen}: not beyond doubt.", more
+    return f"{seen}.", "go on with the next size"
 
 
 def _best(fall: FallTest) -> str:

@@ -239,11 +239,10 @@ class AlignmentTable(Results[Alignment]):
             for r, v in zip(self.results, p, strict=True)
         )
 
-    def flagged(self, method: str = "holm", *, suspected: bool = False) -> tuple[Alignment, ...]:
-        """Results whose flag survives the adjustment; with `suspected`, the weaker flag counts."""
-        wanted = ("misaligned", "suspected") if suspected else ("misaligned",)
+    def flagged(self, method: str = "holm") -> tuple[Alignment, ...]:
+        """Results whose flag ``misaligned`` survives the adjustment."""
         pairs = zip(self.results, self.flags(method), strict=True)
-        return tuple(result for result, flag in pairs if flag in wanted)
+        return tuple(result for result, flag in pairs if flag == "misaligned")
 
     def rows(self) -> list[Row]:
         """One row a verdict, worst first: the largest fall with its bounds, p values and what they leave."""

@@ -18,7 +18,7 @@ from . import hayter
 from .falls import Falls, falls, passes
 from .noise import Design, estimate
 
-_DRAWS, _SEED, _MOST = 1000, 11, 128
+_DRAWS, _SEED, _MOST, _POWER = 1000, 11, 128, 0.8
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SampleSize:
 
     Attributes
     ----------
-    seeds : pretraining seeds at every size; 0 where not even `most` would do.
+    seeds : pretraining seeds at every size; 0 where not even the most that are looked at would do.
     confirm_fall : probability that they confirm a fall of `fall` at the last size.
     confirm_none : probability that they confirm "no fall beyond the margin" if there is none.
     fall, sd : the fall and the seed noise it was computed for.
@@ -110,9 +110,9 @@ def _fewest(enough: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def seeds_to_tell(
-    means: Floats, sd: float, design: Design, margin: float, alpha: float, target: float = 0.8
+    means: Floats, sd: float, design: Design, margin: float, alpha: float
 ) -> SampleSize:
-    """Fewest pretraining seeds whose two powers both reach `target`.
+    """Fewest pretraining seeds with which both answers would be confirmed in four cases of five.
 
     Parameters
     ----------
@@ -120,12 +120,11 @@ def seeds_to_tell(
     sd : standard deviation of one run.
     design : how the sizes share runs.
     margin, alpha : as in the verdict.
-    target : power asked of both answers.
     """
     plan = PowerQuestion(isotonic(means), sd, design, margin, alpha)
 
     def quick(runs: int) -> bool:
-        return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= target
+        return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= _POWER
 
     top = 4
     while not quick(top) and top < _MOST:
@@ -133,6 +132,6 @@ def seeds_to_tell(
     if top >= _MOST:
         return SampleSize(0, plan.sees_fall(_MOST), plan.sees_none(_MOST), margin, sd)
     high = _fewest(quick, 2, top)
-    low = _fewest(lambda runs: plan.sees_none(runs) >= target, 2, high)
-    seeds = _fewest(lambda runs: plan.sees_fall(runs) >= target, low, high) if low < high else high
+    low = _fewest(lambda runs: plan.sees_none(runs) >= _POWER, 2, high)
+    seeds = _fewest(lambda runs: plan.sees_fall(runs) >= _POWER, low, high) if low < high else high
     return SampleSize(seeds, plan.sees_fall(seeds), plan.sees_none(seeds), margin, sd)

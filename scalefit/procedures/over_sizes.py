@@ -16,7 +16,7 @@ from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Result, Results, Row
-from scalefit.seeds.design import Cell, cells, telling
+from scalefit.seeds.design import Cell, answered, cells, telling
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Mask, Renames
 from scalefit.units import check_level, format_count
@@ -256,15 +256,12 @@ def seed_curves(
             rest = tuple((c, v) for c, v in cell.key.items() if c != column)
             groups.setdefault(rest, []).append(cell)
     keep = telling([dict(g) for g in groups], [c for c, _ in next(iter(groups), ())])
-    curves, silent = [], []
-    for rest, inside in groups.items():
-        label = {c: v for c, v in rest if c in keep}
-        try:
-            curves.append(_curve(name, label, _Ladder.of(column, inside), success, level))
-        except DesignError as error:
-            silent.append(f"{group_name(label) or 'all'}: {error}")
-    if not curves:
-        raise DesignError(silent[0].partition(": ")[2] if silent else f"no rows have {column}")
+    if not groups:
+        raise DesignError(f"no rows have {column}")
+    curves, silent = answered(
+        (({c: v for c, v in rest if c in keep}, inside) for rest, inside in groups.items()),
+        lambda label, inside: _curve(name, label, _Ladder.of(column, inside), success, level),
+    )
     return SeedCurves(tuple(curves), (*notes, *silent))
 
 

@@ -261,18 +261,6 @@ def _above(a: Floats, b: Floats, dof: tuple[float, float], tail: ArrayLike) -> F
     return np.asarray(h**2 * a**2 + g**2 * b**2 + both * a * b)
 
 
-def total(ms: tuple[Floats, Floats], dof: tuple[float, float], level: float = 0.95) -> _Limits:
-    """Interval for a sum ``E[ms₁] + E[ms₂]``.
-
-    Source: Graybill & Wang (1980), J. Amer. Statist. Assoc. 75, 869–873.
-    """
-    tail = (1 - level) / 2
-    a, b = (np.asarray(m, dtype=float) for m in ms)
-    g = [1 - n / chi2_quantile(1 - tail, n) for n in dof]
-    h = [n / chi2_quantile(tail, n) - 1 for n in dof]
-    return a + b - np.hypot(g[0] * a, g[1] * b), a + b + np.hypot(h[0] * a, h[1] * b)
-
-
 def generalised(squares: MeanSquares, component: str, level: float = 0.95) -> _Limits:
     """Generalised confidence interval for any component; Monte Carlo with a fixed seed.
 

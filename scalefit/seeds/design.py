@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError, MissingDependencyError
+from scalefit.groups import group_name
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, crossed, nested_squares
 from scalefit.table import Runs, Table, runs_of
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
@@ -19,6 +20,7 @@ from scalefit.types import Floats
 from scalefit.units import counted
 
 T = TypeVar("T")
+A = TypeVar("A")
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
 NUMBERED = "no finetune_seed: runs of one pretraining seed are numbered"
@@ -150,6 +152,25 @@ def told_apart(
     order = sorted(groups, key=lambda k: [str(v) for v in k])
     kept = telling([dict(zip(names, k, strict=True)) for k in order], names)
     return [({c: k[names.index(c)] for c in kept}, groups[k]) for k in order]
+
+
+def answered(
+    groups: Iterable[tuple[Mapping[str, Any], T]], answer: Callable[[Mapping[str, Any], T], A]
+) -> tuple[list[A], list[str]]:
+    """Return the answers of all groups that have one, and why the others have none.
+
+    Raises DesignError: no group has one; what the first lacks.
+    """
+    answers, reasons, first = [], [], None
+    for label, inside in groups:
+        try:
+            answers.append(answer(label, inside))
+        except DesignError as error:
+            first = first or error
+            reasons.append(f"{group_name(label) or 'all'}: {error}")
+    if first is not None and not answers:
+        raise first
+    return answers, reasons
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.fitting.intervals import Interval
-from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.seeds import anova
 from scalefit.table import Table
@@ -23,6 +22,7 @@ from .design import (
     APART,
     BOTH_SEEDS,
     Cell,
+    answered,
     cells,
     conditions,
     crossed_cells,
@@ -100,14 +100,10 @@ def variance(
         crossed = crossed_parts(table, metric, factors, by, level)
         return Variance(metric, level, tuple(crossed))
     every, notes = cells(table, metric)
-    parts, silent = [], []
-    for key, group in told_apart(((c.key, c) for c in every), kept_apart(table, by)):
-        try:
-            parts.append(_part(key, group, design, method, level))
-        except DesignError as error:
-            silent.append(f"{group_name(key) or 'all'}: {error}")
-    if not parts:
-        raise DesignError(silent[0].partition(": ")[2])
+    parts, silent = answered(
+        told_apart(((c.key, c) for c in every), kept_apart(table, by)),
+        lambda key, group: _part(key, group, design, method, level),
+    )
     notes += (*silent, *(n for n in (_test_note(parts),) if n))
     return Variance(metric, level, tuple(parts), notes)
 

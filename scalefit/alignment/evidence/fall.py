@@ -114,11 +114,11 @@ class FallTest(Piece):
         first, last = (tokens(self.sizes[place]) for place in self.pair)
         return f"{first} {word} {last} tokens"
 
-    def half_width(self, runs: Ints, level: float = 0.95) -> Floats:
-        """Half-width (K,) of each size's t interval, without what all sizes share; 0 if unknown."""
+    def half_width(self, runs: Ints) -> Floats:
+        """Half-width (K,) of each size's 95 % t interval, without what all sizes share; 0 if unknown."""
         if not (np.isfinite(self.noise.sd) and self.noise.nu > 0):
             return np.zeros(len(runs))
-        quantile = special.stdtrit(min(self.noise.nu, 1e9), (1 + level) / 2)
+        quantile = special.stdtrit(min(self.noise.nu, 1e9), 0.975)
         return np.asarray(quantile * self.noise.sd / np.sqrt(runs))
 
     def line(self, scale: Scale) -> str:

@@ -32,6 +32,11 @@ class Terms:
     alpha: float = 0.05
     seed_sd: float | None = None
 
+    @property
+    def confidence(self) -> float:
+        """One less the level, without the dust of the subtraction."""
+        return round(1 - self.alpha, 12)
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
