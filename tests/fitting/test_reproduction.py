@@ -75,7 +75,7 @@ def test_all_245_points_say_that_5_of_them_move_beta(chinchilla):
     (note,) = (n for n in fit.notes if "far from the curve" in n)
     assert note.startswith("5 points far from the curve (values ")
     assert all(f"{loss:.4g}" in note for loss in chinchilla["loss"][-5:])
-    assert "move beta from 0.367 to 0.453" in note
+    assert "move beta from 0.3672 to 0.453" in note
 
 
 def test_chinchilla_217_squared_error_of_open_athena(chinchilla):
