@@ -19,6 +19,12 @@ def seeds(
         Literal["nested", "crossed"],
         typer.Option(help="crossed: equal finetuning seeds have something in common."),
     ] = "nested",
+    factors: Annotated[
+        str | None,
+        typer.Option(
+            help="Two or three crossed columns in place of the seeds: init_seed,data_seed."
+        ),
+    ] = None,
     difference: Annotated[
         float | None, typer.Option(help="How many seeds tell a difference of this size?")
     ] = None,
@@ -40,7 +46,9 @@ def seeds(
 
     table = source.table(metric, needs=())
     with doing("splitting the spread"):
-        split = sf.variance(table, metric=metric, design=design, level=level)
+        split = sf.variance(
+            table, metric=metric, design=design, factors=_io.names(factors), level=level
+        )
     if difference is None and half_width is None:
         answer.write(split)
         return

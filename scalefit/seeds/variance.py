@@ -66,7 +66,7 @@ def variance(
         "crossed": it has (the same data order, say), and gets its own component.
     method : "anova": closed form, unweighted means where seeds are unbalanced; "reml": statsmodels; "auto": closed form
         where balanced, else REML where statsmodels is there.
-    factors : two or three columns that were completely crossed, in place of the two seeds: say ``("init_seed",
+    factors : two or three columns that were crossed, in place of the two seeds: say ``("init_seed",
         "order_seed")`` for initialisation and data order apart.
     level : of the intervals.
 
@@ -249,9 +249,9 @@ EXAMPLE = "test example"
 def crossed_parts(
     table: Table, metric: str, factors: Sequence[str], by: Sequence[str], level: float
 ) -> list[VariancePart]:
-    """Variance components of completely crossed factors, each a column of the table.
+    """Variance components of crossed factors, each a column of the table; some combinations may be missing.
 
-    Raises DesignError: more than three factors, a factor that is missing, or combinations that were not run.
+    Raises DesignError: more than three factors, a factor that is missing, or runs that do not hang together.
     """
     missing = [f for f in factors if not table.has(f)]
     if missing or not 1 < len(factors) < 4:

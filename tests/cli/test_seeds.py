@@ -31,6 +31,21 @@ def test_seeds_show_components_in_and_out_of_domain(scalefit, results):
     assert [p["group"] for p in plain["parts"]] == [{"domain": "in"}, {"domain": "out"}]
 
 
+def test_crossed_columns_of_ones_own_are_split(scalefit, results):
+    asked = ("seeds", results, "--metric", "bleu", "--where", "domain=in", "--where", "corpus=near")
+    crossed = ("--factors", "pretrain_seed,finetune_seed", "--json")
+    (part,) = json.loads(scalefit(*asked, *crossed).out)["parts"]
+    assert part["design"] == "crossed"
+    assert [c["component"] for c in part["components"]] == [
+        "pretrain_seed",
+        "finetune_seed",
+        "rest",
+    ]
+    wrong = scalefit(*asked, "--factors", "pretrain_seed,order_seed")
+    assert wrong.code == 2
+    assert "no column order_seed" in wrong.err
+
+
 def test_seeds_needed(scalefit, results):
     ran = scalefit("seeds", results, "--metric", "bleu", "--difference", "3")
     assert ran.code == 0, ran.err
