@@ -27,6 +27,7 @@ MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
 # The objective does not see the last digits of theta: a step that gains 1e-13 of it may be 1e-6 long. A few more, by
 # the gradient, which does see them, and two descents that got there by different ways end at one point.
 LAST, SETTLED, DUST = 12, 1e-19, 1e-12
+PATIENCE = 40  # steps after which the coefficients are solved anew at every step
 
 
 class Spot(NamedTuple):
@@ -76,11 +77,21 @@ def descend(problem: Problem, start: Start, weights: Floats | None) -> tuple[Spo
             )
             return Spot(at, here.total, gradient, here.hessian), steps
         there = _spot(problem, _inside(problem, here.theta, step), weights)
+        if steps > PATIENCE:
+            there = min(there, _projected(problem, there, weights), key=lambda spot: spot.total)
         if there.total <= here.total * (1 + DUST * near):
             # Equal counts as better: at rounding's level a strict test would raise the damping until it is hopeless.
             here, damping = there, max(damping * EASIER, 1e-14)
         else:
             damping *= HARDER
+
+
+def _projected(problem: Problem, spot: Spot, weights: Floats | None) -> Spot:
+    """Solve the coefficients at a spot's shapes: a narrow valley bends away from a step of all of theta at once."""
+    k = len(problem.law.coefficients)
+    gradient = [g if j < k else 0.0 for j, g in enumerate(_free(spot, problem.limits))]
+    step = _damped(spot.hessian, gradient, 0.0)
+    return _spot(problem, _inside(problem, spot.theta, step), weights)
 
 
 def _inside(problem: Problem, theta: list[float], step: list[float]) -> list[float]:

@@ -48,7 +48,7 @@ kaplan = Law(
     inputs=("N", "D"),
     coefficients=(Coefficient("s", 0.0, meaning="loss at the reference sizes", role="scale"),),
     shapes=(
-        Shape("w", (0.0, 1.0), points=15, meaning="share of the model-size term at the reference"),
+        Shape("w", (0.0, 1.0), "ends", 15, meaning="share of the model-size term at the reference"),
         Shape("gamma", (0.0, 5.0), "square", points=17, meaning="α_N/α_D", role="exponent"),
         Shape("k", (0.02, 5.0), "log", points=15, meaning="α_D, exponent of data size"),
     ),

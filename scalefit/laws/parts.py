@@ -70,7 +70,8 @@ class Shape:
 
     ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it. With ``spacing="log"`` a low
     of 0 is allowed: the grid then holds 0 itself and eight decades below the high end. ``spacing="square"`` is densest
-    at the low end: steps grow linearly. ``role`` is ``"exponent"`` for one that says how steep the curve is.
+    at the low end: steps grow linearly; ``"ends"`` at both, as a share needs. ``role`` is ``"exponent"`` for one that
+    says how steep the curve is.
     ``at_ends`` says in words what the curve has become where the optimum lies at the low end, and at the high end.
 
     Examples
@@ -82,7 +83,7 @@ class Shape:
 
     name: str
     span: Span | Callable[..., Span]
-    spacing: Literal["linear", "square", "log"] = "linear"
+    spacing: Literal["linear", "square", "log", "ends"] = "linear"
     points: int = 33
     meaning: str = ""
     role: Role = ""
@@ -119,6 +120,9 @@ def ticks(low: float, high: float, spacing: str, points: int) -> Floats:
     """Values from low to high, read-only."""
     if spacing == "linear":
         out = np.linspace(low, high, points)
+    elif spacing == "ends":
+        inner = np.sin(np.pi / 2 * np.linspace(0, 1, points)) ** 2
+        out = low + (high - low) * np.sin(np.pi / 2 * inner) ** 2
     elif spacing == "square":
         out = low + (high - low) * np.linspace(0, 1, points) ** 2
     elif low > 0:

@@ -46,7 +46,7 @@ def _unreport(
     E: Any, A: Any, B: Any, alpha: Any, beta: Any, k: Any, X_ref: float, Y_ref: float
 ) -> tuple[Any, ...]:
     a, b = A * X_ref**-alpha, B * Y_ref**-beta
-    return E, (a + b) ** k, a / (a + b), alpha, beta, k
+    return E, (a + b) ** k, a / np.maximum(a + b, 1e-300), alpha, beta, k  # both may be 0
 
 
 skaling = Law(

@@ -154,6 +154,45 @@ def test_one_start_and_many_follow_the_same_rules(objective, weighted):
     assert all(end.slope < 1e-5 for end in ends)
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs", "values", "least"),
+    [
+        (
+            "bansal",  # the exponent creeps to its bound along a narrow valley
+            [[5.26e-10, 7.3e-10, 4.2e-11, 1.5e-11]],
+            [0.769, 0.773, 1.44, 4.05],
+            1.6218285929434e-4,
+        ),
+        (
+            "bansal",
+            [[5e4, 5.85e5, 1.77e5, 569.0, 9.36e5]],
+            [0.557, 0.556, 0.554, 1.85, 0.556],
+            3.48432498918e-5,
+        ),
+        (
+            "kaplan",  # a term whose share at the reference is a thousandth, and large elsewhere
+            [
+                [538.0, 191.0, 23.0, 102.0, 64.7, 195.0, 216.0],
+                [5.83e4, 1.78e5, 1.88e4, 2.15e5, 1.01e5, 1510.0, 507.0],
+            ],
+            [0.517, 0.0492, 1.3, 0.221, 0.386, 7.04, 15.2],
+            0.037164712582811,
+        ),
+        (
+            "skaling",  # what it contains is flat here: both of its terms are 0
+            [[1e6, 2e6, 4e6, 8e6, 1e6, 4e6, 8e6], [1e9, 2e9, 1e9, 3e9, 9e9, 8e9, 9e9]],
+            [1.0, 1.1, 1.3, 1.5, 1.4, 1.8, 2.0],
+            0.777142857142857,
+        ),
+    ],
+)
+def test_odd_curves_have_the_optimum_of_a_dense_search(name, inputs, values, least):
+    """Each came out worse, up to twice as bad, or not at all; ``least`` is of random grids of thousands of cells."""
+    found = solve(LAWS[name], tuple(map(np.array, inputs)), np.array(values))
+    assert found.objective <= least * (1 + 1e-6)
+    assert found.converged
+
+
 def test_a_descent_slides_along_a_bound():
     """Without a floor in the data, E runs into 0 and stays there."""
     y = 400 * X**-0.3 * np.exp(0.001 * NOISE) - 0.02

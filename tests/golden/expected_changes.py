@@ -8,6 +8,7 @@ the new answers, and its entries go to ``LANDED``.
 EXPECTED: dict[str, str] = {}
 
 LANDED: dict[str, str] = {
+    "fits/in/bleu/de+en en-de 32000": "a descent that runs out of steps stops elsewhere in its valley, 1e-5 away",
     "fits/*/lack_of_fit": "checkpoints of several runs and single points test their law, too",
     "fits/*/ahead": "a law that all runs miss alike has that misfit in its band, beside the spread of runs",
     "fits/*/intervals": "the same for parameters; and what is not identified has no interval of its own",
