@@ -76,7 +76,8 @@ def table_of(
             renames = kept.fitting({**kept.mapping, **(renames or {})}, there)
             allowed = (*allowed, *kept.allow)
         table = as_table(data, mapping=renames, allow=allowed, metrics=metrics, inputs=needs)
-    if "pretrain_tokens" in needs and not table.has("pretrain_tokens"):
+    sized = table.has("pretrain_tokens") or "no_pretrain_tokens" in allowed
+    if "pretrain_tokens" in needs and not sized:
         raise MissingColumnError(_unsized(table, f"{data}: " if _is_path(data) else ""))
     table = _with_entropy(table, metrics)
     return table.where(**{str(name): wanted for name, wanted in (where or {}).items()})

@@ -66,6 +66,7 @@ ALLOWABLE = {
     "fractions": "BLEU and its kin all at or below 1",
     "range": "values outside their metric's range",
     "conflicts": "two values under one key and the same seeds",
+    "no_pretrain_tokens": "a table without pretrain_tokens, where a door asks for them",
     "direction": "a law that moves away from better values",
 }
 """Checks that ``allow=`` switches off, each with what it then lets pass."""

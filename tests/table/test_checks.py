@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+import scalefit as sf
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.table import as_table
 
@@ -190,3 +191,12 @@ def test_rows_of_a_wide_table_are_counted_as_they_were_written():
     }
     (said,) = [n for n in as_table(columns).notes if "differ from another only" in n]
     assert said == "2 rows differ from another only in node: row 0, row 1"
+
+
+def test_a_table_without_pretraining_sizes_is_let_through_where_it_is_allowed():
+    sizes = {"finetune_tokens": [1e4, 1e5, 1e6, 1e7, 1e8], "bleu": [5.0, 9.0, 13.0, 17.0, 21.0]}
+    assert len(sf.as_table(sizes, allow="no_pretrain_tokens")) == 5
+    asked = {"inputs": {"D": "finetune_tokens"}, "allow": "no_pretrain_tokens"}
+    assert sf.fit(sizes, "bleu", "log", **asked).points.y.size == 5
+    with pytest.raises(MissingColumnError, match="pretrain_tokens"):
+        sf.forecast(sizes, at="1B", allow="no_pretrain_tokens")
