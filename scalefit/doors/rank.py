@@ -110,6 +110,11 @@ def rank(
         raise DomainError(
             "say what they are ranked by: at='1B' (a pretraining size) or target=30 (tokens for it)"
         )
+    if not isinstance(mixture, str | Mapping | None):
+        raise DomainError(
+            f"mixture is {mixture!r}; name the column of ratios (mixture='corpus' where it is 30/70), or give each "
+            "corpus its own: mixture={'fr': 1, 'half': 0.5, 'en': 0}"
+        )
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     if isinstance(mixture, str) and mixture not in what.by and what.table.has(mixture):
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name

@@ -142,3 +142,11 @@ def test_a_plan_answers_what_it_is_asked_and_runs_nothing_that_misleads():
     for asked in ({"goal": "best", "target": 23}, {"at": "1B", "target": 23}):
         with pytest.raises(DomainError, match="give one of them"):
             sf.plan(table, **asked)
+
+
+@pytest.mark.parametrize("mixture", [True, 0.5, ["corpus"]])
+def test_what_names_no_ratios_is_refused_with_what_does(mixture):
+    with pytest.raises(DomainError, match="name the column of ratios"):
+        sf.rank(
+            {"corpus": ["a"], "pretrain_tokens": [1e6], "bleu": [9.5]}, at="1B", mixture=mixture
+        )
