@@ -83,6 +83,11 @@ def distinct(rows: HasColumns, names: Sequence[str]) -> int:
     return int(rows.labels(names).max(initial=-1)) + 1
 
 
+def as_names(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one name, or several, as a tuple."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def group_of(where: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what rows chosen by ``where`` have in common: single values, counts as numbers, no ranges.
 

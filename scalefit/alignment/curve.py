@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scalefit.alignment.noise import Design, NoiseProfile, profile_of
 from scalefit.errors import DesignError
+from scalefit.groups import as_names
 from scalefit.ingest import loss_beside, table_of
 from scalefit.table import Table, runs_of
 from scalefit.types import Floats, Ints, Mask
@@ -30,13 +31,13 @@ QUALITY = ("bleu", "comet")
 
 def judged_table(data: Any, quality: str | Sequence[str], loss: str, **reading: Any) -> Table:
     """Return the results of what is judged, the loss beside the quality; ``reading`` as in ``table_of``."""
-    metrics = [*([quality] if isinstance(quality, str) else quality), loss]
+    metrics = [*as_names(quality), loss]
     return loss_beside(table_of(data, metrics=metrics, **reading), metrics, loss)
 
 
 def quality_metrics(table: Table, quality: str | Sequence[str]) -> list[str]:
     """Return those of the wanted metrics that the table has."""
-    wanted = [table.spelled(q) for q in ([quality] if isinstance(quality, str) else quality)]
+    wanted = [table.spelled(name) for name in as_names(quality)]
     there = [q for q in dict.fromkeys(wanted) if q in table.metrics]
     if not there:
         raise DesignError(
@@ -288,10 +289,9 @@ def _linked(values: Floats) -> bool:
 
 def _averaged(bins: Ints, unit: NDArray[Any], score: Floats, sizes: int) -> Floats:
     """Mean value of every unit at every size, (K, P)."""
-    names = sorted(set(unit.tolist()))
-    column = {name: p for p, name in enumerate(names)}
-    total, count = np.zeros((sizes, len(names))), np.zeros((sizes, len(names)))
-    at = (bins, np.array([column[u] for u in unit]))
+    names, column = np.unique(unit, return_inverse=True)
+    total, count = np.zeros((2, sizes, len(names)))
+    at = (bins, column)
     np.add.at(total, at, score)
     np.add.at(count, at, 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):

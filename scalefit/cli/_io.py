@@ -87,7 +87,7 @@ def pool(option: str) -> str | list[str]:
 
 
 def check_suffix(
-    path: str | None, known: Sequence[str] = (*PICTURES, *TABLES, ".json", ".html")
+    path: str | Path | None, known: Sequence[str] = (*PICTURES, *TABLES, ".json", ".html")
 ) -> None:
     """Refuse a file whose suffix says nothing, or which cannot be written, before any work is done.
 
@@ -120,7 +120,7 @@ def check_table(path: Path | None) -> None:
     """Refuse a table that cannot be written, before anything is read."""
     from scalefit.table.write import WRITERS
 
-    check_suffix(None if path is None else str(path), known=[f".{kind}" for kind in WRITERS])
+    check_suffix(path, known=[f".{kind}" for kind in WRITERS])
 
 
 def document_of(result: Any) -> Any:

@@ -132,7 +132,7 @@ def align(
 
     if following.follow and source.results == "-":
         raise DesignError("--follow reads a file again and again, and stdin only once; give a path")
-    _io.check_suffix(None if plot is None else str(plot), known=_io.DRAWN)
+    _io.check_suffix(plot, known=_io.DRAWN)
     options = judging.options
     read = partial(source.table, *judging.metrics)
     if following.follow:

@@ -270,8 +270,7 @@ class Answers:
     as_json: AsJson = False
 
     def __post_init__(self) -> None:
-        if self.output is not None:
-            _io.check_table(self.output)
+        _io.check_table(self.output)
 
 
 def score(

@@ -21,8 +21,8 @@ from scalefit.doors.forecast import forecast
 from scalefit.errors import ExecutorError, FormatError, ScalefitError
 from scalefit.executors import Workers, working
 from scalefit.files import write_text, writing
-from scalefit.groups import group_name
-from scalefit.ingest.config import Config, as_names
+from scalefit.groups import as_names, group_name
+from scalefit.ingest.config import Config
 from scalefit.ingest.parts import Files, Key, keys_of, part_of
 from scalefit.result import Result
 from scalefit.rows import Row, frame_of

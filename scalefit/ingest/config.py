@@ -13,12 +13,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scalefit.groups import did_you_mean
+from scalefit.groups import as_names, did_you_mean
 
 from .checkpoints import Checkpoints
 from .mlflow_server import is_server
@@ -87,11 +87,6 @@ class Config:
 def names_in(columns: Mapping[Any, Any]) -> set[str]:
     """Return what of a table can be renamed: columns, and the metrics of a long one."""
     return {*map(str, columns), *map(str, columns.get("metric", ()))}
-
-
-def as_names(given: str | Iterable[str]) -> tuple[str, ...]:
-    """Return one name, or several, as a tuple."""
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _beside(paths: Sequence[str]) -> Path | None:

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.groups import as_names
 from scalefit.table import ALLOWABLE, Observations, Table, as_table, cut
 from scalefit.table.core import as_frame
 from scalefit.table.draft import listed
 from scalefit.table.metrics import canonical
 from scalefit.types import Renames
 
-from .config import Config, as_names, names_in
+from .config import Config, names_in
 from .read import read
 
 _PRETRAINING = ("pretrain_tokens",)

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from scalefit.errors import FormatError, MissingColumnError, ScalefitError
+from scalefit.groups import as_names
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.names import meaning, measured_column
 
 from .checkpoints import Checkpoints, checked, choose
 from .complete import Context, Manifest, Rescorer, manifest_of
-from .config import Config, as_names, names_in
+from .config import Config, names_in
 from .mlflow_server import is_server, read_server
 from .reader import Extract, Row, Sheet
 from .registry import beside, required, units

@@ -22,7 +22,7 @@ from scalefit.types import Floats, Mask, Renames
 from scalefit.units import check_level, format_count
 
 from .modes import Modes, two_modes
-from .tails import FAILED_MADS, Success, design_effect, failure_probability, quantile, success_law
+from .tails import Success, design_effect, failure_probability, far_off, quantile, success_law
 
 QUANTILES = (0.1, 0.5, 0.9)
 LEAST_SIZES, LEAST_RUNS, NAMED = 2, 8, 6
@@ -375,12 +375,12 @@ def _outliers(inside: Sequence[Cell], column: str, sign: float) -> list[str]:
     for cell in inside:
         runs = [(p, f, v) for p, g in cell.runs.items() for f, v in g.items()]
         values = np.array([v for _, _, v in runs])
-        mad = float(scipy.stats.median_abs_deviation(values, scale="normal"))
-        if values.size < 6 or mad == 0:
+        far = far_off(values)
+        if far is None:
             continue
         middle = float(np.median(values))
         for p, f, v in runs:
-            if abs(v - middle) > FAILED_MADS * mad:
+            if abs(v - middle) > far:
                 side = "worse" if sign * (v - middle) < 0 else "better"
                 out.append(
                     f"{column} {format_count(float(cell.key[column]))}: pretraining seed {p}, finetuning seed {f} "

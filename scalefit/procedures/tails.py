@@ -168,12 +168,17 @@ def profile(
 
 
 def default_threshold(runs: Floats, sign: float) -> float | None:
-    """Five median absolute deviations (scaled to an SD) on the bad side of the median."""
+    """Return what a run beyond it has failed by: far on the bad side of the median."""
+    far = far_off(runs)
+    return None if far is None else float(np.median(runs)) - sign * far
+
+
+def far_off(runs: Floats) -> float | None:
+    """Return five median absolute deviations (scaled to an SD); None of few runs, or of equal ones."""
     if len(runs) < RUNS_FOR_MAD:
         return None
-    middle = float(np.median(runs))
     mad = float(scipy.stats.median_abs_deviation(runs, scale="normal"))
-    return middle - sign * FAILED_MADS * mad if mad > 0 else None
+    return FAILED_MADS * mad if mad > 0 else None
 
 
 def failure_probability(failed: Sequence[NDArray[np.bool_]], level: float = 0.95) -> Interval:

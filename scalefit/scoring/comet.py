@@ -100,10 +100,8 @@ class CometScorer:
         known = self._known(list(wanted))
         missing = {key: sample for key, sample in wanted.items() if key not in known}
         bar.update(len(samples) - len(missing))
-        for some in self._portions(missing) if each is None else ():
-            known |= self._computed(some)
-            bar.update(len(some))
-        for fresh in self._elsewhere(missing, each) if each is not None else ():
+        here = map(self._computed, self._portions(missing))
+        for fresh in here if each is None else self._elsewhere(missing, each):
             known |= fresh
             bar.update(len(fresh))
         return [known[key] for key in keys]

@@ -134,7 +134,7 @@ def _matches(pattern: str) -> list[str]:
     return files
 
 
-def check_filled(text: NamedText, remedy: str) -> None:
+def check_filled(text: NamedText) -> None:
     """Refuse empty segments: most often an output that was cut or shifted.
 
     Raises ScoringError: with how many there are and where the first is.
@@ -143,7 +143,7 @@ def check_filled(text: NamedText, remedy: str) -> None:
     if empty:
         raise ScoringError(
             f"{text.name}: {len(empty)} of {len(text):,} lines are empty "
-            f"(first: line {empty[0]}); {remedy}"
+            f"(first: line {empty[0]}); if they truly are, pass allow_empty=True (--allow-empty)"
         )
 
 
@@ -161,7 +161,6 @@ def check_lengths(text: NamedText, other: NamedText) -> None:
         )
 
 
-_ALLOW = "if they truly are, pass allow_empty=True (--allow-empty)"
 _MARKS = re.compile(r"@@( |$)|\u2581|(^| )##\w")
 """What subword segmentations leave: BPE's ``@@``, SentencePiece's ▁, WordPiece's ``##``."""
 _TOKENIZED = 100  # lines that end in " .", from which sacreBLEU warns too
@@ -211,18 +210,17 @@ def read_inputs(
     for text in fixed:
         check_lengths(text, fixed[0])
     if source is not None and not allow_empty:
-        check_filled(source, _ALLOW)
+        check_filled(source)
     if not fixed:
         raise ScoringError("neither references nor sources: nothing to score against")
     return _with_systems(hypotheses, refs, source, fixed[0], allow_empty)
 
 
 def _references(references: Any, allow_empty: bool) -> tuple[NamedText, ...]:
-    texts = [as_text(lines, name) for name, lines in _reference_list(references)]
-    for text in texts:
-        if not allow_empty:
-            check_filled(text, _ALLOW)
-    return tuple(texts)
+    texts = tuple(as_text(lines, name) for name, lines in _reference_list(references))
+    for text in () if allow_empty else texts:
+        check_filled(text)
+    return texts
 
 
 def _reference_list(references: Any) -> list[tuple[str, Lines]]:
@@ -253,7 +251,7 @@ def _with_systems(
             text = as_text(lines, name)
             check_lengths(text, standard)
             if not allow_empty:
-                check_filled(text, _ALLOW)
+                check_filled(text)
             systems[name] = text
         except ScoringError as error:
             problems.append(str(error))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import ScoringError
 from scalefit.executors import Workers, packs, processes, working
-from scalefit.groups import did_you_mean
+from scalefit.groups import as_names, did_you_mean
 
 from .bootstrap import SEED
 from .cache import Cache, pack, unpack
@@ -221,7 +221,7 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
 
     Raises ScoringError: if there is none, or one is unknown.
     """
-    names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
+    names = list(dict.fromkeys(as_names(metrics)))
     unknown = [name for name in names if name not in SCORABLE]
     if unknown or not names:
         problem = f"unknown metric {unknown[0]!r}" if unknown else "no metric"

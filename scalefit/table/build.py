@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.groups import TELLING, group_name, spelling
+from scalefit.groups import TELLING, as_names, group_name, spelling
 from scalefit.types import Ints
 from scalefit.units import counted, format_count
 
@@ -186,7 +186,7 @@ def _told(names: Sequence[Any]) -> str:
 
 
 def _allowed(allow: Sequence[str]) -> frozenset[str]:
-    names = frozenset([allow] if isinstance(allow, str) else allow)
+    names = frozenset(as_names(allow))
     unknown = sorted(names - set(ALLOWABLE))
     if unknown:
         listed = "; ".join(f"{k}: {v}" for k, v in ALLOWABLE.items())

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.groups import did_you_mean, met
+from scalefit.groups import as_names, did_you_mean, met
 from scalefit.types import Ints, Mask
 from scalefit.units import counted, some
 
@@ -201,8 +201,7 @@ class Columns:
 
     def groups(self, rows: Ints, by: Sequence[str]) -> list[tuple[dict[str, Any], Ints]]:
         """Return (key, rows) pairs in sorted order."""
-        names = [by] if isinstance(by, str) else list(by)
-        names = [name if name in KNOWN else self.called(name) for name in names]
+        names = [name if name in KNOWN else self.called(name) for name in as_names(by)]
         rows = self.pretrained(rows) if "pretrain_tokens" not in names else rows
         labels = self.labels(names, rows)
         order = np.argsort(labels, kind="stable")
