@@ -194,27 +194,19 @@ class _Submitting:
         self.executor.shutdown(cancel_futures=True)
 
 
-def processes(jobs: int, **options: Any) -> ProcessPoolExecutor:
+def processes(jobs: int) -> ProcessPoolExecutor:
     """Return a pool of processes that end with this one, even where it is killed.
 
     They are spawned, not forked: this process may run threads (torch's, a notebook's), which a fork leaves locked.
     """
-    start, given = options.pop("initializer", None), options.pop("initargs", ())
-    return ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_started,
-        initargs=(start, given),
-        **options,
-    )
+    spawning = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=spawning, initializer=_started)
 
 
-def _started(start: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+def _started() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    if start is not None:
-        start(*given)
 
 
 def _follow(parent: Any) -> None:

@@ -174,7 +174,7 @@ class Inputs:
     ----------
     systems : by name, in the order given.
     references : none, one or several.
-    sources : Text or None; what was translated.
+    sources : NamedText or None; what was translated.
     problems, notes : systems left out and why; what looked odd.
     """
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import ScoringError
-from scalefit.executors import Workers, packs, processes, working
+from scalefit.executors import Workers, working
 from scalefit.groups import as_names, did_you_mean
 
 from .bootstrap import SEED
@@ -69,9 +68,6 @@ class Scoring:
 WORTH_PROCESSES = 10_000
 """Segments that take longer to count than processes to start."""
 
-# Texts that travel together, for the references' n-grams are counted once a journey.
-TEXTS_TOGETHER = 8
-
 Array: TypeAlias = NDArray[Any]
 References: TypeAlias = tuple[tuple[str, ...], ...]
 
@@ -113,19 +109,17 @@ def extract(
     yield from ((task, known[task.key]) for task in work if task.key in known)
     missing = [task for task in work if task.key not in known]
     done = len(work) - len(missing)
-    lines = sum(len(task.lines) for task in missing)
-    counted = _in_processes if how.workers > 1 and lines >= WORTH_PROCESSES else _here
-    if how.executor is not None:
-        counted = partial(_elsewhere, how.executor)
-    with tqdm(
-        total=len(work),
-        initial=done,
-        desc="scoring",
-        unit="text",
-        delay=2,
-        disable=not how.progress,
-    ) as bar:
-        for task, statistics in counted(missing, references, how.workers):
+    executor = how.executor
+    if executor is None and how.workers > 1:
+        lines = sum(len(task.lines) for task in missing)
+        executor = min(how.workers, len(missing)) if lines >= WORTH_PROCESSES else None
+    shown: dict[str, Any] = {"desc": "scoring", "unit": "text", "delay": 2}
+    with (
+        tqdm(total=len(work), initial=done, disable=not how.progress, **shown) as bar,
+        working(executor) as each,
+    ):
+        counted = each(partial(_counted, references), missing)
+        for task, statistics in zip(missing, counted, strict=True):
             cache.put({task.key: pack(statistics)})
             bar.update()
             yield task, statistics
@@ -143,59 +137,15 @@ def _whole(held: bytes | None, task: Task) -> Array | None:
     return values if fits and np.isfinite(values).all() else None
 
 
-def _here(
-    work: Sequence[Task], references: References, workers: int
-) -> Iterator[tuple[Task, Array]]:
-    scorers: dict[str, Scorer] = {}
-    for task in work:
-        yield task, _count(scorers, references, task.spec, task.lines)
+def _counted(references: References, task: Task) -> Array:
+    settings = tuple(sorted(task.spec.settings.items()))
+    return compact(_scorer(references, task.spec.metric, settings).statistics(task.lines))
 
 
-def _in_processes(
-    work: Sequence[Task], references: References, workers: int
-) -> Iterator[tuple[Task, Array]]:
-    pool = processes(min(workers, len(work)), initializer=_start_worker, initargs=(references,))
-    try:
-        futures: dict[Future[Array], Task] = {
-            pool.submit(_count_in_worker, task.spec, task.lines): task for task in work
-        }
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _elsewhere(
-    executor: Workers, work: Sequence[Task], references: References, workers: int
-) -> Iterator[tuple[Task, Array]]:
-    with working(executor) as each:
-        counted = each(partial(_counted, references), packs(work, TEXTS_TOGETHER))
-        for some, arrays in zip(packs(work, TEXTS_TOGETHER), counted, strict=True):
-            yield from zip(some, arrays, strict=True)
-
-
-def _counted(references: References, work: Sequence[Task]) -> list[Array]:
-    return [statistics for _, statistics in _here(work, references, 1)]
-
-
-def _count(
-    scorers: dict[str, Scorer], references: References, spec: SacreSpec, lines: tuple[str, ...]
-) -> Array:
-    """Count one text; the references' n-grams are counted once for each metric."""
-    if spec.metric not in scorers:
-        scorers[spec.metric] = Scorer(spec, references)
-    return compact(scorers[spec.metric].statistics(lines))
-
-
-_worker: dict[str, Any] = {}
-
-
-def _start_worker(references: References) -> None:
-    _worker.update(references=references, scorers={})
-
-
-def _count_in_worker(spec: SacreSpec, lines: tuple[str, ...]) -> Array:
-    return _count(_worker["scorers"], _worker["references"], spec, lines)
+@lru_cache(maxsize=len(METRICS))
+def _scorer(references: References, metric: str, settings: tuple[tuple[str, Any], ...]) -> Scorer:
+    """Return a metric, here or on a worker, that has counted its references' n-grams and keeps them for all texts."""
+    return Scorer(SacreSpec(metric, dict(settings)), references)
 
 
 COMET = ("comet", "comet_qe")
