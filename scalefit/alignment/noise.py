@@ -202,7 +202,9 @@ def _of_sizes(residual: Floats, design: Design) -> Floats:
 def estimate(values: Floats, design: Design, profile: NoiseProfile | None = None) -> Noise:
     """Means and noise of run means `values` (..., K, P); nan marks a run that is not there.
 
-    Raises ValueError: fewer than one degree of freedom; the caller checks before.
+    The caller sees to it that there is a degree of freedom.
+
+    Raises ValueError: runs are missing in one of several tables; they are handled one at a time.
     """
     profile = profile or unknown(values.shape[-2])
     if np.isnan(values).any():

@@ -6,6 +6,7 @@ the last size be confirmed, and would its absence be? Both are simulated with th
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -103,10 +104,7 @@ def _noise(sizes: int, runs: int) -> Floats:
 
 def _fewest(enough: Callable[[int], bool], low: int, high: int) -> int:
     """Smallest number in low .. high for which `enough` holds; it holds for `high`."""
-    while high > low:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return high
+    return low + bisect_left(range(low, high), True, key=enough)
 
 
 def seeds_to_tell(

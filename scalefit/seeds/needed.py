@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -375,11 +376,8 @@ def _fewest(chance: Callable[[int], float], power: float, most: int) -> int | No
     """Smallest number of pretraining seeds ≥ 2 with the wanted probability; by bisection."""
     if chance(most) < power:
         return None
-    low, high = 1, most  # the chance rises with seeds, so that a thousand plans cost ten tests each
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if chance(middle) >= power else (middle, high)
-    return high
+    # The chance rises with seeds, so that a thousand plans cost ten tests each.
+    return 2 + bisect_left(range(2, most), True, key=lambda seeds: chance(seeds) >= power)
 
 
 def _split_note(spread: Spread) -> str:
