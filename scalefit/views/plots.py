@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from scipy.optimize import isotonic_regression
 
 from scalefit.fitting import Fit
 from scalefit.forecasting.mixture import Mixture
@@ -206,6 +207,8 @@ def _ahead_only(curve: DrawnCurve) -> DrawnCurve:
 def _name_ends(axes: Axes, curves: Sequence[DrawnCurve], labels: Sequence[str]) -> None:
     """Write each curve's name where it ends, apart from one another: no eye must go to the legend and back."""
     ends = [(float(c.mean.estimate[-1]), c.label) for c in curves if c.mean is not None and c.label]
+    if not ends:
+        return
     low, high = axes.get_ylim()
     places = apart([y for y, _ in sorted(ends)], 0.075 * (high - low))
     for y, (_, label) in zip(places, sorted(ends), strict=True):
@@ -223,20 +226,10 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
     >>> apart([1.0, 1.0, 5.0], 1.0)
     [0.5, 1.5, 5.0]
     """
-    clusters: list[list[float]] = []
-    for place in places:
-        clusters.append([place])
-        while len(clusters) > 1 and _top(clusters[-2], gap) + gap > _bottom(clusters[-1], gap):
-            clusters[-2:] = [clusters[-2] + clusters[-1]]
-    return [_bottom(c, gap) + i * gap for c in clusters for i in range(len(c))]
-
-
-def _bottom(cluster: Sequence[float], gap: float) -> float:
-    return sum(cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
-
-
-def _top(cluster: Sequence[float], gap: float) -> float:
-    return _bottom(cluster, gap) + gap * (len(cluster) - 1)
+    # Less the gaps before them, places may meet but not pass one another: the nearest that do not are a rising line.
+    steps = gap * np.arange(len(places))
+    moved: list[float] = (isotonic_regression(places - steps).x + steps).tolist()
+    return moved
 
 
 def draw_curve(
