@@ -111,9 +111,8 @@ def _line(pairs: Sequence[Pair]) -> tuple[float, float] | None:
     slope = float(np.median(slopes))
     for pair in pairs:
         rest += (np.diff(pair.quality.y) - slope * np.diff(pair.loss.y)).tolist()
-    return slope, float(
-        np.median(np.square(rest)) / 0.455
-    )  # the median of χ² with one degree of freedom
+    # Over the median of χ² with one degree of freedom.
+    return slope, float(np.median(np.square(rest)) / 0.455)
 
 
 def _errors(

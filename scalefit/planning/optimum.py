@@ -151,9 +151,8 @@ def _met(better: Floats, second: Floats, goal: float) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(high > low, (goal - low) / (high - low), 1.0)
         share = np.where(np.isfinite(share), share, 1.0)
-        steps = np.log(
-            second
-        )  # laws are smooth in ln size; from 0 there is none, so the step above it is taken
+        # Laws are smooth in ln size; from 0 there is none, so the step above it is taken.
+        steps = np.log(second)
         between = np.exp(steps[before] + share * (steps[at] - steps[before]))
     between = np.where(second[before] > 0, between, second[at])
     return np.where(met.any(axis=2), np.where(at == 0, second[0], between), np.inf)

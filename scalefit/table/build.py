@@ -328,10 +328,10 @@ def _ends(cells: Mapping[str, Cells], measured: Ints) -> str:
         f"{group_name({n: columns.cells[n][np.argmax(group == one)] for n in names})} {format_count(most[one])}"
         for one in np.flatnonzero((there > 0) & (there < most))
     ]
+    if not lost:
+        return ""
     return (
         f"; nothing was measured at the largest size ({listed(lost, 4).strip()}): did it diverge?"
-        if lost
-        else ""
     )
 
 

@@ -132,11 +132,8 @@ def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
     if "range" in draft.allow:
         return
     outside = mine & np.isfinite(values) & ((values < known.lower) | (values > known.upper))
-    needed = (
-        f"{known.lower:g} to {known.upper:g}"
-        if known.upper < math.inf
-        else f"{known.lower:g} or more"
-    )
+    most = f"to {known.upper:g}" if known.upper < math.inf else "or more"
+    needed = f"{known.lower:g} {most}"
     draft.blame(
         outside, "value", lambda i: f"{known.name} {values[i]:g}", needed, _range_hint(known)
     )

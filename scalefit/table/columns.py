@@ -93,9 +93,8 @@ class Column:
 
     def meets(self, wanted: Any, rows: Ints) -> Mask:
         """Return which of the rows meet a condition, see :func:`scalefit.groups.met`."""
-        if (
-            isinstance(wanted, str) and wanted in self._places
-        ):  # one of many thousand is found, not searched
+        if isinstance(wanted, str) and wanted in self._places:
+            # One of many thousand is found, not searched.
             return np.asarray(self.codes[rows] == self._places[wanted])
         return met(self.levels, wanted, number=self.is_number)[self.codes[rows]]
 
@@ -143,10 +142,8 @@ class Columns:
             return name
         plain = re.sub(r"[\s-]+", "_", str(name).strip().lower())
         # A plain seed is pretraining's where the table was read so: it is then the only one there.
-        seed = (
-            "pretrain_seed" if plain in SEED_WORDS and "finetune_seed" not in self.named else None
-        )
-        for ours in (plain, meaning(str(name)), seed):
+        alone = plain in SEED_WORDS and "finetune_seed" not in self.named
+        for ours in (plain, meaning(str(name)), "pretrain_seed" if alone else None):
             if ours is not None and ours in self.named:
                 return ours
         hint = did_you_mean(name, self.named) or f". Try mapping={{'yours': {name!r}}}"
@@ -227,10 +224,8 @@ class Columns:
         for name, value in key.items():
             if name in self.named and name not in _OF_PRETRAINING:
                 column = self.named[name]
-                every = (
-                    name not in COLUMNS and ~column.there[rows]
-                )  # a setting of pretraining alone
-                rows = rows[column.meets(value, rows) | every]
+                of_pretraining = name not in COLUMNS and ~column.there[rows]
+                rows = rows[column.meets(value, rows) | of_pretraining]
         corpus = key.get("corpus")
         if corpus is None or "corpus" not in self.named:
             return rows

@@ -156,9 +156,8 @@ def _rectified(theta: Parts, u: Floats) -> Floats:
 def _m4(theta: Parts, u: Floats) -> Floats:
     """E·(1 − w) + E0·w, w/(1 − w)^α = k·x^−c; θ = (ln c, ln α, ln k·x_max^−c, logit E/E0)."""
     slope, bend, floor = _exponent(theta[0]), _positive(theta[1]), _share(theta[3])
-    both = np.concatenate(
-        [u, np.zeros((*u.shape[:-1], 1))], axis=-1
-    )  # the last is the largest size
+    # The last is the largest size.
+    both = np.concatenate([u, np.zeros((*u.shape[:-1], 1))], axis=-1)
     level = floor + (1 - floor) * _m4_share(theta[2] - slope * both, bend)
     return np.log(level[..., :-1] / level[..., -1:])
 
