@@ -152,7 +152,7 @@ def save_result(result: Any, path: str, *, stored: bool = False) -> None:
 
 
 def write_json(value: Any) -> None:
-    """Write a value, or what its ``to_dict`` gives, as JSON to stdout."""
+    """Write a value as JSON to stdout; of results in it, what their ``to_dict`` gives."""
     print(to_json(plain(value)))
 
 

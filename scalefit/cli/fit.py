@@ -169,8 +169,8 @@ def joint(
         band = surface.predict(pretrain, finetune_at, level=level)
     goal = [] if target is None else [surface.tokens_for(target, f, level=level) for f in rows]
     if answer.as_json:
-        said = {"surface": surface.to_dict(), "tokens": [one.to_dict() for one in goal]}
-        _io.write_json(said if band is None else said | {"forecast": band.to_dict()})
+        said = {"surface": surface, "tokens": goal}
+        _io.write_json(said if band is None else said | {"forecast": band})
     else:
         _show_joint(surface, band, goal)
     answer.save(surface)

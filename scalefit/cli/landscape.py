@@ -199,7 +199,7 @@ def _robustness(distances: Any, table: dict[str, list[Any]]) -> Any:
 
 def _write(parts: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        _io.write_json({name: part.to_dict() for name, part in parts.items()})
+        _io.write_json(parts)
         return
     rows = sorted(parts["distances"].rows(), key=lambda row: -row[parts["distances"].kind])
     print(parts["distances"])

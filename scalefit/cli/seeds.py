@@ -66,7 +66,7 @@ def seeds(
         for part in split
     }
     if answer.as_json:
-        _io.write_json({name: plan.to_dict() for name, plan in plans.items()})
+        _io.write_json(plans)
         return
     for name, plan in plans.items():
         typer.echo(f"{name}: {plan}")

@@ -334,7 +334,7 @@ def _write(scored: Scored, answer: Answers) -> None:
     compared = [compare_systems(one, baseline) for one in scored.statistics.values() if baseline]
     rows = scored.rows()
     if answer.as_json:
-        _io.write_json({"scores": rows, "compared": [one.to_dict() for one in compared]})
+        _io.write_json({"scores": rows, "compared": compared})
     else:
         shown = [{k: v for k, v in row.items() if k not in _LONG} for row in rows]
         title = f"{len(rows)} scores" + (f", written to {output}" if output else "")
