@@ -16,38 +16,16 @@ from .draft import Draft, column, count_cell, listed, numbers
 from .metrics import METRICS, NO_SETS, SETS, canonical, known, on_a_set, unmarked
 
 COLUMNS = (
-    "corpus",
-    "pretrain_tokens",
-    "model",
-    "parameters",
-    "task",
-    "finetune_tokens",
-    "pretrain_seed",
-    "finetune_seed",
-    "eval_set",
-    "domain",
-    "metric",
-    "value",
-    "stderr",
-    "signature",
-    "source",
-)
+    "corpus", "pretrain_tokens", "model", "parameters", "task", "finetune_tokens",
+    "pretrain_seed", "finetune_seed", "eval_set", "domain", "metric", "value", "stderr",
+    "signature", "source",
+)  # fmt: skip
 """Canonical columns, in the order in which a table shows them."""
 
 EXTRAS = (
-    "unique_tokens",
-    "pretrain_run",
-    "learning_rate",
-    "schedule",
-    "source_blind",
-    "tokenizer",
-    "unit",
-    "run",
-    "system",
-    "step",
-    "filter",
-    "lang_pair",
-)
+    "unique_tokens", "pretrain_run", "learning_rate", "schedule", "source_blind", "tokenizer",
+    "unit", "run", "system", "step", "filter", "lang_pair",
+)  # fmt: skip
 """Further columns that scalefit knows the meaning of."""
 
 REQUIRED = ("pretrain_tokens", "metric", "value")
@@ -57,19 +35,9 @@ SEEDS = ("pretrain_seed", "finetune_seed")
 IDENTITY = ("pretrain_run", *SEEDS, "run")
 """Columns that say which run a row is of."""
 TEXTS = (
-    "corpus",
-    "model",
-    "task",
-    "eval_set",
-    "domain",
-    "metric",
-    "signature",
-    "source",
-    "pretrain_run",
-    "schedule",
-    "tokenizer",
-    "unit",
-)
+    "corpus", "model", "task", "eval_set", "domain", "metric", "signature", "source",
+    "pretrain_run", "schedule", "tokenizer", "unit",
+)  # fmt: skip
 KNOWN = COLUMNS + EXTRAS
 MEASURED = ("value", "stderr", "signature", "source")
 """Columns that say what came out and where it stands; all the others are the row's key."""
