@@ -24,11 +24,11 @@ from .reader import (
     Extract,
     Reader,
     Row,
+    evaluation,
     first_object,
     load_json,
     load_lines,
     load_object,
-    measured,
 )
 from .source import Source, number
 
@@ -152,7 +152,7 @@ def _other_head(source: Source) -> str | None:
 
 def row_of(named: Named, value: float, common: Row, *, entropy: bool) -> Row:
     """Return one number as a row; its loss is a cross-entropy where the run's losses are."""
-    row = {**measured(named, value), **common}
+    row = {**evaluation(named, value), **common}
     if entropy and named[1] in _LOSSES:
         row["metric"], row["unit"] = _LOSSES[named[1]]
     return row

@@ -20,7 +20,7 @@ from scalefit.files import pipe_beside
 from scalefit.table.names import KNOWN
 from scalefit.units import some
 
-from .reader import Extract, Reader, Row, measured
+from .reader import Extract, Reader, Row, evaluation
 from .source import LIMITS, Source, TooMuchError, number
 
 _BROKEN = ("FAILED", "KILLED")
@@ -163,7 +163,7 @@ def _metric(run: Source, file: Path, common: Row) -> list[Row]:
     rows: list[tuple[float, float, Row]] = []
     for line, text in source.lines():
         moment, raw, step = _cells(source, line, text)
-        own = measured(named, metric_value(raw))
+        own = evaluation(named, metric_value(raw))
         rows.append((step, moment, {**common, **own, "step": step, "source": source.at(line)}))
     return [row for _, _, row in sorted(rows, key=lambda r: r[:2])]
 
@@ -272,7 +272,7 @@ def _evaluations(source: Source, base: sqlite3.Connection, runs: dict[str, Row])
             _ASKED.format(",".join("?" * len(some))), some
         ):
             if run in runs:
-                own = measured(named[key], None if bad else metric_value(raw))
+                own = evaluation(named[key], None if bad else metric_value(raw))
                 place = {"step": step, "source": f"{source.name}:metrics/{key}"}
                 yield {**runs[run], **own, **place}
 

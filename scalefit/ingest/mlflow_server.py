@@ -18,7 +18,7 @@ from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
 from scalefit.ingest.mlflow import Run, conclude, metric_value
-from scalefit.ingest.reader import Extract, Row, measured
+from scalefit.ingest.reader import Extract, Row, evaluation
 from scalefit.ingest.source import LIMITS, Names
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _rows(server: _Server, run: Run, answer: _Answer, *, history: bool) -> Itera
         logged = server.history(run.id, key) if history else [last]
         for one in logged:
             place = {"step": one.get("step"), "source": f"{server.base}#{run.id}/{key}"}
-            yield {**run.common(), **measured(named, metric_value(one.get("value"))), **place}
+            yield {**run.common(), **evaluation(named, metric_value(one.get("value"))), **place}
 
 
 @dataclass(frozen=True)

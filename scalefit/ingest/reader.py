@@ -225,7 +225,7 @@ class Reader:
         return extract
 
 
-def measured(named: Named, value: float | None) -> Row:
+def evaluation(named: Named, value: float | None) -> Row:
     """Return a logged number as a row, under the evaluation set and the metric that its name means."""
     return {"eval_set": named[0], "metric": named[1], "value": value}
 

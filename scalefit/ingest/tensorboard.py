@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from .reader import Extract, Reader, measured
+from .reader import Extract, Reader, evaluation
 from .source import LIMITS, Source
 
 _Value = int | bytes
@@ -113,7 +113,7 @@ def read_tensorboard(source: Source) -> Extract:
             others |= {tag} if len(others) < LIMITS.columns else set()
             continue
         place = {"step": step, "source": source.name}
-        extract.rows.append({**measured(named, value), **place})
+        extract.rows.append({**evaluation(named, value), **place})
     if others:
         shown = ", ".join(sorted(tag[: LIMITS.name] for tag in others)[:5])
         extract.note(f"{source.name}: {len(others)} tags that are no evaluation left out ({shown})")

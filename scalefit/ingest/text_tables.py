@@ -15,7 +15,7 @@ from typing import Any
 from scalefit.errors import FormatError
 from scalefit.table.names import KNOWN, SEED_WORDS, meaning
 
-from .reader import Extract, Reader, Row, Sheet, column, load_json, load_lines, measured
+from .reader import Extract, Reader, Row, Sheet, column, evaluation, load_json, load_lines
 from .source import LIMITS, Source, bounded
 
 DELIMITERS = ",\t;|"
@@ -270,7 +270,7 @@ def _evaluations(document: Any, source: Source) -> list[Row]:
         name: v for name, v in document.items() if name in (*KNOWN, *SEED_WORDS) or meaning(name)
     }
     named = source.names.evaluations({n: v for n, v in document.items() if n not in common})
-    return [{**common, **measured(name, value)} for name, value in named.items()]
+    return [{**common, **evaluation(name, value)} for name, value in named.items()]
 
 
 def _columns(document: dict[str, Any]) -> list[Row] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from scalefit.table.names import KNOWN, Named, metric_name, split
 
-from .reader import Extract, Reader, Row, load_object, measured
+from .reader import Extract, Reader, Row, evaluation, load_object
 from .source import Names, Source, number
 from .tensorboard import WireError, fields, message, signed, text
 from .text_tables import cells_of_line, delimiter, header, rows
@@ -45,7 +45,7 @@ def read_offline(source: Source) -> Extract:
 
 
 def _rows(entry: dict[Named, float], common: Row) -> list[Row]:
-    return [{**measured(named, value), **common} for named, value in entry.items()]
+    return [{**evaluation(named, value), **common} for named, value in entry.items()]
 
 
 class _Run:
@@ -205,7 +205,7 @@ def read_panel(source: Source) -> Extract:
                 continue
             named = source.names.split(key) or (None, metric_name(key))
             own = {"run": run, "step": number(step), "source": place}
-            extract.rows.append({**measured(named, value), **own})
+            extract.rows.append({**evaluation(named, value), **own})
     extract.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
     extract.note_losses()
     return extract

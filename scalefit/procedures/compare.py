@@ -16,7 +16,7 @@ from scalefit.table.metrics import untold_direction
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level
 
-from .comparison import Comparison, Contrast, listed, survival
+from .comparison import Comparison, Contrast, group_values, survival
 from .contrast import Testing, contrast
 from .sides import (
     Group,
@@ -254,7 +254,7 @@ def _one(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: bool)
 def _profiles(
     group: Group, asked: Testing, failed_beyond: float | None
 ) -> list[tuple[str, RunProfile]]:
-    where = listed(group.label)
+    where = group_values(group.label)
     options: dict[str, Any] = {
         "direction": asked.direction,
         "failed_beyond": failed_beyond,

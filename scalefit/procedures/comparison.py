@@ -106,7 +106,7 @@ class Contrast(Result):
         gap = f"{self.b} − {self.a} = {gap} {self.metric}"
         adjusted = f", Holm {self.p_adjusted:.2g}" if self.p_adjusted != self.p else ""
         basis = f"(p = {self.p:.2g}{adjusted}; {self.method}, {self.rests_on})"
-        where = listed(self.group)
+        where = group_values(self.group)
         head, scope = (f"{where}: " if where else ""), self.scope
         scope = "" if scope == PROCEDURE else f"; {scope}"
         if self.better is None:
@@ -146,7 +146,7 @@ class Contrast(Result):
         return []
 
 
-def listed(group: Mapping[str, Any]) -> str:
+def group_values(group: Mapping[str, Any]) -> str:
     """Return a group's values as a contrast is headed by them."""
     return ", ".join(str(v) for v in group.values() if v is not None)
 

@@ -19,8 +19,8 @@ from scalefit.table.runs import CAUTIOUS, columns_asked, finetuning_seed, splitt
 from scalefit.types import Floats
 from scalefit.units import counted
 
-T = TypeVar("T")
-A = TypeVar("A")
+_T = TypeVar("_T")
+_A = TypeVar("_A")
 NOT_A_KEY = {*MEASURED, *IDENTITY, "metric", "source_blind", "unique_tokens", "unit", "step"}
 BASELINE = "pretrain_tokens"
 NUMBERED = "no finetune_seed: runs of one pretraining seed are numbered"
@@ -143,10 +143,10 @@ def telling(labels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
 
 
 def told_apart(
-    things: Iterable[tuple[Mapping[str, Any], T]], names: Sequence[str]
-) -> list[tuple[dict[str, Any], list[T]]]:
+    things: Iterable[tuple[Mapping[str, Any], _T]], names: Sequence[str]
+) -> list[tuple[dict[str, Any], list[_T]]]:
     """Group things by these columns of their keys, in order, each group under the columns that tell it from others."""
-    groups: dict[tuple[Any, ...], list[T]] = {}
+    groups: dict[tuple[Any, ...], list[_T]] = {}
     for key, thing in things:
         groups.setdefault(tuple(key.get(c) for c in names), []).append(thing)
     order = sorted(groups, key=lambda k: [str(v) for v in k])
@@ -155,8 +155,8 @@ def told_apart(
 
 
 def answered(
-    groups: Iterable[tuple[Mapping[str, Any], T]], answer: Callable[[Mapping[str, Any], T], A]
-) -> tuple[list[A], list[str]]:
+    groups: Iterable[tuple[Mapping[str, Any], _T]], answer: Callable[[Mapping[str, Any], _T], _A]
+) -> tuple[list[_A], list[str]]:
     """Return the answers of all groups that have one, and why the others have none.
 
     Raises DesignError: no group has one; what the first lacks.

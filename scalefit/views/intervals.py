@@ -12,7 +12,7 @@ from scalefit.corpora.ranking import Ranking, Rankings
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecasters import BASELINES
 from scalefit.groups import group_name
-from scalefit.procedures.comparison import Comparison, Contrast, listed
+from scalefit.procedures.comparison import Comparison, Contrast, group_values
 from scalefit.seeds.result import Variance, VariancePart
 from scalefit.table import metric as known_metric
 from scalefit.units import format_count, short
@@ -174,7 +174,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Pictur
 
 
 def _title(c: Contrast) -> str:
-    where = listed(c.group)
+    where = group_values(c.group)
     return f"{c.b} − {c.a}" + (f" ({where})" if where else "")
 
 
