@@ -127,10 +127,10 @@ def amount(value: float | str, name: str) -> float:
     return float(number)
 
 
-def check_level(level: float) -> None:
-    """Refuse a confidence that is none.
+def check_level(level: float, name: str = "level") -> None:
+    """Refuse a confidence, or another probability that a user wants, that is none.
 
-    Raises DomainError: the level does not lie between 0 and 1.
+    Raises DomainError: it does not lie between 0 and 1; ``name`` is how the message calls it.
     """
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
-        raise DomainError(f"level is {level!r}; a confidence lies between 0 and 1, such as 0.95")
+        raise DomainError(f"{name} is {level!r}; a confidence lies between 0 and 1, such as 0.95")

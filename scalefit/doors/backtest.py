@@ -203,6 +203,9 @@ def backtest(
     True
     """
     minimised = objective or Objective()
+    for name, held in (("hold_out", hold_out), ("fit_smallest", fit_smallest)):
+        if held is not None and not (type(held) is int and held > 0):
+            raise DesignError(f"{name} is {held!r}; needed a number of sizes, 1 or more")
     if inputs is not None and (len(inputs) > 1 or along is not None):
         if laws is None or fit_smallest is not None or by is not None:
             raise DesignError(

@@ -11,7 +11,6 @@ import numpy as np
 from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import DRAWS
 from scalefit.doors.curves import Caution, Inquiry, flags, inquire
-from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.forecasting.engines import Engine, check_target, engine_for
 from scalefit.forecasting.mixture import Mixture, values_of
@@ -21,7 +20,7 @@ from scalefit.groups import group_name
 from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
-from scalefit.units import amount, format_count
+from scalefit.units import amount, check_level, format_count
 
 _Goal = Literal["best", "tokens"]
 _Cost = Callable[[Mapping[str, Any], float], float] | float | str | None
@@ -101,7 +100,8 @@ def plan(
     means = Means(spend, cost, enough, seed)
     if target is not None:
         return _plan_for_tokens(what, flags(what), target, means)
-    return plan_for_choice(what, flags(what), None if at is None else sizes_of(at)[0], means, over)
+    size = None if at is None else amount(at, "at")
+    return plan_for_choice(what, flags(what), size, means, over)
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,8 @@ def _check(goal: str | None, at: float | str | None, target: float | None, enoug
         raise DomainError(
             "a plan is for a choice at a size, at=, or for the tokens of a target, target=; give one of them"
         )
-    if not 0.5 <= enough < 1:
+    check_level(enough, "enough")
+    if enough < 0.5:
         raise DomainError(f"enough is {enough:g}; a certainty lies from .5 to below 1")
 
 

@@ -13,7 +13,6 @@ from scalefit.corpora.parting import BENT
 from scalefit.corpora.ranking import PLACES, Ranking, Rankings, standings
 from scalefit.doors.curves import Caution, Inquiry, flags, inquire
 from scalefit.doors.entrants import Drawn, Entrants, RankedBy
-from scalefit.doors.forecast import sizes_of
 from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import check_target
@@ -22,7 +21,7 @@ from scalefit.groups import TELLING, group_name
 from scalefit.planning.plan import Cost, check_names, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
-from scalefit.units import check_level
+from scalefit.units import amount, check_level
 
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
 AS_AN_S = (
@@ -120,7 +119,7 @@ def rank(
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
     columns = [c if c == "corpus" else what.table.columns.called(c) for c in _columns(over)]
     columns, ratios = ([mixture], {}) if isinstance(mixture, str) else (columns, mixture)
-    size = None if at is None else sizes_of(at)[0]
+    size = None if at is None else amount(at, "at")
     if isinstance(cost, str):
         cost = recorded(what.rows, cost, columns[0])
         what = replace(what, notes=(*what.notes, cost.note))

@@ -249,7 +249,10 @@ def _inputs(
         if len(named) != 1:
             raise DomainError(f"give each input of the fit once: {shown}")
         given.append(_numbers(name, inputs[named[0]]))
-    return tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
+    arrays = tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
+    if not arrays[0].size:
+        raise DomainError(f"no value is asked for; give each input of the fit: {shown}")
+    return arrays
 
 
 def _numbers(name: str, given: Any) -> Floats:

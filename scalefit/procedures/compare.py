@@ -158,6 +158,8 @@ def _sides(a: Any, b: Any) -> list[Any]:
 def _wanted(a: Any, b: Any, column: str) -> dict[str, Mapping[str, Any]]:
     sides = _sides(a, b)
     named = {_name(s): s if isinstance(s, Mapping) else {column: s} for s in sides}
+    if len(sides) < 2:
+        raise DesignError(f"{_name(a)} is compared with nothing; name another procedure, b='other'")
     if len(named) < len(sides):
         raise DesignError(f"found {', '.join(map(_name, sides))}; needed different procedures")
     return named

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -169,6 +169,8 @@ def seeds_needed(
     5
     """
     check_level(level)
+    check_level(power, "power")
+    _check_plan(most, correlation)
     if not isinstance(spread, Spread | VariancePart | Variance):
         spread = _measured(spread, metric, {"where": where, "mapping": mapping, "allow": allow})
     costs = (pretrain_cost, finetune_cost, correlation)
@@ -185,6 +187,13 @@ def seeds_needed(
         notes.append(_pilot_note(start, asked, power, level, most))
     plan = _plan(start, asked, power, level, most)
     return SeedPlan(asked.words, *plan[0], tuple(plan[1]), tuple(notes))
+
+
+def _check_plan(most: int, correlation: float | None) -> None:
+    if isinstance(most, bool) or not isinstance(most, Integral) or most < 2:
+        raise DesignError(f"most is {most!r}; needed a number of pretraining seeds, two or more")
+    if correlation is not None and not (isinstance(correlation, Real) and abs(correlation) < 1):
+        raise DesignError(f"correlation is {correlation!r}; it lies between -1 and 1")
 
 
 def _measured(data: Any, metric: str | None, options: Mapping[str, Any]) -> Variance:

@@ -150,3 +150,31 @@ def test_what_names_no_ratios_is_refused_with_what_does(mixture):
         sf.rank(
             {"corpus": ["a"], "pretrain_tokens": [1e6], "bleu": [9.5]}, at="1B", mixture=mixture
         )
+
+
+RUNS = {
+    "corpus": ["a", "b"] * 8,
+    "pretrain_tokens": [1e6, 1e6, 4e6, 4e6, 16e6, 16e6, 64e6, 64e6] * 2,
+    "pretrain_seed": [1] * 8 + [2] * 8,
+    "bleu": [5.0, 4.0, 9.1, 6.1, 12.9, 8.0, 17.0, 10.1, 5.2, 4.3, 9.0, 6.0, 13.1, 8.2, 17.3, 10.0],
+}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: sf.rank(RUNS, at=[]),
+        lambda: sf.plan(RUNS, at=[]),
+        lambda: sf.plan(RUNS, at="1B", enough=1.5),
+        lambda: sf.seeds_needed(RUNS, metric="bleu", difference=1.0, power=1.0),
+        lambda: sf.seeds_needed(RUNS, metric="bleu", difference=1.0, most=1),
+        lambda: sf.seeds_needed(RUNS, metric="bleu", difference=1.0, correlation=1),
+        lambda: sf.compare_procedures(RUNS, a="a", b=[], metric="bleu"),
+        lambda: sf.backtest(RUNS, "bleu", hold_out=-1),
+        lambda: sf.backtest(RUNS, "bleu", fit_smallest=0),
+        lambda: sf.predict(sf.fit(RUNS, "bleu", "ceiling", where={"corpus": "a"}), []),
+    ],
+)
+def test_numbers_out_of_their_range_and_empty_lists_teach(ask):
+    with pytest.raises(ScalefitError):
+        ask()
