@@ -34,8 +34,8 @@ chinchilla = Law(
         Coefficient("b", 0.0, meaning="the data term at the reference size"),
     ),
     shapes=(
-        Shape("alpha", (0.0, 3.0), points=11, meaning="exponent of model size", role="exponent"),
-        Shape("beta", (0.0, 3.0), points=11, meaning="exponent of data size"),
+        Shape("alpha", (0.0, 3.0), "square", 13, meaning="exponent of model size", role="exponent"),
+        Shape("beta", (0.0, 3.0), "square", 13, meaning="exponent of data size"),
     ),
     basis=lambda N, D, alpha, beta, X_ref, Y_ref: (
         1.0,
@@ -80,7 +80,7 @@ multiplicative = Law(
             meaning="exponent of X: model size, D_p or adapter size",
             role="exponent",
         ),
-        Shape("beta", (0.0, 3.0), points=11, meaning="exponent of finetuning size"),
+        Shape("beta", (0.0, 3.0), "square", 11, meaning="exponent of finetuning size"),
     ),
     basis=lambda X, F, alpha, beta, X_ref, Y_ref: (
         1.0,

@@ -29,8 +29,8 @@ cross_lingual = Law(
         Coefficient("b", 0.0, meaning="the data term at the reference size"),
     ),
     shapes=(
-        Shape("alpha", (0.0, 3.0), points=13, meaning="exponent of model size", role="exponent"),
-        Shape("beta", (0.0, 3.0), points=13, meaning="exponent of weighted tokens"),
+        Shape("alpha", (0.0, 3.0), "square", 13, meaning="exponent of model size", role="exponent"),
+        Shape("beta", (0.0, 3.0), "square", 13, meaning="exponent of weighted tokens"),
         Shape(
             "gamma", (0.0, 10.0), "log", points=23, meaning="worth of a token of the other language"
         ),

@@ -133,7 +133,7 @@ bansal = Law(
             points=33,
             meaning="γ in units of the reference input",
         ),
-        Shape("alpha", (0.0, 5.0), "square", meaning="exponent", role="exponent"),
+        Shape("alpha", (0.0, 5.0), "log", meaning="exponent", role="exponent"),
     ),
     basis=lambda x, g, alpha, x_ref: ((x_ref / x + g) ** alpha,),
     slopes=_bansal_slopes,

@@ -170,6 +170,21 @@ def test_one_start_and_many_follow_the_same_rules(objective, weighted):
             3.48432498918e-5,
         ),
         (
+            "bansal",  # the exponent is a two-thousandth: a grid of even roots had none below a two-hundredth
+            [[8140.0, 247.0, 3290.0, 321.0, 23.6, 76.8, 152.0]],
+            [1.40461, 1.40453, 1.40461, 1.40454, 1.40463, 1.40466, 1.40449],
+            1.94369299495575e-8,
+        ),
+        (
+            "chinchilla",
+            [
+                [2.72e6, 369.0, 1.16e6, 2.41e4, 1920.0, 4.91e5, 3.19e5, 1.1e4],
+                [118.0, 300.0, 178.0, 184.0, 262.0, 1940.0, 1850.0, 213.0],
+            ],
+            [53.24, 16.1, 16.13, 53.29, 16.03, 15.99, 16.09, 54.12],
+            1432.3919032328463,
+        ),
+        (
             "kaplan",  # a term whose share at the reference is a thousandth, and large elsewhere
             [
                 [538.0, 191.0, 23.0, 102.0, 64.7, 195.0, 216.0],
