@@ -34,8 +34,8 @@ class Rows(Slopes):
     ----------
     forecasts : (R, M), the members' forecasts, in per cent of the range.
     slopes : (R, 4), of the prefix.
-    last, noise, flattens, span, h : (R,), of the prefix: last value, noise, how far it is believed to flatten, ln of
-        its range of sizes; and ln(size / last size).
+    last, noise, flattens, falls, span, h : (R,), of the prefix: last value, noise, how far it is believed to flatten,
+        how surely it falls, ln of its range of sizes; and ln(size / last size).
     n, curve : (R,) int64, sizes in the prefix; which curve.
     """
 
@@ -44,6 +44,7 @@ class Rows(Slopes):
     last: Floats
     noise: Floats
     flattens: Floats
+    falls: Floats
     span: Floats
     h: Floats
     n: Ints
@@ -115,9 +116,11 @@ def forecasts_at(p: Prefixes, fitted: Fitted, slopes: TableSlopes | None, h: Flo
 
 def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: Ints) -> Rows:
     """Return one row a forecast (R, M) at ``h`` (R,), made from the prefixes ``origin`` (R,)."""
-    of = (fitted.slopes, fitted.last, fitted.noise, fitted.flattens, fitted.span)
-    slopes, last, noise, flattens, span = (v[origin] for v in of)
-    return Rows(forecasts, slopes, last, noise, flattens, span, h, p.n[origin], p.curve[origin])
+    f = fitted
+    of = (v[origin] for v in (f.slopes, f.last, f.noise, f.flattens, f.falls, f.span))
+    slopes, last, noise, bends, falls, span = of
+    n, curve = p.n[origin], p.curve[origin]
+    return Rows(forecasts, slopes, last, noise, bends, falls, span, h, n, curve)
 
 
 def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats, Floats, Floats]:

@@ -36,8 +36,7 @@ BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 LEAST = 1e-6
 TAKE_OFF = 1.5  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
-# Sizes of a curve that may still be waiting for its rise, and the slope that says it is not.
-YOUNG, SLOW = 6, 0.5
+SLOW = 1.0  # slope of a curve that is not waiting for its rise any more
 FEW = 3  # sizes that leave nothing to check a forecast with
 BOUNDS = (-8.0, 4.0)
 
@@ -105,16 +104,14 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Ban
 
 def _room(rows: Rows) -> Floats:
     """Return how far up a rise may go that has not begun, and so is not in the data."""
-    # Long curves get room where they do not rise at all, short ones the less the faster they rise: the first sizes of
-    # finetuning show a hundredth of what comes. How long a curve was flat changes nothing: of finetuning curves that
-    # were for six e-folds seven in ten took off, and room learned from flat prefixes left .48 to .70 of them in a band
-    # of 95 %.
-    waits = np.clip(1 - rows.slope / SLOW, 0.0, 1.0)
-    begins = TAKE_OFF * rows.h * np.where(rows.n <= YOUNG, waits, rows.slope <= 0)
+    # The faster a curve rises, the less: the first sizes of finetuning show a hundredth of what comes. How long it was
+    # flat changes nothing: of finetuning curves that were for six e-folds seven in ten took off, and room learned from
+    # flat prefixes left .48 to .70 of them in a band of 95 %. What surely falls has none.
+    begins = np.clip(1 - rows.slope / SLOW, 0.0, 1.0) * (1 - rows.falls)
     # Three sizes that speed up may do so for another step; more have backtests that tell.
     two, three = rows.slopes[:, 0], rows.slopes[:, 1]
     quickens = np.where((rows.n == FEW) & (two > three), 3 * two - 2 * three, 0.0)
-    return np.asarray(np.maximum(begins, quickens * np.minimum(rows.h, AHEAD)))
+    return np.asarray(np.maximum(TAKE_OFF * rows.h * begins, quickens * np.minimum(rows.h, AHEAD)))
 
 
 def usual(noise: Floats) -> float:
@@ -134,9 +131,9 @@ LEAST_CHANCE = 1e-3
 def features(rows: Rows, band: Band, target: Floats) -> Floats:
     """Return what the chance of reaching ``target`` (R, T) depends on: (R, T, F).
 
-    The band's own chance, the share of the way that the usual rise covers (the local slope alone is often
-    none, in noise), ln h and h (a constant chance an e-fold), how far the target lies beyond the noise, and how much
-    of the room below the top it leaves: a steep curve flattens there.
+    The band's own chance, the share of the way that the usual rise covers (the local slope alone is often none, in
+    noise), ln h and h (a constant chance an e-fold, none where it surely falls), how far the target lies beyond the
+    noise, and how much of the room below the top it leaves: a steep curve flattens there.
     """
     centre, below, above = (v[:, None] for v in (band.centre, band.below, band.above))
     away = (target - centre) / np.where(target > centre, above, below)
@@ -146,7 +143,8 @@ def features(rows: Rows, band: Band, target: Floats) -> Floats:
     way = np.log(np.clip(rows.stride[:, None] * h / distance, NEAR, FAR))
     clear = np.clip(np.log(distance / np.sqrt(rows.noise + 0.01)[:, None]), -3.0, 3.0)
     room = np.log(np.clip((TOP - target) / (TOP + LEAST - rows.last[:, None]), NEAR, 1.0))
-    return np.stack([logit(chance), way, np.log(h), h, clear, room, np.ones_like(h)], axis=-1)
+    begins = h * (1 - rows.falls[:, None])
+    return np.stack([logit(chance), way, np.log(h), begins, clear, room, np.ones_like(h)], axis=-1)
 
 
 def backtest_targets(rows: Rows) -> tuple[Floats, Mask]:
@@ -203,8 +201,8 @@ class Prior:
 
 SHIPPED = Prior(
     weights={"last value": 0.09, "flattening slope": 0.62, "ceiling": 0.23, "logistic": 0.05},
-    factors=np.log([0.068, 0.074, 0.001, 0.028, 0.486, 0.160]),
-    chance=np.array([0.69, 0.10, 0.47, 0.21, -0.37, 2.01, 0.00]),
+    factors=np.log([0.068, 0.074, 0.001, 0.028, 0.487, 0.160]),
+    chance=np.array([0.75, 0.11, 0.47, 0.20, -0.38, 2.01, -0.01]),
 )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy.special import stdtr
 
 from scalefit.errors import FitError
 from scalefit.forecasting.series import Series, Stack
@@ -149,6 +150,7 @@ NAMES = ("last value", "flattening slope", "ceiling", "logistic")
 FLATTENS = 2.0  # e-folds of size
 # Share of its slope that a straight curve may lose an e-fold, and the doubt about it at which it is half believed.
 STRAIGHT, STRAIGHT_SD = 0.1, 0.05
+UNSURE = 0.005  # chance of such a fall in noise from which on it says nothing
 EXPONENTS = np.geomspace(0.03, 3.0, 30)
 RATES = np.geomspace(0.25, 4.0, 9)
 MIDPOINTS = 16  # from one e-fold below the first size to four above the last
@@ -185,7 +187,8 @@ class Fitted(Slopes, Stack):
     last, floor, span : (P,), last value, the range's lower end, ln of the range of sizes.
     slopes : (P, 4), see :class:`Slopes`.
     noise : (P,), variance of the points about their smooth course.
-    flattens : (P,), how far each is believed to flatten as public curves do, see :func:`flattening`.
+    flattens, falls : (P,), how far each is believed to flatten as public curves do, see :func:`flattening`; how surely
+        it falls, see :func:`falling`.
     ceiling : (P, B), coefficients of exp(-b h) - 1, b in EXPONENTS.
     logistic, middle : (P, S), coefficients of the logistic curves, and their midpoints from the last size.
     """
@@ -196,6 +199,7 @@ class Fitted(Slopes, Stack):
     slopes: Floats
     noise: Floats
     flattens: Floats
+    falls: Floats
     ceiling: Floats
     logistic: Floats
     middle: Floats
@@ -233,8 +237,9 @@ def _fit_members(p: Prefixes) -> Fitted:
     slopes = np.stack([slope(p, p.tail(2)), slope(p, p.tail(3)), slope(p, p.half), drift], axis=1)
     ceiling, rough = _ceiling(p)
     logistic, middle = _logistic(p)
-    noise = _noise(p, rough)
-    return Fitted(p.last, p.floor, p.span, slopes, noise, flattening(p), ceiling, logistic, middle)
+    bends, falls = flattening(p), falling(p)
+    noise = _noise(p, rough, falls)
+    return Fitted(p.last, p.floor, p.span, slopes, noise, bends, falls, ceiling, logistic, middle)
 
 
 def flattening(p: Prefixes) -> Floats:
@@ -243,10 +248,8 @@ def flattening(p: Prefixes) -> Floats:
     A parabola in ln x says what share of its mean slope a curve loses an e-fold, and how surely. Bent either way it
     keeps the 1, for an S gathers speed before it flattens; so do fewer than five sizes, which cannot be sure.
     """
-    n = p.n[:, None]
-    line = np.where(p.used, p.u - p.u.sum(axis=1, keepdims=True) / n, 0.0)
-    y = np.where(p.used, p.y - p.y.sum(axis=1, keepdims=True) / n, 0.0)
-    square = np.where(p.used, line**2 - (line**2).sum(axis=1, keepdims=True) / n, 0.0)
+    line, y = (_centred(v, p.used) for v in (p.u, p.y))
+    square = _centred(line**2, p.used)
     square -= _along(line, square)[:, None] * line
     mean, curving = _along(line, y), _along(square, y)
     rest = y - mean[:, None] * line - curving[:, None] * square
@@ -259,6 +262,36 @@ def flattening(p: Prefixes) -> Floats:
     return np.where((p.n >= 5) & (mean > 0.1), 1.0 - sure * straight, 1.0)
 
 
+def falling(p: Prefixes) -> Floats:
+    """Return how surely each prefix falls, all along or all along its last half: 0 where noise might, to 1 (P,).
+
+    Both halves of what falls must fall. A flat start and a late dip do not: so do finetuning curves before they rise.
+    """
+    return np.maximum(_falls(p, p.n, 5), _falls(p, p.n // 2, 6))
+
+
+def _falls(p: Prefixes, k: Ints, fewest: int) -> Floats:
+    """Return how surely both halves of the last ``k`` sizes fall, by their noise about one line: (P,)."""
+    halves = p.tail((k + 1) // 2), p.tail(k) & ~p.tail(k // 2)
+    noise = _about_line(p, k)
+    clear = [slope(p, h) * np.sqrt((_centred(p.u, h) ** 2).sum(axis=1) / noise) for h in halves]
+    one = stdtr(np.maximum(k - 2, 1), np.max(clear, axis=0))
+    return np.where(k >= fewest, np.clip(1.0 - one**2 / UNSURE, 0.0, 1.0), 0.0)
+
+
+def _about_line(p: Prefixes, k: Ints) -> Floats:
+    """Return the variance of the last ``k`` sizes about a line in ln x: (P,)."""
+    u, y = (_centred(v, p.tail(k)) for v in (p.u, p.y))
+    rest = y - _along(u, y)[:, None] * u
+    return np.asarray(np.maximum((rest**2).sum(axis=1) / np.maximum(k - 2, 1), 1e-6))
+
+
+def _centred(v: Floats, where: Mask) -> Floats:
+    """Return ``v`` about its mean over ``where``, 0 elsewhere: (P, K)."""
+    n = np.maximum(where.sum(axis=1, keepdims=True), 1)
+    return np.where(where, v - np.sum(v * where, axis=1, keepdims=True) / n, 0.0)
+
+
 def _along(x: Floats, y: Floats) -> Floats:
     """Return the slope of y on x, both about their means: (P, K) -> (P,)."""
     return np.asarray((x * y).sum(axis=1) / np.maximum((x * x).sum(axis=1), 1e-12))
@@ -266,16 +299,15 @@ def _along(x: Floats, y: Floats) -> Floats:
 
 def slope(p: Prefixes, where: Mask) -> Floats:
     """Return the slope in ln x of the points at ``where``: (P,)."""
-    n = where.sum(axis=1, keepdims=True)
-    u = np.where(where, p.u - np.sum(p.u * where, axis=1, keepdims=True) / n, 0.0)
-    return _along(u, p.y)
+    return _along(_centred(p.u, where), p.y)
 
 
-def _noise(p: Prefixes, residual: Floats) -> Floats:
-    """Variance about the ceiling law, or between neighbours where that is smaller."""
+def _noise(p: Prefixes, residual: Floats, falls: Floats) -> Floats:
+    """Variance about the ceiling law, which never falls, or between neighbours or about what falls where smaller."""
     between = np.diff(p.y, axis=1) ** 2 * p.used[:, :-1]
     about = np.sum(residual**2, axis=1) / np.maximum(p.n - 3, 1)
-    return np.asarray(np.minimum(about, between.sum(axis=1) / (p.n - 1)))
+    noise = np.minimum(about, between.sum(axis=1) / (p.n - 1))
+    return np.asarray(noise - falls * np.maximum(noise - _about_line(p, p.n), 0.0))
 
 
 def _ceiling(p: Prefixes) -> tuple[Floats, Floats]:
@@ -384,8 +416,7 @@ def table_slopes(p: Prefixes, fitted: Fitted) -> TableSlopes:
 
     Each prefix looks only at its siblings' prefixes of the same length, never beyond its own end.
     """
-    u, _ = _centres(p)
-    centred = np.where(p.used, p.u - u[:, None], 0.0)
+    centred = _centred(p.u, p.used)
     sxy, sxx = (centred * p.y).sum(axis=1), (centred**2).sum(axis=1)
     count = np.maximum(_by_length(p.n, np.ones(len(p))), 1.0)
     return TableSlopes(

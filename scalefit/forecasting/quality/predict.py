@@ -40,7 +40,7 @@ def forecast_quality(
     return [
         Predictive(x, PROBABILITIES, _quantiles(c, _part(band, i, x.size), kind), weights, notes)
         for i, (c, x) in enumerate(zip(curves, at, strict=True))
-        for notes in [_notes(c, rows.slope[i * x.size], learned, kind)]
+        for notes in [_notes(c, rows, i * x.size, learned, kind)]
     ]
 
 
@@ -87,7 +87,7 @@ def _broke_off(y: Floats) -> bool:
     return bool(lost > max(BREAKS * bends, float(np.ptp(before)) / 2))
 
 
-def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[str, ...]:
+def _notes(curve: Series, rows: Rows, i: int, learned: Learned, kind: Kind) -> tuple[str, ...]:
     notes = []
     if len(curve) <= FEW:
         notes.append(
@@ -100,7 +100,9 @@ def _notes(curve: Series, slope: float, learned: Learned, kind: Kind) -> tuple[s
             "the last size lies far below the one before: where its run failed, leave it out with where=; sf.align "
             "judges falls"
         )
-    elif slope <= 0:
+    elif rows.falls[i] > 0.5:
+        notes.append("it surely falls: the upper end leaves no room for a rise that has not begun")
+    elif rows.slope[i] <= 0:
         notes.append("no rise at its end: the upper end leaves room for one that has not begun")
     if kind == "mean" and not np.isfinite(curve.seed_var):
         notes.append("no size has two runs: the mean's band is as wide as a new run's")

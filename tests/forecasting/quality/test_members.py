@@ -7,6 +7,7 @@ from scalefit.errors import FitError
 from scalefit.forecasting.quality.members import (
     FLATTENS,
     NAMES,
+    falling,
     fit_members,
     flattening,
     pools,
@@ -67,6 +68,23 @@ def test_a_curve_that_is_surely_straight_goes_on_so_and_no_other_does():
     assert np.all(flattens[1:] > 0.95)
     h = np.array([[2.3]])
     assert member(told[0], "flattening slope", h)[0] == pytest.approx(told[0][-1] + 2 * 2.3)
+
+
+def test_what_falls_in_both_halves_surely_falls_and_no_late_dip_does():
+    x = np.geomspace(1e4, 1e9, 12)
+    down, wobble = -np.arange(12.0), 0.3 * np.resize([1.0, -1.0, -1.0, 0.5, 0.5], 12)
+    falls = [20 + down + wobble, 20 - np.abs(down + 5) + wobble]
+    others = [
+        20 - np.maximum(-down - 8, 0) + 0.1 * wobble,  # finetuning curves dip so before they rise
+        20 - np.repeat([0.0, 4.0], 6) + wobble,  # a step
+        20 + wobble,
+        20 - down + wobble,
+    ]
+    assert np.all(falling(whole([curve(x, y) for y in falls])) > 0.95)
+    assert not np.any(falling(whole([curve(x, y) for y in others])))
+    noise = np.random.default_rng(0).standard_normal((300, 12))
+    assert np.mean(falling(whole([curve(x, 20 + y) for y in noise])) > 0) < 0.02
+    assert not np.any(falling(whole([curve(x[:4], y[:4]) for y in falls])))
 
 
 def test_a_falling_curve_stays_where_it_is_and_takes_no_slope():

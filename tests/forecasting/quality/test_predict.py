@@ -4,10 +4,12 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scalefit as sf
 from scalefit.errors import DomainError
 from scalefit.forecasting.quality import forecast_quality, learn_quality, reach_quality
 
@@ -168,6 +170,50 @@ def test_a_curve_without_a_rise_leaves_room_for_one_and_says_so():
     low, high = p.interval(0.95)
     assert high[0] - p.median[0] > 2 * (p.median[0] - low[0])
     assert any("no rise at its end" in n for n in p.notes)
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(6, 12),
+    lost=st.floats(2, 4),
+    above=st.floats(1.5, 4),
+)
+def test_the_surer_a_curve_falls_the_less_it_comes_to_more_than_it_ever_had(seed, n, lost, above):
+    """Mean chances within a hundredfold, over the same noise, ever smaller: none above that of the flat curve."""
+    x, noise = np.geomspace(1e8, 1e10, n), np.random.default_rng(seed).standard_normal((6, n))
+
+    def chance(course, sd):
+        one = ([curve(x, course + sd * e)] for e in noise)
+        return np.mean([reach_quality(c, 25 + above, learn_quality(c))[0].within(1e2) for c in one])
+
+    falls = [chance(25 - lost * np.linspace(0, 1, n), sd) for sd in (0.8, 0.4, 0.2, 0.1)]
+    assert np.all(np.diff(falls) < 0.01)
+    assert falls[-1] < 0.1
+    for falling, sd in zip(falls[1:], (0.4, 0.2, 0.1), strict=True):
+        assert falling < chance(np.full(n, 25.0), sd)
+
+
+def test_a_corpus_that_falls_is_promised_no_rise_and_says_why():
+    rng, x = np.random.default_rng(0), np.geomspace(1e8, 1.28e10, 8)
+    courses = {
+        "web": 25 - 3 * np.linspace(0, 1, 8),
+        "news": 0 * x + 25,
+        "books": 20 + np.log(x / 1e8),
+    }
+    table = pd.DataFrame(
+        {"corpus": name, "pretrain_tokens": x, "seed": s, "bleu": y + 0.25 * rng.normal(size=8)}
+        for name, y in courses.items()
+        for s in range(3)
+    ).explode(["pretrain_tokens", "bleu"])
+    said = {o.group["corpus"]: o for o in sf.forecast(table, target=27.0, at=[1.28e11])}
+    web, news = (said[name].ahead["bleu"] for name in ("web", "news"))
+    assert said["web"].tokens.within(100) < 0.05  # it was .4
+    assert said["web"].tokens.within(100) < said["news"].tokens.within(100) / 3
+    assert web.interval(0.8)[1][0] - web.median[0] < news.interval(0.8)[1][0] - news.median[0]
+    assert any("surely falls" in n for n in said["web"].notes)
+    ranked = {c.corpus: c for c in sf.rank(table, target=27.0)[0].standings}
+    assert ranked["web"].p_reached < 0.15
 
 
 def test_a_new_run_is_wider_than_the_mean_over_seeds_where_sizes_have_many():
