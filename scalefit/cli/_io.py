@@ -118,6 +118,8 @@ def show(result: Any) -> None:
 
 def check_table(path: Path | None) -> None:
     """Refuse a table that cannot be written, before anything is read."""
+    if path is None:  # nothing heavy is loaded for --help
+        return
     from scalefit.table.write import WRITERS
 
     check_suffix(path, known=[f".{kind}" for kind in WRITERS])
