@@ -33,6 +33,11 @@ def server():
                     try:
                         connection.recv(1 << 16)
                         answer(connection) if callable(answer) else connection.sendall(answer)
+                        # Closed with a request half read, the system resets, and drops what we said.
+                        connection.shutdown(socket.SHUT_WR)
+                        connection.settimeout(1.0)
+                        while connection.recv(1 << 16):
+                            pass
                     except OSError:
                         continue
 
