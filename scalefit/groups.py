@@ -11,7 +11,7 @@ import numpy as np
 
 from scalefit.errors import TableError
 from scalefit.types import Floats, Ints, Mask
-from scalefit.units import format_count, parse_count
+from scalefit.units import format_count, parse_count, whole
 
 ALWAYS = ("corpus", "task", "finetune_tokens")
 TELLING = (*ALWAYS, "model", "parameters", "domain", "eval_set")
@@ -141,9 +141,7 @@ def _words(name: str, value: Any) -> str:
         return {"in": "in domain", "out": "out of domain"}.get(value, str(value))
     if name in _PLAIN:
         return str(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a column with gaps is one of floats, and nobody has 4.0 layers
-    shown = format_count(float(value)) if name in _COUNTED else value
+    shown = format_count(float(value)) if name in _COUNTED else whole(value)
     return f"{name.replace('_', ' ')} {shown}"
 
 
@@ -252,7 +250,7 @@ def _equal(levels: Sequence[Any], value: Any, *, number: bool) -> Mask:
     if value is None or value != value:
         return np.array([level is None for level in levels], dtype=bool)
     if not number:
-        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        text = str(whole(value))
         return np.array([level == text for level in levels], dtype=bool)
     numbers = _numbers(levels)
     if isinstance(value, str):

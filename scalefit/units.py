@@ -75,6 +75,18 @@ def short(value: float) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
+def whole(value: Any) -> Any:
+    """Return a whole number without its point, all else as it is: a column with gaps is one of floats.
+
+    Examples
+    --------
+    >>> whole(4.0), whole(0.5), whole("fr"), whole(True)
+    (4, 0.5, 'fr', True)
+    """
+    number = isinstance(value, Real) and not isinstance(value, int)
+    return int(value) if number and float(value).is_integer() else value
+
+
 def typed(value: Any) -> str:
     """Return a cell as a user would type it in Python: a whole number without its point.
 
@@ -83,7 +95,7 @@ def typed(value: Any) -> str:
     >>> typed(1000.0), typed(0.5), typed("fr")
     ('1000', '0.5', "'fr'")
     """
-    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return repr(whole(value))
 
 
 def some(names: Iterable[object], most: int) -> str:

@@ -147,8 +147,9 @@ def _plan_for_tokens(
     what: Inquiry, flagged: Mapping[str, Caution], target: float, means: Means
 ) -> Plan:
     every = what.curves.mixtures()
-    mixtures = [m for m in every if not flagged.get(group_name(m.group), Caution()).bars]
-    left = [group_name(m.group) for m in every if m not in mixtures]
+    barred = _barred([m.group for m in every], flagged)
+    mixtures = [m for m, bar in zip(every, barred, strict=True) if not bar]
+    left = [group_name(m.group) for m, bar in zip(every, barred, strict=True) if bar]
     if not mixtures:
         none = f"{left[0]} is misaligned" if left else "there are no rows with pretraining"
         why = next(iter(what.curves.failures.values()), none)
@@ -158,6 +159,11 @@ def _plan_for_tokens(
     question, now = f"tokens for {target:g}", float("nan")
     notes = (*_unweighed(left), *what.notes)
     return Plan("tokens", question, steps, now, means.enough, means.budget, notes)
+
+
+def _barred(groups: Sequence[Mapping[str, Any]], flagged: Mapping[str, Caution]) -> list[bool]:
+    """Return which groups mislead, so that no run of them is weighed."""
+    return [flagged.get(group_name(group), Caution()).bars for group in groups]
 
 
 def _unweighed(left: Sequence[str]) -> list[str]:
@@ -292,7 +298,7 @@ class Contest:
 
 def _contest(what: Inquiry, flagged: Mapping[str, Caution], over: str) -> tuple[Contest, list[str]]:
     """Return who is chosen from, and who is left out because its loss misleads."""
-    barred = [flagged.get(group_name(g), Caution()).bars for g in what.curves.groups]
+    barred = _barred(what.curves.groups, flagged)
     curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]
     groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
     left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]

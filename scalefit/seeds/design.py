@@ -17,7 +17,7 @@ from scalefit.table import Runs, Table, runs_of
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
 from scalefit.table.runs import CAUTIOUS, columns_asked, finetuning_seed, splitting
 from scalefit.types import Floats
-from scalefit.units import counted
+from scalefit.units import counted, whole
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -235,9 +235,7 @@ class Seeds:
 
 def seed_name(value: Any) -> Any:
     """Return a seed as people write it: 3 for 3.0, None for NaN."""
-    if isinstance(value, float | np.floating):
-        return None if np.isnan(value) else int(value) if float(value).is_integer() else value
-    return value
+    return None if value != value else whole(value)
 
 
 def _twice(key: Mapping[str, Any], seed: Any, name: Any) -> str:

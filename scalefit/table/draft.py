@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import TableError
 from scalefit.types import Floats, Ints, Mask
-from scalefit.units import parse_count
+from scalefit.units import parse_count, whole
 
 Cells = NDArray[Any]
 """Numbers and truth values of one column as numpy has them, all else as objects."""
@@ -130,9 +130,7 @@ def texts(cells: Cells) -> Cells:
 
 
 def _as_text(value: Any) -> str:
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return plain_text(str(value))
+    return plain_text(str(whole(value)))
 
 
 def plain_text(text: str) -> str:

@@ -21,7 +21,7 @@ from scalefit.errors import TableError
 from scalefit.groups import distinct, group_columns
 from scalefit.result import Row
 from scalefit.types import Ints, Mask
-from scalefit.units import format_count, some, typed
+from scalefit.units import format_count, some, typed, whole
 
 from .columns import Columns, compressed
 from .names import IDENTITY, KNOWN, MEASURED, SEED_WORDS
@@ -320,7 +320,7 @@ def _added(rows: Table, name: str) -> str:
 
 
 def _some(rows: Table, name: str) -> str:
-    return some((typed(v).strip("'") for v in rows.unique(name)), _SHOWN)
+    return some(map(whole, rows.unique(name)), _SHOWN)
 
 
 def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -> list[str]:
