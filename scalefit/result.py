@@ -16,8 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from scalefit.errors import NoPictureError, UnknownNameError
-from scalefit.rows import Row as Row
-from scalefit.rows import for_people, frame_of, html_table, markdown_table, text_table
+from scalefit.rows import Row, for_people, frame_of, html_table, markdown_table, text_table
 from scalefit.units import parse_count, some
 
 if TYPE_CHECKING:

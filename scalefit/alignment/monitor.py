@@ -27,7 +27,8 @@ from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.noise import Design, estimate
 from scalefit.alignment.result import Judged
 from scalefit.errors import DesignError
-from scalefit.result import Result, Results, Row
+from scalefit.result import Result, Results
+from scalefit.rows import Row
 from scalefit.table import grouping
 from scalefit.types import Renames
 from scalefit.units import counted

@@ -9,7 +9,8 @@ from typing import Any
 
 from scalefit.estimate import adjust
 from scalefit.groups import group_name
-from scalefit.result import Result, Results, Row, html_notes, html_verdict
+from scalefit.result import Result, Results, html_notes, html_verdict
+from scalefit.rows import Row
 
 from .causes import Cause
 from .evidence.gather import Evidence

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from scalefit.errors import FormatError, ScalefitError, ScalefitWarning, TableError
 from scalefit.files import writing
-from scalefit.result import Row, plain, to_json
+from scalefit.result import plain, to_json
+from scalefit.rows import Row
 
 if TYPE_CHECKING:
     from scalefit.fitting import Fit

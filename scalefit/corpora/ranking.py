@@ -18,7 +18,8 @@ from scipy.special import ndtr
 
 from scalefit.forecasting.predictive import Predictive
 from scalefit.groups import group_name
-from scalefit.result import Result, Results, Row
+from scalefit.result import Result, Results
+from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count, short

@@ -13,7 +13,8 @@ import numpy as np
 from scalefit.distributions import ranks
 from scalefit.errors import DesignError
 from scalefit.ingest import table_of
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import metric
 from scalefit.types import Floats, Renames
 

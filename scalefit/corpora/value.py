@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from scalefit.groups import group_name
-from scalefit.result import Result, Results, Row
+from scalefit.result import Result, Results
+from scalefit.rows import Row
 from scalefit.units import format_count, short
 
 SURE = 0.9

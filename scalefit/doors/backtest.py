@@ -29,7 +29,8 @@ from scalefit.forecasting.forecasters import (
 from scalefit.groups import group_name
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames

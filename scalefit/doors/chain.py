@@ -20,7 +20,8 @@ from scalefit.forecasting.predictive import Predictive
 from scalefit.ingest import table_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats, Kind, Mask
 from scalefit.units import check_level
 

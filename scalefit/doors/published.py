@@ -14,7 +14,8 @@ from scalefit.fitting import Fit
 from scalefit.forecasting.backtest import NEAREST, Backtest, backtest_rows, law_of_rows
 from scalefit.laws import get_law
 from scalefit.laws.published import published_fit
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.units import short
 
 PART = 5  # a fifth of the first input's values, the largest ones, is held out

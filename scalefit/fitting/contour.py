@@ -16,7 +16,8 @@ from scalefit.fitting.intervals.optimum import Optimum, correlation
 from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.problem import Problem
 from scalefit.fitting.solve import Solution
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats, Mask
 from scalefit.units import short
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from scalefit.fitting.points import Points
 from scalefit.fitting.solve import Draws, Solution, refit
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats, Ints
 from scalefit.units import format_count, short
 

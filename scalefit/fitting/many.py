@@ -18,7 +18,8 @@ from scalefit.fitting.result import Fit
 from scalefit.fitting.stack import evaluate_each, leave_one_out
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
-from scalefit.result import Results, Row, common_notes
+from scalefit.result import Results, common_notes
+from scalefit.rows import Row
 from scalefit.table import Observations, Table, grouping
 from scalefit.types import Renames
 from scalefit.units import counted

@@ -26,7 +26,8 @@ from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name
 from scalefit.laws.law import Law, count_or_number, in_numbers
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Kind

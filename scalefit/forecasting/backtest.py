@@ -19,7 +19,8 @@ from scalefit.forecasting.forecasters import BASELINES, Forecaster, said_by
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import Series
 from scalefit.laws.law import Law
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask

@@ -15,7 +15,8 @@ from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import Logged, append
 from scalefit.forecasting.tokens import TokensFor, chance
 from scalefit.groups import group_name
-from scalefit.result import Result, Results, Row, common_notes
+from scalefit.result import Result, Results, common_notes
+from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count, short

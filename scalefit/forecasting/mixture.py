@@ -22,7 +22,8 @@ from scalefit.forecasting.quality import Learned
 from scalefit.forecasting.series import Series, joined, measured, series_of
 from scalefit.groups import group_name
 from scalefit.laws import LAWS
-from scalefit.result import Result, Results, Row
+from scalefit.result import Result, Results
+from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Kind

@@ -13,7 +13,8 @@ from scalefit.fitting import Fit
 from scalefit.fitting.intervals import Interval
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Kind
 from scalefit.units import check_level, format_count, parse_count, short

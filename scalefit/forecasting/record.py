@@ -13,7 +13,8 @@ import numpy as np
 from scalefit.errors import FormatError
 from scalefit.forecasting.backtest import interval_score
 from scalefit.forecasting.predictive import Predictive
-from scalefit.result import Result, Row, plain
+from scalefit.result import Result, plain
+from scalefit.rows import Row
 
 KEY = "scalefit_forecast"
 LEVELS = (50, 80, 95)

@@ -14,7 +14,8 @@ from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality import Cells, Joint, fit_joint, forecast_quality, learn_quality
 from scalefit.forecasting.series import Series
 from scalefit.forecasting.tokens import TokensFor
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats
 from scalefit.units import check_level, format_count
 

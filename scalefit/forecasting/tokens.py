@@ -15,7 +15,8 @@ from scalefit.forecasting.forecasters import Given
 from scalefit.forecasting.mixture import Mixture, reaches
 from scalefit.forecasting.predict import SAYS, check_fit
 from scalefit.forecasting.predictive import FARTHEST, Reach
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.units import check_level, format_count
 

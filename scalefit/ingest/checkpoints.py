@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 from scalefit.errors import FormatError
+from scalefit.rows import Row
 from scalefit.table.metrics import metric
 
-from .reader import Extract, Row
+from .reader import Extract
 from .source import number
 
 Checkpoints = Literal["best", "last", "all"]

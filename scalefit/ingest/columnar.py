@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import FormatError, MissingDependencyError
+from scalefit.rows import Row
 
-from .reader import Extract, Reader, Row, Sheet, column, shared
+from .reader import Extract, Reader, Sheet, column, shared
 from .source import LIMITS, Source, TooMuchError, bounded
 
 _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))

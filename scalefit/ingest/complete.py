@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from scalefit.errors import FormatError, MissingColumnError, TableError
-from scalefit.ingest.reader import Extract, Row
+from scalefit.ingest.reader import Extract
 from scalefit.ingest.source import Source
+from scalefit.rows import Row
 from scalefit.table.draft import is_missing
 from scalefit.table.names import COUNTS, SEEDS
 from scalefit.units import parse_count

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .reader import LN2, Extract, Reader, Row, cross_entropy
+from scalefit.rows import Row
+
+from .reader import LN2, Extract, Reader, cross_entropy
 from .source import Source, number
 
 _SUBSET = re.compile(r"valid on '([^']{1,200})' subset")

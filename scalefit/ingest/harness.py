@@ -8,19 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from scalefit.rows import Row
 from scalefit.table.names import metric_name
 
-from .reader import (
-    BYTE,
-    LN2,
-    Extract,
-    Reader,
-    Row,
-    first_object,
-    load_json,
-    load_lines,
-    mean_with_error,
-)
+from .reader import BYTE, LN2, Extract, Reader, first_object, load_json, load_lines, mean_with_error
 from .source import Source, number
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")

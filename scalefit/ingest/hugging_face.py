@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalefit.errors import FormatError
+from scalefit.rows import Row
 from scalefit.table.names import Named
 
 from .checkpoints import BEST, FINAL
@@ -23,7 +24,6 @@ from .reader import (
     TOKEN,
     Extract,
     Reader,
-    Row,
     evaluation,
     first_object,
     load_json,

@@ -17,10 +17,11 @@ from typing import Any
 
 from scalefit.errors import FormatError
 from scalefit.files import pipe_beside
+from scalefit.rows import Row
 from scalefit.table.names import KNOWN
 from scalefit.units import some
 
-from .reader import Extract, Reader, Row, evaluation
+from .reader import Extract, Reader, evaluation
 from .source import LIMITS, Source, TooMuchError, number
 
 _BROKEN = ("FAILED", "KILLED")

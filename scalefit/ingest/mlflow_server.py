@@ -18,8 +18,9 @@ from urllib.parse import urldefrag, urlencode
 
 from scalefit.errors import FormatError
 from scalefit.ingest.mlflow import Run, conclude, metric_value
-from scalefit.ingest.reader import Extract, Row, evaluation
+from scalefit.ingest.reader import Extract, evaluation
 from scalefit.ingest.source import LIMITS, Names
+from scalefit.rows import Row
 
 if TYPE_CHECKING:
     import http.client

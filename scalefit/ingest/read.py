@@ -16,6 +16,7 @@ from typing import Any
 
 from scalefit.errors import FormatError, MissingColumnError, ScalefitError
 from scalefit.groups import as_names
+from scalefit.rows import Row
 from scalefit.table import Table
 from scalefit.table.build import build
 from scalefit.table.names import meaning, measured_column
@@ -24,7 +25,7 @@ from .checkpoints import Checkpoints, checked, choose
 from .complete import Context, Manifest, Rescorer, manifest_of
 from .config import Config, names_in
 from .mlflow_server import is_server, read_server
-from .reader import Extract, Row, Sheet
+from .reader import Extract, Sheet
 from .registry import beside, required, units
 from .source import Names, Source, TooMuchError, number
 from .text_tables import CSV

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from scalefit.result import Row as Row
+from scalefit.rows import Row
 from scalefit.table.build import plain_names
 from scalefit.table.draft import Cells, Draft
 from scalefit.table.draft import column as column

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from scalefit.rows import Row
 from scalefit.table.names import metric_name
 
-from .reader import Extract, Reader, Row, load_jsons, load_object, mean_with_error
+from .reader import Extract, Reader, load_jsons, load_object, mean_with_error
 from .source import LIMITS, Source, number
 
 _NAMES = re.compile(rb'"(BLEU|chrF2?(\+\+)?|chrF3|TER)"')

@@ -13,9 +13,10 @@ from itertools import islice, pairwise
 from typing import Any
 
 from scalefit.errors import FormatError
+from scalefit.rows import Row
 from scalefit.table.names import KNOWN, SEED_WORDS, meaning
 
-from .reader import Extract, Reader, Row, Sheet, column, evaluation, load_json, load_lines
+from .reader import Extract, Reader, Sheet, column, evaluation, load_json, load_lines
 from .source import LIMITS, Source, bounded
 
 DELIMITERS = ",\t;|"

@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from scalefit.rows import Row
 from scalefit.table.metrics import METRICS, SETS
 from scalefit.table.names import metric_name
 
-from .reader import Extract, Reader, Row, cross_entropy, of_perplexity
+from .reader import Extract, Reader, cross_entropy, of_perplexity
 from .source import Source, number
 
 _MARIAN_LINE = re.compile(

@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from scalefit.rows import Row
 from scalefit.table.names import KNOWN, Named, metric_name, split
 
-from .reader import Extract, Reader, Row, evaluation, load_object
+from .reader import Extract, Reader, evaluation, load_object
 from .source import Names, Source, number
 from .tensorboard import WireError, fields, message, signed, text
 from .text_tables import cells_of_line, delimiter, header, rows

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats, Ints
 
 from .basin_count import (

@@ -17,7 +17,8 @@ from scalefit.landscape.checkpoint import Loadable
 from scalefit.landscape.evaluate import Store, Work
 from scalefit.landscape.family import Loss, Meter, family
 from scalefit.landscape.path import MEASURES, index_of, positions
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats
 
 # What a landscape costs, known before the first evaluation.

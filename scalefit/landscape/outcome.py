@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scalefit.result import Result, Row, fields_of
+from scalefit.result import Result, fields_of
+from scalefit.rows import Row
 from scalefit.types import Floats
 
 from .basins import square_of

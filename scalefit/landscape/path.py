@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from scalefit.errors import LandscapeError
 from scalefit.landscape.checkpoint import Loadable
 from scalefit.landscape.family import Family, Loss, Meter, Mixer, check_finite, family, mixer
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats
 
 # What a curve of losses along a path says: barrier height, convexity gap, area, instability.

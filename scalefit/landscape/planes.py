@@ -10,7 +10,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats
 
 from .checkpoint import Loadable

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from scalefit.errors import LandscapeError
 from scalefit.estimate import left_out, welch
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats, Ints, Mask
 from scalefit.units import check_level, counted
 

@@ -17,7 +17,8 @@ from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality.joint import draws_of
 from scalefit.forecasting.surface import Surface
 from scalefit.planning.optimum import BestPairs, Paid, Surfaces, best_of, cheapest_for
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import amount, check_level, format_count, short

@@ -10,7 +10,8 @@ import numpy as np
 
 from scalefit.errors import DesignError, DomainError
 from scalefit.groups import group_name
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import Table
 from scalefit.types import Floats, Ints
 from scalefit.units import format_count

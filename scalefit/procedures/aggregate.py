@@ -14,7 +14,8 @@ from scalefit.errors import DesignError
 from scalefit.estimate import left_out, one_sample
 from scalefit.fitting.intervals import Interval
 from scalefit.ingest import table_of
-from scalefit.result import Results, Row
+from scalefit.result import Results
+from scalefit.rows import Row
 from scalefit.seeds.design import Cell, cells
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, counted

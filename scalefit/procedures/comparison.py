@@ -10,8 +10,8 @@ from typing import Any
 from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.procedures.tails import RUNS_FOR_DECILE, RunProfile
-from scalefit.result import Result, Results, Row, common_notes, html_lines, html_notes, html_verdict
-from scalefit.rows import html_table
+from scalefit.result import Result, Results, common_notes, html_lines, html_notes, html_verdict
+from scalefit.rows import Row, html_table
 
 PROCEDURE = "holds for new pretraining runs"
 CHECKPOINTS = "these checkpoints only: one pretraining seed a side"

@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from scalefit.errors import DesignError
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.types import Floats, Ints
 
 RUNS_FOR_MIXTURE = 50

@@ -15,7 +15,8 @@ from scalefit.errors import DesignError
 from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
-from scalefit.result import Result, Results, Row
+from scalefit.result import Result, Results
+from scalefit.rows import Row
 from scalefit.seeds.design import Cell, answered, cells, telling
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Mask, Renames

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import ScoringError
-from scalefit.result import Results, Row, fields_of
+from scalefit.result import Results, fields_of
+from scalefit.rows import Row
 from scalefit.types import Floats
 from scalefit.units import check_level
 

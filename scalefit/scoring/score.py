@@ -15,7 +15,8 @@ from scalefit.ingest.complete import Context, Manifest, manifest_of, resolved
 from scalefit.ingest.reader import Extract
 from scalefit.ingest.source import Source
 from scalefit.ingest.text_tables import CSV
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.table import ALLOWABLE, Table
 
 from .bootstrap import redrawn

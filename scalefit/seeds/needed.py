@@ -16,7 +16,8 @@ from scalefit.distributions import chi2_quantile
 from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
 from scalefit.forecasting.tokens import tokens_for
-from scalefit.result import Result, Row
+from scalefit.result import Result
+from scalefit.rows import Row
 from scalefit.seeds.anova import FINETUNE, PRETRAIN
 from scalefit.seeds.design import BOTH_SEEDS
 from scalefit.seeds.power import (

@@ -12,7 +12,8 @@ from scalefit.errors import FitError, UnknownNameError
 from scalefit.fitting.intervals import Interval
 from scalefit.fitting.variance_line import VarianceLine, smoothed_variance
 from scalefit.groups import group_name
-from scalefit.result import Result, Results, Row, common_notes
+from scalefit.result import Result, Results, common_notes
+from scalefit.rows import Row
 from scalefit.seeds.anova import FINETUNE, PRETRAIN
 from scalefit.seeds.design import Cell
 from scalefit.units import counted

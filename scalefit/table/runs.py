@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import TableError
 from scalefit.groups import distinct, group_columns
-from scalefit.result import Row
+from scalefit.rows import Row
 from scalefit.types import Ints, Mask
 from scalefit.units import format_count, some, typed, whole
 
