@@ -7,22 +7,25 @@ from typing import Any
 
 from scalefit.errors import LawError
 from scalefit.laws.broken import broken, broken_twice
-from scalefit.laws.chinchilla import chinchilla, multiplicative
-from scalefit.laws.cross_lingual import cross_lingual
-from scalefit.laws.data_constrained import data_constrained
 from scalefit.laws.from_loss import ce_to_bleu, loss_to_error, loss_to_loss
-from scalefit.laws.kaplan import kaplan
 from scalefit.laws.law import Law
 from scalefit.laws.log_law import log_law
 from scalefit.laws.m4 import m4
 from scalefit.laws.mixture import mixture, mixture_of
+from scalefit.laws.model_and_data import chinchilla, cross_lingual, kaplan, skaling
 from scalefit.laws.parts import Coefficient, Shape, Special
-from scalefit.laws.power import bansal, ceiling, log_accuracy, power, pure_power, two_powers
-from scalefit.laws.rectified import rectified
-from scalefit.laws.repeated_mixture import repeated_mixture
+from scalefit.laws.power import (
+    bansal,
+    ceiling,
+    log_accuracy,
+    power,
+    pure_power,
+    rectified,
+    two_powers,
+)
+from scalefit.laws.repetition import data_constrained, repeated_mixture
 from scalefit.laws.s_curves import logistic, sigmoid
-from scalefit.laws.skaling import skaling
-from scalefit.laws.transfer import effective_data, transfer_gap
+from scalefit.laws.transfer import effective_data, multiplicative, transfer_gap
 
 __all__ = ["LAWS", "Coefficient", "Law", "Shape", "Special", "get_law"]
 

@@ -1,4 +1,4 @@
-"""What a pretraining run is worth to finetuning: the gap that it leaves, and the finetuning data that it replaces."""
+"""What pretraining is worth to finetuning: two powers multiplied, the gap that stays, the data that it replaces."""
 
 from __future__ import annotations
 
@@ -6,6 +6,66 @@ from typing import Any
 
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, Special, decay, fall, geometric_mean
+
+
+def _anchor(X: Any, Y: Any) -> dict[str, float]:
+    return {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(Y)}
+
+
+def _product_slopes(
+    phi: Any, X: Any, F: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float
+) -> Any:
+    return (0.0, fall(phi[1], X, X_ref)), (0.0, fall(phi[1], F, Y_ref))
+
+
+multiplicative = Law(
+    name="multiplicative",
+    formula="A·X^−α·F^−β + E",
+    inputs=("X", "F"),
+    coefficients=(
+        Coefficient("E", 0.0, meaning="irreducible loss", role="floor"),
+        Coefficient("a", 0.0, meaning="the product at the reference inputs", role="scale"),
+    ),
+    shapes=(
+        Shape(
+            "alpha",
+            (0.0, 5.0),
+            "square",
+            points=17,
+            meaning="exponent of X: model size, D_p or adapter size",
+            role="exponent",
+        ),
+        Shape("beta", (0.0, 3.0), "square", 11, meaning="exponent of finetuning size"),
+    ),
+    basis=lambda X, F, alpha, beta, X_ref, Y_ref: (
+        1.0,
+        decay(X, alpha, X_ref) * decay(F, beta, Y_ref),
+    ),
+    slopes=_product_slopes,
+    anchor=_anchor,
+    reported=("A", "alpha", "beta", "E"),
+    report=lambda E, a, alpha, beta, X_ref, Y_ref: {
+        "A": a * X_ref**alpha * Y_ref**beta,
+        "alpha": alpha,
+        "beta": beta,
+        "E": E,
+    },
+    unreport=lambda A, alpha, beta, E, X_ref, Y_ref: (
+        E,
+        A * X_ref**-alpha * Y_ref**-beta,
+        alpha,
+        beta,
+    ),
+    falls=True,
+    special=(
+        Special(
+            "power",
+            lambda E, A, alpha: {"A": A, "alpha": alpha, "beta": 0.0, "E": E},
+            inputs=("X",),
+        ),
+    ),
+    source="Zhang et al. 2024, arXiv 2402.17193, eq. 1 (When scaling meets LLM finetuning)",
+)
 
 
 def _basis(P: Any, F: Any, alpha: Any, beta: Any, P_ref: float, F_ref: float) -> tuple[Any, ...]:
