@@ -31,6 +31,7 @@ DOORS: dict[str, Callable[..., object]] = {
     "fit_each, loss": lambda t, **o: sf.fit_each(t, "cross_entropy", **o),
     "forecast": lambda t, **o: sf.forecast(t, "bleu", target=25.0, **o),
     "align": lambda t, **o: sf.align(t, **o),
+    "rank, ten corpora a task": lambda t, **o: sf.rank(tasks(t), "bleu", at=1e10, **o),
 }
 
 
@@ -46,6 +47,12 @@ def curves(count: int, points: int = 8) -> pd.DataFrame:
             "cross_entropy": 1.7 + 400 * x**-0.35 + rng.normal(0, 0.003, x.size),
         }
     )
+
+
+def tasks(table: pd.DataFrame | sf.Table) -> pd.DataFrame:
+    """Return the same curves as those of ten corpora for each of several tasks."""
+    frame = table.frame if isinstance(table, sf.Table) else table
+    return frame.assign(task=frame["corpus"].str[:-1])
 
 
 def per_curve(work: Callable[[], object], count: int, clock: Callable[[], float]) -> float:

@@ -273,8 +273,9 @@ class Draws:
         return {k: np.asarray(v) for k, v in self.problem.law.params(self.theta).items()}
 
     def stderr(self) -> dict[str, float]:
-        """Return the standard deviation of each quoted parameter over the draws."""
-        return {k: float(np.std(v, ddof=1)) for k, v in self.params.items()}
+        """Return the standard deviation of each quoted parameter over the draws; infinite where one has no value."""
+        known = {k: bool(np.isfinite(v).all()) for k, v in self.params.items()}
+        return {k: float(np.std(v, ddof=1)) if known[k] else inf for k, v in self.params.items()}
 
 
 def multiplicities(clusters: Ints, resamples: int, seed: int) -> Floats:

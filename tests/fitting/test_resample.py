@@ -96,3 +96,23 @@ def test_bootstrap_spread_is_that_of_fresh_data():
     spread = sf.bootstrap(fit, 500).draws.stderr()["alpha"]
     assert spread == pytest.approx(np.std(fresh), rel=0.3)
     assert spread == pytest.approx(fit.uncertainty.stderr["alpha"], rel=0.3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_parameter_without_a_value_in_some_draws_has_an_infinite_error():
+    """A log-law of eight noisy points: some draws leave nothing that says where it bends."""
+    rng = np.random.default_rng(0)
+    x = np.geomspace(1e6, 1e9, 8)
+    endless = 0
+    for _ in range(40):
+        fit = sf.fit(
+            {"pretrain_tokens": x, "bleu": 30 - 200 * x**-0.25 + 0.3 * rng.normal(size=8)},
+            "bleu",
+            "log",
+        )
+        draws = sf.bootstrap(fit, 200).draws
+        for name, error in draws.stderr().items():
+            finite = np.isfinite(draws.params[name])
+            assert (error == np.inf) == (not finite.all())
+            endless += not finite.all()
+    assert endless
