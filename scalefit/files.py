@@ -23,6 +23,13 @@ def pipe_beside(database: str | Path) -> Path | None:
     return next((path for path in beside if path.exists() and not path.is_file()), None)
 
 
+def refuse_pipes(database: Path) -> None:
+    """Raise OSError where an sqlite file, or a journal beside it, is a pipe."""
+    pipe = database if database.exists() and not database.is_file() else pipe_beside(database)
+    if pipe is not None:
+        raise OSError(f"{pipe.name} is no regular file")
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """Give a path to write to; what was written there takes the place of ``path`` at the end.

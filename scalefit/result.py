@@ -161,7 +161,8 @@ R = TypeVar("R")
 class Results(Result, Generic[R]):
     """Many answers of one kind, found by their place or by what a person would type: ``fits["fr"]``.
 
-    A subclass names its field of members in ``MEMBERS``; :meth:`labels` says by what a member is found.
+    A subclass names its field of members in ``MEMBERS``; with ``TOLD_EACH`` their verdicts stand above the table.
+    :meth:`labels` says by what a member is found.
 
     Examples
     --------
@@ -175,6 +176,7 @@ class Results(Result, Generic[R]):
 
     __slots__ = ()
     MEMBERS = "results"
+    TOLD_EACH = False
 
     @property
     def _members(self) -> tuple[R, ...]:
@@ -189,6 +191,17 @@ class Results(Result, Generic[R]):
     def rows(self) -> list[Row]:
         """Return the rows of all members."""
         return [row for member in self._members for row in member.rows()]  # type: ignore[attr-defined]
+
+    def shown(self) -> list[Row]:
+        """Return the rows of all members as people read them; of an answer with rows of its own, those."""
+        if type(self).rows is not Results.rows:
+            return self.rows()
+        return [row for member in self._members for row in member.shown()]  # type: ignore[attr-defined]
+
+    def above(self) -> tuple[str, ...]:
+        """Return the verdict of every member, where several are ``TOLD_EACH``."""
+        several = self.TOLD_EACH and len(self) > 1
+        return tuple(member.verdict for member in self) if several else ()  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
         return len(self._members)

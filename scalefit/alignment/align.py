@@ -23,9 +23,10 @@ from scalefit.alignment.curve import (
     without_failed,
 )
 from scalefit.alignment.evidence import tokens
-from scalefit.alignment.evidence.fall import conflict, fall_test
+from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gather import Evidence, Terms, gather, laws_each
 from scalefit.alignment.evidence.laws import CurveLaws
+from scalefit.alignment.evidence.relation import conflict
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.result import Alignment, AlignmentTable
 from scalefit.alignment.sample_size import SampleSize, seeds_to_tell

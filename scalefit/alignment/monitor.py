@@ -21,7 +21,8 @@ from scalefit.alignment.curve import (
     without_failed,
 )
 from scalefit.alignment.evidence import tokens
-from scalefit.alignment.evidence.fall import Conflict, FallTest, conflict, fall_test
+from scalefit.alignment.evidence.fall import FallTest, fall_test
+from scalefit.alignment.evidence.relation import Conflict, conflict
 from scalefit.alignment.falls import falls
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.noise import Design, estimate

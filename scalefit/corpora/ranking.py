@@ -253,7 +253,7 @@ class Rankings(Results[Ranking]):
     (1, 'fr')
     """
 
-    MEMBERS = "rankings"
+    MEMBERS, TOLD_EACH = "rankings", True
 
     rankings: tuple[Ranking, ...]
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -271,14 +271,6 @@ class Rankings(Results[Ranking]):
             return self[0].verdict
         sure = sum(r.best is not None and r.best.p_best >= 0.9 for r in self)
         return f"{len(self)} settings ranked; the best corpus is sure (P ≥ .9) in {sure}"
-
-    def shown(self) -> list[Row]:
-        """Return the rows for people."""
-        return [row for ranking in self for row in ranking.shown()]
-
-    def above(self) -> tuple[str, ...]:
-        """Return the verdict of every setting, where there are several."""
-        return tuple(ranking.verdict for ranking in self) if len(self) > 1 else ()
 
 
 def told_by(said: Sequence[Predictive]) -> Floats:

@@ -236,7 +236,7 @@ class Values(Results[Value]):
     (1, 3)
     """
 
-    MEMBERS = "values"
+    MEMBERS, TOLD_EACH = "values", True
 
     values: tuple[Value, ...]
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -271,14 +271,6 @@ class Values(Results[Value]):
         untold = all(np.isnan(c.finetune) for v in self for c in v.cells)
         cells = "pretraining sizes" if untold else "cells of pretraining × finetuning size"
         return f"pretraining {counts} of {len(states)} {cells} ({len(self)} corpora and tasks)"
-
-    def shown(self) -> list[Row]:
-        """Return one row a cell of every group for people."""
-        return [row for value in self for row in value.shown()]
-
-    def above(self) -> tuple[str, ...]:
-        """Return the verdict of every group, where there are several."""
-        return tuple(value.verdict for value in self) if len(self) > 1 else ()
 
 
 def largest(worths: Sequence[Worth]) -> list[Worth]:

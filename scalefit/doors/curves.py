@@ -162,9 +162,16 @@ class Caution:
     bars: bool = False
 
 
-def flags(what: Inquiry) -> dict[str, Caution]:
+class Flags(dict[str, Caution]):
+    """The flags of groups by their names; a group that was not judged has none."""
+
+    def __missing__(self, name: str) -> Caution:
+        return Caution()
+
+
+def flags(what: Inquiry) -> Flags:
     """Return every group's flag by its name, one that bars before others; nothing where none can be judged."""
-    out: dict[str, Caution] = {}
+    out = Flags()
     for one in what.judged or ():
         name = group_name({column: one.group.get(column) for column in what.by})
         by = "" if one.metric == what.metric else f" by {one.metric}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.doors.curves import Caution, Curves, Inquiry, curves_of, flags, inquire
+from scalefit.doors.curves import Curves, Flags, Inquiry, curves_of, flags, inquire
 from scalefit.errors import TableError
 from scalefit.executors import Each, Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
@@ -200,7 +200,7 @@ class _SecondWay:
     metric: str
     through: str
     way: Way | None = None
-    flags: Mapping[str, Caution] = field(default_factory=dict)
+    flags: Flags = field(default_factory=Flags)
 
     def said(
         self, name: str, mine: Mapping[str, Mixture], ahead: Mapping[str, Predictive]
@@ -208,7 +208,7 @@ class _SecondWay:
         """Return what this way says of a group and both ways combined, and a note where it is closed."""
         if self.way is None or not {self.metric, self.through} <= set(ahead):
             return {}, []
-        flag = self.flags.get(name, Caution())
+        flag = self.flags[name]
         if flag.bars:
             return {}, [f"no forecast through {self.through}: alignment says {flag.verdict}"]
         pair = pair_of(mine[self.metric].series, mine[self.through].series)
@@ -231,7 +231,7 @@ def _second_way(
         return closed
     told = flags(what)
     quality, loss = mixtures[question.metric], mixtures[question.through]
-    open_ = [n for n in quality if n in loss and not told.get(n, Caution()).bars]
+    open_ = [n for n in quality if n in loss and not told[n].bars]
     pairs = [pair_of(quality[n].series, loss[n].series) for n in open_]
     kept = [pair for pair in pairs if pair is not None]
     way = learn_way(kept, engine_for(question.metric), engine_for(question.through))

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import DRAWS
-from scalefit.doors.curves import Caution, Inquiry, flags, inquire
+from scalefit.doors.curves import Flags, Inquiry, flags, inquire
 from scalefit.errors import DesignError, DomainError
 from scalefit.forecasting.engines import Engine, check_target, engine_for
 from scalefit.forecasting.mixture import Mixture, values_of
@@ -124,7 +124,7 @@ class Means:
 
 def plan_for_choice(
     what: Inquiry,
-    flagged: Mapping[str, Caution],
+    flagged: Flags,
     size: float | None,
     means: Means,
     over: str = "corpus",
@@ -143,9 +143,7 @@ def plan_for_choice(
     return Plan("best", question, ordered(steps), now, means.enough, means.budget, notes, error)
 
 
-def _plan_for_tokens(
-    what: Inquiry, flagged: Mapping[str, Caution], target: float, means: Means
-) -> Plan:
+def _plan_for_tokens(what: Inquiry, flagged: Flags, target: float, means: Means) -> Plan:
     every = what.curves.mixtures()
     barred = _barred([m.group for m in every], flagged)
     mixtures = [m for m, bar in zip(every, barred, strict=True) if not bar]
@@ -161,9 +159,9 @@ def _plan_for_tokens(
     return Plan("tokens", question, steps, now, means.enough, means.budget, notes)
 
 
-def _barred(groups: Sequence[Mapping[str, Any]], flagged: Mapping[str, Caution]) -> list[bool]:
+def _barred(groups: Sequence[Mapping[str, Any]], flagged: Flags) -> list[bool]:
     """Return which groups mislead, so that no run of them is weighed."""
-    return [flagged.get(group_name(group), Caution()).bars for group in groups]
+    return [flagged[group_name(group)].bars for group in groups]
 
 
 def _unweighed(left: Sequence[str]) -> list[str]:
@@ -296,7 +294,7 @@ class Contest:
         return {**self.groups[who[0]], self.over: names}
 
 
-def _contest(what: Inquiry, flagged: Mapping[str, Caution], over: str) -> tuple[Contest, list[str]]:
+def _contest(what: Inquiry, flagged: Flags, over: str) -> tuple[Contest, list[str]]:
     """Return who is chosen from, and who is left out because its loss misleads."""
     barred = _barred(what.curves.groups, flagged)
     curves = [c for c, bar in zip(what.curves.series(), barred, strict=True) if not bar]

@@ -11,7 +11,7 @@ import numpy as np
 from scalefit.corpora.blends import blended, check_ratios, fine
 from scalefit.corpora.parting import BENT
 from scalefit.corpora.ranking import PLACES, Ranking, Rankings, standings
-from scalefit.doors.curves import Caution, Inquiry, flags, inquire
+from scalefit.doors.curves import Flags, Inquiry, flags, inquire
 from scalefit.doors.entrants import Drawn, Entrants, RankedBy
 from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
@@ -195,12 +195,10 @@ def _ranking(
     group: dict[str, Any],
     each: Sequence[Mixture],
     question: RankedBy,
-    verdicts: Mapping[str, Caution],
+    verdicts: Flags,
     notes: Sequence[str],
 ) -> Ranking:
-    entrants = Entrants(
-        each, [verdicts.get(group_name(m.group), Caution()) for m in each], question
-    )
+    entrants = Entrants(each, [verdicts[group_name(m.group)] for m in each], question)
     drawn = entrants.drawn()
     about = _about(entrants, drawn)
     high = question.at is not None and not metric_of(each[0].metric).falls

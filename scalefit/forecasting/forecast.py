@@ -256,10 +256,6 @@ class Forecast(Results[Outlook]):
         """
         return self.verdict if self.question.target is None else self.reached
 
-    def shown(self) -> list[Row]:
-        """One row a group for people."""
-        return [row for outlook in self for row in outlook.shown()]
-
     def told(self) -> dict[str, Any]:
         """Return the question and the groups."""
         return {"question": self.question, "by": self.by, "groups": self.outlooks}

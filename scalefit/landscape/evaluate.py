@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from scalefit.errors import LandscapeError
 from scalefit.executors import Workers, working
+from scalefit.files import refuse_pipes
 from scalefit.landscape.family import Family, Meter, Mixer, hold
 from scalefit.landscape.formats import Tensors
 from scalefit.landscape.path import ends_at, measured_along
@@ -38,13 +39,14 @@ class Store:
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
         try:
+            refuse_pipes(self.path)
             self._db = sqlite3.connect(self.path)
             self._db.execute("CREATE TABLE IF NOT EXISTS meta (what TEXT PRIMARY KEY, value TEXT)")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS curve "
                 "(a TEXT, b TEXT, distance REAL, shape TEXT, data BLOB, PRIMARY KEY (a, b))"
             )
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, OSError) as error:
             raise LandscapeError(f"{self.path}: not a store of this program ({error})") from error
         self._committed = time.monotonic()
 

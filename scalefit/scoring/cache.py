@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import ScalefitWarning, ScoringError
-from scalefit.files import pipe_beside
+from scalefit.files import refuse_pipes
 
 LOCK_PATIENCE = 60.0  # seconds to wait for another process's transaction
 _ASKED_AT_ONCE = 500
@@ -58,7 +58,7 @@ class Cache:
         with self._explained():
             if self.name != ":memory:":
                 Path(self.name).parent.mkdir(parents=True, exist_ok=True)
-                _refuse_pipes(Path(self.name))
+                refuse_pipes(Path(self.name))
             self._connection = self._connected(self.name)
             try:
                 self._prepare()
@@ -210,10 +210,3 @@ def _unwritable(error: sqlite3.OperationalError) -> bool:
     return name.startswith(
         ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
     )
-
-
-def _refuse_pipes(path: Path) -> None:
-    """Refuse a file, or a journal beside it, that is a pipe: it would be waited for without end."""
-    pipe = path if path.exists() and not path.is_file() else pipe_beside(path)
-    if pipe is not None:
-        raise OSError(f"{pipe.name} is no regular file")

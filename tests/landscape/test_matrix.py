@@ -1,6 +1,7 @@
 """All pairs: the budget, the store, and the matrix."""
 
 import importlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -222,6 +223,13 @@ def test_a_store_of_other_data_is_refused(rng, tmp_path):
 def test_a_store_that_is_something_else_is_refused(rng, tmp_path):
     (tmp_path / "s").write_text("these are my notes, no database at all " * 10)
     with pytest.raises(LandscapeError, match="not a store of this program"):
+        distances(wells(rng, 2)[0], double_well, store=tmp_path / "s")
+
+
+@pytest.mark.parametrize("name", ["s", "s-journal"])
+def test_a_pipe_in_place_of_a_store_is_not_waited_for(rng, tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(LandscapeError, match="no regular file"):
         distances(wells(rng, 2)[0], double_well, store=tmp_path / "s")
 
 

@@ -14,10 +14,10 @@ from scalefit.alignment.evidence.laws import CurveLaws, Sought, fit_laws, laws_f
 from scalefit.alignment.margin import Scale
 from scalefit.types import Floats
 
-from .fall import Conflict, FallTest, Underrated, conflict, fall_test, underrated
+from .fall import FallTest, fall_test
 from .gain import Gain, Trend, gain_over_baseline, trend_of
 from .laws import Break, HeldOut, Misfit, find_break, held_out, misfits
-from .relation import Relation, relate
+from .relation import Conflict, Relation, Underrated, conflict, relate, underrated
 
 FEWEST = 3  # sizes that a law is fitted to
 HARM_SHARE = 0.1
