@@ -194,8 +194,7 @@ def _nothing_shared(by_side: Mapping[str, Mapping[Rest, Cell]]) -> str:
 def _group(
     label: Mapping[str, Any], rests: Sequence[Rest], by_side: Mapping[str, Mapping[Rest, Cell]]
 ) -> Group:
-    fewest = [min(f[rest].pretrain for f in by_side.values()) for rest in rests]
-    kept = [rest for rest, p in zip(rests, fewest, strict=True) if p == max(fewest)]
+    kept = _fullest(rests, by_side)
     notes = []
     if len(kept) < len(rests):
         notes.append(f"{counted(len(rests) - len(kept), 'condition')} with fewer seeds left out")
@@ -203,7 +202,26 @@ def _group(
         over = [c for c, _ in kept[0] if len({dict(rest).get(c) for rest in kept}) > 1]
         notes.append(f"each run is its mean over {len(kept)} conditions ({', '.join(over)})")
     sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in by_side.items())
+    for side in sides:
+        every = {seed for rest in kept for seed in by_side[side.name][rest].runs}
+        if gone := sorted(every - set(side.runs), key=str):
+            left = ", ".join(map(str, gone))
+            notes.append(f"{side.name}: seeds not run in every condition left out ({left})")
     return Group(label, sides, len(kept), tuple(notes))
+
+
+def _fullest(rests: Sequence[Rest], by_side: Mapping[str, Mapping[Rest, Cell]]) -> list[Rest]:
+    """Conditions that leave most runs: one with few seeds goes, not for a single one that is missing."""
+    fewest = {rest: min(f[rest].pretrain for f in by_side.values()) for rest in rests}
+    kept = [
+        [r for r in rests if fewest[r] >= p] for p in sorted(set(fewest.values()), reverse=True)
+    ]
+
+    def runs(some: Sequence[Rest]) -> int:
+        shared = (set.intersection(*(set(f[r].runs) for r in some)) for f in by_side.values())
+        return len(some) * min(map(len, shared))
+
+    return max(kept, key=runs)
 
 
 def _averaged(name: str, group: Sequence[Cell]) -> Side:

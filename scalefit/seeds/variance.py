@@ -64,8 +64,7 @@ def variance(
     where, mapping, allow : as in :func:`scalefit.fit`.
     design : "nested": finetuning seed 1 of one pretraining seed has nothing in common with seed 1 of another.
         "crossed": it has (the same data order, say), and gets its own component.
-    method : "anova": closed form, unweighted means where seeds are unbalanced; "reml": statsmodels; "auto": closed form
-        where balanced, else REML where statsmodels is there.
+    method : "anova" ("auto"): closed form, unweighted means where seeds are unbalanced; "reml": by statsmodels.
     factors : two or three columns that were crossed, in place of the two seeds: say ``("init_seed",
         "order_seed")`` for initialisation and data order apart.
     level : of the intervals.
@@ -124,7 +123,7 @@ def _part(
     components = [_normally(_component(squares, n, level), plain) for n in squares.components]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
     if PRETRAIN in squares.components and design == "nested":
-        if method == "reml" or (method == "auto" and not balanced and _has_statsmodels()):
+        if method == "reml":
             estimated = reml
             components, more = _by_reml(components, usable)
             notes += more
@@ -166,12 +165,6 @@ def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...
     elif all(c.pretrain == 1 for c in usable):
         notes.append("one pretraining seed: nothing is said about other pretraining runs")
     return tuple(notes)
-
-
-def _has_statsmodels() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("statsmodels") is not None
 
 
 def _by_reml(
@@ -263,18 +256,34 @@ def crossed_parts(
     keys = conditions(part, factors)
     keys += [c for c in ("pretrain_seed",) if c not in factors and part.has(c)]
     cells_of = part.groups(keys) if keys else [({}, part)]
-    arrays = ((key, _array(cell, factors, key)) for key, cell in cells_of)
+    crossings = ((key, _crossing(cell, factors, key)) for key, cell in cells_of)
     return [
-        factorial_part(label, inside, factors, level)
-        for label, inside in told_apart(arrays, kept_apart(part, by))
+        _factors_part(label, inside, factors, level)
+        for label, inside in told_apart(crossings, kept_apart(part, by))
     ]
 
 
-def _array(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> Floats:
-    levels = [cell.unique(f) for f in factors]
+_Crossing = tuple[list[list[Any]], Floats]
+"""Names of each factor's levels, and the values."""
+
+
+def _factors_part(
+    label: Mapping[str, Any], inside: Sequence[_Crossing], factors: Sequence[str], level: float
+) -> VariancePart:
+    """Components of factors over cells. Levels that come back are one draw of the factor, as shared runs are."""
+    names = [[set(levels[i]) for levels, _ in inside] for i in range(len(factors))]
+    pairs = zip(factors, names, strict=True)
+    back = [f for f, sets in pairs if sum(map(len, sets)) > len(set.union(*sets))]
+    part = factorial_part(label, [array for _, array in inside], factors, level, back)
+    said = f"{', '.join(back)}: levels come back in several cells, so they count once, as the same"
+    return replace(part, notes=(*part.notes, said)) if back else part
+
+
+def _crossing(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> _Crossing:
+    levels = [[_same(v) for v in cell.unique(f)] for f in factors]
     columns = [[_same(v) for v in cell.column(f)] for f in factors]
     by_levels = dict(zip(zip(*columns, strict=True), cell.column("value"), strict=True))
-    combinations = list(product(*([_same(v) for v in names] for names in levels)))
+    combinations = list(product(*levels))
     if len(by_levels) < len(cell):
         where = ", ".join(f"{k}={v}" for k, v in key.items()) or "the table"
         raise DesignError(
@@ -282,7 +291,7 @@ def _array(cell: Table, factors: Sequence[str], key: Mapping[str, Any]) -> Float
             f"combinations of {', '.join(factors)}. Needed: each combination once"
         )
     values = [by_levels.get(c, np.nan) for c in combinations]
-    return np.array(values, dtype=float).reshape([len(n) for n in levels])
+    return levels, np.array(values, dtype=float).reshape([len(n) for n in levels])
 
 
 def _same(value: Any) -> Any:
@@ -290,12 +299,18 @@ def _same(value: Any) -> Any:
 
 
 def factorial_part(
-    label: Mapping[str, Any], arrays: Sequence[Floats], factors: Sequence[str], level: float
+    label: Mapping[str, Any],
+    arrays: Sequence[Floats],
+    factors: Sequence[str],
+    level: float,
+    back: Sequence[str] = (),
 ) -> VariancePart:
-    """Components of arrays with one axis a factor and nan where a combination was not run, pooled."""
+    """Components of arrays, one axis a factor, nan where nothing was run, pooled; factors ``back`` count once."""
     squares = anova.crossed(arrays, factors)
-    components = tuple(_normally(_component(squares, n, level), squares) for n in squares.names)
     test = _f_test(squares, squares.names[0], REST) if len(factors) == 2 else None
+    once = [set(n.split(" × ")) <= set(back) for n in squares.names]
+    squares = replace(squares, dof=np.where(once, squares.dof / len(arrays), squares.dof))
+    components = tuple(_normally(_component(squares, n, level), squares) for n in squares.names)
     mean = float(np.mean([np.nanmean(a) for a in arrays]))
     first, size = max(len(a) for a in arrays), float(np.mean([a[0].size for a in arrays]))
     return VariancePart(

@@ -114,6 +114,17 @@ def test_conditions_with_fewer_seeds_are_left_out():
     assert any("fewer seeds left out" in n for n in found.notes)
 
 
+def test_a_condition_stays_where_one_of_its_seeds_is_missing():
+    sizes = [1e6, 2e6, 4e6]
+    parts = [rows("x", A + i, pretrain_tokens=s) for i, s in enumerate(sizes)]
+    parts += [rows("y", B + i, pretrain_tokens=s) for i, s in enumerate(sizes)]
+    parts[-1] = parts[-1][parts[-1].pretrain_seed < 3]
+    found = sf.compare_procedures(pd.concat(parts), a="x", b="y")
+    assert found.only.seeds == (3, 3)
+    assert any("mean over 3 conditions" in n for n in found.notes)
+    assert any("y: seeds not run in every condition left out (3)" in n for n in found.notes)
+
+
 def test_one_pretraining_seed_speaks_of_these_checkpoints():
     found = sf.compare_procedures(pd.concat([rows("x", A[:1]), rows("y", B[:1])]), a="x", b="y")
     assert "these checkpoints only" in found.only.scope
