@@ -66,7 +66,7 @@ scores = runs.out_of_domain[groups == 1]
 plot_paths(one, scores, label="score")
 
 # %%
-plot_distances(one, scores, title="barriers, models sorted by out-of-domain score")
+plot_distances(one, scores)
 
 # %% [markdown]
 # ## Basins

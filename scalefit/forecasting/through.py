@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
+from scalefit.forecasting.backtest import LEAST
 from scalefit.forecasting.engines import Engine
 from scalefit.forecasting.predictive import Predictive
 from scalefit.forecasting.series import Series
@@ -20,7 +21,6 @@ from scalefit.types import Floats
 
 SHARES = np.linspace(0.0, 1.0, 5)
 PULL = 0.05  # of the error's own size: a quarter of trust must buy this much in held-out error
-LEAST = 4  # sizes that a curve keeps in the backtest that sets the share
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,15 +12,13 @@ from scalefit.fitting import Fit
 from scalefit.forecasting.course import course_of, reaches_along
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import Given
-from scalefit.forecasting.mixture import Mixture, reaches
+from scalefit.forecasting.mixture import TIMES, Mixture, reaches
 from scalefit.forecasting.predict import SAYS, check_fit
 from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.result import Result
 from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.units import check_level, format_count
-
-TIMES = (2.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

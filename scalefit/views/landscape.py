@@ -56,7 +56,6 @@ def plot_paths(
     *,
     ax: Axes | None = None,
     label: str = "score",
-    title: str = "",
 ) -> Picture | Axes:
     """Draw the loss along all paths.
 
@@ -76,7 +75,7 @@ def plot_paths(
         _coloured_paths(drawn, axes, distances, np.asarray(scores, float), f"difference in {label}")
     tidy(axes)
     axes.set_xlim(0, 1)
-    head = title or f"{len(curves)} straight paths between {len(distances.names)} models"
+    head = f"{len(curves)} straight paths between {len(distances.names)} models"
     _titled(axes, head, "position between first and second model", distances.metrics[0])
     return drawn if ax is None else axes
 
@@ -102,7 +101,7 @@ def _coloured_paths(
 
 @on_its_ground
 def plot_distances(
-    distances: Distances, order: ArrayLike | None = None, *, ax: Axes | None = None, title: str = ""
+    distances: Distances, order: ArrayLike | None = None, *, ax: Axes | None = None
 ) -> Picture | Axes:
     """Draw the matrix of distances.
 
@@ -117,7 +116,7 @@ def plot_distances(
     drawn, axes = canvas(5.4, 4.4, ax)
     image = axes.imshow(square[np.ix_(places, places)], cmap=_SCALE, interpolation="nearest")
     _bar(drawn, image, axes, distances.kind)
-    _titled(axes, title or f"{distances.kind} between {len(names)} models")
+    _titled(axes, f"{distances.kind} between {len(names)} models")
     if len(names) <= 16:
         labels = [names[place] for place in places]
         axes.set_yticks(range(len(names)), labels, fontsize=SMALL)
@@ -135,7 +134,6 @@ def plot_basins(
     *,
     ax: Axes | None = None,
     label: str = "out-of-domain score",
-    title: str = "",
 ) -> Picture | Axes:
     """Draw models by classical scaling of their distances: colour is the score, marker the basin.
 
@@ -162,14 +160,14 @@ def plot_basins(
     if clusters.number > 1:
         key(axes, keys, own=ax is None, columns=3)
     number = f"{clusters.number} basins" if clusters.number > 1 else "one basin"
-    heading = title or f"{number}; against a single cloud p = {clusters.p_one:.2g}"
+    heading = f"{number}; against a single cloud p = {clusters.p_one:.2g}"
     _titled(axes, heading, "first axis of the distances", "second axis")
     return drawn if ax is None else axes
 
 
 @on_its_ground
 def plot_plane(
-    plane: Plane, metric: str | None = None, *, ax: Axes | None = None, title: str = ""
+    plane: Plane, metric: str | None = None, *, ax: Axes | None = None
 ) -> Picture | Axes:
     """Draw a metric over the plane through three models; the loss by default.
 
@@ -190,7 +188,7 @@ def plot_plane(
             name, corner, xytext=(6, 6), textcoords="offset points", color=PAPER, fontsize=SMALL
         )
     axes.set_aspect("equal")
-    _titled(axes, title or "plane through three models", "Euclidean distance", "Euclidean distance")
+    _titled(axes, "plane through three models", "Euclidean distance", "Euclidean distance")
     return drawn if ax is None else axes
 
 
@@ -200,7 +198,6 @@ def plot_foresight(
     *,
     ax: Axes | None = None,
     label: str = "out-of-domain score",
-    title: str = "",
 ) -> Picture:
     """Draw scores against their leave-one-out predictions, and all predictors' correlations."""
     drawn = picture(9.0, 4.0, ax)
@@ -219,7 +216,7 @@ def plot_foresight(
     tidy(left)
     if 1 < len(groups) <= 10:
         key(left, own=True, columns=5)
-    _titled(left, title or "each model predicted from its neighbours", f"predicted {label}", label)
+    _titled(left, "each model predicted from its neighbours", f"predicted {label}", label)
     _draw_predictors(right, prediction)
     return drawn  # type: ignore[no-any-return]
 
