@@ -90,6 +90,7 @@ def out_of_vocabulary(corpus: Lines, task: Lines) -> float:
 def compression(corpus: Lines, task: Lines) -> float:
     """Bits for each byte of the task's text when a compressor has seen the corpus before it."""
     before, text = "\n".join(corpus).encode(), "\n".join(task).encode()
+    # A window of 64 MiB, so that the corpus is still in sight when the task's text comes.
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 26}]
 
     def size(data: bytes) -> int:

@@ -151,6 +151,7 @@ def _harm(worths: Sequence[Worth], cells: Sequence[MeasuredCell], of: Measure) -
         return None
     rng = np.random.default_rng(of.seed)
     sds = of.noises(rng)[:, None]
+    # Were all sizes alike, how often would the lowest of them look as bad? The deepest was picked after looking.
     flat = sds * rng.standard_normal((_DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
     chance = float(np.mean((flat[:, :1] - flat[:, 1:]).max(axis=1) >= -deepest.gain))
     return Harm(
@@ -198,7 +199,7 @@ def _worth(cell: MeasuredCell, base: MeasuredCell, draws: Floats, of: Measure) -
 def _quantiles(draws: Floats, level: float) -> tuple[float, float, float]:
     if np.isnan(draws).all():
         return float("nan"), float("nan"), float("nan")
-    ordered = np.sort(draws)
+    ordered = np.sort(draws)  # not interpolated: between infinite draws there is no middle
     low, middle, high = (
         float(ordered[min(int(p * ordered.size), ordered.size - 1)])
         for p in (0.5 - level / 2, 0.5, 0.5 + level / 2)

@@ -30,6 +30,7 @@ def affinity(distances: Floats) -> Floats:
 def spectrum(distances: Floats) -> tuple[Floats, Floats]:
     """Return eigenvalues (falling) and eigenvectors of the normalised affinity."""
     weights = affinity(distances)
+    # Divided by both degrees, or a dense basin would outvote a sparse one (Ng, Jordan & Weiss 2001, NIPS 14).
     root = 1 / np.sqrt(weights.sum(axis=1))
     values, vectors = np.linalg.eigh(root[:, None] * weights * root)
     return values[::-1], vectors[:, ::-1]
@@ -70,6 +71,7 @@ def _seeds(points: Floats, k: int, rng: np.random.Generator) -> Floats:
     while len(centres) < k:
         far = np.minimum(far, ((points - centres[-1]) ** 2).sum(axis=1))
         total = far.sum()  # 0 where all models that are left lie on centres: any of them will do
+        # The farther from all centres so far the likelier: two starts in one basin leave another without any.
         pick = rng.choice(len(points), p=far / total if total > 0 else None)
         centres = np.vstack([centres, points[pick]])
     return np.asarray(centres)
@@ -140,6 +142,7 @@ def bent(distances: Floats) -> float:
 def _principal(distances: Floats) -> tuple[Floats, Floats]:
     n = len(distances)
     centre = np.eye(n) - 1 / n
+    # If they are Euclidean, these are the inner products of the points about their centroid.
     values, vectors = np.linalg.eigh(-0.5 * centre @ distances**2 @ centre)
     return values, vectors
 

@@ -207,6 +207,7 @@ def design_effect(failed: Sequence[NDArray[np.bool_]]) -> float:
     grand = float((sizes * rates).sum() / n)
     between = float((sizes * (rates - grand) ** 2).sum() / (k - 1))
     within = float((sizes * rates * (1 - rates)).sum() / (n - k))
+    # The size of groups that differ in size, as an analysis of variance counts it.
     m = float((n - (sizes**2).sum() / n) / (k - 1))
     total = between + (m - 1) * within
     icc = max((between - within) / total, 0.0) if total > 0 else 0.0

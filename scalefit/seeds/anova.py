@@ -151,6 +151,7 @@ def _added(y: Floats, s: tuple[int, ...], subsets: Sequence[tuple[int, ...]]) ->
     columns = {t: _levels(at[:, t]) for t in subsets}
     rest = [columns[t] for t in subsets if not set(s) <= set(t)]
     before = _basis(np.hstack([np.ones((len(at), 1)), *rest]))
+    # What the other effects do not span already: its square is what s adds to them, whatever is missing.
     own = columns[s] - before @ (before.T @ columns[s])
     added = _basis(own)
     holds = [float(((added.T @ columns[t]) ** 2).sum()) for t in subsets]
@@ -197,6 +198,8 @@ def _mean_square(values: Floats, subset: tuple[int, ...], k: int) -> Floats:
 
 
 def _share(s: tuple[int, ...], t: tuple[int, ...], shape: tuple[int, ...]) -> float:
+    # What E[mean square of s] has of t's variance: none unless t holds s, else as often as a level of t is repeated
+    # (Cornfield & Tukey 1956, Ann. Math. Statist. 27, 907–949).
     if not set(s) <= set(t):
         return 0.0
     return float(np.prod([n for i, n in enumerate(shape) if i not in t]))

@@ -66,6 +66,7 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
     first, nu = _variance_of_last(curve, noise)
     second, mu = _variance_of_baseline(curve.baseline, noise)
     error = np.sqrt(first + second)
+    # Degrees of freedom of a sum of two variances (Satterthwaite 1946, Biometrics Bulletin 2, 110–114).
     spent = first**2 / nu + second**2 / mu  # nothing where the noise is known
     df = (first + second) ** 2 / spent if spent > 0 else np.inf
     t = float(gains[-1] / max(error, 1e-12))
@@ -85,6 +86,7 @@ def _variance_of_last(curve: Curve, noise: RunNoise) -> tuple[float, float]:
     """Variance of the last mean and its degrees of freedom; shared runs keep their own offset."""
     last = curve.values[-1][~np.isnan(curve.values[-1])]
     if curve.level != "single" and curve.design == "shared" and len(last) > 1:
+        # Never below the common noise: two or three runs may agree by chance.
         own = float(np.var(last, ddof=1)) / len(last)
         return max(own, noise.sd**2 / len(last)), float(len(last) - 1)
     return noise.sd**2 / len(last), noise.nu

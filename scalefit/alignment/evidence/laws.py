@@ -253,11 +253,12 @@ def held_out(
     best = min(laws.smaller, key=lambda fit: fit.rss)
     predicted = best.at(curve.sizes[kept:])
     reach = float(t_quantile((1 + level) / 2, noise.nu))
+    # Whatever raises the squares by less than t²σ² is not told apart from the best: a profile-likelihood interval.
     budget = best.rss + (reach * noise.sd) ** 2
     ends = [_profile(fit.law, curve, y[:kept], budget) for fit in laws.smaller]
     low = np.minimum(np.min([e[0] for e in ends], axis=0), predicted)
     high = np.maximum(np.max([e[1] for e in ends], axis=0), predicted)
-    luck = reach * noise.sd / np.sqrt(curve.runs[kept:])
+    luck = reach * noise.sd / np.sqrt(curve.runs[kept:])  # of the means that are held out
     return HeldOut(
         law=best.law,
         fitted_to=kept,
@@ -350,6 +351,7 @@ def find_break(
     variance = noise.sd**2
     statistic = gain.max() / variance
     null = _null(law.fitted * root, laws, bends, noise)
+    # Places that explain nearly as much as the best one: the same t²σ², of the break's place.
     near = places[gain >= gain.max() - variance * float(t_quantile(1 - alpha / 2, noise.nu)) ** 2]
     best = places[int(np.argmax(gain))]
     return Break(
@@ -368,6 +370,7 @@ def _columns(law: str, x: Floats, places: Floats, root: Floats) -> tuple[Floats,
     bend = -np.maximum(x - places[:, None], 0.0) * root
     rest = bend - (bend @ basis.transpose(0, 2, 1)) @ basis
     length = np.linalg.norm(rest, axis=-1, keepdims=True)
+    # A bend that the law itself can make to a thousandth is none: what is left of it would be rounding.
     enough = length > 1e-3 * np.linalg.norm(bend, axis=-1, keepdims=True)
     return basis, np.where(enough, rest / np.where(enough, length, 1.0), 0.0)
 
@@ -401,6 +404,7 @@ def _null(fitted: Floats, laws: Floats, bends: Floats, noise: RunNoise) -> Float
     """Statistics of curves that follow the law, with noise like the one seen."""
     rng = np.random.default_rng(_SEED)
     draws = fitted + noise.sd * rng.standard_normal((_DRAWS, len(fitted)))
+    # Where the SD was estimated it is drawn too: the statistic is Student's, not the normal's.
     if np.isfinite(noise.nu):
         scale = rng.chisquare(noise.nu, _DRAWS) / noise.nu
     else:

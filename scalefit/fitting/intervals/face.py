@@ -115,6 +115,7 @@ class Face:
         """
         k, best, inverse = len(columns), self.best[:, 0, 0], self.inverse[:, :, 0, 0]
         steps = [combine(columns, tuple(inverse[:, j])) for j in range(k)]
+        # On the ellipsoid (c − ĉ)ᵀH(c − ĉ) ≤ room, aᵀc ends at aᵀĉ ± √(room · aᵀH⁻¹a): here v = aᵀH⁻¹a.
         v, center = combine(columns, tuple(steps)), combine(columns, tuple(best))
         with np.errstate(all="ignore"):
             reach = np.sqrt(np.where(v > 0, self.room[0, 0] / v, 0.0))
