@@ -13,16 +13,19 @@ falls, the local slope has the wrong sign and cross-entropy misleads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalefit.alignment.curve import Curve, common
-from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.margin import Scale
 from scalefit.distributions import spearman
 from scalefit.types import Floats, Ints, Mask
 
 from . import Piece, tokens
+
+if TYPE_CHECKING:
+    from .fall import FallTest
 
 
 @dataclass(frozen=True)
