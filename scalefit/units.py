@@ -63,16 +63,17 @@ def format_count(value: float) -> str:
 def short(value: float) -> str:
     """Return a number with four significant digits, ∞ for infinity: how numbers are shown everywhere.
 
-    Below a million all digits before the point are written.
+    Below a million all digits before the point are written, of whole numbers up to a trillion all.
 
     Examples
     --------
-    >>> short(0.123456), short(64_000.0), short(math.inf), short(-math.inf)
-    ('0.1235', '64000', '∞', '−∞')
+    >>> short(0.123456), short(64_000.0), short(1e6), short(math.inf), short(-math.inf)
+    ('0.1235', '64000', '1000000', '∞', '−∞')
     """
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+    digits = 1e4 <= abs(value) < (1e12 if value % 1 == 0 else 1e6)
+    return f"{value:.0f}" if digits else f"{value:.4g}"
 
 
 def whole(value: Any) -> Any:

@@ -217,7 +217,10 @@ def _conflicts(draft: Draft, columns: Columns, inputs: Collection[str]) -> None:
     full = columns.labels([*known, *extras]) if extras else codes
     alike, same = np.bincount(codes)[codes] > 1, np.bincount(full)[full] > 1
     seeded = any_there(columns, SEEDS)
-    _note_rows(draft, alike & ~same, f"differ from another only in {listed(extras)}")
+    if (alike & ~same).any():
+        # The user's own spelling of a size (in billions) tells nothing apart that the size does not.
+        telling = [c for c in extras if columns.labels([*known, c]).max() > codes.max()]
+        _note_rows(draft, alike & ~same, f"differ from another only in {listed(telling)}")
     _note_rows(
         draft,
         same & ~seeded,

@@ -323,12 +323,21 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
 
 
 def _map_metric(draft: Draft, own: str, target: str) -> bool:
-    """Rename a metric where there is no such column; return whether there was one."""
-    if not draft.has("metric") or own not in draft.cells["metric"].tolist():
-        return False
-    draft.cells["metric"] = column([target if m == own else m for m in draft.cells["metric"]])
-    draft.note(f"metric {own!r} taken as {target!r}")
-    return True
+    """Rename a metric where there is no such column, in each column that holds it; return whether there was one."""
+    if draft.has("metric") and own in draft.cells["metric"].tolist():
+        draft.cells["metric"] = column([target if m == own else m for m in draft.cells["metric"]])
+        draft.note(f"metric {own!r} taken as {target!r}")
+        return True
+    # A table says of ``dev loss`` that it holds ``loss``: a mapping may call it so too.
+    held = {name: measured_column(name) for name in draft.cells if known(target)}
+    ours = {name: on for name, (on, metric) in _there(held).items() if metric == own}
+    for name, on in ours.items():
+        _map(draft, name, f"{on}/{target}" if on else target)
+    return bool(ours)
+
+
+def _there(named: Mapping[str, Named | None]) -> dict[str, Named]:
+    return {name: one for name, one in named.items() if one}
 
 
 def _scaled(draft: Draft, match: re.Match[str], target: str) -> None:

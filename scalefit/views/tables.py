@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from scalefit.rows import KEYS, Row, cell, columns, for_people, without_shared
 
-PIPED, LONG = 160, 26
+PIPED, LONG, FEW = 160, 26, 3
 
 
 def is_numeric(rows: Iterable[Row], name: str) -> bool:
@@ -111,17 +111,29 @@ def put_beneath(rows: Sequence[Row], name: str) -> tuple[list[Row], list[str]]:
     >>> put_beneath(rows, "advice")
     ([{'corpus': 'fr'}, {'corpus': 'en'}], ['fr, en: Go on.'])
     """
-    names = columns(rows)
-    first = "corpus" if "corpus" in names else names[0]
-    said: dict[str, Counter[str]] = {}
-    for row in rows:
-        said.setdefault(cell(row.get(name), name), Counter())[cell(row.get(first), first)] += 1
     kept: list[Row] = [{k: v for k, v in row.items() if k != name} for row in rows]
-    named = {
-        text: ", ".join(f"{one} ×{n}" if n > 1 else one for one, n in who.items())
-        for text, who in said.items()
-    }
-    return kept, [f"{who}: {text}" for text, who in named.items() if text not in ("", "–")]
+    said: dict[str, list[tuple[str, ...]]] = {}
+    for row, who in zip(rows, _told_apart(kept), strict=True):
+        said.setdefault(cell(row.get(name), name), []).append(who)
+    lines = [f"{_listed(who)}: {text}" for text, who in said.items() if text not in ("", "–")]
+    return kept, lines
+
+
+def _told_apart(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Return each row's first cells, as few as tell all rows apart, or its first where none do; its corpus leads."""
+    names = sorted(columns(rows), key=lambda n: n != "corpus")
+    for many in range(1, len(names) + 1):
+        told = [tuple(cell(row.get(n), n) for n in names[:many]) for row in rows]
+        if len(set(told)) == len(rows):
+            return told
+    return [who[:1] for who in told]
+
+
+def _listed(who: Sequence[tuple[str, ...]]) -> str:
+    if len(who) <= FEW:
+        return ", ".join(" · ".join(c for c in one if c != "–") for one in who)
+    counts = Counter(one[0] for one in who)
+    return ", ".join(f"{one} ×{n}" if n > 1 else one for one, n in counts.items())
 
 
 def console() -> Any:

@@ -1,5 +1,8 @@
 """Every door takes what a user has, renamed, cut and checked in one way."""
 
+import re
+from ast import literal_eval
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,6 +154,18 @@ def test_bad_data_are_answered_by_us(door, data):
 def test_bad_options_are_answered_by_us(options, words):
     with pytest.raises(TableError, match=words):
         table_of({"pretrain_tokens": [1e6], "bleu": [20.0]}, **options)
+
+
+@pytest.mark.parametrize("own", ["loss", "dev loss", "dev_loss", "loss/dev"])
+def test_what_a_note_says_to_write_works(own):
+    runs = {"pretrain_tokens": [1e6, 1e7], "bleu": [20.0, 21.0], own: [2.5, 2.4]}
+    (note,) = [
+        n for n in table_of(runs, metrics=["cross_entropy"]).notes if "no cross_entropy" in n
+    ]
+    (mapping,) = re.findall(r"mapping=(\{.*\})", note)
+    told = table_of(runs, mapping=literal_eval(mapping), metrics=["cross_entropy"])
+    assert told.where(metric="cross_entropy").column("value").tolist() == [2.5, 2.4]
+    assert not [n for n in told.notes if "no cross_entropy" in n]
 
 
 def test_a_missing_file_is_named():

@@ -193,6 +193,16 @@ def test_rows_of_a_wide_table_are_counted_as_they_were_written():
     assert said == "2 rows differ from another only in node: row 0, row 1"
 
 
+def test_a_size_in_the_user_s_own_unit_is_no_surprise():
+    columns = {
+        "Pretrain tokens (B)": [1, 2, 1, 2],
+        "node": ["x", "y", "y", "x"],
+        "bleu": [20.0, 21, 22, 23],
+    }
+    (said,) = [n for n in as_table(columns).notes if "differ from another only" in n]
+    assert "only in node: row" in said
+
+
 def test_a_table_without_pretraining_sizes_is_let_through_where_it_is_allowed():
     sizes = {"finetune_tokens": [1e4, 1e5, 1e6, 1e7, 1e8], "bleu": [5.0, 9.0, 13.0, 17.0, 21.0]}
     assert len(sf.as_table(sizes, allow="no_pretrain_tokens")) == 5
