@@ -6,13 +6,22 @@ package brings in neither matplotlib nor lmfit nor torch.
 
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 import lazy_loader
 
+from .arguments import explained
 from .result import Loaders
 from .version import __version__ as __version__
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_loaded, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use."""
+    globals()[name] = explained(_loaded(name))
+    return globals()[name]
+
 
 # The one place that names higher floors by a string, so that ``.plot()`` works and importing stays light.
 Loaders.views = partial(import_module, "scalefit.views")

@@ -5,6 +5,7 @@
     ScalefitError
     ├── TableError (ValueError)            the results table breaks a rule; names row and column
     │   └── MissingColumnError (KeyError)  a needed column is absent
+    ├── ArgumentError (TypeError)          a public function was given another kind of thing than it needs
     ├── FormatError (ValueError)           a file is not what its reader needs; names file and line
     ├── LawError (ValueError)              a law is unknown, or defined wrongly
     ├── FitError (ValueError)              the data cannot identify the law, or break its domain
@@ -47,6 +48,10 @@ class MissingColumnError(TableError, KeyError):
     """A needed column is absent."""
 
     __str__ = Exception.__str__
+
+
+class ArgumentError(ScalefitError, TypeError):
+    """A public function was given another kind of thing than it needs."""
 
 
 class FormatError(ScalefitError, ValueError):

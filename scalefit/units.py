@@ -14,7 +14,7 @@ _SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _COUNT = re.compile(rf"({_NUMBER})\s*(thousand|(?:m|b|tr)illions?|[mb]n|[kmbgt]?)")
 _POWER = re.compile(rf"(?:({_NUMBER})\s*[x×*·]\s*)?10\s*(?:\^|\*\*)\s*([+-]?\d{{1,3}})")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,_'’\s]\d{3})+(?:\.\d+)?")
 _TOKENS = re.compile(r"\s*(?:tokens?|tok)$")
 
 
@@ -24,7 +24,7 @@ def parse_count(text: str) -> float | None:
     Parameters
     ----------
     text : a plain number, or one with a suffix k, M, B (or G), T, or its word, or times a power ``10^9``; digits may be
-        grouped by ``,`` or ``_`` in threes, and "tokens" may follow.
+        grouped by ``,``, ``_`` or blanks in threes, and "tokens" may follow.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def parse_count(text: str) -> float | None:
     """
     plain = _TOKENS.sub("", text.strip().lower())
     if _GROUPED.fullmatch(plain):
-        plain = plain.replace(",", "").replace("_", "")
+        plain = re.sub(r"[,_'’\s]", "", plain)
     if power := _POWER.fullmatch(plain):
         return float(power[1] or 1) * float(f"1e{power[2]}")
     match = _COUNT.fullmatch(plain)

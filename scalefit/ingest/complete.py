@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from scalefit.errors import FormatError, MissingColumnError, TableError
 from scalefit.ingest.reader import Extract
@@ -317,6 +317,7 @@ def _same(own: object, told: object) -> bool:
     return str(own) == str(told) or (counts[0] is not None and counts[0] == counts[1])
 
 
+@runtime_checkable
 class Rescorer(Protocol):
     """What scores the hypotheses beside the logs: :class:`scalefit.Outputs`, which stands above the readers."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,10 +57,7 @@ def table_of(
     >>> len(table_of(data, where={"pretrain_tokens": ">=4M"}))
     2
     """
-    if isinstance(mapping, str | Path) and str(mapping).endswith(".toml"):
-        mapping, config = None, mapping
-    _check(where, mapping, metrics)
-    renames = cast("Mapping[str, str] | None", mapping)
+    renames, config = (None, mapping) if isinstance(mapping, str | Path) else (mapping, config)
     allowed = as_names(allow)
     if isinstance(data, str) and not data.strip():
         raise TableError("found an empty path; needed a file, a folder, or the results themselves")
@@ -180,22 +177,6 @@ def observations(
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=needs)
     name = table.metric(metric)
     return cut(table.where(metric=name), name, inputs)
-
-
-def _check(where: object, mapping: object, metrics: Sequence[object]) -> None:
-    for name, value, needed in (
-        ("where", where, "column -> condition, e.g. where={'corpus': 'fr'}"),
-        (
-            "mapping",
-            mapping,
-            "own name -> ours, e.g. mapping={'loss': 'cross_entropy'}, or a .toml",
-        ),
-    ):
-        if value is not None and not isinstance(value, Mapping):
-            raise TableError(f"found {name}={value!r}; needed a mapping {needed}")
-    for metric in metrics:
-        if not isinstance(metric, str):
-            raise TableError(f"found the metric {metric!r}; needed its name, e.g. 'bleu'")
 
 
 def _is_path(data: Any) -> bool:

@@ -84,7 +84,8 @@ def _lm_eval_task(numbers: dict[str, Any], extract: Extract) -> Iterator[Row]:
         if known is None or name.endswith("_stderr") or name in _COUNTS:
             continue
         error = number(numbers.get(f"{name}_stderr,{kept}" if kept else f"{name}_stderr"))
-        row: Row = {"metric": metric_name(name), "value": known, "stderr": error}
+        of = "word_perplexity" if metric_name(name) == "perplexity" else metric_name(name)
+        row: Row = {"metric": of, "value": known, "stderr": error}  # LAMBADA's is of the last word
         if name in (_BITS, _BYTES):
             if name == _BYTES and _BITS in (key.partition(",")[0] for key in numbers):
                 continue  # the same quantity once more

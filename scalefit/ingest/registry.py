@@ -34,6 +34,7 @@ READERS: tuple[Reader, ...] = (
     columnar.EXCEL,
     columnar.REFUSED,
     tensorboard.TENSORBOARD,
+    tensorboard.EXPORT,
     wandb.OFFLINE,
     mlflow.SQLITE,
     mlflow.STORE,
@@ -51,6 +52,7 @@ READERS: tuple[Reader, ...] = (
     toolkit_logs.OPENNMT_TF,
     toolkit_logs.OPENNMT,
     toolkit_logs.MEGATRON,
+    toolkit_logs.PRETRAINING,
     hugging_face.CONSOLE,
     harness.T5X,
     harness.LIGHTEVAL,
@@ -62,6 +64,7 @@ READERS: tuple[Reader, ...] = (
     wandb.PANEL,
     wandb.RUNS,
     wandb.HISTORY,
+    text_tables.LATEX,
     text_tables.MARKDOWN,
     text_tables.JSON_LINES,
     text_tables.JSON,
@@ -114,7 +117,7 @@ def required(source: Source) -> Reader:
         raise source.wrong(None, "is empty; needed a results file")
     raise source.wrong(
         None,
-        "is none of the known formats: a table (CSV, TSV, JSON, JSON lines, Markdown, Parquet, xlsx), or what a "
+        "is none of the known formats: a table (CSV, TSV, JSON, JSON lines, Markdown, LaTeX, Parquet, xlsx), or what a "
         "training or evaluation tool wrote (docs/ingest). Try: save it as CSV, or format= where you know better",
     )
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from .reader import Extract, Reader, evaluation
 from .source import LIMITS, Source
+from .source import number as as_number
+from .text_tables import rows
 
 _Value = int | bytes
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -235,3 +237,30 @@ def _tensor(data: bytes) -> float | None:
 TENSORBOARD = Reader(
     "tensorboard", "a TensorBoard event file", recognises_tensorboard, read_tensorboard
 )
+
+
+_EXPORT = re.compile(r"run-(.+?)-tag-(.+)\.csv", re.I)
+
+
+def recognises_export(source: Source) -> bool:
+    """Whether the dashboard's download button wrote it: what it is of stands in its name."""
+    named = _EXPORT.fullmatch(source.path.name.removesuffix(".gz"))
+    return bool(named) and source.head.startswith(b"Wall time,Step,Value")
+
+
+def read_export(source: Source) -> Extract:
+    """Return one value a step."""
+    told, extract = _EXPORT.fullmatch(source.path.name.removesuffix(".gz")), Extract()
+    named = source.names.split(told[2]) if told else None
+    if told is None or named is None:
+        raise source.nothing(
+            "needed a name such as run-fr-1B-tag-eval_bleu.csv, which says what is measured"
+        )
+    for row in rows(source):
+        own = {"run": told[1], "step": as_number(row.get("Step")), "source": row["@place"]}
+        extract.rows.append({**evaluation(named, as_number(row.get("Value"))), **own})
+    extract.note_losses()
+    return extract
+
+
+EXPORT = Reader("tensorboard-csv", "a TensorBoard download", recognises_export, read_export)

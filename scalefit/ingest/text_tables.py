@@ -1,4 +1,4 @@
-"""Tables as text: CSV and TSV, JSON and JSON lines, Markdown; each row with its line."""
+"""Tables as text: CSV and TSV, JSON and JSON lines, Markdown, LaTeX; each row with its line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 
 from scalefit.errors import FormatError
 from scalefit.rows import Row
-from scalefit.table.names import KNOWN, SEED_WORDS, meaning
+from scalefit.table.names import SEED_WORDS, bare, meaning
+from scalefit.units import counted
 
 from .reader import Extract, Reader, Sheet, column, evaluation, load_json, load_lines
 from .source import LIMITS, Source, bounded
@@ -212,15 +213,13 @@ TSV = Reader(
 )
 
 
-_STAMP = re.compile(rb"\s*\[\d{4}-\d\d-\d\d[ T]")
-"""How many logs begin: a bracket, but no JSON."""
+_BEGINS = re.compile(rb'\s*(?:\{|\[\s*(?:[][{"]|-?[\d.]+(?:e[+-]?\d+)?\s*[,\]]|null|true|false))')
+"""How JSON begins, and no log: ``[2024-05-01 …``, ``[rank0]: …``, ``[batch=100/4800]:``."""
 
 
 def recognises_json(source: Source) -> bool:
     """Whether it begins like JSON and does not end in .jsonl."""
-    if source.suffix in (".jsonl", ".ndjson") or _STAMP.match(source.head):
-        return False
-    return source.head.lstrip()[:1] in (b"{", b"[")
+    return source.suffix not in (".jsonl", ".ndjson") and bool(_BEGINS.match(source.head))
 
 
 def is_long_json(source: Source) -> bool:
@@ -236,7 +235,7 @@ def is_long_json(source: Source) -> bool:
 def read_json(source: Source) -> Extract:
     """Return the rows of a JSON table."""
     document = load_json(source)
-    rows = _json_rows(document) or _evaluations(document, source)
+    rows = [*map(_flat, _json_rows(document) or ())] or _evaluations(document, source)
     if not rows:
         raise source.wrong(
             None,
@@ -249,27 +248,37 @@ def read_json(source: Source) -> Extract:
 
 
 def _json_rows(document: Any) -> list[Row] | None:
-    if isinstance(document, dict) and isinstance(document.get("data"), list):
-        names, data = document.get("columns"), document["data"]
-        if isinstance(names, list) and all(
-            isinstance(r, list) and len(r) == len(names) for r in data
-        ):
-            return [dict(zip(map(str, names), row, strict=True)) for row in data]
-        document = data
-    if isinstance(document, dict):
+    """Return a list of objects, pandas' columns and data, columns, or its one list of objects with what is beside."""
+    if isinstance(document, list):
+        return document if all(isinstance(r, dict) for r in document) else None
+    if not isinstance(document, dict):
+        return None
+    names, data = document.get("columns", []), document.get("data")
+    data = data if isinstance(names, list) and isinstance(data, list) else []
+    if data and all(isinstance(r, list) and len(r) == len(names) for r in data):
+        return [dict(zip(map(str, names), row, strict=True)) for row in data]
+    lists = [v for v in document.values() if isinstance(v, list) and _json_rows(v)]
+    if len(lists) != 1:
         return _columns(document)
-    if isinstance(document, list) and document and all(isinstance(r, dict) for r in document):
-        return document
-    return None
+    told = {k: v for k, v in document.items() if not isinstance(v, list | dict)}
+    return [{**told, **row} for row in lists[0]]
+
+
+def _flat(row: Row, before: str = "") -> Row:
+    """Return an object with what objects in it hold: ``{"config": {"corpus": "fr"}}`` is ``config.corpus``."""
+    flat: Row = {}
+    for name, cell in row.items():
+        flat |= _flat(cell, f"{before}{name}.") if isinstance(cell, dict) else {before + name: cell}
+    return flat
 
 
 def _evaluations(document: Any, source: Source) -> list[Row]:
     """Return the numbers of one flat object, as scripts keep them: ``{"eval_bleu": 27.3, "corpus": "fr"}``."""
     if not isinstance(document, dict):
         return []
-    common = {
-        name: v for name, v in document.items() if name in (*KNOWN, *SEED_WORDS) or meaning(name)
-    }
+    ours = {k: v for k, v in document.items() if not isinstance(v, dict) or bare(f"{k}.x") == "x"}
+    document = {bare(name): v for name, v in _flat(ours).items()}
+    common = {name: v for name, v in document.items() if name in SEED_WORDS or meaning(name)}
     named = source.names.evaluations({n: v for n, v in document.items() if n not in common})
     return [{**common, **evaluation(name, value)} for name, value in named.items()]
 
@@ -300,7 +309,7 @@ def read_json_lines(source: Source) -> Extract:
     for line, row in load_lines(source):
         if not isinstance(row, dict):
             raise source.wrong(line, "is no JSON object; needed one row a line")
-        extract.rows.append({**row, "@place": source.at(line)})
+        extract.rows.append({**_flat(row), "@place": source.at(line)})
     if not extract.rows:
         raise source.nothing("is empty; needed one JSON object a line")
     return extract
@@ -324,29 +333,30 @@ def recognises_markdown(source: Source) -> bool:
 
 
 def read_markdown(source: Source) -> Extract:
-    """Return the rows of the file's first table as texts."""
-    extract = Extract()
-    extract.rows += _markdown_rows(source)
+    """Return the rows of the file's first table as texts, and of those that have the same columns."""
+    extract, before, names, left = Extract(), "", list[str](), 0
+    inside = False
+    for line, text in source.lines():
+        if _RULE.fullmatch(text) and "|" in before:
+            own = _markdown_cells(before)
+            names, inside = names or own, own == (names or own)
+            left += not inside
+        elif inside and "|" in text:
+            extract.rows.append(_row(source, line, names, _markdown_cells(text)))
+        inside, before = inside and "|" in text, text
+    if left:
+        extract.note(
+            f"{source.name}: {counted(left, 'table')} with other columns than the first left out"
+        )
     if not extract.rows:
         raise source.nothing("has no row below a line of dashes")
     return extract
 
 
-def _markdown_rows(source: Source) -> Iterator[Row]:
-    before, names = "", list[str]()
-    for line, text in source.lines():
-        if not names:
-            names = _markdown_cells(before) if _RULE.fullmatch(text) and "|" in before else []
-            before = text
-            continue
-        if "|" not in text:
-            return
-        cells = _markdown_cells(text)
-        if len(cells) != len(names) or len(names) > LIMITS.columns:
-            raise source.wrong(
-                line, f"found {len(cells)} cells; needed {len(names)}, as the head has"
-            )
-        yield {**dict(zip(names, cells, strict=True)), "@place": source.at(line)}
+def _row(source: Source, line: int, names: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(names) or len(names) > LIMITS.columns:
+        raise source.wrong(line, f"found {len(cells)} cells; needed {len(names)}, as the head has")
+    return {**dict(zip(names, cells, strict=True)), "@place": source.at(line)}
 
 
 def _markdown_cells(text: str) -> list[str]:
@@ -358,3 +368,58 @@ def _markdown_cells(text: str) -> list[str]:
 
 
 MARKDOWN = Reader("markdown", "a Markdown table", recognises_markdown, read_markdown, loose=True)
+
+
+_TABULAR = re.compile(r"\\begin\{(tabular|longtable|tabularx|tabulary)\*?\}(.*?)\\end\{\1", re.S)
+_SHAPE = re.compile(r"\s*(?:\[\w*\]|\{(?:[^{}]|\{[^{}]*\})*\}\s*)+")
+_END = re.compile(r"(?<!\\)\\\\(?:\[[^\]]*\])?")
+_DRAWN = re.compile(
+    r"\\(?:hline|toprule|midrule|bottomrule|centering|addlinespace|(?:cmidrule|cline)(?:\([^)]*\))?\{[^}]*\})|"
+    r"(?<!\\)%.*"
+)
+_SPAN = re.compile(
+    r"\\multi(?:column\{(\d{1,3})\}|row\{[^}]*\})\s*\{[^}]*\}\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
+)
+_MACRO = re.compile(r"\\[a-zA-Z]+\s*\{([^{}]*)\}|\\([%_&#$])|\\[,;!]")
+
+
+def recognises_latex(source: Source) -> bool:
+    """Whether a ``tabular`` begins in it."""
+    return _TABULAR.search(source.beginning) is not None
+
+
+def read_latex(source: Source) -> Extract:
+    """Return the rows of the first ``tabular``; a head that spans columns is joined with the line below it."""
+    text, extract, names = source.text(), Extract(), list[str]()
+    tables = list(_TABULAR.finditer(text))
+    if not tables:
+        raise source.nothing("has no tabular")
+    shape = _SHAPE.match(tables[0][2])
+    at, spanned = tables[0].start(2) + (shape.end() if shape else 0), False
+    for row in _END.split(text[at : tables[0].end(2)]):
+        cells, spans = _latex_cells(row)
+        line, at = text.count("\n", 0, at) + 1, text.find(row, at) + len(row)
+        if names and not spanned:
+            extract.rows += [_row(source, line, names, cells)] if any(cells) else []
+        elif any(cells):
+            above = names or [""] * len(cells)
+            names = [f"{a} {b}".strip() for a, b in zip(above, cells, strict=True)]
+            spanned = spans
+    if tables[1:]:
+        extract.note(f"{source.name}: {counted(len(tables) - 1, 'table')} after the first left out")
+    return extract
+
+
+def _latex_cells(row: str) -> tuple[list[str], bool]:
+    """Return a row's cells, spanning ones as often as they span, and whether one does."""
+    cells, spans = list[str](), False
+    for cell in re.split(r"(?<!\\)&", _DRAWN.sub("", row)):
+        span = _SPAN.search(cell)
+        times = int(span[1] or 1) if span else 1
+        plain = _SPAN.sub(r"\2", cell).strip()
+        cells += [_MACRO.sub(r"\1\2", plain).strip()] * times
+        spans |= times > 1
+    return cells, spans
+
+
+LATEX = Reader("latex", "a LaTeX table", recognises_latex, read_latex, loose=True)

@@ -1,4 +1,4 @@
-"""Logs of toolkits: Marian, JoeyNMT, Sockeye, OpenNMT-py and OpenNMT-tf, Megatron; perplexities become nats."""
+"""Logs of toolkits: Marian, JoeyNMT, Sockeye, OpenNMT, Megatron, Composer, torchtitan; perplexities become nats."""
 
 from __future__ import annotations
 
@@ -302,3 +302,42 @@ def _megatron_rows(text: str) -> list[Row]:
 
 
 MEGATRON = Reader("megatron", "a Megatron log", recognises_megatron, read_megatron)
+
+
+_BATCH = re.compile(r"(?:\[batch=|validate step: *)(\d{1,15})")
+_VALIDATED = re.compile(
+    r"validate step: *\d+(?:\s|\x1b\[[\d;]*m)*loss: *([\d.naif]+)|Eval (?:metrics/(\S+)/)?LanguageCrossEntropy: *(\S+)"
+)
+_TRAINED = re.compile(
+    r"\[batch=\d+/\d+\]:|\bstep: *\d+\W.*\bloss: .*\btps: |\| consumed_tokens: .*\| lm_loss: "
+)
+
+
+def recognises_pretraining(source: Source) -> bool:
+    """Whether a line is one of Composer's, torchtitan's or nanotron's."""
+    return any(_VALIDATED.search(t) or _TRAINED.search(t) for t in source.first_lines)
+
+
+def read_pretraining(source: Source) -> Extract:
+    """Return every validation; the loss of training batches is none."""
+    nothing = (
+        "a pretraining log without a validation ('validate step', 'Eval … LanguageCrossEntropy')"
+    )
+    note = (
+        "its steps are those of pretraining: tokens_per_step (batch × length) makes sizes of them"
+    )
+    return _log(source, _BATCH, _validated, "valid", nothing, note)
+
+
+def _validated(text: str) -> list[Row]:
+    told = _VALIDATED.search(text)
+    place = {"eval_set": told[2]} if told and told[2] else {}
+    return [{**cross_entropy(number(told[1] or told[3])), **place}] if told else []
+
+
+PRETRAINING = Reader(
+    "pretraining",
+    "a log of Composer, torchtitan or nanotron",
+    recognises_pretraining,
+    read_pretraining,
+)

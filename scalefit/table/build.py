@@ -38,9 +38,11 @@ from .metrics import canonical, known
 from .names import (
     COLUMNS,
     COUNTS,
+    IDENTITY,
     KNOWN,
     NUMBERS,
     REQUIRED,
+    SEED_WORDS,
     SEEDS,
     TEXTS,
     Named,
@@ -59,6 +61,8 @@ _PRINTED = re.compile(
     rf"\s*({_NUMBER})\s*(%?)\s*((?:±[±\s]*|\(\s*(?:±\s*)?){_NUMBER}\s*%?\s*\)?)?\s*(%?)\s*", re.I
 )
 _PER_METRIC = ("stderr", "signature")
+_SUMMARIES = frozenset("mean avg average median std sd stdev stderr min max overall total".split())  # noqa: SIM905
+_SPREADS = re.compile(r"(?:.*[\W_])?(std|sd|std_?dev|deviation|var|se|sem|ci\d*|±|\+/-)", re.I)
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
     "tokenizers": "two tokenizers under one cross-entropy",
@@ -85,7 +89,9 @@ def build(
     rename(draft, mapping or {}, kept=inputs)
     if "parameters" in inputs and draft.has("model") and not draft.has("parameters"):
         _size_models(draft)
+    _leave_out_summaries(draft)
     _require(draft)
+    _fill_merged(draft)
     to_long(draft, metrics, inputs)
     _leave_out_missing(draft)
     _type_columns(draft)
@@ -205,6 +211,42 @@ def _size_models(draft: Draft) -> None:
         draft.note("parameters are those that the models' names say, rounded as they are")
 
 
+def _leave_out_summaries(draft: Draft) -> None:
+    """Leave out rows that sum up the others: ``mean`` is no seed of its own, and no corpus."""
+    for name in filter(draft.has, ("corpus", "model", *IDENTITY, *SEED_WORDS)):
+        told = [str(cell).strip(" .:()").lower() in _SUMMARIES for cell in draft.cells[name]]
+        sums = np.array(told, dtype=bool)
+        if sums.any() and not sums.all():
+            some = draft.some(sums)
+            draft.note(
+                f"{counted(int(sums.sum()), 'row')} whose {name} is a summary of others left out: {some}"
+            )
+            draft.keep(~sums)
+
+
+def _fill_merged(draft: Draft) -> None:
+    """Give cells below a merged one its name: each stands once, at the head of several rows."""
+    sizes = numbers(draft.cells.get("pretrain_tokens", np.ones(len(draft))), count_cell)[0]
+    above = np.zeros(len(draft), dtype=np.int64)
+    for name in filter(draft.has, ("corpus", "model", "task")):
+        cells, own = draft.cells[name], sizes != 0
+        there = np.array([not is_missing(cell) for cell in cells], dtype=bool)
+        head = np.cumsum(there) - 1
+        blocks = np.bincount(head[own & (head >= 0)], minlength=there.sum())
+        named = list(zip(above[there], cells[there], strict=True))
+        empty = own & ~there
+        if empty.sum() > 1 and there[0] and (blocks != 1).all() and len({*named}) == len(named):
+            draft.cells[name] = column(np.where(empty, cells[there][head], cells).tolist())
+            draft.note(
+                f"{counted(int(empty.sum()), 'empty cell')} of {name} read as merged with the one above"
+            )
+        elif empty.any() and there.any():
+            draft.note(
+                f"{counted(int(empty.sum()), 'row')} without {name}, which others have: {draft.some(empty)}"
+            )
+        above = head + 1
+
+
 def _require(draft: Draft) -> None:
     if not len(draft):
         raise TableError("the table has no rows; needed at least one measured value")
@@ -224,10 +266,11 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
         return
     if draft.has("metric") or draft.has("value"):
         there, absent = ("metric", "value") if draft.has("metric") else ("value", "metric")
+        or_what = ", or mapping={'value': 'bleu'}, whatever it measures" * draft.has("value")
         raise MissingColumnError(
             f"the table has a column {there!r} but none named {absent!r} "
             f"(columns: {listed(_theirs(draft))}). "
-            f"Try mapping={{'your column': '{absent}'}}"
+            f"Try mapping={{'your column': '{absent}'}}{or_what}"
         )
     wide = _wide_metrics([name for name in draft.cells if name not in inputs], metrics)
     if not wide:
@@ -279,6 +322,11 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     order = np.argsort(row, kind="stable")  # a row's metrics stay together, in the columns' order
     row, which = row[order], np.repeat(np.arange(len(wide)), list(map(len, there.values())))[order]
     rest = {name: of for name, of in cells.items() if name not in taken}
+    if spreads := [name for name in rest if _SPREADS.fullmatch(name)]:
+        draft.note(
+            f"{listed(spreads)} beside the values is not used; where it is a deviation over n seeds, a column stderr "
+            "with deviation / √n weighs the values, and rows for each seed tell more"
+        )
     long = {name: of[row] for name, of in rest.items()}
     long["metric"] = column([metric for _, metric in wide.values()])[which]
     long["value"] = np.concatenate([cells[own][there[own]] for own in wide])[order]

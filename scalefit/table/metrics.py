@@ -123,10 +123,10 @@ cmmlu xnli xcopa xstorycloze glue superglue cola sst2 mrpc qqp mnli qnli rte wnl
 _LISTED += tuple(Metric(name, "+", 0.0, 100.0) for name in sorted(_TASKS))
 METRICS: dict[str, Metric] = {m.name: m for m in _LISTED}
 _CALLED = {
-    "cross_entropy": "crossentropy crossentropyloss ce",
+    "cross_entropy": "crossentropy crossentropyloss languagecrossentropy ce",
     "bits_per_byte": "bpb",
     "bits_per_character": "bpc bitsperchar",
-    "perplexity": "ppl",
+    "perplexity": "ppl languageperplexity",
     "bleu": "sacrebleu bleu4",
     "spbleu": "flores101bleu flores200bleu",
     "chrf": "chrf2",

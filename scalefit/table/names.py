@@ -7,7 +7,7 @@ folder (``BLEU/val``, ``inference_eval/de-en/bleu``, ``newstest2014.bleu``) is a
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
 from scalefit.errors import MissingColumnError, TableError
@@ -61,6 +61,11 @@ _CLOCKS = re.compile(
     re.I,
 )
 _LOADER = re.compile(r"(?:_epoch)?(?:/dataloader_idx_(\d+))?$")
+_SPACE = re.compile(
+    r"(?:(?:metrics?|params?|hparams|config|summary|results?|scores?|args|throughput)[./])+(?=.)",
+    re.I,
+)
+"""What tools put before names of their own: ``params.corpus``, ``summary.eval/bleu``, ``throughput/total_tokens``."""
 LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
@@ -79,6 +84,7 @@ def split(name: str) -> Named | None:
     >>> split("bleu"), split("train/bleu"), split("eval_runtime"), split("accuracy")
     ((None, 'bleu'), None, None, None)
     """
+    name = bare(name)
     if (loader := _LOADER.search(name)) and loader[0]:
         of_set = split(name[: loader.start()])
         return of_set and (of_set[0] and f"{of_set[0]}{loader[1] or ''}", of_set[1])
@@ -102,6 +108,18 @@ def split(name: str) -> Named | None:
     if tail and _is_metric(tail):
         return head.lower(), metric_name(tail)
     return explicit, metric_name("/".join([*named, rest]))
+
+
+def bare(name: str) -> str:
+    """Return a name without the words that tools put before it.
+
+    Examples
+    --------
+    >>> bare("params.corpus"), bare("metrics/eval/bleu"), bare("metrics")
+    ('corpus', 'eval/bleu', 'metrics')
+    """
+    space = _SPACE.match(name)
+    return name[space.end() :] if space else name
 
 
 def _is_no_set(folder: str) -> bool:
@@ -201,13 +219,17 @@ _COLUMN_SPELLINGS = {
     "value": "metricvalue score result",
     "learning_rate": "lr",
 }
-_MEANINGS = {name.replace("_", ""): name for name in KNOWN if "_" in name} | {
+_MEANINGS = {name.replace("_", ""): name for name in KNOWN} | {
     own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()
 }
 _SCALED = re.compile(
-    r"(.+?)(?:[\s_]*[(\[]\s*|[\s_]+(?:in[\s_]+)?)(k|[mb]n?|t|mio|mrd|thousand|million|billion|trillion)s?\s*[)\]]?",
+    r"(.+?)(?:[\s_]*[(\[]\s*|[\s_]+(?:in[\s_]+)?)(k|[mb]n?|t|mio|mrd|thousand|million|billion|trillion)s?"
+    r"(?:\s*(?:of\s*)?tok(?:en)?s?)?\s*[)\]]?",
     re.I,
 )
+_SYMBOL = re.compile(r"\$?D_[\\a-z{]*?(p|f)(?:t|re)?\}*\$?")
+_SYMBOLS = {"p": "pretrain_tokens", "f": "finetune_tokens"}
+"""Sizes as papers write them: ``D_p``, ``$D_{ft}$``."""
 _FACTORS = {"thousand": "1e3", "mrd": "1e9", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
 SEED_WORDS = ("seed", "random_seed", "run_seed")
 _FINETUNED = ("finetune_tokens", "finetune_seed", "task")
@@ -222,8 +244,11 @@ def meaning(name: str) -> str | None:
     >>> meaning("Tokens"), meaning("n_params"), meaning("pretraining tokens (B)"), meaning("tokens_B")
     ('pretrain_tokens', 'parameters', 'pretrain_tokens', 'pretrain_tokens')
     """
-    scaled = _SCALED.fullmatch(name)
-    ours = _MEANINGS.get(re.sub(r"[\W_]+", "", (scaled[1] if scaled else name).lower()))
+    scaled = _SCALED.fullmatch(bare(name))
+    own = scaled[1] if scaled else bare(name)
+    symbol = _SYMBOL.fullmatch(own)
+    plain = re.sub(r"[\W_]+", "", own.lower())
+    ours = _SYMBOLS[symbol[1]] if symbol else _MEANINGS.get(plain)
     return ours if scaled is None or ours in COUNTS else None
 
 
@@ -288,6 +313,7 @@ def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ())
     """
     for own, target in mapping.items():
         _map(draft, str(own), str(target))
+    _strip(draft, kept)
     for name in list(draft.cells):
         plain = re.sub(r"[\s-]+", "_", name.strip().lower())
         if plain != name and plain in KNOWN and not draft.has(plain):
@@ -295,6 +321,17 @@ def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ())
             draft.note(f"column {name!r} read as {plain!r}")
     for own, target in _recognised(draft, kept).items():
         _map(draft, own, target, "the only meaning it has here")
+
+
+def _strip(draft: Draft, kept: Collection[str]) -> None:
+    """Call columns by what stands behind a tool's ``params.`` or ``metrics.``, where that means something alone."""
+    plain_names = {name: bare(name) for name in draft.cells if name not in kept}
+    times = Counter([*plain_names.values(), *kept])
+    for name, plain in plain_names.items():
+        means = plain.lower() in SEED_WORDS or meaning(plain) or measured_column(plain)
+        if name != plain and means and times[plain] == 1:
+            draft.rename(name, plain)
+            draft.note(f"column {name!r} read as {plain!r}")
 
 
 def _map(draft: Draft, own: str, target: str, why: str = "") -> None:

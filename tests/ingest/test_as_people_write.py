@@ -1,5 +1,6 @@
 """One table written in the ways people and papers write it is one table."""
 
+import io
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scalefit as sf
-from scalefit.errors import MissingColumnError, TableError
+from scalefit.errors import FormatError, MissingColumnError, TableError
 
 SCORES = st.lists(st.integers(1001, 9999).filter(lambda n: n % 10), min_size=2, max_size=5)
 HEADS = ["BLEU", "BLEU ↑", "bleu (↑)", "**BLEU**", "BLEU (%)", r"BLEU $\uparrow$", "`bleu`"]
@@ -259,4 +260,108 @@ def test_a_log_that_no_reader_knows_is_no_ragged_table(tmp_path):
     path = tmp_path / "train.log"
     path.write_text("2024-02-01 INFO, [step=1000/477000], x\n    train/CrossEntropyLoss=3.512\n")
     with pytest.raises(sf.ScalefitError, match="none of the known formats"):
+        sf.read(path)
+
+
+@given(SCORES, st.sampled_from(["params.{}", "config/{}", "summary.{}", "args.{}"]))
+@settings(max_examples=20, deadline=None)
+def test_a_tools_own_word_before_a_name_moves_no_value(scores, word):
+    plain = pd.read_csv(io.StringIO(text(scores, head="eval_bleu")))
+    other = plain.rename(columns={name: word.format(name) for name in plain})
+    assert sf.as_table(other).frame.equals(sf.as_table(plain).frame)
+
+
+def test_objects_in_objects_are_columns(tmp_path):
+    rows = [
+        {"config": {"corpus": "fr", "D_p": f"{10**i}M"}, "metrics": {"bleu": 20.25 + i}}
+        for i in range(3)
+    ]
+    path, one = tmp_path / "runs.json", tmp_path / "one.json"
+    path.write_text(json.dumps({"project": "x", "runs": rows}))
+    one.write_text(json.dumps(rows[0]))
+    table = sf.read(path)
+    assert table.column("pretrain_tokens").tolist() == [1e6, 1e7, 1e8]
+    assert table.unique("corpus") == ["fr"]
+    assert sf.read(one).column("value").tolist() == [20.25]
+
+
+@pytest.mark.parametrize("word", ["mean", "Average", "std.", "total", "max"])
+@pytest.mark.parametrize("name", ["pretrain_seed", "seed", "corpus", "run"])
+def test_rows_that_sum_up_others_are_no_runs(word, name):
+    own = {
+        "corpus": ["fr"] * 4,
+        "tokens": ["1M", "1M", "4M", "4M"],
+        "bleu": [20.25, 21.25, 22.25, 23.25],
+    }
+    cells = {**own, name: ["a", "b", "a", "b"]}
+    more = {**{c: [*v, v[-1]] for c, v in cells.items()}, name: [*cells[name], word]}
+    table = sf.as_table(more)
+    assert table.column("value").tolist() == own["bleu"]
+    assert any(
+        f"{'pretrain_seed' if name == 'seed' else name} is a summary" in n for n in table.notes
+    )
+
+
+@given(st.lists(st.integers(2, 4), min_size=2, max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_cells_below_a_merged_one_have_its_name(blocks):
+    names = [f"c{i}" for i, n in enumerate(blocks) for _ in range(n)]
+    sizes = [10.0**k for n in blocks for k in range(6, 6 + n)]
+    whole = {
+        "corpus": names,
+        "pretrain_tokens": sizes,
+        "bleu": [20.25 + i for i in range(len(names))],
+    }
+    merged = [n if n not in names[:i] else None for i, n in enumerate(names)]
+    assert sf.as_table({**whole, "corpus": merged}).frame.equals(sf.as_table(whole).frame)
+    base = {
+        c: [*v, {"corpus": None, "pretrain_tokens": 0, "bleu": 9.25}[c]] for c, v in whole.items()
+    }
+    assert sf.as_table(base).column("corpus").tolist()[-1] is None
+
+
+def test_a_name_that_is_missing_without_a_pattern_is_told_and_not_made_up():
+    table = sf.as_table(
+        {
+            "corpus": ["fr", "en", None, "fr"],
+            "pretrain_tokens": [1e6, 1e6, 4e6, 4e6],
+            "bleu": [20.25] * 4,
+        }
+    )
+    assert table.column("corpus").tolist() == ["fr", "en", None, "fr"]
+    assert any("1 row without corpus" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("name", ["bleu_std", "std", "±", "bleu SD", "ci95", "BLEU_sem"])
+def test_a_deviation_beside_the_values_is_told(name):
+    table = sf.as_table({"tokens": ["1M", "4M"], "bleu": [20.25, 21.25], name: [0.2, 0.3]})
+    assert any(note.startswith(f"{name} beside the values is not used") for note in table.notes)
+
+
+def test_every_table_of_a_markdown_file_is_read_or_told(tmp_path):
+    head = "| corpus | tokens | bleu |\n|---|---|---|\n"
+    path = tmp_path / "README.md"
+    path.write_text(
+        f"{head}| fr | 1M | 20.25 |\n\nand\n\n{head}| en | 1M | 21.25 |\n\n| x | y |\n|---|---|\n| 1 | 2 |\n"
+    )
+    table = sf.read(path)
+    assert table.unique("corpus") == ["en", "fr"]
+    assert any("1 table with other columns than the first left out" in note for note in table.notes)
+
+
+def test_a_latex_table_is_read_as_it_stands(fixtures):
+    table = sf.read(fixtures / "tables" / "paper.tex")
+    bleu = table.where(metric="bleu", eval_set="en_fr")
+    assert bleu.column("value").tolist() == [12.31, 18.72, 11.05, 16.4]
+    assert bleu.column("corpus").tolist() == ["fr", "fr", "web_fr", "web_fr"]
+    assert bleu.column("pretrain_tokens").tolist() == [1e6, 4e6] * 2
+
+
+@pytest.mark.parametrize(
+    "begin", ["[rank0]: x", "[batch=1/2]:", "[2024-05-01 x]", "[titan] y", "[1/5] z"]
+)
+def test_a_bracket_alone_is_no_json(tmp_path, begin):
+    path = tmp_path / "train.log"
+    path.write_text(begin + "\n")
+    with pytest.raises(FormatError, match=r"none of the known formats|without a validation"):
         sf.read(path)

@@ -108,5 +108,5 @@ def test_mapping_takes_the_file(form, kept, tmp_path):
 def test_what_is_no_file_is_said(tmp_path):
     with pytest.raises(FormatError, match=r"no\.toml"):
         sf.fit(COLUMNS, "bleu", "log", mapping=tmp_path / "no.toml")
-    with pytest.raises(TableError, match=r"needed a mapping own name -> ours"):
+    with pytest.raises(FormatError, match=r"own\.txt"):
         sf.fit(COLUMNS, "bleu", "log", mapping="own.txt")

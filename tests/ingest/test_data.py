@@ -144,10 +144,7 @@ def test_bad_data_are_answered_by_us(door, data):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"where": "corpus=fr"}, "needed a mapping column -> condition"),
-        ({"mapping": "a=b"}, "needed a mapping own name -> ours"),
         ({"allow": "nonsense"}, "allow has nonsense"),
-        ({"metrics": [None]}, "found the metric None; needed its name"),
         ({"where": {1: 2}}, "no column '1'"),
     ],
 )

@@ -21,6 +21,21 @@ CASES = [
         ],
     ),
     (
+        "pretraining/composer.log",
+        "a log of Composer, torchtitan or nanotron",
+        [("cross_entropy", 7.3, "eval", {"unit": TOKEN, "step": 200})],
+    ),
+    (
+        "pretraining/torchtitan.log",
+        "a log of Composer, torchtitan or nanotron",
+        [("cross_entropy", 7.4, "valid", {"unit": TOKEN, "step": 20})],
+    ),
+    (
+        "tensorboard/run-fr-1M-tag-eval_bleu.csv",
+        "a TensorBoard download",
+        [("bleu", 13.0, "eval", {"run": "fr-1M", "step": 300})],
+    ),
+    (
         "fairseq/pipes.log",
         "a fairseq training log",
         [

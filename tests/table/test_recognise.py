@@ -41,7 +41,7 @@ def test_a_table_in_its_authors_words(tmp_path):
         ("Params in millions", "parameters"),
         ("data_b", None),
         ("host", None),
-        ("step", None),
+        ("steps", None),
         ("", None),
     ],
 )
