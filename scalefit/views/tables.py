@@ -115,7 +115,12 @@ def put_beneath(rows: Sequence[Row], name: str) -> tuple[list[Row], list[str]]:
     said: dict[str, list[tuple[str, ...]]] = {}
     for row, who in zip(rows, _told_apart(kept), strict=True):
         said.setdefault(cell(row.get(name), name), []).append(who)
-    lines = [f"{_listed(who)}: {text}" for text, who in said.items() if text not in ("", "–")]
+    told = Counter(first for who in said.values() for first in {one[0] for one in who})
+    lines = [
+        f"{_listed(who, any(told[one[0]] > 1 for one in who))}: {text}"
+        for text, who in said.items()
+        if text not in ("", "–")
+    ]
     return kept, lines
 
 
@@ -129,8 +134,9 @@ def _told_apart(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return [who[:1] for who in told]
 
 
-def _listed(who: Sequence[tuple[str, ...]]) -> str:
-    if len(who) <= FEW:
+def _listed(who: Sequence[tuple[str, ...]], elsewhere: bool) -> str:
+    """Count the rows of one name; in full where few of them are meant, and others of that name are not."""
+    if elsewhere and len(who) <= FEW:
         return ", ".join(" · ".join(c for c in one if c != "–") for one in who)
     counts = Counter(one[0] for one in who)
     return ", ".join(f"{one} ×{n}" if n > 1 else one for one, n in counts.items())

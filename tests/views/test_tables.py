@@ -84,10 +84,10 @@ def test_a_text_below_a_table_names_the_corpora_it_is_true_of(monkeypatch, capsy
         for c, t in zip("xy", said, strict=True)
     ]
     terminal_table([*rows, {**rows[0], "task": "en-de"}])
-    named = f"x · en-fr, x · en-de: {said[0]}\ny · en-fr: {said[1]}\n"
+    assert f"x ×2: {said[0]}\ny: {said[1]}\n" in capsys.readouterr().out
+    terminal_table([*rows, {**rows[1], "task": "en-de", "corpus": "x"}])
+    named = f"x · en-fr: {said[0]}\ny · en-fr, x · en-de: {said[1]}\n"
     assert named in capsys.readouterr().out
-    terminal_table([*rows, *({**rows[0], "task": f"en-{n}"} for n in ("de", "it", "es"))])
-    assert f"x ×4: {said[0]}\ny · en-fr: {said[1]}\n" in capsys.readouterr().out
 
 
 def test_what_nobody_has_is_not_said_and_ends_stand_behind_their_estimate(monkeypatch, capsys):
