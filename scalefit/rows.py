@@ -140,16 +140,13 @@ def html_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
     names = columns(rows)
     heads = (html.escape(str(name).replace("_", " ")) for name in names)
     head = "".join(f'<th style="white-space: normal">{name}</th>' for name in heads)
-    body = "".join(_html_row(row, names) for row in rows[:PAGE])
+    lines = ("".join(_html_cell(cell(row.get(n), n)) for n in names) for row in rows[:PAGE])
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     more = f"<p>… and {len(rows) - PAGE} more rows</p>" if len(rows) > PAGE else ""
     title = f'<caption style="text-align: left">{html.escape(caption)}</caption>' if caption else ""
     whole = f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     # A narrow notebook moves a table sideways; without this it breaks "3 × 2" into three lines instead.
     return f'<table style="white-space: nowrap">{whole}</table>{more}'
-
-
-def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    return f"<tr>{''.join(_html_cell(cell(row.get(n), n)) for n in names)}</tr>"
 
 
 def _html_cell(text: str) -> str:

@@ -229,8 +229,9 @@ def restore(stored: Any, *, law: OwnLaw = None) -> Any:
     Raises FormatError: see :func:`load`.
     """
     if not isinstance(stored, Mapping) or "scalefit" not in stored:
+        what = "object" if isinstance(stored, Mapping) else type(stored).__name__
         raise FormatError(
-            f"{_named(stored)} is no answer stored by scalefit; make one with sf.save(...) or "
+            f"a JSON {what} is no answer stored by scalefit; make one with sf.save(...) or "
             "`scalefit fit --json`"
         )
     kind = stored["scalefit"]
@@ -240,10 +241,6 @@ def restore(stored: Any, *, law: OwnLaw = None) -> Any:
         raise FormatError(f"found a stored {kind!r}; this scalefit reads {', '.join(KINDS)}")
     _check(stored)
     return Codec(_customs(law)).decode(stored["state"], KINDS[kind])
-
-
-def _named(stored: Any) -> str:
-    return "a JSON object" if isinstance(stored, Mapping) else f"a JSON {type(stored).__name__}"
 
 
 def _other_format(stored: Mapping[str, Any]) -> str:

@@ -256,7 +256,8 @@ class AlignmentTable(Results[Alignment]):
 
     def shown(self) -> list[Row]:
         """One row a verdict for people: what all share left out, the advice added."""
-        names = [n for n in self._keys() if len({str(r.group.get(n)) for r in self}) > 1]
+        keys = dict.fromkeys(name for r in self for name in r.group)
+        names = [n for n in keys if len({str(r.group.get(n)) for r in self}) > 1]
         said = ("metric", "verdict", "flag", "strength", "flag (Holm)", "flag (BH)")
         kept = (*names, *said, "largest_fall", "low", "high", "p", "advice")
         return [
@@ -268,9 +269,6 @@ class AlignmentTable(Results[Alignment]):
         flags = {"flag": "flag", "flag (Holm)": "flag_holm", "flag (BH)": "flag_bh"}
         said = {name: row[flag] or "–" for name, flag in flags.items()}
         return {**result.group, **row, **said, "advice": result.advice}
-
-    def _keys(self) -> list[str]:
-        return list(dict.fromkeys(name for r in self.results for name in r.group))
 
     def told(self) -> dict[str, Any]:
         """Return all verdicts with their evidence and adjusted p values."""

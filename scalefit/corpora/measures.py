@@ -69,9 +69,9 @@ def language_share(source: float, target: float) -> float:
     return source * target + 0.7 * source + 0.8 * target
 
 
-def jensen_shannon(corpus: Lines, task: Lines, order: int = 3) -> float:
-    """Jensen-Shannon divergence of character n-gram distributions, in bits: 0 equal, 1 disjoint."""
-    first, second = ngrams(corpus, order), ngrams(task, order)
+def jensen_shannon(corpus: Lines, task: Lines) -> float:
+    """Jensen-Shannon divergence of character trigram distributions, in bits: 0 equal, 1 disjoint."""
+    first, second = ngrams(corpus, 3), ngrams(task, 3)
     n, m = sum(first.values()), sum(second.values())
     total = 0.0
     for gram in first.keys() | second.keys():

@@ -278,13 +278,13 @@ def told_by(said: Sequence[Predictive]) -> Floats:
     return np.array([np.interp(PLACES, s.probabilities, s.values[:, 0]) for s in said])
 
 
-def draws_of(told: Floats, shared: float, seed: int, draws: int = DRAWS) -> Floats:
-    """Draw values of corpora, of whom quantiles (C, P) are told, whose errors have a correlation: (C, draws)."""
+def drawn_together(told: Floats, shared: float, seed: int) -> Floats:
+    """Draw values of corpora, of whom quantiles (C, P) are told, whose errors have a correlation: (C, DRAWS)."""
     rng = np.random.default_rng(seed)
-    own = rng.standard_normal((len(told), draws))
+    own = rng.standard_normal((len(told), DRAWS))
     # A Gaussian copula: one normal that all share and one of each place a draw among each forecast's own quantiles, so
     # a forecast keeps its skew (room to take off, a top it cannot pass) and only the errors go together.
-    place = ndtr(np.sqrt(shared) * rng.standard_normal(draws) + np.sqrt(1 - shared) * own)
+    place = ndtr(np.sqrt(shared) * rng.standard_normal(DRAWS) + np.sqrt(1 - shared) * own)
     return np.array([np.interp(p, PLACES, one) for p, one in zip(place, told, strict=True)])
 
 

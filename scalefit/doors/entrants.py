@@ -17,7 +17,7 @@ from scalefit.corpora.ranking import (
     Crossing,
     around,
     crossing,
-    draws_of,
+    drawn_together,
     in_order,
     told_by,
 )
@@ -142,7 +142,7 @@ class Entrants:
         at, question = np.array([size]), self.question
         said = [m.predictive(at, "mean") for m in self.each]
         told = told_by(said)
-        values = draws_of(told, SHARED, question.seed)
+        values = drawn_together(told, SHARED, question.seed)
         if self.part is not None:
             own = self.part.draws(at, DRAWS, question.seed)
             common = [said[i] for i in self.kept]
@@ -163,7 +163,7 @@ class Entrants:
         # "Never" counts as just beyond what is forecast: twice as much.
         tokens = np.array([[min(reach.quantile(p), 2 * sight) for p in PLACES] for reach in there])
         met = bool((np.median(tokens, axis=1) <= np.array(smallest) * (1 + 1e-9)).any())
-        ln = draws_of(np.log(tokens), SHARED, self.question.seed)
+        ln = drawn_together(np.log(tokens), SHARED, self.question.seed)
         if self.part is not None:
             ln[self.kept] = self._together(ln[self.kept], target, self.part)
         values, told, never = np.exp(ln), tokens, tokens > sight

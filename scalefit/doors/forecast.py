@@ -11,7 +11,7 @@ import numpy as np
 
 from scalefit.doors.curves import Curves, Flags, Inquiry, curves_of, flags, inquire
 from scalefit.errors import TableError
-from scalefit.executors import Each, Workers, working
+from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
 from scalefit.forecasting.forecast import Forecast, Measured, Outlook, Question
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
@@ -110,7 +110,10 @@ def forecast_of(what: Inquiry, question: Question, pool: Pool = AUTO) -> Forecas
         name: what.curves if name == what.metric else curves_of(table, name, what.by)
         for name in names
     }
-    mixtures = {name: _by_name(c, pool, what.each) for name, c in curves.items()}
+    mixtures = {
+        name: {group_name(m.group): m for m in c.mixtures(pool, what.each)}
+        for name, c in curves.items()
+    }
     tokens = _tokens(mixtures[what.metric], question)
     second = _second_way(what, mixtures, question)
     known = _Known(question, table, curves, mixtures, tokens, second)
@@ -172,10 +175,6 @@ def sizes_of(at: float | str | Sequence[float | str]) -> tuple[float, ...]:
     """Return sizes as numbers; a count such as "3B" is one."""
     each = [at] if isinstance(at, str) or not isinstance(at, Iterable) else list(at)
     return tuple(amount(x, "at") for x in each)
-
-
-def _by_name(curves: Curves, pool: Pool, each: Each) -> dict[str, Mixture]:
-    return {group_name(m.group): m for m in curves.mixtures(pool, each)}
 
 
 def _tokens(mixtures: Mapping[str, Mixture], question: Question) -> dict[str, TokensFor]:

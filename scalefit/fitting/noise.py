@@ -145,7 +145,8 @@ def weigh(points: Points, objective: Objective, weighting: Weighting) -> PointWe
     """
     if weighting not in ("auto", "none", "stderr", "seeds"):
         raise FitError(f"weights is {weighting!r}; it must be 'auto', 'none', 'stderr' or 'seeds'")
-    replicated = points.design == "runs" and _replicated_sizes(points) >= CELLS_FOR_A_SLOPE
+    several = int((np.bincount(points.groups) >= 3).sum())
+    replicated = points.design == "runs" and several >= CELLS_FOR_A_SLOPE
     if weighting == "seeds" and not replicated:
         raise FitError(
             f"weights='seeds' needs at least 3 pretraining runs (pretrain_seed) at {CELLS_FOR_A_SLOPE} or more "
@@ -160,10 +161,6 @@ def weigh(points: Points, objective: Objective, weighting: Weighting) -> PointWe
     if points.stderr is not None and weighting in ("auto", "stderr"):
         return _from_stderr(points, objective)
     return PointWeights(None, None, "none")
-
-
-def _replicated_sizes(points: Points) -> int:
-    return int((np.bincount(points.groups) >= 3).sum())
 
 
 def _from_stderr(points: Points, objective: Objective) -> PointWeights:

@@ -131,7 +131,8 @@ class Work:
         total = len(pairs) * inner + (len(self.models.members) if self.meter else 0)
         bar = tqdm(total=total, desc="paths", unit="eval", delay=2, disable=not self.progress)
         with bar:
-            ends = self._ends(self.meter, bar) if self.meter else self._no_ends()
+            none = np.zeros((len(self.models.members), 0))
+            ends = self._ends(self.meter, bar) if self.meter else none
             walked = []
             for path in self._paths(pairs):
                 walked.append(path)
@@ -141,9 +142,6 @@ class Work:
             for (i, j), (_, inside) in zip(pairs, walked, strict=True)
         ]
         return np.array(curves), np.array([length for length, _ in walked])
-
-    def _no_ends(self) -> Floats:
-        return np.zeros((len(self.models.members), 0))
 
     def _ends(self, meter: Meter, bar: Any) -> Floats:
         """Evaluate every model itself; the first always anew, to see whether the store is ours."""
@@ -183,7 +181,8 @@ class Work:
 
     def _paths(self, pairs: Sequence[_Pair]) -> Iterator[Along]:
         """Yield what is on each path; what the store has is not evaluated again."""
-        known = {pair: self._kept(pair) for pair in pairs}
+        store = self.store
+        known = {pair: store.get(*self._keys(pair)) if store else None for pair in pairs}
         missing = [pair for pair in pairs if known[pair] is None]
         with working(self.executor) as each:
             fresh = each(Walk(self.models, self.at, self.meter), missing)
@@ -191,15 +190,9 @@ class Work:
                 path = known.pop(pair)
                 if path is None:
                     path = next(fresh)
-                    self._keep(pair, path)
+                    if store:
+                        store.put(*self._keys(pair), *path)
                 yield path
-
-    def _kept(self, pair: _Pair) -> Along | None:
-        return None if self.store is None else self.store.get(*self._keys(pair))
-
-    def _keep(self, pair: _Pair, path: Along) -> None:
-        if self.store is not None:
-            self.store.put(*self._keys(pair), *path)
 
     def _keys(self, pair: _Pair) -> tuple[str, str]:
         a, b = (self.models.members[k].fingerprint for k in pair)

@@ -88,10 +88,6 @@ def _floors(L: Any, L_ref: float) -> tuple[float, float]:
     return min(0.0, low - spread), low - 1e-3 * spread
 
 
-def _inverse(y: Any, E1: Any, s: Any, E0: Any, kappa: Any, L_ref: float) -> Any:
-    return E0 + (L_ref - E0) * ((y - E1) / s) ** (1 / kappa)
-
-
 # One loss from another: a power law between what each has above its own floor.
 loss_to_loss = Law(
     name="loss_to_loss",
@@ -118,7 +114,7 @@ loss_to_loss = Law(
         "E1": E1,
     },
     unreport=lambda K, E0, kappa, E1, L_ref: (E1, K * (L_ref - E0) ** kappa, E0, kappa),
-    inverse=_inverse,
+    inverse=lambda y, E1, s, E0, kappa, L_ref: E0 + (L_ref - E0) * ((y - E1) / s) ** (1 / kappa),
     falls=False,
     takes="any",
     domain=lambda E1, s, E0, kappa, L_ref: (E0, np.inf),

@@ -18,10 +18,6 @@ def _anchor(X: Any, Y: Any) -> dict[str, float]:
     return {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(Y)}
 
 
-def _sum_slopes(phi: Any, N: Any, D: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float) -> Any:
-    return (0.0, fall(phi[1], N, X_ref), 0.0), (0.0, 0.0, fall(phi[2], D, Y_ref))
-
-
 chinchilla = Law(
     name="chinchilla",
     formula="E + A·N^−α + B·D^−β",
@@ -36,7 +32,10 @@ chinchilla = Law(
         decay(N, alpha, X_ref),
         decay(D, beta, Y_ref),
     ),
-    slopes=_sum_slopes,
+    slopes=lambda phi, N, D, alpha, beta, X_ref, Y_ref: (
+        (0.0, fall(phi[1], N, X_ref), 0.0),
+        (0.0, 0.0, fall(phi[2], D, Y_ref)),
+    ),
     anchor=_anchor,
     reported=("E", "A", "B", "alpha", "beta"),
     report=lambda E, a, b, alpha, beta, X_ref, Y_ref: {

@@ -7,17 +7,6 @@ from typing import Any
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, Special, decay, fall, geometric_mean
 
-
-def _anchor(X: Any, Y: Any) -> dict[str, float]:
-    return {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(Y)}
-
-
-def _product_slopes(
-    phi: Any, X: Any, F: Any, alpha: Any, beta: Any, X_ref: float, Y_ref: float
-) -> Any:
-    return (0.0, fall(phi[1], X, X_ref)), (0.0, fall(phi[1], F, Y_ref))
-
-
 multiplicative = Law(
     name="multiplicative",
     formula="A·X^−α·F^−β + E",
@@ -41,8 +30,11 @@ multiplicative = Law(
         1.0,
         decay(X, alpha, X_ref) * decay(F, beta, Y_ref),
     ),
-    slopes=_product_slopes,
-    anchor=_anchor,
+    slopes=lambda phi, X, F, alpha, beta, X_ref, Y_ref: (
+        (0.0, fall(phi[1], X, X_ref)),
+        (0.0, fall(phi[1], F, Y_ref)),
+    ),
+    anchor=lambda X, F: {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(F)},
     reported=("A", "alpha", "beta", "E"),
     report=lambda E, a, alpha, beta, X_ref, Y_ref: {
         "A": a * X_ref**alpha * Y_ref**beta,

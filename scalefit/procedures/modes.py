@@ -107,7 +107,8 @@ def bimodality(values: ArrayLike) -> Bimodality:
         raise DesignError(f"found {len(x)} runs; modes need at least five that differ")
     fits = [_em(x, float(np.quantile(x, q))) for q in (0.1, 0.25, 0.5, 0.75, 0.9)]
     likelihood, parameters = max(fits, key=lambda f: f[0])
-    gain = 2 * (likelihood - _one(x)) - 3 * np.log(len(x))
+    alone = float(-len(x) / 2 * (np.log(2 * np.pi * x.var()) + 1))
+    gain = 2 * (likelihood - alone) - 3 * np.log(len(x))
     order = np.argsort(parameters[1])
     weights, means, sds = (v[order] for v in parameters)
     upper = _posterior(x, weights, means, sds)[0][:, 1]
@@ -115,10 +116,6 @@ def bimodality(values: ArrayLike) -> Bimodality:
     return Bimodality(
         1 + int(gain > 0), float(gain), weights, means, sds, upper, dip, p, _notes(len(x), dip)
     )
-
-
-def _one(x: Floats) -> float:
-    return float(-len(x) / 2 * (np.log(2 * np.pi * x.var()) + 1))
 
 
 def _posterior(x: Floats, w: Floats, m: Floats, s: Floats) -> tuple[Floats, float]:

@@ -174,10 +174,6 @@ def _carried(forecast: Forecast, name: str) -> Section | None:
     said = {*forecast.about_data}
     return Section(
         f"{metric_of(name).title}: what carries the forecast",
-        rows=tuple(_row(outlook, mixture) for outlook, mixture in mine),
+        rows=tuple({**o.group, "sizes": len(m.series), **m.weights} for o, m in mine),
         notes=common_notes((o.name, [n for n in m.notes if n not in said]) for o, m in mine),
     )
-
-
-def _row(outlook: Outlook, mixture: Mixture) -> dict[str, Any]:
-    return {**outlook.group, "sizes": len(mixture.series), **mixture.weights}

@@ -13,7 +13,7 @@ from scalefit.corpora.ranking import (
     Ranking,
     around,
     crossing,
-    draws_of,
+    drawn_together,
     in_order,
     standings,
     told_by,
@@ -104,7 +104,7 @@ def test_the_interval_of_the_chosen_holds(simulated):
 
 
 def test_a_barred_corpus_is_last_and_never_best():
-    values = draws_of(told_by([normal(5.0, 0.1), normal(4.0, 0.1), normal(9.0, 0.1)]), 0.0, 0)
+    values = drawn_together(told_by([normal(5.0, 0.1), normal(4.0, 0.1), normal(9.0, 0.1)]), 0.0, 0)
     order = ranked(values, barred=[False, False, True])
     assert [s.corpus for s in order] == ["0", "1", "2"]
     assert order[2].p_best == 0.0
@@ -156,7 +156,7 @@ def test_a_target_out_of_sight_is_said_so_and_a_barred_corpus_that_may_get_there
 
 def test_what_corpora_share_cancels_in_their_difference():
     said = told_by([normal(10.0, 2.0), normal(11.0, 2.0)])
-    alone, together = (ranked(draws_of(said, s, 0))[0].p_best for s in (0.0, 0.9))
+    alone, together = (ranked(drawn_together(said, s, 0))[0].p_best for s in (0.0, 0.9))
     assert alone < 0.7 < 0.82 < together
 
 
