@@ -149,7 +149,7 @@ def load(path: str | Path, *, law: OwnLaw = None) -> Any:
     Raises
     ------
     FormatError
-        Not such a file, of an older format, or changed since it was written; says what differs.
+        No such file, one of an older format, or changed since it was written; says what differs.
 
     Examples
     --------
@@ -164,6 +164,8 @@ def load(path: str | Path, *, law: OwnLaw = None) -> Any:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: not JSON ({error})") from None
     return loads(text, name=str(path), law=law)

@@ -111,6 +111,12 @@ def test_signs_as_they_are_printed():
 def test_did_you_mean():
     with pytest.raises(TableError, match="Did you mean 'fr'"):
         table(corpus=["fr"] * 5).where(corpus=["FR"])
+    sized = as_table({"pretrain_tokens": [1e6], "bleu": [20.0]})
+    with pytest.raises(TableError) as told:
+        sized.where(
+            finetune_tokens=1e3
+        )  # a column of ours is no misspelling of another one of ours
+    assert "Did you mean" not in str(told.value)
     with pytest.raises(TableError, match="Did you mean 'french'"):
         table(corpus=["french"] * 5).where(corpus="frensh")
     with pytest.raises(TableError, match="Did you mean 'fluency'"):

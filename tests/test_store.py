@@ -302,6 +302,11 @@ def test_what_is_no_stored_answer_is_refused_by_name(tmp_path, text, words):
     assert str(told.value).startswith(str(path))
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FormatError, match=r"cannot read .*gone\.json: No such file"):
+        sf.load(tmp_path / "gone.json")
+
+
 @pytest.mark.parametrize("depth", [100, 500, 900, 980, 990, 2000, 50_000])
 def test_however_deep_a_file_is_nested_it_is_refused(tmp_path, depth):
     path = tmp_path / "deep.json"

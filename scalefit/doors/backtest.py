@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
+from scalefit.units import short
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,20 @@ class LawComparison(Result):
     @property
     def verdict(self) -> str:
         """The best law in the data, and the best one beyond them."""
-        first = self.best.law.name
-        line = f"{self.metric}: {first} has the least AICc of {len(self.fits)} laws"
-        if len(self.fits) > 1:
-            line += f" (next {self.fits[1].law.name}, + {self.fits[1].goodness.aicc - self.best.goodness.aicc:.3g})"
+        line = f"{self.metric}: {self._in_the_data()}"
         if self.backtest is None:
             return f"{line}; no size to spare for held-out errors"
         out = min(self.backtest.forecasters, key=self.backtest.error)
         return f"{line}; on held-out sizes {out} errs least"
+
+    def _in_the_data(self) -> str:
+        if not math.isfinite(self.best.goodness.aicc):
+            return f"too few points to choose among {len(self.fits)} laws by AICc"
+        line = f"{self.best.law.name} has the least AICc of {len(self.fits)} laws"
+        if len(self.fits) == 1:
+            return line
+        more = self.fits[1].goodness.aicc - self.best.goodness.aicc
+        return f"{line} (next {self.fits[1].law.name}, + {short(more)})"
 
     def rows(self) -> list[Row]:
         """Return one row a law: parameters, AICc and its weight, typical and held-out error."""

@@ -141,8 +141,8 @@ def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> R
     for over in question.columns:
         if over not in what.by:
             raise DesignError(
-                f"groups are made by {', '.join(what.by) or 'nothing'}, not by {over!r}: nothing to rank; name another "
-                "column with over=, or give the table one"
+                f"curves are told apart by {', '.join(what.by) or 'no column'}, not by {over!r}: nothing to rank; name "
+                "another column with over=, or give the table one"
             )
     failures = dict(what.curves.failures)
     if not mixtures:

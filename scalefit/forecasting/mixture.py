@@ -155,6 +155,8 @@ class Mixture(Result):
         if not outside.any():
             return
         worst = float(x[np.argmax(outside)])
+        if np.isnan(worst):
+            raise DomainError("nan is no size; give numbers above 0")
         if worst < low:
             raise DomainError(
                 f"{format_count(worst)} lies below the smallest measured size ({format_count(low)}); forecasts go "

@@ -43,7 +43,13 @@ class Files:
         Raises FormatError: they are not of one kind that is read by part, or not there; MissingColumnError: a column
         of ``by`` is not there.
         """
-        paths = [str(data)] if isinstance(data, str | Path) else [str(path) for path in data]
+        several = [data] if isinstance(data, str | Path) else data
+        if not isinstance(several, list | tuple) or not several:
+            raise FormatError(
+                f"found {type(data).__name__}; needed the path of a file or folder, or several, to read by part. "
+                "Try: what is in memory already fits the doors themselves, fit_each, forecast or align"
+            )
+        paths = [str(path) for path in several]
         try:
             from pyarrow import dataset
 

@@ -162,7 +162,7 @@ class PlanStep:
         again = f"{self.times} more seeds of" if many else "another seed of"
         new = f"{self.times} runs of" if many else "a run of"
         what = again if self.repeats else new
-        return f"{what} {group_name(self.group)} at {format_count(self.size)}"
+        return f"{what} {group_name(self.group) or 'the curve'} at {format_count(self.size)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

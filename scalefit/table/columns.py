@@ -146,7 +146,9 @@ class Columns:
         for ours in (plain, meaning(str(name)), "pretrain_seed" if alone else None):
             if ours is not None and ours in self.named:
                 return ours
-        hint = did_you_mean(name, self.named) or f". Try mapping={{'yours': {name!r}}}"
+        # A column of ours that is there is itself, and no misspelling of another one.
+        others = [own for own in self.named if name not in KNOWN or own not in KNOWN]
+        hint = did_you_mean(name, others) or f". Try mapping={{'yours': {name!r}}}"
         there = listed(self.named)
         raise MissingColumnError(f"the table has no column {name!r} (columns: {there}){hint}")
 

@@ -104,6 +104,15 @@ def test_laws_are_compared_on_one_curve():
         sf.compare_laws(table(), "cross_entropy")
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+def test_where_no_criterion_is_finite_no_law_is_named_best(n):
+    sizes, values = [1e9, 2e9, 4e9, 8e9, 16e9, 32e9], [20.0, 22.1, 23.9, 25.2, 26.0, 26.4]
+    told = sf.compare_laws({"pretrain_tokens": sizes[:n], "bleu": values[:n]}, "bleu")
+    known = any(np.isfinite(row["aicc"]) for row in told.rows())
+    assert ("has the least AICc" in told.verdict) == known == (n == 6)
+    assert "nan" not in told.verdict
+
+
 def test_the_nested_test_keeps_its_level_and_sees_a_floor():
     rng, draws = np.random.default_rng(1), 200
 

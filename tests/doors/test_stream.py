@@ -180,6 +180,8 @@ def test_another_question_is_another_folder(files, tmp_path):
         ({"door": "rank"}, FormatError, "needed align, fit_each, forecast"),
         ({"size": 0}, FormatError, "at least one group"),
         ({"data": "no.parquet"}, FormatError, "no.parquet"),
+        ({"data": {"pretrain_tokens": [1e6]}}, FormatError, "found dict; needed the path"),
+        ({"data": []}, FormatError, "found list; needed the path"),
         ({"data": "notes.txt"}, FormatError, "needed files of one kind"),
         ({"data": "broken.parquet"}, FormatError, "cannot be read by part"),
         ({"data": "none.parquet"}, TableError, "above 0"),

@@ -144,7 +144,8 @@ def test_a_mixture_says_what_carries_it_and_stays_in_range():
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(1e5, "below the smallest"), (1e13, "nothing is known there")]
+    ("size", "said"),
+    [(1e5, "below the smallest"), (1e13, "nothing is known there"), (np.nan, "nan is no size")],
 )
 def test_a_mixture_answers_between_the_smallest_size_and_a_thousand_times_the_largest(size, said):
     x = np.geomspace(1e6, 1e9, 6)
