@@ -366,7 +366,8 @@ five-seed translation runs show: 0.031 nats or 1 % of cross-entropy, 0.69 points
 α 0.3 over 10⁷–10¹⁰ tokens; D0 10⁴, s 20, β 1.2 over 10⁶–10¹⁰; accuracy .95 to .988 below .992, α .35, over 10⁶–10⁹."""
 FOOTNOTES = (
     "Intervals allow for noise that grows or shrinks over the sizes, by a standard deviation of 2 in the logarithm of "
-    "its variance: where it is alike everywhere they are about a tenth longer than Wald's.",
+    "its variance, from noise alike in values and, as likely, from noise alike in logarithms: where it is alike "
+    "in the unit compared the exponents' are a fifth longer than Wald's, the curves' about a tenth.",
     "\\* the ratio of medians, where some intervals are half-infinite (the exponent β of the log-law when D0 → 0).",
     "Checkpoints: 80 % of the noise is shared by all checkpoints of a run, or neighbours have the correlation that is "
     "named; each run is one unit. Wald's interval takes them for independent points.",

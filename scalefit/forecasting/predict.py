@@ -107,6 +107,8 @@ class Band(Result):
 
 
 FAR = 10.0
+FANS = 3.0
+"""How many times as large seed noise may become over the sizes before bands of one run say what they hold."""
 Asked = float | str | Sequence[float | str] | Floats
 
 
@@ -305,13 +307,19 @@ def _far(
 
 
 def _fanning(fit: Fit, x: Floats) -> list[str]:
-    """Say what a band of one run holds where seed noise surely grows (docs/simulations/intervals.md)."""
+    """Say what a band of one run holds where seed noise grows, or may (docs/simulations/intervals.md)."""
     line, known = fit.uncertainty.noise.line, fit.points.inputs[0]
-    if line is None or x.max() <= known.max() or not line.slope > 2 * line.slope_stderr:
+    if line is None or x.max() <= known.max():
         return []
-    times = float(np.sqrt(line.at(known.max()) / line.at(known[known > 0].min())))
+    span = np.log(known.max() / known[known > 0].min())
+    least, usual, most = np.exp(
+        span / 2 * (line.slope + np.nan_to_num(line.slope_stderr) * np.array([-2, 0, 2]))
+    )
+    if least <= 1 and most < FANS:
+        return []
+    grows = f"grows about {usual:.2g} ×" if least > 1 else f"may grow up to {most:.2g} ×"
     return [
-        f"seed noise grows about {times:.2g} × over the sizes: beyond them a band of one run holds 92 to 95 % of runs "
+        f"seed noise {grows} over the sizes: beyond them a band of one run holds 92 to 95 % of runs "
         "where 95 are promised, and 71 to 80 where 80 are"
     ]
 

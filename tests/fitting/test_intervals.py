@@ -303,12 +303,14 @@ def test_the_error_of_a_mean_where_noise_grows_is_that_of_weighted_residuals():
     unequal = sf.fit({"x": X, "v": y}, "v", flat, inputs={"x": "x"}).uncertainty.unequal
     place = (np.log(X) - np.log(X).mean()) / np.ptp(np.log(X))
     residual, errors, logs = y - y.mean(), [], []
+    otherwise = 2 * np.log(y[-1] / y[0])  # what values change by whose logarithms are equally noisy
     for growth in GROWTH:
         noise = np.exp(growth * place)
         middle = np.average(residual, weights=1 / noise)
         rss = np.sum((residual - middle) ** 2 / noise)
         errors.append(np.sqrt(rss * noise.sum()))
-        logs.append(-0.5 * (np.log(np.mean(1 / noise)) + 6 * np.log(rss) + (growth / 2) ** 2))
+        usual = np.logaddexp(-((growth / 2) ** 2) / 2, -(((growth - otherwise) / 2) ** 2) / 2)
+        logs.append(usual - 0.5 * (np.log(np.mean(1 / noise)) + 6 * np.log(rss)))
     ours = unequal.errors(np.ones((1, 1)))[:, 0]
     np.testing.assert_allclose(ours, errors / errors[6], rtol=1e-9)
     shares = np.exp(logs) / np.exp(logs).sum()

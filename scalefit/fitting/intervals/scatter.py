@@ -2,8 +2,9 @@
 
 Noise may grow or shrink with size, and a handful of points hardly tells. With a variance that changes by a factor e^g
 over the sizes the same estimates have other standard errors: every g on a grid counts by its restricted likelihood and
-by how much curves usually change. Noise that is multiplicative where values are compared, or additive where logarithms
-are, left 86–92 % of the exponents in intervals that take all points for equally noisy.
+by how much curves usually change, from noise that is alike in the unit compared and, as likely, in the other one. Noise
+that is multiplicative where values are compared, or additive where logarithms are, left 86–92 % of the exponents in
+intervals that take all points for equally noisy.
 
 Checkpoints of one run drift: neighbours miss the curve on the same side, and then n points tell as much as far fewer.
 With residuals of correlation ρ between neighbours (an AR(1) process) the interval is t standard errors of the same
@@ -116,13 +117,26 @@ def unequal_each(optima: Sequence[Optimum], slopes: Sequence[float]) -> list[Une
     # Least squares on whitened residuals is the generalised one, and the last pivot is the root of what it leaves.
     roots = np.diagonal(np.linalg.cholesky(gram), axis1=-2, axis2=-1)
     rss = roots[..., -1] ** 2
-    unusual = (GROWTH + (np.array(slopes) * span)[:, None]) / USUAL_CHANGE
+    own = GROWTH + (np.array(slopes) * span)[:, None]
+    other = np.array([_otherwise(*pair) for pair in zip(optima, slopes, strict=True)])[:, None]
+    usual = np.logaddexp(*(-0.5 * (g / USUAL_CHANGE) ** 2 for g in (own, own - other)))
     lost = 2 * np.log(roots[..., :-1]).sum(-1)
-    shares = -0.5 * (lost + dof[:, None] * np.log(rss) + unusual**2)
+    shares = -0.5 * (lost + dof[:, None] * np.log(rss)) + usual
     weights = np.exp(shares - shares.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     covariance = (rss / dof[:, None])[..., None, None] * _products(hat, noise)
     return [Unequal(*pair) for pair in zip(weights, covariance, strict=True)]
+
+
+def _otherwise(best: Optimum, slope: float) -> float:
+    """Change of the log variance where noise is alike in the other unit: in logarithms for values, or the reverse."""
+    y, x, residual = best.problem.y, best.problem.inputs[0], best.problem.objective.residual
+    first, last = y[x.argmin()], y[x.argmax()]
+    if slope or min(first, last) <= 0:
+        return 0.0  # seeds tell how noise changes
+    return float(np.clip(2 * np.log(last / first), *GROWTH[[2, -3]])) * (
+        -1 if residual == "log" else 1
+    )
 
 
 def _products(rows: Floats, weights: Floats) -> Floats:
@@ -163,6 +177,11 @@ class Drift:
     def correlation(self) -> float:
         """Correlation between neighbouring checkpoints: the mean over what the data leave open."""
         return float(self.weights @ RHO)
+
+    @property
+    def strong(self) -> bool:
+        """Whether .9, beyond which intervals fall short (docs/simulations/intervals.md), is not excluded."""
+        return bool(self.weights[RHO > 0.85].sum() > 0.05)
 
     def half(self, gradients: Floats, level: float) -> Floats:
         """Half-length (Q,) of the interval of what has ``gradients`` (Q, p) by theta."""

@@ -344,9 +344,14 @@ def doubt_notes(
     if points.design == "checkpoints" and int(points.run.max()) > 0:
         return notes
     if uncertainty.drift is not None:
+        strong = (
+            "; where it is .9, which they do not exclude, 91 % hold"
+            if uncertainty.drift.strong
+            else ""
+        )
         notes.append(
             "all points are checkpoints of one run: intervals hold for this run, not for the procedure, and are longer "
-            f"by what neighbours have in common (correlation about {uncertainty.drift.correlation:.1f})"
+            f"by what neighbours have in common (correlation about {uncertainty.drift.correlation:.1f}){strong}"
         )
     elif lack.seen and lack.by == "replicates":
         return notes
