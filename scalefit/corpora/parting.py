@@ -13,6 +13,7 @@ Where the shared course flattens (κ), differences flatten too, and a straight l
 known from the shared levels as well. Or the course is an S, s its climb and d the hump that climbing earlier or later
 adds: who is behind in the middle may still arrive. No course is sure where nobody measured: beyond the largest size the
 slope of what parts corpora wanders (an integrated Wiener path), so doubt grows with the distance and not at its foot.
+It wanders as the course climbs: a course that flattens binds all that take it, one that does not binds nobody.
 a, b1, b2 and the course are integrated over a grid, the noise in closed form. Corpora that differ by no more than
 chance are so drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis,
 5.4).
@@ -55,10 +56,8 @@ class Course(NamedTuple):
 LEVELS = {0.3: 0.07, 1.0: 0.20, 3.0: 0.30, 10.0: 0.25, 30.0: 0.12, 100.0: 0.04, 1000.0: 0.02}
 # Of (b1, b2). Most tables run side by side; those that cross do so visibly, and rather by how fast they climb.
 SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0.12}
-SHIFTS = {
-    (0.3, 1.2): 0.015,
-    (0.3, 4.0): 0.015,
-}  # the same along an S, where corpora part by when they climb
+# The same along an S, where corpora part by when they climb.
+SHIFTS = {(0.3, 1.2): 0.015, (0.3, 4.0): 0.015}
 # κ: from differences that gather speed, by a straight line, to a course of which an eighth is left after three e-folds
 RATES = {-0.3: 0.10, 0.0: 0.15, 0.07: 0.15, 0.15: 0.18, 0.25: 0.18, 0.4: 0.15, 0.7: 0.09}
 SIGMOIDS = [Course(steep, middle) for steep in (4.0, 8.0) for middle in (0.3, 0.55, 0.8, 1.05)]
@@ -81,7 +80,6 @@ LOOSE = 0.05  # chance that own parts take a course of their own, whatever the s
 # How far shared levels may stray from their course, in the noise of one run.
 ROUGH = np.array([0.0, 0.5, 2.0])
 BENT = 0.8  # chance that they stray by most of it from which on nothing says how own parts go on
-WANDERS = 0.7  # how much slopes that part corpora change over as many sizes more, in their own unit
 TOUCHING = 2  # sizes that a corpus must share with another one
 NEAR = 1.5  # sizes no further apart than by this factor are one size
 
@@ -274,10 +272,13 @@ def _basis(v: Floats, u: Floats, course: Course) -> Floats:
 
 def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
     """Return the covariance of own parts at ln sizes v (V,) for each point of the grid: (G, V, V)."""
-    bases = {i: _basis(v, u, COURSES[i]) for i in np.unique(grid[:, 3]).astype(int).tolist()}
-    f = grid[:, 1:3, None] * np.stack([bases[i] for i in grid[:, 3].astype(int).tolist()])
-    beyond = np.maximum(v - u[-1], 0.0) / (u[-1] - u[0])
-    turns = (grid[:, 1:3] ** 2).sum(axis=1)[:, None, None] * WANDERS**2 * wiener(beyond, beyond)
+    which, at = np.unique(grid[:, 3].astype(int), return_inverse=True)
+    bases = [_basis(v, u, COURSES[i]) for i in which]
+    f = grid[:, 1:3, None] * np.stack(bases)[at]
+    # Slopes change by as much as they are while the course climbs as far again as it was measured to.
+    climbed = [b[0] - _basis(u[-1:], u, COURSES[i])[0] for i, b in zip(which, bases, strict=True)]
+    paths = np.stack([wiener(c, c) for c in np.maximum(climbed, 0.0)])[at]
+    turns = (grid[:, 1:3] ** 2).sum(axis=1)[:, None, None] * paths
     return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f + turns))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,21 +64,30 @@ class RankedBy:
 
     def ratio(self, each: Sequence[Mixture]) -> Floats:
         """Return the mixture ratios of curves (C,); in percent where one lies above 1."""
-        ratio = np.array([self._ratio(m.group[self.columns[0]]) for m in each])
+        names = [m.group[self.columns[0]] for m in each]
+        words = {re.sub(r"[\d.]+", "", str(name)) for name in names if "%" in str(name)}
+        if len(words) > 1 and not self.ratios:
+            raise DesignError(
+                f"{self.over} names shares of unlike things ({', '.join(sorted(words))}): leave some out with where=, "
+                "or give each its ratio: mixture={'30% code': 0.3, …}"
+            )
+        ratio = np.array([self._ratio(name) for name in names])
         return ratio / 100 if 1 < ratio.max() <= 100 else ratio
 
     def _ratio(self, name: Any) -> float:
         try:
             value = self.ratios[name] if self.ratios else name
+            if isinstance(value, str) and "%" in value:  # 30% code
+                return float(value.partition("%")[0].split()[-1]) / 100
             if isinstance(value, str) and "/" in value:  # 30/70 is three parts of ten
                 one, other = map(float, value.split("/"))
                 return one / (one + other)
             return float(value)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        except (LookupError, TypeError, ValueError, ZeroDivisionError):
             given = f"names {', '.join(self.ratios)}" if self.ratios else "names a column"
             raise DesignError(
                 f"{self.over} {name!r} has no mixture ratio: mixture= {given}; give each corpus a number from 0 to "
-                "1 or parts such as 30/70, or leave it out with where="
+                "1, a share such as 30% or parts such as 30/70, or leave it out with where="
             ) from None
 
     def __str__(self) -> str:

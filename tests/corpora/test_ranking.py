@@ -219,6 +219,19 @@ def test_differences_flatten_where_the_course_does():
     assert grown[1] == pytest.approx(0.12, abs=0.15)
 
 
+def test_doubt_grows_as_far_as_the_course_climbs():
+    """A course that has all but ended binds what parts corpora; one that climbs on lets it wander on."""
+    flat, grown = -np.expm1(-0.7 * U), []
+    for course in (U / U[-1], flat / flat[-1]):
+        rng = np.random.default_rng(6)
+        fan = np.linspace(-2.0, 2.0, 6)[:, None]
+        part = parting(curves(10 * course + fan * course, 0.02, 3, rng), False)
+        spread = part.draws(SIZES[-1] * np.array([10.0, 1000.0]), 2000).std(axis=1).mean(axis=0)
+        grown.append(spread[1] / spread[0])
+    assert grown[0] > 4  # an integrated Wiener path grows by 3**1.5
+    assert grown[1] < 1.5
+
+
 def test_a_corpus_that_lacks_a_size_is_compared_where_it_can_be():
     rng = np.random.default_rng(4)
     known = curves(np.array([10 + U, 12 + U, 11 + U]), 0.1, 2, rng)

@@ -187,10 +187,14 @@ def test_ratios_in_percent_or_parts_are_the_same_ratios():
     plain = sf.rank(data, at="4B", mixture="mix_fr").only
     percent = {**data, "mix_fr": [100 * r for r in data["mix_fr"]]}
     parts = {**data, "mix_fr": [f"{100 * r:g}/{100 - 100 * r:g}" for r in data["mix_fr"]]}
-    for said in (percent, parts):
+    shares = {**data, "mix_fr": [f"{100 * r:g}% fr" for r in data["mix_fr"]]}
+    for said in (percent, parts, shares):
         named = sf.rank(said, at="4B", mixture="mix_fr").only
         assert named.best.corpus == plain.best.corpus
         assert named.best_ratio == pytest.approx(plain.best_ratio)
+    unlike = {**data, "mix_fr": [s.replace("75% fr", "75% en") for s in shares["mix_fr"]]}
+    with pytest.raises(DesignError, match="shares of unlike things"):
+        sf.rank(unlike, at="4B", mixture="mix_fr")
 
 
 def test_ranked_by_the_loss_a_corpus_that_harms_quality_is_barred_all_the_same():
