@@ -154,6 +154,11 @@ def _html_cell(text: str) -> str:
     return f"<td{long}>{html.escape(text)}</td>"
 
 
+def estimated(name: str, estimate: Any, low: Any, high: Any) -> Row:
+    """Return an estimate and both ends of its interval in columns of their own; :func:`with_intervals` joins them."""
+    return {name: estimate, f"{name}_low": low, f"{name}_high": high}
+
+
 def with_intervals(rows: Sequence[Row]) -> list[Row]:
     """Put both ends of an interval behind their estimate, where three columns say it.
 

@@ -19,7 +19,7 @@ from scalefit.fitting.stack import evaluate_each, leave_one_out
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Results, common_notes
-from scalefit.rows import Row
+from scalefit.rows import Row, estimated
 from scalefit.table import Observations, Table, grouping
 from scalefit.types import Renames
 from scalefit.units import counted
@@ -151,8 +151,8 @@ def note_together(fits: Sequence[Fit]) -> None:
 def _numbers(fit: Fit, level: float) -> Row:
     row: Row = {}
     for name, interval in fit.intervals(level).items():
-        row[name] = float("nan") if name in fit.not_identified else interval.estimate
-        row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+        estimate = float("nan") if name in fit.not_identified else interval.estimate
+        row |= estimated(name, estimate, interval.low, interval.high)
     return row
 
 

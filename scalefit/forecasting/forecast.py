@@ -115,14 +115,7 @@ class Outlook(Result):
             row[f"{name}_unpretrained"] = self.baselines.get(name)
             row[f"{name}_at_largest"] = self.last(name)
         for name, said in self.ahead.items():
-            low, high = said.interval(0.8)
-            for i, x in enumerate(said.x):
-                at = f"{name}_at_{format_count(float(x))}"
-                row |= {
-                    at: float(said.median[i]),
-                    f"{at}_low": float(low[i]),
-                    f"{at}_high": float(high[i]),
-                }
+            row |= said.columns(f"{name}_at_{format_count(x)}" for x in said.x.tolist())
         if self.tokens is not None:
             kept = ("p_within_2x", "p_within_10x", "p_within_100x", "estimate", "low", "high")
             numbers = self.tokens.rows()[0]

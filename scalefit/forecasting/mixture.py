@@ -277,11 +277,7 @@ def _row(mixture: Mixture) -> Row:
     row: Row = {**mixture.group, "sizes": len(mixture.series), f"largest_{mixture.column}": largest}
     row[mixture.metric] = float(mixture.series.y[-1])
     said = mixture.predictive(largest * np.array(TIMES), "run")
-    low, high = said.interval(0.8)
-    for i, times in enumerate(TIMES):
-        at = f"at_{times:g}x"
-        row |= {at: float(said.median[i]), f"{at}_low": float(low[i]), f"{at}_high": float(high[i])}
-    return row
+    return row | said.columns(f"at_{times:g}x" for times in TIMES)
 
 
 def series_from(rows: Sequence[Observations]) -> list[Series]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from scalefit.rows import Row, estimated
 from scalefit.types import Floats
 
 # Dense enough that any level people ask for is read between neighbours; .005 and .995 bound a 99 % interval.
@@ -58,6 +59,12 @@ class Predictive:
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """Return low and high of the central interval at every size: (Q,) each."""
         return self.quantile(0.5 - level / 2), self.quantile(0.5 + level / 2)
+
+    def columns(self, names: Iterable[str], level: float = 0.8) -> Row:
+        """Return the median at every size by its name, and both ends of its interval, each in a column."""
+        low, high = self.interval(level)
+        each = zip(names, self.median.tolist(), low.tolist(), high.tolist(), strict=True)
+        return {k: v for one in each for k, v in estimated(*one).items()}
 
     def reached(self, target: float, *, rises: bool) -> Floats:
         """Return the probability that the metric is at least ``target`` (at most, where it falls): (Q,)."""

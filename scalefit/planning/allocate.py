@@ -18,7 +18,7 @@ from scalefit.forecasting.quality.joint import draws_of
 from scalefit.forecasting.surface import Surface
 from scalefit.planning.optimum import BestPairs, Paid, Surfaces, best_of, cheapest_for
 from scalefit.result import Result
-from scalefit.rows import Row
+from scalefit.rows import Row, estimated
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import amount, check_level, format_count, short
@@ -98,9 +98,9 @@ class Allocation(Result):
         for split in self.splits:
             row: Row = {"budget": split.budget}
             if split.cost is not None:
-                row |= {"budget_low": split.cost[1], "budget_high": split.cost[2]}
+                row |= estimated("budget", split.budget, *split.cost[1:])
             for name, ends in (*split.inputs.items(), (self.metric, split.value)):
-                row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+                row |= estimated(name, *ends)
             out.append(row)
         return out
 

@@ -16,7 +16,7 @@ from scalefit.fitting.intervals import Interval
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Result, Results
-from scalefit.rows import Row
+from scalefit.rows import Row, estimated
 from scalefit.seeds.design import Cell, answered, cells, telling
 from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Mask, Renames
@@ -152,14 +152,10 @@ class SeedCurve(Result):
                 "mean": rung.mean,
             }
             for q, i in rung.quantiles.items():
-                name = f"q{100 * q:.0f}"
-                row |= {name: i.estimate, f"{name}_low": i.low, f"{name}_high": i.high}
+                row |= estimated(f"q{100 * q:.0f}", i.estimate, i.low, i.high)
             s = rung.success
-            row |= {"success": None if s is None else s.estimate}
-            row |= {
-                "success_low": None if s is None else s.low,
-                "success_high": None if s is None else s.high,
-            }
+            ends = (None, None, None) if s is None else (s.estimate, s.low, s.high)
+            row |= estimated("success", *ends)
             out.append({**row, "given_success": rung.given_success})
         return out
 
