@@ -20,7 +20,7 @@ from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.groups import TELLING, group_name
 from scalefit.planning.plan import Cost, check_names, recorded
 from scalefit.table import metric as metric_of
-from scalefit.types import Floats, Renames
+from scalefit.types import Renames
 from scalefit.units import amount, check_level
 
 NOTHING_SHARED = "corpora share fewer than two sizes: nothing tells where they cross, and differences are guessed"
@@ -260,7 +260,8 @@ def _between(
     logs = question.at is None  # what a target takes differs by factors
     joined = blended(ratio, np.log(values) if logs else values, asked_, question.seed)
     # A ratio between stands under the flags of both its neighbours: the one that bars.
-    beside = [order[np.flatnonzero(np.abs(ratio - r) <= _next(ratio, r) + 1e-12)] for r in asked_]
+    sides = np.searchsorted(ratio, asked_ + 1e-12) - 1, np.searchsorted(ratio, asked_ - 1e-12)
+    beside = order[np.column_stack(sides)].tolist()
     said = [max((drawn.flags[i] for i in near), key=lambda f: f.bars) for near in beside]
     costs = drawn.costs
     if costs is not None:
@@ -275,11 +276,3 @@ def _between(
     told = np.where(told > drawn.sight, np.inf, told)
     between = replace(drawn, names=names, values=joined, told=told, costs=costs, flags=said)
     return between, (float(low), float(top)), note
-
-
-def _next(ratio: Floats, r: float) -> float:
-    """Return how far the farther of a ratio's two measured neighbours lies; 0 where it was measured itself."""
-    away = np.abs(ratio - r)
-    if away.min() < 1e-12:
-        return 0.0
-    return float(max(away[ratio < r].min(), away[ratio > r].min()))

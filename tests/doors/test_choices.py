@@ -236,6 +236,18 @@ def test_ratios_by_the_corpus_name_and_by_a_target():
         sf.rank(data, at="4B", mixture="corpus")
 
 
+def test_a_misaligned_ratio_bars_as_far_as_the_next_measured_one():
+    rng, rows = np.random.default_rng(5), []
+    for r, x, seed in ((r, x, s) for r in (0.0, 0.1, 0.5, 1.0) for x in SIZES for s in range(2)):
+        u, noise = np.log(x / 1e6), rng.standard_normal(2)
+        bleu = 18 + (2 * u if r else -0.8 * u) + r + 0.3 * noise[0]
+        rows.append((r, x, seed, bleu, 1.7 + 1.6 * np.exp(-0.15 * u) + 0.005 * noise[1]))
+    columns = ("corpus", "pretrain_tokens", "seed", "bleu", "cross_entropy")
+    table = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    ranking = sf.rank(table, at="10B", mixture="corpus").only
+    assert sorted(s.corpus for s in ranking.standings if s.barred) == ["0", "0.05"]
+
+
 def test_two_ratios_say_nothing_of_what_lies_between():
     with pytest.raises(DesignError, match="measure one between"):
         sf.rank(mixtures((0.0, 1.0)), at="4B", mixture="mix_fr")
