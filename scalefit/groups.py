@@ -17,6 +17,18 @@ ALWAYS = ("corpus", "task", "finetune_tokens")
 TELLING = (*ALWAYS, "model", "parameters", "domain", "eval_set")
 """Columns of which one curve has one value each."""
 
+
+class Unasked(str):
+    """The metric of somebody who names none: where a table has it not, its only quality is meant."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return it as it is, so that a command line hands it on."""
+        return self
+
+
+BLEU = Unasked("bleu")
 _PATH = ("model", "parameters")
 _COUNTED = ("pretrain_tokens", "unique_tokens")
 _PLAIN = ("corpus", "task", "model", "metric", "domain", "eval_set")
@@ -57,13 +69,13 @@ def group_columns(
             continue
         beside = [*chosen, *inputs] if name in _PATH else chosen
         if distinct(rows, [*beside, name]) > distinct(rows, beside) or (
-            name in _PATH and len(inputs) == 1 and _take_turns(rows, chosen, name, inputs[0])
+            name in _PATH and len(inputs) == 1 and take_turns(rows, chosen, name, inputs[0])
         ):
             chosen.append(name)
     return tuple(chosen)
 
 
-def _take_turns(rows: HasColumns, chosen: Sequence[str], name: str, size: str) -> bool:
+def take_turns(rows: HasColumns, chosen: Sequence[str], name: str, size: str) -> bool:
     """Return whether the sizes of one value reach beyond the first size of the next, within a group."""
     sizes = rows.labels([size])
     curve, labels = rows.labels(chosen), rows.labels([*chosen, name])

@@ -65,7 +65,14 @@ At = Annotated[
     list[str] | None,
     typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),
 ]
-Metric = Annotated[str, typer.Option(help="Metric, e.g. bleu, chrf, comet, cross_entropy.")]
+Metric = Annotated[
+    str,
+    typer.Option(
+        parser=lambda name: name,  # as it is: a default knows that nobody asked for it
+        metavar="<str>",
+        help="Metric, e.g. bleu, chrf, cross_entropy; default: bleu, or the one there.",
+    ),
+]
 Over = Annotated[str, typer.Option(help="Column of what is chosen from.")]
 File = Annotated[
     str | None,

@@ -10,6 +10,7 @@ from scalefit.cli import _io
 from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
 from scalefit.errors import DomainError
+from scalefit.groups import BLEU
 
 At = Annotated[
     str | None, typer.Option("--at", help="Pretraining size at which they are compared: 1B.")
@@ -30,7 +31,7 @@ def _number(option: str, flag: str) -> float:
 
 def rank(
     source: Source,
-    metric: Metric = "bleu",
+    metric: Metric = BLEU,
     at: At = None,
     target: Annotated[
         float | None, typer.Option(help="Or a value to be reached with the fewest tokens.")
@@ -113,7 +114,7 @@ def _each(options: list[str] | None, flag: str) -> dict[str, float] | None:
 
 def value(
     source: Source,
-    metric: Metric = "bleu",
+    metric: Metric = BLEU,
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -143,7 +144,7 @@ def value(
 
 def plan(
     source: Source,
-    metric: Metric = "bleu",
+    metric: Metric = BLEU,
     goal: Annotated[
         Literal["best", "tokens"] | None,
         typer.Option(help="Raise P(right choice), or narrow the tokens for --target, as asked."),

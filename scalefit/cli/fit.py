@@ -11,6 +11,7 @@ import typer
 
 from scalefit.cli import _io
 from scalefit.errors import DomainError, FitError, FormatError
+from scalefit.groups import BLEU
 
 from ._io import aside, doing, write_notes
 from ._options import (
@@ -140,7 +141,7 @@ def _show(many: Fits | Mixtures) -> None:
 
 def joint(
     source: Source,
-    metric: Metric = "bleu",
+    metric: Metric = BLEU,
     at: Annotated[
         str, typer.Option("--at", help="Pretraining sizes to be forecast, e.g. 1B,3B.")
     ] = "",

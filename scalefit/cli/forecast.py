@@ -13,6 +13,7 @@ from scalefit.cli import _io
 from scalefit.cli._io import aside, doing, write_notes
 from scalefit.cli._options import Answer, By, Level, Metric, Pool, Source, Target, Through, Work
 from scalefit.errors import DomainError
+from scalefit.groups import BLEU
 
 if TYPE_CHECKING:
     from scalefit.corpora.ranking import Rankings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Wanted:
     """What is asked of every curve."""
 
-    metric: Metric = "bleu"
+    metric: Metric = BLEU
     target: Target = None
     at: Annotated[
         str,
@@ -146,7 +147,7 @@ def _next(told: tuple[Mapping[str, Any], Plan] | None) -> list[Section]:
 
 def backtest(
     source: Source,
-    metric: Metric = "bleu",
+    metric: Metric = BLEU,
     laws: Annotated[
         str | None,
         typer.Option(

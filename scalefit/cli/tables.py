@@ -12,6 +12,7 @@ import typer
 
 from scalefit.cli import _io
 from scalefit.errors import FormatError, ScoringError
+from scalefit.units import counted
 
 from ._io import doing, write_notes
 from ._options import AsJson, Config, Rename, Scheduler
@@ -337,7 +338,7 @@ def _write(scored: Scored, answer: Answers) -> None:
         _io.write_json({"scores": rows, "compared": compared})
     else:
         shown = [{k: v for k, v in row.items() if k not in _LONG} for row in rows]
-        title = f"{len(rows)} scores" + (f", written to {output}" if output else "")
+        title = counted(len(rows), "score") + (f", written to {output}" if output else "")
         _io.write_rows(shown, as_json=False, title=title)
         for one in compared:
             print(one)

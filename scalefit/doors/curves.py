@@ -15,12 +15,11 @@ from scalefit.fitting.points import gather_group
 from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series
-from scalefit.groups import group_name
+from scalefit.groups import Unasked, as_names, group_name
 from scalefit.ingest import loss_beside, table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
 from scalefit.table import metric as metric_of
-from scalefit.table.runs import columns_asked
 from scalefit.types import Renames
 
 _LEAST = 2
@@ -108,12 +107,25 @@ def inquire(
     for loss in beside:
         whole = loss_beside(whole, [metric], loss)
     table, notes = in_domain(whole, by, where)
-    name = table.metric(metric)
+    name, said = _meant(table, metric)
     both = [name, *(m for m in map(table.spelled, beside) if m in table.metrics and m != name)]
     apart = grouping(table.where(metric=both), by, used=used)
-    said = (*table.notes, *notes, *apart.notes)
+    said = (*table.notes, *said, *notes, *apart.notes)
     loss = beside[0] if beside else "cross_entropy"
     return Inquiry(table, name, apart.columns, said, loss)
+
+
+def _meant(table: Table, metric: str) -> tuple[str, tuple[str, ...]]:
+    """Return the metric asked for; the only quality, or else the only metric, where nobody named one."""
+    if isinstance(metric, Unasked) and metric not in table.metrics:
+        known = map(metric_of, table.metrics)
+        quality = [m.name for m in known if m.direction and not (m.is_loss or m.is_perplexity)]
+        one = quality or table.metrics
+        if len(one) == 1:
+            return one[0], (
+                f"no metric was named, and {one[0]} is taken: the table has no {metric}",
+            )
+    return table.metric(metric), ()
 
 
 def curves_of(
@@ -143,7 +155,7 @@ def in_domain(
     table: Table, by: Sequence[str] | None, where: Mapping[str, Any] | None
 ) -> tuple[Table, tuple[str, ...]]:
     """Keep the in-domain rows where both domains are there and nobody asked for either."""
-    asked = "domain" in (*(columns_asked(by) or ()), *(where or {}))
+    asked = "domain" in (*as_names(by or ()), *(where or {}))
     if asked or not table.has("domain") or set(table.unique("domain")) != {"in", "out"}:
         return table, ()
     left = len(table.where(domain="out"))

@@ -18,7 +18,7 @@ from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.forecasting.quality import Cells
 from scalefit.forecasting.surface import Surface, surface_of
-from scalefit.groups import group_name, group_of
+from scalefit.groups import BLEU, group_name, group_of
 from scalefit.table import Table, cut
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
@@ -179,7 +179,7 @@ def _one_input(inputs: Mapping[str, str] | None) -> dict[str, str] | None:
 
 def fit_joint(
     data: Any,
-    metric: str = "bleu",
+    metric: str = BLEU,
     *,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,

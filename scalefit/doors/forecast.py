@@ -19,7 +19,7 @@ from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
 from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
 from scalefit.forecasting.tokens import TokensFor
-from scalefit.groups import group_name
+from scalefit.groups import BLEU, group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
@@ -29,7 +29,7 @@ from scalefit.units import amount, check_level, format_count
 
 def forecast(
     data: Any,
-    metric: str = "bleu",
+    metric: str = BLEU,
     *,
     target: float | None = None,
     at: float | str | Sequence[float | str] = (),
@@ -52,7 +52,7 @@ def forecast(
     Parameters
     ----------
     data : path, Table, DataFrame or mapping of columns
-    metric : what is to be forecast, e.g. ``"bleu"``; ``"cross_entropy"`` works as well.
+    metric : what is to be forecast, e.g. ``"cross_entropy"``; by default BLEU, or the one quality that a table has.
     target : a value to be reached, e.g. BLEU 20.
     at : number, count such as "3B", or sequence, optional; sizes to be forecast, beyond the measured ones.
     through : a loss shown beside the metric, where it was measured.

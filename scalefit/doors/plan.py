@@ -16,7 +16,7 @@ from scalefit.forecasting.engines import Engine, check_target, engine_for
 from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
-from scalefit.groups import group_name
+from scalefit.groups import BLEU, group_name
 from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
@@ -33,7 +33,7 @@ OUTCOMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a candidate's result 
 
 def plan(
     data: Any,
-    metric: str = "bleu",
+    metric: str = BLEU,
     *,
     goal: _Goal | None = None,
     at: float | str | None = None,

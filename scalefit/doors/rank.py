@@ -17,7 +17,7 @@ from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, values_of
-from scalefit.groups import TELLING, group_name
+from scalefit.groups import BLEU, TELLING, group_name
 from scalefit.planning.plan import Cost, check_names, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
@@ -43,7 +43,7 @@ ALL_THERE = (
 
 def rank(
     data: Any,
-    metric: str = "bleu",
+    metric: str = BLEU,
     *,
     at: float | str | None = None,
     target: float | None = None,

@@ -15,7 +15,7 @@ from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.series import noise_of, series_of
-from scalefit.groups import group_name
+from scalefit.groups import BLEU, group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
@@ -45,7 +45,7 @@ SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
 
 def value(
     data: Any,
-    metric: str = "bleu",
+    metric: str = BLEU,
     *,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,

@@ -163,6 +163,7 @@ def check_lengths(text: NamedText, other: NamedText) -> None:
 
 _MARKS = re.compile(r"@@( |$)|\u2581|(^| )##\w")
 """What subword segmentations leave: BPE's ``@@``, SentencePiece's ▁, WordPiece's ``##``."""
+_RECORD, _CELLS = re.compile(r"^\s*\{\s*\".*\}\s*$"), re.compile(r"\t")
 _TOKENIZED = 100  # lines that end in " .", from which sacreBLEU warns too
 
 
@@ -250,6 +251,7 @@ def _with_systems(
         try:
             text = as_text(lines, name)
             check_lengths(text, standard)
+            _check_plain(text, standard)
             if not allow_empty:
                 check_filled(text)
             systems[name] = text
@@ -261,6 +263,19 @@ def _with_systems(
     looks = (look(text) for text in systems.values() for look in (_looks_tokenized, _has_marks))
     notes = tuple(filter(None, looks))
     return Inputs(systems, references, sources, tuple(problems), notes)
+
+
+def _check_plain(text: NamedText, standard: NamedText) -> None:
+    """Refuse lines that hold more than a translation: a record, or cells beside it.
+
+    Raises ScoringError: with the first line and how to cut it.
+    """
+    for shape, cure in ((_RECORD, "jq -r .KEY"), (_CELLS, "cut -f1")):
+        if all(map(shape.search, text.lines)) and not any(map(shape.search, standard.lines)):
+            raise ScoringError(
+                f"{text.name}: each line holds more than a translation ({text.lines[0]!r:.60}), and {standard.name} "
+                f"does not; needed plain text. Try: {cure}"
+            )
 
 
 def _looks_tokenized(text: NamedText) -> str:

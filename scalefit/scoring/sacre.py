@@ -69,8 +69,10 @@ class SacreSpec:
         try:
             return getattr(metrics, name)(**fixed, **self.settings, references=references)
         except (TypeError, AssertionError, KeyError) as error:
+            known = getattr(getattr(metrics, name), "TOKENIZERS", ())
+            told = f"; tokenizers are {', '.join(known)}" if "tokenize" in self.settings else ""
             raise ScoringError(
-                f"{self.metric}: sacreBLEU's {name} does not take {dict(self.settings)} ({error})"
+                f"{self.metric}: sacreBLEU's {name} does not take {dict(self.settings)} ({error}){told}"
             ) from error
         except (OSError, SystemExit) as error:
             raise ScoringError(

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import DesignError, MissingDependencyError
-from scalefit.groups import group_name
+from scalefit.groups import as_names, group_name
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, crossed, nested_squares
 from scalefit.table import Runs, Table, runs_of
 from scalefit.table.names import IDENTITY, KNOWN, MEASURED
-from scalefit.table.runs import CAUTIOUS, columns_asked, finetuning_seed, splitting
+from scalefit.table.runs import CAUTIOUS, finetuning_seed, splitting
 from scalefit.types import Floats
 from scalefit.units import counted, whole
 
@@ -129,7 +129,7 @@ def kept_apart(table: Table, by: Sequence[str]) -> list[str]:
     """
     if tuple(by) == APART:
         return [c for c in by if table.has(c)]
-    return [table.columns.called(c) for c in columns_asked(by) or ()]
+    return [table.columns.called(c) for c in as_names(by or ())]
 
 
 def telling(labels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:

@@ -190,6 +190,7 @@ def check_between(draft: Draft, inputs: Collection[str] = ()) -> Columns:
     for name in _CURES:
         _one_per_metric(draft, columns, name)
     _mixed_scales(draft, columns)
+    _either_scale(draft)
     _precision(draft)
     _tiny(draft)
     _repetition(draft)
@@ -323,6 +324,19 @@ def _same_tool(draft: Draft, columns: Columns, codes: Ints, biggest: Floats) -> 
     largest = np.zeros(len(biggest), dtype=np.int64)
     largest[codes[top]] = signed[top]
     return np.asarray((signed > 0) & (signed == largest[codes]))
+
+
+def _either_scale(draft: Draft) -> None:
+    """Note benchmarks that look like fractions where others are surely in percent: their values alone do not tell."""
+    either = [(m, mine) for m, mine in by_metric(draft) if m.upper == 100.0 and not m.percent]
+    largest = {m.name: float(draft.cells["value"][mine].max()) for m, mine in either}
+    small = [name for name, most in largest.items() if most <= 1]
+    if large := sorted({*largest} - {*small}) if small else []:
+        cure = f"mapping={{'{small[0]}/100': 'accuracy'}} says so"
+        draft.note(
+            f"{listed(small)} {'are' if small[1:] else 'is'} at most 1 beside {listed(large, 4)} in percent, and taken "
+            f"for fractions; where these are percent too, {cure}"
+        )
 
 
 def _precision(draft: Draft) -> None:

@@ -9,7 +9,7 @@ separate, as ``block`` they belong together, which is right for both.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,12 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scalefit.errors import TableError
-from scalefit.groups import distinct, group_columns
+from scalefit.groups import as_names, distinct, group_columns, take_turns
 from scalefit.rows import Row
 from scalefit.types import Ints, Mask
 from scalefit.units import format_count, some, typed, whole
 
 from .columns import Columns, compressed
+from .draft import is_text
 from .names import IDENTITY, KNOWN, MEASURED, SEED_WORDS
 
 if TYPE_CHECKING:
@@ -293,9 +294,9 @@ def grouping(
     Raises TableError: rows of one run differ in a column, and kept apart they leave no curve.
     """
     rows = table.pretrained()
-    asked = columns_asked(by)
+    asked = None if by is None else as_names(by)
     if asked is not None:
-        asked = [n if n in KNOWN else table.columns.called(n) for n in asked]
+        asked = tuple(n if n in KNOWN else table.columns.called(n) for n in asked)
     columns = list(group_columns(rows, asked, used=used))
     notes = [_added(rows, name) for name in columns if asked is not None and name not in asked]
     for name in splitting(rows, columns, used):
@@ -303,16 +304,6 @@ def grouping(
         columns.append(name)
         notes.append(_added(rows, name))
     return Grouping(tuple(columns), tuple(notes))
-
-
-def columns_asked(by: Any) -> list[str] | None:
-    """Return the columns that a user groups by as a list; None stays None."""
-    if by is None:
-        return None
-    names = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
-    if not all(isinstance(name, str) for name in names):
-        raise TableError(f"found by={by!r}; needed names of columns, e.g. by=['corpus', 'task']")
-    return names
 
 
 def _added(rows: Table, name: str) -> str:
@@ -345,6 +336,7 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
             _splits(same, values, least=0.0)
             or _splits(near, values, least=0.5)
             or _parts_runs(rows, [c for c in cell if c not in IDENTITY], name)
+            or _own_curves(rows, columns, used, name)
         ):
             split.append(name)
     return split
@@ -426,6 +418,16 @@ def _parts_runs(rows: Table, place: Sequence[str], name: str) -> bool:
     if np.unique(pairs[several, 0]).size == 1:
         return bool(runs[several].min() > 1)
     return bool((np.bincount(pairs[:, 1])[pairs[several, 1]] > 1).mean() > 0.5)
+
+
+def _own_curves(rows: Table, columns: Sequence[str], used: Collection[str], name: str) -> bool:
+    """Return whether a column of names parts a curve into several, each of three sizes or more, that take turns."""
+    inputs = [column for column in used if rows.has(column)]
+    if not is_text(rows.columns.named[name].values) or len(inputs) != 1:
+        return False
+    there = np.column_stack([rows.labels([*columns, name]), rows.labels(inputs)])
+    sizes = np.bincount(np.unique(there, axis=0)[:, 0])
+    return int(sizes.min()) >= 3 and take_turns(rows, columns, name, inputs[0])
 
 
 def _near(rows: Table, cell: Sequence[str]) -> Ints:

@@ -365,3 +365,13 @@ def test_a_bracket_alone_is_no_json(tmp_path, begin):
     path.write_text(begin + "\n")
     with pytest.raises(FormatError, match=r"none of the known formats|without a validation"):
         sf.read(path)
+
+
+def test_a_benchmark_at_most_1_beside_others_in_percent_is_told():
+    cells = {"tokens": ["1M", "4M"], "mmlu": [25.25, 28.5], "gsm8k": [0.25, 0.75]}
+    note = "gsm8k is at most 1 beside mmlu in percent"
+    assert any(note in told for told in sf.as_table(cells).notes)
+    cure = sf.as_table(cells, mapping={"gsm8k/100": "accuracy"})
+    assert cure.where(metric="accuracy").column("value").tolist() == [0.0025, 0.0075]
+    fractions = {**cells, "mmlu": [0.25, 0.285]}
+    assert not any("at most 1" in told for told in sf.as_table(fractions).notes)

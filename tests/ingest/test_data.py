@@ -9,6 +9,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import (
+    ArgumentError,
     DesignError,
     DomainError,
     FormatError,
@@ -193,7 +194,7 @@ def test_numbers_where_numbers_are_needed():
         sf.tokens_for(fit, "15")
     with pytest.raises(DesignError, match="found a Fit; needed the spread over seeds first"):
         sf.seeds_needed(fit, target=20)
-    with pytest.raises(TableError, match="needed names of columns"):
+    with pytest.raises(ArgumentError, match=r"fit_each.by=3.: needed by"):
         sf.fit_each(COLUMNS, "bleu", by=3, mapping=MAPPING)
 
 

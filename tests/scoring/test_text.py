@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalefit.errors import ScoringError
-from scalefit.scoring.inputs import find_systems, read_lines
+from scalefit.scoring.inputs import find_systems, read_inputs, read_lines
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,12 @@ def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path):
 def test_a_glob_without_matches_is_an_error():
     with pytest.raises(ScoringError, match=r"no file matches 'nowhere/\*.de' from /"):
         list(find_systems("nowhere/*.de"))
+
+
+@pytest.mark.parametrize("line", ['{"hyp": "%s"}', "%s\tthe reference", "%s\t0.5\t12"])
+def test_lines_that_hold_more_than_a_translation_are_refused(line):
+    plain = ["the cat sat", "a dog ran", "good news"]
+    with pytest.raises(ScoringError, match="more than a translation"):
+        read_inputs([line % t for t in plain], plain, None, needs={"references"}, allow_empty=False)
+    both = [line % t for t in plain]  # where the references hold it too it is their text
+    assert read_inputs(both, both, None, needs={"references"}, allow_empty=False).systems
