@@ -301,7 +301,7 @@ def _contest(what: Inquiry, flagged: Flags, over: str) -> tuple[Contest, list[st
     groups = [g for g, bar in zip(what.curves.groups, barred, strict=True) if not bar]
     left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
     notes = _unweighed(left)
-    _one_setting(groups, over, notes)
+    _one_setting(groups, over, [*notes, *dict.fromkeys(what.curves.failures.values())])
     rises = not metric_of(what.metric).falls
     part = parting(curves, logs=not rises)
     if part is None:

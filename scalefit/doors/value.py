@@ -21,7 +21,7 @@ from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
 from scalefit.table.metrics import untold_direction
 from scalefit.types import Floats, Mask, Renames
-from scalefit.units import check_level
+from scalefit.units import check_level, format_count
 
 _ENOUGH = 3  # degrees of freedom below which a group borrows the noise of the table
 _FEW = 3.0  # degrees of freedom granted to a noise that curves alone tell
@@ -233,7 +233,10 @@ def _with_baseline(
     if none.all():
         raise DesignError(f"all rows are {named}: no pretrained model is left to be valued")
     free = [name for name in baseline if name != "corpus"]
-    return _sized(table, none, free), (f"{named}: taken for models without pretraining",)
+    sizes = table.column("pretrain_tokens")[none] if sized else np.zeros(1)
+    though = [format_count(size) for size in np.unique(sizes[sizes > 0])]
+    about = f", though pretrained on {', '.join(though)} tokens" if len(though) > 1 else ""
+    return _sized(table, none, free), (f"{named}: taken for models without pretraining{about}",)
 
 
 def _sized(table: Table, none: Mask | None = None, free: Sequence[str] = ()) -> Table:

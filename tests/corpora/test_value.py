@@ -80,6 +80,13 @@ def test_pretrained_or_scratch_without_a_pretraining_size():
     )
 
 
+def test_a_baseline_that_was_pretrained_is_said_to_be():
+    size, corpora = [1e6, 4e6, 16e6] * 2, ["fr"] * 3 + ["de"] * 3
+    table = {"corpus": corpora, "pretrain_tokens": size, "bleu": [8.0, 10.0, 12.0, 7.0, 9.0, 11.0]}
+    notes = sf.value(table, baseline={"corpus": "de"}).notes
+    assert any("though pretrained on 1M, 4M, 16M tokens" in note for note in notes)
+
+
 def test_without_finetuning_sizes_the_gain_alone_is_said():
     rng = np.random.default_rng(0)
     size = np.repeat([0.0, 1e6, 1e8], 3)

@@ -425,6 +425,9 @@ def test_where_every_corpus_is_misaligned_none_is_recommended():
     assert "no corpus can be recommended" in ranking.verdict
     with pytest.raises(DesignError, match=r"two curves at least; there is none .a, b: misaligned"):
         sf.plan(table(falls, seeds=3), at="2B")
+    once = {name: column[:: len(SIZES)] for name, column in table(falls, seeds=1).items()}
+    with pytest.raises(DesignError, match=r"there is none .bleu was measured at one size"):
+        sf.plan(once, at="2B")
 
 
 def test_a_forecast_names_no_corpus_first_that_does_not_reach_the_target():
