@@ -36,7 +36,6 @@ BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 LEAST = 1e-6
 TAKE_OFF = 1.5  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
-SLOW = 1.0  # slope of a curve that is not waiting for its rise any more
 FEW = 3  # sizes that leave nothing to check a forecast with
 BOUNDS = (-8.0, 4.0)
 
@@ -99,19 +98,24 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Ban
     """Return the band of each row."""
     centre, parts = centre_and_parts(rows, weights, scatter)
     below, above = np.sqrt(parts @ np.exp(factors) + LEAST)
-    return Band(centre, below, np.maximum(above, _room(rows)))
+    return Band(centre, below, np.maximum(above, _room(rows, centre)))
 
 
-def _room(rows: Rows) -> Floats:
-    """Return how far up a rise may go that has not begun, and so is not in the data."""
-    # The faster a curve rises, the less: the first sizes of finetuning show a hundredth of what comes. How long it was
-    # flat changes nothing: of finetuning curves that were for six e-folds seven in ten took off, and room learned from
-    # flat prefixes left .48 to .70 of them in a band of 95 %. What surely falls has none.
-    begins = np.clip(1 - rows.slope / SLOW, 0.0, 1.0) * (1 - rows.falls)
+def _room(rows: Rows, centre: Floats) -> Floats:
+    """Return how far above its middle a rise may go that has not begun, and so is not in the data."""
     # Three sizes that speed up may do so for another step; more have backtests that tell.
     two, three = rows.slopes[:, 0], rows.slopes[:, 1]
     quickens = np.where((rows.n == FEW) & (two > three), 3 * two - 2 * three, 0.0)
-    return np.asarray(np.maximum(TAKE_OFF * rows.h * begins, quickens * np.minimum(rows.h, AHEAD)))
+    begins = _take_off(rows) - np.maximum(centre - rows.last, 0.0)
+    return np.maximum(begins, quickens * np.minimum(rows.h, AHEAD))
+
+
+def _take_off(rows: Rows) -> Floats:
+    """Return how far above its last value a curve may come whose rise has not begun; what surely falls has none."""
+    # What rises has as much as what waits: the first sizes of finetuning show a hundredth of what comes. How long it
+    # was flat changes nothing: of finetuning curves that were for six e-folds seven in ten took off, and room learned
+    # from flat prefixes left .48 to .70 of them in a band of 95 %.
+    return TAKE_OFF * rows.h * (1 - rows.falls)
 
 
 def usual(noise: Floats) -> float:
@@ -131,14 +135,16 @@ LEAST_CHANCE = 1e-3
 def features(rows: Rows, band: Band, target: Floats) -> Floats:
     """Return what the chance of reaching ``target`` (R, T) depends on: (R, T, F).
 
-    The band's own chance, the share of the way that the usual rise covers (the local slope alone is often none, in
+    The band's own chance, or that of a rise that has not begun (so that what rises is promised no less than what is
+    flat); the share of the way that the usual rise covers (the local slope alone is often none, in
     noise), ln h and h (a constant chance an e-fold, none where it surely falls), how far the target lies beyond the
     noise, and how much of the room below the top it leaves: a steep curve flattens there.
     """
     centre, below, above = (v[:, None] for v in (band.centre, band.below, band.above))
     away = (target - centre) / np.where(target > centre, above, below)
-    chance = np.clip(stdtr(FREEDOM, -away), LEAST_CHANCE, 1 - LEAST_CHANCE)
     distance = target - rows.last[:, None]
+    away = np.minimum(away, distance / (_take_off(rows) + LEAST)[:, None])
+    chance = np.clip(stdtr(FREEDOM, -away), LEAST_CHANCE, 1 - LEAST_CHANCE)
     h = np.broadcast_to(rows.h[:, None], target.shape)
     way = np.log(np.clip(rows.stride[:, None] * h / distance, NEAR, FAR))
     clear = np.clip(np.log(distance / np.sqrt(rows.noise + 0.01)[:, None]), -3.0, 3.0)
@@ -202,7 +208,7 @@ class Prior:
 SHIPPED = Prior(
     weights={"last value": 0.09, "flattening slope": 0.62, "ceiling": 0.23, "logistic": 0.05},
     factors=np.log([0.068, 0.074, 0.001, 0.028, 0.487, 0.160]),
-    chance=np.array([0.75, 0.11, 0.47, 0.20, -0.38, 2.01, -0.01]),
+    chance=np.array([0.82, 0.10, 0.46, 0.19, -0.39, 2.00, -0.03]),
 )
 
 

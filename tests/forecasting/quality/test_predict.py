@@ -151,7 +151,7 @@ def test_few_sizes_are_wide_and_say_so():
 
 
 def test_the_first_sizes_of_finetuning_leave_room_for_the_rise_that_comes():
-    """Four sizes that gain next to nothing; the faster they rise, the less of the upper end is room."""
+    """Four sizes that gain next to nothing."""
     x = np.array([10.0, 30.0, 100.0, 300.0])
     steps = np.array([0.0, 0.1, 0.2, 0.3]) / np.log(3)
     uppers = []
@@ -192,6 +192,26 @@ def test_the_surer_a_curve_falls_the_less_it_comes_to_more_than_it_ever_had(seed
     assert falls[-1] < 0.1
     for falling, sd in zip(falls[1:], (0.4, 0.2, 0.1), strict=True):
         assert falling < chance(np.full(n, 25.0), sd)
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(4, 12),
+    sd=st.floats(0.05, 0.4),
+    above=st.floats(3, 12),
+)
+def test_the_faster_a_curve_rises_the_likelier_a_target(seed, n, sd, above):
+    """Mean chances over the same noise, last sizes and targets: what is flat is promised no more than what rises."""
+    x, noise = np.geomspace(1e8, 1e10, n), np.random.default_rng(seed).standard_normal((6, n))
+    slopes = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0)
+    said = []
+    for slope in slopes:
+        ones = [[curve(x, 25 + slope * np.log(x / x[-1]) + sd * e)] for e in noise]
+        reaches = [reach_quality(c, 25 + above, learn_quality(c))[0] for c in ones]
+        said.append(np.mean([[r.within(t) for t in (2, 10, 100, 1000)] for r in reaches], axis=0))
+    assert np.diff(said, axis=0).min() > -0.02
+    assert said[-1][2] > said[0][2] + 0.1
 
 
 def test_a_corpus_that_falls_is_promised_no_rise_and_says_why():
