@@ -102,19 +102,18 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Ban
 
 
 def _room(rows: Rows, centre: Floats) -> Floats:
-    """Return how far above its middle a rise may go that has not begun, and so is not in the data."""
+    """Return how far above its middle a rise may go that has not begun; what is surely straight waits for none."""
     # Three sizes that speed up may do so for another step; more have backtests that tell.
     two, three = rows.slopes[:, 0], rows.slopes[:, 1]
     quickens = np.where((rows.n == FEW) & (two > three), 3 * two - 2 * three, 0.0)
-    begins = _take_off(rows) - np.maximum(centre - rows.last, 0.0)
-    return np.maximum(begins, quickens * np.minimum(rows.h, AHEAD))
+    begins = rows.flattens * _take_off(rows) - np.maximum(centre - rows.last, 0.0)
+    return np.asarray(np.maximum(begins, quickens * np.minimum(rows.h, AHEAD)))
 
 
 def _take_off(rows: Rows) -> Floats:
     """Return how far above its last value a curve may come whose rise has not begun; what surely falls has none."""
-    # What rises has as much as what waits: the first sizes of finetuning show a hundredth of what comes. How long it
-    # was flat changes nothing: of finetuning curves that were for six e-folds seven in ten took off, and room learned
-    # from flat prefixes left .48 to .70 of them in a band of 95 %.
+    # What rises has as much: the first sizes of finetuning show a hundredth of what comes. How long it was flat changes
+    # nothing: of those that were for six e-folds seven in ten took off; room learned from them held .48 to .70 of them.
     return TAKE_OFF * rows.h * (1 - rows.falls)
 
 
@@ -135,10 +134,10 @@ LEAST_CHANCE = 1e-3
 def features(rows: Rows, band: Band, target: Floats) -> Floats:
     """Return what the chance of reaching ``target`` (R, T) depends on: (R, T, F).
 
-    The band's own chance, or that of a rise that has not begun (so that what rises is promised no less than what is
-    flat); the share of the way that the usual rise covers (the local slope alone is often none, in
-    noise), ln h and h (a constant chance an e-fold, none where it surely falls), how far the target lies beyond the
-    noise, and how much of the room below the top it leaves: a steep curve flattens there.
+    The band's own chance, or that of a rise that has not begun, so that what rises is promised no less than what is
+    flat; the share of the way that the usual rise covers (the local slope is often none, in noise), ln h and h (a
+    constant chance an e-fold, none where it surely falls), how far the target lies beyond the noise, and how much of
+    the room below the top it leaves: a steep curve flattens there.
     """
     centre, below, above = (v[:, None] for v in (band.centre, band.below, band.above))
     away = (target - centre) / np.where(target > centre, above, below)
