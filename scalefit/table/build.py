@@ -12,7 +12,7 @@ import pandas as pd
 
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import TELLING, as_names, group_name, spelling
-from scalefit.types import Ints
+from scalefit.types import Ints, Mask
 from scalefit.units import counted, format_count
 
 from . import checks
@@ -61,7 +61,9 @@ _PRINTED = re.compile(
     rf"\s*({_NUMBER})\s*(%?)\s*((?:±[±\s]*|\(\s*(?:±\s*)?){_NUMBER}\s*%?\s*\)?)?\s*(%?)\s*", re.I
 )
 _PER_METRIC = ("stderr", "signature")
-_SUMMARIES = frozenset("mean avg average median std sd stdev stderr min max overall total".split())  # noqa: SIM905
+_SUMMARIES = frozenset(
+    "mean avg average median std sd stdev stderr min max overall total and".split()  # noqa: SIM905
+)
 _SPREADS = re.compile(r"(?:.*[\W_])?(std|sd|std_?dev|deviation|var|se|sem|ci\d*|±|\+/-)", re.I)
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
@@ -211,40 +213,56 @@ def _size_models(draft: Draft) -> None:
         draft.note("parameters are those that the models' names say, rounded as they are")
 
 
+def _where(cells: Cells, meets: Callable[[Any], bool]) -> Mask:
+    """Return which cells meet a condition, asked once of each text."""
+    values, codes = coded(cells)
+    return np.array([meets(value) for value in values], dtype=bool)[codes]
+
+
+def _sums_up(cell: Any) -> bool:
+    words = re.findall(r"[^\W\d_]+", str(cell).lower())
+    return bool(words) and _SUMMARIES.issuperset(words)
+
+
+def _failed(cell: Any) -> bool:
+    return str(cell).strip().lower() in ("failed", "crashed", "killed", "running", "diverged")
+
+
 def _leave_out_summaries(draft: Draft) -> None:
-    """Leave out rows that sum up the others: ``mean`` is no seed of its own, and no corpus."""
-    for name in filter(draft.has, ("corpus", "model", *IDENTITY, *SEED_WORDS)):
-        told = [str(cell).strip(" .:()").lower() in _SUMMARIES for cell in draft.cells[name]]
-        sums = np.array(told, dtype=bool)
-        if sums.any() and not sums.all():
-            some = draft.some(sums)
-            draft.note(
-                f"{counted(int(sums.sum()), 'row')} whose {name} is a summary of others left out: {some}"
-            )
-            draft.keep(~sums)
+    """Leave out rows that sum up others (``mean`` is no seed and no corpus), and those of runs that did not finish."""
+    own = ("corpus", "model", *IDENTITY, *SEED_WORDS)
+    for name in [n for n in draft.cells if n in own or n.lower() in ("status", "state")]:
+        meets, why = (
+            (_sums_up, "is a summary of others") if name in own else (_failed, "says unfinished")
+        )
+        gone = _where(draft.cells[name], meets) if is_text(draft.cells[name]) else np.zeros(1, bool)
+        if gone.any() and not gone.all():
+            told = counted(int(gone.sum()), "row")
+            draft.note(f"{told} whose {name} {why} left out: {draft.some(gone)}")
+            draft.keep(~gone)
 
 
 def _fill_merged(draft: Draft) -> None:
     """Give cells below a merged one its name: each stands once, at the head of several rows."""
-    sizes = numbers(draft.cells.get("pretrain_tokens", np.ones(len(draft))), count_cell)[0]
     above = np.zeros(len(draft), dtype=np.int64)
     for name in filter(draft.has, ("corpus", "model", "task")):
-        cells, own = draft.cells[name], sizes != 0
-        there = np.array([not is_missing(cell) for cell in cells], dtype=bool)
-        head = np.cumsum(there) - 1
+        cells = draft.cells[name]
+        there = ~_where(cells, is_missing) if is_text(cells) else np.ones(len(draft), bool)
+        parts, above = above, np.cumsum(there)
+        if there.all() or not there.any():
+            continue
+        sizes = draft.cells.get("pretrain_tokens", np.ones(len(draft)))
+        own, head = numbers(sizes, count_cell)[0] != 0, np.cumsum(there) - 1
         blocks = np.bincount(head[own & (head >= 0)], minlength=there.sum())
-        named = list(zip(above[there], cells[there], strict=True))
+        named = list(zip(parts[there], cells[there], strict=True))
         empty = own & ~there
         if empty.sum() > 1 and there[0] and (blocks != 1).all() and len({*named}) == len(named):
             draft.cells[name] = column(np.where(empty, cells[there][head], cells).tolist())
-            draft.note(
-                f"{counted(int(empty.sum()), 'empty cell')} of {name} read as merged with the one above"
-            )
-        elif empty.any() and there.any():
-            draft.note(
-                f"{counted(int(empty.sum()), 'row')} without {name}, which others have: {draft.some(empty)}"
-            )
-        above = head + 1
+            told = f"{counted(int(empty.sum()), 'empty cell')} of {name} read as merged with the one above"
+            draft.note(told)
+        elif empty.any():
+            told = f"{counted(int(empty.sum()), 'row')} without {name}, which others have"
+            draft.note(f"{told}: {draft.some(empty)}")
 
 
 def _require(draft: Draft) -> None:
@@ -288,10 +306,16 @@ def _nearest(draft: Draft) -> str:
         name: re.findall(r"[a-z]+", name.lower()) for name in _theirs(draft) if name not in KNOWN
     }
     near = [f"{n!r}: {canonical(word)!r}" for n, of in words.items() for word in of if known(word)]
+    plain = [
+        name
+        for name in words
+        if not (_SPREADS.fullmatch(name) or numbers(draft.cells[name], number_cell)[1].any())
+    ]
+    melted = f"; where {listed(plain, 3)} are seeds, corpora or sizes of one metric, a row each (pandas.melt)"
+    melted = melted if len(plain) > 1 else ""
     if near:
-        return f"mapping={{{near[0]}}}"
-    plain = [name for name in words if not numbers(draft.cells[name], number_cell)[1].any()]
-    own = f"metrics={plain[-1:] or ['your column']!r}"
+        return f"mapping={{{near[0]}}}{melted}"
+    own = f"metrics={plain[-1:] or ['your column']!r}{melted}"
     return f"{own}, or mapping={{'loss': 'cross_entropy'}} where loss is in nats per target token"
 
 

@@ -285,7 +285,7 @@ def test_objects_in_objects_are_columns(tmp_path):
     assert sf.read(one).column("value").tolist() == [20.25]
 
 
-@pytest.mark.parametrize("word", ["mean", "Average", "std.", "total", "max"])
+@pytest.mark.parametrize("word", ["mean", "Average", "std.", "total", "max", "avg ± std"])
 @pytest.mark.parametrize("name", ["pretrain_seed", "seed", "corpus", "run"])
 def test_rows_that_sum_up_others_are_no_runs(word, name):
     own = {
@@ -375,3 +375,24 @@ def test_a_benchmark_at_most_1_beside_others_in_percent_is_told():
     assert cure.where(metric="accuracy").column("value").tolist() == [0.0025, 0.0075]
     fractions = {**cells, "mmlu": [0.25, 0.285]}
     assert not any("at most 1" in told for told in sf.as_table(fractions).notes)
+
+
+def test_rows_of_runs_that_did_not_finish_are_left_out():
+    cells = {
+        "tokens": ["1M", "4M", "16M"],
+        "bleu": [20.25, 1.5, 24.75],
+        "Status": ["FINISHED", "Failed", "FINISHED"],
+    }
+    table = sf.as_table(cells)
+    assert table.column("value").tolist() == [20.25, 24.75]
+    assert any("1 row whose Status says unfinished left out" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    "names", [("fr", "en"), ("seed1", "seed2"), ("bleu_seed1", "bleu_seed2"), ("1M", "4M")]
+)
+def test_a_metric_spread_over_columns_is_refused_with_what_gathers_it(names):
+    with pytest.raises(
+        MissingColumnError, match=rf"where {names[0]}, {names[1]} are seeds, .*pandas\.melt"
+    ):
+        sf.as_table({"domain": ["a", "b"], **{name: [20.25, 21.25] for name in names}})
