@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice, pairwise, zip_longest
 from typing import Any
 
 from scalefit.errors import FormatError
@@ -338,7 +338,7 @@ def read_markdown(source: Source) -> Extract:
     inside = False
     for line, text in source.lines():
         if _RULE.fullmatch(text) and "|" in before:
-            own = _markdown_cells(before)
+            own = _names(source, line - 1, _markdown_cells(before))
             names, inside = names or own, own == (names or own)
             left += not inside
         elif inside and "|" in text:
@@ -354,7 +354,7 @@ def read_markdown(source: Source) -> Extract:
 
 
 def _row(source: Source, line: int, names: list[str], cells: list[str]) -> Row:
-    if len(cells) != len(names) or len(names) > LIMITS.columns:
+    if len(cells) != len(names):
         raise source.wrong(line, f"found {len(cells)} cells; needed {len(names)}, as the head has")
     return {**dict(zip(names, cells, strict=True)), "@place": source.at(line)}
 
@@ -385,7 +385,7 @@ _MACRO = re.compile(r"\\[a-zA-Z]+\s*\{([^{}]*)\}|\\([%_&#$])|\\[,;!]")
 
 def recognises_latex(source: Source) -> bool:
     """Whether a ``tabular`` begins in it."""
-    return _TABULAR.search(source.beginning) is not None
+    return b"\\begin{tabular" in source.head or b"\\begin{longtable" in source.head
 
 
 def read_latex(source: Source) -> Extract:
@@ -394,17 +394,17 @@ def read_latex(source: Source) -> Extract:
     tables = list(_TABULAR.finditer(text))
     if not tables:
         raise source.nothing("has no tabular")
-    shape = _SHAPE.match(tables[0][2])
-    at, spanned = tables[0].start(2) + (shape.end() if shape else 0), False
-    for row in _END.split(text[at : tables[0].end(2)]):
+    shape, (start, end) = _SHAPE.match(tables[0][2]), tables[0].span(2)
+    start += shape.end() if shape else 0
+    begun, head = text.count("\n", 0, start) + 1, list[str]()
+    for row in _END.split(text[start:end]):
         cells, spans = _latex_cells(row)
-        line, at = text.count("\n", 0, at) + 1, text.find(row, at) + len(row)
-        if names and not spanned:
+        line, begun = begun + (row.startswith("\n")), begun + row.count("\n")
+        if names:
             extract.rows += [_row(source, line, names, cells)] if any(cells) else []
         elif any(cells):
-            above = names or [""] * len(cells)
-            names = [f"{a} {b}".strip() for a, b in zip(above, cells, strict=True)]
-            spanned = spans
+            head = [f"{a} {b}".strip() for a, b in zip_longest(head, cells, fillvalue="")]
+            names = [] if spans else _names(source, line, head)
     if tables[1:]:
         extract.note(f"{source.name}: {counted(len(tables) - 1, 'table')} after the first left out")
     return extract

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -396,3 +397,31 @@ def test_a_metric_spread_over_columns_is_refused_with_what_gathers_it(names):
         MissingColumnError, match=rf"where {names[0]}, {names[1]} are seeds, .*pandas\.melt"
     ):
         sf.as_table({"domain": ["a", "b"], **{name: [20.25, 21.25] for name in names}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| corpus | tokens | bleu | bleu |\n|---|---|---|---|\n| fr | 1M | 20.25 | 21.25 |\n",
+        r"\begin{tabular}{llll} corpus & tokens & bleu & bleu \\ fr & 1M & 20.25 & 21.25 \\ \end{tabular}",
+        r"\begin{tabular}{l} \multicolumn{3}{c}{bleu} \\ a & a \\ 1 & 2 & 3 \\ \end{tabular}",
+    ],
+)
+def test_a_head_that_says_a_name_twice_is_refused_in_every_notation(tmp_path, text):
+    path = tmp_path / "paper.md"
+    path.write_text(text)
+    with pytest.raises(FormatError, match="column names stand twice"):
+        sf.read(path)
+
+
+def test_a_long_latex_table_takes_seconds_at_most(tmp_path):
+    path = tmp_path / "long.tex"
+    rows = "\n".join(f"fr & {i + 1} & {i % 50} \\\\" for i in range(20_000))
+    path.write_text(
+        "\\begin{tabular}{lll}\ncorpus & pretrain_tokens & bleu \\\\\n" + rows + "\\end{tabular}"
+    )
+    start = time.process_time()
+    table = sf.read(path)
+    assert len(table) == 20_000
+    assert table.column("source")[0] == f"{path}:3"
+    assert time.process_time() - start < 20
