@@ -78,8 +78,9 @@ def series_of(x: Floats, y: Floats, *, bottom: float = 0.0, top: float = float("
 def noise_of(curve: Series) -> float:
     """Return the variance of one run about the curve: between its seeds, else from second differences.
 
-    A point's distance from the line through its neighbours has no part of a smooth course, whatever its law:
-    its variance is the noise times 1 + w² + (1 − w)².
+    A point's distance from the line through its neighbours has next to no part of a smooth course in one of three
+    units: the values, their logarithms, those of the distance to the top. Its variance is the noise times
+    1 + w² + (1 − w)².
     """
     if np.isfinite(curve.seed_var):
         return curve.seed_var
@@ -87,8 +88,15 @@ def noise_of(curve: Series) -> float:
     if u.size < 3:
         return 0.0
     w = (u[1:-1] - u[:-2]) / (u[2:] - u[:-2])
-    bend = y[1:-1] - (1 - w) * y[:-2] - w * y[2:]
-    return float(np.mean(bend**2 / (1 + w**2 + (1 - w) ** 2)))
+    bends = [_bends(y, w)]
+    for v in (y, curve.top - y) if u.size > 3 else ():  # of one bend the least would be luck
+        if 0 < v.min() < v.max() < np.inf:
+            bends.append(v[1:-1] * _bends(np.log(v), w))
+    return float(min(np.mean(bend**2 / (1 + w**2 + (1 - w) ** 2)) for bend in bends))
+
+
+def _bends(y: Floats, w: Floats) -> Floats:
+    return y[1:-1] - (1 - w) * y[:-2] - w * y[2:]
 
 
 def met_by(curve: Series, target: float, *, rises: bool) -> Floats:

@@ -38,6 +38,23 @@ def test_a_falling_metric_meets_its_target_from_above():
     assert (met_by(curve, 4.0, rises=False) > 0.99).tolist() == (curve.y < 4.0).tolist()
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_steep_course_is_no_noise(noisy):
+    """Whether it falls as a power, or comes as near to its top, or is a loss or that loss' perplexity."""
+    x = np.geomspace(1e8, 3e10, 8)
+    rough = np.exp(0.02 * noisy * np.random.default_rng(0).standard_normal(8))
+    error = 0.5 * (x / x[0]) ** -0.5 * rough
+    loss = 2 + 2 * (x / x[0]) ** -0.3 * rough
+    last = {"error": error[-1], "perplexity": np.exp(loss[-1])}
+    for y, target, rises in (
+        (error, last["error"] / 2, False),
+        (1 - error, 1 - last["error"] / 2, True),
+        (np.exp(loss), last["perplexity"] * 0.8, False),
+    ):
+        curve = series_of(x, y, top=1.0 if y.max() < 1 else np.inf)
+        assert met_by(curve, target, rises=rises)[-1] < 0.01
+
+
 def test_noise_of_single_runs_is_read_off_second_differences():
     rng = np.random.default_rng(0)
     x = np.geomspace(1e6, 1e10, 200)
