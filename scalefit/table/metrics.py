@@ -137,6 +137,7 @@ _CALLED = {
     "comet": "comet22 cometda cometda22 comet22da wmt22cometda cometwmt22 cometwmt22da",
     "comet_qe": "cometqe cometkiwi wmt22cometkiwida",
     "accuracy": "acc",
+    "error": "errorrate",
     "exact_match": "em",
     "mcc": "matthewscorrelation",
     "brevity_penalty": "bp",
