@@ -388,7 +388,7 @@ def _gapped(rng, shape, what):
     if not common:
         return None
     try:
-        a, b = _group((), common, by_side, ()).sides
+        a, b = _group({}, common, by_side).sides
         return contrast(a, b, Testing(), {}, is_paired(a, b, set(), runs_known=False))
     except DesignError:
         return None
