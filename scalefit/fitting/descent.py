@@ -209,7 +209,7 @@ class _State:
 
 
 def polish(
-    many: Many, start: Floats, *, tolerance: float = 1e-10, last: int = 0
+    many: Many, start: Floats, *, tolerance: float = 1e-10, last: int = 0, steps: int = MAX_STEPS
 ) -> tuple[Floats, Ints]:
     """Return where each row of ``start`` (B, p) leads, and its steps (B,), up to ``last`` beyond the tolerance."""
     with np.errstate(all="ignore"):
@@ -218,9 +218,9 @@ def polish(
         state.total[np.isnan(state.total)] = np.inf
         state.last += last
         out, alive = np.empty(start.shape), np.arange(len(start))
-        steps = np.zeros(len(start), dtype=np.int64)
-        for _ in range(MAX_STEPS):
-            steps[alive] += 1
+        taken = np.zeros(len(start), dtype=np.int64)
+        for _ in range(steps):
+            taken[alive] += 1
             step, gain = _step(state, *many.bounds)
             near = ~(gain > tolerance * state.total)
             going = ~near | ((state.last > 0) & (gain > SETTLED * state.total))
@@ -239,7 +239,7 @@ def polish(
                 break
             state = _accept(state, _evaluate(many, state.theta + step), near[going])
         out[alive] = state.theta
-    return out, steps
+    return out, taken
 
 
 def slopes(many: Many, theta: Floats) -> tuple[Floats, Floats]:

@@ -9,24 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from scalefit.errors import FitError
-from scalefit.fitting.descent import Reweighted, descend, polish
+from scalefit.fitting.descent import TOLERANCE, Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, Starts, between_cells, between_cells_each, shape_grid
 from scalefit.fitting.problem import Objective, Problem, make_problem
 from scalefit.fitting.projection import Projected, project
 from scalefit.laws import LAWS
 from scalefit.laws.law import Law
-from scalefit.laws.parts import ticks
 from scalefit.types import Floats, Ints, Mask
 
 BASINS = 4  # of a grid that are descended from, the best ones
 FINE = 2  # shapes up to which a grid is fine enough; beyond, the laws contained give starts too
-BESIDE = 11  # cells an axis of the grid about a contained law
+# Cells of a coarse grid, about, from which steps are taken; how many by all that are left, and who stays after them.
+SCOUTS, ROUNDS = 200, ((20, 60), (80, 12), (300, 2))
 CELLS = 3_000_000  # numbers in one array of a batch: 24 MB
+MEET = 1e-6  # of the objective: ends nearer than this are one basin
 SQUARED = Objective()
 CONVERGED = 1e-6
 
@@ -144,8 +145,12 @@ def best_end(problem: Problem, ends: Sequence[End]) -> Solution:
     )
 
 
-def starting_points(problem: Problem, weights: Floats | None = None) -> list[Start]:
+def starting_points(
+    problem: Problem, weights: Floats | None = None, *, quick: bool = False
+) -> list[Start]:
     """Return the minimum of each basin of the grid, at most :data:`BASINS`, best first.
+
+    Of a law of more than :data:`FINE` shapes the best after some steps from all over the grid; ``quick`` spares them.
 
     Raises FitError: the law has no finite value at these inputs, whatever its parameters.
     """
@@ -158,20 +163,56 @@ def starting_points(problem: Problem, weights: Floats | None = None) -> list[Sta
         return [Start(row, row, inf) for row in rows]
     grid = shape_grid(law, problem.inputs)
     projected = project(problem, grid, weights)
+    contained = _contained(problem, weights) if len(law.shapes) > FINE else []
+    if len(law.shapes) > FINE and not quick:
+        starts = _scouted(problem, contained + _spread(grid, projected), weights)
+        return starts or _nowhere(law)
     minima = _local_minima(projected.cost.reshape(*grid.shape, 1)).reshape(-1).nonzero()[0]
     if minima.size > 1:
         minima = minima[np.argsort(projected.cost[minima], kind="stable")][:BASINS]
     starts = [
         between_cells(grid, projected.coefficients, projected.smooth, i) for i in minima.tolist()
     ]
-    if len(law.shapes) > FINE:
-        starts += _contained(problem, weights)
-    if not starts:
-        raise FitError(
-            f"law {law.name!r} has no finite value anywhere in the ranges of its parameters at these inputs; check "
-            "its domain and the units of inputs and values"
-        )
-    return starts
+    return starts + contained or _nowhere(law)
+
+
+def _nowhere(law: Law) -> NoReturn:
+    raise FitError(
+        f"law {law.name!r} has no finite value anywhere in the ranges of its parameters at these inputs; check "
+        "its domain and the units of inputs and values"
+    )
+
+
+def _spread(grid: Grid, projected: Projected) -> list[Start]:
+    """Return the best cell of each block of a grid, best first: some :data:`SCOUTS` blocks, as many an axis."""
+    blocks = max(2, round(SCOUTS ** (1 / len(grid.axes))))
+    block = np.zeros(grid.shape, dtype=int)
+    for places in np.indices(grid.shape, sparse=True):
+        block = block * blocks + places * blocks // places.size
+    order = np.argsort(projected.cost, kind="stable")
+    order = order[projected.cost[order] < inf]
+    best = order[np.sort(np.unique(block.reshape(-1)[order], return_index=True)[1])]
+    rows = np.concatenate([projected.coefficients, grid.cells])[:, best].T.tolist()
+    return [Start(row, row, inf) for row in rows]
+
+
+def _scouted(problem: Problem, starts: list[Start], weights: Floats | None) -> list[Start]:
+    """Take steps from many starts together, in rounds that keep ever fewer and let them go farther.
+
+    Over three shapes and more the cost of a cell says little of the basin below it, and most basins have no cell
+    that is a minimum of the grid.
+    """
+    given = np.ones_like(problem.y) if weights is None else weights
+    most = max(BASINS, CELLS // (given.size * len(problem.limits)))
+    rows = np.array([start.theta for start in starts[:most]]).reshape(-1, len(problem.limits))
+    for steps, kept in ROUNDS:
+        many = Reweighted(problem, np.tile(given, (len(rows), 1)))
+        rows, _ = polish(many, rows, tolerance=TOLERANCE, steps=steps)
+        total = problem.total(problem.law.value(problem.inputs, rows), weights)
+        order = np.argsort(total, kind="stable")[: np.isfinite(total).sum()]
+        apart = np.diff(total[order], prepend=-inf) > MEET * total[order]
+        rows = rows[order[apart][:kept]]
+    return [Start(row, row, inf) for row in rows.tolist()]
 
 
 def _contained(problem: Problem, weights: Floats | None) -> list[Start]:
@@ -193,37 +234,7 @@ def _contained(problem: Problem, weights: Floats | None) -> list[Start]:
         theta = law.theta(special.embed(**optima[special.law, names]))
         row = np.nan_to_num(theta, posinf=1e300, neginf=-1e300).tolist()
         starts.append(Start(row, row, inf))
-        starts += _beside(problem, row, special.free, weights)
     return starts
-
-
-def _beside(
-    problem: Problem, theta: list[float], free: tuple[str, ...], weights: Floats | None
-) -> list[Start]:
-    """Return the best cells of a grid over some shapes, the others held where a contained law has them.
-
-    A second break is looked for this way, as one does by eye: a grid over the shapes of both would need millions
-    of cells, and one of thousands misses basins. One cell on each side of the contained law's value of the first
-    shape: a curve that bends up and one that bends down are two basins, and the nearer need not be the better.
-    """
-    if not free:
-        return []
-    law, at = problem.law, dict(zip(problem.law.coordinates, theta, strict=True))
-    axes = tuple(
-        ticks(*s.bounds(problem.inputs, law.constants), s.spacing, BESIDE)
-        if s.name in free
-        else np.array([at[s.name]])
-        for s in law.shapes
-    )
-    grid = Grid(axes)
-    projected, cells = project(problem, grid, weights), grid.cells
-    side = cells[law.coordinates.index(free[0]) - len(law.coefficients)] - at[free[0]]
-    starts = []
-    for cost in (np.where(side > 0, projected.cost, inf), np.where(side < 0, projected.cost, inf)):
-        i = int(cost.argmin())
-        row = [*projected.coefficients[:, i].tolist(), *cells[:, i].tolist()]
-        starts.append(Start(row, row, float(cost[i])))
-    return [start for start in starts if start.cost < inf]
 
 
 def basins(axes: Sequence[Floats], projected: Projected) -> Starts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -111,7 +112,7 @@ def solve_each(
     ----------
     weights : sequence of (n,) or None, optional; weights of each problem's points.
     alone : solve again alone what ran out of steps in a valley, for the very numbers of one fit. Who asks for the
-        objective only does without: it is the same to some five digits, and the valleys are most of the time.
+        objective only does without, and without the search of all of a coarse grid, which are most of the time.
     """
     weights = [None] * len(problems) if weights is None else weights
     out: list[Solved | None] = [None] * len(problems)
@@ -168,7 +169,7 @@ def _solve_alike(
     both = [*zip(problems, weights, strict=True)]
     with np.errstate(all="ignore"):
         whole = stacked(problems, weights)
-        starts = _starts(whole, problems, weights)
+        starts = _starts(whole, problems, weights, quick=not alone)
         if not len(starts.row):
             return [_or_error(solve_problem, *pair) for pair in both]
         stack, whose = whole.only(starts.row), starts.row.tolist()
@@ -192,7 +193,11 @@ def _solve_alike(
 
 
 def _starts(
-    whole: ProblemStack, problems: Sequence[Problem], weights: Sequence[Floats | None]
+    whole: ProblemStack,
+    problems: Sequence[Problem],
+    weights: Sequence[Floats | None],
+    *,
+    quick: bool,
 ) -> Starts:
     """Return the starts of all problems; none of one that has none."""
     law = problems[0].law
@@ -211,15 +216,15 @@ def _starts(
             parts.append(replace(part, row=part.row + first))
     else:
         pairs = enumerate(zip(problems, weights, strict=True))
-        parts = [one for i, pair in pairs for one in _starts_alone(i, *pair)]
+        parts = [one for i, pair in pairs for one in _starts_alone(i, *pair, quick)]
     if not parts:
         return Starts(np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.intp))
     columns = ("theta", "cell", "cost", "row")
     return Starts(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
 
 
-def _starts_alone(row: int, problem: Problem, weights: Floats | None) -> list[Starts]:
-    some = _or_error(starting_points, problem, weights)
+def _starts_alone(row: int, problem: Problem, weights: Floats | None, quick: bool) -> list[Starts]:
+    some = _or_error(partial(starting_points, quick=quick), problem, weights)
     if isinstance(some, FitError):
         return []
     theta, cell, cost = (np.array(part, dtype=float) for part in zip(*some, strict=True))

@@ -77,14 +77,7 @@ broken = Law(
     formula="E + B·x^−c0·(1 + (x/x_d)^(1/f))^(−c1·f)",
     coefficients=COEFFICIENTS,
     shapes=(
-        Shape(
-            "c0",
-            (0.0, 5.0),
-            "square",
-            points=9,
-            meaning="exponent before the break",
-            role="exponent",
-        ),
+        Shape("c0", (0.0, 5.0), "square", 9, meaning="exponent before the break", role="exponent"),
         Shape("c1", (-2.0, 12.0), points=15, meaning="how much steeper it is after the break"),
         Shape("d", _breaks, points=9, meaning="ln of the break, from the reference input"),
         Shape("f", (0.05, 3.0), "log", points=3, meaning="width of the break in ln x"),
@@ -153,14 +146,7 @@ broken_twice = Law(
     formula="E + B·x^−c0·(1 + (x/x_1)^(1/f1))^(−c1·f1)·(1 + (x/x_2)^(1/f2))^(−c2·f2)",
     coefficients=COEFFICIENTS,
     shapes=(
-        Shape(
-            "c0",
-            (0.0, 5.0),
-            "square",
-            points=3,
-            meaning="exponent before the breaks",
-            role="exponent",
-        ),
+        Shape("c0", (0.0, 5.0), "square", 3, meaning="exponent before the breaks", role="exponent"),
         Shape("c1", (-2.0, 12.0), points=4, meaning="how much steeper it is after the first break"),
         Shape(
             "c2", (-2.0, 12.0), points=4, meaning="how much steeper it is after the second break"
@@ -177,6 +163,6 @@ broken_twice = Law(
     report=_report_twice,
     unreport=_unreport_twice,
     inverse=_inverse,
-    special=(Special("broken", _flat_second, free=("c2", "d2", "f2")),),
+    special=(Special("broken", _flat_second),),
     source="Caballero et al. 2023, arXiv 2210.14891, equation of the broken neural scaling law, two breaks",
 )

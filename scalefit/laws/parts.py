@@ -69,8 +69,8 @@ class Shape:
     """A parameter that enters nonlinearly, with the range it is searched and bounded in.
 
     ``span`` is ``(low, high)``, or a function of the inputs and constants that returns it. With ``spacing="log"`` a low
-    of 0 is allowed: the grid then holds 0 itself and eight decades below the high end. ``spacing="square"`` is densest
-    at the low end: steps grow linearly; ``"ends"`` at both, as a share needs. ``role`` is ``"exponent"`` for one that
+    of 0 is allowed: the grid then holds 0 itself and eight decades below the high end. ``"square"`` is densest at the
+    low end, ``"fourth"`` more so; ``"ends"`` at both, as a share needs. ``role`` is ``"exponent"`` for one that
     says how steep the curve is.
     ``at_ends`` says in words what the curve has become where the optimum lies at the low end, and at the high end.
 
@@ -83,7 +83,7 @@ class Shape:
 
     name: str
     span: Span | Callable[..., Span]
-    spacing: Literal["linear", "square", "log", "ends"] = "linear"
+    spacing: Literal["linear", "square", "fourth", "log", "ends"] = "linear"
     points: int = 33
     meaning: str = ""
     role: Role = ""
@@ -105,14 +105,12 @@ class Special:
     """A law that another one contains.
 
     ``embed`` takes the contained law's quoted parameters by name and returns the container's; ``inputs`` names
-    the container's inputs that the contained law reads, where it has more than that law. ``free`` names shapes
-    of the container that the contained law says nothing of: the best of them beside its optimum is a start too.
+    the container's inputs that the contained law reads, where it has more than that law.
     """
 
     law: str
     embed: Callable[..., dict[str, float]]
     inputs: tuple[str, ...] = ()
-    free: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=256)
@@ -123,8 +121,8 @@ def ticks(low: float, high: float, spacing: str, points: int) -> Floats:
     elif spacing == "ends":
         inner = np.sin(np.pi / 2 * np.linspace(0, 1, points)) ** 2
         out = low + (high - low) * np.sin(np.pi / 2 * inner) ** 2
-    elif spacing == "square":
-        out = low + (high - low) * np.linspace(0, 1, points) ** 2
+    elif spacing in ("square", "fourth"):
+        out = low + (high - low) * np.linspace(0, 1, points) ** (2 if spacing == "square" else 4)
     elif low > 0:
         out = np.geomspace(low, high, points)
     else:

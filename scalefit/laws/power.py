@@ -62,7 +62,8 @@ ceiling = Law(
         Coefficient("c", meaning="quality it nears", role="ceiling"),
         Coefficient("m", 0.0, meaning="what is missing at the reference input", role="scale"),
     ),
-    shapes=(Shape("b", (0.0, 5.0), "square", points=65, meaning="exponent", role="exponent"),),
+    # Below, the curve is a straight line in ln x to the last digit that a descent sees, and c runs off without end.
+    shapes=(Shape("b", (1e-3, 5.0), "square", points=65, meaning="exponent", role="exponent"),),
     basis=lambda x, b, x_ref: (1.0, -decay(x, b, x_ref)),
     slopes=lambda phi, x, b, x_ref: ((0.0, fall(phi[1], x, x_ref)),),
     anchor=_anchor,

@@ -94,21 +94,13 @@ data_constrained = Law(
         Coefficient("b", 0.0, meaning="the data term at the reference size"),
     ),
     shapes=(
-        Shape("alpha", (0.0, 3.0), points=11, meaning="exponent of model size", role="exponent"),
-        Shape("beta", (0.0, 3.0), points=11, meaning="exponent of data size"),
+        Shape("alpha", (0.0, 3.0), "square", 9, meaning="exponent of model size", role="exponent"),
+        Shape("beta", (0.0, 3.0), "square", 9, meaning="exponent of data size"),
         Shape(
-            "spare",
-            (0.0, 10.0),
-            "log",
-            points=5,
-            meaning="1/R_N: how fast spare parameters lose worth",
+            "spare", (0.0, 10.0), "fourth", 6, meaning="1/R_N: how fast spare parameters lose worth"
         ),
         Shape(
-            "stale",
-            (0.0, 10.0),
-            "log",
-            points=6,
-            meaning="1/R_D: how fast repeated tokens lose worth",
+            "stale", (0.0, 10.0), "fourth", 7, meaning="1/R_D: how fast repeated tokens lose worth"
         ),
     ),
     basis=_basis,
@@ -158,7 +150,7 @@ repeated_mixture = Law(
     formula="E + C·N^−β + B·N^δ·D_e^−α + γ·h, D_e = U·(1 + r·(1 − e^(−(h·D/U − 1)/r)))",
     inputs=("N", "D", "h", "U"),
     coefficients=(
-        Coefficient("E", meaning="irreducible loss"),
+        Coefficient("E", 0.0, meaning="irreducible loss"),
         Coefficient("c", 0.0, meaning="the model-size term at the reference size"),
         Coefficient("b", 0.0, meaning="the target-data term at the references", role="scale"),
         Coefficient("gamma", meaning="what the target's share itself adds"),

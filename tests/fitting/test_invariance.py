@@ -1,5 +1,7 @@
 """What holds for every data set: order does not matter, nor do the units of x and y."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,3 +83,44 @@ def test_digest_and_signature_do_not_depend_on_the_order():
     assert again.signature == plain.signature
     other = sf.fit({"t": X, "v": y * 1.001}, "v", "power", inputs=inputs)
     assert other.signature != plain.signature
+
+
+def posed(name):
+    """A law's inputs over three decades (losses, shares) and a falling value with noise, as a problem."""
+    law, rng = LAWS[name], np.random.default_rng(3)
+    if law.takes == "share":
+        inputs = tuple(rng.dirichlet(np.ones(len(law.inputs)), 14).T)
+    elif law.takes == "any":
+        inputs = (rng.uniform(1.5, 6, 14),)
+    else:
+        inputs = tuple(np.exp(rng.uniform(16, 23, 14)) for _ in law.inputs)
+    fall = sum((x / x.max() + 1e-3) ** -0.3 for x in inputs) / len(inputs)
+    y = fall if law.falls is not False else 1 / fall
+    return law, inputs, y / 8 / y.max() * np.exp(0.01 * rng.standard_normal(14))
+
+
+def told_otherwise(law, inputs, y):
+    """The same question in other words: its law, inputs and values, and by what the objective is multiplied."""
+    mixed = np.random.default_rng(4).permutation(y.size)
+    yield law, tuple(x[mixed] for x in inputs), y[mixed], 1.0
+    yield law, tuple(np.tile(x, 2) for x in inputs), np.tile(y, 2), 2.0
+    if (
+        law.takes in ("positive", "zero") and law.name != "repeated_mixture"
+    ):  # it has a share among its inputs
+        yield law, tuple(x * 1e6 for x in inputs), y, 1.0
+    if law.link == "identity" and all(c.upper == np.inf for c in law.coefficients):
+        yield law, inputs, y * 100, 1e4
+    renamed = [
+        tuple(replace(part, name=part.name + "_") for part in parts)
+        for parts in (law.coefficients, law.shapes)
+    ]
+    yield replace(law, name="mine", coefficients=renamed[0], shapes=renamed[1]), inputs, y, 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAWS)
+def test_every_law_has_one_optimum_however_it_is_asked(name):
+    law, inputs, y = posed(name)
+    plain = solve(law, inputs, y).objective
+    for again in told_otherwise(law, inputs, y):
+        assert solve(*again[:3]).objective / again[3] == pytest.approx(plain, rel=1e-9)

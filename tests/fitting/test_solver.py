@@ -230,3 +230,12 @@ def test_a_law_of_one_constant_is_the_mean_with_students_interval(link, slopes):
     want = stats.t.interval(0.95, 7, y.mean(), stats.sem(y))
     assert fit.value(1e10) == pytest.approx([y.mean()])
     assert [low[0], high[0]] == pytest.approx(want, rel=2e-4)
+
+
+def test_a_basin_without_a_cell_that_is_a_minimum_of_the_grid_is_found():
+    """Steps at random places along three inputs, where the best cells of the grid lead to .6803."""
+    rng = np.random.default_rng(10)
+    x = tuple(np.exp(rng.uniform(12, 20, 16)) for _ in range(3))
+    steps = sum(np.where(np.log(v) < 12 + 8 * rng.uniform(0.2, 0.8), 1.0, 0.4) for v in x)
+    y = 1 + steps * np.exp(0.01 * rng.standard_normal(16))
+    assert solve(LAWS["data_constrained"], x, y).objective == pytest.approx(0.612388, rel=1e-5)
