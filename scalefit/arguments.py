@@ -1,4 +1,4 @@
-"""Public functions say it in their own words where what they were given is of another kind than they need."""
+"""Arguments of public functions: one that nobody gave, and words for one of another kind than is needed."""
 
 import inspect
 import re
@@ -13,6 +13,19 @@ from scalefit.errors import ArgumentError, ScalefitError
 
 _LOOKED_AT = 20
 """Members of a list that are held against its type."""
+
+
+class Unasked(str):
+    """The metric of somebody who names none: where a table has it not, its only quality is meant."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return it as it is, so that a command line hands it on."""
+        return self
+
+
+BLEU = Unasked("bleu")
 
 
 def explained(public: Any) -> Any:

@@ -16,19 +16,6 @@ from scalefit.units import format_count, parse_count, whole
 ALWAYS = ("corpus", "task", "finetune_tokens")
 TELLING = (*ALWAYS, "model", "parameters", "domain", "eval_set")
 """Columns of which one curve has one value each."""
-
-
-class Unasked(str):
-    """The metric of somebody who names none: where a table has it not, its only quality is meant."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Return it as it is, so that a command line hands it on."""
-        return self
-
-
-BLEU = Unasked("bleu")
 _PATH = ("model", "parameters")
 _COUNTED = ("pretrain_tokens", "unique_tokens")
 _PLAIN = ("corpus", "task", "model", "metric", "domain", "eval_set")

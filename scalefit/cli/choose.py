@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from scalefit.arguments import BLEU
 from scalefit.cli import _io
 from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
 from scalefit.errors import DomainError
-from scalefit.groups import BLEU
 
 At = Annotated[
     str | None, typer.Option("--at", help="Pretraining size at which they are compared: 1B.")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from scalefit.arguments import BLEU
 from scalefit.cli import _io
 from scalefit.errors import DomainError, FitError, FormatError
-from scalefit.groups import BLEU
 
 from ._io import aside, doing, write_notes
 from ._options import (

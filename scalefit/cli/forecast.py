@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scalefit.arguments import BLEU
 from scalefit.cli import _io
 from scalefit.cli._io import aside, doing, write_notes
 from scalefit.cli._options import Answer, By, Level, Metric, Pool, Source, Target, Through, Work
 from scalefit.errors import DomainError
-from scalefit.groups import BLEU
 
 if TYPE_CHECKING:
     from scalefit.corpora.ranking import Rankings

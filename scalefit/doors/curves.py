@@ -9,13 +9,14 @@ from typing import Any
 
 from scalefit.alignment import AlignmentTable, align
 from scalefit.alignment.verdicts import Verdict
+from scalefit.arguments import Unasked
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
 from scalefit.fitting.points import gather_group
 from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series
-from scalefit.groups import Unasked, as_names, group_name
+from scalefit.groups import as_names, group_name
 from scalefit.ingest import loss_beside, table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping

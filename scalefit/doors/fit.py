@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from scalefit import fitting
+from scalefit.arguments import BLEU
 from scalefit.corpora.worth import MeasuredCell
 from scalefit.errors import DesignError, DomainError, FitError
 from scalefit.executors import Workers, working
@@ -18,7 +19,7 @@ from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.forecasting.quality import Cells
 from scalefit.forecasting.surface import Surface, surface_of
-from scalefit.groups import BLEU, group_name, group_of
+from scalefit.groups import group_name, group_of
 from scalefit.table import Table, cut
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scalefit.arguments import BLEU
 from scalefit.doors.curves import Curves, Flags, Inquiry, curves_of, flags, inquire
 from scalefit.errors import TableError
 from scalefit.executors import Workers, working
@@ -19,7 +20,7 @@ from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
 from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
 from scalefit.forecasting.tokens import TokensFor
-from scalefit.groups import BLEU, group_name
+from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scalefit.arguments import BLEU
 from scalefit.corpora.parting import Parting, parting
 from scalefit.corpora.ranking import DRAWS
 from scalefit.doors.curves import Flags, Inquiry, flags, inquire
@@ -16,7 +17,7 @@ from scalefit.forecasting.engines import Engine, check_target, engine_for
 from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
-from scalefit.groups import BLEU, group_name
+from scalefit.groups import group_name
 from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scalefit.arguments import BLEU
 from scalefit.corpora.blends import blended, check_ratios, fine
 from scalefit.corpora.parting import BENT
 from scalefit.corpora.ranking import PLACES, Ranking, Rankings, standings
@@ -17,7 +18,7 @@ from scalefit.errors import DesignError, DomainError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.mixture import Mixture, values_of
-from scalefit.groups import BLEU, TELLING, group_name
+from scalefit.groups import TELLING, group_name
 from scalefit.planning.plan import Cost, check_names, recorded
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames

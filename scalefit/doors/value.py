@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scalefit.arguments import BLEU
 from scalefit.corpora.value import Value, Values
 from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
 from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.series import noise_of, series_of
-from scalefit.groups import BLEU, group_name
+from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
