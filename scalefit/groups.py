@@ -16,6 +16,7 @@ from scalefit.units import format_count, parse_count, whole
 ALWAYS = ("corpus", "task", "finetune_tokens")
 TELLING = (*ALWAYS, "model", "parameters", "domain", "eval_set")
 """Columns of which one curve has one value each."""
+
 _PATH = ("model", "parameters")
 _COUNTED = ("pretrain_tokens", "unique_tokens")
 _PLAIN = ("corpus", "task", "model", "metric", "domain", "eval_set")

@@ -252,7 +252,7 @@ def _fill_merged(draft: Draft) -> None:
         if there.all() or not there.any():
             continue
         sizes = draft.cells.get("pretrain_tokens", np.ones(len(draft)))
-        own, head = numbers(sizes, count_cell)[0] != 0, np.cumsum(there) - 1
+        own, head = numbers(sizes, count_cell)[0] != 0, above - 1
         blocks = np.bincount(head[own & (head >= 0)], minlength=there.sum())
         named = list(zip(parts[there], cells[there], strict=True))
         empty = own & ~there

@@ -366,15 +366,11 @@ def _map_metric(draft: Draft, own: str, target: str) -> bool:
         draft.note(f"metric {own!r} taken as {target!r}")
         return True
     # A table says of ``dev loss`` that it holds ``loss``: a mapping may call it so too.
-    held = {name: measured_column(name) for name in draft.cells if known(target)}
-    ours = {name: on for name, (on, metric) in _there(held).items() if metric == own}
-    for name, on in ours.items():
-        _map(draft, name, f"{on}/{target}" if on else target)
+    held = [(name, measured_column(name)) for name in draft.cells if known(target)]
+    ours = [(name, told[0]) for name, told in held if told and told[1] == own]
+    for name, eval_set in ours:
+        _map(draft, name, f"{eval_set}/{target}" if eval_set else target)
     return bool(ours)
-
-
-def _there(named: Mapping[str, Named | None]) -> dict[str, Named]:
-    return {name: one for name, one in named.items() if one}
 
 
 def _scaled(draft: Draft, match: re.Match[str], target: str) -> None:
