@@ -115,7 +115,9 @@ def _excel_rows(source: Source, data: bytes, extract: Extract) -> Iterator[Row]:
     sheet.reset_dimensions()  # what the file claims of itself may be anything
     lines = enumerate(sheet.iter_rows(values_only=True), 1)
     filled = ((number, cells) for number, cells in lines if any(c is not None for c in cells))
-    number, first = next(filled, (1, ()))
+    # A row of one cell above the head is a title.
+    heads = (row for row in filled if sum(c is not None for c in row[1]) > 1)
+    number, first = next(heads, (1, ()))
     names = _names(source, number, first)
     for number, cells in filled:
         there = ((i, _unescaped(c)) for i, c in enumerate(cells) if c is not None)

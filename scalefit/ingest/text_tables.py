@@ -23,7 +23,7 @@ from .source import LIMITS, Source, bounded
 DELIMITERS = ",\t;|"
 _PORTION = 256
 """Rows that become columns at once: more, and their cells would fall out of the processor's cache (twice the time)."""
-_QUOTED = re.compile(r'"[^"]*"')
+_DELIMITER, _QUOTED = re.compile(f"[{DELIMITERS}]"), re.compile(r'"[^"]*"')
 
 
 def recognises_csv(source: Source) -> bool:
@@ -35,10 +35,14 @@ def recognises_csv(source: Source) -> bool:
 
 
 def header(lines: list[str]) -> str | None:
-    """Return the first line that is neither empty nor a comment."""
-    return next(
-        (text for text in lines if text.strip() and not text.lstrip().startswith("#")), None
-    )
+    """Return the first line that is neither empty nor a comment nor a title."""
+    told = (text for text in lines if text.strip() and not text.lstrip().startswith("#"))
+    return next((text for text in told if not is_title(text)), None)
+
+
+def is_title(line: str) -> bool:
+    """Whether one cell at most is filled: spreadsheets have a title there, no table has one column."""
+    return sum(map(bool, map(str.strip, _DELIMITER.split(_QUOTED.sub("quoted", line))))) <= 1
 
 
 def is_long_csv(source: Source) -> bool:
@@ -67,9 +71,9 @@ def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
     source.check_lines()
     place = _Place()
     lines = _lines(source, place)
-    first = next(lines, None)
+    first = next((line for line in lines if not is_title(line)), None)
     if first is None:
-        raise source.wrong(None, "is empty; needed a header line and rows")
+        raise source.wrong(None, "has no line of column names; needed a header line and rows")
     mark = delimiter(source, first)
     names = _names(source, place.line, cells_of_line(first, mark))
     records = _records(source, csv.reader(lines, delimiter=mark), place, names)
@@ -195,7 +199,9 @@ def _names(source: Source, line: int, cells: list[str]) -> list[str]:
         raise source.wrong(line, f"{len(names)} columns; at most {LIMITS.columns} are read")
     doubled = sorted(n for n, times in Counter(names).items() if times > 1)
     if doubled:
-        raise source.wrong(line, f"column names stand twice: {', '.join(map(repr, doubled))}")
+        told = ", ".join(map(repr, doubled))
+        cure = "Try: one line of names, each once (a head of two lines is joined: in_bleu, in_chrf)"
+        raise source.wrong(line, f"column names stand twice: {told}. {cure}")
     return names
 
 

@@ -414,6 +414,28 @@ def test_a_head_that_says_a_name_twice_is_refused_in_every_notation(tmp_path, te
         sf.read(path)
 
 
+TITLES = ["Results of June", '"BLEU, finetuned"{0}{0}', "{0}Results{0}"]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("title", TITLES)
+def test_a_title_above_the_head_is_none(tmp_path, title, mark):
+    path = tmp_path / "sheet.csv"
+    path.write_text(f"{title.format(mark)}\n\n{text([1001, 2002], mark=mark)}\n")
+    assert list(sf.read(path).column("value")) == [10.01, 20.02]
+    assert sf.read(path).column("source")[0].endswith(":4")
+
+
+def test_a_title_above_an_excel_sheet_is_none(tmp_path):
+    path = tmp_path / "sheet.xlsx"
+    frame = pd.DataFrame({"corpus": ["fr", "fr"], "tokens": ["1M", "2M"], "bleu": [10.25, 20.25]})
+    pytest.importorskip("openpyxl", exc_type=ImportError)
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame([["Results of June"]]).to_excel(book, index=False, header=False)
+        frame.to_excel(book, index=False, startrow=2)
+    assert list(sf.read(path).column("value")) == [10.25, 20.25]
+
+
 def test_a_long_latex_table_takes_seconds_at_most(tmp_path):
     path = tmp_path / "long.tex"
     rows = "\n".join(f"fr & {i + 1} & {i % 50} \\\\" for i in range(20_000))
