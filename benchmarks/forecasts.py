@@ -23,7 +23,7 @@ import pandas as pd
 from forecast_data import Curve, Family
 from scipy.optimize import isotonic_regression
 
-from scalefit.fitting import Objective
+from scalefit.fitting.problem import Objective
 from scalefit.forecasting.backtest import interval_score
 from scalefit.forecasting.forecasters import BASELINES, forecast_by_law
 from scalefit.forecasting.losses import Atoms, learn_losses, settle_losses

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalefit.fitting import Objective, solve
 from scalefit.fitting.grid import shape_grid
-from scalefit.fitting.problem import make_problem
+from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.projection import project
+from scalefit.fitting.solve import solve
 from scalefit.laws import LAWS, Law
 
 POINTS = 60

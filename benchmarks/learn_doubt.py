@@ -16,7 +16,7 @@ import numpy as np
 from forecast_data import LOSSES, QUALITY, Family, families
 
 from scalefit.errors import ScalefitError
-from scalefit.fitting import Objective
+from scalefit.fitting.problem import Objective
 from scalefit.forecasting.forecasters import TAU, drift, fit_curves, widened
 from scalefit.forecasting.series import Series
 from scalefit.laws import LAWS

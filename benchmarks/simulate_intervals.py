@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from scalefit.fitting import Objective, Solution
 from scalefit.fitting.fit import usual_residual
 from scalefit.fitting.intervals.uncertainty import Uncertainty, uncertainty_of
 from scalefit.fitting.lack_of_fit import LackOfFit, lack_of_fit
 from scalefit.fitting.noise import cautious, untied, weigh
 from scalefit.fitting.points import points_of
-from scalefit.fitting.problem import make_problem
-from scalefit.fitting.solve import solve_problem
+from scalefit.fitting.problem import Objective, make_problem
+from scalefit.fitting.solve import Solution, solve_problem
 from scalefit.laws import LAWS, Law
 from scalefit.table import Observations
 

@@ -24,8 +24,8 @@ from scale import curves
 from scipy import optimize
 
 import scalefit as sf
-from scalefit.fitting import Objective, solve
-from scalefit.fitting.solve import multiplicities, refit
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.solve import multiplicities, refit, solve
 from scalefit.laws import LAWS
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks.md"

@@ -30,8 +30,13 @@ from scalefit.doors.published import Refit
 from scalefit.doors.stream import Streamed
 from scalefit.errors import FormatError
 from scalefit.files import write_text
-from scalefit.fitting import Card, Contour, Fit, Fits, Influence, Solution
+from scalefit.fitting.card import Card
+from scalefit.fitting.contour import Contour
+from scalefit.fitting.goodness import Influence
 from scalefit.fitting.lmfit_bridge import law_of_function
+from scalefit.fitting.many import Fits
+from scalefit.fitting.result import Fit
+from scalefit.fitting.solve import Solution
 from scalefit.forecasting.backtest import Backtest
 from scalefit.forecasting.forecast import Forecast, Outlook
 from scalefit.forecasting.mixture import Mixture, Mixtures

@@ -20,7 +20,7 @@ from scalefit.result import plain, to_json
 from scalefit.rows import Row
 
 if TYPE_CHECKING:
-    from scalefit.fitting import Fit
+    from scalefit.fitting.result import Fit
     from scalefit.forecasting.mixture import Mixture
 
 
@@ -189,7 +189,8 @@ def read_fits(path: str) -> list[Fit | Mixture]:
 
     Raises FormatError: not JSON, not stored fits, or none among them.
     """
-    from scalefit.fitting import Fit, Fits
+    from scalefit.fitting.many import Fits
+    from scalefit.fitting.result import Fit
     from scalefit.forecasting.forecast import Forecast
     from scalefit.forecasting.mixture import Mixture, Mixtures
     from scalefit.store import loads

@@ -33,7 +33,8 @@ from ._options import (
 )
 
 if TYPE_CHECKING:
-    from scalefit.fitting import Fit, Fits
+    from scalefit.fitting.many import Fits
+    from scalefit.fitting.result import Fit
     from scalefit.forecasting.mixture import Mixture, Mixtures
     from scalefit.forecasting.predict import Band
     from scalefit.forecasting.surface import Surface
@@ -115,7 +116,7 @@ def _write_cards(many: Iterable[Any], path: str) -> None:
 
 def _refuse_failure(many: Fits | Mixtures) -> None:
     """Raise where no group has a fit and all for the same reason: then the question was wrong."""
-    from scalefit.fitting import Fits
+    from scalefit.fitting.many import Fits
 
     reasons = (
         {failure.reason for failure in many.failures}

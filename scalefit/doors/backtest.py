@@ -13,10 +13,11 @@ from scalefit.distributions import f_tail
 from scalefit.doors.curves import inquire
 from scalefit.errors import DesignError, FitError, ScalefitError
 from scalefit.executors import Workers, working
-from scalefit.fitting import Fit, Objective, fit_observations
-from scalefit.fitting.fit import AnyLaw, law_of
+from scalefit.fitting.fit import AnyLaw, fit_observations, law_of
 from scalefit.fitting.goodness import sum_of_squares
 from scalefit.fitting.points import gather_rows
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.backtest import Backtest, backtest_rows, law_of_rows, run_backtest
 from scalefit.forecasting.forecasters import (
     ALONE,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from scalefit import fitting
 from scalefit.errors import DesignError, DomainError, FitError, ScalefitError
-from scalefit.fitting import Fit
+from scalefit.fitting.fit import fit_law
 from scalefit.fitting.points import gather_rows, input_columns
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.backtest import Backtest, RowForecaster, Said, backtest_rows
 from scalefit.forecasting.forecasters import said_by
 from scalefit.forecasting.predict import Band, predict
@@ -228,9 +228,7 @@ class _Plan:
         where = {**step.where, **rows}
         if len(inputs) == len(law.inputs) == 1:  # laws of one input have names of their own for it
             inputs = dict(zip(law.inputs, inputs.values(), strict=True))
-        return fitting.fit_law(
-            self.data, step.metric, law, inputs=inputs, where=where, **self.options
-        )
+        return fit_law(self.data, step.metric, law, inputs=inputs, where=where, **self.options)
 
     def fits(self, rows: Mapping[str, Any]) -> tuple[Fit, ...]:
         """Fit every step, to some of the rows."""

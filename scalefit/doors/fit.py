@@ -7,14 +7,14 @@ from typing import Any, overload
 
 import numpy as np
 
-from scalefit import fitting
 from scalefit.arguments import BLEU
 from scalefit.corpora.worth import MeasuredCell
 from scalefit.errors import DesignError, DomainError, FitError
 from scalefit.executors import Workers, working
-from scalefit.fitting import Fit, Fits
-from scalefit.fitting.fit import AnyLaw
+from scalefit.fitting.fit import AnyLaw, fit_law
+from scalefit.fitting.many import Fits, fit_law_each
 from scalefit.fitting.points import gather_rows, points_of
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
 from scalefit.forecasting.quality import Cells
@@ -58,7 +58,7 @@ def fit(
     where : column -> condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
     mapping : own name -> canonical name, for columns and metrics.
     allow : checks of the table to switch off.
-    **options : for a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit_law`.
+    **options : for a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit.fit_law`.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def fit(
     'Mixture'
     """
     if law is not None:
-        return fitting.fit_law(
+        return fit_law(
             data, metric, law, inputs=inputs, where=where, mapping=mapping, allow=allow, **options
         )
     _no_options(options)
@@ -142,7 +142,7 @@ def fit_each(
     if law is not None:
         if inputs is not None:
             options["inputs"] = inputs
-        return fitting.fit_law_each(
+        return fit_law_each(
             data,
             metric,
             law,

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from scalefit import fitting
 from scalefit.errors import DesignError
-from scalefit.fitting import Fit
+from scalefit.fitting.fit import fit_law
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.backtest import NEAREST, Backtest, backtest_rows, law_of_rows
 from scalefit.laws import get_law
 from scalefit.laws.published import published_fit
@@ -163,7 +163,7 @@ def refit_published(
     """
     known = published_fit(name)
     law = get_law(known.law)
-    fit = fitting.fit_law(
+    fit = fit_law(
         data,
         metric,
         law,

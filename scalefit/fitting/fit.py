@@ -49,7 +49,7 @@ def fit_law(
         As in :func:`scalefit.fit`. A bare function of several inputs, ``f(N, D, a, b)``, needs ``inputs=``.
     allow : checks to switch off, see :data:`scalefit.table.ALLOWABLE`.
     objective, delta
-        The function of the residuals that is summed over points; see :class:`scalefit.fitting.Objective`.
+        The function of the residuals that is summed over points; see :class:`scalefit.Objective`.
     residual : {"auto", "log", "linear"}; what is compared, logarithms or values. ``"auto"``: logarithms of a quality (a
         metric of which more is better, all values above 0), whose noise grows with it; values of everything else.
     weights : {"auto", "seeds", "stderr", "none"}

@@ -14,7 +14,8 @@ import numpy as np
 
 from scalefit.errors import DesignError, ScalefitError
 from scalefit.executors import Each, here
-from scalefit.fitting import Objective, fit_observations
+from scalefit.fitting.fit import fit_observations
+from scalefit.fitting.problem import Objective
 from scalefit.forecasting.forecasters import BASELINES, Forecaster, said_by
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import Series

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from scalefit.errors import DomainError
-from scalefit.fitting import Fit
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.table import metric as metric_of

@@ -19,8 +19,10 @@ from scipy.special import stdtrit
 
 from scalefit.errors import ScalefitError
 from scalefit.executors import packs
-from scalefit.fitting import Fit, Objective, fit_together
+from scalefit.fitting.fit import fit_together
 from scalefit.fitting.intervals.uncertainty import lay_together
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.engines import engine_for
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive
 from scalefit.forecasting.series import Series, series_of

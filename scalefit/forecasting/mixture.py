@@ -12,9 +12,11 @@ import numpy as np
 
 from scalefit.errors import DomainError, ScalefitError
 from scalefit.executors import Each, here, packs
-from scalefit.fitting import Fit, Objective, fit_observations
 from scalefit.fitting.card import Card
+from scalefit.fitting.fit import fit_observations
 from scalefit.fitting.points import points_of
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.engines import Pool, ends_of, engine_for, pools_of
 from scalefit.forecasting.losses import LawShares
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach

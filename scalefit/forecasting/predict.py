@@ -9,8 +9,8 @@ from typing import Any, get_args
 import numpy as np
 
 from scalefit.errors import DomainError, FitError
-from scalefit.fitting import Fit
 from scalefit.fitting.intervals import Interval
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
 from scalefit.result import Result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalefit.errors import DomainError
-from scalefit.fitting import Fit
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.course import course_of, reaches_along
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import Given

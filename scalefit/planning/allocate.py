@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DesignError, DomainError
-from scalefit.fitting import Fit
 from scalefit.fitting.fit import bootstrap
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality.joint import draws_of

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DesignError, DomainError, ScalefitError
-from scalefit.fitting import Objective, fit_observations
+from scalefit.fitting.fit import fit_observations
 from scalefit.fitting.points import LETTERS
+from scalefit.fitting.problem import Objective
 from scalefit.ingest.data import observations, table_of
 from scalefit.laws import LAWS
 from scalefit.planning.allocate import PARABOLAS, Allocation, Ranged, Split, ranged

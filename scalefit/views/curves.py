@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from scalefit.errors import DomainError
-from scalefit.fitting import Fit
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import predict
 from scalefit.table.metrics import metric as metric_of

@@ -12,7 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from scalefit.errors import DomainError
-from scalefit.fitting import Contour, Fit, Fits, Influence
+from scalefit.fitting.contour import Contour
+from scalefit.fitting.goodness import Influence
+from scalefit.fitting.many import Fits
+from scalefit.fitting.result import Fit
 from scalefit.groups import group_name, group_names
 from scalefit.table import metric as metric_of
 from scalefit.units import format_count, short

@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from scalefit.doors.fit import fit as fit_curve
 from scalefit.errors import MissingDependencyError, ScalefitError
-from scalefit.fitting import Fit
 from scalefit.fitting.intervals.uncertainty import lay_together
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.forecast import Forecast
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.predict import predict

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.optimize import isotonic_regression
 
-from scalefit.fitting import Fit
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.groups import group_name

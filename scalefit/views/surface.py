@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from scalefit.corpora.value import Value, Values, Worth
 from scalefit.errors import DomainError
-from scalefit.fitting import Fit
+from scalefit.fitting.result import Fit
 from scalefit.forecasting.surface import Surface
 from scalefit.groups import group_name
 from scalefit.table import metric as metric_of

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 import scalefit as sf
-from scalefit.fitting import Objective
 from scalefit.fitting.intervals.optimum import Wald, rss_of, standard_errors
 from scalefit.fitting.intervals.profile import Profile, look
 from scalefit.fitting.intervals.scatter import GROWTH, mixed_half
 from scalefit.fitting.intervals.uncertainty import lay_together
+from scalefit.fitting.problem import Objective
 
 X = np.geomspace(1e6, 1e10, 7)
 NOISE = np.random.default_rng(4).normal(size=7)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scalefit as sf
-from scalefit.fitting import Objective, solve
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.solve import solve
 from scalefit.laws import LAWS
 
 X = np.geomspace(1e6, 1e9, 9)

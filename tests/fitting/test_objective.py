@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from scalefit.fitting import Objective, solve
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.solve import solve
 from scalefit.laws import LAWS, Coefficient, Law, Shape
 
 R = np.array([-3.0, -0.4, -0.1, 0.0, 0.1, 0.4, 3.0])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.fitting import Objective, solve
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.solve import solve
 from scalefit.laws import LAWS
 
 PAIR = {"N": "N", "D": "D"}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.fitting import Objective, solve
-from scalefit.fitting.solve import leave_out, multiplicities, refit
+from scalefit.fitting.problem import Objective
+from scalefit.fitting.solve import leave_out, multiplicities, refit, solve
 from scalefit.laws import LAWS
 
 X = np.geomspace(1e6, 1e9, 20)

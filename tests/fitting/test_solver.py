@@ -5,12 +5,11 @@ import pytest
 from scipy import optimize, stats
 
 import scalefit as sf
-from scalefit.fitting import Objective, solve
 from scalefit.fitting.descent import Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, between_cells, between_cells_each, shape_grid
-from scalefit.fitting.problem import make_problem
+from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.projection import project
-from scalefit.fitting.solve import starting_points
+from scalefit.fitting.solve import solve, starting_points
 from scalefit.laws import LAWS, Coefficient, Law
 
 X = np.geomspace(1e7, 1e10, 20)

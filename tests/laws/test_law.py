@@ -5,7 +5,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.errors import LawError
-from scalefit.fitting import solve
+from scalefit.fitting.solve import solve
 from scalefit.laws import LAWS, Coefficient, Law, Shape, get_law
 
 X = np.geomspace(1e6, 1e9, 9)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from scalefit.fitting import solve
 from scalefit.fitting.problem import Objective, make_problem
-from scalefit.fitting.solve import solve_problem
+from scalefit.fitting.solve import solve, solve_problem
 from scalefit.fitting.stack import solve_each
 from scalefit.laws import LAWS
 
