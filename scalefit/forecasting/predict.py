@@ -13,7 +13,7 @@ from scalefit.fitting.intervals import Interval
 from scalefit.fitting.result import Fit
 from scalefit.forecasting.forecasters import Given, drift, widened
 from scalefit.forecasting.mixture import Mixture
-from scalefit.result import Result
+from scalefit.result import Result, Results
 from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Kind
@@ -198,10 +198,14 @@ def _of_law(
 def check_fit(fit: Any) -> None:
     """Raise where something else stands in a fit's place."""
     if not isinstance(fit, Fit | Mixture):
-        raise FitError(
-            f"found a {type(fit).__name__}; needed a fit. Try: scalefit.fit(data, metric), or "
-            "scalefit.load(path) for a stored one"
-        )
+        kind = type(fit).__name__
+        if hasattr(fit, "tokens_for"):
+            cure = f"a {kind} answers itself: .predict(pretrain, finetune), .tokens_for(target, finetune)"
+        elif isinstance(fit, Results) and len(fit):
+            cure = "one of them, by its group's name or its number: it holds several"
+        else:
+            cure = "scalefit.fit(data, metric), or scalefit.load(path) for a stored one"
+        raise FitError(f"found a {kind}; needed a fit. Try: {cure}")
 
 
 def _of_mixture(
@@ -251,14 +255,14 @@ def _inputs(
         named = [key for key in dict.fromkeys((name, column)) if key in inputs]
         if len(named) != 1:
             raise DomainError(f"give each input of the fit once: {shown}")
-        given.append(_numbers(name, inputs[named[0]]))
+        given.append(numbers(name, inputs[named[0]]))
     arrays = tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
     if not arrays[0].size:
         raise DomainError(f"no value is asked for; give each input of the fit: {shown}")
     return arrays
 
 
-def _numbers(name: str, given: Any) -> Floats:
+def numbers(name: str, given: Any) -> Floats:
     """Return what was given as numbers; ``"1.5B"`` is a count."""
     values = np.asarray(given)
     counts = [parse_count(v) if isinstance(v, str) else v for v in values.reshape(-1).tolist()]

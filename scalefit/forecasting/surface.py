@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DomainError, FitError
-from scalefit.forecasting.predict import Band
+from scalefit.forecasting.predict import Asked, Band, numbers
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality import Cells, Joint, fit_joint, forecast_quality, learn_quality
 from scalefit.forecasting.series import Series
@@ -59,7 +59,7 @@ class Surface(Result):
     >>> surface = sf.fit_joint({"pretrain_tokens": p, "finetune_tokens": f, "bleu": bleu}, "bleu")
     >>> surface.predict(64e6, 8e4).estimate.round().tolist()
     [32.0]
-    >>> surface.tokens_for(31.0, finetune=8e4).reachable
+    >>> surface.tokens_for(31.0, finetune="80k").reachable
     True
     """
 
@@ -75,10 +75,8 @@ class Surface(Result):
         pretrain, finetune = self.joint.cells.sizes.max(axis=0)
         return float(pretrain), float(finetune)
 
-    def predict(
-        self, pretrain: Floats | float, finetune: Floats | float, *, level: float = 0.8
-    ) -> Band:
-        """Return what a new run shows at pairs of sizes, which broadcast.
+    def predict(self, pretrain: Asked, finetune: Asked, *, level: float = 0.8) -> Band:
+        """Return what a new run shows at pairs of sizes, numbers or counts such as "3B", which broadcast.
 
         Raises
         ------
@@ -87,17 +85,8 @@ class Surface(Result):
         """
         check_level(level)
         p, f = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(pretrain, float)), np.atleast_1d(np.asarray(finetune, float))
+            np.atleast_1d(self._sizes(0, pretrain)), np.atleast_1d(self._sizes(1, finetune))
         )
-        for name, sizes, most in zip(
-            ("pretraining", "finetuning"), (p, f), self.largest, strict=True
-        ):
-            outside = ~((sizes >= 0) & (sizes <= FARTHEST * most))
-            if outside.any():
-                raise DomainError(
-                    f"{name} size {sizes[outside][0]:g}: the law answers from 0 to {FARTHEST:g}× the largest "
-                    f"measured ({format_count(most)})"
-                )
         said = self.joint.predict(p, f)
         low, high = said.interval(level)
         inputs = {"pretrain_tokens": p, "finetune_tokens": f}
@@ -105,7 +94,7 @@ class Surface(Result):
             self.metric, inputs, said.median, low, high, level, "run", "held-out cells", GIVEN
         )
 
-    def tokens_for(self, target: float, finetune: float, *, level: float = 0.8) -> TokensFor:
+    def tokens_for(self, target: float, finetune: float | str, *, level: float = 0.8) -> TokensFor:
         """Return how much pretraining a target takes at a finetuning size, measured or not.
 
         Raises
@@ -114,17 +103,29 @@ class Surface(Result):
             The target lies outside the metric's range.
         """
         check_level(level)
-        cells = self.joint.cells
+        size, cells = float(self._sizes(1, finetune)), self.joint.cells
         if not cells.bottom <= target <= cells.top:
             raise DomainError(
                 f"target is {target:g}; {self.metric} lies between {cells.bottom:g} and {cells.top:g}"
             )
-        reach = self.joint.reach(target, finetune)
+        reach = self.joint.reach(target, size)
         smallest = float(self.joint.smallest[0])
         return TokensFor(
             self.metric, float(target), "pretrain_tokens", reach, level, GIVEN, smallest,
-            (f"at {format_count(finetune)} finetuning tokens",),
+            (f"at {format_count(size)} finetuning tokens",),
         )  # fmt: skip
+
+    def _sizes(self, which: int, given: Asked) -> Floats:
+        """Return pretraining (0) or finetuning (1) sizes as numbers, where the law answers for them."""
+        name, most = ("pretraining", "finetuning")[which], self.largest[which]
+        sizes = numbers(f"{name} size", given)
+        outside = ~((sizes >= 0) & (sizes <= FARTHEST * most))
+        if outside.any():
+            raise DomainError(
+                f"{name} size {sizes[outside][0]:g}: the law answers from 0 to {FARTHEST:g}× the largest measured "
+                f"({format_count(most)})"
+            )
+        return sizes
 
     def errors(self) -> tuple[float, float]:
         """Root mean squared error of the cells held back, jointly and separately; nan where there are none."""

@@ -13,7 +13,7 @@ from scalefit.forecasting.course import course_of, reaches_along
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import Given
 from scalefit.forecasting.mixture import TIMES, Mixture, reaches
-from scalefit.forecasting.predict import SAYS, check_fit
+from scalefit.forecasting.predict import SAYS, check_fit, numbers
 from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.result import Result
 from scalefit.rows import Row
@@ -170,7 +170,7 @@ def tokens_for(
     level: float = 0.8,
     given: Given | None = None,
     allow: Sequence[str] = (),
-    **others: float,
+    **others: float | str,
 ) -> TokensFor:
     """Tokens (or any input) at which a curve reaches ``target``, as chances, a median and an interval.
 
@@ -182,7 +182,7 @@ def tokens_for(
     given : {"law"}, optional
         Take a single law for the truth. Without it the answer holds doubt about the law too.
     allow : ``"direction"`` lets a law answer that moves away from better values.
-    **others : the other inputs of a law of several, held fixed: ``N=1e9``. Of shares, their proportions are.
+    **others : the other inputs of a law of several, held fixed: ``N="1B"``. Of shares, their proportions are.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def tokens_each(
     level: float = 0.8,
     given: Given | None = None,
     allow: Sequence[str] = (),
-    **others: float,
+    **others: float | str,
 ) -> list[TokensFor]:
     """Answer :func:`tokens_for` for several targets, all from the same bands of the curve."""
     check_level(level)
@@ -218,7 +218,8 @@ def tokens_each(
         check_target(target, fit.metric, fit.observations.values)
     if isinstance(fit, Mixture):
         return _of_mixture(fit, targets, level, given, others)
-    return _of_law(fit, targets, level, given, allow, others)
+    held = {name: float(numbers(name, value)) for name, value in others.items()}
+    return _of_law(fit, targets, level, given, allow, held)
 
 
 def _of_mixture(
@@ -226,7 +227,7 @@ def _of_mixture(
     targets: Sequence[float],
     level: float,
     given: Given | None,
-    others: dict[str, float],
+    others: dict[str, float | str],
 ) -> list[TokensFor]:
     if given is not None or others:
         raise DomainError(

@@ -48,6 +48,26 @@ def test_tokens_for_a_target_fall_with_the_finetuning_size_and_may_lie_within_th
     assert truth(near.estimate, 12e4) == pytest.approx(31.0, abs=0.3)
 
 
+def test_sizes_are_counts_as_everywhere_and_none_is_negative():
+    surface = sf.fit_joint(table(), "bleu")
+    told, meant = surface.predict("64M", ["80k", "160k"]), surface.predict(64e6, [8e4, 16e4])
+    assert told.rows() == meant.rows()
+    assert surface.tokens_for(31.0, "80k").rows() == surface.tokens_for(31.0, 8e4).rows()
+    for asked in (lambda: surface.predict(-1, 1e4), lambda: surface.tokens_for(31.0, -1)):
+        with pytest.raises(DomainError, match="size -1: the law answers from 0 to 1000"):
+            asked()
+    with pytest.raises(DomainError, match="finetuning size is 'many'"):
+        surface.tokens_for(31.0, "many")
+
+
+def test_what_predicts_itself_or_holds_several_is_told_so():
+    surface, fits = (door(table(), "bleu") for door in (sf.fit_joint, sf.fit_each))
+    with pytest.raises(FitError, match=r"found a Surface; .* \.predict\(pretrain, finetune\)"):
+        sf.predict(surface, 1e9)
+    with pytest.raises(FitError, match=r"found a Mixtures; .* one of them"):
+        sf.tokens_for(fits, 30)
+
+
 def test_the_largest_size_held_back_is_forecast_jointly_and_a_row_at_a_time():
     surface = sf.fit_joint(table(), "bleu")
     jointly, separately = surface.errors()
