@@ -124,10 +124,7 @@ def save(result: Result, path: str | Path) -> None:
     result : a fit, many fits, a forecast, an alignment, …
     path : path
 
-    Raises
-    ------
-    FormatError
-        This kind of answer is not kept in files.
+    Raises FormatError: this kind of answer is not kept in files.
 
     Examples
     --------
@@ -151,10 +148,7 @@ def load(path: str | Path, *, law: OwnLaw = None) -> Any:
     law : Law or function, optional
         The law of a fit that is not built in: files hold no code.
 
-    Raises
-    ------
-    FormatError
-        No such file, one of an older format, or changed since it was written; says what differs.
+    Raises FormatError: no such file, one of an older format, or changed since it was written; says what differs.
 
     Examples
     --------

@@ -133,12 +133,8 @@ def align(
     AlignmentTable
         Verdicts, worst first.
 
-    Raises
-    ------
-    DesignError
-        No quality metric is there, or a metric's direction is unknown.
-    MissingColumnError
-        A column of `by` does not exist.
+    Raises DesignError: no quality metric is there, or a metric's direction is unknown; MissingColumnError: a column
+    of `by` does not exist.
 
     Examples
     --------

@@ -244,10 +244,7 @@ def monitor(
     planned : number of sizes planned. None: open-ended, look k spends ``(1 - level) / (k (k + 1))``.
     looks_before : looks already taken at other states of the same curve (seeds added after a look).
 
-    Raises
-    ------
-    DesignError
-        More sizes than were planned.
+    Raises DesignError: more sizes than were planned.
 
     Examples
     --------

@@ -21,7 +21,6 @@ OPTIONAL = {
     "excel": ("Excel tables", "openpyxl"),
     "parquet": ("Parquet tables", "pyarrow"),
     "tensorboard": ("TensorBoard logs", "tensorboard"),
-    "mixed": ("mixed models of seeds", "statsmodels"),
     "notebook": ("notebooks and sf.explore", "ipywidgets"),
     "comet": ("COMET scores", "unbabel-comet"),
     "landscape": ("loss landscapes of torch models", "torch"),

@@ -242,10 +242,7 @@ def similarity_report(
     quality : quality metric.
     where, mapping, allow : as in :func:`scalefit.fit`; ``where`` picks one task, finetuning size and model.
 
-    Raises
-    ------
-    DesignError
-        Fewer than three corpora have both scores and results.
+    Raises DesignError: fewer than three corpora have both scores and results.
 
     Examples
     --------

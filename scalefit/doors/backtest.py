@@ -198,10 +198,7 @@ def backtest(
     executor : number of processes, executor or address of a scheduler, optional
         Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
 
-    Raises
-    ------
-    DesignError
-        No curve has a size to hold out.
+    Raises DesignError: no curve has a size to hold out.
 
     Examples
     --------
@@ -291,10 +288,7 @@ def compare_laws(
         By default those that suit the metric's direction.
     objective : what the laws minimise.
 
-    Raises
-    ------
-    FitError
-        No law could be fitted.
+    Raises FitError: no law could be fitted.
 
     Examples
     --------

@@ -75,10 +75,7 @@ class Chain(Result):
             Interval of the mean curve, or of what one new run will show.
         **inputs : sizes by the first law's input names or by column, as in :func:`scalefit.predict`.
 
-        Raises
-        ------
-        DomainError
-            Inputs are missing, or a step leaves the domain of the next law.
+        Raises DomainError: inputs are missing, or a step leaves the domain of the next law.
         """
         check_level(level)
         first = predict(self.fits[0], level=level, kind=kind, **inputs)
@@ -266,10 +263,7 @@ def chain(
     hold_out : how many of its values to hold back, once; without it one to five, in turn.
     where, mapping, allow, **options : as in :func:`scalefit.fit`.
 
-    Raises
-    ------
-    FitError
-        A chain of less than two steps, a further law of several inputs, or a step that cannot be fitted.
+    Raises FitError: a chain of less than two steps, a further law of several inputs, or a step that cannot be fitted.
 
     Examples
     --------

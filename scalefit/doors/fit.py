@@ -65,14 +65,8 @@ def fit(
     Fit or Mixture
         A :class:`Fit` of the named law, with intervals of its parameters; a :class:`Mixture` where none was named.
 
-    Raises
-    ------
-    FitError
-        The data cannot identify the law; the message says what would.
-    TableError
-        The table breaks a rule, or has no such rows.
-    LawError
-        There is no such law.
+    Raises FitError: the data cannot identify the law; the message says what would; TableError: the table breaks a
+    rule, or has no such rows; LawError: there is no such law.
 
     Examples
     --------
@@ -201,16 +195,8 @@ def fit_joint(
     where, mapping, allow : as in :func:`scalefit.forecast`; ``where`` names one corpus and task.
     by : columns that make the groups, besides both sizes.
 
-    Raises
-    ------
-    DesignError
-        The rows are of several groups.
-    DomainError
-        Less of the metric is better.
-    FitError
-        Cells or sizes are too few; the message says what to measure.
-    MissingColumnError
-        The table has no finetuning sizes.
+    Raises DesignError: the rows are of several groups; DomainError: less of the metric is better; FitError: cells or
+    sizes are too few; the message says what to measure; MissingColumnError: the table has no finetuning sizes.
 
     Examples
     --------

@@ -72,12 +72,8 @@ def forecast(
     Forecast
         Groups in the table's order; those without a forecast say why.
 
-    Raises
-    ------
-    TableError
-        The data do not hold the metric, or lack a column of ``by``.
-    DomainError
-        The target lies outside the metric's range, or nobody knows whether more of the metric is better.
+    Raises TableError: the data do not hold the metric, or lack a column of ``by``; DomainError: the target lies
+    outside the metric's range, or nobody knows whether more of the metric is better.
 
     Examples
     --------
@@ -135,10 +131,7 @@ def forecast_score(
     log : what :meth:`Forecast.log` or ``scalefit forecast --log`` wrote.
     mapping, allow : as in :func:`forecast`.
 
-    Raises
-    ------
-    FormatError
-        A line of the log is no forecast.
+    Raises FormatError: a line of the log is no forecast.
 
     Examples
     --------

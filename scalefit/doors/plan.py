@@ -74,12 +74,8 @@ def plan(
     where, by, mapping, allow : as in :func:`scalefit.forecast`.
     seed : of the draws.
 
-    Raises
-    ------
-    DesignError
-        There is nothing to choose from, or several settings.
-    DomainError
-        A goal without its target, or with the other's; a budget or cost that is none.
+    Raises DesignError: there is nothing to choose from, or several settings; DomainError: a goal without its target,
+    or with the other's; a budget or cost that is none.
 
     Examples
     --------

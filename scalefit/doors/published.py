@@ -146,12 +146,7 @@ def refit_published(
     data, metric, where, mapping, allow : as in :func:`scalefit.fit`; numbers in the published units.
     inputs : law input -> column.
 
-    Raises
-    ------
-    LawError
-        No published fit has this name.
-    FitError
-        These runs cannot be fitted by the law at all.
+    Raises LawError: no published fit has this name; FitError: these runs cannot be fitted by the law at all.
 
     Examples
     --------

@@ -88,12 +88,8 @@ def rank(
         One a setting (task, finetuning size, …): P(best), the expected loss of choosing each, where curves cross, the
         alignment verdict. A misaligned corpus comes last and is never the choice.
 
-    Raises
-    ------
-    DesignError
-        No setting has two corpora with a forecast, or three mixture ratios.
-    DomainError
-        Neither or both of ``at`` and ``target``, a size below the measured ones, a cost that is none.
+    Raises DesignError: no setting has two corpora with a forecast, or three mixture ratios; DomainError: neither or
+    both of ``at`` and ``target``, a size below the measured ones, a cost that is none.
 
     Examples
     --------

@@ -143,14 +143,9 @@ def stream(
     Streamed
         Where the answers are, and how many groups have none.
 
-    Raises
-    ------
-    FormatError
-        The files are none that are read by part, or ``output`` answers another question.
-    MissingColumnError
-        A column of ``by`` is not there.
-    ExecutorError
-        Workers died; the parts that are done are kept.
+    Raises FormatError: the files are none that are read by part, or ``output`` answers another question;
+    MissingColumnError: a column of ``by`` is not there; ExecutorError: workers died; the parts that are done are
+    kept.
 
     Examples
     --------

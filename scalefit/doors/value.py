@@ -84,11 +84,8 @@ def value(
     Values
         One a group: a cell for each pair of measured sizes, with P(helps), P(worthless), P(harms).
 
-    Raises
-    ------
-    DesignError
-        No rows without pretraining, or none at the finetuning sizes of the others; or what finetuning is worth is
-        asked of a table without finetuning sizes.
+    Raises DesignError: no rows without pretraining, or none at the finetuning sizes of the others; or what finetuning
+    is worth is asked of a table without finetuning sizes.
 
     Examples
     --------

@@ -27,10 +27,7 @@ class Objective:
     ``squared``: ρ(r) = r². ``huber``: r²/2 up to δ, then δ(``|r|`` − δ/2), as in
     ``scipy.special.huber``. ``soft_l1``: δ²(√(1 + (r/δ)²) − 1), which is r²/2 near 0.
 
-    Raises
-    ------
-    FitError
-        A function or residual of another name, or a δ that is missing or not positive.
+    Raises FitError: a function or residual of another name, or a δ that is missing or not positive.
 
     Examples
     --------

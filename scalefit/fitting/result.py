@@ -187,10 +187,8 @@ class Fit(Result):
         level : confidence of the intervals that the grid reaches across.
         points : cells along each side.
 
-        Raises
-        ------
-        DomainError
-            No such parameters, the data do not fix one of them, or too few of the others for a profile to be found.
+        Raises DomainError: no such parameters, the data do not fix one of them, or too few of the others for a
+        profile to be found.
         """
         loose = sorted(self.not_identified - {first, second})
         if len(loose) > 1:
@@ -389,10 +387,7 @@ class Fit(Result):
         draws : how many; they are independent, so all count.
         seed : one seed gives the same draws on every platform.
 
-        Raises
-        ------
-        DomainError
-            The law is not separable, or has no more points than parameters.
+        Raises DomainError: the law is not separable, or has no more points than parameters.
 
         Examples
         --------

@@ -122,10 +122,7 @@ class Mixture(Result):
     def best(self) -> Fit:
         """The heaviest member that is a law, fitted alone.
 
-        Raises
-        ------
-        DomainError
-            The curve has too few sizes for any law alone.
+        Raises DomainError: the curve has too few sizes for any law alone.
         """
         for fit in self._alone():
             return fit
@@ -136,10 +133,7 @@ class Mixture(Result):
     def predictive(self, x: Floats, kind: Kind = "run") -> Predictive:
         """Return the distribution of a new run, or of the mean over runs, at sizes (Q,).
 
-        Raises
-        ------
-        DomainError
-            A size lies below the smallest measured one, or more than 1000 times beyond the largest.
+        Raises DomainError: a size lies below the smallest measured one, or more than 1000 times beyond the largest.
         """
         x = np.atleast_1d(np.asarray(x, dtype=float))
         self._check(x)

@@ -135,10 +135,8 @@ def predict(
         Take a single law for the truth. Without it the interval holds doubt about the law too.
     **inputs : by the law's input name or by its column: ``pretrain_tokens=[1e9, "3B"]``; they broadcast.
 
-    Raises
-    ------
-    DomainError
-        An input is missing or unknown, or lies where the law has no value or nothing is known; the kind is unknown.
+    Raises DomainError: an input is missing or unknown, or lies where the law has no value or nothing is known; the
+    kind is unknown.
 
     Examples
     --------

@@ -78,10 +78,7 @@ class Surface(Result):
     def predict(self, pretrain: Asked, finetune: Asked, *, level: float = 0.8) -> Band:
         """Return what a new run shows at pairs of sizes, numbers or counts such as "3B", which broadcast.
 
-        Raises
-        ------
-        DomainError
-            A size is negative, or more than 1000 times beyond the largest measured one.
+        Raises DomainError: a size is negative, or more than 1000 times beyond the largest measured one.
         """
         check_level(level)
         p, f = np.broadcast_arrays(
@@ -97,10 +94,7 @@ class Surface(Result):
     def tokens_for(self, target: float, finetune: float | str, *, level: float = 0.8) -> TokensFor:
         """Return how much pretraining a target takes at a finetuning size, measured or not.
 
-        Raises
-        ------
-        DomainError
-            The target lies outside the metric's range.
+        Raises DomainError: the target lies outside the metric's range.
         """
         check_level(level)
         size, cells = float(self._sizes(1, finetune)), self.joint.cells

@@ -184,10 +184,8 @@ def tokens_for(
     allow : ``"direction"`` lets a law answer that moves away from better values.
     **others : the other inputs of a law of several, held fixed: ``N="1B"``. Of shares, their proportions are.
 
-    Raises
-    ------
-    DomainError
-        The target is not finite or outside the metric's range, the law moves the wrong way, or inputs are missing.
+    Raises DomainError: the target is not finite or outside the metric's range, the law moves the wrong way, or inputs
+    are missing.
 
     Examples
     --------

@@ -162,10 +162,7 @@ def observations(
     inputs : law input name -> numeric column.
     where, mapping, allow : as in :func:`table_of`.
 
-    Raises
-    ------
-    TableError
-        Where nothing is left, or an input column holds text.
+    Raises TableError: where nothing is left, or an input column holds text.
 
     Examples
     --------

@@ -228,14 +228,9 @@ def read(
     config : a ``scalefit.toml`` that keeps mapping, allow, manifest, pattern, checkpoints and tokens_per_step; by
         default the one beside the data. What is given here comes first.
 
-    Raises
-    ------
-    FormatError
-        Where a file is not what its reader needs; names file and line.
-    MissingColumnError
-        Where something is missing that no log knows; names it and says how to give it.
-    TableError
-        Where the values break a rule; names rows, columns and values.
+    Raises FormatError: where a file is not what its reader needs; names file and line; MissingColumnError: where
+    something is missing that no log knows; names it and says how to give it; TableError: where the values break a
+    rule; names rows, columns and values.
 
     Examples
     --------

@@ -146,14 +146,7 @@ def clusters(
     most : largest number tried.
     resamples : subsamples (80 % of the models) and clouds behind the uncertainty.
 
-    Returns
-    -------
-    Clusters
-
-    Raises
-    ------
-    LandscapeError
-        Where there are fewer than six models, or pairs without a distance.
+    Raises LandscapeError: where there are fewer than six models, or pairs without a distance.
 
     Notes
     -----

@@ -108,14 +108,7 @@ def load(source: Loadable, name: str | None = None, *, strip: str = "") -> Check
     name : what to call it; by default the file's name.
     strip : a prefix to take off every tensor's name, such as ``"module."``.
 
-    Returns
-    -------
-    Checkpoint
-
-    Raises
-    ------
-    LandscapeError
-        Where the source is no weights file, could run code, or holds no tensors.
+    Raises LandscapeError: where the source is no weights file, could run code, or holds no tensors.
     """
     if isinstance(source, Checkpoint):
         return replace(source, name=name) if name else source

@@ -254,15 +254,8 @@ def distances(
         Where the paths are evaluated, see ``docs/scale.md``. The loss travels with every pair: one that opens its
         model and data when it is first called travels light. Files are read where the worker is.
 
-    Returns
-    -------
-    Distances
-
-    Raises
-    ------
-    LandscapeError
-        Where the checkpoints do not fit together, a loss is not finite, or the store holds
-        evaluations of another loss or other points.
+    Raises LandscapeError: where the checkpoints do not fit together, a loss is not finite, or the store holds
+    evaluations of another loss or other points.
 
     Notes
     -----

@@ -151,14 +151,7 @@ def predict(
     baselines : mapping of str to array_like, optional
         More distances (n, n) or features (n,) to beat.
 
-    Returns
-    -------
-    Prediction
-
-    Raises
-    ------
-    LandscapeError
-        Where scores are missing, do not vary, or a group has too few models.
+    Raises LandscapeError: where scores are missing, do not vary, or a group has too few models.
 
     Notes
     -----

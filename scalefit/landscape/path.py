@@ -79,10 +79,7 @@ def barrier(losses: ArrayLike, at: ArrayLike | None = None) -> Barrier:
     at : array_like, shape (points,), optional
         Positions from 0 to 1; evenly spaced by default.
 
-    Raises
-    ------
-    LandscapeError
-        Where there are fewer than three points, or a loss is not finite.
+    Raises LandscapeError: where there are fewer than three points, or a loss is not finite.
 
     Examples
     --------
@@ -281,10 +278,7 @@ def paths(
     -------
     list of Path
 
-    Raises
-    ------
-    LandscapeError
-        Where the checkpoints do not fit together or a loss is not finite.
+    Raises LandscapeError: where the checkpoints do not fit together or a loss is not finite.
 
     Notes
     -----

@@ -98,10 +98,7 @@ def plane(
     size : points along each axis; the loss is evaluated size² times.
     margin : how far the picture reaches beyond the models, as a share of their extent.
 
-    Raises
-    ------
-    LandscapeError
-        Where there are not three models, or they lie on one line.
+    Raises LandscapeError: where there are not three models, or they lie on one line.
 
     Notes
     -----
@@ -218,10 +215,7 @@ def sharpness(
     pairs : which paths; all by default. Each costs six evaluations.
     step : share of the path for the central difference, within and beyond each end.
 
-    Raises
-    ------
-    LandscapeError
-        Where checkpoints do not fit together, two are the same, or the step is not in (0, 0.5].
+    Raises LandscapeError: where checkpoints do not fit together, two are the same, or the step is not in (0, 0.5].
 
     Notes
     -----

@@ -148,14 +148,8 @@ def robustness(
     level : of intervals; 1 − the level of tests, which Bonferroni's correction holds over all pairs.
     neighbours, permutations, seed : as in :func:`predict`.
 
-    Returns
-    -------
-    Robustness
-
-    Raises
-    ------
-    LandscapeError
-        Fewer than two procedures, or one with too few models: 8, or 3 groups of ``neighbours`` + 2.
+    Raises LandscapeError: fewer than two procedures, or one with too few models: 8, or 3 groups of ``neighbours`` +
+    2.
 
     Notes
     -----

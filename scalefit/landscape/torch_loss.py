@@ -59,10 +59,7 @@ def hf_loss(
     ModuleLoss
         Gives ``loss`` (nats per target piece, or per example) and ``accuracy``.
 
-    Raises
-    ------
-    LandscapeError
-        Where rows are missing or of no known form.
+    Raises LandscapeError: where rows are missing or of no known form.
     """
     rows = _rows(data)
     kind = _kind(rows[0], model)
@@ -222,10 +219,7 @@ class ModuleLoss:
     dtype : {"auto", "float16", "bfloat16", "float32", "float64"}
         ``"auto"`` takes float16 on a GPU and float32 elsewhere.
 
-    Raises
-    ------
-    LandscapeError
-        Where there are no batches, or the device or the type is not to be had.
+    Raises LandscapeError: where there are no batches, or the device or the type is not to be had.
     """
 
     module: Any

@@ -153,10 +153,7 @@ class Law:
     def check_shares(self, inputs: tuple[Floats, ...]) -> None:
         """Raise where the shares that a mixing law takes are below 0 or do not sum to one.
 
-        Raises
-        ------
-        LawError
-            Naming the first such point and its sum.
+        Raises LawError: naming the first such point and its sum.
         """
         total = np.sum(inputs, axis=0)
         wrong = (np.abs(total - 1) > SHARE_SLACK) | (np.min(inputs, axis=0) < 0)

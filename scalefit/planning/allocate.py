@@ -144,13 +144,8 @@ def allocate(
     level : confidence of the intervals.
     resamples, seed : refits behind the intervals.
 
-    Raises
-    ------
-    DesignError
-        The law does not have two inputs.
-    DomainError
-        A budget or price that is none, a budget that buys nothing near what was measured, a target beyond the metric
-        or never reached.
+    Raises DesignError: the law does not have two inputs; DomainError: a budget or price that is none, a budget that
+    buys nothing near what was measured, a target beyond the metric or never reached.
 
     Notes
     -----

@@ -166,11 +166,8 @@ def aggregate_tasks(
     where, mapping, allow : as in :func:`scalefit.fit`.
     statistics : of "IQM", "mean", "median".
 
-    Raises
-    ------
-    DesignError
-        Fewer than three seeds were run on all tasks of every procedure. One pretraining seed's finetunings count where
-        there are no others: the interval is then that checkpoint's, and a note says so.
+    Raises DesignError: fewer than three seeds were run on all tasks of every procedure. One pretraining seed's
+    finetunings count where there are no others: the interval is then that checkpoint's, and a note says so.
 
     Examples
     --------

@@ -83,14 +83,7 @@ def compare_procedures(
         chance of it), ``"spread"`` (ln of the standard deviation) or a function of the runs (n,).
     draws, seed : of the multi-bootstrap.
 
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    DesignError
-        The procedures share no condition, or the seeds cannot support the question.
+    Raises DesignError: the procedures share no condition, or the seeds cannot support the question.
 
     Examples
     --------
@@ -295,10 +288,8 @@ def robustness(
     Comparison
         One contrast an aspect and condition, found by aspect: ``contrasts["spread"]``; Holm's p counts all of them in.
 
-    Raises
-    ------
-    DesignError
-        No aspect can be compared: three pretraining seeds a side are needed, four for the worst of three.
+    Raises DesignError: no aspect can be compared: three pretraining seeds a side are needed, four for the worst of
+    three.
 
     Examples
     --------

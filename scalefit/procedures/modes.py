@@ -90,10 +90,7 @@ def bimodality(values: ArrayLike) -> Bimodality:
     SDs are kept above a tenth of the total one, so that a single run is no mode. The dip
     test (Hartigan & Hartigan 1985, Ann. Statist. 13, 70–84) through ``diptest``.
 
-    Raises
-    ------
-    DesignError
-        Fewer than five runs, or all equal.
+    Raises DesignError: fewer than five runs, or all equal.
 
     Examples
     --------

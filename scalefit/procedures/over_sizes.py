@@ -125,10 +125,7 @@ class SeedCurve(Result):
     def chance(self, sizes: Sequence[float] | Floats) -> list[Interval]:
         """Return the chance that a run makes it at sizes, with intervals.
 
-        Raises
-        ------
-        DesignError
-            Nothing says what success is.
+        Raises DesignError: nothing says what success is.
         """
         if self.success is None:
             raise DesignError(
@@ -222,14 +219,7 @@ def seed_curves(
     column : what the sizes are.
     level : of all intervals.
 
-    Returns
-    -------
-    SeedCurves
-
-    Raises
-    ------
-    DesignError
-        No condition has two sizes and eight runs.
+    Raises DesignError: no condition has two sizes and eight runs.
 
     Examples
     --------

@@ -223,14 +223,7 @@ def compare_systems(
     resamples, seed : number of resampled test sets and their seed; the defaults are sacreBLEU's.
     level : of the intervals.
 
-    Returns
-    -------
-    SystemComparison
-
-    Raises
-    ------
-    ScoringError
-        If there is no such baseline.
+    Raises ScoringError: if there is no such baseline.
 
     Examples
     --------

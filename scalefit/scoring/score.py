@@ -153,12 +153,8 @@ def score(
         model's own scale). A system that could not be scored is named in the table's notes with
         the reason; all others are scored.
 
-    Raises
-    ------
-    ScoringError
-        If references, sources or metrics do not fit together, or no system could be scored.
-    MissingDependencyError
-        If COMET is asked for and not installed.
+    Raises ScoringError: if references, sources or metrics do not fit together, or no system could be scored;
+    MissingDependencyError: if COMET is asked for and not installed.
 
     Examples
     --------

@@ -203,10 +203,7 @@ class SegmentStatistics:
     def load(cls, path: str | Path) -> SegmentStatistics:
         """Read what `save` wrote.
 
-        Raises
-        ------
-        FormatError
-            If the file is anything else; nothing in it is ever unpickled.
+        Raises FormatError: if the file is anything else; nothing in it is ever unpickled.
         """
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:

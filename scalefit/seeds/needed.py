@@ -150,10 +150,7 @@ def seeds_needed(
         checkpoints (then tested in pairs); None where each side has its own.
     most : largest number of pretraining seeds considered.
 
-    Raises
-    ------
-    DesignError
-        Not exactly one question, or out of reach with ``most`` pretraining seeds.
+    Raises DesignError: not exactly one question, or out of reach with ``most`` pretraining seeds.
 
     Notes
     -----

@@ -28,14 +28,12 @@ from .design import (
     crossed_cells,
     kept_apart,
     nested_cells,
-    reml,
     told_apart,
 )
 from .result import Component, FTest, Variance, VariancePart, by_size, variance_line
 from .scatter import scatter_notes, with_tails
 
 _Design = Literal["nested", "crossed"]
-Method = Literal["auto", "anova", "reml"]
 
 
 def variance(
@@ -45,7 +43,6 @@ def variance(
     by: Sequence[str] = APART,
     where: Mapping[str, Any] | None = None,
     design: _Design = "nested",
-    method: Method = "auto",
     factors: Sequence[str] | None = None,
     level: float = 0.95,
     mapping: Renames | None = None,
@@ -64,7 +61,6 @@ def variance(
     where, mapping, allow : as in :func:`scalefit.fit`.
     design : "nested": finetuning seed 1 of one pretraining seed has nothing in common with seed 1 of another.
         "crossed": it has (the same data order, say), and gets its own component.
-    method : "anova" ("auto"): closed form, unweighted means where seeds are unbalanced; "reml": by statsmodels.
     factors : two or three columns that were crossed, in place of the two seeds: say ``("init_seed",
         "order_seed")`` for initialisation and data order apart.
     level : of the intervals.
@@ -74,10 +70,7 @@ def variance(
     Variance
         Estimates as they are (a negative one says: no sign of this source) and cut at 0.
 
-    Raises
-    ------
-    DesignError
-        No cell has two runs, or a crossed design is not crossed.
+    Raises DesignError: no cell has two runs, or a crossed design is not crossed.
 
     Examples
     --------
@@ -89,8 +82,8 @@ def variance(
     (4.49, 0.76)
     """
     check_level(level)
-    if design not in ("nested", "crossed") or method not in ("auto", "anova", "reml"):
-        raise DesignError(f"found design={design!r}, method={method!r}; see help(sf.variance)")
+    if design not in ("nested", "crossed"):
+        raise DesignError(f"found design={design!r}; needed 'nested' or 'crossed'")
     if isinstance(data, np.ndarray):
         return Variance(metric, level, (example_part(data, level),))
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=())
@@ -101,21 +94,16 @@ def variance(
     every, notes = cells(table, metric)
     parts, silent = answered(
         told_apart(((c.key, c) for c in every), kept_apart(table, by)),
-        lambda key, group: _part(key, group, design, method, level),
+        lambda key, group: _part(key, group, design, level),
     )
     notes += (*silent, *(n for n in (_test_note(parts),) if n))
     return Variance(metric, level, tuple(parts), notes)
 
 
-def _part(
-    key: Mapping[str, Any], group: list[Cell], design: str, method: str, level: float
-) -> VariancePart:
+def _part(key: Mapping[str, Any], group: list[Cell], design: str, level: float) -> VariancePart:
     usable = [c for c in group if c.pretrain > 1 or max(c.finetune) > 1] or group
     make = crossed_cells if design == "crossed" else nested_cells
     squares = make(usable)
-
-    def estimated(cells: Sequence[Cell]) -> Mapping[str, float]:
-        return make(cells).estimates()
 
     notes = _cell_notes(group, usable)
     notes += _gaps([c.array() for c in usable]) if design == "crossed" else ()
@@ -123,14 +111,10 @@ def _part(
     components = [_normally(_component(squares, n, level), plain) for n in squares.components]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
     if PRETRAIN in squares.components and design == "nested":
-        if method == "reml":
-            estimated = reml
-            components, more = _by_reml(components, usable)
-            notes += more
-        elif not balanced:
+        if not balanced:
             notes += ("unbalanced: unweighted means of seeds (Thomas & Hultquist)",)
         notes += _pulls(usable, balanced)
-    notes += scatter_notes(usable, estimated)
+    notes += scatter_notes(usable, lambda cells: make(cells).estimates())
     components += _test_set(usable)
     mean = float(np.mean([c.means.mean() for c in usable]))
     sizes = (max(c.pretrain for c in usable), float(np.mean([np.mean(c.finetune) for c in usable])))
@@ -165,14 +149,6 @@ def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...
     elif all(c.pretrain == 1 for c in usable):
         notes.append("one pretraining seed: nothing is said about other pretraining runs")
     return tuple(notes)
-
-
-def _by_reml(
-    components: Sequence[Component], usable: Sequence[Cell]
-) -> tuple[list[Component], tuple[str, ...]]:
-    variances = reml(usable)
-    kept = [_holding(replace(c, variance=variances[c.name])) for c in components]
-    return kept, ("estimates by REML, intervals from unweighted means (Thomas & Hultquist)",)
 
 
 def _normally(c: Component, plain: MeanSquares) -> Component:

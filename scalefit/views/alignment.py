@@ -52,10 +52,7 @@ def plot_alignment(
     ax : whose place the picture takes; by default it stands alone.
     most : columns at most; the rest is counted in the title.
 
-    Raises
-    ------
-    DesignError
-        Nothing is there to draw.
+    Raises DesignError: nothing is there to draw.
 
     Examples
     --------

@@ -60,10 +60,7 @@ def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
     Explorer
         It shows itself at the end of a cell. A pointer that rests on a run is told its value, file and line.
 
-    Raises
-    ------
-    MissingDependencyError
-        ipywidgets is not here.
+    Raises MissingDependencyError: ipywidgets is not here.
 
     Examples
     --------

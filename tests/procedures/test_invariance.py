@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import scalefit as sf
-from scalefit.errors import DesignError, MissingDependencyError
+from scalefit.errors import DesignError
 from scalefit.procedures import crossed
 from scalefit.procedures.contrast import superiority
 from scalefit.seeds import anova
@@ -50,13 +50,3 @@ def test_components_scale_with_the_square_of_the_unit(y, unit):
 def test_pairing_needs_common_seeds():
     with pytest.raises(DesignError, match="no pretraining seed in common"):
         sf.compare_procedures(a={1: [1.0, 2], 2: [2.0, 2]}, b={3: [1.0, 2], 4: [2, 1]}, paired=True)
-
-
-def test_reml_without_statsmodels_says_what_to_install(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "statsmodels.regression.mixed_linear_model", None)
-    data = {"pretrain_tokens": [1e6] * 4, "pretrain_seed": [1, 1, 2, 2], "finetune_seed": [1, 2] * 2,
-            "bleu": [20.0, 21, 22, 24]}  # fmt: skip
-    with pytest.raises(MissingDependencyError, match=r"transfer-scalefit\[mixed\]"):
-        sf.variance(data, metric="bleu", method="reml")

@@ -92,9 +92,8 @@ def test_the_note_says_the_parts_with_and_without_it():
     (note,) = (n for n in told.notes if "apart" in n)
     assert "pretraining seed 3, finetuning seed 2" in note
     without = sf.variance(
-        frame(y).query("not (pretrain_seed == 3 and finetune_seed == 2)"), metric="bleu",
-        method="anova",
-    ).only  # fmt: skip
+        frame(y).query("not (pretrain_seed == 3 and finetune_seed == 2)"), metric="bleu"
+    ).only
     assert f"without, {PRETRAIN} SD {without[PRETRAIN].sd:.3g}" in note
     assert f"{FINETUNE} SD {told[FINETUNE].sd:.3g}; without" in note
 

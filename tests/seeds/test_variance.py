@@ -131,17 +131,15 @@ def test_a_finetuning_seed_that_pulls_everywhere_is_noted():
     assert any("crossed" in n for n in notes)
 
 
-def test_unbalanced_by_unweighted_means_unless_reml_is_asked_for():
+def test_unbalanced_by_unweighted_means():
     y = np.random.default_rng(4).normal(0, 2, (12, 1)) + np.random.default_rng(5).normal(
         size=(12, 4)
     )
     y[:4, 2:] = np.nan
-    reml = sf.variance(frame(y), metric="bleu", method="reml").only
-    anova = sf.variance(frame(y), metric="bleu").only
-    assert any("REML" in n for n in reml.notes)
-    assert any("unweighted" in n for n in anova.notes)
-    assert reml[PRETRAIN].variance == pytest.approx(anova[PRETRAIN].variance, rel=0.1)
-    assert reml[PRETRAIN].low == anova[PRETRAIN].low
+    part = sf.variance(frame(y), metric="bleu").only
+    assert any("unweighted" in n for n in part.notes)
+    # What restricted maximum likelihood says of these runs (statsmodels 0.15.0, MixedLM).
+    assert part[PRETRAIN].variance == pytest.approx(5.58, rel=0.02)
 
 
 def test_crossed_factors_that_come_back_in_several_corpora_count_once():
@@ -154,14 +152,6 @@ def test_crossed_factors_that_come_back_in_several_corpora_count_once():
         held.append([part[n].low <= v <= part[n].high for n, v in (("init", 0.5), ("order", 0.2))])
     assert any("count once" in n for n in part.notes)
     assert (np.mean(held, axis=0) > 0.93).all()  # .73 and .83 where each corpus counted anew
-
-
-def test_reml_agrees_with_anova_where_balanced():
-    y = np.random.default_rng(6).normal(0, 2, (6, 1)) + np.random.default_rng(7).normal(size=(6, 3))
-    reml = sf.variance(frame(y), metric="bleu", method="reml").only
-    anova = sf.variance(frame(y), metric="bleu").only
-    assert reml[PRETRAIN].variance == pytest.approx(anova[PRETRAIN].variance, rel=1e-3)
-    assert reml[FINETUNE].variance == pytest.approx(anova[FINETUNE].variance, rel=1e-3)
 
 
 def test_test_set_error_is_reported_beside_the_seeds():

@@ -195,10 +195,7 @@ def fit_joint(cells: Cells) -> Joint:
     ----------
     cells : at least six, over two sizes and more of each kind; seeds averaged.
 
-    Raises
-    ------
-    FitError
-        Where cells or sizes are too few.
+    Raises FitError: where cells or sizes are too few.
 
     Examples
     --------
