@@ -12,7 +12,7 @@ import numpy as np
 from scalefit.arguments import BLEU
 from scalefit.corpora.value import Value, Values
 from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
-from scalefit.doors.curves import inquire
+from scalefit.doors.curves import Inquiry, inquire
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.points import points_of
 from scalefit.forecasting.series import noise_of, series_of
@@ -20,7 +20,9 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table, as_table, cut
 from scalefit.table import metric as metric_of
+from scalefit.table.draft import is_text
 from scalefit.table.metrics import untold_direction
+from scalefit.table.names import KNOWN
 from scalefit.types import Floats, Mask, Renames
 from scalefit.units import check_level, format_count
 
@@ -122,7 +124,7 @@ def value(
     if metric_of(name).direction is None:
         about = (*about, untold_direction(name))
     values = []
-    for one, (noise, dof) in zip(drafts, _noise(drafts), strict=True):
+    for one, (noise, dof) in zip(drafts, _noise(drafts, _perhaps_sizes(what)), strict=True):
         of = Measure(name, one.group, rises, noise, dof, level, seed)
         start = against == "zero-shot"
         values.append(over_start(one.cells, of) if start else value_of(one.cells, one.below, of))
@@ -286,7 +288,20 @@ def measured_cells(
     return cells, (within, int((runs - 1).sum()))
 
 
-def _noise(drafts: Sequence[_Draft]) -> list[tuple[float, float]]:
+def _perhaps_sizes(what: Inquiry) -> str:
+    """Return what to say of numbers that part the groups of a table without finetuning sizes."""
+    numbers = [
+        name
+        for name in what.by
+        if name not in KNOWN and not is_text(what.rows.columns.named[name].values)
+    ]
+    untold = np.all(what.rows.column("finetune_tokens") == UNKNOWN)
+    if not (numbers and untold):
+        return ""
+    return f"; where {numbers[0]} is the finetuning size, mapping={{{numbers[0]!r}: 'finetune_tokens'}}"
+
+
+def _noise(drafts: Sequence[_Draft], perhaps: str) -> list[tuple[float, float]]:
     """Return each group's standard deviation of one run and its degrees of freedom.
 
     From its own replicates where there are enough, else from those of the whole table, else from how curves bend.
@@ -306,7 +321,7 @@ def _noise(drafts: Sequence[_Draft]) -> list[tuple[float, float]]:
         else:
             raise DesignError(
                 "no cell has two runs and no curve three sizes, so nothing tells noise from gain; finetune once more "
-                "with another seed"
+                f"with another seed{perhaps}"
             )
     return out
 

@@ -47,6 +47,7 @@ def check_rows(draft: Draft) -> None:
     for known, mine in by_metric(draft):
         _metric_range(draft, known, mine)
         _fractions(draft, known, mine)
+        _one_scale(draft, known, mine)
 
 
 def by_metric(draft: Draft) -> list[tuple[Metric, Mask]]:
@@ -85,7 +86,9 @@ def _to_nats(draft: Draft) -> None:
             _take_logarithms(draft, rows)
             draft.note(f"{rows.sum()} perplexities per token: their logarithms are cross-entropies")
         if said == "%":
-            if metric(str(name)).upper == 1.0:
+            known = metric(str(name))
+            # A fraction, and a percentage that would be taken for one: .5 % of errors.
+            if known.upper == 1.0 or (known.either and np.max(draft.cells["value"][rows]) <= 1):
                 draft.note(f"{rows.sum()} values of {name} in percent divided by 100")
                 _scale(draft, rows, 0.01)
             nothing = np.full(len(rows), None)  # written and read again, it is not divided again
@@ -142,7 +145,9 @@ def _metric_range(draft: Draft, known: Metric, mine: Mask) -> None:
 def _clipped(draft: Draft, known: Metric, mine: Mask) -> Floats:
     """Return all values; those of one metric that lie beyond an edge by dust only are put on it."""
     values = draft.cells["value"]
-    for edge, side in ((known.lower, -1.0), (known.upper, 1.0)):
+    # What passes 1 by dust is a fraction, not a percentage.
+    written = known.up_to(float(np.max(values[mine], initial=-math.inf)) / (1 + _DUST))
+    for edge, side in ((written.lower, -1.0), (written.upper, 1.0)):
         beyond = side * (values - edge) if math.isfinite(edge) else np.zeros(len(values))
         dust = mine & (beyond > 0) & (beyond <= _DUST * max(1.0, abs(edge)))
         if dust.any():
@@ -169,6 +174,20 @@ def _fractions(draft: Draft, known: Metric, mine: Mask) -> None:
         )
 
 
+def _one_scale(draft: Draft, known: Metric, mine: Mask) -> None:
+    """Refuse accuracies of at most 1 beside others in percent; of a benchmark 1 % is a score like any other."""
+    values = draft.cells["value"]
+    if known.title in _STEADY and np.max(values[mine]) > 1:
+        draft.blame(
+            mine & (values > 0) & (values <= 1),
+            "value",
+            lambda i: f"{known.name} {values[i]:g} beside values up to {np.max(values[mine]):g}",
+            "one scale, 0 to 100 or 0 to 1",
+            "divide the percentages by 100",
+        )
+
+
+_STEADY = ("accuracy", "error rate", "F1")
 _CURES = {
     "signature": "score all outputs with one signature",
     "tokenizer": "compare cross_entropy_per_byte instead",
@@ -284,7 +303,7 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
     values = draft.cells["value"]
     percent = np.zeros(len(values), dtype=bool)
     for known, mine in by_metric(draft):
-        percent |= mine & known.percent
+        percent |= mine & (known.upper == 100.0)
     comet = _rows_of(draft, "comet") | _rows_of(draft, "comet_qe")
     small = percent & (values > 0) & (values <= 1)
     if "units" in draft.allow or not (small.any() or comet.any()):
@@ -328,7 +347,7 @@ def _same_tool(draft: Draft, columns: Columns, codes: Ints, biggest: Floats) -> 
 
 def _either_scale(draft: Draft) -> None:
     """Note benchmarks that look like fractions where others are surely in percent: their values alone do not tell."""
-    either = [(m, mine) for m, mine in by_metric(draft) if m.upper == 100.0 and not m.percent]
+    either = [(m, mine) for m, mine in by_metric(draft) if m.either]
     largest = {m.name: float(draft.cells["value"][mine].max()) for m, mine in either}
     small = [name for name, most in largest.items() if most <= 1]
     if large := sorted({*largest} - {*small}) if small else []:

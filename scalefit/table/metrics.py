@@ -74,9 +74,14 @@ class Metric:
         """Whether the metric runs from 0 to 100, so that a fraction is a mistake."""
         return self.upper == 100.0 and self.unit.endswith("points")
 
+    @property
+    def either(self) -> bool:
+        """Whether it is written as a fraction or in percent, as its values tell."""
+        return self.upper == 100.0 and not self.percent
+
     def up_to(self, largest: float) -> Metric:
         """Return the metric in percent or as a fraction, whichever values up to ``largest`` are written in."""
-        fraction = self.upper == 100.0 and not self.percent and largest <= 1.0
+        fraction = self.either and largest <= 1.0
         times = 0.01 if fraction else 100.0 if self.upper == 1.0 < largest else 1.0
         return replace(self, lower=times * self.lower, upper=times * self.upper)
 
@@ -106,11 +111,11 @@ _LISTED: tuple[Metric, ...] = (
     Metric("metricx", "-", 0.0, 25.0, "MetricX", "MetricX"),
     Metric("bleurt", "+", -INF, INF, "BLEURT", "BLEURT"),
     Metric("bertscore", "+", -INF, 100.0, "", "BERTScore"),
-    Metric("accuracy", "+", 0.0, 1.0, "fraction", "accuracy"),
+    Metric("accuracy", "+", 0.0, 100.0, "", "accuracy"),
     Metric("exact_match", "+", 0.0, 100.0, "", "exact match"),
     *(Metric(name, "+", 0.0, 100.0) for name in ("acc_norm", "pass@1", "pass@10", "pass@100")),
-    Metric("error", "-", 0.0, 1.0, "fraction", "error rate"),
-    Metric("f1", "+", 0.0, 1.0, "fraction", "F1"),
+    Metric("error", "-", 0.0, 100.0, "", "error rate"),
+    Metric("f1", "+", 0.0, 100.0, "", "F1"),
     Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
     Metric("brevity_penalty", None, 0.0, 1.0, "ratio", "brevity penalty"),
 )

@@ -299,7 +299,9 @@ def grouping(
         asked = tuple(n if n in KNOWN else table.columns.called(n) for n in asked)
     columns = list(group_columns(rows, asked, used=used))
     notes = [_added(rows, name) for name in columns if asked is not None and name not in asked]
-    for name in splitting(rows, columns, used):
+    # Values may come back only among models without pretraining: pretrained or not, at every number of layers.
+    varied = [n for n in splitting(table, columns, used) if distinct(rows, [n]) > 1]
+    for name in varied:
         _refuse_scatter(rows, [*columns, name], name, used)
         columns.append(name)
         notes.append(_added(rows, name))

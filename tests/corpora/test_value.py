@@ -213,3 +213,19 @@ def test_what_harms_replaces_less_than_nothing_and_the_bound_is_said():
     assert [row["effective_tokens"] for row in value.shown()] == ["< 0", "< -4k", "< -12k"]
     assert all(row["effective_tokens"] == -np.inf for row in value.rows())
     assert "worth < 0 finetuning tokens" in value.verdict
+
+
+def test_what_comes_back_among_models_without_pretraining_alone_is_not_averaged():
+    """One run each, pretrained or not, at several depths: no noise, where their mean would have had a wide one."""
+    data = {
+        "init": ["pretrained"] * 3 + ["random"] * 3,
+        "Layers": [1, 6, 12] * 2,
+        "bleu": [21.25, 26.25, 32.25, 16.25, 21.25, 27.25],
+    }
+    with pytest.raises(DesignError, match="where Layers is the finetuning size, mapping="):
+        sf.value(data, "bleu")
+    twice = {k: v * 2 for k, v in data.items()} | {"seed": [0] * 6 + [1] * 6}
+    twice["bleu"] = [v + 0.1 * (i > 5) for i, v in enumerate(twice["bleu"])]
+    assert [v.group["Layers"] for v in sf.value(twice, "bleu")] == [1, 6, 12]
+    named = sf.value(data, "bleu", mapping={"Layers": "finetune_tokens"})
+    assert [c.gain for c in named[0].cells] == pytest.approx([5.0, 5.0, 5.0])

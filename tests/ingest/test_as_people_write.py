@@ -89,15 +89,17 @@ def test_a_run_that_diverged_at_the_largest_size_is_told_and_others_are_not(shap
 
 
 @settings(deadline=None)
-@given(st.sampled_from(["accuracy", "acc", "f1", "valid accuracy"]), st.integers(101, 999))
-def test_percent_is_a_fraction_where_the_metric_is_one(name, tenths):
+@given(st.sampled_from(["accuracy", "acc", "f1", "valid accuracy"]), st.integers(201, 999))
+def test_percent_stays_percent_and_less_than_one_becomes_a_fraction(name, tenths):
     data = {"pretrain_tokens": ["1M", "4M"]}
-    plain = sf.as_table(data | {name: [tenths / 1000, 0.5]})
-    for column in ({name: [f"{tenths / 10}%", "50 %"]}, {f"{name} (%)": [tenths / 10, 50.0]}):
-        table = sf.as_table(data | column)
-        assert table.metrics == plain.metrics
-        assert table.column("value") == pytest.approx(plain.column("value"))
-        assert sf.as_table(table.frame).column("value").tolist() == table.column("value").tolist()
+    for large, factor in ((tenths / 10, 1.0), (tenths / 1000, 0.01)):
+        small = large / 2
+        for column in ({name: [f"{small}%", f"{large} %"]}, {f"{name} (%)": [small, large]}):
+            table = sf.as_table(data | column)
+            assert table.metrics == sf.as_table(data | {name: [0.1, 0.2]}).metrics
+            assert table.column("value") == pytest.approx([factor * small, factor * large])
+            again = sf.as_table(table.frame).column("value")
+            assert again.tolist() == table.column("value").tolist()
 
 
 @pytest.mark.parametrize(

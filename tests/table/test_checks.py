@@ -38,8 +38,8 @@ def long(**columns):
         ({"value": [2.0], "stderr": [-0.1]}, "row 0, column 'stderr': found -0.1"),
         ({"value": [0.21, 0.28]}, "found bleu 0.21; needed 0 to 100: no bleu here is above 1"),
         (
-            {"value": [81.0], "metric": ["accuracy"]},
-            "needed 0 to 1. Try: divide percentages by 100",
+            {"value": [81.0, 0.5], "metric": ["accuracy"] * 2},
+            "found accuracy 0.5 beside values up to 81; needed one scale, 0 to 100 or 0 to 1. Try: divide the",
         ),
         ({"value": [0.5], "metric": ["perplexity"]}, "found perplexity 0.5; needed 1 or more"),
         (
@@ -210,3 +210,21 @@ def test_a_table_without_pretraining_sizes_is_let_through_where_it_is_allowed():
     assert sf.fit(sizes, "bleu", "log", **asked).points.y.size == 5
     with pytest.raises(MissingColumnError, match="pretrain_tokens"):
         sf.forecast(sizes, at="1B", allow="no_pretrain_tokens")
+
+
+@pytest.mark.parametrize("name", ["accuracy", "exact_match", "rouge1", "mmlu"])
+def test_what_passes_one_by_dust_is_a_fraction(name):
+    table = sf.as_table({"pretrain_tokens": ["1M", "4M"], name: [0.5, 1.0000000000000002]})
+    assert table.column("value").tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "exact_match"])
+def test_a_table_in_percent_says_what_one_in_fractions_says(name):
+    data = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6], "pretrain_seed": [0, 0, 0, 0]}
+    share, percent = (
+        sf.forecast(data | {name: [k * v for v in (0.31, 0.42, 0.5, 0.57)]}, name, target=0.62 * k)
+        for k in (1.0, 100.0)
+    )
+    for key, told in share.rows()[0].items():
+        factor = 100.0 if key == f"{name}_at_largest" else 1.0
+        assert percent.rows()[0][key] == pytest.approx(told and factor * told), key

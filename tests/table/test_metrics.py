@@ -90,5 +90,5 @@ def test_metrics_that_cannot_be(make, words):
 @pytest.mark.parametrize("name", ["avg_acc", "mean accuracy", "accuracy_avg", "overall_accuracy"])
 def test_a_mean_over_tasks_is_known_where_it_is_asked_for_and_no_column_of_its_own(name):
     asked = metric(name)
-    assert (asked.direction, asked.lower, asked.upper) == ("+", 0.0, 1.0)
+    assert (asked.direction, asked.lower, asked.upper) == ("+", 0.0, 100.0)
     assert known(name) is None
