@@ -378,7 +378,7 @@ def crossing(
     # Where a draw has the other one ahead from the start, nobody overtakes: it counts as "never", not as a crossing at
     # the smallest size, which would call every pair of near and parallel curves a likely crossing.
     behind = gap < 0
-    crosses = ~behind[:, 0] & behind[:, -1]
+    crosses = ~behind[:, 0] & behind.any(axis=1)  # one that falls back later has overtaken
     never = 1.0 - float(crosses.mean())
     if never > SURELY_NEVER:
         return None

@@ -325,6 +325,17 @@ def test_where_curves_cross():
     assert where.never < 0.01
 
 
+def test_who_falls_back_later_has_overtaken():
+    """P(never) asked who is ahead at the last size: an even hump of the gap was said never to cross."""
+    sizes, rng = np.geomspace(1.0, 1e4, 41), np.random.default_rng(0)
+    late = 2 + 0.2 * rng.standard_normal((500, 1))
+    hump = 4 * np.exp(-0.5 * (np.log(sizes) - 4.5 - 0 * late) ** 2) - late
+    where = crossing(("late", "early"), hump, 0 * hump, sizes, True, 0.8)
+    assert where.overtakes == "late"
+    assert where.never < 0.01
+    assert where.size == pytest.approx(np.exp(4.5 - np.sqrt(2 * np.log(2))), rel=0.1)
+
+
 def test_parallel_curves_do_not_cross():
     sizes = np.geomspace(1.0, 1e4, 11)
     noise = np.random.default_rng(0).normal(0, 0.1, (300, 1))
