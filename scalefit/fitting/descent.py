@@ -9,7 +9,7 @@ Source: Moré 1978, The Levenberg–Marquardt algorithm; Triggs et al. 1999, Bun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isnan, sqrt
 from typing import NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ Expansion = tuple[Floats, Floats, Floats]
 DAMPING, EASIER, HARDER, HOPELESS = 1e-4, 0.1, 8.0, 1e12
 # FLOOR, of the values' own sum of squares: exact data have an objective of 0, to which no gain is ever small.
 MAX_STEPS, TOLERANCE, FLOOR, TINY = 300, 1e-13, 1e-29, 1e-300
+EXACT = 1e-18  # of the same: nothing is better than a curve through all points, and no other start need be followed
 # The objective does not see the last digits of theta: a step that gains 1e-13 of it may be 1e-6 long. A few more, by
 # the gradient, which does see them, and two descents that got there by different ways end at one point.
 LAST, SETTLED, DUST = 12, 1e-19, 1e-12
@@ -165,10 +166,10 @@ class Many(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Reweighted:
-    """One problem under many rows of weights (B, n)."""
+    """One problem under many rows of weights (B, n), or under the same (n,) or none from many starts."""
 
     problem: Problem
-    weights: Floats
+    weights: Floats | None
 
     @property
     def bounds(self) -> tuple[Floats, Floats]:
@@ -187,7 +188,9 @@ class Reweighted:
 
     def only(self, keep: Mask) -> Reweighted:
         """Return the rows of weights that still move."""
-        return Reweighted(self.problem, self.weights[keep])
+        if self.weights is None or self.weights.ndim == 1:
+            return self
+        return replace(self, weights=self.weights[keep])
 
 
 @dataclass(eq=False)
@@ -209,22 +212,33 @@ class _State:
 
 
 def polish(
-    many: Many, start: Floats, *, tolerance: float = 1e-10, last: int = 0, steps: int = MAX_STEPS
+    many: Many,
+    start: Floats,
+    *,
+    tolerance: float = 1e-10,
+    last: int = 0,
+    steps: int = MAX_STEPS,
+    pace: float = inf,
 ) -> tuple[Floats, Ints]:
-    """Return where each row of ``start`` (B, p) leads, and its steps (B,), up to ``last`` beyond the tolerance."""
+    """Return where each row of ``start`` (B, p) leads, and its steps (B,), up to ``last`` beyond the tolerance.
+
+    Of starts of one problem, one that in ``pace`` steps as good as its next would not come to the best is given up.
+    """
     with np.errstate(all="ignore"):
         state = _evaluate(many, start)
         # Every comparison with nan is false: a start outside of the law's domain would never be left.
         state.total[np.isnan(state.total)] = np.inf
         state.last += last
         out, alive = np.empty(start.shape), np.arange(len(start))
-        taken = np.zeros(len(start), dtype=np.int64)
+        taken, least = np.zeros(len(start), dtype=np.int64), inf
         for _ in range(steps):
             taken[alive] += 1
             step, gain = _step(state, *many.bounds)
+            least = float(state.total.min(initial=least))
             near = ~(gain > tolerance * state.total)
             going = ~near | ((state.last > 0) & (gain > SETTLED * state.total))
             going &= (gain > FLOOR * many.size) & (state.damping < HOPELESS)
+            going &= ~(state.total - pace * gain > least)  # nothing is given up where pace is inf
             state.last -= near
             if not going.all():
                 # Most rows are there after ten steps, a few in narrow valleys take a hundred: without this each of
@@ -235,7 +249,7 @@ def polish(
                 out[alive[~going]] = there[~going]
                 alive, state, step = alive[going], state.only(going), step[going]
                 many = many.only(going)
-            if not alive.size:
+            if not alive.size or (pace < inf and least <= EXACT * many.size):
                 break
             state = _accept(state, _evaluate(many, state.theta + step), near[going])
         out[alive] = state.theta

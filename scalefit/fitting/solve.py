@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from scalefit.errors import FitError
-from scalefit.fitting.descent import TOLERANCE, Reweighted, descend, polish
+from scalefit.fitting.descent import EXACT, Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, Starts, between_cells, between_cells_each, shape_grid
 from scalefit.fitting.problem import Objective, Problem, make_problem
 from scalefit.fitting.projection import Projected, project
@@ -25,7 +25,7 @@ from scalefit.types import Floats, Ints, Mask
 BASINS = 4  # of a grid that are descended from, the best ones
 FINE = 2  # shapes up to which a grid is fine enough; beyond, the laws contained give starts too
 # Cells of a coarse grid, about, from which steps are taken; how many by all that are left, and who stays after them.
-SCOUTS, ROUNDS = 200, ((20, 60), (80, 12), (300, 2))
+SCOUTS, ROUNDS, PACE = 200, ((12, 100), (300, 2)), 300
 CELLS = 3_000_000  # numbers in one array of a batch: 24 MB
 MEET = 1e-6  # of the objective: ends nearer than this are one basin
 SQUARED = Objective()
@@ -184,35 +184,42 @@ def _nowhere(law: Law) -> NoReturn:
 
 
 def _spread(grid: Grid, projected: Projected) -> list[Start]:
-    """Return the best cell of each block of a grid, best first: some :data:`SCOUTS` blocks, as many an axis."""
-    blocks = max(2, round(SCOUTS ** (1 / len(grid.axes))))
+    """Return the best cell of each block of a grid, best first: some :data:`SCOUTS` blocks, as many an axis.
+
+    Cells of one cost are one curve: of two breaks either may be the first. Of many axes the better blocks serve.
+    """
+    blocks = max(3, round(SCOUTS ** (1 / len(grid.axes))))
     block = np.zeros(grid.shape, dtype=int)
     for places in np.indices(grid.shape, sparse=True):
         block = block * blocks + places * blocks // places.size
-    order = np.argsort(projected.cost, kind="stable")
-    order = order[projected.cost[order] < inf]
-    best = order[np.sort(np.unique(block.reshape(-1)[order], return_index=True)[1])]
+    order = _ranked(projected.cost, 1e-9)
+    best = order[np.sort(np.unique(block.reshape(-1)[order], return_index=True)[1])][: 2 * SCOUTS]
     rows = np.concatenate([projected.coefficients, grid.cells])[:, best].T.tolist()
     return [Start(row, row, inf) for row in rows]
 
 
 def _scouted(problem: Problem, starts: list[Start], weights: Floats | None) -> list[Start]:
-    """Take steps from many starts together, in rounds that keep ever fewer and let them go farther.
+    """Take steps from many starts together, in rounds that keep fewer and let them go farther.
 
     Over three shapes and more the cost of a cell says little of the basin below it, and most basins have no cell
     that is a minimum of the grid.
     """
-    given = np.ones_like(problem.y) if weights is None else weights
-    most = max(BASINS, CELLS // (given.size * len(problem.limits)))
+    many = Reweighted(problem, weights)
+    most = max(BASINS, CELLS // (problem.y.size * len(problem.limits)))
     rows = np.array([start.theta for start in starts[:most]]).reshape(-1, len(problem.limits))
     for steps, kept in ROUNDS:
-        many = Reweighted(problem, np.tile(given, (len(rows), 1)))
-        rows, _ = polish(many, rows, tolerance=TOLERANCE, steps=steps)
+        rows, _ = polish(many, rows, tolerance=MEET / 100, steps=steps, pace=PACE)
         total = problem.total(problem.law.value(problem.inputs, rows), weights)
-        order = np.argsort(total, kind="stable")[: np.isfinite(total).sum()]
-        apart = np.diff(total[order], prepend=-inf) > MEET * total[order]
-        rows = rows[order[apart][:kept]]
-    return [Start(row, row, inf) for row in rows.tolist()]
+        rows = rows[_ranked(total, MEET)[:kept]]
+        if total.min(initial=inf) <= EXACT * problem.size:
+            break
+    return [Start(row, row, inf) for row in rows[: ROUNDS[-1][1]].tolist()]
+
+
+def _ranked(cost: Floats, apart: float) -> Ints:
+    """Places of finite costs, the least first; of some as near as ``apart``, relative, the first."""
+    order = np.argsort(cost, kind="stable")[: np.isfinite(cost).sum()]
+    return order[np.diff(cost[order], prepend=-inf) > apart * cost[order]]
 
 
 def _contained(problem: Problem, weights: Floats | None) -> list[Start]:
