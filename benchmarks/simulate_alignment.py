@@ -21,11 +21,12 @@ import pandas as pd
 import scalefit as sf
 from scalefit.alignment.curve import Curve, _linked, curve_of
 from scalefit.alignment.evidence.fall import fall_test
-from scalefit.alignment.evidence.gather import laws_each
+from scalefit.alignment.evidence.gain import gain_over_baseline
+from scalefit.alignment.evidence.gather import HARM_SHARE, laws_each
 from scalefit.alignment.evidence.laws import find_break, held_out, misfits
-from scalefit.alignment.falls import falls, pair_p_values, passes, residual_sd
+from scalefit.alignment.falls import degrees, falls, pair_p_values, passes, residual_sd
 from scalefit.alignment.monitor import _Rule, nominal_level, spent
-from scalefit.alignment.noise import estimate, profile_of
+from scalefit.alignment.noise import RunNoise, estimate, profile_of
 from scalefit.alignment.sample_size import seeds_to_tell
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
@@ -346,23 +347,57 @@ def single(rng, draws):
 
 
 def harmful(rng, draws):
-    """As good as no pretraining: `harmful`, any alarm and `improving`, with runs named or seeds only."""
-    for runs in (3, 5):
-        for named in (False, True):
-            verdicts = []
-            for _ in range(draws):
-                values = TRUTHS["flat"][:, None] + 0.4 * rng.standard_normal((6, runs))
-                k, p = (i.ravel() for i in np.indices(values.shape))
-                columns = {
-                    "pretrain_tokens": [*SIZES[k], *[0.0] * runs],
-                    "pretrain_seed": [*p, *range(runs)],
-                    "bleu": [*values.ravel(), *(25 + 0.4 * rng.standard_normal(runs))],
-                }
-                if named:
-                    columns["pretrain_run"] = [f"r{i}" for i in range(len(columns["bleu"]))]
-                verdicts.append(sf.align(pd.DataFrame(columns))[0].verdict)
-            shares = [np.mean([v in which for v in verdicts]) for which in _KINDS]
-            yield [runs, "pretrain_run" if named else "pretrain_seed", *map(float, shares)]
+    """As good as no pretraining, 24 corpora a table: `harmful`, any alarm and `improving`, runs named or seeds only."""
+    for runs, baselines, named in product((3, 5), (1, 3), (False, True)):
+        verdicts = []
+        for _ in range(max(draws // GROUPS, 1)):
+            frames = [_as_good(rng, f"c{g}", runs, baselines, named) for g in range(GROUPS)]
+            verdicts += [one.verdict for one in sf.align(pd.concat(frames))]
+        shares = [np.mean([v in which for v in verdicts]) for which in _KINDS]
+        told = "pretrain_run" if named else "pretrain_seed"
+        yield [runs, baselines, told, *map(float, shares)]
+
+
+def _as_good(rng, corpus, runs, baselines, named):
+    """One corpus as good as no pretraining, its runs told by `pretrain_run` or by seeds that come back."""
+    values = TRUTHS["flat"][:, None] + 0.4 * rng.standard_normal((6, runs))
+    k, p = (i.ravel() for i in np.indices(values.shape))
+    columns = {
+        "pretrain_tokens": [*SIZES[k], *[0.0] * baselines],
+        "pretrain_seed": [*p, *range(baselines)],
+        "bleu": [*values.ravel(), *(25 + 0.4 * rng.standard_normal(baselines))],
+    }
+    if named:
+        columns["pretrain_run"] = [f"{corpus}-{i}" for i in range(values.size + baselines)]
+    return pd.DataFrame({"corpus": corpus, **columns})
+
+
+def harm_levels(rng, draws):
+    """Compare the largest size with a baseline as good, at the .005 that `harmful` has: one group by itself."""
+    for runs, baselines, design in product((1, 3, 5), (1, 2, 3), ("separate", "shared")):
+        if runs > 1 or design == "separate":
+            row = [runs, baselines, design]
+            for name in ("equal", "grows 10x", "last size 5x"):
+                row.append(harm_level(rng, draws, UNEQUAL[name], runs, baselines, design))
+            yield row
+
+
+def harm_level(rng, draws, noise, runs, baselines, design):
+    """Share of flat curves that are below a baseline as good, whose noise is that of the smallest size."""
+    curve = _curve(np.zeros((6, runs)))
+    noise = noise / np.sqrt((noise**2).mean())
+    ran = noise[:, None] * rng.standard_normal((draws, 6, runs))
+    ran += (design == "shared") * rng.standard_normal((draws, 1, runs))
+    own = np.hypot(noise[0], design == "shared")
+    alone = own * rng.standard_normal((draws, baselines))
+    hits = 0
+    for values, baseline in zip(ran, alone, strict=True):
+        one = replace(curve, values=values, baseline=baseline, design=design)
+        scatter = RunNoise(float(residual_sd(X, one.means)), degrees(6)) if runs == 1 else None
+        told = scatter or RunNoise(float(estimate(values, design).sd), 1.0)
+        gain = gain_over_baseline(one, 1.0, told, ALPHA * HARM_SHARE)
+        hits += gain.p_harm <= ALPHA * HARM_SHARE
+    return hits / draws
 
 
 def law_evidence(rng, draws):
@@ -478,10 +513,13 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Uneven numbers of runs": (uneven, "sizes|equal noise|few 3 x noisier|many 3 x noisier", 0.5),
     "Families with missing cells": (gapped_families, "noise|P|each alone|together", 0.2),
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.1),
-    "Beside a baseline as good": (harmful, "P|told by|harmful|any alarm|improving", 0.04),
+    "Beside a baseline as good": (
+        harmful, "P|baseline runs|told by|harmful|any alarm|improving", 0.4),
     "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
     "Sequences with missing runs": (gapped_sequence, UNLIKE, 0.4),
     "Accuracy near its ceiling": (near_ceiling, f"accuracy|examples|{CEILING}", 1),
+    "Below a baseline as good": (
+        harm_levels, "P|baseline runs|runs|equal|grows 10x|last size 5x", 1.6),
 }  # fmt: skip
 
 

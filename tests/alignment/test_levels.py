@@ -1,14 +1,18 @@
 """Small simulations of error rates and power; the full tables are in docs/simulations/alignment.md."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import scalefit as sf
 from scalefit.alignment import align
-from scalefit.alignment.falls import falls, p_values, passes
+from scalefit.alignment.curve import curve_of
+from scalefit.alignment.evidence.gain import gain_over_baseline
+from scalefit.alignment.falls import degrees, falls, p_values, passes, residual_sd
 from scalefit.alignment.monitor import nominal_level, spent
-from scalefit.alignment.noise import estimate, profile_of
+from scalefit.alignment.noise import RunNoise, estimate, profile_of
 from scalefit.alignment.sample_size import PowerQuestion, seeds_to_tell
 
 FLAT = np.zeros(6)
@@ -184,6 +188,38 @@ def test_groups_share_what_they_know_of_the_sizes_that_they_share():
         assert profile.ratios.mean() == pytest.approx(1.0)
         assert profile.ratios.argmax() == 2  # the noisy size; each group lacks an earlier one
     assert table["c0"].evidence.quality.profile.ratios[-1] < 2  # nobody else has it
+
+
+@pytest.mark.parametrize(
+    ("scale", "runs", "baselines", "most"),
+    [
+        (
+            np.ones(6),
+            1,
+            1,
+            0.007,
+        ),  # .018 where a single run of each side counted as two sources of knowledge
+        (np.ones(6), 3, 1, 0.005),
+        (
+            np.ones(6),
+            5,
+            2,
+            0.005,
+        ),  # .020 where two runs that agree by chance were taken at their word
+        (SCALES["grows 10x"], 3, 3, 0.016),  # .076 where the largest size had the noise of all
+    ],
+)
+def test_a_size_as_good_as_the_baseline_is_harmful_in_half_a_percent(scale, runs, baselines, most):
+    rng, draws, hits = np.random.default_rng(17), 1000, 0
+    sizes = np.repeat(np.geomspace(1e6, 1e9, 6), runs)
+    named = [f"r{i}" for i in range(sizes.size)]
+    rows = {"pretrain_tokens": sizes, "pretrain_run": named, "bleu": np.zeros(sizes.size)}
+    curve = curve_of(sf.as_table(pd.DataFrame(rows)), "bleu", None)
+    for values in scale[:, None] * rng.standard_normal((draws, 6, runs)):
+        one = replace(curve, values=values, baseline=rng.standard_normal(baselines))
+        sd = float(residual_sd(one.x, one.means))  # read where there is one run a size
+        hits += gain_over_baseline(one, 1.0, RunNoise(sd, degrees(6)), 0.005).p_harm <= 0.005
+    assert hits / draws <= most + 3 * np.sqrt(most * (1 - most) / draws)
 
 
 def test_bounds_and_p_values_agree_where_sizes_differ_in_noise():

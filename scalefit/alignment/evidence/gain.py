@@ -10,12 +10,13 @@ are kept apart (Welch 1947, Biometrika 34, 28-35).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
-from scalefit.alignment.noise import RunNoise
+from scalefit.alignment.noise import RunNoise, estimate
 from scalefit.distributions import t_quantile, t_tail
 from scalefit.types import Floats
 
@@ -63,12 +64,7 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
     if not len(curve.baseline) or not np.isfinite(noise.sd):
         return None
     gains = sign * (curve.means - curve.baseline.mean())
-    first, nu = _variance_of_last(curve, noise)
-    second, mu = _variance_of_baseline(curve.baseline, noise)
-    error = np.sqrt(first + second)
-    # Degrees of freedom of a sum of two variances (Satterthwaite 1946, Biometrics Bulletin 2, 110–114).
-    spent = first**2 / nu + second**2 / mu  # nothing where the noise is known
-    df = (first + second) ** 2 / spent if spent > 0 else np.inf
+    error, df = _error_of_gain(curve, noise)
     t = float(gains[-1] / max(error, 1e-12))
     reach = float(error * t_quantile(1 - alpha, df))
     return Gain(
@@ -82,20 +78,20 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
     )
 
 
-def _variance_of_last(curve: Curve, noise: RunNoise) -> tuple[float, float]:
-    """Variance of the last mean and its degrees of freedom; shared runs keep their own offset."""
+def _error_of_gain(curve: Curve, noise: RunNoise) -> tuple[float, float]:
+    """Return the standard error of the gain at the largest size, and its degrees of freedom.
+
+    The baseline stands beside the sizes as one more, and the two are a pair as any other: a noisy one counts by its
+    own noise, and a single run borrows the common noise with its degrees of freedom. Checkpoints of the same runs keep
+    what each run adds to all of them, so only the largest size tells how far runs lie apart.
+    """
     last = curve.values[-1][~np.isnan(curve.values[-1])]
-    if curve.level != "single" and curve.design == "shared" and len(last) > 1:
-        # Never below the common noise: two or three runs may agree by chance.
-        own = float(np.var(last, ddof=1)) / len(last)
-        return max(own, noise.sd**2 / len(last)), float(len(last) - 1)
-    return noise.sd**2 / len(last), noise.nu
-
-
-def _variance_of_baseline(baseline: Floats, noise: RunNoise) -> tuple[float, float]:
-    if len(baseline) > 1:
-        return float(np.var(baseline, ddof=1)) / len(baseline) + 1e-24, float(len(baseline) - 1)
-    return noise.sd**2, noise.nu
+    if curve.level == "single" or len(last) + len(curve.baseline) < 3:
+        return noise.sd * float(np.sqrt(1 / len(last) + 1 / len(curve.baseline))), noise.nu
+    rows = (curve.baseline, *(curve.values if curve.design == "separate" else last[None]))
+    beside = estimate(np.array(list(zip_longest(*rows, fillvalue=np.nan))).T, "separate")
+    error = np.sqrt(2) * beside.step()[0, -1] * beside.swell[0, -1]
+    return float(error), float(beside.dof[0, -1])
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ RIDGE = 1e-13
 # Grid points an axis by the number of shapes. The region's edge is found between the points, so that they need
 # not be dense; a law of more shapes has Wald's intervals.
 POINTS = {0: 1, 1: 81, 2: 21, 3: 11}
-# Looks around an extreme of the grid: so many points an axis, so many times, each closer by this factor.
-STAR, ZOOMS, CLOSER = 3, 4, 0.4
+# Looks around an extreme of the grid: so many points an axis, so many times, closer by this where none is better.
+STAR, ZOOMS, CLOSER = 3, 8, 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +292,7 @@ class Regions:
             best, there = _best([face.extremes(asked) for face in faces], faces)
             better = known & (best > values)  # nothing is farther out than an end at infinity
             values, shapes = np.where(better, best, values), np.where(better, there, shapes)
-            reach = reach * CLOSER
+            reach = np.where(better[..., None], reach, reach * CLOSER)
         return np.asarray(values)
 
     def _lengths(self) -> Floats:
