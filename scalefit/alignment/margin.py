@@ -174,7 +174,8 @@ def _factor(known: Metric, values: Floats) -> tuple[float, str]:
     level = float(np.nanmedian(np.abs(values)))
     if known.is_perplexity:
         return 0.1 * level, "10 % of perplexity (0.1 nats) are taken as one BLEU point"
-    if not known.unit.endswith("points") and level <= _FRACTIONS:
+    top = known.up_to(float(np.nanmax(values))).upper
+    if top == 1.0 or (top == np.inf and not known.percent and level <= _FRACTIONS):
         return 0.01, "the values lie on 0-1, so 0.01 is taken as one BLEU point"
     return 1.0, ""
 
@@ -183,6 +184,6 @@ def _reference(known: Metric, values: Floats, factor: float) -> float:
     top = float(np.nanmax(np.abs(values)))
     if known.is_loss:
         return max(min(_CE_SD, _CE_SHARE * top), 1e-12)
-    if factor != 1.0:
+    if factor != 1.0 or known.is_rate:
         return _BLEU_SD * factor
     return max(min(_BLEU_SD, _BLEU_SHARE * top), 1e-12)

@@ -30,6 +30,7 @@ from scipy.special import expit
 
 from scalefit.corpora.blends import wiener
 from scalefit.forecasting.series import Series
+from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints
 
 
@@ -174,6 +175,13 @@ def parting(curves: Sequence[Series], logs: bool) -> Parting | None:
     return Parting(u, own, noise, total, freedom, chance, logs, bent)
 
 
+def parting_of(curves: Sequence[Series], metric: str) -> Parting | None:
+    """Return how curves of a metric part: losses and errors by factors, and so what is missing to an accuracy."""
+    known = metric_of(metric)
+    told = [c.missing for c in curves] if known.is_rate and known.rises else curves
+    return parting(told, logs=known.falls or known.is_rate)
+
+
 def _shared(curves: Sequence[Series], logs: bool) -> tuple[Floats, Floats, Floats]:
     """Return ln sizes (K,) that curves share, their runs there (C, K), 0 where there are none, and their means.
 
@@ -192,8 +200,11 @@ def _shared(curves: Sequence[Series], logs: bool) -> tuple[Floats, Floats, Float
         size[k] = size[k - 1] + new
     middle = np.log([np.median(x[size == k]) for k in range(size[-1] + 1)])
     runs, means = np.zeros((2, len(curves), middle.size))
+    least = min(
+        (y / 2 for c in curves for y in c.y.tolist() if y > 0), default=1.0
+    )  # an error of 0
     for i, c in enumerate(curves):
-        u, y = np.log(c.x), np.log(np.maximum(c.y, 1e-12)) if logs else c.y
+        u, y = np.log(c.x), np.log(np.maximum(c.y, least)) if logs else c.y
         to = size[there[i]]
         runs[i, to] = c.runs
         means[i, to] = y + (middle[to] - u) * np.gradient(y, u)

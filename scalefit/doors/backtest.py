@@ -240,7 +240,7 @@ def backtest(
             curves.series(),
             forecasters,
             metric=name,
-            relative=falls,
+            relative=metric_of(name).relative,
             groups=curves.groups,
             hold_out=hold_out,
             fit_smallest=fit_smallest,

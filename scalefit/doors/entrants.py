@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.corpora.parting import Parting, parting
+from scalefit.corpora.parting import Parting, parting_of
 from scalefit.corpora.ranking import (
     DRAWS,
     PLACES,
@@ -25,9 +25,8 @@ from scalefit.corpora.ranking import (
 from scalefit.doors.curves import Caution
 from scalefit.errors import DesignError
 from scalefit.forecasting.mixture import Mixture, reaches
-from scalefit.forecasting.predictive import FARTHEST
+from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.planning.plan import Cost, paid
-from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count
 
@@ -138,8 +137,7 @@ class Entrants:
     @cached_property
     def part(self) -> Parting | None:
         """How those kept part; None where too few sizes are shared to tell."""
-        falls = metric_of(self.each[0].metric).falls
-        return parting([self.each[i].series for i in self.kept], logs=falls)
+        return parting_of([self.each[i].series for i in self.kept], self.each[0].metric)
 
     def drawn(self) -> Drawn:
         """Draw what is ranked, beside what the forecast of each says of it."""
@@ -154,9 +152,7 @@ class Entrants:
         told = told_by(said)
         values = drawn_together(told, SHARED, question.seed)
         if self.part is not None:
-            own = self.part.draws(at, DRAWS, question.seed)
-            common = [said[i] for i in self.kept]
-            values[self.kept] = around(common, own, self.part.logs, question.seed)[:, :, 0]
+            values[self.kept] = self._around(self.part, [said[i] for i in self.kept])[:, :, 0]
         values = np.clip(values, self.each[0].series.bottom, self.each[0].series.top)
         costs = (
             None
@@ -202,15 +198,23 @@ class Entrants:
         Forecast one by one, a corpus that was behind at every size may seem to get there first. Curves tell who does;
         when that is, forecasts know better. So all draws of all corpora keep their values and change their owners.
         """
-        sign = -1.0 if part.logs else 1.0
+        sign = 1.0 if self.each[0].rises else -1.0
         said = [self.each[i].predictive(self._sizes, "mean") for i in self.kept]
-        own = part.draws(self._sizes, DRAWS, self.question.seed)
-        curves = around(said, own, part.logs, self.question.seed)
+        curves = self._around(part, said)
         order = np.argsort(_first(sign * curves, sign * target), axis=None)
         out = np.empty(ln.size)
         # No two are alike: "never" has an order too.
         out[order] = np.sort(ln, axis=None) + np.linspace(0.0, 1e-9, ln.size)
         return out.reshape(ln.shape)
+
+    def _around(self, part: Parting, said: Sequence[Predictive]) -> Floats:
+        """Draw curves (C, draws, Q) that part as the measured ones do, around what is said of them."""
+        seed = self.question.seed
+        own = part.draws(said[0].x, DRAWS, seed)
+        if not (part.logs and self.each[0].rises):
+            return around(said, own, part.logs, seed)
+        top = self.each[0].series.top
+        return np.asarray(top - around([s.missing(top) for s in said], own, True, seed))
 
     @cached_property
     def _sizes(self) -> Floats:

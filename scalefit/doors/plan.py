@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scalefit.arguments import BLEU
-from scalefit.corpora.parting import Parting, parting
+from scalefit.corpora.parting import Parting, parting_of
 from scalefit.corpora.ranking import DRAWS
 from scalefit.doors.curves import Flags, Inquiry, flags, inquire
 from scalefit.errors import DesignError, DomainError
@@ -19,7 +19,6 @@ from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.groups import group_name
 from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
-from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Renames
 from scalefit.units import amount, check_level, format_count
 
@@ -249,12 +248,11 @@ class Contest:
     groups: Sequence[Mapping[str, Any]]
     over: str
     part: Parting
-    rises: bool
 
     @property
     def sign(self) -> float:
-        """1 where more is better."""
-        return 1.0 if self.rises else -1.0
+        """1 where more is better, of what parts them."""
+        return -1.0 if self.part.logs else 1.0
 
     @property
     def sizes(self) -> Floats:
@@ -299,13 +297,12 @@ def _contest(what: Inquiry, flagged: Flags, over: str) -> tuple[Contest, list[st
     left = [str(g[over]) for g, bar in zip(what.curves.groups, barred, strict=True) if bar]
     notes = _unweighed(left)
     _one_setting(groups, over, [*notes, *dict.fromkeys(what.curves.failures.values())])
-    rises = not metric_of(what.metric).falls
-    part = parting(curves, logs=not rises)
+    part = parting_of(curves, what.metric)
     if part is None:
         raise DesignError(
             "corpora share fewer than two sizes, so nothing tells how they differ; measure them at the same sizes"
         )
-    return Contest(curves, groups, over, part, rises), notes
+    return Contest(curves, groups, over, part), notes
 
 
 def _steps_for_tokens(mixtures: Sequence[Mixture], target: float, means: Means) -> list[PlanStep]:

@@ -87,7 +87,7 @@ class Backtest(Result):
 
     Attributes
     ----------
-    relative : whether errors are in ln y (a metric that falls towards a floor) and not in the metric's own unit.
+    relative : whether errors are in ln y (of a loss) and not in the metric's own unit.
     held : every held-out size of every curve at every origin, for every forecaster.
     groups : the curves, in the order that ``Held.curve`` counts.
     refused : forecaster -> held-out sizes that it could not say anything about.
@@ -353,7 +353,7 @@ def backtest_rows(
             f"no law could be fitted with the largest {along} held out ({np.unique(x).size} values of it): measure "
             "more of them, or take a law with fewer parameters"
         )
-    relative = metric_of(data.metric).falls
+    relative = metric_of(data.metric).relative
     return Backtest(data.metric, relative, tuple(held), ({},), refused)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Protocol
@@ -138,6 +138,125 @@ class Quality:
         return reach_quality([c for c, _ in settled], wanted, settled[0][1])
 
 
+@dataclass(frozen=True, eq=False)
+class RatesLearned:
+    """What a table's curves teach of a rate: as quality what is right, as losses what is missing."""
+
+    right: Learned
+    missing: LawShares | None
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """A rate that both engines have settled, and how far the laws of what is missing are believed."""
+
+    right: Taught
+    missing: Atoms
+    belief: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A rate, told as what is right (accuracy) or as what is missing (error): one forecast for either.
+
+    Near the top laws hold for what is missing, near the bottom they know less than the table's own backtests. So they
+    are believed by how much is right, beside what is missing, and by how narrow their band is beside the other.
+    """
+
+    rises: bool
+    name: str = "rates"
+    quality: Quality = Quality()
+    losses: Losses = Losses()
+
+    def learn(self, curves: Sequence[Series]) -> RatesLearned:
+        """Return what both engines learn."""
+        right, missing = self._told(curves)
+        return RatesLearned(self.quality.learn(right), self.losses.learn(missing))
+
+    def settle(self, curves: Sequence[Series], learned: RatesLearned) -> list[Rate]:
+        """Settle both; how far either is believed is the same at all sizes."""
+        right, missing = self._told(curves)
+        taught = self.quality.settle(right, learned.right)
+        rates = list(map(Rate, taught, self.losses.settle(missing, learned.missing)))
+        said = self._said(rates, [c.x[-1:] * AHEAD for c in curves], "run")
+        return [
+            replace(r, belief=_belief(c, *both))
+            for r, c, both in zip(rates, right, said, strict=True)
+        ]
+
+    def forecast(
+        self, settled: Sequence[Rate], at: Sequence[Floats], kind: Kind
+    ) -> list[Predictive]:
+        """Return the distribution of each curve at its sizes: quantiles averaged, so that doubt is kept."""
+        each = zip(settled, self._said(settled, at, kind), strict=True)
+        return [self._average(rate, *said) for rate, said in each]
+
+    def reach(self, settled: Sequence[Rate], targets: Sequence[float]) -> list[Reach]:
+        """Return when each curve reaches its target."""
+        tops = [rate.right[0].top for rate in settled]
+        other = [top - target for top, target in zip(tops, targets, strict=True)]
+        right, missing = (targets, other) if self.rises else (other, targets)
+        said = zip(
+            self.quality.reach([rate.right for rate in settled], right),
+            self.losses.reach([rate.missing for rate in settled], missing),
+            strict=True,
+        )
+        return [
+            replace(q, probability=(1 - r.belief) * q.probability + r.belief * m.probability)
+            for r, (q, m) in zip(settled, said, strict=True)
+        ]
+
+    def _told(self, curves: Sequence[Series]) -> tuple[list[Series], list[Series]]:
+        """Return the curves of what is right, and of what is missing; 1 where nothing is, which nobody believes."""
+        other = [c.missing for c in curves]
+        told = [c.missing for c in other]
+        right, missing = (told, other) if self.rises else (other, told)
+        return right, [c if c.y.any() else replace(c, y=np.ones_like(c.y)) for c in missing]
+
+    def _said(
+        self, rates: Sequence[Rate], at: Sequence[Floats], kind: Kind
+    ) -> Iterator[tuple[Predictive, Predictive]]:
+        """Yield what both engines say of each curve, in the metric's own unit."""
+        right = self.quality.forecast([rate.right for rate in rates], at, kind)
+        missing = self.losses.forecast([rate.missing for rate in rates], at, kind)
+        for rate, q, m in zip(rates, right, missing, strict=True):
+            top = rate.right[0].top
+            yield (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
+
+    def _average(self, rate: Rate, right: Predictive, missing: Predictive) -> Predictive:
+        b = rate.belief
+        weights = {name: (1 - b) * share for name, share in right.weights.items()}
+        weights |= {name: b * share for name, share in missing.weights.items()}
+        notes = (missing if b > 0.5 else right).notes
+        return replace(
+            right, values=(1 - b) * right.values + b * missing.values, weights=weights, notes=notes
+        )
+
+
+AHEAD = 4.0  # where the engines' bands are set beside each other, over the largest size
+
+
+def _belief(right: Series, quality: Predictive, losses: Predictive) -> float:
+    """Return what the laws of what is missing carry, once both odds are halved in logarithms: few sizes say either.
+
+    A last value without a miss is read as half the least miss.
+    """
+    misses = right.missing.y
+    if not misses.any():
+        return 0.0
+    missing = max(misses[-1], misses[misses > 0].min() / 2)
+    wide, narrow = (float(np.ptp(p.interval(0.8))) + 1e-12 * right.top for p in (quality, losses))
+    against = missing / max(right.top - missing, 1e-12) * narrow / wide
+    return float(1 / (1 + against**0.5))
+
+
+def _turned(said: Predictive, top: float, told: str) -> Predictive:
+    """Return a forecast of what is left to the top: its laws and notes say of what."""
+    weights = {f"{name} of the {told}": share for name, share in said.weights.items()}
+    notes = tuple(f"as {told}: {note}" for note in said.notes)
+    return replace(said.missing(top), weights=weights, notes=notes)
+
+
 def engine_for(metric: str) -> Engine:
     """Return the engine of a metric, by its direction.
 
@@ -149,6 +268,8 @@ def engine_for(metric: str) -> Engine:
             f"nobody told whether more {metric} is better, so no law can be chosen for it; name a law "
             f"(law='power' falls, law='ceiling' rises), or register the metric with its direction and range"
         )
+    if known.is_rate:
+        return Rates(known.rises)
     if known.rises:
         return Quality()
     return Perplexities() if known.is_perplexity else Losses()

@@ -17,7 +17,7 @@ from scalefit.fitting.fit import fit_observations
 from scalefit.fitting.points import points_of
 from scalefit.fitting.problem import Objective
 from scalefit.fitting.result import Fit
-from scalefit.forecasting.engines import Pool, ends_of, engine_for, pools_of
+from scalefit.forecasting.engines import Pool, RatesLearned, ends_of, engine_for, pools_of
 from scalefit.forecasting.losses import LawShares
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.quality import Learned
@@ -46,7 +46,7 @@ class Mixture(Result):
     ----------
     observations : the rows behind the curve, of one metric over one input.
     series : means over independent runs at ascending sizes.
-    learned : Learned, LawShares or None
+    learned : Learned, LawShares, RatesLearned or None
         What the curves of its pool taught together; None where a loss has no siblings there.
     ahead : a new run at sizes up to 1000 times the largest.
     group : what the rows have in common.
@@ -65,7 +65,7 @@ class Mixture(Result):
 
     observations: Observations
     series: Series
-    learned: Learned | LawShares | None
+    learned: Learned | LawShares | RatesLearned | None
     ahead: Predictive
     group: Mapping[str, Any] = field(default_factory=dict)
     siblings: int = 0

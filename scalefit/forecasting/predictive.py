@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,6 +59,10 @@ class Predictive:
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """Return low and high of the central interval at every size: (Q,) each."""
         return self.quantile(0.5 - level / 2), self.quantile(0.5 + level / 2)
+
+    def missing(self, top: float) -> Predictive:
+        """Return the distribution of what is left to the top."""
+        return replace(self, values=top - self.values[::-1])
 
     def columns(self, names: Iterable[str], level: float = 0.8) -> Row:
         """Return the median at every size by its name, and both ends of its interval, each in a column."""

@@ -58,6 +58,12 @@ class Series:
         """Return some of the sizes; how much runs differ is known from all of them."""
         return replace(self, x=self.x[which], y=self.y[which], runs=self.runs[which])
 
+    @property
+    def missing(self) -> Series:
+        """The curve of what is left to the top: the error beside an accuracy, and the other way round."""
+        # Rounded, so that the other way round it is the same to the last bit.
+        return replace(self, y=np.round(self.top - self.y, 12))
+
     def head(self, k: int) -> Series:
         """Return the k smallest sizes."""
         return self.at(np.arange(k))

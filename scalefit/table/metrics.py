@@ -70,6 +70,17 @@ class Metric:
         return "perplexity" in (canonical(self.name), *(on_a_set(self.name) or ()))
 
     @property
+    def is_rate(self) -> bool:
+        """Whether it is the share of what is right, or of what is wrong, so that it may well come to its top."""
+        whole = self.lower == 0.0 and self.upper in (1.0, 100.0)
+        return whole and self.direction is not None and not self.unit
+
+    @property
+    def relative(self) -> bool:
+        """Whether differences are told as shares of it: of a loss. Of a rate right and wrong differ by the same."""
+        return self.falls and not self.is_rate
+
+    @property
     def percent(self) -> bool:
         """Whether the metric runs from 0 to 100, so that a fraction is a mistake."""
         return self.upper == 100.0 and self.unit.endswith("points")
@@ -80,12 +91,18 @@ class Metric:
         return self.upper == 100.0 and not self.percent
 
     def up_to(self, largest: float) -> Metric:
-        """Return the metric in percent or as a fraction, whichever values up to ``largest`` are written in."""
+        """Return the metric in percent or as a fraction, whichever values up to ``largest`` are written in.
+
+        A metric trained on ratings ends where the best rating does, unless its values are z scores.
+        """
+        if self.unit in TRAINED and (0 < largest <= 1 or 2 < largest <= 100):
+            return replace(self, unit="", upper=100.0).up_to(largest)
         fraction = self.either and largest <= 1.0
         times = 0.01 if fraction else 100.0 if self.upper == 1.0 < largest else 1.0
         return replace(self, lower=times * self.lower, upper=times * self.upper)
 
 
+TRAINED = ("COMET", "COMET-QE", "XCOMET", "BLEURT")
 _LISTED: tuple[Metric, ...] = (
     Metric("cross_entropy", "-", 0.0, INF, "nats/target token", "cross-entropy"),
     Metric("cross_entropy_per_byte", "-", 0.0, INF, "nats/byte", "cross-entropy per byte"),
@@ -97,11 +114,11 @@ _LISTED: tuple[Metric, ...] = (
     Metric("chrf", "+", 0.0, 100.0, "chrF points", "chrF"),
     Metric("chrf++", "+", 0.0, 100.0, "chrF++ points", "chrF++"),
     Metric("rouge", "+", 0.0, 100.0, "ROUGE points", "ROUGE"),
-    Metric("rouge1", "+", 0.0, 100.0, "", "ROUGE-1"),
-    Metric("rouge2", "+", 0.0, 100.0, "", "ROUGE-2"),
-    Metric("rougel", "+", 0.0, 100.0, "", "ROUGE-L"),
-    Metric("rougelsum", "+", 0.0, 100.0, "", "ROUGE-Lsum"),
-    Metric("meteor", "+", 0.0, 100.0, "", "METEOR"),
+    Metric("rouge1", "+", 0.0, 100.0, "ROUGE-1", "ROUGE-1"),
+    Metric("rouge2", "+", 0.0, 100.0, "ROUGE-2", "ROUGE-2"),
+    Metric("rougel", "+", 0.0, 100.0, "ROUGE-L", "ROUGE-L"),
+    Metric("rougelsum", "+", 0.0, 100.0, "ROUGE-Lsum", "ROUGE-Lsum"),
+    Metric("meteor", "+", 0.0, 100.0, "METEOR", "METEOR"),
     Metric("ter", "-", 0.0, INF, "TER points", "TER"),
     Metric("wer", "-", 0.0, INF, "", "WER"),
     Metric("cer", "-", 0.0, INF, "", "CER"),
