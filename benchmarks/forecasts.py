@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import forecast_data
 import numpy as np
@@ -25,8 +26,8 @@ from scipy.optimize import isotonic_regression
 
 from scalefit.fitting.problem import Objective
 from scalefit.forecasting.backtest import interval_score
+from scalefit.forecasting.engines import Engine, engine_for
 from scalefit.forecasting.forecasters import BASELINES, forecast_by_law
-from scalefit.forecasting.losses import Atoms, learn_losses, settle_losses
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.series import Series
 from scalefit.laws import LAWS
@@ -124,13 +125,16 @@ def factor(times: float) -> Callable[[Curve], dict[int, int]]:
     return rule
 
 
-def settled(chosen: Sequence[Case]) -> list[Atoms]:
+Known = tuple[Engine, Any]
+
+
+def settled(chosen: Sequence[Case]) -> list[Known]:
     """Return what answers for each case, in order; each table teaches when all of its curves are cut by one rule."""
-    known = {}
+    known: dict[int, Known] = {}
     for part in pools(chosen).values():
-        series = [c.series for c in part]
-        atoms = settle_losses(series, learn_losses(series))
-        known.update(zip(map(id, part), atoms, strict=True))
+        engine, series = engine_for(part[0].family.metric), [c.series for c in part]
+        each = engine.settle(series, engine.learn(series))
+        known.update((id(case), (engine, one)) for case, one in zip(part, each, strict=True))
     return [known[id(case)] for case in chosen]
 
 
@@ -141,9 +145,10 @@ def pools(chosen: Sequence[Case]) -> dict[Pool, list[Case]]:
     return by
 
 
-def ours(chosen: Sequence[Case], known: Sequence[Atoms]) -> list[Predictive]:
+def ours(chosen: Sequence[Case], known: Sequence[Known]) -> list[Predictive]:
     """Return the mixture's forecasts, in order."""
-    return [atoms.forecast(case.held) for case, atoms in zip(chosen, known, strict=True)]
+    pairs = zip(chosen, known, strict=True)
+    return [engine.forecast([one], [case.held], "run")[0] for case, (engine, one) in pairs]
 
 
 def single(chosen: Sequence[Case], law: str) -> pd.DataFrame:
@@ -336,9 +341,13 @@ def crossing(u: np.ndarray, down: np.ndarray, k: int, value: float) -> float | N
     return float(u[j - 1] + share * (u[j] - u[j - 1]))
 
 
-def tokens_table(metric: str, chosen: Sequence[Case], known: Sequence[Atoms]) -> str:
+def tokens_table(metric: str, chosen: Sequence[Case], known: Sequence[Known]) -> str:
     pairs = [p for p in zip(chosen, known, strict=True) if p[0].family.metric == metric]
-    rows = [judged(t, atoms.reach(t.value)) for case, atoms in pairs for t in targets([case])]
+    rows = [
+        judged(t, engine.reach([one], [t.value])[0])
+        for case, (engine, one) in pairs
+        for t in targets([case])
+    ]
     table = pd.DataFrame(rows)
     known, fixed = table[table.known], table[~table.known]
     edges = [0, 2, 4, 10, np.inf]

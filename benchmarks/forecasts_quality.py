@@ -22,8 +22,10 @@ from scipy.special import stdtrit
 import scalefit as sf
 from scalefit.errors import ScalefitError
 from scalefit.forecasting.backtest import interval_score
+from scalefit.forecasting.engines import Rate, Rates, RatesLearned
 from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.quality import Learned, reach_quality
+from scalefit.forecasting.quality.backtest import Rows
 from scalefit.forecasting.quality.learn import FREEDOM, Band, Prior, learned_from
 from scalefit.forecasting.quality.members import NAMES, TOP, scale_of
 from scalefit.forecasting.series import Series
@@ -95,18 +97,38 @@ def binned(times: Any, ends: dict[str, float]) -> Any:
     return pd.cut(times, [0.0, *ends.values()], labels=list(ends))
 
 
+RATES = Rates(rises=True)
+
+
+def as_rates(cut: Held, learned: Learned) -> list[Rate]:
+    """Settle accuracies as the product does: as accuracies and as errors."""
+    shares = RATES.losses.learn([c.missing for c in cut.short])
+    return RATES.settle(cut.short, RatesLearned(learned, shares))
+
+
+def told(t: Table, cut: Held, learned: Learned) -> tuple[Rows, Floats, dict[float, Any]]:
+    """Return the members' rows, the forecast's middle and its intervals by level, in per cent of the range."""
+    rows, b = band(cut.short, cut.h, learned)
+    if not t.rate:
+        return rows, b.centre, {level: interval(b, level) for level in (0.95, 0.8)}
+    at = [c.x[-1] * np.exp(h) for c, h in zip(cut.short, cut.h, strict=True)]
+    said = RATES.forecast(as_rates(cut, learned), at, "run")
+    quantile = lambda p: 100.0 * np.concatenate([one.quantile(p) for one in said])  # noqa: E731
+    ends = {v: (quantile(0.5 - v / 2), quantile(0.5 + v / 2)) for v in (0.95, 0.8)}
+    return rows, quantile(0.5), ends
+
+
 def points(t: Table, name: str, cut: Held, learned: Learned) -> pd.DataFrame:
     """One row a held-out point: errors of the forecast and the baselines, intervals and scores."""
-    rows, b = band(cut.short, cut.h, learned)
+    rows, centre, ends = told(t, cut, learned)
     y = cut.actual.ravel()
     frame = {"h": cut.h.ravel(), "curve": np.repeat(np.arange(len(cut.short)), cut.h.shape[1])}
-    frame["error"] = b.centre - y
+    frame["error"] = centre - y
     for base, at in zip(BASELINES, baselines(cut.short, cut.h), strict=True):
         frame[base] = at.ravel() - y
     for member, at in zip(NAMES, rows.forecasts.T, strict=False):
         frame[member] = at - y
-    for level in (0.95, 0.8):
-        low, high = interval(b, level)
+    for level, (low, high) in ends.items():
         frame[f"in {level}"] = (low - 1e-9 <= y) & (y <= high + 1e-9)
         frame[f"score {level}"] = interval_score(y, low, high, level)
         frame[f"width {level}"] = high - low
@@ -287,13 +309,15 @@ def judge_tokens(every: Sequence[Table], left_out: LeftOut) -> list[str]:
 def reaches(t: Table, cut: Held, learned: Learned) -> pd.DataFrame:
     """One row a target: when it was reached, and what was said."""
     rows, _ = band(cut.short, cut.h, learned)
+    settled = as_rates(cut, learned) if t.rate else []
     aim = targets(cut, rows.stride.reshape(cut.h.shape)[:, 0])
     frames = []
     for j in range(aim.value.shape[1]):
         use = np.isfinite(aim.value[:, j]) & (~aim.known[:, j] | aim.seen[:, j])
         value = np.where(use, aim.value[:, j], TOP)
         units = np.array([scale_of(c).back(v) for c, v in zip(cut.short, value, strict=True)])
-        chance = [r.probability for r in reach_quality(cut.short, units, learned)]
+        said = RATES.reach(settled, units) if t.rate else reach_quality(cut.short, units, learned)
+        chance = [r.probability for r in said]
         columns = {"h": aim.h[:, j], "seen": aim.seen[:, j], "known": aim.known[:, j]}
         frames.append(pd.DataFrame({**columns, "end": aim.end, "chance": chance})[use])
     return pd.concat(frames).assign(family=t.name, group=t.group)

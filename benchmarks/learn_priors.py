@@ -110,6 +110,11 @@ class Table:
     group: str
     curves: Sequence[Series]
 
+    @property
+    def rate(self) -> bool:
+        """Whether these are accuracies."""
+        return self.curves[0].top == 1.0
+
     @cached_property
     def tested(self) -> Backtest:
         """Backtests of all of it."""

@@ -18,7 +18,7 @@ from scalefit.forecasting.forecast import Forecast, Measured, Outlook, Question
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
-from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
+from scalefit.forecasting.through import Way, learn_way, pair_of, through_loss
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
@@ -209,7 +209,7 @@ class _SecondWay:
             return {}, []
         other = through_loss(pair, ahead[self.through], self.way)
         return {
-            self.metric: combined(ahead[self.metric], other, self.way.share),
+            self.metric: ahead[self.metric].beside(other, self.way.share),
             f"{self.metric} through {self.through}": other,
         }, []
 

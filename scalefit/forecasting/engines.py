@@ -26,10 +26,6 @@ class Engine(Protocol):
     and targets do not change.
     """
 
-    @property
-    def name(self) -> str:
-        """Its name."""
-
     def learn(self, curves: Sequence[Series]) -> Any:
         """Return what the backtests of these curves teach."""
 
@@ -48,8 +44,6 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class Losses:
     """Exact Bayes over laws with a discrepancy that bends with the residuals; siblings share the laws' weights."""
-
-    name: str = "losses"
 
     def learn(self, curves: Sequence[Series]) -> LawShares | None:
         """Return what the evidences of the table's curves say of the laws together."""
@@ -74,7 +68,6 @@ class Losses:
 class Perplexities:
     """The loss whose exponential a perplexity is: laws hold for the loss, and its forecast is told in the metric."""
 
-    name: str = "perplexities"
     loss: Losses = Losses()
 
     def learn(self, curves: Sequence[Series]) -> LawShares | None:
@@ -110,8 +103,6 @@ Taught = tuple[Series, Learned]
 @dataclass(frozen=True)
 class Quality:
     """Guesses anchored at the last value, weighed by what the table's own backtests showed."""
-
-    name: str = "quality"
 
     def learn(self, curves: Sequence[Series]) -> Learned:
         """Return weights and doubt that the table's curves share."""
@@ -164,7 +155,6 @@ class Rates:
     """
 
     rises: bool
-    name: str = "rates"
     quality: Quality = Quality()
     losses: Losses = Losses()
 
@@ -188,8 +178,8 @@ class Rates:
         self, settled: Sequence[Rate], at: Sequence[Floats], kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes: quantiles averaged, so that doubt is kept."""
-        each = zip(settled, self._said(settled, at, kind), strict=True)
-        return [self._average(rate, *said) for rate, said in each]
+        said = zip(settled, self._said(settled, at, kind), strict=True)
+        return [right.beside(missing, rate.belief) for rate, (right, missing) in said]
 
     def reach(self, settled: Sequence[Rate], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve reaches its target."""
@@ -222,15 +212,6 @@ class Rates:
         for rate, q, m in zip(rates, right, missing, strict=True):
             top = rate.right[0].top
             yield (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
-
-    def _average(self, rate: Rate, right: Predictive, missing: Predictive) -> Predictive:
-        b = rate.belief
-        weights = {name: (1 - b) * share for name, share in right.weights.items()}
-        weights |= {name: b * share for name, share in missing.weights.items()}
-        notes = (missing if b > 0.5 else right).notes
-        return replace(
-            right, values=(1 - b) * right.values + b * missing.values, weights=weights, notes=notes
-        )
 
 
 AHEAD = 4.0  # where the engines' bands are set beside each other, over the largest size

@@ -17,7 +17,14 @@ from scalefit.fitting.fit import fit_observations
 from scalefit.fitting.points import points_of
 from scalefit.fitting.problem import Objective
 from scalefit.fitting.result import Fit
-from scalefit.forecasting.engines import Pool, RatesLearned, ends_of, engine_for, pools_of
+from scalefit.forecasting.engines import (
+    Pool,
+    RatesLearned,
+    check_target,
+    ends_of,
+    engine_for,
+    pools_of,
+)
 from scalefit.forecasting.losses import LawShares
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.quality import Learned
@@ -165,6 +172,7 @@ class Mixture(Result):
 
     def reach(self, target: float) -> Reach:
         """Return when the curve reaches ``target``, measured sizes included."""
+        check_target(target, self.metric, self.observations.values)
         return reaches([self], target)[0]
 
     @property

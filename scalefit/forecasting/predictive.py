@@ -60,6 +60,14 @@ class Predictive:
         """Return low and high of the central interval at every size: (Q,) each."""
         return self.quantile(0.5 - level / 2), self.quantile(0.5 + level / 2)
 
+    def beside(self, other: Predictive, share: float) -> Predictive:
+        """Return both as one: quantiles averaged, so that agreement narrows nothing and doubt is kept."""
+        values = (1 - share) * self.values + share * other.values
+        weights = {name: (1 - share) * w for name, w in self.weights.items()}
+        weights |= {name: share * w for name, w in other.weights.items()}
+        notes = (other if share > 0.5 else self).notes
+        return replace(self, values=values, weights=weights, notes=notes)
+
     def missing(self, top: float) -> Predictive:
         """Return the distribution of what is left to the top."""
         return replace(self, values=top - self.values[::-1])

@@ -91,13 +91,6 @@ def through_loss(pair: Pair, loss: Predictive, way: Way) -> Predictive:
     return replace(loss, values=clipped, weights={"through loss": 1.0})
 
 
-def combined(direct: Predictive, through: Predictive, share: float) -> Predictive:
-    """Return both ways as one: quantiles averaged, so that agreement narrows nothing and doubt is kept."""
-    values = (1 - share) * direct.values + share * through.values
-    weights = {name: (1 - share) * w for name, w in direct.weights.items()}
-    return replace(direct, values=values, weights={**weights, "through loss": share})
-
-
 def _line(pairs: Sequence[Pair]) -> tuple[float, float] | None:
     slopes, rest = [], []
     for pair in pairs:

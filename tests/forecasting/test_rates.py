@@ -1,4 +1,4 @@
-"""A rate has one forecast, whether it is told as what is right or as what is wrong; and no forecast leaves its range."""
+"""A rate has one forecast, whether it is told as what is right or as what is wrong; no forecast leaves its range."""
 
 import numpy as np
 import pandas as pd
@@ -97,7 +97,8 @@ def test_near_its_ceiling_a_smooth_accuracy_is_known_as_well_as_its_error():
     truth = 1 - 0.1 * 640**-0.215
     assert band.low[0] < truth < band.high[0]
     assert band.high[0] - band.low[0] < 0.001
-    assert "of the error" in fit.carried and "slope" not in fit.carried
+    assert "of the error" in fit.carried
+    assert "slope" not in fit.carried
 
 
 def test_what_is_never_wrong_is_left_to_quality():
@@ -141,4 +142,6 @@ def test_no_band_leaves_the_range(metric, top, end):
         for kind in ("run", "mean"):
             band = sf.predict(fit, AT, level=0.95, kind=kind)
             values = np.array([band.low, band.estimate, band.high])
-            assert known.up_to(top).lower - 1e-12 <= values.min() <= values.max() <= top * (1 + 1e-12)
+            assert (
+                known.up_to(top).lower - 1e-12 <= values.min() <= values.max() <= top * (1 + 1e-12)
+            )

@@ -9,7 +9,7 @@ import scalefit as sf
 from scalefit.forecasting.engines import engine_for
 from scalefit.forecasting.losses import settle_losses
 from scalefit.forecasting.series import series_of
-from scalefit.forecasting.through import Way, combined, learn_way, pair_of, through_loss
+from scalefit.forecasting.through import Way, learn_way, pair_of, through_loss
 
 SIZES = np.geomspace(1e6, 1e9, 8)
 
@@ -47,7 +47,7 @@ def test_quality_goes_on_by_what_the_loss_changes():
     change = loss.median[0] - pair.loss.y[-1]
     assert said.median[0] == pytest.approx(pair.quality.y[-1] - 8.0 * change)
     direct = replace(said, weights={"last value": 1.0})
-    both = combined(direct, said, 0.25)
+    both = direct.beside(said, 0.25)
     np.testing.assert_allclose(both.values, said.values)
     assert both.weights == {"last value": 0.75, "through loss": 0.25}
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, stdtrit
 
-from scalefit.errors import DomainError
 from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
 from scalefit.forecasting.quality.learn import FEW, FREEDOM, Band, Learned, features
@@ -124,15 +123,8 @@ def reach_quality(
     curves : at least two sizes each.
     targets : float or (C,) array; one for all curves, or one a curve, in the metric's units.
     learned : what the table teaches.
-
-    Raises DomainError: where a target lies above the metric's range.
     """
     target = np.broadcast_to(np.asarray(targets, dtype=np.float64), len(curves))
-    for c, t in zip(curves, target, strict=True):
-        if t > c.top:
-            raise DomainError(
-                f"no curve reaches {t:g}: the metric ends at {c.top:g}; lower the target"
-            )
     h = np.broadcast_to(np.maximum(COARSE, SOON), (len(curves), COARSE.size))
     rows = rows_at(curves, h, learned)
     band = learned.band(rows)

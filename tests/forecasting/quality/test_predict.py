@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scalefit as sf
-from scalefit.errors import DomainError
 from scalefit.forecasting.quality import forecast_quality, learn_quality, reach_quality
 
 from .samples import curve, saturating
@@ -266,11 +265,6 @@ def test_a_target_that_is_measured_already_is_reached(table):
     reach = reach_quality(table, [c.y[-1] - 1 for c in table], learned)
     assert all(r.within(1.0) == 1.0 for r in reach)
     assert reach[0].quantile(0.5) == table[0].x[-1]
-
-
-def test_a_target_above_the_range_is_refused(table):
-    with pytest.raises(DomainError, match="the metric ends at 100"):
-        reach_quality(table, 101.0, learn_quality(table))
 
 
 def test_the_chance_of_reaching_is_what_happens():
