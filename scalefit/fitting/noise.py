@@ -145,8 +145,9 @@ def weigh(points: Points, objective: Objective, weighting: Weighting) -> PointWe
     """
     if weighting not in ("auto", "none", "stderr", "seeds"):
         raise FitError(f"weights is {weighting!r}; it must be 'auto', 'none', 'stderr' or 'seeds'")
-    several = int((np.bincount(points.groups) >= 3).sum())
-    replicated = points.design == "runs" and several >= CELLS_FOR_A_SLOPE
+    replicated = points.design == "runs" and (
+        (np.bincount(points.groups) >= 3).sum() >= CELLS_FOR_A_SLOPE
+    )
     if weighting == "seeds" and not replicated:
         raise FitError(
             f"weights='seeds' needs at least 3 pretraining runs (pretrain_seed) at {CELLS_FOR_A_SLOPE} or more "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import inf
 from typing import NamedTuple, NoReturn
 
@@ -28,6 +29,7 @@ FINE = 2  # shapes up to which a grid is fine enough; beyond, the laws contained
 SCOUTS, ROUNDS, PACE = 200, ((12, 100), (300, 2)), 300
 CELLS = 3_000_000  # numbers in one array of a batch: 24 MB
 MEET = 1e-6  # of the objective: ends nearer than this are one basin
+CUT = {0: slice(None), 1: slice(None, -1), -1: slice(1, None)}  # what has a neighbour on that side
 SQUARED = Objective()
 CONVERGED = 1e-6
 
@@ -261,14 +263,15 @@ def basins(axes: Sequence[Floats], projected: Projected) -> Starts:
 
 
 def _local_minima(cost: Floats) -> Mask:
-    """Which cells (*grid, B) are no worse than their axis neighbours; the only one where there are no axes."""
-    # Neighbours along the axes alone: a slanting valley gives several minima of one basin, which costs descents that
-    # meet; a strict test instead would lose the minimum of a plateau.
-    low = cost < np.inf
-    for axis in range(cost.ndim - 1):
-        line, mark = cost.swapaxes(axis, 0), low.swapaxes(axis, 0)
-        mark[1:] &= line[1:] <= line[:-1]
-        mark[:-1] &= line[:-1] <= line[1:]
+    """Which cells (*grid, B) are no worse than their neighbours; the only one where there are no axes."""
+    low, axes = cost < np.inf, cost.ndim - 1
+    # Across two axes too: a slanting valley would give several minima of one basin, and descents that meet. A strict
+    # test would lose the minimum of a plateau.
+    for side in product((0, 1, -1), repeat=axes):
+        if side > (0,) * axes and np.count_nonzero(side) <= 2:
+            here, there = (tuple(CUT[way * s] for s in side) for way in (1, -1))
+            low[here] &= cost[here] <= cost[there]
+            low[there] &= cost[there] <= cost[here]
     return low
 
 

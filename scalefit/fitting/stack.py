@@ -18,7 +18,7 @@ from scalefit.errors import FitError
 from scalefit.fitting.descent import LAST, MAX_STEPS, TOLERANCE, Expansion, polish, slopes
 from scalefit.fitting.grid import Starts, shape_grid
 from scalefit.fitting.problem import Problem, side_by_side
-from scalefit.fitting.projection import project_each
+from scalefit.fitting.projection import Projected, project_each
 from scalefit.fitting.solve import (
     FINE,
     Draws,
@@ -207,16 +207,13 @@ def _starts(
             np.stack(some, axis=-1) for some in zip(*(grid.axes for grid in grids), strict=True)
         ]
         block = max(1, CELLS_AT_ONCE // (grids[0].size * problems[0].y.size))
-        parts = []
-        for first in range(0, len(problems), block):
-            here = slice(first, first + block)
-            stack, mine = whole.only(here), [axis[:, here] for axis in axes]
-            plain = all(w is None for w in weights[here])
-            part = basins(mine, project_each(stack.problem, None if plain else stack.weights, mine))
-            parts.append(replace(part, row=part.row + first))
-    else:
-        pairs = enumerate(zip(problems, weights, strict=True))
-        parts = [one for i, pair in pairs for one in _starts_alone(i, *pair, quick)]
+        plain = all(w is None for w in weights)
+        cuts = [slice(first, first + block) for first in range(0, len(problems), block)]
+        some = [(whole.only(cut), [axis[:, cut] for axis in axes]) for cut in cuts]
+        laid = [project_each(s.problem, None if plain else s.weights, mine) for s, mine in some]
+        return basins(axes, Projected(*(np.concatenate(v, -1) for v in zip(*laid, strict=True))))
+    pairs = enumerate(zip(problems, weights, strict=True))
+    parts = [one for i, pair in pairs for one in _starts_alone(i, *pair, quick)]
     if not parts:
         return Starts(np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.intp))
     columns = ("theta", "cell", "cost", "row")
