@@ -31,6 +31,7 @@ from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.result import Alignment, AlignmentTable
 from scalefit.alignment.sample_size import SampleSize, seeds_to_tell
 from scalefit.alignment.verdicts import Decision, Verdict, decide, reason
+from scalefit.arguments import LOSS
 from scalefit.errors import DesignError
 from scalefit.executors import Each, Workers, packs, working
 from scalefit.table import Table, grouping
@@ -97,7 +98,7 @@ def align(
     quality: str | Sequence[str] = QUALITY,
     *,
     by: Sequence[str] | None = None,
-    loss: str = "cross_entropy",
+    loss: str = LOSS,
     margin: float | str | Mapping[str, float] = DEFAULT_MARGIN,
     level: float = 0.95,
     seed_sd: float | Mapping[str, float] | None = None,
@@ -118,7 +119,7 @@ def align(
     quality : quality metrics; those that a group lacks are skipped.
     by : columns that make a group; by default corpus, task and finetuning size, and others where they vary. What tells
         rows of one run apart splits the groups further, and a note says so.
-    loss : the loss that is thought to tell quality.
+    loss : the loss that is thought to tell quality; by default cross-entropy, or the one loss that the table has.
     margin : largest fall that does not matter. ``"human:0.7"``: the difference of BLEU, chrF or COMET with which 70 %
         of human rankings agree, half a BLEU point where no such share is known. A number is in BLEU points, scaled for
         other metrics and noted. A mapping gives metrics their own margins in their own units.
@@ -146,7 +147,7 @@ def align(
     >>> align(table)[0].headline
     'MISALIGNED, deteriorating'
     """
-    whole = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
+    whole, against = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
     alpha = level_of(level)
     metrics = quality_metrics(whole, quality)
     apart = grouping(whole, by)
@@ -160,7 +161,7 @@ def align(
             scale = metric_scale(name, values, margin)
             scaled.update({scale.note: None} if scale.note else {})
             terms = Terms(scale, alpha, _known_sd(name, seed_sd))
-            results += _judge_groups(whole, groups, name, whole.spelled(loss), terms, each)
+            results += _judge_groups(whole, groups, name, against, terms, each)
     return AlignmentTable(
         results=tuple(sorted(results, key=_worst_first)),
         level=level,

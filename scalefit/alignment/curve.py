@@ -29,8 +29,10 @@ from scalefit.units import check_level
 QUALITY = ("bleu", "comet")
 
 
-def judged_table(data: Any, quality: str | Sequence[str], loss: str, **reading: Any) -> Table:
-    """Return the results of what is judged, the loss beside the quality; ``reading`` as in ``table_of``."""
+def judged_table(
+    data: Any, quality: str | Sequence[str], loss: str, **reading: Any
+) -> tuple[Table, str]:
+    """Return the results of what is judged, and the loss beside the quality; ``reading`` as in ``table_of``."""
     metrics = [*as_names(quality), loss]
     return loss_beside(table_of(data, metrics=metrics, **reading), metrics, loss)
 

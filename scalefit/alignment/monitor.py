@@ -27,6 +27,7 @@ from scalefit.alignment.falls import falls
 from scalefit.alignment.margin import DEFAULT_MARGIN, Scale, metric_scale
 from scalefit.alignment.noise import Design, estimate
 from scalefit.alignment.result import Judged
+from scalefit.arguments import LOSS
 from scalefit.errors import DesignError
 from scalefit.result import Result, Results
 from scalefit.rows import Row
@@ -224,7 +225,7 @@ def monitor(
     quality: str | Sequence[str] = QUALITY,
     *,
     by: Sequence[str] | None = None,
-    loss: str = "cross_entropy",
+    loss: str = LOSS,
     margin: float | str | Mapping[str, float] = DEFAULT_MARGIN,
     level: float = 0.95,
     planned: int | None = None,
@@ -254,9 +255,8 @@ def monitor(
     >>> monitor(table, planned=5)[0].decision
     'stop'
     """
-    whole = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
+    whole, against = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
     names = grouping(whole, by).columns
-    against = whole.spelled(loss)
     if looks_before < 0:
         raise DesignError(
             f"looks_before is {looks_before}; needed the number of looks taken, 0 or more"

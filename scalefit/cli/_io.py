@@ -219,7 +219,18 @@ _FLAGS = {
     "mapping": "--map", "where": "--where", "inputs": "--input", "baseline": "--baseline",
 }  # fmt: skip
 _PAIR = re.compile(rf"\b({'|'.join(_FLAGS)})=\{{{_QUOTED}: (?:{_QUOTED}|([^}}]*))\}}")
-_SAME = ("allow", "by", "metric", "quality", "checkpoints", "tokenize", "against", "goal", "over")
+_SAME = (
+    "allow",
+    "by",
+    "loss",
+    "metric",
+    "quality",
+    "checkpoints",
+    "tokenize",
+    "against",
+    "goal",
+    "over",
+)
 _NAMES = {"metrics": "--metric", **{name: f"--{name}" for name in _SAME}}
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
 _PLAIN = re.compile(r"\b(hold_out|where)=(\d+|…)")

@@ -65,10 +65,17 @@ At = Annotated[
     list[str] | None,
     typer.Option("--at", help="Other inputs of the law: NAME=VALUE, e.g. N=1B; may be repeated."),
 ]
+
+
+def _as_it_is(name: str) -> str:
+    """Hand a default on: it knows that nobody asked for it."""
+    return name
+
+
 Metric = Annotated[
     str,
     typer.Option(
-        parser=lambda name: name,  # as it is: a default knows that nobody asked for it
+        parser=_as_it_is,
         metavar="<str>",
         help="Metric, e.g. bleu, chrf, cross_entropy; default: bleu, or the one there.",
     ),
@@ -82,7 +89,14 @@ File = Annotated[
         help="File to write; its suffix says what: .png .svg .pdf, .csv .tsv .md .tex, .json, .html.",
     ),
 ]
-Through = Annotated[str, typer.Option(help="Loss metric shown beside the quality.")]
+Loss = Annotated[
+    str,
+    typer.Option(
+        parser=_as_it_is,
+        metavar="<str>",
+        help="The loss beside the quality; default: cross_entropy, or the one there.",
+    ),
+]
 Target = Annotated[float | None, typer.Option(help="Value of the metric to be reached.")]
 Given = Annotated[
     bool,

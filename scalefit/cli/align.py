@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scalefit.arguments import LOSS
 from scalefit.cli import _io
 from scalefit.cli._io import doing, write_notes
-from scalefit.cli._options import Answer, AsJson, By, Level, Source, Work
+from scalefit.cli._options import Answer, AsJson, By, Level, Loss, Source, Work
 from scalefit.errors import DesignError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Judging:
 
     by: By = None
     quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet"
-    loss: Annotated[str, typer.Option(help="The loss.")] = "cross_entropy"
+    loss: Loss = LOSS
     margin: Annotated[
         str, typer.Option(help="Fall that does not matter: BLEU points, or human:0.7.")
     ] = "human:0.7"

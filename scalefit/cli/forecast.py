@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scalefit.arguments import BLEU
+from scalefit.arguments import BLEU, LOSS
 from scalefit.cli import _io
 from scalefit.cli._io import aside, doing, write_notes
-from scalefit.cli._options import Answer, By, Level, Metric, Pool, Source, Target, Through, Work
+from scalefit.cli._options import Answer, By, Level, Loss, Metric, Pool, Source, Target, Work
 from scalefit.errors import DomainError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Wanted:
             "where there is no target.",
         ),
     ] = ""
-    through: Through = "cross_entropy"
+    through: Loss = LOSS
     by: By = None
     level: Level = 0.8
 

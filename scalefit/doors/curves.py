@@ -9,7 +9,7 @@ from typing import Any
 
 from scalefit.alignment import AlignmentTable, align
 from scalefit.alignment.verdicts import Verdict
-from scalefit.arguments import Unasked
+from scalefit.arguments import LOSS, Unasked
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
 from scalefit.fitting.points import gather_group
@@ -52,7 +52,7 @@ class Inquiry:
     metric: str
     by: tuple[str, ...]
     notes: tuple[str, ...]
-    loss: str = "cross_entropy"
+    loss: str = LOSS
     each: Each = here
 
     @property
@@ -98,21 +98,24 @@ def inquire(
     by: Sequence[str] | None,
     mapping: Renames | None,
     allow: Sequence[str],
-    beside: Sequence[str] = (),
+    beside: str = "",
     used: Sequence[str] = ("pretrain_tokens",),
 ) -> Inquiry:
-    """Return what a door is asked about, from whatever a user has; ``beside`` are further metrics it looks at."""
+    """Return what a door is asked about, from whatever a user has; ``beside`` is a loss it looks at too."""
     whole = table_of(
-        data, mapping=mapping, where=where, allow=allow, metrics=(metric, *beside), needs=used
+        data,
+        mapping=mapping,
+        where=where,
+        allow=allow,
+        metrics=[*filter(None, (metric, beside))],
+        needs=used,
     )
-    for loss in beside:
-        whole = loss_beside(whole, [metric], loss)
+    whole, loss = loss_beside(whole, [metric], beside) if beside else (whole, LOSS)
     table, notes = in_domain(whole, by, where)
     name, said = _meant(table, metric)
-    both = [name, *(m for m in map(table.spelled, beside) if m in table.metrics and m != name)]
+    both = [name, *({loss} & {*table.metrics} - {name} if beside else ())]
     apart = grouping(table.where(metric=both), by, used=used)
     said = (*table.notes, *said, *notes, *apart.notes)
-    loss = beside[0] if beside else "cross_entropy"
     return Inquiry(table, name, apart.columns, said, loss)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalefit.arguments import BLEU
+from scalefit.arguments import BLEU, LOSS
 from scalefit.doors.curves import Curves, Flags, Inquiry, curves_of, flags, inquire
 from scalefit.errors import TableError
 from scalefit.executors import Workers, working
@@ -34,7 +34,7 @@ def forecast(
     *,
     target: float | None = None,
     at: float | str | Sequence[float | str] = (),
-    through: str = "cross_entropy",
+    through: str = LOSS,
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] | None = None,
     level: float = 0.8,
@@ -89,9 +89,7 @@ def forecast(
     True
     """
     check_level(level)
-    what = inquire(
-        data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=(through,)
-    )
+    what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow, beside=through)
     question = Question(metric, through, target, sizes_of(at), level)
     with working(executor) as each:
         return forecast_of(replace(what, each=each), question, pool)

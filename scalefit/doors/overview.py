@@ -58,8 +58,10 @@ def overview(
     executor: Workers = None,
 ) -> Overview:
     """Forecast every curve once, and rank them by the target, or else at the first size asked for."""
-    beside, question = (question.through,), replace(question, at=sizes_of(question.at))
-    what = inquire(table, question.metric, where=None, by=by, mapping=None, allow=(), beside=beside)
+    question = replace(question, at=sizes_of(question.at))
+    what = inquire(
+        table, question.metric, where=None, by=by, mapping=None, allow=(), beside=question.through
+    )
     with working(executor) as each:
         what = replace(what, each=each)
         forecast = forecast_of(what, question, pool)

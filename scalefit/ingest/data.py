@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalefit.arguments import Unasked
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import as_names
 from scalefit.table import ALLOWABLE, Observations, Table, as_table, cut
+from scalefit.table import metric as metric_of
 from scalefit.table.core import as_frame
 from scalefit.table.draft import listed
 from scalefit.table.metrics import canonical
@@ -22,8 +24,7 @@ from .config import Config, names_in
 from .read import read
 
 _PRETRAINING = ("pretrain_tokens",)
-_OTHER_UNITS = ("cross_entropy_per_byte", "bits_per_byte", "bits_per_character")
-_ENTROPY, _PERPLEXITY, _LOSSES = "cross_entropy", "perplexity", ("loss", "nll_loss", "nll")
+_ENTROPY, _PERPLEXITY = "cross_entropy", "perplexity"
 
 
 def table_of(
@@ -99,7 +100,7 @@ def _unsized(table: Table, place: str) -> str:
 def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:
     """Return the table with the cross-entropy that was asked for, where perplexity alone was written down.
 
-    Its logarithm is the same measurement; a ``loss`` is not taken for one, for nobody says what it is of.
+    Its logarithm is the same measurement.
     """
     if _ENTROPY in table.metrics or _ENTROPY not in map(canonical, metrics):
         return table
@@ -111,36 +112,47 @@ def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:
         both = pd.concat([table.frame, more.drop(columns="unit", errors="ignore")])
         made = as_table(both, metrics=(*table.metrics, _ENTROPY), allow=tuple(ALLOWABLE))
         return replace(made, notes=(*table.notes, f"{_ENTROPY} is the logarithm of {_PERPLEXITY}"))
-    others = [name for name in _OTHER_UNITS if name in table.metrics][:1]
-    beside = (
-        "no cross_entropy in the table; {0} moves with it: loss='{0}', or through= in a forecast"
-    )
-    note = "no cross_entropy in the table; if its {0} is one, in nats a token: mapping={{'{0}': 'cross_entropy'}}"
-    said = [beside.format(name) for name in others]
-    said = said or [note.format(name) for name in _LOSSES if name in table.metrics][:1]
-    return replace(table, notes=tuple(dict.fromkeys((*table.notes, *said))))
+    return table
 
 
-def loss_beside(table: Table, qualities: Collection[str], loss: str) -> Table:
+def loss_beside(table: Table, qualities: Collection[str], loss: str) -> tuple[Table, str]:
     """Return the table with the loss on the qualities' evaluation sets, where it stands on one of its own alone.
 
     ``val_loss`` beside ``test_bleu`` is the loss of the same runs; kept apart, nothing would say that it misleads.
-    Where any quality was measured on a set of the loss, sets stay as they are.
+    Where any quality was measured on a set of the loss, sets stay as they are. The loss is returned too: where nobody
+    named one and there is no cross-entropy, it is the only loss of the table.
     """
     names = {table.spelled(name) for name in qualities} & set(table.metrics)
-    loss = table.spelled(loss)
+    table, loss = _told_loss(table, names, loss)
     metric, sets = table.column("metric"), table.labels(["eval_set"])
-    of_loss, own = metric == loss, set(sets[metric == loss])
     wanted = set(sets[np.isin(metric, sorted(names - {loss}))])
+    own = set(sets[metric == loss])
     if len(own) != 1 or not wanted or own & wanted:
-        return table
+        return table, loss
     frame = table.frame
     called = [frame["eval_set"].iloc[int(np.argmax(sets == code))] for code in sorted(wanted)]
+    of_loss = metric == loss
     copies = [frame[of_loss].assign(eval_set=name) for name in called]
     both = pd.concat([frame[~of_loss], *copies], ignore_index=True)
     made = as_table(both, metrics=table.metrics, allow=tuple(ALLOWABLE))
     note = f"{loss} was measured on a set of its own and stands beside {', '.join(sorted(names - {loss}))}"
-    return replace(made, notes=(*table.notes, note))
+    return replace(made, notes=(*table.notes, note)), loss
+
+
+def _told_loss(table: Table, names: Collection[str], loss: str) -> tuple[Table, str]:
+    """Return the loss as the table spells it, or its only loss where nobody named one; the table says so."""
+    spelled = table.spelled(loss)
+    if not isinstance(loss, Unasked) or spelled in table.metrics:
+        return table, spelled
+    known = [metric_of(name) for name in table.metrics if name not in names]
+    there = [m.name for m in known if m.is_loss or m.is_perplexity]
+    if not there:
+        return table, spelled
+    if there[1:]:
+        note = f"no {loss} in the table but {listed(there)}: loss={there[0]!r} says which should tell quality"
+        return replace(table, notes=(*table.notes, note)), spelled
+    note = f"no {loss} in the table: its {there[0]} is taken for the loss that should tell quality"
+    return replace(table, notes=(*table.notes, note)), there[0]
 
 
 def observations(

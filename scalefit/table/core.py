@@ -21,6 +21,7 @@ from scalefit.types import Ints
 from .build import build, drafted
 from .columns import Columns
 from .metrics import canonical
+from .metrics import metric as metric_of
 from .runs import coverage
 from .write import to_wide, write
 
@@ -123,7 +124,10 @@ class Table:
 
         Raises TableError: the table does not have it.
         """
-        return meant(canonical(name), self.metrics)
+        plain = canonical(name)
+        loss = metric_of(plain).is_loss
+        # Those of its kind first: who misses a loss means the other one, not BLEU.
+        return meant(plain, sorted(self.metrics, key=lambda m: metric_of(m).is_loss != loss))
 
     def spelled(self, name: str) -> str:
         """Return how the table spells a metric, or the registry where the table lacks it."""

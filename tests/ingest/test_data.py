@@ -1,8 +1,5 @@
 """Every door takes what a user has, renamed, cut and checked in one way."""
 
-import re
-from ast import literal_eval
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,15 +152,12 @@ def test_bad_options_are_answered_by_us(options, words):
 
 
 @pytest.mark.parametrize("own", ["loss", "dev loss", "dev_loss", "loss/dev"])
-def test_what_a_note_says_to_write_works(own):
+def test_a_loss_is_renamed_by_the_name_that_is_shown(own):
     runs = {"pretrain_tokens": [1e6, 1e7], "bleu": [20.0, 21.0], own: [2.5, 2.4]}
-    (note,) = [
-        n for n in table_of(runs, metrics=["cross_entropy"]).notes if "no cross_entropy" in n
-    ]
-    (mapping,) = re.findall(r"mapping=(\{.*\})", note)
-    told = table_of(runs, mapping=literal_eval(mapping), metrics=["cross_entropy"])
+    with pytest.raises(TableError, match=r"the table has loss, bleu\. Try: metric='loss'"):
+        table_of(runs).metric("cross_entropy")
+    told = table_of(runs, mapping={"loss": "cross_entropy"}, metrics=["cross_entropy"])
     assert told.where(metric="cross_entropy").column("value").tolist() == [2.5, 2.4]
-    assert not [n for n in told.notes if "no cross_entropy" in n]
 
 
 def test_a_missing_file_is_named():
@@ -244,16 +238,25 @@ def test_sets_that_the_loss_shares_with_quality_stay_as_they_are():
     assert told["ood"].flag == ""
 
 
-def test_a_loss_in_other_units_is_named_and_stands_beside_quality_where_asked_for():
-    data = falls_while_loss_improves(bits_per_byte=np.linspace(1.1, 0.9, 15))
-    assert any("loss='bits_per_byte'" in note for note in sf.align(data).notes)
-    assert sf.align(data, loss="bits_per_byte")[0].flag == "misaligned"
+@pytest.mark.parametrize("name", ["bits_per_byte", "val_loss", "loss", "dev nll"])
+def test_the_only_loss_of_a_table_stands_beside_quality_where_nobody_names_one(name):
+    data = falls_while_loss_improves(**{name: np.linspace(3, 2, 15)})
+    told = sf.align(data)
+    assert told[0].flag == "misaligned"
+    assert sum("taken for the loss that should tell quality" in note for note in told.notes) == 1
+    assert sf.align(data, loss="cross_entropy")[0].flag == ""
+    assert sf.monitor(data)[0].misaligned
+    assert any("taken for the loss" in note for note in sf.forecast(data).notes)
 
 
-def test_a_loss_of_unknown_unit_is_named_and_not_taken():
-    told = sf.align(falls_while_loss_improves(val_loss=np.linspace(3, 2, 15)))
+def test_of_several_losses_one_is_to_be_named():
+    data = falls_while_loss_improves(
+        loss=np.linspace(3, 2, 15), bits_per_byte=np.linspace(3, 2, 15)
+    )
+    told = sf.align(data)
     assert told[0].flag == ""
-    assert sum("'loss': 'cross_entropy'" in note for note in told.notes) == 1
+    assert any("loss='bits_per_byte' says which" in note for note in told.notes)
+    assert sf.align(data, loss="loss")[0].flag == "misaligned"
 
 
 UNSIZED = {"task": ["a"] * 16, "pretrain_seed": np.repeat(range(4), 4), "finetune_seed": [0, 1, 2, 3] * 4,
