@@ -60,6 +60,7 @@ class Result:
     """
 
     __slots__ = ()
+    BARE = False  # where the verdict holds the numbers, and no table stands below it in a text
 
     if TYPE_CHECKING:  # may be fields of the subclasses, in whose way a property here would stand
 
@@ -94,6 +95,8 @@ class Result:
 
     def lines(self) -> list[str]:
         """Return what stands between the verdict and the notes in a text."""
+        if self.BARE:
+            return []
         shared, rows = for_people(self.shown())
         return [*self.above(), *shared, *text_table(rows), *self.beneath()]
 
@@ -193,9 +196,7 @@ class Results(Result, Generic[R]):
         return [row for member in self._members for row in member.rows()]  # type: ignore[attr-defined]
 
     def shown(self) -> list[Row]:
-        """Return the rows of all members as people read them; of an answer with rows of its own, those."""
-        if type(self).rows is not Results.rows:
-            return self.rows()
+        """Return the rows of all members as people read them."""
         return [row for member in self._members for row in member.shown()]  # type: ignore[attr-defined]
 
     def above(self) -> tuple[str, ...]:

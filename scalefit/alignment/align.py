@@ -90,7 +90,7 @@ def mixed_schedules(rows: Table, evidence: Evidence) -> str:
     )
 
 
-TOGETHER = 64  # groups that are judged together, whoever does it: the last bits depend on it
+_TOGETHER = 64  # groups that are judged together, whoever does it: the last bits depend on it
 
 
 def align(
@@ -219,7 +219,7 @@ def _judge_groups(
     there = [(key, rows) for key, rows in groups if name in rows.metrics]
     asked = ((key, rows, whole.baseline_for(key)) for key, rows in there)
     # Packs are as even as they can be: groups of one pack share what they say of the noise.
-    even = -(-len(there) // max(-(-len(there) // TOGETHER), 1))
+    even = -(-len(there) // max(-(-len(there) // _TOGETHER), 1))
     judged = each(partial(_judged, name, loss, terms), packs(asked, max(even, 1)))
     results = (one for some in judged for one in some)
     drafts = [(*group, result) for group, result in zip(there, results, strict=True)]

@@ -90,7 +90,7 @@ def nominal_level(sizes: int, runs: int, design: Design, alpha: float) -> float:
 
 
 Choice = Literal["stop", "decide", "go on"]
-FEW = 3
+_FEW = 3
 """Runs a size, at the median, whose gaps tell on the level of a planned sequence."""
 _WORTH_SEEDS = 0.2
 """Family-wise p value below which a fall is worth more seeds; above, noise makes as many."""
@@ -121,6 +121,8 @@ class Watch(Judged, Result):
     2
     """
 
+    BARE = True
+
     decision: Choice
     misaligned: bool
     look: int
@@ -137,10 +139,6 @@ class Watch(Judged, Result):
         return f"{self.name}: {flag}{self.decision}. {self.reason} → {self.advice}"
 
     notes = ()  # the verdict says it all
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict holds all numbers."""
-        return []
 
     def rows(self) -> list[Row]:
         """One row: the decision, p and level of the last look."""
@@ -217,7 +215,7 @@ class _Rule:
         runs = max(2, int(np.median(curve.runs)))
         level = nominal_level(max(self.planned, len(curve.sizes)), runs, curve.design, self.alpha)
         # Where a fifth of three runs a size is missing, .09 of flat sequences would stop at the level of complete ones.
-        return level / 2 if runs <= FEW and np.isnan(curve.values).any() else level
+        return level / 2 if runs <= _FEW and np.isnan(curve.values).any() else level
 
 
 def monitor(

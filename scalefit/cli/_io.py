@@ -106,7 +106,7 @@ def show(result: Any) -> None:
     """Write a result for people: its line, its table as wide as the terminal, what stands below; notes to stderr."""
     from scalefit.result import Result
 
-    if type(result).lines is not Result.lines:  # it has a text of its own
+    if result.BARE or type(result).lines is not Result.lines:  # it has a text of its own
         print(result)
         return
     print("\n".join([result.heading, *result.above()]))

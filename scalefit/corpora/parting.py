@@ -54,9 +54,9 @@ class Course(NamedTuple):
         return np.stack([w if k == 0 else -np.expm1(-k * w) / k, w * np.exp(-k * w)])
 
 
-LEVELS = {0.3: 0.07, 1.0: 0.20, 3.0: 0.30, 10.0: 0.25, 30.0: 0.12, 100.0: 0.04, 1000.0: 0.02}
+_LEVELS = {0.3: 0.07, 1.0: 0.20, 3.0: 0.30, 10.0: 0.25, 30.0: 0.12, 100.0: 0.04, 1000.0: 0.02}
 # Of (b1, b2). Most tables run side by side; those that cross do so visibly, and rather by how fast they climb.
-SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0.12}
+_SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0.12}
 # The same along an S, where corpora part by when they climb.
 SHIFTS = {(0.3, 1.2): 0.015, (0.3, 4.0): 0.015}
 # κ: from differences that gather speed, by a straight line, to a course of which an eighth is left after three e-folds
@@ -67,13 +67,13 @@ COURSES = [*map(Course, RATES), *SIGMOIDS]
 _COURSE = np.append(
     (1 - AN_S) * np.array(list(RATES.values())), np.full(len(SIGMOIDS), AN_S / len(SIGMOIDS))
 )
-_SIDE = 1 - sum(SHAPES.values()) - sum(SHIFTS.values())
-_POINTS = [(a, 0.0, 0.0, -1, p * _SIDE) for a, p in LEVELS.items()]  # side by side: no course
+_SIDE = 1 - sum(_SHAPES.values()) - sum(SHIFTS.values())
+_POINTS = [(a, 0.0, 0.0, -1, p * _SIDE) for a, p in _LEVELS.items()]  # side by side: no course
 _POINTS += [
     (a, *b, i, p * q * _COURSE[i] / (AN_S if course.bends else 1 - AN_S))
-    for a, p in LEVELS.items()
+    for a, p in _LEVELS.items()
     for i, course in enumerate(COURSES)
-    for b, q in (SHIFTS if course.bends else SHAPES).items()
+    for b, q in (SHIFTS if course.bends else _SHAPES).items()
 ]
 GRID, PRIOR = np.hsplit(np.array(_POINTS), [4])
 PRIOR = PRIOR[:, 0]
@@ -82,7 +82,7 @@ LOOSE = 0.05  # chance that own parts take a course of their own, whatever the s
 ROUGH = np.array([0.0, 0.5, 2.0])
 BENT = 0.8  # chance that they stray by most of it from which on nothing says how own parts go on
 TOUCHING = 2  # sizes that a corpus must share with another one
-NEAR = 1.5  # sizes no further apart than by this factor are one size
+_NEAR = 1.5  # sizes no further apart than by this factor are one size
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ def _shared(curves: Sequence[Series], logs: bool) -> tuple[Floats, Floats, Float
     for k in range(1, x.size):
         same = size[:k] == size[k - 1]
         new = (
-            x[k] > NEAR * x[:k][same][0] or (there[:, k] & there[:, :k][:, same].any(axis=1)).any()
+            x[k] > _NEAR * x[:k][same][0] or (there[:, k] & there[:, :k][:, same].any(axis=1)).any()
         )
         size[k] = size[k - 1] + new
     middle = np.log([np.median(x[size == k]) for k in range(size[-1] + 1)])

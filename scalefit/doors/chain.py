@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ from scalefit.units import check_level
 
 CHAIN, DIRECT = "chain", "direct"
 LEVELS = (0.5, 0.8, 0.95, 0.99)  # of the bands that a step is read off by
-LEAST = 1e-3  # of the smallest measured loss: what the next law is asked at, at least
+_LEAST = 1e-3  # of the smallest measured loss: what the next law is asked at, at least
 NODES = 24  # equally likely values that stand for a distribution between two steps
 
 
@@ -79,7 +79,7 @@ class Chain(Result):
         """
         check_level(level)
         first = predict(self.fits[0], level=level, kind=kind, **inputs)
-        said = _quantiles(self.fits[0], first.inputs, kind)
+        said = _of_fit(self.fits[0], first.inputs, kind)
         estimate, notes = first.estimate, list(first.notes)
         for fit in self.fits[1:]:
             estimate = _middle(fit, estimate)
@@ -143,15 +143,20 @@ class Chain(Result):
 Quantiles = tuple[Floats, Floats]  # probabilities (P,), and the value at each of them: (P, Q)
 
 
-def _quantiles(fit: Fit, inputs: dict[str, Any], kind: Kind) -> Quantiles:
-    """Return the distribution of a fit's answer at inputs, doubt about the law included."""
+def _quantiles(band_at: Callable[[float], Band], levels: Sequence[float] = LEVELS) -> Quantiles:
+    """Return the distribution that bands at several levels tell, ascending where they cross."""
     values = {}
-    for level in LEVELS:
-        band = predict(fit, level=level, kind=kind, **inputs)
+    for level in levels:
+        band = band_at(level)
         values[0.5] = band.estimate
         values[0.5 - level / 2], values[0.5 + level / 2] = band.low, band.high
     p = np.array(sorted(values))
     return p, np.maximum.accumulate(np.stack([values[q] for q in p.tolist()]))
+
+
+def _of_fit(fit: Fit, inputs: dict[str, Any], kind: Kind) -> Quantiles:
+    """Return the distribution of a fit's answer at inputs, doubt about the law included."""
+    return _quantiles(lambda level: predict(fit, level=level, kind=kind, **inputs))
 
 
 def _read(said: Quantiles, probability: float) -> Floats:
@@ -170,10 +175,10 @@ def _onwards(fit: Fit, said: Quantiles, kind: Kind) -> Quantiles:
     """Return the distribution of the next metric: what it would be at each likely value of the one before, mixed."""
     seen = float(np.min(fit.points.inputs[0]))
     # A band of few points may reach below 0, where no loss is and logarithms end.
-    values = np.maximum(_nodes(said), LEAST * seen) if seen > 0 else _nodes(said)
+    values = np.maximum(_nodes(said), _LEAST * seen) if seen > 0 else _nodes(said)
     name = fit.law.inputs[0]
     _refuse_outside(fit, values)
-    inner = _quantiles(fit, {name: values.reshape(-1)}, kind)
+    inner = _of_fit(fit, {name: values.reshape(-1)}, kind)
     mixed = _nodes(inner).reshape(NODES * NODES, -1)
     return said[0], np.quantile(mixed, said[0], axis=0)
 
@@ -352,10 +357,5 @@ def _up_to(column: str, seen: Floats) -> dict[str, Any]:
 
 def _said(one: Chain, sizes: dict[str, Any]) -> Predictive:
     """Return what a chain says of new runs, at the levels that a backtest judges."""
-    values = {}
-    for level in _LEVELS:
-        band = one.predict(level=level, kind="run", **sizes)
-        values[0.5] = band.estimate
-        values[0.5 - level / 2], values[0.5 + level / 2] = band.low, band.high
-    p = sorted(values)
-    return Predictive(values[0.5], np.array(p), np.stack([values[q] for q in p]))
+    p, values = _quantiles(lambda level: one.predict(level=level, kind="run", **sizes), _LEVELS)
+    return Predictive(values[p.size // 2], p, values)

@@ -17,7 +17,7 @@ from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 
-STEPS = 101
+_STEPS = 101
 SURELY = 0.002  # below and above, the probability is looked at on the coarse grid only
 ONE_SIDE = 0.8  # level at which a band is turned into a standard deviation a side
 
@@ -96,10 +96,10 @@ class LawCourse:
         fit, seen = self.fit, self.seen
         start = max(float(np.min(seen)), fit.law.reach(fit.solution.theta)[0] * 1.0001)
         if fit.law.takes == "share":  # a share ends at the whole
-            return np.geomspace(max(start, 1e-3), 1.0, STEPS)
+            return np.geomspace(max(start, 1e-3), 1.0, _STEPS)
         if fit.law.takes == "zero" and start <= 0:
             start = float(np.min(seen[seen > 0]))
-        return np.geomspace(start, float(np.max(seen)) * FARTHEST, STEPS)
+        return np.geomspace(start, float(np.max(seen)) * FARTHEST, _STEPS)
 
     def band(self, sizes: Floats) -> LawBand:
         """Return the curve and how far the mean may be off, with doubt about the law unless it is given."""
@@ -115,7 +115,7 @@ class LawCourse:
         sure = np.maximum.accumulate(met)
         low, high = np.searchsorted(sure, SURELY), np.searchsorted(sure, 1 - SURELY)
         ends = self.grid[max(int(low) - 1, 0)], self.grid[min(int(high), self.grid.size - 1)]
-        return np.unique([*np.geomspace(*ends, STEPS), *self._crossing(target)])
+        return np.unique([*np.geomspace(*ends, _STEPS), *self._crossing(target)])
 
     def _crossing(self, target: float) -> list[float]:
         """Return where the curve itself first meets the target, if it does: the median, exactly."""

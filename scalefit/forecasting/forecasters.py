@@ -30,7 +30,7 @@ from scalefit.laws.law import Law
 from scalefit.table import Observations
 from scalefit.types import Floats
 
-TINY = 1e-12
+_TINY = 1e-12
 
 
 def last_value(curve: Series, at: Floats) -> Predictive:
@@ -59,7 +59,7 @@ def line(curve: Series, at: Floats) -> Predictive:
 
 def log_log_line(curve: Series, at: Floats) -> Predictive:
     """Return the straight line of ln y in ln x through the last half: a pure power law of late sizes."""
-    y = np.maximum(curve.y, TINY)
+    y = np.maximum(curve.y, _TINY)
     centre, variance, dof = _line(np.log(curve.x), np.log(y), np.log(at))
     inner = _spread(curve, at, centre, variance, dof, clip=False)
     return Predictive(
@@ -92,7 +92,7 @@ def _spread(
     curve: Series, at: Floats, centre: Floats, variance: Floats, dof: int, clip: bool = True
 ) -> Predictive:
     z = stdtrit(dof, PROBABILITIES)[:, None]
-    values = centre + z * np.sqrt(np.maximum(variance, 0.0) + TINY)
+    values = centre + z * np.sqrt(np.maximum(variance, 0.0) + _TINY)
     return Predictive(at, PROBABILITIES, _within(curve, values) if clip else values)
 
 
@@ -151,7 +151,7 @@ def _end_slope(fit: Fit, i: int) -> float:
     return max(slopes, default=0.0)
 
 
-TOGETHER = 64  # curves that are fitted, and their regions laid out, at once: regions are large
+_TOGETHER = 64  # curves that are fitted, and their regions laid out, at once: regions are large
 LEVELS = (0.95, 0.8)  # what a single law's band is asked for: the levels that a backtest judges
 
 
@@ -176,7 +176,7 @@ def forecast_by_law(
 ) -> list[Predictive | None]:
     """Return what the law says of each curve at its sizes ``at``, or None where the curve cannot identify it."""
     out: list[Predictive | None] = []
-    for some in packs(zip(curves, at, strict=True), TOGETHER):
+    for some in packs(zip(curves, at, strict=True), _TOGETHER):
         fits = fit_curves([curve for curve, _ in some], law, metric, objective)
         known = [fit.uncertainty for fit in fits if isinstance(fit, Fit)]
         lay_together(known, LEVELS)

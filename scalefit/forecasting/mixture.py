@@ -41,7 +41,7 @@ from scalefit.version import __version__
 
 AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])
 TIMES = (2.0, 10.0, 100.0)
-TOGETHER = 32  # curves that are forecast together, whoever does it: the last bits depend on it
+_TOGETHER = 32  # curves that are forecast together, whoever does it: the last bits depend on it
 SHOWN = 0.05  # a member that carries less is not named in one line
 
 
@@ -257,6 +257,7 @@ class Mixtures(Results[Mixture]):
     """
 
     MEMBERS = "mixtures"
+    shown = Result.shown  # rows of its own, and none of its members
 
     mixtures: tuple[Mixture, ...]
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -316,7 +317,7 @@ def mixtures_of(
     for members in pools_of(groups, pool):
         some = [curves[i] for i in members]
         learned = engine.learn(some)
-        ahead = each(partial(_ahead, rows[0].metric, learned), packs(some, TOGETHER))
+        ahead = each(partial(_ahead, rows[0].metric, learned), packs(some, _TOGETHER))
         siblings = len(members) - 1
         for i, (settled, said) in zip(members, chain.from_iterable(ahead), strict=True):
             group, notes = dict(groups[i]), (*rows[i].notes, *said.notes)

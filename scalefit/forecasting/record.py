@@ -17,7 +17,7 @@ from scalefit.result import Result, plain
 from scalefit.rows import Row
 
 KEY = "scalefit_forecast"
-LEVELS = (50, 80, 95)
+_LEVELS = (50, 80, 95)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class ForecastScore(Result):
         """How many landed, and how many of them where the intervals said."""
         if not self.landed:
             return f"none of {self.waiting} logged forecasts has a run yet"
-        held = ", ".join(f"{level} % intervals hold {self.inside(level):.0%}" for level in LEVELS)
+        held = ", ".join(f"{level} % intervals hold {self.inside(level):.0%}" for level in _LEVELS)
         return f"{len(self.landed)} forecasts have landed, {self.waiting} wait; {held}"
 
     def rows(self) -> list[Row]:

@@ -19,7 +19,7 @@ from scalefit.rows import Row
 from scalefit.types import Floats
 from scalefit.units import check_level, format_count
 
-LEAST = 3  # pretraining sizes above 0 that a row must keep to be forecast by itself
+_LEAST = 3  # pretraining sizes above 0 that a row must keep to be forecast by itself
 GIVEN = "joint"
 
 
@@ -185,7 +185,7 @@ def _held_back(cells: Cells) -> tuple[HeldBack, ...]:
     inner = cells.sizes[:, 0] < last
     part = Cells(cells.sizes[inner], cells.quality[inner], cells.top, cells.bottom)
     out = [(f, y) for (p, f), y in zip(cells.sizes, cells.quality, strict=True) if p == last]
-    rows = {f: row for f, _ in out if len(row := _row(part, f)) >= LEAST}
+    rows = {f: row for f, _ in out if len(row := _row(part, f)) >= _LEAST}
     try:
         joint = fit_joint(part)
     except FitError:

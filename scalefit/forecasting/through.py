@@ -20,19 +20,19 @@ from scalefit.forecasting.series import Series
 from scalefit.types import Floats
 
 SHARES = np.linspace(0.0, 1.0, 5)
-PULL = 0.05  # of the error's own size: a quarter of trust must buy this much in held-out error
+_PULL = 0.05  # of the error's own size: a quarter of trust must buy this much in held-out error
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class _Pair:
     """The quality and the loss of one curve, at the sizes where both were measured."""
 
     quality: Series
     loss: Series
 
-    def head(self, k: int) -> Pair:
+    def head(self, k: int) -> _Pair:
         """Return the k smallest sizes."""
-        return Pair(self.quality.head(k), self.loss.head(k))
+        return _Pair(self.quality.head(k), self.loss.head(k))
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class Way:
     held: int
 
 
-def pair_of(quality: Series, loss: Series) -> Pair | None:
+def pair_of(quality: Series, loss: Series) -> _Pair | None:
     """Return both curves at their common sizes; None with fewer than two."""
     both, at, there = np.intersect1d(quality.x, loss.x, return_indices=True)
     if both.size < 2:
         return None
-    return Pair(quality.at(at), loss.at(there))
+    return _Pair(quality.at(at), loss.at(there))
 
 
-def learn_way(pairs: Sequence[Pair], direct: Engine, through: Engine) -> Way | None:
+def learn_way(pairs: Sequence[_Pair], direct: Engine, through: Engine) -> Way | None:
     """Return what the table's pairs teach; None where no slope can be had."""
     line = _line(pairs)
     if line is None:
@@ -73,13 +73,13 @@ def learn_way(pairs: Sequence[Pair], direct: Engine, through: Engine) -> Way | N
     miss = np.array(errors)  # (held-out sizes, 2): what each way misses
     scale = float(np.mean(np.abs(miss[:, 0]))) or 1.0
     cost = [
-        float(np.mean(np.abs((1 - w) * miss[:, 0] + w * miss[:, 1]))) + PULL * scale * 4 * w
+        float(np.mean(np.abs((1 - w) * miss[:, 0] + w * miss[:, 1]))) + _PULL * scale * 4 * w
         for w in SHARES
     ]
     return Way(slope, spread, float(SHARES[int(np.argmin(cost))]), len(errors))
 
 
-def through_loss(pair: Pair, loss: Predictive, way: Way) -> Predictive:
+def through_loss(pair: _Pair, loss: Predictive, way: Way) -> Predictive:
     """Return quality at the sizes of a forecast of the loss, by the slope from the last measured pair."""
     low, high = loss.interval(0.8)
     sd = (high - low) / (2 * ndtri(0.9))
@@ -91,7 +91,7 @@ def through_loss(pair: Pair, loss: Predictive, way: Way) -> Predictive:
     return replace(loss, values=clipped, weights={"through loss": 1.0})
 
 
-def _line(pairs: Sequence[Pair]) -> tuple[float, float] | None:
+def _line(pairs: Sequence[_Pair]) -> tuple[float, float] | None:
     slopes, rest = [], []
     for pair in pairs:
         k = max(3, (len(pair.quality) + 1) // 2)
@@ -109,7 +109,7 @@ def _line(pairs: Sequence[Pair]) -> tuple[float, float] | None:
 
 
 def _errors(
-    pairs: Sequence[Pair], back: int, direct: Engine, through: Engine
+    pairs: Sequence[_Pair], back: int, direct: Engine, through: Engine
 ) -> list[tuple[float, float]]:
     """Return what both ways miss the first held-out size by, when ``back`` sizes are held out."""
     kept = [p for p in pairs if len(p.quality) - back >= LEAST]

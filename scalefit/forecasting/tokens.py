@@ -46,6 +46,8 @@ class TokensFor(Result):
     (True, True, True)
     """
 
+    BARE = True
+
     metric: str
     target: float
     column: str
@@ -146,10 +148,6 @@ class TokensFor(Result):
             "high": "tokens_high",
         }
         return [{sizes.get(name, name): value for name, value in self.rows()[0].items()}]
-
-    def lines(self) -> list[str]:
-        """Nothing: the verdict holds all numbers."""
-        return []
 
     def told(self) -> Row:
         """Return the row, and what the interval takes for granted."""

@@ -59,6 +59,8 @@ class Clusters(Result):
     [4, 4]
     """
 
+    BARE = True
+
     names: tuple[str, ...]
     labels: Ints
     number: int
@@ -108,10 +110,6 @@ class Clusters(Result):
             }
             for i, name in enumerate(self.names)
         ]
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict holds the numbers."""
-        return []
 
     def told(self) -> Row:
         """Return every model's basin, and how sure their number is."""

@@ -34,6 +34,8 @@ class Budget(Result):
     30
     """
 
+    BARE = True
+
     models: int
     pairs: int
     points: int
@@ -61,10 +63,6 @@ class Budget(Result):
     def rows(self) -> list[Row]:
         """One row: all numbers."""
         return [{**vars(self), "on_paths": self.on_paths, "evaluations": self.evaluations}]
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict holds the numbers."""
-        return []
 
     def told(self) -> Row:
         """Return all numbers."""

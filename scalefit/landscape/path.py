@@ -44,6 +44,8 @@ class Barrier(Result):
     barrier 0.6 at 0.50 of the way · convexity gap 0.6 · area 0.3 · instability 0.6
     """
 
+    BARE = True
+
     height: float
     where: float
     gap: float
@@ -63,10 +65,6 @@ class Barrier(Result):
     def rows(self) -> list[Row]:
         """One row: all measures."""
         return [dict(vars(self))]
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict holds the numbers."""
-        return []
 
 
 def barrier(losses: ArrayLike, at: ArrayLike | None = None) -> Barrier:
@@ -183,6 +181,8 @@ class Path(Result):
     [1.0, 0.0, 1.0]
     """
 
+    BARE = True
+
     names: tuple[str, str]
     at: Floats
     metrics: tuple[str, ...]
@@ -209,10 +209,6 @@ class Path(Result):
         curves = {name: self.curve(name).tolist() for name in self.metrics}
         at = enumerate(self.at.tolist())
         return [{"at": x, **{name: curves[name][i] for name in curves}} for i, x in at]
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict holds the barrier."""
-        return []
 
     def told(self) -> Row:
         """Return positions, curves and the barrier."""

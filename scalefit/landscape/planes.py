@@ -41,6 +41,8 @@ class Plane(Result):
     (5, 5)
     """
 
+    BARE = True
+
     names: tuple[str, str, str]
     x: Floats
     y: Floats
@@ -69,10 +71,6 @@ class Plane(Result):
             for i, y in enumerate(self.y.tolist())
             for j, x in enumerate(self.x.tolist())
         ]
-
-    def lines(self) -> list[str]:
-        """Return nothing: a surface is looked at, see :meth:`plot`."""
-        return []
 
     def told(self) -> Row:
         """Return axes, corners and surfaces."""

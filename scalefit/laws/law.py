@@ -38,7 +38,8 @@ class Law:
     ``starts(inputs, values)``, an array of starting points.
 
     Where the solver's coordinates are not the ones people quote, ``report`` turns the former
-    into the latter (a dictionary), ``unreport`` back, and ``reported`` names them in order.
+    into the latter (a dictionary), ``unreport`` back, and ``reported`` names them in order;
+    :meth:`quoting` makes all three where they differ in units alone.
 
     Parameters
     ----------
@@ -127,6 +128,41 @@ class Law:
         """Return the name of the coordinate with this role, or None: a law is asked, never a letter."""
         parts: tuple[Coefficient | Shape, ...] = (*self.coefficients, *self.shapes)
         return next((part.name for part in parts if part.role == role), None)
+
+    def quoting(self, **quoted: str | tuple[str, Mapping[str, str | float]]) -> Law:
+        """Return the law with the parameters that people quote, each a coordinate, in order.
+
+        ``A=("a", {"x_ref": "alpha"})`` is ``a`` in other units, a·x_ref^alpha; a power may be a number too, or a shape
+        with its sign turned, ``"-g"``. The way back is made of the same, so that the two cannot part.
+
+        Examples
+        --------
+        >>> import scalefit as sf
+        >>> power = sf.LAWS["power"].quoting(E="E", gap=("a", {"x_ref": "alpha"}), slope="alpha")
+        >>> power.parameters, round(float(power(1e9, E=1.7, gap=400.0, slope=0.3, x_ref=1e8)), 3)
+        (('E', 'gap', 'slope'), 2.498)
+        """
+        told = {n: (q, {}) if isinstance(q, str) else q for n, q in quoted.items()}
+        home = {of: name for name, (of, _) in told.items()}
+        coordinates = self.coordinates
+
+        def scaled(value: Any, by: Mapping[str, Any], units: Mapping[str, Any], sign: int) -> Any:
+            for unit, power in units.items():
+                turned = isinstance(power, str) and power.startswith("-")
+                to = by[power.removeprefix("-")] if isinstance(power, str) else power
+                value = value * by[unit] ** (-sign * to if turned else sign * to)
+            return value
+
+        def report(*theta: Any, **constants: Any) -> dict[str, Any]:
+            by = dict(zip(coordinates, theta, strict=True)) | constants
+            return {n: scaled(by[of], by, units, 1) for n, (of, units) in told.items()}
+
+        def unreport(*values: Any, **constants: Any) -> tuple[Any, ...]:
+            given = dict(zip(told, values, strict=True))
+            by = {of: given[name] for of, name in home.items()} | constants
+            return tuple(scaled(by[c], by, told[home[c]][1], -1) for c in coordinates)
+
+        return replace(self, reported=tuple(told), report=report, unreport=unreport)
 
     def within(self, bottom: float, top: float) -> Law:
         """Return the law with its floor and ceiling held inside a metric's range."""

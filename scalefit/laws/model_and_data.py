@@ -37,23 +37,10 @@ chinchilla = Law(
         (0.0, 0.0, fall(phi[2], D, Y_ref)),
     ),
     anchor=_anchor,
-    reported=("E", "A", "B", "alpha", "beta"),
-    report=lambda E, a, b, alpha, beta, X_ref, Y_ref: {
-        "E": E,
-        "A": a * X_ref**alpha,
-        "B": b * Y_ref**beta,
-        "alpha": alpha,
-        "beta": beta,
-    },
-    unreport=lambda E, A, B, alpha, beta, X_ref, Y_ref: (
-        E,
-        A * X_ref**-alpha,
-        B * Y_ref**-beta,
-        alpha,
-        beta,
-    ),
     falls=True,
     source="Hoffmann et al. 2022, arXiv 2203.15556, eq. 2",
+).quoting(
+    E="E", A=("a", {"X_ref": "alpha"}), B=("b", {"Y_ref": "beta"}), alpha="alpha", beta="beta"
 )
 
 
@@ -216,25 +203,15 @@ cross_lingual = Law(
     ),
     slopes=_weighted_slopes,
     anchor=lambda N, D, S: {"N_ref": geometric_mean(N), "D_ref": geometric_mean(D)},
-    reported=("E", "A", "B", "alpha", "beta", "gamma"),
-    report=lambda E, a, b, alpha, beta, gamma, N_ref, D_ref: {
-        "E": E,
-        "A": a * N_ref**alpha,
-        "B": b * D_ref**beta,
-        "alpha": alpha,
-        "beta": beta,
-        "gamma": gamma,
-    },
-    unreport=lambda E, A, B, alpha, beta, gamma, N_ref, D_ref: (
-        E,
-        A * N_ref**-alpha,
-        B * D_ref**-beta,
-        alpha,
-        beta,
-        gamma,
-    ),
     falls=True,
     takes="zero",
     special=(Special("chinchilla", lambda **same: {**same, "gamma": 0.0}, inputs=("N", "D")),),
     source="Longpre et al. 2025, arXiv 2510.22037 (ATLAS), equation of effective data, without its repetition term",
+).quoting(
+    E="E",
+    A=("a", {"N_ref": "alpha"}),
+    B=("b", {"D_ref": "beta"}),
+    alpha="alpha",
+    beta="beta",
+    gamma="gamma",
 )

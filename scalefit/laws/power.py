@@ -29,14 +29,11 @@ power = Law(
     basis=lambda x, alpha, x_ref: (1.0, decay(x, alpha, x_ref)),
     slopes=lambda phi, x, alpha, x_ref: ((0.0, fall(phi[1], x, x_ref)),),
     anchor=_anchor,
-    reported=("E", "A", "alpha"),
-    report=lambda E, a, alpha, x_ref: {"E": E, "A": a * x_ref**alpha, "alpha": alpha},
-    unreport=lambda E, A, alpha, x_ref: (E, A * x_ref**-alpha, alpha),
     inverse=_inverse,
     falls=True,
     special=(Special("pure_power", lambda A, alpha: {"E": 0.0, "A": A, "alpha": alpha}),),
     source="Hestness et al. 2017, arXiv 1712.00409; Isik et al. 2024, arXiv 2402.04177, eq. 3 (cross-entropy)",
-)
+).quoting(E="E", A=("a", {"x_ref": "alpha"}), alpha="alpha")
 
 pure_power = Law(
     name="pure_power",
@@ -46,13 +43,10 @@ pure_power = Law(
     basis=lambda x, alpha, x_ref: (decay(x, alpha, x_ref),),
     slopes=lambda phi, x, alpha, x_ref: ((fall(phi[0], x, x_ref),),),
     anchor=_anchor,
-    reported=("A", "alpha"),
-    report=lambda a, alpha, x_ref: {"A": a * x_ref**alpha, "alpha": alpha},
-    unreport=lambda A, alpha, x_ref: (A * x_ref**-alpha, alpha),
     inverse=lambda y, a, alpha, x_ref: _inverse(y, 0.0, a, alpha, x_ref),
     falls=True,
     source="Kaplan et al. 2020, arXiv 2001.08361, eq. 1.2",
-)
+).quoting(A=("a", {"x_ref": "alpha"}), alpha="alpha")
 
 # Quality that nears a ceiling: what is missing falls as a power law.
 ceiling = Law(
@@ -67,13 +61,10 @@ ceiling = Law(
     basis=lambda x, b, x_ref: (1.0, -decay(x, b, x_ref)),
     slopes=lambda phi, x, b, x_ref: ((0.0, fall(phi[1], x, x_ref)),),
     anchor=_anchor,
-    reported=("c", "a", "b"),
-    report=lambda c, m, b, x_ref: {"c": c, "a": m * x_ref**b, "b": b},
-    unreport=lambda c, a, b, x_ref: (c, a * x_ref**-b, b),
     inverse=lambda y, c, a, b, x_ref: x_ref * ((c - y) / a) ** (-1 / b),
     falls=False,
     source="Hestness et al. 2017, arXiv 1712.00409, power-law equation of generalization error, turned upside down",
-)
+).quoting(c="c", a=("m", {"x_ref": "b"}), b="b")
 
 # What finetuning gains, and what it loses again by overfitting.
 two_powers = Law(
@@ -96,20 +87,11 @@ two_powers = Law(
         (0.0, 0.0, -fall(phi[2], x, x_ref)),
     ),
     anchor=_anchor,
-    reported=("C", "A", "a", "G", "g"),
-    report=lambda C, fallen, risen, a, g, x_ref: {
-        "C": C,
-        "A": fallen * x_ref**a,
-        "a": a,
-        "G": risen * x_ref**-g,
-        "g": g,
-    },
-    unreport=lambda C, A, a, G, g, x_ref: (C, A * x_ref**-a, G * x_ref**g, a, g),
     special=(
         Special("power", lambda E, A, alpha: {"C": E, "A": A, "a": alpha, "G": 0.0, "g": 0.5}),
     ),
     source="Baek et al. 2026, arXiv 2603.16177 (The finetuner's fallacy), equation of the overfitting law",
-)
+).quoting(C="C", A=("fallen", {"x_ref": "a"}), a="a", G=("risen", {"x_ref": "-g"}), g="g")
 
 
 def _bansal_slopes(
@@ -139,14 +121,11 @@ bansal = Law(
     basis=lambda x, g, alpha, x_ref: ((x_ref / x + g) ** alpha,),
     slopes=_bansal_slopes,
     anchor=_anchor,
-    reported=("A", "gamma", "alpha"),
-    report=lambda a, g, alpha, x_ref: {"A": a * x_ref**alpha, "gamma": g / x_ref, "alpha": alpha},
-    unreport=lambda A, gamma, alpha, x_ref: (A * x_ref**-alpha, gamma * x_ref, alpha),
     inverse=lambda y, a, gamma, alpha, x_ref: x_ref / ((y / a) ** (1 / alpha) - gamma),
     falls=True,
     special=(Special("pure_power", lambda A, alpha: {"A": A, "gamma": 0.0, "alpha": alpha}),),
     source="Bansal et al. 2022, arXiv 2202.01994, data scaling equation; M3 of Alabdulmohsin et al. 2022",
-)
+).quoting(A=("a", {"x_ref": "alpha"}), gamma=("g", {"x_ref": -1}), alpha="alpha")
 
 # Accuracy of a task straight from compute: its logarithm is a power law.
 log_accuracy = Law(
@@ -161,13 +140,10 @@ log_accuracy = Law(
     basis=lambda C, alpha, x_ref: (-decay(C, alpha, x_ref),),
     slopes=lambda phi, C, alpha, x_ref: ((fall(phi[0], C, x_ref),),),
     anchor=_anchor,
-    reported=("A", "alpha"),
-    report=lambda a, alpha, x_ref: {"A": a * x_ref**alpha, "alpha": alpha},
-    unreport=lambda A, alpha, x_ref: (A * x_ref**-alpha, alpha),
     inverse=lambda y, a, alpha, x_ref: _inverse(-np.log(y), 0.0, a, alpha, x_ref),
     falls=False,
     source="Krajewski et al. 2025, equation −log Q′ = A·C^−α of downstream accuracy",
-)
+).quoting(A=("a", {"x_ref": "alpha"}), alpha="alpha")
 
 
 # Supervised finetuning: a flat pre-power phase, then a power law. With z = x / x_ref the solver works in
@@ -217,14 +193,6 @@ rectified = Law(
     basis=_knee,
     slopes=_knee_slopes,
     anchor=_anchor,
-    reported=("B", "D_l", "beta", "E"),
-    report=lambda E, b, q, beta, x_ref: {
-        "B": b * x_ref**beta,
-        "D_l": q * x_ref**beta,
-        "beta": beta,
-        "E": E,
-    },
-    unreport=lambda B, D_l, beta, E, x_ref: (E, B * x_ref**-beta, D_l * x_ref**-beta, beta),
     inverse=_knee_inverse,
     falls=True,
     takes="zero",
@@ -233,4 +201,4 @@ rectified = Law(
         Special("pure_power", lambda A, alpha: {"B": A, "D_l": 0.0, "beta": alpha, "E": 0.0}),
     ),
     source="Lin et al. 2024, arXiv 2402.02314, rectified scaling law equation",
-)
+).quoting(B=("b", {"x_ref": "beta"}), D_l=("q", {"x_ref": "beta"}), beta="beta", E="E")

@@ -10,16 +10,16 @@ from scipy.special import expit
 from scalefit.laws.law import Law
 from scalefit.laws.parts import Coefficient, Shape, geometric_mean
 
-Pair = tuple[Any, Any]
+_Pair = tuple[Any, Any]
 
 
-def _rise(z: Any, k: Any, m: Any) -> Pair:
+def _rise(z: Any, k: Any, m: Any) -> _Pair:
     """Shares of the level before the middle m and of the one behind it."""
     at = k * (z - m)
     return expit(-at), expit(at)
 
 
-def _rise_slopes(phi: Pair, z: Any, k: Any, m: Any) -> tuple[Pair, Pair]:
+def _rise_slopes(phi: _Pair, z: Any, k: Any, m: Any) -> tuple[_Pair, _Pair]:
     steep = phi[0] * phi[1]
     by_k, by_m = steep * (z - m), -k * steep
     return (-by_k, by_k), (-by_m, by_m)

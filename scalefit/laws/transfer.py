@@ -35,19 +35,6 @@ multiplicative = Law(
         (0.0, fall(phi[1], F, Y_ref)),
     ),
     anchor=lambda X, F: {"X_ref": geometric_mean(X), "Y_ref": geometric_mean(F)},
-    reported=("A", "alpha", "beta", "E"),
-    report=lambda E, a, alpha, beta, X_ref, Y_ref: {
-        "A": a * X_ref**alpha * Y_ref**beta,
-        "alpha": alpha,
-        "beta": beta,
-        "E": E,
-    },
-    unreport=lambda A, alpha, beta, E, X_ref, Y_ref: (
-        E,
-        A * X_ref**-alpha * Y_ref**-beta,
-        alpha,
-        beta,
-    ),
     falls=True,
     special=(
         Special(
@@ -57,7 +44,7 @@ multiplicative = Law(
         ),
     ),
     source="Zhang et al. 2024, arXiv 2402.17193, eq. 1 (When scaling meets LLM finetuning)",
-)
+).quoting(A=("a", {"X_ref": "alpha", "Y_ref": "beta"}), alpha="alpha", beta="beta", E="E")
 
 
 def _basis(P: Any, F: Any, alpha: Any, beta: Any, P_ref: float, F_ref: float) -> tuple[Any, ...]:
@@ -98,21 +85,6 @@ transfer_gap = Law(
     basis=_basis,
     slopes=_slopes,
     anchor=lambda P, F: {"P_ref": geometric_mean(P), "F_ref": geometric_mean(F)},
-    reported=("A", "alpha", "G", "beta", "E"),
-    report=lambda E, a, g, alpha, beta, P_ref, F_ref: {
-        "A": a * P_ref**alpha * F_ref**beta,
-        "alpha": alpha,
-        "G": g * F_ref**beta,
-        "beta": beta,
-        "E": E,
-    },
-    unreport=lambda A, alpha, G, beta, E, P_ref, F_ref: (
-        E,
-        A * P_ref**-alpha * F_ref**-beta,
-        G * F_ref**-beta,
-        alpha,
-        beta,
-    ),
     falls=True,
     special=(
         Special(
@@ -122,6 +94,12 @@ transfer_gap = Law(
         ),
     ),
     source="Mikami et al. 2021, arXiv 2108.11018, full equation; the floor of Barnett 2024, arXiv 2408.16947",
+).quoting(
+    A=("a", {"P_ref": "alpha", "F_ref": "beta"}),
+    alpha="alpha",
+    G=("g", {"F_ref": "beta"}),
+    beta="beta",
+    E="E",
 )
 
 # Effective data transferred: how much finetuning data a pretraining run is worth.
@@ -146,13 +124,6 @@ effective_data = Law(
         (-fall(phi[0], N, N_ref),),
     ),
     anchor=lambda F, N: {"F_ref": geometric_mean(F), "N_ref": geometric_mean(N)},
-    reported=("k", "alpha", "beta"),
-    report=lambda s, alpha, beta, F_ref, N_ref: {
-        "k": s * F_ref**-alpha * N_ref**-beta,
-        "alpha": alpha,
-        "beta": beta,
-    },
-    unreport=lambda k, alpha, beta, F_ref, N_ref: (k * F_ref**alpha * N_ref**beta, alpha, beta),
     falls=False,
     source="Hernandez et al. 2021, arXiv 2102.01293, eq. 1.1",
-)
+).quoting(k=("s", {"F_ref": "-alpha", "N_ref": "-beta"}), alpha="alpha", beta="beta")

@@ -18,7 +18,7 @@ Paid = Callable[[Floats, Floats], Floats]
 STEPS, HALVINGS = 401, 60
 GOAL_STEPS = (121, 61)  # of both inputs, where a target is looked for
 ZOOMS = 4  # times that they are laid anew, about where the draws found it
-MARGIN = 4  # steps beyond that
+_MARGIN = 4  # steps beyond that
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def _cheapest(surfaces: Surfaces, target: float, first: Floats, second: Floats) 
 
 def _about(steps: Floats, there: Floats, ends: Floats) -> Floats:
     """Return as many steps about what the draws chose, with room for what coarser ones missed; 0 stays one."""
-    room, none = (steps[-1] / steps[-2]) ** MARGIN, bool(steps[0] == 0)
+    room, none = (steps[-1] / steps[-2]) ** _MARGIN, bool(steps[0] == 0)
     least = steps[1] if none else ends[0]
     chosen = there[there > 0] if (there > 0).any() else np.array([least])
     low, high = np.clip([chosen.min() / room, chosen.max() * room], least, ends[1])

@@ -14,7 +14,7 @@ from scalefit.errors import DesignError
 from scalefit.estimate import left_out, one_sample
 from scalefit.fitting.intervals import Interval
 from scalefit.ingest import table_of
-from scalefit.result import Results
+from scalefit.result import Result, Results
 from scalefit.rows import Row
 from scalefit.seeds.design import Cell, cells
 from scalefit.types import Floats, Renames
@@ -106,6 +106,7 @@ class Aggregates(Results[Aggregate]):
     """
 
     MEMBERS = "entries"
+    shown = Result.shown  # rows of its own, and none of its members
 
     metric: str
     entries: tuple[Aggregate, ...]

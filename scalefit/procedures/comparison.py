@@ -46,6 +46,8 @@ class Contrast(Result):
     ('en', 1.97)
     """
 
+    BARE = True
+
     metric: str
     group: Mapping[str, Any]
     a: str
@@ -140,10 +142,6 @@ class Contrast(Result):
             "detectable": self.detectable,
         }
         return [row]
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict holds the numbers."""
-        return []
 
 
 def group_values(group: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from .sides import Side
 from .tails import Functional
 
 MULTI = "multi-bootstrap"
-FEW = 3
+_FEW = 3
 """Seeds of which the noise says so little that a few more on the other side make Welch's test reject too often."""
 SEEDS_SHOWING_FAILURES = 30
 """Seeds a side in which failures of a tenth of all runs surely show."""
@@ -89,7 +89,7 @@ def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: b
 def _few(a: Side, b: Side, pair: bool, scope: str, *, per_example: bool) -> list[str]:
     """Say where a design's test rejects a true null in 7 to 9 % at 5 % (docs/simulations/seeds.md)."""
     fewest, most = sorted((a.pretrain, b.pretrain))
-    if scope == TWO_RUNS or fewest > FEW:
+    if scope == TWO_RUNS or fewest > _FEW:
         return []
     if pair:
         told = f"{fewest} pairs of seeds with scores per example: 5 % becomes up to 8 %"
@@ -234,7 +234,7 @@ def _misled(parts: ArrayLike, dofs: Sequence[float]) -> bool:
 def _few_against_many(n: float, m: float) -> bool:
     few, many = sorted((n, m))
     # Measured: Welch passes 6 % from 2 against 4, 3 against 6 and 4 against 12 on, and at no number from 5 on.
-    return few <= FEW + 1 and many >= max(2, few - 1) * few
+    return few <= _FEW + 1 and many >= max(2, few - 1) * few
 
 
 def behrens_fisher(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,7 +27,6 @@ from scalefit.rows import Row
 from scalefit.types import Floats, Ints
 
 RUNS_FOR_MIXTURE = 50
-_STEPS = 300
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,42 +101,18 @@ def bimodality(values: ArrayLike) -> Bimodality:
     x = x[np.isfinite(x)]
     if len(x) < 5 or np.ptp(x) == 0:
         raise DesignError(f"found {len(x)} runs; modes need at least five that differ")
-    fits = [_em(x, float(np.quantile(x, q))) for q in (0.1, 0.25, 0.5, 0.75, 0.9)]
-    likelihood, parameters = max(fits, key=lambda f: f[0])
+    runs = _Runs(x, np.zeros(len(x), dtype=np.int64), np.zeros(1))
+    splits = [np.where(x > cut, 0.99, 0.01) for cut in np.quantile(x, (0.1, 0.25, 0.5, 0.75, 0.9))]
+    closely: dict[str, Any] = {"floor": 0.1, "steps": 300, "tolerance": 1e-7 / len(x)}
+    ends = [_expectation(runs, upper, False, 0, **closely) for upper in splits]
+    best = max(ends, key=lambda f: f.likelihood)
     alone = float(-len(x) / 2 * (np.log(2 * np.pi * x.var()) + 1))
-    gain = 2 * (likelihood - alone) - 3 * np.log(len(x))
-    order = np.argsort(parameters[1])
-    weights, means, sds = (v[order] for v in parameters)
-    upper = _posterior(x, weights, means, sds)[0][:, 1]
+    gain = 2 * (best.likelihood - alone) - 3 * float(np.log(len(x)))
     dip, p = _dip(x)
     return Bimodality(
-        1 + int(gain > 0), float(gain), weights, means, sds, upper, dip, p, _notes(len(x), dip)
-    )
-
-
-def _posterior(x: Floats, w: Floats, m: Floats, s: Floats) -> tuple[Floats, float]:
-    log = np.log(w) - np.log(s) - 0.5 * ((x[:, None] - m) / s) ** 2 - 0.5 * np.log(2 * np.pi)
-    top = np.logaddexp(log[:, 0], log[:, 1])
-    return np.exp(log - top[:, None]), float(top.sum())
-
-
-def _em(x: Floats, split: float) -> tuple[float, tuple[Floats, Floats, Floats]]:
-    upper = (x > split).astype(float) * 0.98 + 0.01
-    share = np.column_stack([1 - upper, upper])
-    # A mode that shrinks onto one run has a likelihood without bound: the floor keeps it a mode.
-    floor, last = 0.1 * x.std(), -np.inf
-    for _ in range(_STEPS):
-        mass = share.sum(0)
-        means = share.T @ x / mass
-        sds = np.sqrt((share * (x[:, None] - means) ** 2).sum(0) / mass)
-        parameters = (mass / len(x), means, np.maximum(sds, floor))
-        share, likelihood = _posterior(x, *parameters)
-        # A mode that no run belongs to any more would have no mean, and a share whose logarithm is infinite.
-        share = np.clip(share, 1e-12, 1)
-        if likelihood - last < 1e-7:
-            break
-        last = likelihood
-    return likelihood, parameters
+        1 + int(gain > 0), gain, np.array([1 - best.share, best.share]), best.centres, best.sds,
+        best.upper, dip, p, _notes(len(x), dip),
+    )  # fmt: skip
 
 
 def _dip(x: Floats) -> tuple[float | None, float | None]:
@@ -166,7 +141,7 @@ _FLOOR = 0.05
 _APART = 2.0  # Ashman's D: less, and two normal distributions have one peak
 LEAST_RUNS = 3.0
 DEGREE = 2  # of the polynomial by which both modes move together
-MARGIN = 6.0  # of the criterion, by which two modes must be better: found by benchmarks/simulate_distributions.py
+_MARGIN = 6.0  # of the criterion, by which two modes must be better: found by benchmarks/simulate_distributions.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,11 +180,12 @@ class _Runs:
 
 @dataclass(frozen=True, eq=False)
 class _Fitted:
-    """A mixture's likelihood, parameters and memberships."""
+    """A mixture's likelihood, its number of parameters, memberships, the upper mode's mean share, and both modes."""
 
     likelihood: float
     parameters: int
     upper: Floats
+    share: float
     centres: Floats
     sds: Floats
     sharing: bool
@@ -226,10 +202,10 @@ def two_modes(y: Floats, x: Floats) -> Modes:
     runs = _Runs(y, at.reshape(-1), 2 * (sizes - sizes.mean()) / spread)
     one, moves = _one_mode(runs)
     mixtures = [_mixture(runs, *kind) for kind in product((False, True), range(DEGREE + 1))]
-    real = [f for f in mixtures if f is not None and _two_peaks(f)]
+    real = [f for f in mixtures if _two_peaks(f)]
     best = min(real, key=lambda f: f.criterion(y.size), default=None)
     gain = -np.inf if best is None else one - best.criterion(y.size)
-    if best is None or gain < MARGIN:
+    if best is None or gain < _MARGIN:
         story: Story = "everything shifts" if moves else "no change"
         return Modes(
             story, 1, float(gain), np.ones(y.size), np.array([y.mean()]), np.array([y.std()])
@@ -305,43 +281,56 @@ def _two_peaks(f: _Fitted) -> bool:
     return bool(away > _APART and min(share, f.upper.size - share) >= LEAST_RUNS)
 
 
-def _mixture(runs: _Runs, sharing: bool, degree: int) -> _Fitted | None:
+def _mixture(runs: _Runs, sharing: bool, degree: int) -> _Fitted:
     """Fit one of the two-mode descriptions from several splits; the most likely end."""
     medians = np.array([np.median(runs.y[runs.at == k]) for k in range(runs.z.size)])
     ends = []
     for values in (runs.y, runs.y - medians[runs.at]) if degree else (runs.y,):
         for cut in np.quantile(values, (0.2, 0.5, 0.8)):
             ends.append(_expectation(runs, np.where(values > cut, 0.98, 0.02), sharing, degree))
-    sound = [end for end in ends if end is not None]
-    return max(sound, key=lambda f: f.likelihood, default=None)
+    # Where all runs have gone over to one mode a start tells of one mode only, which is described apart.
+    sound = [end for end in ends if 1e-6 < end.upper.mean() < 1 - 1e-6]
+    return max(sound or ends, key=lambda f: f.likelihood)
 
 
-def _expectation(runs: _Runs, upper: Floats, sharing: bool, degree: int) -> _Fitted | None:
-    """Run EM from memberships of the upper mode."""
+def _expectation(
+    runs: _Runs,
+    upper: Floats,
+    sharing: bool,
+    degree: int,
+    *,
+    floor: float = _FLOOR,
+    steps: int = STEPS,
+    tolerance: float = TOLERANCE,
+) -> _Fitted:
+    """Run EM from memberships of the upper mode (Dempster, Laird & Rubin 1977, J. R. Statist. Soc. B 39, 1–38).
+
+    A mode that shrinks onto one run has a likelihood without bound: ``floor``, of the scores' spread, keeps it a mode.
+    """
     shift = runs.place[:, None] ** np.arange(1, degree + 1)
-    n, floor = runs.y.size, _FLOOR * max(float(runs.y.std()), 1e-12)
-    sds, logit, last = np.full(2, max(float(runs.y.std()) / 2, floor)), np.zeros(2), -np.inf
-    for _ in range(STEPS):
-        # All runs have gone over to one mode: this start tells of one mode only, which is described apart.
-        if not 1e-6 * n < upper.sum() < (1 - 1e-6) * n:
-            return None
+    n, least = runs.y.size, floor * max(float(runs.y.std()), 1e-12)
+    sds, logit, last = np.full(2, max(float(runs.y.std()) / 2, least)), np.zeros(2), -np.inf
+    for _ in range(steps):
+        # A mode that no run belongs to any more would have no mean, and a share whose logarithm is infinite.
+        upper = np.clip(upper, 1e-12, 1 - 1e-12)
         centres, moved = _means(runs.y, shift, upper, sds)
         rest = runs.y - moved
         off = (rest[:, None] - centres) ** 2
         both = np.column_stack([1 - upper, upper])
-        sds = np.maximum(np.sqrt((both * off).sum(0) / both.sum(0)), floor)
+        sds = np.maximum(np.sqrt((both * off).sum(0) / both.sum(0)), least)
         logit = _share(runs, upper, logit, sharing)
         share = np.clip(expit(logit[0] + logit[1] * runs.place), 1e-9, 1 - 1e-9)
         dense = -0.5 * off / sds**2 - np.log(sds) + np.log(np.column_stack([1 - share, share]))
         top = np.logaddexp(dense[:, 0], dense[:, 1])
         upper, likelihood = np.exp(dense[:, 1] - top), float(top.sum() - n / 2 * np.log(2 * np.pi))
-        if likelihood - last < TOLERANCE * n:
+        if likelihood - last < tolerance * n:
             break
         last = likelihood
     if centres[0] > centres[1]:
-        centres, sds, upper = centres[::-1], sds[::-1], 1 - upper
+        centres, sds, upper, share = centres[::-1], sds[::-1], 1 - upper, 1 - share
     count = 5 + int(sharing) + shift.shape[1]
-    return _Fitted(likelihood, count, upper, centres, sds, sharing, degree)
+    mean = float(share.mean())
+    return _Fitted(likelihood, count, upper, mean, centres, sds, sharing, degree)
 
 
 def _means(y: Floats, shift: Floats, upper: Floats, sds: Floats) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.errors import ScoringError
-from scalefit.result import Results, fields_of
+from scalefit.result import Result, Results, fields_of
 from scalefit.rows import Row
 from scalefit.types import Floats
 from scalefit.units import check_level
@@ -173,6 +173,7 @@ class SystemComparison(Results[SystemDifference]):
     """
 
     MEMBERS = "differences"
+    shown = Result.shown  # rows of its own, and none of its members
 
     metric: str
     signature: str

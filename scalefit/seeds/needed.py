@@ -89,6 +89,8 @@ class SeedPlan(Result):
     (7, 3)
     """
 
+    BARE = True
+
     question: str
     pretrain: int
     finetune: int
@@ -108,10 +110,6 @@ class SeedPlan(Result):
     def rows(self) -> list[Row]:
         """Return the alternatives."""
         return list(self.alternatives)
-
-    def lines(self) -> list[str]:
-        """Return nothing: the verdict is the cheapest, :meth:`to_frame` has the others."""
-        return []
 
 
 def seeds_needed(

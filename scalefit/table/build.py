@@ -244,6 +244,8 @@ def _leave_out_summaries(draft: Draft) -> None:
 
 def _fill_merged(draft: Draft) -> None:
     """Give cells below a merged one its name: each stands once, at the head of several rows."""
+    sizes = draft.cells.get("pretrain_tokens", np.ones(len(draft)))
+    own = numbers(sizes, count_cell)[0] != 0  # a row without pretraining has no corpus to be named
     above = np.zeros(len(draft), dtype=np.int64)
     for name in filter(draft.has, ("corpus", "model", "task")):
         cells = draft.cells[name]
@@ -251,12 +253,11 @@ def _fill_merged(draft: Draft) -> None:
         parts, above = above, np.cumsum(there)
         if there.all() or not there.any():
             continue
-        sizes = draft.cells.get("pretrain_tokens", np.ones(len(draft)))
-        own, head = numbers(sizes, count_cell)[0] != 0, above - 1
-        blocks = np.bincount(head[own & (head >= 0)], minlength=there.sum())
-        named = list(zip(parts[there], cells[there], strict=True))
-        empty = own & ~there
-        if empty.sum() > 1 and there[0] and (blocks != 1).all() and len({*named}) == len(named):
+        empty, head = own & ~there, above - 1
+        # Cells that were merged stand over two rows or more, the first on top, and none comes again in its part.
+        rows = np.bincount(head[own & (head >= 0)], minlength=there.sum())
+        once = len({*zip(parts[there], cells[there], strict=True)}) == there.sum()
+        if empty.sum() > 1 and there[0] and (rows != 1).all() and once:
             draft.cells[name] = column(np.where(empty, cells[there][head], cells).tolist())
             told = f"{counted(int(empty.sum()), 'empty cell')} of {name} read as merged with the one above"
             draft.note(told)

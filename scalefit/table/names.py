@@ -317,8 +317,7 @@ def rename(draft: Draft, mapping: Mapping[str, str], kept: Collection[str] = ())
     for name in list(draft.cells):
         plain = re.sub(r"[\s-]+", "_", name.strip().lower())
         if plain != name and plain in KNOWN and not draft.has(plain):
-            draft.rename(name, plain)
-            draft.note(f"column {name!r} read as {plain!r}")
+            _read_as(draft, name, plain)
     for own, target in _recognised(draft, kept).items():
         _map(draft, own, target, "the only meaning it has here")
 
@@ -330,8 +329,12 @@ def _strip(draft: Draft, kept: Collection[str]) -> None:
     for name, plain in plain_names.items():
         means = plain.lower() in SEED_WORDS or meaning(plain) or measured_column(plain)
         if name != plain and means and times[plain] == 1:
-            draft.rename(name, plain)
-            draft.note(f"column {name!r} read as {plain!r}")
+            _read_as(draft, name, plain)
+
+
+def _read_as(draft: Draft, name: str, plain: str) -> None:
+    draft.rename(name, plain)
+    draft.note(f"column {name!r} read as {plain!r}")
 
 
 def _map(draft: Draft, own: str, target: str, why: str = "") -> None:

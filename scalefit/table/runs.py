@@ -256,7 +256,7 @@ def _seeds(rows: Table) -> str:
 
 
 _SHOWN = 5
-NEAR = 1.1
+_NEAR = 1.1
 _HARMLESS = frozenset(
     """source signature stderr step steps epoch epochs date time timestamp day started finished
     runtime duration seconds minutes hours elapsed path file filename folder dir directory url uri
@@ -439,7 +439,7 @@ def _near(rows: Table, cell: Sequence[str]) -> Ints:
     sizes, at = np.unique(rows.column("pretrain_tokens"), return_inverse=True)
     bins, first = np.zeros(len(sizes), dtype=np.int64), sizes[0]
     for i in range(1, len(sizes)):
-        apart = not sizes[i] <= NEAR * first
+        apart = not sizes[i] <= _NEAR * first
         bins[i], first = bins[i - 1] + apart, sizes[i] if apart else first
     rest = rows.labels([c for c in cell if c != "pretrain_tokens"])
     return compressed(rest * len(sizes) + bins[at])
