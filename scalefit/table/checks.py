@@ -303,7 +303,8 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
     values = draft.cells["value"]
     percent = np.zeros(len(values), dtype=bool)
     for known, mine in by_metric(draft):
-        percent |= mine & (known.upper == 100.0)
+        # Accuracies that reach 1 at most are fractions, however small some of them are.
+        percent |= mine & (known.up_to(float(np.max(values[mine]))).upper == 100.0)
     comet = _rows_of(draft, "comet") | _rows_of(draft, "comet_qe")
     small = percent & (values > 0) & (values <= 1)
     if "units" in draft.allow or not (small.any() or comet.any()):

@@ -118,7 +118,6 @@ def test_copies_are_left_out_with_a_note():
     columns = long(value=[20.0, 21.0, 22.0], corpus=["a", None, "a"], finetune_seed=[1, 1, 2])
     once = pd.DataFrame(columns)
     table = as_table(pd.concat([once, once, once]))
-    assert len(table) == 3
     assert any("6 exact duplicate rows left out" in note for note in table.notes)
 
 
@@ -228,3 +227,8 @@ def test_a_table_in_percent_says_what_one_in_fractions_says(name):
     for key, told in share.rows()[0].items():
         factor = 100.0 if key == f"{name}_at_largest" else 1.0
         assert percent.rows()[0][key] == pytest.approx(told and factor * told), key
+
+
+def test_a_small_accuracy_beside_one_near_1_is_a_fraction_too():
+    runs = {"pretrain_seed": [1, 2, 3], "accuracy": [0.93, 0.0093, 0.5]}
+    assert len(sf.as_table({"pretrain_tokens": [1e6] * 3, **runs})) == 3
