@@ -48,7 +48,8 @@ HEAD = (
 
 `python benchmarks/forecasts_quality.py`. Weights, widths and the chance of reaching a target are learned from each
 table's own backtests and shrunk to constants that ship (`benchmarks/learn_priors.py`); here the constants come from
-the other groups of families alone. Where it falls short: a take-off or a plateau that has not begun is not in the
+the other groups of families alone. Accuracies (Gadre, images, Pythia) are forecast as accuracies and as errors, and
+quantiles averaged, as the product does. Where it falls short: a take-off or a plateau that has not begun is not in the
 data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and not
 always wide enough. A curve that rose for many e-folds of size is pulled to its last value: public curves of bounded
 metrics flatten (how far was chosen with these families in sight), unless five sizes or more make sure that it is

@@ -279,12 +279,10 @@ def ends_of(metric: str, y: Floats) -> tuple[float, float]:
     """
     known = metric_of(metric).up_to(float(np.max(y, initial=-np.inf)))
     low, high = known.lower, known.upper
-    if known.rises and not np.isfinite(high):
+    if known.rises and not (np.isfinite(low) and np.isfinite(high)):
         span = float(np.ptp(y)) or max(abs(float(np.max(y))), 1.0)
-        high = float(np.max(y)) + 4.0 * span
-    if known.rises and not np.isfinite(low):
-        span = float(np.ptp(y)) or max(abs(float(np.min(y))), 1.0)
-        low = min(0.0, float(np.min(y)) - span)
+        low = low if np.isfinite(low) else min(0.0, float(np.min(y)) - span)
+        high = high if np.isfinite(high) else float(np.max(y)) + 4.0 * span
     return low, high
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DomainError, FitError
+from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.predict import Asked, Band, numbers
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality import Cells, Joint, fit_joint, forecast_quality, learn_quality
@@ -97,11 +98,8 @@ class Surface(Result):
         Raises DomainError: the target lies outside the metric's range.
         """
         check_level(level)
-        size, cells = float(self._sizes(1, finetune)), self.joint.cells
-        if not cells.bottom <= target <= cells.top:
-            raise DomainError(
-                f"target is {target:g}; {self.metric} lies between {cells.bottom:g} and {cells.top:g}"
-            )
+        check_target(target, self.metric, self.joint.cells.quality)
+        size = float(self._sizes(1, finetune))
         reach = self.joint.reach(target, size)
         smallest = float(self.joint.smallest[0])
         return TokensFor(
