@@ -137,7 +137,7 @@ class Ranking(Result):
             return f"{head}no corpus can be recommended: {barred} misaligned"
         goal = f"{self.metric} {self.question.partition(' for ')[2]}"
         if best.p_reached == 0:
-            none = f"none reaches {goal} within {self._within}"
+            none = f"none reaches {goal} {self._in_sight}"
             line = f"{head}{none}, and {best.corpus} comes nearest (P {best.p_best:.2f})"
         elif self.best_ratio is not None:
             ends = ", ".join(short(end) for end in self.best_ratio)
@@ -204,6 +204,10 @@ class Ranking(Result):
     def _within(self) -> str:
         return self._count(self.sight)
 
+    @property
+    def _in_sight(self) -> str:
+        return f"within {'' if self.in_tokens else 'a cost of '}{self._within}"
+
     def _count(self, value: float) -> str:
         return format_count(value) if self.by_target else short(value)
 
@@ -219,7 +223,7 @@ class Ranking(Result):
         many = "about {} tokens" if self.in_tokens else "a cost of about {}"
         if standing.p_reached >= SURELY_REACHED:
             return f"{target} takes {many.format(self._count(standing.estimate))} {interval}"
-        reached = f"{target} reached within {self._within} with P {standing.p_reached:.2f}"
+        reached = f"{target} reached {self._in_sight} with P {standing.p_reached:.2f}"
         return (
             f"{reached}, then at {many.format(self._count(standing.if_reached))}; in all {interval}"
         )

@@ -153,13 +153,14 @@ class Entrants:
         values = drawn_together(told, SHARED, question.seed)
         if self.part is not None:
             values[self.kept] = self._around(self.part, [said[i] for i in self.kept])[:, :, 0]
-        values = np.clip(values, self.each[0].series.bottom, self.each[0].series.top)
+        bottom, top = self.each[0].series.bottom, self.each[0].series.top
+        values = np.clip(values, bottom, top)
         costs = (
             None
             if question.cost is None
             else self._price(np.full((len(told), 1), size))[:, 0].tolist()
         )
-        moved = in_order(told, values, self.kept)
+        moved = np.clip(in_order(told, values, self.kept), bottom, top)
         changed = not np.allclose(moved, told)
         return Drawn(self.names, values, moved, costs, self.flags, changed)
 
@@ -182,7 +183,7 @@ class Entrants:
             sight = top
         moved = np.exp(in_order(np.log(told), np.log(values), self.kept))
         changed = not np.allclose(moved, told)
-        told = np.where(never, np.inf, moved)
+        told = np.where(never | (moved > sight), np.inf, moved)
         return Drawn(self.names, values, told, None, self.flags, changed, met, sight)
 
     def _price(self, tokens: Floats) -> Floats:

@@ -133,10 +133,11 @@ def plan_for_choice(
             f"at={format_count(size)} lies below the smallest measured size, {format_count(contest.sizes[0])}; "
             "choose at a size from there on"
         )
-    now, steps = _steps_for_choice(contest, size, means)
+    choice, now, steps = _steps_for_choice(contest, size, means)
     error = float(np.sqrt(now * (1 - now) / DRAWS))
     question, notes = f"best at {format_count(size)}", (*left, *what.notes)
-    return Plan("best", question, ordered(steps), now, means.enough, means.budget, notes, error)
+    sure, budget = means.enough, means.budget
+    return Plan("best", question, ordered(steps), now, sure, budget, notes, error, choice)
 
 
 def _plan_for_tokens(what: Inquiry, flagged: Flags, target: float, means: Means) -> Plan:
@@ -200,8 +201,10 @@ def _one_setting(groups: Sequence[Mapping[str, Any]], over: str, left: Sequence[
         )
 
 
-def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[float, list[PlanStep]]:
-    """Return P(right choice) at a size and what every affordable candidate would make of it.
+def _steps_for_choice(
+    contest: Contest, size: float, means: Means
+) -> tuple[str, float, list[PlanStep]]:
+    """Return the choice at a size, P that it is right, and what every affordable candidate would make of that.
 
     All candidates are tried on the same draws: differences between them are not those of two simulations.
     """
@@ -227,7 +230,7 @@ def _steps_for_choice(contest: Contest, size: float, means: Means) -> tuple[floa
             now + gain, 1.0
         )  # what outcomes are tried is chance, and can promise more than all
         steps.append(PlanStep(group, run.size, measured, price, now, after, error, run.times))
-    return now, steps
+    return str(contest.groups[int(chance.argmax())][contest.over]), now, steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,9 @@ def table_of(
 def _unsized(table: Table, place: str) -> str:
     """Say that nothing tells how far the models were pretrained, and what would."""
     names = [name for name in table.columns.named if name not in ("metric", "value", "source")]
-    near = next((name for name in names if "tok" in name.lower()), "your column")
+    numbers = [name for name in names if table.column(name).dtype.kind == "f"]
+    near = next((name for name in names if "tok" in name.lower()), None)
+    near = near or (numbers[0] if len(numbers) == 1 else "your column")
     steps = (
         "where steps are pretraining's, of 2e6 tokens, mapping={'step*2e6': 'pretrain_tokens'}; "
     )

@@ -179,6 +179,7 @@ class Plan(Result):
     enough : at which certainty the search stops.
     budget : what may be spent; inf where nothing was said.
     error : the simulation's own standard error of the certainty.
+    choice : who is the best as things stand; empty for token counts.
 
     Examples
     --------
@@ -199,6 +200,7 @@ class Plan(Result):
     budget: float
     notes: tuple[str, ...] = ()
     error: float = 0.0
+    choice: str = ""
 
     @property
     def sure(self) -> bool:
@@ -221,7 +223,7 @@ class Plan(Result):
     def verdict(self) -> str:
         """What to run next and what it is expected to bring."""
         if self.sure:
-            return f"stop: the choice ({self.question}) is right with P {self.certainty:.2f}"
+            return f"stop: {self.choice} is {self.question} with P {self.certainty:.2f}"
         step = self.next
         if step is None:
             within = f" within the budget of {self.budget:.3g}" if np.isfinite(self.budget) else ""
@@ -233,6 +235,7 @@ class Plan(Result):
         cost = format_count(step.cost)
         return (
             f"next: {step}: {unit} {step.now:.2f} → {step.after:.2f} expected, at a cost of {cost}"
+            f"{f'; as yet the choice is {self.choice}' if self.choice else ''}"
         )
 
     def rows(self) -> list[Row]:

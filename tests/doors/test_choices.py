@@ -312,7 +312,7 @@ def test_nothing_to_compare_with():
 def test_a_plan_stops_where_the_choice_is_sure(three):
     plan = sf.plan(three, at="4B")
     assert plan.next is None
-    assert plan.verdict.startswith("stop: the choice")
+    assert plan.verdict.startswith(f"stop: {plan.choice} is best at")
     assert plan.shown() == []
     (why,) = plan.beneath()
     assert f"is at least {plan.enough:g}" in why
@@ -477,3 +477,18 @@ def test_curves_that_climb_as_an_s_are_noted_beside_their_ranking():
     ]
     noted = sf.rank(pd.DataFrame(rows), "bleu", at=1e9)[0].notes
     assert any("as no law here" in note for note in noted)
+
+
+@pytest.mark.parametrize("last", [42.5, 43.5])
+def test_who_is_moved_is_told_of_one_thing(last):
+    """Moved estimates lay beyond sight, beside a P(reached) of before; others beyond the metric's range."""
+    runs = {"corpus": ["fr"] * 3 + ["sw"] * 3, "pretrain_tokens": [1e7, 1e8, 1e9] * 2,
+            "chrf": [34.1, 40.6, 45.2, 28.9, 34.6, last]}  # fmt: skip
+    ranking = sf.rank(runs, "chrf", target=60.0)[0]
+    assert any("moved to their mean" in note for note in ranking.notes)
+    for s in ranking.standings:
+        assert np.isinf(s.estimate) == (s.p_reached < 0.5)
+        ends = np.array([s.low, s.estimate, s.high, s.if_reached])
+        assert (ends[np.isfinite(ends)] <= ranking.sight).all()
+    rows = sf.rank(runs, "chrf", at="1T")[0].standings
+    assert all(0 <= s.low <= s.estimate <= s.high <= 100 for s in rows)
