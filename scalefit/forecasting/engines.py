@@ -218,16 +218,12 @@ AHEAD = 4.0  # where the engines' bands are set beside each other, over the larg
 
 
 def _belief(right: Series, quality: Predictive, losses: Predictive) -> float:
-    """Return what the laws of what is missing carry, once both odds are halved in logarithms: few sizes say either.
-
-    A last value without a miss is read as half the least miss.
-    """
+    """Return what the laws of what is missing carry, once both odds are halved in logarithms: few sizes say either."""
     misses = right.missing.y
-    if not misses.any():
+    if not misses.all():  # fewer than can be told: logarithms know no zero, and no law reaches it
         return 0.0
-    missing = max(misses[-1], misses[misses > 0].min() / 2)
     wide, narrow = (float(np.ptp(p.interval(0.8))) + 1e-12 * right.top for p in (quality, losses))
-    against = missing / max(right.top - missing, 1e-12) * narrow / wide
+    against = misses[-1] / max(right.y[-1], 1e-12) * narrow / wide
     return float(1 / (1 + against**0.5))
 
 

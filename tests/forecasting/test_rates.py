@@ -105,8 +105,9 @@ def test_what_is_never_wrong_is_left_to_quality():
     right, wrong = both(np.zeros(SIZES.size))
     assert all("of the error" not in name for name, share in right.weights.items() if share > 0)
     assert sf.predict(wrong, AT).low == pytest.approx(0.0, abs=1e-12)
-    last = np.append(0.1 * 0.5 ** np.arange(7.0), 0.0)  # no miss at the end is not "never again"
-    assert (sf.predict(next(both(last)), AT[1:]).low < 1.0).all()
+    last = sf.predict(next(both(np.append(0.1 * 0.5 ** np.arange(7.0), 0.0))), AT[1:])
+    assert (last.low < 1.0).all()  # no miss at the end is not "never again",
+    assert last.high == pytest.approx(1.0)  # and may well come again
 
 
 def test_belief_has_no_step_along_the_range():
