@@ -257,6 +257,22 @@ def single_sequence(rng, draws):
             yield row
 
 
+def hanging(rng, draws):
+    """Correlate neighbours among checkpoints that stay flat (SD .4): a fall at the end, at any look."""
+    for sizes, correlation in product((6, 12), (0.0, 0.5, 0.8, 0.9)):
+        values = rng.standard_normal((draws, sizes, 4)) * 0.4
+        for k in range(1, sizes):
+            fresh = np.sqrt(1 - correlation**2) * values[:, k]
+            values[:, k] = correlation * values[:, k - 1] + fresh
+        of_three, places = values[..., 1:], np.geomspace(1e6, 1e9, sizes)
+        curve = _curve(np.zeros((sizes, 1)), places)
+        alone = [replace(curve, values=v[:, :1]) for v in values[: draws // 4]]
+        last = np.mean([fall_test(c, 1.0, 0.69, ALPHA).sure for c in alone])
+        watched_alone = np.mean([_alarmed(c) for c in alone])
+        three = passes(falls(estimate(of_three, "shared")), ALPHA).mean()
+        yield [sizes, correlation, last, watched_alone, three, *watched(of_three, "shared")]
+
+
 def _alarmed(curve: Curve) -> bool:
     """Whether any look at single runs sees a fall, as `monitor` does."""
     levels = ((k, spent(k - 2, ALPHA)) for k in range(3, len(curve.sizes) + 1))
@@ -264,8 +280,8 @@ def _alarmed(curve: Curve) -> bool:
 
 
 def watched(values, design):
-    """Shares of sequences (draws, sizes, runs) with any alarm: six sizes planned, and open-ended."""
-    fixed = nominal_level(6, values.shape[-1], design, ALPHA)
+    """Shares of sequences (draws, sizes, runs) with any alarm: its sizes planned, and open-ended."""
+    fixed = nominal_level(values.shape[-2], values.shape[-1], design, ALPHA)
     return [
         _any(values, design, level) for level in (lambda k: fixed, lambda k: spent(k - 1, ALPHA))
     ]
@@ -273,7 +289,7 @@ def watched(values, design):
 
 def _any(values, design, level):
     hit = np.zeros(len(values), dtype=bool)
-    for k in range(2, 7):
+    for k in range(2, values.shape[-2] + 1):
         hit |= passes(falls(estimate(values[:, :k], design)), level(k))
     return hit.mean()
 
@@ -420,8 +436,8 @@ def law_evidence(rng, draws):
         yield [name, *np.mean(rows, axis=0)]
 
 
-def _curve(values) -> Curve:
-    sizes = np.repeat(SIZES, values.shape[1])
+def _curve(values, places=SIZES) -> Curve:
+    sizes = np.repeat(places, values.shape[1])
     run = [f"{i}" for i in range(values.size)]
     table = sf.as_table(
         pd.DataFrame({"pretrain_tokens": sizes, "pretrain_run": run, "bleu": values.ravel()})
@@ -495,6 +511,7 @@ PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|deliv
 LOOKS = "truth|P|planned|open-ended|level 0.05 at every look|falls by 0.5: planned|open-ended|by 1: planned|open-ended"
 UNLIKE = "noise|P|separate: planned|open-ended|checkpoints: planned|open-ended"
 CEILING = "P|separate: fall|planned|open-ended|checkpoints: fall|planned|open-ended"
+HANGING = "sizes|correlation|one run: fall|open-ended|three runs: fall|planned|open-ended"
 LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls short"
 TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
@@ -520,6 +537,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Accuracy near its ceiling": (near_ceiling, f"accuracy|examples|{CEILING}", 1),
     "Below a baseline as good": (
         harm_levels, "P|baseline runs|runs|equal|grows 10x|last size 5x", 1.6),
+    "Checkpoints that hang together": (hanging, HANGING, 0.8),
 }  # fmt: skip
 
 

@@ -71,7 +71,8 @@ class Falls:
 
     def at_least(self, alpha: float) -> Floats:
         """Lower bounds of all falls, (..., K, K), that hold at once with probability 1 - alpha."""
-        height = hayter.critical(self.height.shape[-1], self.noise.nu, alpha)
+        level = _level(alpha) if self.noise.balanced else alpha
+        height = hayter.critical(self.height.shape[-1], self.noise.nu, level)
         return np.asarray(self.size - self.needed(height))
 
     def needed(self, height: float) -> Floats:
@@ -170,9 +171,7 @@ def _refined_p(seen: Falls, height: float) -> float:
 
 def lower(seen: Falls, alpha: float) -> float:
     """Lower bound of the largest fall of one table, right with probability 1 - alpha."""
-    level = _level(alpha) if seen.noise.balanced else alpha
-    plain = hayter.critical(seen.height.shape[-1], seen.noise.nu, level)
-    best = float(np.nanmax(seen.size - seen.needed(plain)))
+    best = float(np.nanmax(seen.at_least(alpha)))
     if not seen.noise.balanced or seen.path(alpha)[-1] < _FLAT:
         return best
     refined = _refined_critical(seen, alpha) * seen.noise.swell * seen.noise.step()
@@ -265,7 +264,7 @@ def _stays(path: Floats, reach: Floats) -> Floats:
 
 
 _DRAWS, _SEED = 10_000, 20261122
-_LONG, _LAGS = 12, (1, 2, 4)
+LONG, _LAGS = 12, (1, 2, 4)
 _RATES = tuple(
     float(r) for r in np.concatenate([-np.geomspace(0.3, 6, 6), np.geomspace(0.3, 12, 14)])
 )
@@ -287,14 +286,14 @@ def _bases(places: tuple[float, ...]) -> list[Floats]:
 
 def degrees(sizes: int) -> int:
     """Residual degrees of freedom with this many sizes."""
-    if sizes >= _LONG:
+    if sizes >= LONG:
         return sizes // 2 - 1  # second differences share points: 18/35 of their number
     return sizes - 3 if sizes >= 5 else max(sizes - 2, 0)
 
 
 def residual_sd(x: Floats, y: Floats) -> Floats:
     """Scatter of y (..., K) around the best smooth curve over x = ln D (K,)."""
-    if len(x) >= _LONG:
+    if len(x) >= LONG:
         return _local_sd(x, y)
     bases = _bases(tuple(x.tolist()))
     if not bases:

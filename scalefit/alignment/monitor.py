@@ -365,7 +365,7 @@ def _said(
     seen += f" against a level of {fall.alpha:.2g}"
     if decision == "stop":
         loss = "" if pair is None else f", cross-entropy improves by {pair.gain:.2g} meanwhile"
-        return f"{seen}{loss}.", f"stop; the best size so far is {_best(fall)}"
+        return f"{seen}{loss}.{fall.wanders}", f"stop; the best size so far is {_best(fall)}"
     if decision == "decide":
         more = f"more pretraining seeds at {fall.places} would decide; then looks_before={looks}"
         return f"{seen}: not beyond doubt.", more

@@ -174,14 +174,20 @@ def _says_saturated(e: Evidence) -> str:
     start = e.quality.sizes[tail_start(e.quality.sizes)]
     return (
         f"{_title(e)} stays within {e.scale.digits(e.scale.margin)} from {tokens(start)} tokens "
-        "on: more of this corpus adds nothing, and does no harm."
+        f"on: more of this corpus adds nothing, and does no harm.{_small_fall(e)}"
     )
 
 
 def _says_aligned(e: Evidence) -> str:
     none = e.fall.upper < e.scale.margin
     fall = "no fall beyond the margin is possible" if none else "no fall is seen"
-    return f"{_gained(e)}; {fall}.{_says_law(e)}"
+    return f"{_gained(e)}; {fall}.{_small_fall(e)}{_says_law(e)}"
+
+
+def _small_fall(e: Evidence) -> str:
+    """Say what a small p means beside a verdict that is no alarm."""
+    sure = e.p_fall <= e.alpha
+    return f" {_fall(e)}, surely (p = {e.p_fall:.2g}), but within the margin." if sure else ""
 
 
 def _says_improving(e: Evidence) -> str:
@@ -417,4 +423,4 @@ def _about_single_runs(e: Evidence) -> str:
         )
     if not e.fall.sure:
         said += f" The smallest fall that one run a size could show here is {e.scale.digits(e.fall.smallest)}."
-    return said
+    return said + e.fall.wanders

@@ -71,3 +71,13 @@ def test_a_cross_entropy_that_turns_is_said_to_get_worse():
     result = sf.align({"pretrain_tokens": sizes, "bleu": bleu, "cross_entropy": loss})[0]
     assert "improves too" not in result.reason
     assert result.verdict == "underrated" or "gets worse" in result.reason
+
+
+@pytest.mark.parametrize(("sizes", "said"), [(6, False), (12, True)])
+def test_a_fall_of_many_single_runs_may_be_a_run_that_wanders(sizes, said):
+    rng = np.random.default_rng(4)
+    bleu = 25 + 0.2 * rng.standard_normal(sizes) - 6.0 * (np.arange(sizes) >= sizes - 1)
+    table = {"pretrain_tokens": np.geomspace(1e6, 1e9, sizes), "bleu": bleu}
+    judged, watched = sf.align(table)[0], sf.monitor(table)[0]
+    assert (judged.verdict, watched.decision) == ("deteriorating", "stop")
+    assert ["hang together" in one.reason for one in (judged, watched)] == [said] * 2

@@ -107,6 +107,13 @@ class FallTest(Piece):
         first, last = (tokens(self.sizes[place]) for place in self.pair)
         return f"{first} {word} {last} tokens"
 
+    @property
+    def wanders(self) -> str:
+        """What a fall of many single runs leaves open: checkpoints that hang together seem to fall."""
+        if not self.sure or self.source != "scatter" or len(self.sizes) < falls.LONG:
+            return ""
+        return " Checkpoints of one run that hang together (correlation .8) seem to fall in a quarter of flat curves."
+
     def half_width(self, runs: Ints) -> Floats:
         """Half-width (K,) of each size's 95 % t interval, without what all sizes share; 0 if unknown."""
         if not (np.isfinite(self.noise.sd) and self.noise.nu > 0):
