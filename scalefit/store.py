@@ -145,8 +145,7 @@ def load(path: str | Path, *, law: OwnLaw = None) -> Any:
     Parameters
     ----------
     path : path
-    law : Law or function, optional
-        The law of a fit that is not built in: files hold no code.
+    law : the law of a fit that is not built in: files hold no code.
 
     Raises FormatError: no such file, one of an older format, or changed since it was written; says what differs.
 

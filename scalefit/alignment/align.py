@@ -129,10 +129,7 @@ def align(
     where, mapping, allow : as in :func:`scalefit.fit`.
     executor : where the groups are judged, see ``docs/scale.md``; the verdicts are the same wherever that is.
 
-    Returns
-    -------
-    AlignmentTable
-        Verdicts, worst first.
+    Returns AlignmentTable: verdicts, worst first.
 
     Raises DesignError: no quality metric is there, or a metric's direction is unknown; MissingColumnError: a column
     of `by` does not exist.

@@ -21,10 +21,7 @@ def transfer_lab() -> Table:
     finetuning seeds. The metrics are BLEU, chrF and cross-entropy in nats per target token. What each column means, and
     how it was made, is in ``data/transfer_lab/README.md`` of the repository.
 
-    Returns
-    -------
-    Table
-        3,531 measured values, one a row.
+    Returns Table: 3,531 measured values, one a row.
 
     Examples
     --------

@@ -185,8 +185,7 @@ def backtest(
     Parameters
     ----------
     data : path, Table, DataFrame or mapping of columns
-    laws : sequence of str, Law or function, optional
-        Single laws to set beside the mixture; by default those that suit the metric's direction. ``"alone"`` among
+    laws : single laws to set beside the mixture; by default those that suit the metric's direction. ``"alone"`` among
         them is the mixture of each curve by itself: what learning from the table's other curves buys.
     inputs : mapping, optional
         Law input -> column, for laws of several inputs: all rows are then one surface, the baseline is the nearest run.
@@ -195,8 +194,7 @@ def backtest(
     fit_smallest : fit this many smallest sizes and hold out the rest; 4 is Isik et al.'s protocol.
     where, by, mapping, allow : as in :func:`scalefit.forecast`.
     objective : what single laws minimise.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
+    executor : a number of processes, an executor or a scheduler's address (``docs/scale.md``); answers stay the same.
 
     Raises DesignError: no curve has a size to hold out.
 
@@ -284,8 +282,7 @@ def compare_laws(
     Parameters
     ----------
     data, metric, where, mapping, allow : as in :func:`scalefit.fit`; the rows must make one curve.
-    laws : sequence of str, Law or function, optional
-        By default those that suit the metric's direction.
+    laws : by default those that suit the metric's direction.
     objective : what the laws minimise.
 
     Raises FitError: no law could be fitted.

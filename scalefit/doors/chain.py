@@ -71,8 +71,7 @@ class Chain(Result):
         Parameters
         ----------
         level : confidence of the interval.
-        kind : {"mean", "run"}
-            Interval of the mean curve, or of what one new run will show.
+        kind : {"mean", "run"}; interval of the mean curve, or of what one new run will show.
         **inputs : sizes by the first law's input names or by column, as in :func:`scalefit.predict`.
 
         Raises DomainError: inputs are missing, or a step leaves the domain of the next law.
@@ -262,8 +261,7 @@ def chain(
         Results; every metric of the chain was measured on the same runs.
     steps : the first law is one of sizes; every further one takes the metric before it.
     inputs : the first law's inputs -> columns; ``pretrain_tokens`` for a law of one input.
-    direct : str or Law, optional
-        A law of the same sizes for the last metric.
+    direct : a law of the same sizes for the last metric.
     along : the column whose largest values are held back; by default the first input's.
     hold_out : how many of its values to hold back, once; without it one to five, in turn.
     where, mapping, allow, **options : as in :func:`scalefit.fit`.

@@ -50,9 +50,8 @@ def fit(
     data : path, DataFrame, Table or mapping of columns
         Results, long or wide. Rows of several corpora or tasks are refused unless ``where`` names them.
     metric : the metric to describe.
-    law : str, Law or function, optional
-        A law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``. Without one, laws and plain
-        guesses that suit the metric's direction are weighed together: see :class:`scalefit.Mixture`.
+    law : a law's name (``scalefit.LAWS``), a :class:`Law`, or a bare function ``f(x, a, b)``. Without one, laws and
+        plain guesses that suit the metric's direction are weighed together: see :class:`scalefit.Mixture`.
     inputs : law input -> column; ``pretrain_tokens`` for a law of one input; of a law of several N, D, P, F and U are
         taken for parameters, pretraining tokens (D, P), finetuning and unique tokens.
     where : column -> condition: a value, a list, ``(low, high)``, ``"<=5e9"``; see :meth:`scalefit.Table.where`.
@@ -60,10 +59,8 @@ def fit(
     allow : checks of the table to switch off.
     **options : for a named law, what it minimises and how points weigh: see :func:`scalefit.fitting.fit.fit_law`.
 
-    Returns
-    -------
-    Fit or Mixture
-        A :class:`Fit` of the named law, with intervals of its parameters; a :class:`Mixture` where none was named.
+    Returns Fit or Mixture: a :class:`Fit` of the named law, with intervals of its parameters; a :class:`Mixture`
+    where none was named.
 
     Raises FitError: the data cannot identify the law; the message says what would; TableError: the table breaks a
     rule, or has no such rows; LawError: there is no such law.
@@ -113,13 +110,10 @@ def fit_each(
     by : columns whose values make the groups; by default corpus, task and finetuning size, and others where they vary.
     pool : {"auto", "none"} or columns
         Which curves of the mixture learn from each other: all of them, none, or those that agree in these columns.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
+    executor : a number of processes, an executor or a scheduler's address (``docs/scale.md``); answers stay the same.
 
-    Returns
-    -------
-    Fits or Mixtures
-        One a group, found by what a person would type: ``fits["fr"]``; groups without one are in ``failures``.
+    Returns Fits or Mixtures: one a group, found by what a person would type: ``fits["fr"]``; groups without one are
+    in ``failures``.
 
     Examples
     --------

@@ -64,13 +64,9 @@ def forecast(
         Which curves learn from each other: all of the table, none, or those that agree in these columns.
     mapping : own name -> canonical name, for columns and metrics.
     allow : checks of the table to switch off.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
+    executor : a number of processes, an executor or a scheduler's address (``docs/scale.md``); answers stay the same.
 
-    Returns
-    -------
-    Forecast
-        Groups in the table's order; those without a forecast say why.
+    Returns Forecast: groups in the table's order; those without a forecast say why.
 
     Raises TableError: the data do not hold the metric, or lack a column of ``by``; DomainError: the target lies
     outside the metric's range, or nobody knows whether more of the metric is better.

@@ -60,14 +60,11 @@ def plan(
     data : path, Table, DataFrame or mapping of columns
         The curves of one setting: choose task and finetuning size with ``where``.
     metric : str
-    goal : {"best", "tokens"}
-        Raise P(right choice) at the size ``at`` (by default 10 times the largest), or narrow the tokens for ``target``;
-        by default what is asked for.
+    goal : {"best", "tokens"}; raise P(right choice) at the size ``at`` (by default 10 times the largest), or narrow
+        the tokens for ``target``; by default what is asked for.
     over : column of what is chosen from.
-    budget : number or count, optional
-        What one step may cost at most: for a choice a run of each contender, for tokens all runs.
-    cost : number, column or function, optional
-        Cost of a token, a column of what runs did cost (GPU-hours), or ``cost(group, tokens)``; by default a token
+    budget : what one step may cost at most: for a choice a run of each contender, for tokens all runs.
+    cost : cost of a token, a column of what runs did cost (GPU-hours), or ``cost(group, tokens)``; by default a token
         costs 1.
     enough : certainty at which a choice is made and nothing is run.
     where, by, mapping, allow : as in :func:`scalefit.forecast`.

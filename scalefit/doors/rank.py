@@ -65,28 +65,21 @@ def rank(
     ----------
     data : path, Table, DataFrame or mapping of columns
     metric : str
-    at : number or count such as "3B", optional
-        Pretraining size at which they are compared.
+    at : pretraining size at which they are compared, 3e9 or "3B".
     target : or a value to be reached with the fewest tokens. Give one of the two.
     over : column of what is ranked; several (a sequence, or with commas between) rank every pair, such as each corpus
         with each learning rate.
-    mixture : column or mapping, optional
-        Column of mixture ratios (0 to 1), or corpus -> ratio: ratios between the measured ones are ranked too.
-    cost : number, mapping, column or function, optional
-        Cost a token, the same for all or one a corpus; a column of what runs did cost, such as GPU-hours; or
+    mixture : column of mixture ratios (0 to 1), or corpus -> ratio: ratios between the measured ones are ranked too.
+    cost : cost a token, the same for all or one a corpus; a column of what runs did cost, such as GPU-hours; or
         ``cost(corpus, tokens)``. Ranks a target by cost.
     where, by, mapping, allow
         As in :func:`scalefit.forecast`; ``by`` are the columns that make the settings and what is ranked.
     level : confidence of intervals.
     seed : of the draws.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the work is done, see ``docs/scale.md``; the answer is the same wherever that is.
+    executor : a number of processes, an executor or a scheduler's address (``docs/scale.md``); answers stay the same.
 
-    Returns
-    -------
-    Rankings
-        One a setting (task, finetuning size, …): P(best), the expected loss of choosing each, where curves cross, the
-        alignment verdict. A misaligned corpus comes last and is never the choice.
+    Returns Rankings: one a setting (task, finetuning size, …): P(best), the expected loss of choosing each, where
+    curves cross, the alignment verdict. A misaligned corpus comes last and is never the choice.
 
     Raises DesignError: no setting has two corpora with a forecast, or three mixture ratios; DomainError: neither or
     both of ``at`` and ``target``, a size below the measured ones, a cost that is none.

@@ -128,20 +128,15 @@ def stream(
     metric : str
     output : a folder for the answers. Where it holds answers to this very question, the call goes on from them.
     by : columns that make the groups.
-    door : {"fit_each", "forecast", "align"}
-        What is asked about them.
+    door : {"fit_each", "forecast", "align"}; what is asked about them.
     size : groups of a part. Mixtures of a quality learn from the curves of their part.
     mapping : own name -> canonical name.
     config : a ``scalefit.toml`` with such names; by default the one beside the data.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the parts are answered, see ``docs/scale.md``; the answers are the same wherever that is.
+    executor : a number of processes, an executor or a scheduler's address (``docs/scale.md``); answers stay the same.
     progress : force the bar on or off; by default it shows in a terminal.
     **options : the door's: ``law=``, ``target=``, ``allow=``, ….
 
-    Returns
-    -------
-    Streamed
-        Where the answers are, and how many groups have none.
+    Returns Streamed: where the answers are, and how many groups have none.
 
     Raises FormatError: the files are none that are read by part, or ``output`` answers another question;
     MissingColumnError: a column of ``by`` is not there; ExecutorError: workers died; the parts that are done are

@@ -75,16 +75,12 @@ def value(
         As in :func:`scalefit.forecast`; ``by`` are the columns that make the groups, besides both sizes.
     baseline : column -> value of the models without pretraining: ``{"init": "scratch"}``. Where no row has
         ``pretrain_tokens`` 0, a column that says "scratch" is looked for.
-    against : {"scratch", "zero-shot"}
-        What is compared with: models without pretraining, or the model before finetuning (the smallest finetuning
-        size of each curve).
+    against : {"scratch", "zero-shot"}; what is compared with: models without pretraining, or the model before
+        finetuning (the smallest finetuning size of each curve).
     level : confidence of intervals.
     seed : of the draws behind effective data and exchange rates.
 
-    Returns
-    -------
-    Values
-        One a group: a cell for each pair of measured sizes, with P(helps), P(worthless), P(harms).
+    Returns Values: one a group: a cell for each pair of measured sizes, with P(helps), P(worthless), P(harms).
 
     Raises DesignError: no rows without pretraining, or none at the finetuning sizes of the others; or what finetuning
     is worth is asked of a table without finetuning sizes.

@@ -178,10 +178,7 @@ def fit_law_each(
     progress : force the bar on or off; by default it shows from 50 groups on.
     **options : passed to :func:`fit_law`.
 
-    Returns
-    -------
-    Fits
-        The fits in the table's order. Groups that cannot be fitted are in ``failures`` with the reason.
+    Returns Fits: the fits in the table's order. Groups that cannot be fitted are in ``failures`` with the reason.
 
     Examples
     --------

@@ -260,11 +260,8 @@ class Forecast(Results[Outlook]):
         ----------
         path : a file of JSON lines; it is made where it is not there.
 
-        Returns
-        -------
-        int
-            How many forecasts were written: one a group, metric and size (those asked for, else 2×, 4× and 10× the
-            largest).
+        Returns int: how many forecasts were written: one a group, metric and size (those asked for, else 2×, 4× and
+        10× the largest).
         """
         return append(path, [e for outlook in self for e in _entries(outlook, self.question.at)])
 

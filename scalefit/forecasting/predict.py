@@ -129,10 +129,8 @@ def predict(
         A single law, or the mixture that ``sf.fit(data, metric)`` gives without one.
     x : number, count such as "3B", or sequence, optional; values of the only input; or give inputs by name.
     level : confidence of the interval.
-    kind : {"mean", "run"}
-        Interval of the mean curve, or of what one new run will show.
-    given : {"law"}, optional
-        Take a single law for the truth. Without it the interval holds doubt about the law too.
+    kind : {"mean", "run"}; interval of the mean curve, or of what one new run will show.
+    given : {"law"}, optional; take a single law for the truth. Without it the interval holds doubt about the law too.
     **inputs : by the law's input name or by its column: ``pretrain_tokens=[1e9, "3B"]``; they broadcast.
 
     Raises DomainError: an input is missing or unknown, or lies where the law has no value or nothing is known; the

@@ -177,8 +177,7 @@ def tokens_for(
     fit : Fit or Mixture
     target : wanted value of the metric's mean over runs.
     level : confidence of the interval. Ends of a 95 % interval are seldom finite, and seldom can be.
-    given : {"law"}, optional
-        Take a single law for the truth. Without it the answer holds doubt about the law too.
+    given : {"law"}, optional; take a single law for the truth. Without it the answer holds doubt about the law too.
     allow : ``"direction"`` lets a law answer that moves away from better values.
     **others : the other inputs of a law of several, held fixed: ``N="1B"``. Of shares, their proportions are.
 

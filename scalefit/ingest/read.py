@@ -217,9 +217,8 @@ def read(
     manifest : a table with ``path`` and what no log knows: corpus, pretrain_tokens, task, seeds, …
     pattern : the same from the runs' paths:
         ``runs/{corpus}-{pretrain_tokens}/ft-{task}-{finetune_tokens}-s{finetune_seed}``.
-    checkpoints : {"best", "last", "all"}, optional
-        Of a training log's many evaluations, keep the last one of each metric and set, those at the
-        best step, or all. Default: ``last``, or ``all`` with `tokens_per_step`.
+    checkpoints : {"best", "last", "all"}, optional; of a training log's many evaluations, keep the last one of each
+        metric and set, those at the best step, or all. Default: ``last``, or ``all`` with `tokens_per_step`.
     tokens_per_step : tokens of one step's batch, where the log is one of pretraining: each step's ``pretrain_tokens``
         is then step × tokens.
     outputs : hypotheses beside the logs, to be scored: their scores, with standard errors and signatures, take the

@@ -241,16 +241,14 @@ def distances(
     checkpoints : sequence or mapping of sources
         Files, folders or state dicts of one architecture; read one at a time.
     loss : see :func:`paths`. Without it only Euclidean distances are computed.
-    points : int or positions, default 11
-        Points a path, both ends included.
+    points : points a path, both ends included.
     groups : a label a model, such as its pretraining seed: only pairs within a group are evaluated.
     kind : {"barrier", "gap", "area", "instability", "midpoint", "euclidean"}
         The measure used as distance; it can be changed later at no cost, see ``using``.
     store : an sqlite file that keeps every evaluation: a run that was killed goes on where it was.
     progress : show a progress bar on stderr for work of more than two seconds.
-    executor : number of processes, executor or address of a scheduler, optional
-        Where the paths are evaluated, see ``docs/scale.md``. The loss travels with every pair: one that opens its
-        model and data when it is first called travels light. Files are read where the worker is.
+    executor : number of processes, executor or scheduler (``docs/scale.md``). The loss travels: one that opens
+        its model and data when it is first called is light. Files are read where the worker is.
 
     Raises LandscapeError: where the checkpoints do not fit together, a loss is not finite, or the store holds
     evaluations of another loss or other points.

@@ -143,13 +143,11 @@ def predict(
     distances : Distances or array_like, shape (n, n)
         With a `Distances` the Euclidean distance and the in-domain loss become baselines too.
     ood_scores : array_like, shape (n,), or mapping of name to score
-    in_domain : array_like or mapping, optional
-        In-domain scores: the first baseline to beat.
+    in_domain : In-domain scores: the first baseline to beat.
     groups : a label a model, such as its pretraining seed: models are predicted from their own group, and correlations
         are within groups. A `Distances` brings its own.
     reference : models whose behaviour is known: is nearness to them (mean distance) foretelling?
-    baselines : mapping of str to array_like, optional
-        More distances (n, n) or features (n,) to beat.
+    baselines : more distances (n, n) or features (n,) to beat.
 
     Raises LandscapeError: where scores are missing, do not vary, or a group has too few models.
 

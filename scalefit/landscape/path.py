@@ -270,10 +270,6 @@ def paths(
     points : int or positions, default 11
     pairs : which pairs; all by default.
 
-    Returns
-    -------
-    list of Path
-
     Raises LandscapeError: where the checkpoints do not fit together or a loss is not finite.
 
     Notes

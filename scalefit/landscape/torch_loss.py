@@ -49,15 +49,11 @@ def hf_loss(
     data : path of a JSON-lines file, or iterable of mappings; rows of text: ``source`` and ``target`` (sequence to
         sequence), ``text`` (language model), or ``text``, perhaps ``pair``, and ``label`` (classification). Or rows of
         pieces: ``input_ids`` and ``labels``.
-    tokenizer : optional
-        By default that of `model`; not needed for rows of pieces.
+    tokenizer : by default that of `model`; not needed for rows of pieces.
     longest : pieces beyond are cut off.
     device, dtype : a GPU in float16 where there is one, else float32.
 
-    Returns
-    -------
-    ModuleLoss
-        Gives ``loss`` (nats per target piece, or per example) and ``accuracy``.
+    Returns ModuleLoss: gives ``loss`` (nats per target piece, or per example) and ``accuracy``.
 
     Raises LandscapeError: where rows are missing or of no known form.
     """

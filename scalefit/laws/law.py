@@ -46,17 +46,15 @@ class Law:
     name, formula, source : what it is called, what it says, and the paper and equation it comes from.
     inputs : names of its inputs, in the order that ``basis`` takes them.
     coefficients, shapes : the parameters. Together, in this order, they are the solver's coordinates ``theta``.
-    link : {"identity", "log"}
-        With ``"log"`` the sum is the logarithm of the value.
+    link : {"identity", "log"}; with ``"log"`` the sum is the logarithm of the value.
     constants : numbers that are not fitted; ``anchor(*inputs)`` supplies those that the data choose.
     reference : the constant at which quoted parameters hold (``s`` of the log-law is quality at ``D_ref``).
     inverse : ``inverse(value, *theta, **constants)``: the input of a one-input law at which the value is reached.
     falls : true for a law that can only fall with its first input, False if it can only rise.
     domain : ``domain(*theta, **constants)``: the lowest and highest first input at which the law has a value; ends
         excluded. Without it, all above 0.
-    takes : {"positive", "zero", "any", "share"}
-        Which inputs it takes: most laws take logarithms of them; with ``"zero"`` rows at 0 lie on the curve;
-        ``"share"`` says that they are shares of a whole and sum to one.
+    takes : {"positive", "zero", "any", "share"}; which inputs it takes: most laws take logarithms of them; with
+        ``"zero"`` rows at 0 lie on the curve; ``"share"`` says that they are shares of a whole and sum to one.
     sizes : quoted parameters in the unit of the first input: they are written as counts.
     limit : the formula where quoted parameters have gone to infinity, in derived numbers.
     special : the laws that this one contains, as quoted parameters that turn it into them: it never fits worse.
@@ -373,10 +371,7 @@ def in_numbers(law: Law, params: Mapping[str, float]) -> str:
     law : its constants set; where a formula has two spellings (``=``), the first is taken.
     params : quoted parameters, and what is derived from them.
 
-    Returns
-    -------
-    str
-        The law's ``limit`` where a number is not finite: then the law has gone over into another one.
+    Returns str: the law's ``limit`` where a number is not finite: then the law has gone over into another one.
 
     Examples
     --------

@@ -257,10 +257,8 @@ PUBLISHED: Mapping[str, PublishedFit] = MappingProxyType({fit.name: fit for fit 
 def published() -> Mapping[str, PublishedFit]:
     """Return fits that others published, by name.
 
-    Returns
-    -------
-    mapping of str to PublishedFit
-        Each a value: law, parameters, units, runs, source, and standard errors where they were given.
+    Returns mapping of str to PublishedFit: each a value: law, parameters, units, runs, source, and standard errors
+    where they were given.
 
     Examples
     --------

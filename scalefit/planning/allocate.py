@@ -136,11 +136,10 @@ def allocate(
     budget : number or sequence
         Budgets, in the unit of ``price``. Give budgets or a target.
     target : a value of the metric, to be reached at the least cost.
-    price : function or mapping, optional
-        What a pair of inputs costs: a function of both arrays that rises with each, or a mapping input -> price of one
-        unit (their sum is paid). By default 6·N·D FLOPs, the cost of training a model of N parameters on D tokens; for
-        a joint law 1 a token of either kind. For several model sizes the function takes the model size third, a
-        mapping prices tokens of the smallest model and others in proportion; by default 6·N·(D_p + D_f).
+    price : what a pair of inputs costs: a function of both arrays that rises with each, or a mapping input -> price
+        of one unit (their sum is paid). By default 6·N·D FLOPs, the cost of training a model of N parameters on D
+        tokens; for a joint law 1 a token of either kind. For several model sizes the function takes the model size
+        third, a mapping prices tokens of the smallest model and others in proportion; by default 6·N·(D_p + D_f).
     level : confidence of the intervals.
     resamples, seed : refits behind the intervals.
 

@@ -109,11 +109,8 @@ def isoflop(
     level : confidence of the intervals.
     resamples, seed : refits to resampled residuals behind the intervals.
 
-    Returns
-    -------
-    Allocation
-        One split a budget with a minimum, and the exponents of both inputs; a note says how far parabolas are off by
-        the surface fitted to the same runs.
+    Returns Allocation: one split a budget with a minimum, and the exponents of both inputs; a note says how far
+    parabolas are off by the surface fitted to the same runs.
 
     Raises DesignError: runs come in no budgets, or none has a minimum among four model sizes; DomainError: ``inputs``
     names something else than N and D, or more of the metric is better.

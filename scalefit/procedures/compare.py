@@ -283,10 +283,8 @@ def robustness(
         As in :func:`scalefit.compare_procedures`; domains are answered apart.
     failed_beyond : a run beyond it on the bad side failed; without it failures are not compared.
 
-    Returns
-    -------
-    Comparison
-        One contrast an aspect and condition, found by aspect: ``contrasts["spread"]``; Holm's p counts all of them in.
+    Returns Comparison: one contrast an aspect and condition, found by aspect: ``contrasts["spread"]``; Holm's p
+    counts all of them in.
 
     Raises DesignError: no aspect can be compared: three pretraining seeds a side are needed, four for the worst of
     three.

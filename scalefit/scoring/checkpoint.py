@@ -27,8 +27,7 @@ class Comet:
     revision : str, optional; commit or branch on the hub; without it, the one that is on this machine.
     batch_size : segments at once.
     gpus : int, optional; 0 runs on the CPU, 1 on a GPU; None takes a GPU where there is one.
-    precision : {"fp32", "fp16"}
-        ``comet-score`` takes fp16, which moves scores by some 3e-4.
+    precision : {"fp32", "fp16"}; ``comet-score`` takes fp16, which moves scores by some 3e-4.
     local_files_only : bool, optional; True never asks the network. None looks on this machine first.
 
     Examples

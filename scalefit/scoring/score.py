@@ -145,13 +145,9 @@ def score(
     **scoring : any other field of `Scoring`: ``tokenize``, ``settings``, ``resamples``, ``seed``, ``cache``,
         ``workers``, ``executor``, ``allow_empty``, ``allow``, ``progress``.
 
-    Returns
-    -------
-    Table
-        What manifest or pattern tell of a system (else its name, as ``system``), and ``metric``,
-        ``value``, ``stderr``, ``signature``, ``source``; in sacreBLEU's units (0–100; COMET on its
-        model's own scale). A system that could not be scored is named in the table's notes with
-        the reason; all others are scored.
+    Returns Table: what manifest or pattern tell of a system (else its name, as ``system``), and ``metric``,
+    ``value``, ``stderr``, ``signature``, ``source``; in sacreBLEU's units (0–100; COMET on its model's own scale). A
+    system that could not be scored is named in the table's notes with the reason; all others are scored.
 
     Raises ScoringError: if references, sources or metrics do not fit together, or no system could be scored;
     MissingDependencyError: if COMET is asked for and not installed.
@@ -192,10 +188,7 @@ def score_systems(
 
     Takes what `score` takes.
 
-    Returns
-    -------
-    Scored
-        Table, statistics by metric, problems.
+    Returns Scored: Table, statistics by metric, problems.
 
     Examples
     --------

@@ -133,8 +133,7 @@ class SegmentStatistics:
     systems : names, in the order of the first axis of ``values``.
     values : ndarray, shape (systems, segments, k)
         Counts per segment; their sum over any set of segments gives that set's score.
-    kind : {"bleu", "chrf", "ter", "mean"}
-        Formula from sums to score.
+    kind : {"bleu", "chrf", "ter", "mean"}; formula from sums to score.
     options : the formula's settings, such as BLEU's smoothing.
 
     Examples

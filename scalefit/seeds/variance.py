@@ -65,10 +65,7 @@ def variance(
         "order_seed")`` for initialisation and data order apart.
     level : of the intervals.
 
-    Returns
-    -------
-    Variance
-        Estimates as they are (a negative one says: no sign of this source) and cut at 0.
+    Returns Variance: estimates as they are (a negative one says: no sign of this source) and cut at 0.
 
     Raises DesignError: no cell has two runs, or a crossed design is not crossed.
 

@@ -51,7 +51,6 @@ def plot_one(fit: Fit, *, kind: FitKind = "curve", ax: Axes | None = None, **opt
     ----------
     kind : {"curve", "slices", "residuals", "influence", "contour"}; see :func:`plot_fit` (``slices`` where the law
         takes several inputs), :func:`plot_residuals`, :func:`plot_influence` and :func:`plot_contour`.
-    ax : where to draw; it is given back then. By default a picture of its own.
     **options : of that picture.
 
     Raises DomainError: no such kind.
@@ -74,7 +73,6 @@ def plot_each(
     Parameters
     ----------
     kind : {"curves", "forest"}; see :func:`plot_fits` and :func:`plot_forest`.
-    ax : where to draw; by default a picture of its own.
     **options : of that picture.
 
     Raises DomainError: no such kind.
@@ -124,11 +122,6 @@ def plot_residuals(fit: Fit, *, ax: Axes | None = None) -> Any:
 @on_its_ground
 def plot_influence(influence: Influence, *, ax: Axes | None = None) -> Any:
     """Draw how far the curve moves without each point (Cook's distance); the heaviest is named.
-
-    Parameters
-    ----------
-    influence : of :meth:`scalefit.Fit.influence`.
-    ax : where to draw; it is given back then. By default a picture of its own.
 
     Examples
     --------
@@ -204,11 +197,6 @@ def _contour_of(
 def plot_contour(contour: Contour, *, ax: Axes | None = None) -> Any:
     """Draw the regions of two parameters at 50, 80 and 95 %, and their estimates.
 
-    Parameters
-    ----------
-    contour : of :meth:`scalefit.Fit.contour`.
-    ax : where to draw; it is given back then. By default a picture of its own.
-
     Examples
     --------
     >>> import scalefit as sf
@@ -248,7 +236,6 @@ def plot_forest(fits: Fits, *, parameter: str, level: float = 0.95, ax: Axes | N
     ----------
     parameter : its name.
     level : confidence of the intervals.
-    ax : where to draw; it is given back then. By default a picture of its own.
 
     Raises DomainError: the law has no such parameter, or no group has a fit.
 

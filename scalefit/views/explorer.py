@@ -55,10 +55,8 @@ def explore(data: Any, metric: str = "bleu", **where: Any) -> Explorer:
     metric : what is explored.
     **where : conditions on columns, as in :meth:`scalefit.Table.where`.
 
-    Returns
-    -------
-    Explorer
-        It shows itself at the end of a cell. A pointer that rests on a run is told its value, file and line.
+    Returns Explorer: it shows itself at the end of a cell. A pointer that rests on a run is told its value, file and
+    line.
 
     Raises MissingDependencyError: ipywidgets is not here.
 

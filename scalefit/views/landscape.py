@@ -62,8 +62,7 @@ def plot_paths(
     Parameters
     ----------
     distances : with curves (made with a loss).
-    scores : array_like, shape (n,), optional
-        Out-of-domain scores: paths are coloured by how much those of their ends differ.
+    scores : Out-of-domain scores: paths are coloured by how much those of their ends differ.
     label : what the scores are.
     """
     drawn, axes = canvas(6.4, 4.0, ax)
