@@ -130,19 +130,9 @@ def over_start(cells: Sequence[MeasuredCell], of: Measure) -> Value:
     none = np.full(_DRAWS, np.nan)
     worths = tuple(_worth(c, start, none, of) for c in rest)
     harm = _harm(worths, [start, *rest], of)
-    nan = float("nan")
-    return Value(
-        of.metric,
-        dict(of.group),
-        worths,
-        of.noise,
-        nan,
-        (nan,) * 3,
-        of.level,
-        (),
-        start.finetune,
-        harm,
-    )
+    nan, group = float("nan"), dict(of.group)
+    exchange, at = (nan, nan, nan), start.finetune
+    return Value(of.metric, group, worths, of.noise, nan, exchange, of.level, (), at, harm)
 
 
 def _harm(worths: Sequence[Worth], cells: Sequence[MeasuredCell], of: Measure) -> Harm | None:
@@ -154,14 +144,8 @@ def _harm(worths: Sequence[Worth], cells: Sequence[MeasuredCell], of: Measure) -
     # Were all sizes alike, how often would the lowest of them look as bad? The deepest was picked after looking.
     flat = sds * rng.standard_normal((_DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
     chance = float(np.mean((flat[:, :1] - flat[:, 1:]).max(axis=1) >= -deepest.gain))
-    return Harm(
-        deepest.finetune,
-        -deepest.gain,
-        -deepest.gain_high,
-        -deepest.gain_low,
-        chance,
-        _until(worths),
-    )
+    lost = (-deepest.gain, -deepest.gain_high, -deepest.gain_low)
+    return Harm(deepest.finetune, *lost, chance, _until(worths))
 
 
 def _until(worths: Sequence[Worth]) -> float:

@@ -33,6 +33,7 @@ from scalefit.units import format_count
 # Of the doubt of corpora that share no sizes: .01 to .17 in five tables, .08 to .12 with each left out in turn
 # (benchmarks/shared.py).
 SHARED = 0.1
+CLEAR = 0.001  # chances some .03 apart have an order
 CROSSINGS = 31  # sizes at which curves are looked at, from the smallest to 1000 times the largest
 
 
@@ -173,7 +174,14 @@ class Entrants:
         ln = drawn_together(np.log(tokens), SHARED, self.question.seed)
         if self.part is not None:
             ln[self.kept] = self._together(ln[self.kept], target, self.part)
-        values, told, never = np.exp(ln), tokens, tokens > sight
+        values, told = np.exp(ln), tokens.copy()
+        # Medians beyond sight have no order to move them to: there all is told as the draws have it.
+        far = [i for i in self.kept if np.median(told[i]) > sight]
+        said, drawn = ((v[far] <= sight).mean(axis=1) for v in (told, values))
+        swapped = np.subtract.outer(said, said) * np.subtract.outer(drawn, drawn) < -CLEAR
+        if swapped.any():
+            told[far] = np.quantile(values[far], PLACES, axis=1).T
+        never = told > sight
         if self.question.cost is not None:
             top = float(self._price(np.full((len(tokens), 1), sight)).max())
             # Who never gets there is beyond the top price, however cheap.
@@ -182,7 +190,7 @@ class Entrants:
             )
             sight = top
         moved = np.exp(in_order(np.log(told), np.log(values), self.kept))
-        changed = not np.allclose(moved, told)
+        changed = bool(swapped.any()) or not np.allclose(moved, told)
         told = np.where(never | (moved > sight), np.inf, moved)
         return Drawn(self.names, values, told, None, self.flags, changed, met, sight)
 
