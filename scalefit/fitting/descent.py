@@ -205,10 +205,7 @@ class _State:
     last: Ints  # steps that are left once the objective no longer tells
 
     def only(self, keep: Mask) -> _State:
-        theta, total, gradient = self.theta[keep], self.total[keep], self.gradient[keep]
-        return _State(
-            theta, total, gradient, self.hessian[keep], self.damping[keep], self.last[keep]
-        )
+        return _State(*(values[keep] for values in vars(self).values()))
 
 
 def polish(

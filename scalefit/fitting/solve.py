@@ -25,7 +25,8 @@ from scalefit.types import Floats, Ints, Mask
 
 BASINS = 4  # of a grid that are descended from, the best ones
 FINE = 2  # shapes up to which a grid is fine enough; beyond, the laws contained give starts too
-# Cells of a coarse grid, about, from which steps are taken; how many by all that are left, and who stays after them.
+# Cells of a coarse grid, about, from which steps are taken; how many by all that are left, and who stays after them;
+# and who needs more steps than PACE, each as good as the next, to come to the best is given up.
 SCOUTS, ROUNDS, PACE = 200, ((12, 100), (300, 2)), 300
 CELLS = 3_000_000  # numbers in one array of a batch: 24 MB
 MEET = 1e-6  # of the objective: ends nearer than this are one basin

@@ -9,7 +9,7 @@ from scalefit.fitting.descent import Reweighted, descend, polish
 from scalefit.fitting.grid import Grid, Start, between_cells, between_cells_each, shape_grid
 from scalefit.fitting.problem import Objective, make_problem
 from scalefit.fitting.projection import project
-from scalefit.fitting.solve import solve, starting_points
+from scalefit.fitting.solve import _local_minima, solve, starting_points
 from scalefit.laws import LAWS, Coefficient, Law
 
 X = np.geomspace(1e7, 1e10, 20)
@@ -238,3 +238,44 @@ def test_a_basin_without_a_cell_that_is_a_minimum_of_the_grid_is_found():
     steps = sum(np.where(np.log(v) < 12 + 8 * rng.uniform(0.2, 0.8), 1.0, 0.4) for v in x)
     y = 1 + steps * np.exp(0.01 * rng.standard_normal(16))
     assert solve(LAWS["data_constrained"], x, y).objective == pytest.approx(0.612388, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(9,), (6, 5), (4, 5, 3)])
+def test_minima_of_a_grid_have_no_better_neighbour_across_two_axes_either(shape):
+    cost = np.random.default_rng(0).integers(0, 4, (*shape, 2)).astype(float)
+    cost[cost == 3] = np.inf
+    places = np.argwhere(np.ones(shape, dtype=bool))
+    off = np.abs(places[:, None] - places)
+    near = (off.max(-1) <= 1) & ((off > 0).sum(-1) <= 2)
+    for curve in (0, 1):
+        flat = cost[..., curve].ravel()
+        least = np.where(near, flat, np.inf).min(1)
+        want = (flat <= least) & np.isfinite(flat)
+        assert (_local_minima(cost)[..., curve].ravel() == want).all()
+
+
+def test_starts_that_cannot_come_to_the_best_are_given_up_and_the_best_is_not():
+    """Steps at random places; from all over the grid of a law with a break."""
+    rng = np.random.default_rng(2)
+    y = 1 + np.where(np.log(X) < 19, 1.0, 0.4) * np.exp(0.02 * NOISE)
+    problem = problem_of("broken", y=y)
+    low, high = problem.bounds
+    rows = np.clip(rng.uniform(size=(80, low.size)), 0, 1)
+    rows[:, 2:] = low[2:] + rows[:, 2:] * (high - low)[2:]
+    many = Reweighted(problem, None)
+    ends, steps = zip(*(polish(many, rows, pace=pace) for pace in (np.inf, 300)), strict=True)
+    totals = [many.expand(theta)[0].min() for theta in ends]
+    assert totals[1] == pytest.approx(totals[0], rel=1e-6)
+    assert steps[1].sum() < steps[0].sum() / 2
+
+
+def test_a_curve_through_all_points_ends_the_search_of_every_start():
+    problem = problem_of("broken", y=1 + (X / 1e8) ** -0.2 * (1 + (X / 3e8) ** 2) ** -0.2)
+    exact = (
+        LAWS["broken"]
+        .anchored((X,))
+        .theta({"E": 1.0, "B": 1e8**0.2, "c0": 0.2, "c1": 0.4, "x_d": 3e8, "f": 0.5})
+    )
+    rows = np.stack([exact, exact * 1.3])
+    assert polish(Reweighted(problem, None), rows, pace=300)[1].max() == 1
+    assert polish(Reweighted(problem, None), rows)[1].max() > 1
