@@ -60,7 +60,11 @@ from scalefit.table import Observations
 from scalefit.table.observations import digest as data_digest
 from scalefit.version import __version__
 
-FORMAT = 2
+FORMAT = 3
+_OLDER = {
+    1: "which had no digest and was fitted again whenever it was read",
+    2: "in which an accuracy and its error were forecast apart",
+}
 KINDS: dict[str, type[Result]] = {
     "fit": Fit,
     "fits": Fits,
@@ -246,10 +250,11 @@ def restore(stored: Any, *, law: OwnLaw = None) -> Any:
 def _other_format(stored: Mapping[str, Any]) -> str:
     """Refuse another format by name."""
     given = stored.get("format", stored.get("version"))
-    if given == 1:
+    why = _OLDER.get(given) if isinstance(given, int) else None
+    if why:
         return (
-            f"a {stored['scalefit']} in format 1, which had no digest and was fitted again whenever it was read; "
-            f"needed format {FORMAT}. Try: make it again, with sf.save or `scalefit fit --json`"
+            f"a {stored['scalefit']} in format {given}, {why}; needed format {FORMAT}. Try: make it again, "
+            "with sf.save or `scalefit fit --json`"
         )
     return f"a {stored['scalefit']} in format {given!r}; this scalefit {__version__} reads format {FORMAT}"
 

@@ -281,17 +281,19 @@ def test_a_law_that_only_bears_the_name_of_ours_is_not_taken_for_it(tmp_path):
         ('{"some": "thing"}', "no answer stored by scalefit"),
         ('{"scalefit": "fits"}', "a fits in format None; this scalefit"),
         ('{"scalefit": "fit", "version": 1}', "a fit in format 1, which had no digest"),
+        ('{"scalefit": "fit", "format": 2}', "a fit in format 2, in which an accuracy"),
         ('{"scalefit": "fit", "format": 99}', "in format 99"),
+        ('{"scalefit": "fit", "format": [3]}', "in format [3]"),
         (
-            '{"scalefit": "horoscope", "format": 2}',
+            '{"scalefit": "horoscope", "format": 3}',
             "found a stored 'horoscope'; this scalefit reads fit,",
         ),
-        ('{"scalefit": ["fit"], "format": 2}', "found a stored"),
-        ('{"scalefit": "fit", "format": 2, "digest": 3}', "needed the digests"),
-        ('{"scalefit": "fit", "format": 2, "x": NaN}', "NaN is no JSON"),
-        ('{"scalefit": "fit", "format": 2, "digest": {}, "x": 1e999}', "none of JSON's"),
+        ('{"scalefit": ["fit"], "format": 3}', "found a stored"),
+        ('{"scalefit": "fit", "format": 3, "digest": 3}', "needed the digests"),
+        ('{"scalefit": "fit", "format": 3, "x": NaN}', "NaN is no JSON"),
+        ('{"scalefit": "fit", "format": 3, "digest": {}, "x": 1e999}', "none of JSON's"),
         ("[" * 100_000, "not JSON that can be read"),
-        ('{"scalefit": "fit", "format": 2, "digest": {"x": "\\ud800"}}', "what differs"),
+        ('{"scalefit": "fit", "format": 3, "digest": {"x": "\\ud800"}}', "what differs"),
     ],
 )
 def test_what_is_no_stored_answer_is_refused_by_name(tmp_path, text, words):
@@ -311,7 +313,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_however_deep_a_file_is_nested_it_is_refused(tmp_path, depth):
     path = tmp_path / "deep.json"
     nested = "[" * depth + "]" * depth
-    path.write_text(f'{{"scalefit": "fit", "format": 2, "digest": {{}}, "x": {nested}}}')
+    path.write_text(f'{{"scalefit": "fit", "format": 3, "digest": {{}}, "x": {nested}}}')
     with pytest.raises(FormatError):
         sf.load(path)
 
