@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from scalefit.forecasting.series import Series, series_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SCALEFIT_SHARED", ROOT.parent / "shared" / "data"))
@@ -38,7 +40,7 @@ class Curve:
     Attributes
     ----------
     table : curves of one table share it; what is pooled is pooled over them.
-    spread : pooled variance between runs of one size, nan where no size has two.
+    spread, trend : variance between runs of the largest size, and its trend, as :class:`Series` has them.
     """
 
     table: str
@@ -47,10 +49,11 @@ class Curve:
     y: Array
     runs: NDArray[np.int64]
     spread: float = np.nan
+    trend: float = 0.0
 
-    def first(self, k: int) -> Curve:
-        """Return the smallest ``k`` sizes."""
-        return replace(self, x=self.x[:k], y=self.y[:k], runs=self.runs[:k])
+    def series(self, top: float, bottom: float = 0.0) -> Series:
+        """Return what the product sees."""
+        return Series(self.x, self.y, self.runs, self.spread, bottom, top, self.trend)
 
 
 @dataclass(frozen=True)
@@ -70,21 +73,18 @@ def curves_of(
     """Curves of a tidy frame: one a group of ``by``, rows of one size averaged."""
     kept = frame[(frame[x] > 0) & frame[y].notna()]
     for key, rows in kept.groupby([*by], observed=True):
-        sizes = rows.groupby(x)[y].agg(["mean", "size", "var"])
-        if len(sizes) < LEAST:
+        one = series_of(rows[x].to_numpy(dtype=float), rows[y].to_numpy(dtype=float))
+        if len(one) < LEAST:
             continue
-        freedom = sizes["size"] - 1
-        pooled = (
-            (sizes["var"].fillna(0) * freedom).sum() / freedom.sum() if freedom.any() else np.nan
-        )
         parts = dict(zip(by, map(str, key), strict=True))
         yield Curve(
             table="/".join(parts[name] for name in table),
             name="/".join(parts.values()),
-            x=sizes.index.to_numpy(dtype=float),
-            y=sizes["mean"].to_numpy(dtype=float),
-            runs=sizes["size"].to_numpy(dtype=np.int64),
-            spread=float(pooled),
+            x=one.x,
+            y=one.y,
+            runs=one.runs,
+            spread=one.seed_var,
+            trend=one.seed_trend,
         )
 
 

@@ -79,8 +79,7 @@ class Case:
     @property
     def series(self) -> Series:
         """What is shown."""
-        head = self.curve.first(self.k)
-        return Series(head.x, head.y, head.runs, head.spread, 0.0, self.family.top)
+        return self.curve.series(self.family.top).head(self.k)
 
     @property
     def pool(self) -> Pool:

@@ -18,7 +18,6 @@ from forecast_data import LOSSES, QUALITY, Family, families
 from scalefit.errors import ScalefitError
 from scalefit.fitting.problem import Objective
 from scalefit.forecasting.forecasters import TAU, drift, fit_curves, widened
-from scalefit.forecasting.series import Series
 from scalefit.laws import LAWS
 
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -42,15 +41,14 @@ def misses(family: Family, law: str, most: int) -> list[Miss]:
         for k in sorted({n - 1, n - 2, n - 3, int(0.8 * n)}):
             if k < 4:
                 continue
-            head = curve.first(k)
-            series = Series(head.x, head.y, head.runs, head.spread, bottom, family.top)
+            series = curve.series(family.top, bottom).head(k)
             (fit,) = fit_curves([series], LAWS[law], family.metric, Objective())
             if isinstance(fit, ScalefitError):
                 continue
             if fit.uncertainty.dof <= 0:
                 continue
             x, y = curve.x[k:], curve.y[k:]
-            distance = np.log(x / head.x[-1])
+            distance = np.log(x / series.x[-1])
             with np.errstate(all="ignore"):
                 estimate = fit.value(x)
                 inside: dict[float, list[np.ndarray]] = {0.8: [], 0.95: []}

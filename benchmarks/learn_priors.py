@@ -143,8 +143,7 @@ def tables() -> list[Table]:
     for family in families([*sources, FINETUNING]):
         of_table: dict[str, list[Series]] = {}
         for c in family.curves:
-            curve = Series(c.x, c.y, c.runs, c.spread, 0.0, family.top)
-            of_table.setdefault(c.table, []).append(curve)
+            of_table.setdefault(c.table, []).append(c.series(family.top))
         kept += [Table(f"{family.name} {t}".strip(), family.group, c) for t, c in of_table.items()]
     return kept
 

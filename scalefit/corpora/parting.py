@@ -226,10 +226,10 @@ def _split(means: Floats, runs: Floats) -> tuple[Floats, Floats]:
 def _seeds(curves: Sequence[Series], logs: bool) -> tuple[float, float]:
     """Return the squares between runs of one size, and their degrees of freedom."""
     known = [c for c in curves if np.isfinite(c.seed_var)]
-    free = [float((c.runs - 1).sum()) for c in known]
-    units = [float(np.mean(c.y**2)) if logs else 1.0 for c in known]
+    free = [(c.runs - 1) @ (c.runs / c.worth) for c in known]
+    units = [float(c.y[-1]) ** 2 if logs else 1.0 for c in known]
     squares = sum(c.seed_var * f / u for c, f, u in zip(known, free, units, strict=True))
-    return float(squares), float(sum(free))
+    return float(squares), float(sum((c.runs - 1).sum() for c in known))
 
 
 def _evidence(

@@ -383,10 +383,8 @@ def _with(curve: Series, size: float, times: int, value: float) -> Series:
         y[at] = (y[at] * runs[at] + value * times) / (runs[at] + times)
         runs[at] += times
         return replace(curve, y=y, runs=runs, seed_var=known)
-    return replace(
-        curve,
-        x=np.append(curve.x, size),
-        y=np.append(curve.y, value),
-        runs=np.append(curve.runs, times),
-        seed_var=curve.seed_var if times == 1 else known,
+    there = (curve.seed_var if times == 1 else known) * (size / curve.x[-1]) ** curve.seed_trend
+    x, y, runs = (
+        np.append(*pair) for pair in ((curve.x, size), (curve.y, value), (curve.runs, times))
     )
+    return replace(curve, x=x, y=y, runs=runs, seed_var=there)

@@ -93,7 +93,7 @@ class Perplexities:
 def _logarithm(curve: Series) -> Series:
     """Return the curve of the loss; seeds differ by as much in it as they do in parts of the perplexity."""
     y = np.log(np.maximum(curve.y, 1.0))
-    relative = curve.seed_var / float(np.mean(curve.y**2))
+    relative = curve.seed_var / float(curve.y[-1]) ** 2
     return replace(curve, y=y, seed_var=relative, bottom=0.0)
 
 

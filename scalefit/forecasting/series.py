@@ -31,7 +31,8 @@ class Series:
     x : (K,), sizes, ascending and distinct, above 0.
     y : (K,), mean of the metric over the independent runs of each size.
     runs : (K,) int64, how many independent runs each mean is made of.
-    seed_var : variance between runs of one size, pooled over the sizes; nan where no size has two runs.
+    seed_var : variance between runs of the largest size, all sizes asked; nan where no size has two runs.
+    seed_trend : slope of its logarithm in ln x: small sizes mostly differ more.
     bottom, top : ends of the metric's range; infinite where it has none.
 
     Examples
@@ -49,14 +50,22 @@ class Series:
     seed_var: float = float("nan")
     bottom: float = 0.0
     top: float = float("inf")
+    seed_trend: float = 0.0
 
     def __len__(self) -> int:
         """Return the number of sizes."""
         return self.x.size
 
+    @property
+    def worth(self) -> Floats:
+        """How many runs of the largest size tell as much as those behind each mean: (K,)."""
+        return np.asarray(self.runs / (self.x / self.x[-1]) ** self.seed_trend)
+
     def at(self, which: Ints) -> Series:
         """Return some of the sizes; how much runs differ is known from all of them."""
-        return replace(self, x=self.x[which], y=self.y[which], runs=self.runs[which])
+        x = self.x[which]
+        there = self.seed_var * (x[-1] / self.x[-1]) ** self.seed_trend
+        return replace(self, x=x, y=self.y[which], runs=self.runs[which], seed_var=there)
 
     @property
     def missing(self) -> Series:
@@ -76,9 +85,26 @@ def series_of(x: Floats, y: Floats, *, bottom: float = 0.0, top: float = float("
     """
     sizes, at, runs = np.unique(x, return_inverse=True, return_counts=True)
     means = np.bincount(at, weights=y) / runs
-    dof = int(runs.sum() - sizes.size)
-    between = float(np.sum((y - means[at]) ** 2) / dof) if dof > 0 else float("nan")
-    return Series(sizes, means, runs.astype(np.int64), between, bottom, top)
+    # A loss, which has no top, differs by parts of itself: at 10 more than at 2.
+    falls = np.isinf(top) and (means[:1] > means[-1:]).any() and means.min() > 0
+    unit = means / means[-1:] if falls else np.ones_like(means)
+    squares = np.bincount(at, weights=((y - means[at]) / unit[at]) ** 2).astype(float)
+    between, trend = _between_runs(np.log(sizes / sizes[-1:]), squares, (runs - 1).astype(float))
+    return Series(sizes, means, runs.astype(np.int64), between, bottom, top, trend)
+
+
+TRENDS = np.linspace(-2.0, 2.0, 81)
+USUAL_TREND = 0.5  # sd of the trend over tables, before their runs are looked at
+
+
+def _between_runs(u: Floats, squares: Floats, free: Floats) -> tuple[float, float]:
+    """Return the variance between runs of the largest size and its trend in ln x: means of their posterior."""
+    if not free.any() or not squares.any():
+        return 0.0 if free.any() else float("nan"), 0.0
+    last = np.log(np.exp(-np.outer(TRENDS, u)) @ squares / free.sum())
+    log = -(free.sum() * last + TRENDS * (free @ u) + (TRENDS / USUAL_TREND) ** 2) / 2
+    variance, trend = np.average([last, TRENDS], axis=1, weights=np.exp(log - log.max()))
+    return float(np.exp(variance)), float(trend)
 
 
 def noise_of(curve: Series) -> float:
@@ -108,7 +134,7 @@ def _bends(y: Floats, w: Floats) -> Floats:
 def met_by(curve: Series, target: float, *, rises: bool) -> Floats:
     """Return the probability that the mean has met the target by each measured size: (K,), ascending."""
     smooth = isotonic_regression(curve.y, increasing=rises).x
-    sd = np.sqrt(noise_of(curve) / curve.runs) + 1e-9 * max(float(np.ptp(curve.y)), 1e-9)
+    sd = np.sqrt(noise_of(curve) / curve.worth) + 1e-9 * max(float(np.ptp(curve.y)), 1e-9)
     return np.maximum.accumulate(ndtr((smooth - target if rises else target - smooth) / sd))
 
 
@@ -119,8 +145,9 @@ def measured(curve: Series, x: Floats, kind: Kind) -> Predictive:
     """
     u = np.log(x)
     centre = np.interp(u, np.log(curve.x), curve.y)
-    noise = noise_of(curve)
-    variance = np.interp(u, np.log(curve.x), noise / curve.runs) + (noise if kind == "run" else 0.0)
+    of_means = noise_of(curve) / curve.worth
+    variance = of_means * (1 + curve.runs) if kind == "run" else of_means
+    variance = np.interp(u, np.log(curve.x), variance)
     values = centre + ndtri(PROBABILITIES)[:, None] * np.sqrt(variance)
     return Predictive(x, PROBABILITIES, np.clip(values, curve.bottom, curve.top))
 

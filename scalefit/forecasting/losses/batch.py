@@ -103,7 +103,7 @@ def batch_of(curves: Sequence[Series]) -> Batch:
         k = len(curve)
         u[i, :k] = np.log(curve.x / curve.x[-1])
         v[i, :k] = np.log(curve.y / curve.y[-1])
-        root[i, :k] = np.sqrt(curve.runs)
+        root[i, :k] = np.sqrt(curve.worth)
     turn, strength, real = _directions(u, _whitening(root, np.array([_held(c.y) for c in curves])))
     spread, freedom = np.array([_between_runs(curve) for curve in curves]).T
     return Batch(
@@ -186,13 +186,8 @@ def _rounding(y: Floats) -> float:
 
 def _between_runs(curve: Series) -> tuple[float, float]:
     """Variance of ln y between runs of one size, by the delta method, and its degrees of freedom."""
-    repeated = curve.runs > 1
-    if not (repeated.any() and curve.seed_var > 0):
-        return 1.0, 0.0
-    share = curve.runs[repeated] - 1
-    return curve.seed_var / float(np.average(curve.y[repeated] ** 2, weights=share)), float(
-        share.sum()
-    )
+    free = float((curve.runs - 1).sum())
+    return (curve.seed_var / float(curve.y[-1]) ** 2, free) if curve.seed_var > 0 else (1.0, 0.0)
 
 
 # A law that the data prove must be trusted: with three quarters an exact power law's bands were 2.3 times too wide far
