@@ -283,7 +283,7 @@ def test_a_law_that_only_bears_the_name_of_ours_is_not_taken_for_it(tmp_path):
         ('{"scalefit": "fit", "version": 1}', "a fit in format 1, which had no digest"),
         ('{"scalefit": "fit", "format": 2}', "a fit in format 2, in which an accuracy"),
         ('{"scalefit": "fit", "format": 99}', "in format 99"),
-        ('{"scalefit": "fit", "format": [3]}', "in format [3]"),
+        ('{"scalefit": "fit", "format": [3]}', r"in format \[3\]"),
         (
             '{"scalefit": "horoscope", "format": 3}',
             "found a stored 'horoscope'; this scalefit reads fit,",
