@@ -164,20 +164,10 @@ def _worth(cell: MeasuredCell, base: MeasuredCell, draws: Floats, of: Measure) -
     reach = float(stdtrit(of.dof, 0.5 + of.level / 2)) * sd
     below = [float(stdtr(of.dof, (x - gain) / max(sd, 1e-12))) for x in (-of.noise, of.noise)]
     low, middle, high = _quantiles(draws, of.level)
-    return Worth(
-        cell.pretrain,
-        cell.finetune,
-        gain,
-        gain - reach,
-        gain + reach,
-        middle,
-        low,
-        high,
-        middle / cell.pretrain if cell.pretrain > 0 else float("nan"),
-        1 - below[1],
-        below[1] - below[0],
-        below[0],
-    )
+    size, gains = cell.pretrain, (gain, gain - reach, gain + reach)
+    rate = middle / size if size > 0 else float("nan")
+    chances = (1 - below[1], below[1] - below[0], below[0])
+    return Worth(size, cell.finetune, *gains, middle, low, high, rate, *chances)
 
 
 def _quantiles(draws: Floats, level: float) -> tuple[float, float, float]:
