@@ -118,6 +118,7 @@ def test_copies_are_left_out_with_a_note():
     columns = long(value=[20.0, 21.0, 22.0], corpus=["a", None, "a"], finetune_seed=[1, 1, 2])
     once = pd.DataFrame(columns)
     table = as_table(pd.concat([once, once, once]))
+    assert len(table) == 3
     assert any("6 exact duplicate rows left out" in note for note in table.notes)
 
 
