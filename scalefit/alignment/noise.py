@@ -71,12 +71,6 @@ class Noise:
         off = self.spread[np.triu_indices(len(self.spread), 1)]
         return bool(np.allclose(off, off[0]))
 
-    @property
-    def units(self) -> float:
-        """Effective number of runs behind each mean."""
-        off = self.spread[np.triu_indices(len(self.spread), 1)]
-        return float(1 / off.mean())
-
     def step(self) -> Floats:
         """Return the standard error of one mean, pair by pair: (..., K, K)."""
         return np.asarray(self.sd)[..., None, None] * np.sqrt(self.spread)

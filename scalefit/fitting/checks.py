@@ -18,6 +18,8 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import counted, short
 
+LOUD = 0.15  # of the value: scatter beyond it bends curves of logarithms where it is alike at all sizes
+
 
 def refuse(law: Law, points: Points) -> None:
     """Raise where no fit can mean anything.
@@ -163,6 +165,12 @@ def answer_notes(solution: Solution, points: Points) -> list[str]:
     if solution.condition > 1e4:
         notes.append(
             f"parameters trade against each other (condition {solution.condition:.1e}): read the curve, not them"
+        )
+    dof, off = points.y.size - len(law.parameters), solution.problem.residual(solution.fitted)
+    if dof > 0 and solution.problem.objective.residual == "log" and off @ off > dof * LOUD**2:
+        notes.append(
+            f"points lie {np.sqrt(off @ off / dof):.0%} off the curve: where noise is alike at all sizes, logarithms "
+            "bend it and intervals of exponents are too short. Try: residual='linear'"
         )
     if points.y.size > len(law.parameters) and solution.problem.met(solution.fitted):
         notes.append(

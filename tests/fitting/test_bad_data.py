@@ -359,3 +359,13 @@ def test_shares_that_do_not_sum_to_one_are_refused_with_the_point():
     }
     with pytest.raises(ScalefitError, match=r"which sum to 0\.8 at point 3"):
         sf.fit(data, "cross_entropy", "mixture2", inputs={"r1": "fr", "r2": "en"})
+
+
+@pytest.mark.parametrize(
+    ("noise", "residual", "said"), [(3.5, "log", True), (3.5, "linear", False), (0.5, "log", False)]
+)
+def test_logarithms_of_loud_noise_are_said_to_bend_the_curve(noise, residual, said):
+    x, rng = np.geomspace(1e6, 1e10, 20), np.random.default_rng(1)
+    y = 20 * (np.log(x / 1e4) / np.log(1e8 / 1e4)) ** 1.2 + noise * rng.standard_normal(20)
+    fit = sf.fit({"D": x, "bleu": y}, "bleu", "log", inputs={"D": "D"}, residual=residual)
+    assert any("residual='linear'" in note for note in fit.notes) == said
