@@ -26,7 +26,7 @@ from scalefit.forecasting.engines import Rate, Rates, RatesLearned
 from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.quality import Learned, reach_quality
 from scalefit.forecasting.quality.backtest import Rows
-from scalefit.forecasting.quality.learn import FREEDOM, Band, Prior, learned_from
+from scalefit.forecasting.quality.learn import Band, Prior, learned_from
 from scalefit.forecasting.quality.members import NAMES, TOP, scale_of
 from scalefit.forecasting.series import Series
 
@@ -53,9 +53,9 @@ quantiles averaged, as the product does. Where it falls short: a take-off or a p
 data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and not
 always wide enough. A curve that rose for many e-folds of size is pulled to its last value: public curves of bounded
 metrics flatten (how far was chosen with these families in sight), unless five sizes or more make sure that it is
-straight; one that is nearly so for decades is forecast too low, within its band up to about a tenfold. The highest
-error beside its best baseline is of two straight curves over less than a twofold, whose own backtests are too few to
-take the weight from the law with a ceiling. The families, and where each is published:
+straight; one that is nearly so for decades is forecast too low, within its band up to about a tenfold. How fast bands
+grow far out, and how thin their tails are there, was chosen with these families in sight, too. The lowest family is
+six points of nine curves of three sizes, one of which takes off. The families, and where each is published:
 `benchmarks/forecast_data.py`."""
 )
 
@@ -89,8 +89,8 @@ def baselines(short: Sequence[Series], h: Floats) -> Floats:
 
 def interval(b: Band, level: float) -> tuple[Floats, Floats]:
     """Return the ends of the central interval, within the range."""
-    z = stdtrit(FREEDOM, 0.5 + level / 2)
-    return np.clip(b.centre - z * b.below, 0, TOP), np.clip(b.centre + z * b.above, 0, TOP)
+    below, above = stdtrit(b.freedom, 0.5 + level / 2) * b.scale
+    return np.clip(b.centre - below, 0, TOP), np.clip(b.centre + above, 0, TOP)
 
 
 def binned(times: Any, ends: dict[str, float]) -> Any:

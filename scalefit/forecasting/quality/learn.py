@@ -5,8 +5,9 @@ six times the best baseline's). The weighted sum of absolute errors is used beca
 for all.
 
 Variance has six parts: noise of the curve, disagreement between the members, doubt about the local slope, two that
-the whole table shares (its usual scatter, at once and growing with ln x), and how far the curve would come that goes
-on as it went: above what flattens, below what is believed to stay.
+the whole table shares (its usual scatter, at once and growing with ln x: what rises may leave, so above as fast as
+ln x, but what is gained is seldom lost, so below as a walk), and how far the curve would come that goes on as it
+went: above what flattens, below what is believed to stay.
 
 A band that is damped for values comes late for tokens, and where it flattens it says "never", while real curves keep a
 chance of rising. So the chance has weights of its own. Each backtest (an origin, a later size, a target above the
@@ -31,11 +32,13 @@ from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints, Mask
 
 FREEDOM = 4.0  # of the t distribution: curves of one table differ more than points of one curve
+# Freedom that h² adds below and above: near by curves miss in jumps, far out by what adds up, and above by take-offs.
+THINNER = np.array([[2.0], [0.5]])
 DAMPING = 0.5  # pull to the last value of a curve far behind and far ahead of its last size:
 BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 LEAST = 1e-6
-TAKE_OFF = 1.5  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
+TAKE_OFF = 1.6  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
 FEW = 3  # sizes that leave nothing to check a forecast with
 BOUNDS = (-8.0, 4.0)
 
@@ -46,12 +49,13 @@ class Band:
 
     Attributes
     ----------
-    centre, below, above : (R,), middle, and scales on its two sides, in per cent of the range.
+    centre : (R,), in per cent of the range.
+    scale, freedom : (2, R), of the t distribution below and above it.
     """
 
     centre: Floats
-    below: Floats
-    above: Floats
+    scale: Floats
+    freedom: Floats
 
 
 def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Floats, Floats]:
@@ -66,11 +70,12 @@ def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Float
     # Slopes and noise of three sizes are guesses themselves; without this, short curves are overrated
     # and, since backtests come from shorter prefixes, long ones get their doubt.
     youth = 1.0 + YOUTH / (rows.n - 1.0)
-    table = np.full_like(centre, scatter)
-    both = [rows.noise, between, youth * (rows.slope * rows.h) ** 2, table, table * rows.h**2]
     ahead = rows.last + rows.trend * rows.h - centre  # as far as it comes that goes on as it went
-    sides = [np.maximum(side, 0.0) ** 2 / youth for side in (-ahead, ahead)]
-    return centre, np.stack([np.stack([*both, side], axis=1) * youth[:, None] for side in sides])
+    side = np.maximum([-ahead, ahead], 0.0) ** 2 / youth
+    grown = scatter * np.stack([np.minimum(rows.h, 1.0) * rows.h, rows.h**2])
+    both = [rows.noise, between, youth * (rows.slope * rows.h) ** 2, np.full_like(centre, scatter)]
+    parts = [*(np.broadcast_to(part, side.shape) for part in both), grown, side]
+    return centre, np.stack(parts, axis=-1) * youth[:, None]
 
 
 def learn_factors(
@@ -98,7 +103,8 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Ban
     """Return the band of each row."""
     centre, parts = centre_and_parts(rows, weights, scatter)
     below, above = np.sqrt(parts @ np.exp(factors) + LEAST)
-    return Band(centre, below, np.maximum(above, _room(rows, centre)))
+    scale = np.stack([below, np.maximum(above, _room(rows, centre))])
+    return Band(centre, scale, FREEDOM + THINNER * rows.h**2)
 
 
 def _room(rows: Rows, centre: Floats) -> Floats:
@@ -139,7 +145,7 @@ def features(rows: Rows, band: Band, target: Floats) -> Floats:
     constant chance an e-fold, none where it surely falls), how far the target lies beyond the noise, and how much of
     the room below the top it leaves: a steep curve flattens there.
     """
-    centre, below, above = (v[:, None] for v in (band.centre, band.below, band.above))
+    centre, below, above = (v[:, None] for v in (band.centre, *band.scale))
     away = (target - centre) / np.where(target > centre, above, below)
     distance = target - rows.last[:, None]
     away = np.minimum(away, distance / (_take_off(rows) + LEAST)[:, None])
@@ -206,8 +212,8 @@ class Prior:
 
 SHIPPED = Prior(
     weights={"last value": 0.09, "flattening slope": 0.62, "ceiling": 0.23, "logistic": 0.05},
-    factors=np.log([0.068, 0.074, 0.001, 0.028, 0.487, 0.160]),
-    chance=np.array([0.82, 0.10, 0.46, 0.19, -0.39, 2.00, -0.03]),
+    factors=np.log([0.061, 0.063, 0.001, 0.023, 0.568, 0.137]),
+    chance=np.array([0.82, 0.10, 0.46, 0.18, -0.40, 2.00, -0.03]),
 )
 
 

@@ -380,7 +380,7 @@ def _shape_weights(fitted: Floats, p: Prefixes, freedom: Ints) -> Floats:
 
 POOLED = ("table's slope", "table's line")
 SHORT = 8  # sizes in the longest curve
-SIBLINGS = 3  # fewer curves have no table to speak of
+SIBLINGS = 2  # a single curve's slope would count twice
 
 
 def pools(curves: Sequence[Series]) -> bool:

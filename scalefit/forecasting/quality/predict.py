@@ -9,7 +9,7 @@ from scipy.special import expit, stdtrit
 
 from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
 from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
-from scalefit.forecasting.quality.learn import FEW, FREEDOM, Band, Learned, features
+from scalefit.forecasting.quality.learn import FEW, Band, Learned, features
 from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Kind
@@ -54,18 +54,17 @@ def rows_at(curves: Sequence[Series], h: Floats, learned: Learned) -> Rows:
 
 def _part(band: Band, i: int, q: int) -> Band:
     rows = slice(i * q, (i + 1) * q)
-    return Band(band.centre[rows], band.below[rows], band.above[rows])
+    return Band(band.centre[rows], band.scale[:, rows], band.freedom[:, rows])
 
 
 def _quantiles(curve: Series, band: Band, kind: Kind) -> Floats:
     """Return the quantiles (P, Q) in the metric's units, within its range."""
     scale = scale_of(curve)
-    z = stdtrit(FREEDOM, PROBABILITIES)[:, None]
     seeds = _seeds(curve, kind) * (TOP / scale.unit) ** 2
-    below, above = (
-        np.sqrt(np.maximum(sd**2 + seeds, LEAST_SHARE * sd**2)) for sd in (band.below, band.above)
-    )
-    percent = band.centre + z * np.where(z < 0, below, above)
+    p = PROBABILITIES[:, None]
+    variance = np.maximum(band.scale**2 + seeds, LEAST_SHARE * band.scale**2)
+    below, above = stdtrit(band.freedom[:, None], p) * np.sqrt(variance)[:, None]
+    percent = band.centre + np.where(p < 0.5, below, above)
     return scale.back(np.clip(percent, scale.floor, TOP))
 
 
