@@ -9,6 +9,7 @@ from the other families.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -139,8 +140,14 @@ def tables() -> list[Table]:
         replace(s, by=s.by + (("domain",) if s.group == "lab" else ()), table=ONE_TABLE.get(s.name, ()))
         for s in QUALITY
     ]  # fmt: skip
-    kept = []
-    for family in families([*sources, FINETUNING]):
+    kept, here = [], families([*sources, FINETUNING])
+    absent = {s.name for s in (*sources, FINETUNING)} - {family.name for family in here}
+    if absent:
+        sys.exit(
+            f"constants need all families of quality; not found: {'; '.join(sorted(absent))}. benchmarks/"
+            "forecast_data.py says where they are published; name their folder in SCALEFIT_SHARED"
+        )
+    for family in here:
         of_table: dict[str, list[Series]] = {}
         for c in family.curves:
             of_table.setdefault(c.table, []).append(c.series(family.top))
