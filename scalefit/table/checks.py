@@ -32,6 +32,8 @@ _PER_TOKEN = ("token", "target token")
 """Units of a perplexity whose logarithm is the cross-entropy."""
 ENTROPIES = ("cross_entropy", "cross_entropy_per_byte")
 _TINY = 1e4
+_BEGUN = 5.0
+"""Points from which on a hundredth is no score of its own."""
 _DUST = 1e-6
 """What rounding may add beyond a range's edge, relative to it: sacreBLEU's 100.00000000000004."""
 
@@ -317,7 +319,8 @@ def _mixed_scales(draft: Draft, columns: Columns) -> None:
         scale = np.divide(
             biggest[codes] / 100, values, out=np.zeros(len(values)), where=values != 0
         )
-    beside = small & (scale > 2 / 3) & (scale < 3 / 2)
+    # A seed that has begun to translate beside one that has not (2.1 and .02) proves nothing.
+    beside = small & (scale > 2 / 3) & (scale < 3 / 2) & (biggest[codes] >= _BEGUN)
     if beside.any():
         beside &= ~_same_tool(draft, columns, codes, biggest)
     large = comet & (np.abs(values) > 5)

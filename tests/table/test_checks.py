@@ -233,3 +233,10 @@ def test_a_table_in_percent_says_what_one_in_fractions_says(name):
 def test_a_small_accuracy_beside_one_near_1_is_a_fraction_too():
     runs = {"pretrain_seed": [1, 2, 3], "accuracy": [0.93, 0.0093, 0.5]}
     assert len(sf.as_table({"pretrain_tokens": [1e6] * 3, **runs})) == 3
+
+
+def test_a_seed_that_has_begun_beside_one_that_has_not_is_no_other_scale():
+    runs = {"pretrain_tokens": [1e6] * 2, "pretrain_seed": [1, 2]}
+    assert len(sf.as_table(runs | {"bleu": [0.0236, 2.1476]})) == 2
+    with pytest.raises(TableError, match="needed one scale"):
+        sf.as_table(runs | {"bleu": [0.236, 21.476]})
