@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalefit.arguments import Unasked
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import TELLING, as_names, group_name, spelling
 from scalefit.types import Ints, Mask
@@ -65,6 +66,7 @@ _SUMMARIES = frozenset(
     "mean avg average median std sd stdev stderr min max overall total and".split()  # noqa: SIM905
 )
 _SPREADS = re.compile(r"(?:.*[\W_])?(std|sd|std_?dev|deviation|var|se|sem|ci\d*|±|\+/-)", re.I)
+_LANGUAGES = re.compile(r"[a-z]{2,3}\s*(?:[-_→>]+|2|_to_)\s*[a-z]{2,3}", re.I)
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
     "tokenizers": "two tokenizers under one cross-entropy",
@@ -312,7 +314,7 @@ def _nearest(draft: Draft) -> str:
         for name in words
         if not (_SPREADS.fullmatch(name) or numbers(draft.cells[name], number_cell)[1].any())
     ]
-    melted = f"; where {listed(plain, 3)} are seeds, corpora or sizes of one metric, a row each (pandas.melt)"
+    melted = f"; where {listed(plain, 3)} are seeds, corpora, tasks or sizes of one metric, a row each (pandas.melt)"
     melted = melted if len(plain) > 1 else ""
     if near:
         return f"mapping={{{near[0]}}}{melted}"
@@ -326,6 +328,9 @@ def _wide_metrics(columns: Sequence[str], extra: Sequence[str]) -> dict[str, Nam
     metrics = {c: named for c in names if (named := measured_column(c)) is not None}
     wanted = {spelling(name) for name in extra}
     metrics.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
+    asked = next((name for name in extra if not isinstance(name, Unasked)), None)
+    if not metrics and asked:  # a column each language pair, of the metric that was named
+        metrics = {c: (c, canonical(asked)) for c in names if _LANGUAGES.fullmatch(c)}
     told = "eval_set" in columns  # beside the column, the sets in names would be lost
     kinds = [(not told and place, metric) for place, metric in metrics.values()]
     doubled = [c for c, kind in zip(metrics, kinds, strict=True) if kinds.count(kind) > 1]

@@ -449,3 +449,14 @@ def test_a_long_latex_table_takes_seconds_at_most(tmp_path):
     assert len(table) == 20_000
     assert table.column("source")[0] == f"{path}:3"
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("names", [("en-fr", "en-de"), ("EN→FR", "EN→DE"), ("en_fr", "de_en")])
+@pytest.mark.parametrize("metric", ["bleu", "comet"])
+def test_a_column_each_language_pair_is_the_metric_that_was_named(names, metric):
+    data = {"tokens": ["1M", "4M", "16M"], "corpus": ["web"] * 3}
+    data |= {name: [k + 0.1, k + 0.2, k + 0.3] for k, name in enumerate(names)}
+    told = sf.fit_each(data, metric, "log", allow=["fractions"])
+    assert [fit.group["eval_set"] for fit in told] == sorted(names)
+    with pytest.raises(MissingColumnError, match=r"pandas\.melt"):
+        sf.forecast(data)
