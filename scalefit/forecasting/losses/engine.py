@@ -34,6 +34,7 @@ WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
 COARSE = 4  # horizons a step
 STEEP = 0.03  # rise in chance over a step from which it is looked at closely
 LEAST_VARIANCE = 1e-14
+HIGHEST = 4.0  # a loss that goes back goes hardly beyond its first values; few noisy sizes would send it anywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ class Atoms:
         u = np.log(at / self.curve.x[-1])
         parts = np.array_split(u, max(1, -(-u.size // WIDE)))
         v = np.concatenate([self.quantiles(part, PROBABILITIES, kind) for part in parts], axis=1)
-        values = np.clip(np.exp(v + self.batch.end), self.curve.bottom, self.curve.top)
+        highest = min(self.curve.top, HIGHEST * float(self.curve.y.max()))
+        values = np.clip(np.exp(v + self.batch.end), self.curve.bottom, highest)
         return Predictive(at, PROBABILITIES, values, self.weights, self.notes)
 
     def reach(self, target: float, kind: Kind = "mean") -> Reach:

@@ -203,3 +203,13 @@ def test_a_plateau_may_fall_again():
     y = np.array([1.2, 0.9, 0.8, 0.76, 0.75, 0.757, 0.746, 0.7555, 0.745, 0.7552])
     low, high = one(series_of(x, y), x[-1:] * 10).interval(0.95)
     assert low[0] < 0.71 < 0.76 < high[0] < 0.9
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_loss_is_sent_far_above_what_was_ever_measured(seed):
+    """Four noisy sizes leave the noise open, and sent the end of a band to ten times the first loss."""
+    noise = np.exp(np.random.default_rng(seed).normal(0, 0.3, 4))
+    y = np.array([2.2, 1.9, 1.7, 1.5]) * noise
+    (settled,) = settle_losses([series_of(np.array([16e3, 23e3, 32e3, 45e3]), y)])
+    said = settled.forecast(np.geomspace(45e3, 45e6, 20))
+    assert said.values.max() <= 4 * y.max() * (1 + 1e-9)
