@@ -209,7 +209,7 @@ def document(result: Result) -> dict[str, Any]:
     >>> table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
     >>> stored = document(sf.fit(table, "bleu", "log"))
     >>> stored["scalefit"], stored["format"], stored["law"]
-    ('fit', 2, 'log')
+    ('fit', 3, 'log')
     """
     kind = next((name for name, known in KINDS.items() if type(result) is known), None)
     if kind is None:

@@ -41,7 +41,7 @@ class Series:
     >>> from scalefit.forecasting.series import series_of
     >>> one = series_of(np.array([1e6, 1e6, 1e7]), np.array([3.1, 3.3, 2.8]), top=np.inf)
     >>> one.y.tolist(), one.runs.tolist(), round(one.seed_var, 3)
-    ([3.2, 2.8], [2, 1], 0.02)
+    ([3.2, 2.8], [2, 1], 0.015)
     """
 
     x: Floats

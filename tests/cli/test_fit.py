@@ -57,7 +57,7 @@ def test_one_group_shows_its_whole_fit(scalefit):
 
 def test_json_holds_the_fits_that_python_gives(stored, fits):
     content = json.loads(stored)
-    assert (content["scalefit"], content["format"]) == ("fits", 2)
+    assert (content["scalefit"], content["format"]) == ("fits", 3)
     assert [one["group"]["corpus"] for one in content["fits"]] == ["en", "fr+en"]
     for one, fit in zip(content["fits"], fits, strict=True):
         assert one["params"] == pytest.approx(fit.params, rel=1e-9)
