@@ -177,7 +177,7 @@ def _fractions(draft: Draft, known: Metric, mine: Mask) -> None:
 
 
 def _one_scale(draft: Draft, known: Metric, mine: Mask) -> None:
-    """Refuse accuracies of at most 1 beside others in percent; of a benchmark 1 % is a score like any other."""
+    """Refuse accuracies of at most 1 beside others in percent; of a benchmark or an error 1 % is like any other."""
     values = draft.cells["value"]
     if known.title in _STEADY and np.max(values[mine]) > 1:
         draft.blame(
@@ -189,7 +189,7 @@ def _one_scale(draft: Draft, known: Metric, mine: Mask) -> None:
         )
 
 
-_STEADY = ("accuracy", "error rate", "F1")
+_STEADY = ("accuracy", "F1")
 _CURES = {
     "signature": "score all outputs with one signature",
     "tokenizer": "compare cross_entropy_per_byte instead",

@@ -240,3 +240,9 @@ def test_a_seed_that_has_begun_beside_one_that_has_not_is_no_other_scale():
     assert len(sf.as_table(runs | {"bleu": [0.0236, 2.1476]})) == 2
     with pytest.raises(TableError, match="needed one scale"):
         sf.as_table(runs | {"bleu": [0.236, 21.476]})
+
+
+def test_an_error_in_percent_may_fall_below_1():
+    sizes = [1e6, 4e6, 16e6, 64e6]
+    table = sf.as_table({"pretrain_tokens": sizes, "error": [12.5, 4.25, 1.5, 0.7]})
+    assert table.column("value").tolist() == [12.5, 4.25, 1.5, 0.7]
