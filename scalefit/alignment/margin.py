@@ -175,7 +175,7 @@ def _factor(known: Metric, values: Floats) -> tuple[float, str]:
     if known.is_perplexity:
         return 0.1 * level, "10 % of perplexity (0.1 nats) are taken as one BLEU point"
     top = known.up_to(float(np.nanmax(values))).upper
-    if top == 1.0 or (top == np.inf and not known.percent and level <= _FRACTIONS):
+    if top == 1.0 or (top == np.inf and level <= _FRACTIONS):
         return 0.01, "the values lie on 0-1, so 0.01 is taken as one BLEU point"
     return 1.0, ""
 

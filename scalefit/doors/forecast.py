@@ -56,7 +56,7 @@ def forecast(
     metric : what is to be forecast, e.g. ``"cross_entropy"``; by default BLEU, or the one quality that a table has.
     target : a value to be reached, e.g. BLEU 20.
     at : number, count such as "3B", or sequence, optional; sizes to be forecast, beyond the measured ones.
-    through : a loss shown beside the metric, where it was measured.
+    through : the loss shown beside the metric; by default cross-entropy, or the one loss that the table has.
     where : column -> condition: which rows.
     by : columns that make the groups; by default corpus, task and finetuning size, and others where they vary.
     level : confidence of the intervals.

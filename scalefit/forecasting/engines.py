@@ -168,7 +168,7 @@ class Rates:
         right, missing = self._told(curves)
         taught = self.quality.settle(right, learned.right)
         rates = list(map(Rate, taught, self.losses.settle(missing, learned.missing)))
-        said = self._said(rates, [c.x[-1:] * AHEAD for c in curves], "run")
+        said = self._said(rates, [c.x[-1:] * _AHEAD for c in curves], "run")
         return [
             replace(r, belief=_belief(c, *both))
             for r, c, both in zip(rates, right, said, strict=True)
@@ -214,7 +214,7 @@ class Rates:
             yield (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
 
 
-AHEAD = 4.0  # where the engines' bands are set beside each other, over the largest size
+_AHEAD = 4.0  # where the engines' bands are set beside each other, over the largest size
 
 
 def _belief(right: Series, quality: Predictive, losses: Predictive) -> float:

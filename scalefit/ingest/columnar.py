@@ -127,10 +127,7 @@ def _excel_rows(source: Source, data: bytes, extract: Extract) -> Iterator[Row]:
 
 def _names(source: Source, number: int, cells: tuple[Any, ...]) -> dict[int, str]:
     names = {i: str(_unescaped(c)).strip() for i, c in enumerate(cells) if c is not None}
-    if len(names) > LIMITS.columns:
-        raise source.wrong(number, f"{len(names)} columns; at most {LIMITS.columns} are read")
-    if len({*names.values()}) < len(names):
-        raise source.wrong(number, "column names stand twice")
+    source.check_columns(number, [*names.values()])
     return names
 
 

@@ -8,7 +8,8 @@ import math
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -323,6 +324,16 @@ class Source:
     def wrong(self, line: int | None, problem: str) -> FormatError:
         """Return an error about this file, with its line where one is to blame."""
         return FormatError(f"{self.at(line) if line else self.name}: {problem}")
+
+    def check_columns(self, line: int, names: Sequence[str]) -> None:
+        """Raise where the names of a head are too many, or one stands twice."""
+        if len(names) > LIMITS.columns:
+            raise self.wrong(line, f"{len(names)} columns; at most {LIMITS.columns} are read")
+        doubled = sorted(name for name, times in Counter(names).items() if times > 1)
+        if doubled:
+            told = ", ".join(map(repr, doubled))
+            cure = "Try: one line of names, each once (a head of two lines is joined: in_bleu, in_chrf)"
+            raise self.wrong(line, f"column names stand twice: {told}. {cure}")
 
     def nothing(self, problem: str) -> NothingMeasuredError:
         """Return an error that says that this file is whole, but holds no measured value."""

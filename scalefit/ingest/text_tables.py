@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise, zip_longest
@@ -18,7 +17,7 @@ from scalefit.table.names import SEED_WORDS, bare, meaning
 from scalefit.units import counted
 
 from .reader import Extract, Reader, Sheet, column, evaluation, load_json, load_lines
-from .source import LIMITS, Source, bounded
+from .source import Source, bounded
 
 DELIMITERS = ",\t;|"
 _PORTION = 256
@@ -195,13 +194,7 @@ def _names(source: Source, line: int, cells: list[str]) -> list[str]:
     names = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells)]
     if not names:
         raise source.wrong(line, "no valid CSV; needed a header line of column names")
-    if len(names) > LIMITS.columns:
-        raise source.wrong(line, f"{len(names)} columns; at most {LIMITS.columns} are read")
-    doubled = sorted(n for n, times in Counter(names).items() if times > 1)
-    if doubled:
-        told = ", ".join(map(repr, doubled))
-        cure = "Try: one line of names, each once (a head of two lines is joined: in_bleu, in_chrf)"
-        raise source.wrong(line, f"column names stand twice: {told}. {cure}")
+    source.check_columns(line, names)
     return names
 
 

@@ -179,11 +179,12 @@ def _fractions(draft: Draft, known: Metric, mine: Mask) -> None:
 def _one_scale(draft: Draft, known: Metric, mine: Mask) -> None:
     """Refuse accuracies of at most 1 beside others in percent; of a benchmark or an error 1 % is like any other."""
     values = draft.cells["value"]
-    if known.title in _STEADY and np.max(values[mine]) > 1:
+    most = np.max(values[mine])
+    if known.title in _STEADY and most > 1:
         draft.blame(
             mine & (values > 0) & (values <= 1),
             "value",
-            lambda i: f"{known.name} {values[i]:g} beside values up to {np.max(values[mine]):g}",
+            lambda i: f"{known.name} {values[i]:g} beside values up to {most:g}",
             "one scale, 0 to 100 or 0 to 1",
             "divide the percentages by 100",
         )

@@ -232,7 +232,9 @@ def test_excel_entities_do_not_multiply(excel):
 def test_excel_columns_without_a_name_and_names_that_stand_twice(excel):
     rows = row(1, A="pretrain_tokens", B="bleu") + row(3, A="4M", B="20.25", D="odd")
     assert list(read(excel(SHEET.format(rows))).column("column 4")) == ["odd"]
-    with pytest.raises(FormatError, match=r"a\.xlsx:1: column names stand twice"):
+    with pytest.raises(
+        FormatError, match=r"a\.xlsx:1: column names stand twice: 'bleu'\. Try: one line of names"
+    ):
         read(excel(SHEET.format(row(1, A="bleu", B="bleu") + row(2, A="1", B="2"))))
 
 
