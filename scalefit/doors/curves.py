@@ -9,7 +9,7 @@ from typing import Any
 
 from scalefit.alignment import AlignmentTable, align
 from scalefit.alignment.verdicts import Verdict
-from scalefit.arguments import LOSS, Unasked
+from scalefit.arguments import LOSS
 from scalefit.errors import ExecutorError, FitError, ScalefitError
 from scalefit.executors import Each, here
 from scalefit.fitting.points import gather_group
@@ -17,7 +17,7 @@ from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series
 from scalefit.groups import as_names, group_name
-from scalefit.ingest import loss_beside, table_of
+from scalefit.ingest import loss_beside, metric_meant, table_of
 from scalefit.laws import LAWS
 from scalefit.table import Observations, Table, grouping
 from scalefit.table import metric as metric_of
@@ -112,24 +112,11 @@ def inquire(
     )
     whole, loss = loss_beside(whole, [metric], beside) if beside else (whole, LOSS)
     table, notes = in_domain(whole, by, where)
-    name, said = _meant(table, metric)
+    name, said = metric_meant(table, metric)
     both = [name, *({loss} & {*table.metrics} - {name} if beside else ())]
     apart = grouping(table.where(metric=both), by, used=used)
     said = (*table.notes, *said, *notes, *apart.notes)
     return Inquiry(table, name, apart.columns, said, loss)
-
-
-def _meant(table: Table, metric: str) -> tuple[str, tuple[str, ...]]:
-    """Return the metric asked for; the only quality, or else the only metric, where nobody named one."""
-    if isinstance(metric, Unasked) and metric not in table.metrics:
-        known = map(metric_of, table.metrics)
-        quality = [m.name for m in known if m.direction and not (m.is_loss or m.is_perplexity)]
-        one = quality or table.metrics
-        if len(one) == 1:
-            return one[0], (
-                f"no metric was named, and {one[0]} is taken: the table has no {metric}",
-            )
-    return table.metric(metric), ()
 
 
 def curves_of(

@@ -157,6 +157,18 @@ def _told_loss(table: Table, names: Collection[str], loss: str) -> tuple[Table, 
     return replace(table, notes=(*table.notes, note)), there[0]
 
 
+def metric_meant(table: Table, metric: str) -> tuple[str, tuple[str, ...]]:
+    """Return the metric asked for; the only quality, or else the only metric, where nobody named one; and notes."""
+    if isinstance(metric, Unasked) and metric not in table.metrics:
+        known = map(metric_of, table.metrics)
+        quality = [m.name for m in known if m.direction and not (m.is_loss or m.is_perplexity)]
+        one = quality or table.metrics
+        if len(one) == 1:
+            told = f"no metric was named, and {one[0]} is taken: the table has no {metric}"
+            return one[0], (told,)
+    return table.metric(metric), ()
+
+
 def observations(
     data: Any,
     metric: str,

@@ -35,7 +35,7 @@ from .draft import (
     plain_text,
     texts,
 )
-from .metrics import canonical, known
+from .metrics import canonical, is_language_pair, known
 from .names import (
     COLUMNS,
     COUNTS,
@@ -66,7 +66,6 @@ _SUMMARIES = frozenset(
     "mean avg average median std sd stdev stderr min max overall total and".split()  # noqa: SIM905
 )
 _SPREADS = re.compile(r"(?:.*[\W_])?(std|sd|std_?dev|deviation|var|se|sem|ci\d*|±|\+/-)", re.I)
-_LANGUAGES = re.compile(r"[a-z]{2,3}\s*(?:[-_→>]+|2|_to_)\s*[a-z]{2,3}", re.I)
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
     "tokenizers": "two tokenizers under one cross-entropy",
@@ -253,19 +252,23 @@ def _fill_merged(draft: Draft) -> None:
         cells = draft.cells[name]
         there = ~_where(cells, is_missing) if is_text(cells) else np.ones(len(draft), bool)
         parts, above = above, np.cumsum(there)
-        if there.all() or not there.any():
-            continue
         empty, head = own & ~there, above - 1
-        # Cells that were merged stand over two rows or more, the first on top, and none comes again in its part.
-        rows = np.bincount(head[own & (head >= 0)], minlength=there.sum())
-        once = len({*zip(parts[there], cells[there], strict=True)}) == there.sum()
-        if empty.sum() > 1 and there[0] and (rows != 1).all() and once:
+        if not empty.any() or not there.any():
+            continue
+        if empty.sum() > 1 and _is_merged(cells[there], parts[there], head[own]) and there[0]:
             draft.cells[name] = column(np.where(empty, cells[there][head], cells).tolist())
             told = f"{counted(int(empty.sum()), 'empty cell')} of {name} read as merged with the one above"
             draft.note(told)
-        elif empty.any():
+        else:
             told = f"{counted(int(empty.sum()), 'row')} without {name}, which others have"
             draft.note(f"{told}: {draft.some(empty)}")
+
+
+def _is_merged(heads: Cells, parts: Ints, head: Ints) -> bool:
+    """Whether cells were merged: each stands over two rows or more, and none comes again within a part above it."""
+    rows = np.bincount(head[head >= 0], minlength=len(heads))
+    once = len({*zip(parts, heads, strict=True)}) == len(heads)
+    return once and bool((rows != 1).all())
 
 
 def _require(draft: Draft) -> None:
@@ -330,7 +333,7 @@ def _wide_metrics(columns: Sequence[str], extra: Sequence[str]) -> dict[str, Nam
     metrics.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
     asked = next((name for name in extra if not isinstance(name, Unasked)), None)
     if not metrics and asked:  # a column each language pair, of the metric that was named
-        metrics = {c: (c, canonical(asked)) for c in names if _LANGUAGES.fullmatch(c)}
+        metrics = {c: (c, canonical(asked)) for c in names if is_language_pair(c)}
     told = "eval_set" in columns  # beside the column, the sets in names would be lost
     kinds = [(not told and place, metric) for place, metric in metrics.values()]
     doubled = [c for c, kind in zip(metrics, kinds, strict=True) if kinds.count(kind) > 1]

@@ -180,7 +180,7 @@ def _one_scale(draft: Draft, known: Metric, mine: Mask) -> None:
     """Refuse accuracies of at most 1 beside others in percent; of a benchmark or an error 1 % is like any other."""
     values = draft.cells["value"]
     most = np.max(values[mine])
-    if known.title in _STEADY and most > 1:
+    if known.one_scale and most > 1:
         draft.blame(
             mine & (values > 0) & (values <= 1),
             "value",
@@ -190,7 +190,6 @@ def _one_scale(draft: Draft, known: Metric, mine: Mask) -> None:
         )
 
 
-_STEADY = ("accuracy", "F1")
 _CURES = {
     "signature": "score all outputs with one signature",
     "tokenizer": "compare cross_entropy_per_byte instead",

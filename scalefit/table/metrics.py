@@ -24,6 +24,7 @@ class Metric:
     lower, upper : range outside which a value is wrong.
     unit : unit of the values, for axes.
     title : name as papers write it; the name, unless given.
+    one_scale : whether values of at most 1 beside larger ones are fractions beside percentages, and no low scores.
 
     Examples
     --------
@@ -38,6 +39,7 @@ class Metric:
     upper: float = INF
     unit: str = ""
     title: str = ""
+    one_scale: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.strip() or self.direction not in ("+", "-", None):
@@ -128,11 +130,11 @@ _LISTED: tuple[Metric, ...] = (
     Metric("metricx", "-", 0.0, 25.0, "MetricX", "MetricX"),
     Metric("bleurt", "+", -INF, INF, "BLEURT", "BLEURT"),
     Metric("bertscore", "+", -INF, 100.0, "", "BERTScore"),
-    Metric("accuracy", "+", 0.0, 100.0, "", "accuracy"),
+    Metric("accuracy", "+", 0.0, 100.0, "", "accuracy", one_scale=True),
     Metric("exact_match", "+", 0.0, 100.0, "", "exact match"),
     *(Metric(name, "+", 0.0, 100.0) for name in ("acc_norm", "pass@1", "pass@10", "pass@100")),
     Metric("error", "-", 0.0, 100.0, "", "error rate"),
-    Metric("f1", "+", 0.0, 100.0, "", "F1"),
+    Metric("f1", "+", 0.0, 100.0, "", "F1", one_scale=True),
     Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
     Metric("brevity_penalty", None, 0.0, 1.0, "ratio", "brevity penalty"),
 )
@@ -212,9 +214,8 @@ _WORDS = NO_SETS | frozenset(
     high lower upper type message signature threshold id for of by per with without is has use""".split()  # noqa: SIM905
 )
 """Words beside a metric in a column's name that sum it up, aim at it or belong to a sentence: no set."""
-_BEHIND = re.compile(
-    rf"{_SETS}|[a-z]{{2,3}}(?:_(?:to_)?|2)[a-z]{{2,3}}|(?:wmt|newstest|iwslt|flores|ntrex|ted)_?\w*"
-)
+_PAIR = "[a-z]{2,3}(?:_+(?:to_)?|2)[a-z]{2,3}"
+_BEHIND = re.compile(rf"{_SETS}|{_PAIR}|(?:wmt|newstest|iwslt|flores|ntrex|ted)_?\w*")
 """What surely is a set behind a metric: ``bleu_shuffled`` may be anything."""
 
 
@@ -284,7 +285,7 @@ def known(name: str) -> Metric | None:
     if family is None:
         return None
     parent = METRICS[canonical(next(filter(None, family.groups())))]
-    return Metric(text, parent.direction, parent.lower, parent.upper, parent.unit, text)
+    return replace(parent, name=text, title=text)
 
 
 def metric(name: str) -> Metric:
@@ -312,6 +313,21 @@ def metric(name: str) -> Metric:
     return replace(parent, name=name, title=name) if parent else Metric(name)
 
 
+def _joined(name: str) -> str:
+    return re.sub(r"[\s.:/→>-]+", "_", name.strip().lower())
+
+
+def is_language_pair(name: str) -> bool:
+    """Return whether a name is that of two languages and nothing else.
+
+    Examples
+    --------
+    >>> [is_language_pair(n) for n in ("en-de", "en → de", "deu_to_eng", "en2de", "ende", "seed-1")]
+    [True, True, True, True, False, False]
+    """
+    return re.fullmatch(_PAIR, _joined(name)) is not None
+
+
 def on_a_set(name: str) -> tuple[str, str] | None:
     """Return the set and the metric of a name that has both, the metric last or first; None where it has not.
 
@@ -320,7 +336,7 @@ def on_a_set(name: str) -> tuple[str, str] | None:
     >>> on_a_set("ood_bleu"), on_a_set("BLEU en-de"), on_a_set("best_bleu")
     (('ood', 'bleu'), ('en_de', 'bleu'), None)
     """
-    words = re.sub(r"[\s.:/-]+", "_", name.strip().lower()).split("_")
+    words = _joined(name).split("_")
     for i in range(1, len(words) if all(words) else 0):
         head, tail = "_".join(words[:i]), "_".join(words[i:])
         if (

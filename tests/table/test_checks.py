@@ -37,9 +37,12 @@ def long(**columns):
         ),
         ({"value": [2.0], "stderr": [-0.1]}, "row 0, column 'stderr': found -0.1"),
         ({"value": [0.21, 0.28]}, "found bleu 0.21; needed 0 to 100: no bleu here is above 1"),
-        (
-            {"value": [81.0, 0.5], "metric": ["accuracy"] * 2},
-            "found accuracy 0.5 beside values up to 81; needed one scale, 0 to 100 or 0 to 1. Try: divide the",
+        *(
+            (
+                {"value": [81.0, 0.5], "metric": [metric] * 2},
+                f"found {metric} 0.5 beside values up to 81; needed one scale, 0 to 100 or 0 to 1. Try: divide the",
+            )
+            for metric in ("accuracy", "macro_f1", "test_accuracy", "mean_f1")
         ),
         ({"value": [0.5], "metric": ["perplexity"]}, "found perplexity 0.5; needed 1 or more"),
         (
