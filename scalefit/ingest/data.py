@@ -18,7 +18,9 @@ from scalefit.table import metric as metric_of
 from scalefit.table.core import as_frame
 from scalefit.table.draft import listed
 from scalefit.table.metrics import canonical
+from scalefit.table.names import IDENTITY
 from scalefit.types import Renames
+from scalefit.units import parse_count
 
 from .config import Config, names_in
 from .read import read
@@ -85,9 +87,9 @@ def table_of(
 def _unsized(table: Table, place: str) -> str:
     """Say that nothing tells how far the models were pretrained, and what would."""
     names = [name for name in table.columns.named if name not in ("metric", "value", "source")]
-    numbers = [name for name in names if table.column(name).dtype.kind == "f"]
+    grow = [n for n in names if n not in IDENTITY and _grows(table.unique(n))]
     near = next((name for name in names if "tok" in name.lower()), None)
-    near = near or (numbers[0] if len(numbers) == 1 else "your column")
+    near = near or (grow[0] if len(grow) == 1 else "your column")
     steps = (
         "where steps are pretraining's, of 2e6 tokens, mapping={'step*2e6': 'pretrain_tokens'}; "
     )
@@ -97,6 +99,13 @@ def _unsized(table: Table, place: str) -> str:
         f"{steps if 'step' in names else ''}for logs a path pattern such as '{{corpus}}-{{pretrain_tokens}}', or a "
         "manifest; inputs={'x': 'your column'} for a law of another column"
     )
+
+
+def _grows(values: Sequence[object]) -> bool:
+    """Return whether values may be sizes: counts, the largest of them four times the smallest or more."""
+    counts = [parse_count(str(value)) for value in values]
+    there = [count for count in counts if count]
+    return None not in counts and len(there) > 1 and max(there) >= 4 * min(there)
 
 
 def _with_entropy(table: Table, metrics: Sequence[str]) -> Table:

@@ -135,21 +135,22 @@ _LISTED: tuple[Metric, ...] = (
     *(Metric(name, "+", 0.0, 100.0) for name in ("acc_norm", "pass@1", "pass@10", "pass@100")),
     Metric("error", "-", 0.0, 100.0, "", "error rate"),
     Metric("f1", "+", 0.0, 100.0, "", "F1", one_scale=True),
+    Metric("auc", "+", 0.0, 100.0, "", "AUC"),
     Metric("mcc", "+", -1.0, 1.0, "", "MCC"),
     Metric("brevity_penalty", None, 0.0, 1.0, "ratio", "brevity penalty"),
 )
 _TASKS = frozenset(
     """mmlu mmlu_pro hellaswag arc_c arc_e arc_challenge arc_easy piqa winogrande boolq openbookqa obqa siqa sciq
 commonsenseqa csqa lambada truthfulqa gsm8k humaneval mbpp bbh triviaqa nq naturalqs squad copa agieval ceval
-cmmlu xnli xcopa xstorycloze glue superglue cola sst2 mrpc qqp mnli qnli rte wnli wsc multirc belebele""".split()  # noqa: SIM905
+cmmlu xnli xcopa xstorycloze glue superglue cola sst2 stsb mrpc qqp mnli qnli rte wnli wsc multirc belebele""".split()  # noqa: SIM905
 )
 """Benchmarks that tables give a column each: an accuracy or the like, as a fraction or in percent."""
 _LISTED += tuple(Metric(name, "+", 0.0, 100.0) for name in sorted(_TASKS))
 METRICS: dict[str, Metric] = {m.name: m for m in _LISTED}
 _CALLED = {
-    "cross_entropy": "crossentropy crossentropyloss languagecrossentropy ce",
-    "bits_per_byte": "bpb",
-    "bits_per_character": "bpc bitsperchar",
+    "cross_entropy": "crossentropy crossentropyloss languagecrossentropy ce celoss xent",
+    "bits_per_byte": "bpb bits/byte",
+    "bits_per_character": "bpc bitsperchar bits/char bits/character",
     "perplexity": "ppl languageperplexity",
     "bleu": "sacrebleu bleu4",
     "spbleu": "flores101bleu flores200bleu",
@@ -160,8 +161,9 @@ _CALLED = {
     "cer": "charactererrorrate",
     "comet": "comet22 cometda cometda22 comet22da wmt22cometda cometwmt22 cometwmt22da",
     "comet_qe": "cometqe cometkiwi wmt22cometkiwida",
-    "accuracy": "acc",
-    "error": "errorrate",
+    "accuracy": "acc acc@1 top1 top1acc top1accuracy",
+    "auc": "auroc rocauc",
+    "error": "errorrate top1error top1err",
     "exact_match": "em",
     "mcc": "matthewscorrelation",
     "brevity_penalty": "bp",
@@ -215,7 +217,7 @@ _WORDS = NO_SETS | frozenset(
 )
 """Words beside a metric in a column's name that sum it up, aim at it or belong to a sentence: no set."""
 _PAIR = "[a-z]{2,3}(?:_+(?:to_)?|2)[a-z]{2,3}"
-_BEHIND = re.compile(rf"{_SETS}|{_PAIR}|(?:wmt|newstest|iwslt|flores|ntrex|ted)_?\w*")
+_BEHIND = re.compile(rf"{_SETS}|{_PAIR}|\d+_?shot|(?:wmt|newstest|iwslt|flores|ntrex|ted)_?\w*")
 """What surely is a set behind a metric: ``bleu_shuffled`` may be anything."""
 
 
@@ -234,7 +236,7 @@ def unmarked(name: str) -> str:
 
 
 def _squeezed(name: str) -> str:
-    return re.sub(r"[_\s-]+", "", name.strip().lower()).replace("++", "pp")
+    return re.sub(r"[_\s-]+", "", name.strip().lower()).rstrip(".").replace("++", "pp")
 
 
 _PLAIN = {_squeezed(name): name for name in METRICS}
@@ -314,7 +316,7 @@ def metric(name: str) -> Metric:
 
 
 def _joined(name: str) -> str:
-    return re.sub(r"[\s.:/→>-]+", "_", name.strip().lower())
+    return re.sub(r"[\s.:/()\[\]→>-]+", "_", name.strip().lower()).strip("_")
 
 
 def is_language_pair(name: str) -> bool:

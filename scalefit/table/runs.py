@@ -332,12 +332,14 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
         if n not in fixed and (not harmless(n) or _was_set(rows, run, n))
     ]
     for name in sorted(names, key=lambda n: distinct(rows, [n])):  # few values explain many
-        cell, values = [*(fixed - set(MEASURED)), *split], rows.labels([name])
+        cell = [*(fixed - set(MEASURED)), *split]
+        # A run's own name comes back in each metric of the run, which is no other run.
+        values = rows.labels([name, *(c for c in ("metric", *EVALUATION) if c in cell)])
         same, near = rows.labels(cell), _near(rows, cell)
         if (
             _splits(same, values, least=0.0)
             or _splits(near, values, least=0.5)
-            or _parts_runs(rows, [c for c in cell if c not in IDENTITY], name)
+            or _parts_runs(rows, [c for c in cell if c not in IDENTITY], name, values)
             or _own_curves(rows, columns, used, name)
         ):
             split.append(name)
@@ -399,7 +401,7 @@ def _splits(cells: Ints, values: Ints, least: float) -> bool:
     return bool(back[several].mean() > 0.5)
 
 
-def _parts_runs(rows: Table, place: Sequence[str], name: str) -> bool:
+def _parts_runs(rows: Table, place: Sequence[str], name: str, values: Ints) -> bool:
     """Return whether a column parts the runs of one place into conditions: 0–2 trained one way, 3–5 another.
 
     Its values hold several runs each, for another name of the run holds one; a run keeps its value at every size, for
@@ -407,7 +409,7 @@ def _parts_runs(rows: Table, place: Sequence[str], name: str) -> bool:
     """
     there = rows.columns.named[name].there[rows.rows]
     at, run = rows.labels(place)[there], rows.labels(IDENTITY)[there]
-    value = rows.labels([name])[there]
+    value = values[there]
     of = [c for c in place if c != "pretrain_tokens"]
     kept = np.unique(np.column_stack([rows.labels([*of, *IDENTITY])[there], value]), axis=0)
     if np.bincount(kept[:, 0]).max(initial=0) > 1:

@@ -276,3 +276,9 @@ def test_reading_needs_no_sizes_and_the_door_that_does_says_so(door, tmp_path):
             MissingColumnError, match=r"no column 'pretrain_tokens' .* Try mapping="
         ):
             DOORS[door](data)
+
+
+def test_what_may_be_the_sizes_is_named():
+    sizes = {"Images": ["1M", "3M", "10M"], "kind": ["a", "b", "c"], "layers": [3, 4, 5]}
+    with pytest.raises(MissingColumnError, match=r"Try mapping=\{'Images': 'pretrain_tokens'\}"):
+        sf.fit({**sizes, "accuracy": [0.61, 0.68, 0.73]}, "accuracy")

@@ -128,6 +128,8 @@ def test_averages_over_classes_are_told_apart_and_known():
     [
         ("ood_bleu", ("ood", "bleu")),
         ("newstest2014 BLEU", ("newstest2014", "bleu")),
+        ("BLEU (newstest2014)", ("newstest2014", "bleu")),
+        ("MMLU (5-shot)", ("5_shot", "mmlu")),
         ("mnli-accuracy", ("mnli", "accuracy")),
         ("best_bleu", None),
         ("target_bleu", None),

@@ -140,6 +140,19 @@ def test_another_name_of_the_run_and_a_measurement_part_no_runs():
     assert grouping(as_table(moving)).columns == ()
 
 
+@given(seeds=st.integers(2, 4), sets=st.sampled_from([("eval",), ("eval", "ood")]))
+def test_a_name_unique_to_each_run_comes_back_in_none_of_its_metrics(seeds, sets):
+    rows = [(size, seed) for size in SIZES[:4] for seed in range(seeds)]
+    table = pd.DataFrame(rows, columns=["pretrain_tokens", "seed"]).assign(
+        task="en-fr", run_name=lambda t: [f"ft-{n}" for n in range(len(t))]
+    )
+    for name in ("bleu", "chrf", "loss"):
+        for k, place in enumerate(sets):
+            table[f"{place}_{name}"] = 2.0 + np.log(table.pretrain_tokens) + k + 0.1 * table.seed
+    columns = set(grouping(as_table(table)).columns)
+    assert "run_name" not in columns, columns
+
+
 PLAIN = ["Layers", "Mixture", "width", "optim", "x", "Größe", "lr_schedule"]
 COMPOUND = [
     "source_language",
