@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 
 from scalefit import landscape
-from scalefit.landscape.robustness import Procedure, apartness
+from scalefit.landscape.outcome import Procedure, apartness
 from scalefit.landscape.trial import nearest, p_swapped, share_as_large
 
 SEED = 20261126

@@ -27,7 +27,9 @@ from .doors.fit import fit_joint as fit_joint
 from .doors.forecast import forecast as forecast
 from .doors.forecast import forecast_score as forecast_score
 from .doors.plan import plan as plan
+from .doors.published import PublishedFit as PublishedFit
 from .doors.published import Refit as Refit
+from .doors.published import published as published
 from .doors.published import refit_published as refit_published
 from .doors.rank import rank as rank
 from .doors.stream import Streamed as Streamed
@@ -62,8 +64,6 @@ from .laws import LAWS as LAWS
 from .laws import Coefficient as Coefficient
 from .laws import Law as Law
 from .laws import Shape as Shape
-from .laws.published import PublishedFit as PublishedFit
-from .laws.published import published as published
 from .planning.allocate import Allocation as Allocation
 from .planning.allocate import allocate as allocate
 from .planning.isoflop import isoflop as isoflop

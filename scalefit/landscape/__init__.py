@@ -11,10 +11,9 @@ from .basins import Clusters, clusters
 from .checkpoint import Checkpoint, load
 from .family import batched
 from .matrix import Budget, Distances, budget, distances
-from .outcome import Prediction, predict
+from .outcome import Apartness, Prediction, Robustness, predict, robustness
 from .path import Barrier, Path, barrier, paths
 from .planes import Plane, Sharpness, plane, sharpness
-from .robustness import Apartness, Robustness, robustness
 from .torch_loss import ModuleLoss, hf_loss
 from .trial import Predictor
 

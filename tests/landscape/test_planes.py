@@ -28,6 +28,13 @@ def test_the_surface_is_the_loss_in_those_coordinates():
     np.testing.assert_allclose(found.surface(), x**2 + 4 * y**2, atol=1e-9)
 
 
+def test_a_picture_reaches_as_far_beyond_the_models_as_asked():
+    for margin in (0.0, 0.5):
+        found = plane(CORNERS, bowl, size=3, margin=margin)
+        np.testing.assert_allclose(found.x[[0, -1]], [-2 * margin, 2 + 2 * margin])
+        np.testing.assert_allclose(found.y[[0, -1]], [-3 * margin, 3 + 3 * margin])
+
+
 @pytest.mark.parametrize("third", [[4.0, 0, 0], [2.0, 0, 0], [0.0, 0, 0]])
 def test_three_models_on_a_line(third):
     with pytest.raises(LandscapeError, match="lie on one line"):

@@ -151,6 +151,20 @@ def test_a_sequence_model_from_pieces_counts_every_target_piece():
 
 
 @pytest.mark.lab
+def test_texts_are_cut_into_pieces_by_the_tokenizer_that_was_given():
+    def pieces(text=None, pair=None, *, text_target=None, truncation, max_length):
+        ids = [3 + len(word) for word in (text_target or text).split()]
+        return {"input_ids": ids[: max_length if truncation else None]}
+
+    texts = [{"source": "a bb ccc dddd", "target": "a bb ccc"}]
+    model = tiny_t5().eval()
+    weights = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    told = hf_loss(model, texts, tokenizer=pieces, longest=2)(weights)
+    cut = [{"input_ids": [4, 5], "labels": [4, 5]}]
+    assert told == pytest.approx(hf_loss(model, cut)(weights))
+
+
+@pytest.mark.lab
 def test_a_causal_model_is_shifted():
     transformers = pytest.importorskip("transformers")
     config = transformers.GPT2Config(vocab_size=20, n_positions=16, n_embd=8, n_layer=1, n_head=2)

@@ -13,7 +13,7 @@ import pytest
 import scalefit as sf
 from scalefit import laws
 from scalefit.fitting.problem import Objective, make_problem
-from scalefit.fitting.solve import solve_problem
+from scalefit.fitting.solve import FINE, solve_problem
 from scalefit.fitting.stack import solve_each
 from scalefit.laws import LAWS, Law
 
@@ -366,9 +366,9 @@ def test_source_names_paper_and_equation(law):
 def test_exact_values_give_their_parameters_back(name, law):
     """200 random truths, relative 1e-6 in every quoted parameter; all at once, and some one by one.
 
-    Of a law of seven shapes, each of which takes ten times as long, sixty.
+    Of laws that are searched from all over the grid, each of which takes ten times as long, fifty.
     """
-    inputs, true = CASES[name].inputs, truths(name, 60 if len(law.shapes) > 4 else 200)
+    inputs, true = CASES[name].inputs, truths(name, 50 if len(law.shapes) > FINE else 200)
     problems = [
         make_problem(law, inputs, law.value(inputs, law.theta(truth)), Objective())
         for truth in true

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scalefit.fitting.problem import Objective, make_problem
-from scalefit.fitting.solve import solve, solve_problem
+from scalefit.fitting.solve import FINE, solve, solve_problem
 from scalefit.fitting.stack import solve_each
 from scalefit.laws import LAWS
 
@@ -15,10 +15,13 @@ ONCE = list({(name, special.law): (name, special) for name, special in PAIRS}.va
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "special"), ONCE, ids=lambda v: getattr(v, "law", v))
 def test_never_worse_than_what_it_contains(name, special):
-    """Curves of 5 to 12 points at four noises: all at once, and some one by one; fewer of a law of seven shapes."""
+    """Curves of 5 to 12 points at four noises: all at once, and some one by one; fewer of a law of many shapes.
+
+    Its search is ten times as long, and starts at what the contained law found: see ``solve._contained``.
+    """
     law, inner = LAWS[name], LAWS[special.law]
     inside, outside = [], []
-    for seed in range(12 if len(law.shapes) > 4 else 24):
+    for seed in range(8 if len(law.shapes) > FINE else 24):
         rng = np.random.default_rng(seed)
         n, noise = rng.integers(5, 13), (1e-4, 0.01, 0.05, 0.3)[seed % 4]
         x = tuple(np.exp(rng.uniform(0, 12, n)) * 10 ** rng.uniform(0, 6) for _ in law.inputs)
@@ -28,8 +31,8 @@ def test_never_worse_than_what_it_contains(name, special):
         inside.append(make_problem(inner, reads, y, Objective()))
         outside.append(make_problem(law, x, y, Objective()))
     contained, outer = solve_each(inside), solve_each(outside)
-    outer += [solve_problem(problem) for problem in outside[:3]]
-    for small, large in zip([*contained, *contained[:3]], outer, strict=True):
+    outer += [solve_problem(problem) for problem in outside[:2]]
+    for small, large in zip([*contained, *contained[:2]], outer, strict=True):
         tiny = 1e-24 * float(np.sum(large.problem.y**2))
         assert large.objective <= small.objective * (1 + 1e-9) + tiny
 

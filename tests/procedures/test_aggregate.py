@@ -42,6 +42,24 @@ def test_tasks_are_aggregated_for_each_procedure():
         sf.aggregate_tasks(pd.DataFrame(rows[-8:]), metric="bleu")
 
 
+def test_rows_are_chosen_and_intervals_have_the_level_that_is_asked_for():
+    rows = pd.DataFrame(
+        {"corpus": "x", "task": t, "domain": d, "pretrain_seed": p, "bleu": 20 + RNG.normal()}
+        for t in "abcd"
+        for d in ("in", "out")
+        for p in range(5)
+    )
+    chosen = sf.aggregate_tasks(rows, "bleu", where={"domain": "in"}, statistics=["mean"])
+    alone = sf.aggregate_tasks(rows[rows["domain"] == "in"], "bleu", statistics=["mean"])
+    assert chosen.rows() == alone.rows()
+    narrow, wide = (
+        sf.aggregate_tasks(rows, "bleu", statistics=["mean"], level=level).rows()[0]
+        for level in (0.5, 0.95)
+    )
+    ratio = (wide["high"] - wide["low"]) / (narrow["high"] - narrow["low"])
+    assert ratio == pytest.approx(stats.t.ppf(0.975, 4) / stats.t.ppf(0.75, 4))
+
+
 def test_two_modes_are_found_with_their_members():
     modes = np.repeat([False, True], [40, 20])
     scores = np.where(modes, 0.8, 0.2) + 0.05 * RNG.normal(size=60)

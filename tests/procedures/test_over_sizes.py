@@ -133,6 +133,11 @@ def test_domains_stand_side_by_side():
     curves = sf.seed_curves(data, "bleu")
     assert curves["in"].story == "everything shifts"
     assert curves["out"].story == "mixture shift"
+    alone = sf.seed_curves(data, "bleu", where={"domain": "out"})
+    assert [c.rungs for c in alone] == [curves["out"].rungs]
+    narrow = sf.seed_curves(data, "bleu", where={"domain": "out"}, level=0.5)
+    for rung, wide in zip(narrow.only.rungs, alone.only.rungs, strict=True):
+        assert rung.success.width < wide.success.width
     assert {row["domain"] for row in curves.rows()} == {"in", "out"}
 
 
