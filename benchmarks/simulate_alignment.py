@@ -24,10 +24,11 @@ from scalefit.alignment.evidence.fall import fall_test
 from scalefit.alignment.evidence.gain import gain_over_baseline
 from scalefit.alignment.evidence.gather import HARM_SHARE, laws_each
 from scalefit.alignment.evidence.laws import find_break, held_out, misfits
-from scalefit.alignment.falls import degrees, falls, pair_p_values, passes, residual_sd
+from scalefit.alignment.falls import falls, passes
 from scalefit.alignment.monitor import _Rule, nominal_level, spent
 from scalefit.alignment.noise import RunNoise, estimate, profile_of
 from scalefit.alignment.sample_size import seeds_to_tell
+from scalefit.alignment.single_run import SingleRuns, degrees, residual_sd, single_runs
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
 SIZES = np.geomspace(1e6, 1e9, 6)
@@ -347,7 +348,7 @@ def single(rng, draws):
     """One run a size: how often a fall is suspected, and with the noise given (`seed_sd=`)."""
     later = np.triu(np.ones((6, 6)), 1) > 0
     for name in ("flat", "plateau", "log law"):
-        for sd in (0.25, 0.7, 1.0, 1.5):
+        for sd in (0.25, 0.7, 1.0, 1.5, 5.0):
             row = [name, sd]
             for fall in (0.0, 1.0, 3.0, 3.5):
                 means = TRUTHS[name].copy()
@@ -355,9 +356,8 @@ def single(rng, draws):
                 hits = []
                 for y in means + sd * rng.standard_normal((draws, 6)):
                     size = np.where(later, y[:, None] - y, np.nan)
-                    scatter = float(residual_sd(X, y))
-                    p = pair_p_values(X, size, scatter, max(scatter, 0.69)).min()
-                    hits.append((p <= ALPHA, pair_p_values(X, size, np.nan, sd).min() <= ALPHA))
+                    ways = single_runs(X, y, 0.69), SingleRuns(X, sd)
+                    hits.append([way.p_values(size).min() <= ALPHA for way in ways])
                 row += list(np.mean(hits, axis=0))
             yield row
 

@@ -76,7 +76,7 @@ class Curve:
     ----------
     sizes : (K,) pretraining tokens, ascending.
     values : (K, P) mean of each unit of replication at each size; nan where there is none.
-    design : "separate" or "shared" units, see ``noise``.
+    design : "separate" or "shared" units, see ``noise``; of single runs "shared" where the table names them as one.
     level : "procedure" (several pretraining runs), "checkpoints" (one run, several finetuning
         seeds) or "single" (one value a size).
     known : whether the table itself says which rows share a pretraining run.
@@ -124,7 +124,7 @@ class Curve:
         values = self.values[:count]
         values = values[:, ~np.isnan(values).all(axis=0)]
         keep = self.bins < count
-        linked = self.design == "shared" and _linked(values)
+        linked = self.design == "shared" and (self.level == "single" or _linked(values))
         return replace(
             self,
             sizes=self.sizes[:count],
@@ -168,7 +168,9 @@ def curve_of(
     bins, sizes, merged = size_bins(tokens, runs[use])
     design, level, unit = _replication(bins, runs[use], seeds[use])
     values = _averaged(bins, unit, score, len(sizes))
-    if design == "shared" and not _linked(values):
+    if level == "single" and told.named and _comes_back(bins, runs[use]):
+        design = "shared"
+    elif design == "shared" and not _linked(values):
         design = "separate"
     notes = (f"pretrain_tokens within 10 % count as one size: {merged}",) if merged else ()
     return Curve(

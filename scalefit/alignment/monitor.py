@@ -74,13 +74,14 @@ def spent(look: int, alpha: float) -> float:
 def nominal_level(sizes: int, runs: int, design: Design, alpha: float) -> float:
     """Level of every look when `sizes` sizes with `runs` runs each are planned.
 
-    It holds where all sizes are alike and where the last is ten times as noisy as the first: there the looks are
-    less of one mind, and a level set for equal noise lets .09 through in place of .05.
+    It holds where all sizes are alike, where the last is ten times as noisy as the first, and where one is five times
+    as noisy as the others: there the looks are less of one mind, and a level set for equal noise lets .09 through in
+    place of .05.
     """
     rng, quantiles = np.random.default_rng(_SEED), []
-    for grown in (1.0, 10.0):
-        noise = np.geomspace(1.0, grown, sizes)[:, None]
-        draws = noise * rng.standard_normal((_DRAWS, sizes, runs))
+    alone = np.where(np.arange(sizes) == sizes // 2, 5.0, 1.0)
+    for noise in (np.ones(sizes), np.geomspace(1.0, 10.0, sizes), alone):
+        draws = noise[:, None] * rng.standard_normal((_DRAWS, sizes, runs))
         smallest = np.ones(_DRAWS)
         for k in range(2, sizes + 1):
             seen = falls(estimate(draws[:, :k], design))

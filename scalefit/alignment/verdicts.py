@@ -24,7 +24,7 @@ from scalefit.types import Floats
 
 from .evidence import tokens
 from .evidence.gather import Evidence
-from .falls import tipping_point
+from .single_run import tipping_point
 
 Flag = Literal["misaligned", "suspected", ""]
 Strength = Literal["confirmed", "these checkpoints only", "provisional", "open"]
@@ -156,7 +156,16 @@ def _says_harmful(e: Evidence) -> str:
     assert e.gain is not None
     return (
         f"At {tokens(e.quality.sizes[-1])} tokens {_title(e)} is {e.scale.digits(-e.gain.gain)} "
-        f"below the model without pretraining (p = {e.p_harm:.2g})."
+        f"below the model without pretraining (p = {e.p_harm:.2g}).{_one_baseline(e)}"
+    )
+
+
+def _one_baseline(e: Evidence) -> str:
+    if e.gain is None or not e.one_baseline:
+        return ""
+    return (
+        " That is one run, taken to be no noisier than the others: a seed SD of "
+        f"{e.scale.digits(e.gain.explained)} without pretraining would explain it."
     )
 
 
@@ -238,6 +247,12 @@ def _repeat_first(then: Callable[[Evidence], str]) -> Callable[[Evidence], str]:
     return advise
 
 
+def _advises_harmful(e: Evidence) -> str:
+    if e.one_baseline:
+        return "Before acting: finetune without pretraining with 2 more seeds."
+    return "Do not pretrain on this corpus for this task."
+
+
 def _advises_aligned(e: Evidence) -> str:
     if e.law_holds is False:
         return "Go on, size by size; do not forecast by a law."
@@ -310,8 +325,7 @@ class Verdict(StrEnum):
         return repr(str(self))
 
     HARMFUL = (
-        "harmful", 0, True, _is_harmful, _says_harmful,
-        _always("Do not pretrain on this corpus for this task."),
+        "harmful", 0, True, _is_harmful, _says_harmful, _advises_harmful,
     )  # fmt: skip
     FLUCTUATING = (
         "fluctuating", 2, True, _is_fluctuating, _says_fluctuating,
@@ -362,11 +376,14 @@ def decide(e: Evidence) -> Decision:
     """Return the verdict of one curve: the first whose rule holds."""
     level = e.quality.level
     verdict = next(v for v in Verdict if v.rule(e))
-    open_ = verdict is Verdict.INCONCLUSIVE
+    strength: Strength = "open" if verdict is Verdict.INCONCLUSIVE else _STRENGTHS[level]
+    if verdict is Verdict.HARMFUL and e.one_baseline:
+        strength = "provisional"
     flag: Flag = ""
     if verdict.alarm and e.p_misaligned <= e.alpha:
-        flag = "misaligned" if level == "procedure" else "suspected"
-    return Decision(verdict, flag, "open" if open_ else _STRENGTHS[level], SCOPES[level])
+        sure = level == "procedure" and not (e.one_baseline and e.p_conflict > e.alpha)
+        flag = "misaligned" if sure else "suspected"
+    return Decision(verdict, flag, strength, SCOPES[level])
 
 
 def reason(e: Evidence, decision: Decision) -> str:
@@ -411,10 +428,12 @@ def _about_loss(e: Evidence, decision: Decision) -> str:
 
 
 def _about_single_runs(e: Evidence) -> str:
+    if not np.isfinite(e.fall.smallest):
+        return " One run a size: two of them say nothing of seed noise."
     if e.fall.source == "given":
         said = " One run a size: seed noise is as given."
     else:
-        said = " One run a size: seed noise was taken from the scatter of the curve."
+        said = " One run a size: seed noise was taken from the scatter of the curve, as if alike at all sizes."
     if e.fall.estimate > 0:
         sd = tipping_point(e.fall.estimate, len(e.quality.sizes), e.fall.alpha)
         said += (

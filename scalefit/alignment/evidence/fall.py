@@ -10,14 +10,19 @@ from scipy import special
 
 from scalefit.alignment import falls
 from scalefit.alignment.curve import Curve
-from scalefit.alignment.falls import degrees, pair_p_values, pair_reach, residual_sd, smallest_fall
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
+from scalefit.alignment.single_run import SingleRuns, degrees, single_runs
 from scalefit.types import Floats, Ints, Mask
 
 from . import Piece, tokens
 
-_Source = Literal["replicates", "scatter", "given"]
+_Source = Literal["replicates", "scatter", "one run", "given"]
+_OF_SINGLE_RUNS: dict[_Source, str] = {
+    "scatter": "scatter of the curve",
+    "one run": "scatter of the curve, whose checkpoints hang together",
+    "given": "seed noise as given",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +114,13 @@ class FallTest(Piece):
 
     @property
     def wanders(self) -> str:
-        """What a fall of many single runs leaves open: checkpoints that hang together seem to fall."""
-        if not self.sure or self.source != "scatter" or len(self.sizes) < falls.LONG:
+        """What a fall of single runs leaves open: checkpoints of one run that hang together seem to fall."""
+        if not self.sure or self.source != "scatter":
             return ""
-        return " Checkpoints of one run that hang together (correlation .8) seem to fall in a quarter of flat curves."
+        return (
+            " Checkpoints of one run that hang together (correlation .8) seem to fall in a tenth of flat curves of six "
+            "sizes and a quarter of twelve; a column pretrain_run says whose they are."
+        )
 
     def half_width(self, runs: Ints) -> Floats:
         """Half-width (K,) of each size's 95 % t interval, without what all sizes share; 0 if unknown."""
@@ -154,8 +162,8 @@ def fall_test(
     reference : largest plausible seed noise; used only without replicates.
     alpha : family level over all pairs of sizes.
     seed_sd : known standard deviation of one run, in place of an estimate, without replicates.
-    cautious : without replicates, never take a curve for quieter than its scatter. False where another test keeps the
-        level: that a loss improves is asked beside a fall of quality only.
+    cautious : without replicates, take noise for no more than the reference only where the curve looks so. False where
+        another test keeps the level: that a loss improves is asked beside a fall of quality only.
     """
     if curve.level == "single":
         return _of_single_runs(curve, sign, reference, alpha, seed_sd, cautious)
@@ -185,25 +193,33 @@ def _of_single_runs(
     y, x = sign * curve.means, curve.x
     later = np.triu(np.ones((len(y), len(y)), dtype=bool), 1)
     size = np.where(later, y[:, None] - y[None], np.nan)
-    given = seed_sd is not None
-    sd = np.nan if given else float(residual_sd(x, y))
-    known = float(seed_sd) if seed_sd is not None else _with_test_set(reference, curve)
-    # fmax, for the scatter is nan where the noise is given.
-    known = float(np.fmax(known, sd)) if cautious else known
-    at_least = size - smallest_fall(x, sd, known, alpha)
-    scatter = "one run a size: scatter of the curve"
+    known, source = _with_test_set(reference, curve), _told_by(curve, seed_sd)
+    if seed_sd is not None:
+        runs, noise = SingleRuns(x, seed_sd), RunNoise(seed_sd, np.inf)
+    elif len(y) > 2:
+        runs = single_runs(x, y, known, trusted=not cautious, hanging=source == "one run")
+        noise = RunNoise(runs.sd, float(degrees(len(y))))
+    else:  # two runs say nothing of the noise, nor whether it is that of others
+        runs, noise = SingleRuns(x, np.inf if cautious else known), RunNoise(np.nan, 0.0)
+    at_least = size - runs.smallest(alpha)
     return FallTest(
         sizes=curve.sizes,
         size=size,
-        p=pair_p_values(x, size, sd, known),
+        p=runs.p_values(size),
         at_least=at_least,
-        reach=pair_reach(x, known if given else sd, alpha, known=given),
+        reach=runs.reach(alpha),
         lower=float(np.nanmax(at_least)),
-        noise=RunNoise(known, np.inf) if given else RunNoise(sd, float(degrees(len(y)))),
+        noise=noise,
         alpha=alpha,
-        source="given" if given else "scatter",
-        method="one run a size: seed noise as given" if given else scatter,
+        source=source,
+        method=f"one run a size: {_OF_SINGLE_RUNS[source]}",
     )
+
+
+def _told_by(curve: Curve, seed_sd: float | None) -> _Source:
+    if seed_sd is not None:
+        return "given"
+    return "one run" if curve.design == "shared" else "scatter"
 
 
 def _with_test_set(reference: float, curve: Curve) -> float:

@@ -34,6 +34,7 @@ class Gain(Piece):
     gains : (K,) gain at each size.
     low, high : one-sided bounds of the gain at the largest size.
     p_harm, p_help : p values of "the largest size is worse / better than no pretraining".
+    explained : SD of a run without pretraining from which on noise would explain the gain or loss.
     """
 
     baseline: float
@@ -43,6 +44,7 @@ class Gain(Piece):
     high: float
     p_harm: float
     p_help: float
+    explained: float
 
     @property
     def gain(self) -> float:
@@ -66,7 +68,9 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
     gains = sign * (curve.means - curve.baseline.mean())
     error, df = _error_of_gain(curve, noise)
     t = float(gains[-1] / max(error, 1e-12))
-    reach = float(error * t_quantile(1 - alpha, df))
+    height = float(t_quantile(1 - alpha, df))
+    reach, rest = error * height, error**2 - noise.sd**2 / len(curve.baseline)
+    enough = max((float(gains[-1]) / height) ** 2 - max(rest, 0.0), 0.0)
     return Gain(
         baseline=float(curve.baseline.mean()),
         runs=len(curve.baseline),
@@ -75,6 +79,7 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
         high=float(gains[-1]) + reach,
         p_harm=float(t_tail(-t, df)),
         p_help=float(t_tail(t, df)),
+        explained=float(np.sqrt(enough * len(curve.baseline))),
     )
 
 

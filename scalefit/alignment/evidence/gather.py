@@ -103,9 +103,19 @@ class Evidence:
         return 1.0 if self.gain is None else min(self.gain.p_harm / HARM_SHARE, 1.0)
 
     @property
+    def one_baseline(self) -> bool:
+        """Whether a single run without pretraining stands beside the sizes: nothing tells how noisy it is."""
+        return self.gain is not None and self.gain.runs == 1
+
+    @property
+    def p_conflict(self) -> float:
+        """P value of "loss improves while quality falls", against earlier sizes."""
+        return 1.0 if self.conflict is None else min(self.conflict.p / self.fall_share, 1.0)
+
+    @property
     def p_misaligned(self) -> float:
         """P value of "loss improves while quality falls", against earlier sizes or the baseline."""
-        p = 1.0 if self.conflict is None else min(self.conflict.p / self.fall_share, 1.0)
+        p = self.p_conflict
         if self.gain is not None and self.loss_gain is not None:
             p = min(p, max(self.gain.p_harm, self.loss_gain.p_help) / HARM_SHARE)
         return p
@@ -249,6 +259,6 @@ def _about_the_procedure(quality: Curve, fall: FallTest, terms: Terms) -> FallTe
     """
     if quality.level != "checkpoints":
         return fall
-    alone = replace(quality, values=quality.means[:, None], level="single")
+    alone = replace(quality, values=quality.means[:, None], level="single", design="separate")
     scatter = fall_test(alone, terms.scale.sign, terms.scale.reference, fall.alpha)
     return replace(fall, p=np.maximum(fall.p, scatter.p))
