@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from scalefit.arguments import BLEU
+from scalefit.arguments import BLEU, LOSS
 from scalefit.cli import _io
 from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, By, Level, Metric, Over, Source, Target, Work
@@ -239,7 +239,7 @@ def allocate(
     import scalefit as sf
 
     budgets = None if budget is None else _io.numbers(budget, "--budget")
-    name = metric or ("bleu" if way == "transfer" else "cross_entropy")
+    name = metric or (BLEU if way == "transfer" else LOSS)
     if way == "isoflop":
         if target is not None or budgets is not None or price:
             raise DomainError(

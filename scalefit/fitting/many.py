@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.result import Results, common_notes
 from scalefit.rows import Row, estimated
-from scalefit.table import Observations, Table, grouping
+from scalefit.table import Observations, grouping
 from scalefit.types import Renames
 from scalefit.units import counted
 
@@ -180,6 +180,8 @@ def fit_law_each(
 
     Returns Fits: the fits in the table's order. Groups that cannot be fitted are in ``failures`` with the reason.
 
+    Raises LawError, FitError: no such law, or one that no group could follow; TableError: as in :func:`scalefit.fit`.
+
     Examples
     --------
     >>> import scalefit as sf
@@ -190,9 +192,13 @@ def fit_law_each(
     """
     from tqdm.auto import tqdm  # brings asyncio, which no other call needs
 
-    used = tuple((options.get("inputs") or {"": "pretrain_tokens"}).values())
+    chosen = law_of(law, options.get("inputs"))
+    columns = input_columns(chosen, options.get("inputs"))
+    used = tuple(columns.values())
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=used)
     name = table.metric(metric)
+    if "direction" not in allow:
+        refuse_direction(chosen, name, used[0])
     table = table.where(metric=name)
     apart = grouping(table, by, used=used)
     groups = table.groups(apart.columns)
@@ -202,7 +208,8 @@ def fit_law_each(
         working(executor) as each,
         tqdm(desc=f"fit {metric}", total=len(groups), disable=quiet) as bar,
     ):
-        cuts = _cut(groups, name, law, allow, options)
+        pieces = gather_each([piece for _, piece in groups], name, columns, chosen)
+        cuts = ((dict(key), one) for (key, _), one in zip(groups, pieces, strict=True))
         work = partial(_fitted, law, options, executor is not None)
         for some in each(work, packs(cuts, GROUPS_HERE if executor is None else GROUPS_A_PACK)):
             fitted += some
@@ -210,26 +217,6 @@ def fit_law_each(
     failures = tuple(one for one in fitted if isinstance(one, FitFailure))
     fits = tuple(one for one in fitted if isinstance(one, Fit))
     return Fits(apart.columns, fits, failures, apart.notes)
-
-
-def _cut(
-    groups: Sequence[tuple[Mapping[str, Any], Table]],
-    metric: str,
-    law: AnyLaw,
-    allow: Sequence[str],
-    options: Mapping[str, Any],
-) -> Iterator[Cut]:
-    """Give each group with its vectors, or with the reason why it has none."""
-    inputs = options.get("inputs")
-    try:
-        chosen = law_of(law, inputs)
-        columns = input_columns(chosen, inputs)
-        if "direction" not in allow:
-            refuse_direction(chosen, metric, columns[chosen.inputs[0]])
-    except ScalefitError as error:
-        return iter([(key, error) for key, _ in groups])
-    cuts = gather_each([piece for _, piece in groups], metric, columns, chosen)
-    return ((dict(key), one) for (key, _), one in zip(groups, cuts, strict=True))
 
 
 def _fitted(

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scalefit.errors import FitError, TableError
-from scalefit.ingest import table_of
+from scalefit.ingest import metric_meant, table_of
 from scalefit.laws.law import Law
 from scalefit.table import Observations, Table, cut, cut_each, grouping
 from scalefit.types import Floats, Ints, Mask, Renames
@@ -134,10 +134,11 @@ def gather_rows(
     table = table_of(
         data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=columns.values()
     )
-    name = table.metric(metric)
+    name, told = metric_meant(table, metric)
     rows = table.where(metric=name)
     _refuse_mixtures(rows, columns.values(), where or {})
-    return gather_group(rows, name, columns, law)
+    cut_out = gather_group(rows, name, columns, law)
+    return replace(cut_out, notes=(*told, *cut_out.notes))
 
 
 def gather_group(rows: Table, metric: str, columns: Mapping[str, str], law: Law) -> Observations:

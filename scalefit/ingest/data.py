@@ -17,7 +17,7 @@ from scalefit.table import ALLOWABLE, Observations, Table, as_table, cut
 from scalefit.table import metric as metric_of
 from scalefit.table.core import as_frame
 from scalefit.table.draft import listed
-from scalefit.table.metrics import canonical
+from scalefit.table.metrics import Metric, canonical
 from scalefit.table.names import IDENTITY
 from scalefit.types import Renames
 from scalefit.units import parse_count
@@ -156,7 +156,7 @@ def _told_loss(table: Table, names: Collection[str], loss: str) -> tuple[Table, 
     if not isinstance(loss, Unasked) or spelled in table.metrics:
         return table, spelled
     known = [metric_of(name) for name in table.metrics if name not in names]
-    there = [m.name for m in known if m.is_loss or m.is_perplexity]
+    there = [m.name for m in known if _tells_loss(m)]
     if not there:
         return table, spelled
     if there[1:]:
@@ -167,15 +167,23 @@ def _told_loss(table: Table, names: Collection[str], loss: str) -> tuple[Table, 
 
 
 def metric_meant(table: Table, metric: str) -> tuple[str, tuple[str, ...]]:
-    """Return the metric asked for; the only quality, or else the only metric, where nobody named one; and notes."""
+    """Return the metric asked for; the only one of its kind, or else the only one, where nobody named it; and notes."""
     if isinstance(metric, Unasked) and metric not in table.metrics:
         known = map(metric_of, table.metrics)
-        quality = [m.name for m in known if m.direction and not (m.is_loss or m.is_perplexity)]
-        one = quality or table.metrics
+        alike = [
+            m.name
+            for m in known
+            if m.direction and _tells_loss(m) is _tells_loss(metric_of(metric))
+        ]
+        one = alike or table.metrics
         if len(one) == 1:
             told = f"no metric was named, and {one[0]} is taken: the table has no {metric}"
             return one[0], (told,)
     return table.metric(metric), ()
+
+
+def _tells_loss(metric: Metric) -> bool:
+    return metric.is_loss or metric.is_perplexity
 
 
 def observations(
@@ -207,8 +215,9 @@ def observations(
     """
     needs = inputs.values()
     table = table_of(data, mapping=mapping, where=where, allow=allow, metrics=[metric], needs=needs)
-    name = table.metric(metric)
-    return cut(table.where(metric=name), name, inputs)
+    name, told = metric_meant(table, metric)
+    rows = cut(table.where(metric=name), name, inputs)
+    return replace(rows, notes=(*told, *rows.notes))
 
 
 def _is_path(data: Any) -> bool:

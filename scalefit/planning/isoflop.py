@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from scalefit.arguments import LOSS
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.fit import fit_observations
 from scalefit.fitting.points import LETTERS
@@ -83,7 +84,7 @@ class Minima:
 
 def isoflop(
     data: Any,
-    metric: str = "cross_entropy",
+    metric: str = LOSS,
     *,
     inputs: Mapping[str, str] | None = None,
     compute: str | None = None,
@@ -100,7 +101,7 @@ def isoflop(
     ----------
     data : path, Table, DataFrame or mapping of columns
         Runs of several model sizes at each of several compute budgets.
-    metric : a loss.
+    metric : a loss; the table's only one, where there is no cross-entropy and none is named.
     inputs : columns of the model size and the training tokens: ``{"N": "params", "D": "tokens"}``; by default
         ``parameters`` and ``pretrain_tokens``.
     compute : column of the budgets; by default the one that is called ``flops`` or ``compute``, else 6·N·D. Runs within

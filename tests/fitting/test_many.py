@@ -111,6 +111,25 @@ def test_a_group_that_cannot_be_fitted_is_named_with_its_reason():
     assert "cannot fix" in many._repr_html_()
 
 
+def test_what_a_law_takes_in_parts_no_groups():
+    n, d = (
+        axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e8, 1e10, 5))
+    )
+    loss = 1.7 + 400 * n**-0.34 + 410 * d**-0.28
+    many = sf.fit_each({"params": n, "tokens": d, "loss": loss}, "loss", "chinchilla")
+    assert not many.by
+    assert many[0].params["E"] == pytest.approx(1.7, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("law", "why"), [("nolaw", "no law is called"), ("power", "more bleu is better")]
+)
+def test_a_law_that_no_group_could_follow_is_an_error(law, why):
+    data = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6], "bleu": [1.0, 2.0, 3.0, 4.0]}
+    with pytest.raises(sf.errors.ScalefitError, match=why):
+        sf.fit_each(data, "bleu", law)
+
+
 def test_a_number_that_is_not_identified_is_not_printed():
     data = table()
     rising = np.array(data["corpus"]) == "fr"

@@ -116,3 +116,11 @@ def test_usual_columns_need_no_inputs() -> None:
     assert set(plain.exponents) == {"parameters", "pretrain_tokens"}
     assert flops.splits[0].budget == pytest.approx(plain.splits[0].budget / 2)
     assert any("Train FLOPs" in note for note in flops.notes)
+
+
+def test_the_only_loss_is_meant_where_nobody_named_one() -> None:
+    table = runs()
+    named = {"params": table["N"], "tokens": table["D"], "val_loss": table["cross_entropy"]}
+    found = sf.isoflop(named, resamples=20)
+    assert found.splits == sf.isoflop(named, "loss", resamples=20).splits
+    assert any("loss is taken: the table has no cross_entropy" in note for note in found.notes)
