@@ -25,9 +25,9 @@ from scalefit.forecasting.backtest import interval_score
 from scalefit.forecasting.engines import Rate, Rates, RatesLearned
 from scalefit.forecasting.predictive import HORIZONS
 from scalefit.forecasting.quality import Learned, reach_quality
-from scalefit.forecasting.quality.backtest import Rows
-from scalefit.forecasting.quality.learn import Band, Prior, learned_from
-from scalefit.forecasting.quality.members import NAMES, TOP, scale_of
+from scalefit.forecasting.quality.learn import Prior, SplitT, learned_from
+from scalefit.forecasting.quality.members import NAMES, TOP, percent_of
+from scalefit.forecasting.quality.origins import Rows
 from scalefit.forecasting.series import Series
 
 Floats = NDArray[np.float64]
@@ -80,14 +80,14 @@ def baselines(short: Sequence[Series], h: Floats) -> Floats:
     """Return last value, line through the last half, random walk with drift: (3, C, Q), per cent."""
     rows = []
     for c, ahead in zip(short, h, strict=True):
-        y, u = scale_of(c).to(c.y), np.log(c.x / c.x[-1])
+        y, u = percent_of(c).to(c.y), np.log(c.x / c.x[-1])
         half = max(3, (len(c) + 1) // 2)
         line = np.polyval(np.polyfit(u[-half:], y[-half:], 1), ahead)
         rows.append([0 * ahead + y[-1], line, y[-1] + (y[-1] - y[0]) / (u[-1] - u[0]) * ahead])
     return np.array(rows).transpose(1, 0, 2)
 
 
-def interval(b: Band, level: float) -> tuple[Floats, Floats]:
+def interval(b: SplitT, level: float) -> tuple[Floats, Floats]:
     """Return the ends of the central interval, within the range."""
     below, above = stdtrit(b.freedom, 0.5 + level / 2) * b.scale
     return np.clip(b.centre - below, 0, TOP), np.clip(b.centre + above, 0, TOP)
@@ -157,7 +157,7 @@ def log_law(cut: Held, most: int) -> pd.DataFrame:
     rows = []
     for i, c in enumerate(cut.short[:most]):
         h, actual = cut.h[i][cut.held[i]], cut.actual[i][cut.held[i]]
-        data = {"pretrain_tokens": c.x, "bleu": scale_of(c).to(c.y)}
+        data = {"pretrain_tokens": c.x, "bleu": percent_of(c).to(c.y)}
         try:
             fit = sf.fit(data, metric="bleu", law="log")
             given = sf.predict(fit, c.x[-1] * np.exp(h), kind="run", given="law")
@@ -316,7 +316,7 @@ def reaches(t: Table, cut: Held, learned: Learned) -> pd.DataFrame:
     for j in range(aim.value.shape[1]):
         use = np.isfinite(aim.value[:, j]) & (~aim.known[:, j] | aim.seen[:, j])
         value = np.where(use, aim.value[:, j], TOP)
-        units = np.array([scale_of(c).back(v) for c, v in zip(cut.short, value, strict=True)])
+        units = np.array([percent_of(c).back(v) for c, v in zip(cut.short, value, strict=True)])
         said = RATES.reach(settled, units) if t.rate else reach_quality(cut.short, units, learned)
         chance = [r.probability for r in said]
         columns = {"h": aim.h[:, j], "seen": aim.seen[:, j], "known": aim.known[:, j]}

@@ -20,13 +20,12 @@ from forecast_data import ACCURACY, QUALITY, Source, families, images
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest
 from scalefit.forecasting.quality.learn import (
     FEATURES,
     STRIDES,
-    Band,
     Learned,
     Prior,
+    SplitT,
     centre_and_parts,
     features,
     fit_chance,
@@ -34,7 +33,8 @@ from scalefit.forecasting.quality.learn import (
     learned_from,
     simplex_weights,
 )
-from scalefit.forecasting.quality.members import NAMES, TOP, scale_of
+from scalefit.forecasting.quality.members import NAMES, TOP, percent_of
+from scalefit.forecasting.quality.origins import Origins, Rows, origins_of
 from scalefit.forecasting.quality.predict import rows_at
 from scalefit.forecasting.series import Series
 
@@ -84,9 +84,9 @@ class Held:
     held: NDArray[np.bool_]
 
     @cached_property
-    def tested(self) -> Backtest:
+    def tested(self) -> Origins:
         """Backtests of what is fitted."""
-        return backtest(self.short)
+        return origins_of(self.short)
 
 
 def hold(curves: Sequence[Series], keep: Keep) -> Held | None:
@@ -98,7 +98,7 @@ def hold(curves: Sequence[Series], keep: Keep) -> Held | None:
     h, actual = np.ones((len(pairs), width)), np.zeros((len(pairs), width))
     for row, (c, k) in enumerate(pairs):
         h[row, : len(c) - k] = np.log(c.x[k:] / c.x[k - 1])
-        actual[row, : len(c) - k] = scale_of(c).to(c.y[k:])
+        actual[row, : len(c) - k] = percent_of(c).to(c.y[k:])
     held = np.arange(width) < np.array([len(c) - k for c, k in pairs])[:, None]
     return Held([c for c, _ in pairs], [c.head(k) for c, k in pairs], h, actual, held)
 
@@ -117,9 +117,9 @@ class Table:
         return self.curves[0].top == 1.0
 
     @cached_property
-    def tested(self) -> Backtest:
+    def tested(self) -> Origins:
         """Backtests of all of it."""
-        return backtest(self.curves)
+        return origins_of(self.curves)
 
     @cached_property
     def splits(self) -> dict[str, Held]:
@@ -155,7 +155,7 @@ def tables() -> list[Table]:
     return kept
 
 
-def band(short: Sequence[Series], h: Floats, learned: Learned) -> tuple[Rows, Band]:
+def band(short: Sequence[Series], h: Floats, learned: Learned) -> tuple[Rows, SplitT]:
     """Return the rows and bands of ``short`` at ``h``."""
     rows = rows_at(short, h, learned)
     return rows, learned.band(rows)
@@ -191,7 +191,7 @@ def targets(cut: Held, stride: Floats) -> Targets:
 
 
 def _targets(c: Series, k: int, stride: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    y, u = scale_of(c).to(c.y), np.log(c.x / c.x[k - 1])
+    y, u = percent_of(c).to(c.y), np.log(c.x / c.x[k - 1])
     level = isotonic_regression(y).x
     ahead = level[-1] - level[k - 1]
     between = level[k - 1] + np.array([0.25, 0.5, 0.75, 1.0]) * ahead

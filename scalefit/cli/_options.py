@@ -8,8 +8,10 @@ what is wrong in it refused, before the command begins its work.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -188,6 +190,7 @@ def spread(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(**given: Any) -> Any:
         _refuse_empty(given, options)
+        _spare_numpy()
         with quietly(given.pop("quiet")):
             for name, kind in values.items():
                 given[name] = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
@@ -199,6 +202,21 @@ def spread(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__annotations__ = {p.name: p.annotation for p in options}
     run.__doc__ = command.__doc__
     return run
+
+
+def _spare_numpy() -> None:
+    """Let parts of numpy that no command uses wait until somebody asks for something in them.
+
+    SciPy takes hold of all that numpy has: f2py's parser of Fortran and a framework for tests would be a twentieth of a
+    short command's time.
+    """
+    for name in ("numpy.ctypeslib", "numpy.f2py", "numpy.testing"):
+        spec = find_spec(name)
+        if name not in sys.modules and spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+            module = sys.modules[name] = module_from_spec(spec)
+            spec.loader.exec_module(module)
+            setattr(sys.modules["numpy"], name.removeprefix("numpy."), module)
 
 
 def _refuse_empty(given: dict[str, Any], options: list[inspect.Parameter]) -> None:

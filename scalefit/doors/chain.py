@@ -26,7 +26,7 @@ from scalefit.types import Floats, Kind, Mask
 from scalefit.units import check_level
 
 CHAIN, DIRECT = "chain", "direct"
-LEVELS = (0.5, 0.8, 0.95, 0.99)  # of the bands that a step is read off by
+READ_AT = (0.5, 0.8, 0.95, 0.99)  # of the bands that a step is read off by
 _LEAST = 1e-3  # of the smallest measured loss: what the next law is asked at, at least
 NODES = 24  # equally likely values that stand for a distribution between two steps
 
@@ -142,7 +142,7 @@ class Chain(Result):
 Quantiles = tuple[Floats, Floats]  # probabilities (P,), and the value at each of them: (P, Q)
 
 
-def _quantiles(band_at: Callable[[float], Band], levels: Sequence[float] = LEVELS) -> Quantiles:
+def _quantiles(band_at: Callable[[float], Band], levels: Sequence[float] = READ_AT) -> Quantiles:
     """Return the distribution that bands at several levels tell, ascending where they cross."""
     values = {}
     for level in levels:

@@ -17,7 +17,7 @@ from scalefit.fitting.points import gather_rows, points_of
 from scalefit.fitting.result import Fit
 from scalefit.forecasting.engines import AUTO, Pool, ends_of
 from scalefit.forecasting.mixture import Mixture, Mixtures, mixtures_of
-from scalefit.forecasting.quality import Cells
+from scalefit.forecasting.quality import SizedCells
 from scalefit.forecasting.surface import Surface, surface_of
 from scalefit.groups import group_name, group_of
 from scalefit.table import Table, cut
@@ -220,7 +220,7 @@ def fit_joint(
     values = np.array([c.mean for c in cells])
     bottom, top = ends_of(what.metric, values)
     sizes = np.array([(c.pretrain, c.finetune) for c in cells])
-    return surface_of(what.metric, Cells(sizes, values, top, bottom), group, what.notes)
+    return surface_of(what.metric, SizedCells(sizes, values, top, bottom), group, what.notes)
 
 
 def _all_cells(rows: Table, group: Mapping[str, Any], part: Table) -> list[MeasuredCell]:

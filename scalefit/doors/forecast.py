@@ -14,7 +14,7 @@ from scalefit.doors.curves import Curves, Flags, Inquiry, curves_of, flags, inqu
 from scalefit.errors import TableError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
-from scalefit.forecasting.forecast import Forecast, Measured, Outlook, Question
+from scalefit.forecasting.forecast import Forecast, Outlook, Question
 from scalefit.forecasting.mixture import Mixture, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
@@ -24,7 +24,7 @@ from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
-from scalefit.types import Renames
+from scalefit.types import Floats, Renames
 from scalefit.units import amount, check_level, format_count
 
 
@@ -277,6 +277,6 @@ def _mean(rows: Table, metric: str) -> float:
     return float(np.nanmean(rows.where(metric=metric).column("value")))
 
 
-def _measured(rows: Table, metric: str) -> Measured:
+def _measured(rows: Table, metric: str) -> tuple[Floats, Floats]:
     chosen = rows.where(metric=metric)
     return chosen.column("pretrain_tokens"), chosen.column("value")

@@ -21,8 +21,6 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import format_count, short
 
-Measured = tuple[Floats, Floats]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Outlook(Result):
@@ -56,7 +54,7 @@ class Outlook(Result):
     tokens: TokensFor | None = None
     ahead: Mapping[str, Predictive] = field(default_factory=dict)
     baselines: Mapping[str, float] = field(default_factory=dict)
-    measured: Mapping[str, Measured] = field(default_factory=dict)
+    measured: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
     @property

@@ -152,7 +152,7 @@ def _end_slope(fit: Fit, i: int) -> float:
 
 
 _TOGETHER = 64  # curves that are fitted, and their regions laid out, at once: regions are large
-LEVELS = (0.95, 0.8)  # what a single law's band is asked for: the levels that a backtest judges
+_LEVELS = (0.95, 0.8)  # what a single law's band is asked for: the levels that a backtest judges
 
 
 def fit_curves(
@@ -179,7 +179,7 @@ def forecast_by_law(
     for some in packs(zip(curves, at, strict=True), _TOGETHER):
         fits = fit_curves([curve for curve, _ in some], law, metric, objective)
         known = [fit.uncertainty for fit in fits if isinstance(fit, Fit)]
-        lay_together(known, LEVELS)
+        lay_together(known, _LEVELS)
         out += [
             _clipped(curve, said_by(fit, (x,))) if isinstance(fit, Fit) else None
             for (curve, x), fit in zip(some, fits, strict=True)
@@ -198,7 +198,7 @@ def said_by(fit: Fit, at: tuple[Floats, ...]) -> Predictive | None:
     """Return a fit's band of a new run at inputs (each (Q,)) as quantiles; None where the law has no value there."""
     with np.errstate(all="ignore"):
         values = {0.5: fit.value(*at)}
-        for level in LEVELS:
+        for level in _LEVELS:
             values[0.5 - level / 2], values[0.5 + level / 2] = fit.band(at, level, "run")
     if not np.isfinite(values[0.5]).all():
         return None

@@ -251,14 +251,14 @@ def _inputs(
         named = [key for key in dict.fromkeys((name, column)) if key in inputs]
         if len(named) != 1:
             raise DomainError(f"give each input of the fit once: {shown}")
-        given.append(numbers(name, inputs[named[0]]))
+        given.append(as_numbers(name, inputs[named[0]]))
     arrays = tuple(np.atleast_1d(a).astype(float) for a in np.broadcast_arrays(*given))
     if not arrays[0].size:
         raise DomainError(f"no value is asked for; give each input of the fit: {shown}")
     return arrays
 
 
-def numbers(name: str, given: Any) -> Floats:
+def as_numbers(name: str, given: Any) -> Floats:
     """Return what was given as numbers; ``"1.5B"`` is a count."""
     values = np.asarray(given)
     counts = [parse_count(v) if isinstance(v, str) else v for v in values.reshape(-1).tolist()]

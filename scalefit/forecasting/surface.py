@@ -10,9 +10,15 @@ import numpy as np
 
 from scalefit.errors import DomainError, FitError
 from scalefit.forecasting.engines import check_target
-from scalefit.forecasting.predict import Asked, Band, numbers
+from scalefit.forecasting.predict import Asked, Band, as_numbers
 from scalefit.forecasting.predictive import FARTHEST
-from scalefit.forecasting.quality import Cells, Joint, fit_joint, forecast_quality, learn_quality
+from scalefit.forecasting.quality import (
+    Joint,
+    SizedCells,
+    forecast_quality,
+    joint_of,
+    learn_quality,
+)
 from scalefit.forecasting.series import Series
 from scalefit.forecasting.tokens import TokensFor
 from scalefit.result import Result
@@ -110,7 +116,7 @@ class Surface(Result):
     def _sizes(self, which: int, given: Asked) -> Floats:
         """Return pretraining (0) or finetuning (1) sizes as numbers, where the law answers for them."""
         name, most = ("pretraining", "finetuning")[which], self.largest[which]
-        sizes = numbers(f"{name} size", given)
+        sizes = as_numbers(f"{name} size", given)
         outside = ~((sizes >= 0) & (sizes <= FARTHEST * most))
         if outside.any():
             raise DomainError(
@@ -169,23 +175,23 @@ class Surface(Result):
 
 
 def surface_of(
-    metric: str, cells: Cells, group: Mapping[str, Any], notes: tuple[str, ...]
+    metric: str, cells: SizedCells, group: Mapping[str, Any], notes: tuple[str, ...]
 ) -> Surface:
     """Fit the joint law to cells, and hold its largest pretraining size back to see what it is worth.
 
     Raises FitError: cells or sizes are too few.
     """
-    return Surface(metric, fit_joint(cells), group, _held_back(cells), notes)
+    return Surface(metric, joint_of(cells), group, _held_back(cells), notes)
 
 
-def _held_back(cells: Cells) -> tuple[HeldBack, ...]:
+def _held_back(cells: SizedCells) -> tuple[HeldBack, ...]:
     last = float(cells.sizes[:, 0].max())
     inner = cells.sizes[:, 0] < last
-    part = Cells(cells.sizes[inner], cells.quality[inner], cells.top, cells.bottom)
+    part = SizedCells(cells.sizes[inner], cells.quality[inner], cells.top, cells.bottom)
     out = [(f, y) for (p, f), y in zip(cells.sizes, cells.quality, strict=True) if p == last]
     rows = {f: row for f, _ in out if len(row := _row(part, f)) >= _LEAST}
     try:
-        joint = fit_joint(part)
+        joint = joint_of(part)
     except FitError:
         return ()
     if not rows:
@@ -206,7 +212,7 @@ def _held_back(cells: Cells) -> tuple[HeldBack, ...]:
     )
 
 
-def _row(cells: Cells, finetune: float) -> Series:
+def _row(cells: SizedCells, finetune: float) -> Series:
     """Return the curve over pretraining at one finetuning size; a size of 0 has no logarithm."""
     at = (cells.sizes[:, 1] == finetune) & (cells.sizes[:, 0] > 0)
     order = np.argsort(cells.sizes[at, 0])

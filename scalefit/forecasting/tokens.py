@@ -13,7 +13,7 @@ from scalefit.forecasting.course import course_of, reaches_along
 from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.forecasters import Given
 from scalefit.forecasting.mixture import TIMES, Mixture, reaches
-from scalefit.forecasting.predict import SAYS, check_fit, numbers
+from scalefit.forecasting.predict import SAYS, as_numbers, check_fit
 from scalefit.forecasting.predictive import FARTHEST, Reach
 from scalefit.result import Result
 from scalefit.rows import Row
@@ -213,7 +213,7 @@ def tokens_each(
         check_target(target, fit.metric, fit.observations.values)
     if isinstance(fit, Mixture):
         return _of_mixture(fit, targets, level, given, others)
-    held = {name: float(numbers(name, value)) for name, value in others.items()}
+    held = {name: float(as_numbers(name, value)) for name, value in others.items()}
     return _of_law(fit, targets, level, given, allow, held)
 
 

@@ -45,3 +45,16 @@ def test_help_loads_nothing_heavy():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert shown.stdout == "[]\n"
+
+
+def test_a_command_leaves_what_it_does_not_need_of_numpy_until_it_is_asked_for():
+    script = (
+        "import sys; from scalefit.cli import app; app(['laws', 'log'], standalone_mode=False)\n"
+        "import numpy, scipy.special\n"
+        "print([m for m in ('numpy.f2py.f2py2e', 'unittest') if m in sys.modules])\n"
+        "print(numpy.testing.assert_allclose(1, 1), numpy.f2py.run_main.__name__)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.splitlines()[-2:] == ["[]", "None run_main"]

@@ -39,7 +39,7 @@ def covariance(u: Floats, v: Floats, length: float = LENGTH) -> Floats:
 
 LEAST_SLOPE = 0.01  # a flat curve may still bend by a hundredth of ln x
 # As many parameters as sizes: the laws pass through every point, and nothing shows that one of them fails.
-FEW = 4
+_FEW = 4
 # By which the slope of fewer still is doubted more: at 2 their bands are too short.
 LEAST_TIMES = 3.0
 MOST_DECIMALS = 5
@@ -83,7 +83,7 @@ class Batch(Stack):
     @property
     def few(self) -> Mask:
         """Which curves have so few sizes that they cannot show that a law fails: (B,)."""
-        return np.asarray(self.real.sum(axis=1) <= FEW)
+        return np.asarray(self.real.sum(axis=1) <= _FEW)
 
     def turned(self, values: Floats) -> Floats:
         """Return values (B, N, n) along the directions."""
@@ -158,14 +158,14 @@ def _slope(u: Floats, v: Floats) -> float:
     """Return the slope that doubt is measured in."""
     # A curve that has come to stand may fall again as it fell before: measured in the slope of a plateau, every
     # discrepancy would be nothing and the plateau certain.
-    return (LEAST_TIMES if u.size < FEW else 1.0) * max(*_slopes(u, v), LEAST_SLOPE)
+    return (LEAST_TIMES if u.size < _FEW else 1.0) * max(*_slopes(u, v), LEAST_SLOPE)
 
 
 def _trust(u: Floats, v: Floats) -> float:
     """Prior chance that the law is exactly right: four sizes prove it less than five; steps and a plateau, least."""
     late, usual = _slopes(u, v)
     stands = 1.0 if _held(v) else np.clip(1 - late / max(usual, 1e-12), 0.0, 1.0)
-    known = np.clip((u.size - 2.0) / (FEW - 1.0), 1 / 3, 1.0)
+    known = np.clip((u.size - 2.0) / (_FEW - 1.0), 1 / 3, 1.0)
     return float(known * (TRUST - (TRUST - PLATEAU_TRUST) * stands))
 
 
@@ -201,7 +201,7 @@ BEND_SHARES = np.array([0.12, 0.24, 0.24, 0.24, 0.16])  # of the rest, where the
 # foot: without it one or two nodes of a thousand count.
 THIN_BENDS = (0, 2, 4)
 USUAL_NOISE, NOISE_SPREAD = 0.015, 1.3  # σ relative, median and sd of its logarithm
-LEVELS = 12
+_LEVELS = 12
 FAINTEST, LOUDEST = 3e-4, 0.35
 SEED_FREEDOM = 8.0  # what repeated runs may weigh at most: sizes differ by more than seeds do
 
@@ -238,8 +238,8 @@ def trusted(odds: float, batch: Batch, doubt: Doubt) -> Floats:
 
 def first_grid(batch: Batch, thin: bool = False) -> Doubt:
     """Every noise that curves have."""
-    levels = np.linspace(np.log(FAINTEST), np.log(LOUDEST), LEVELS)
-    return doubt_at(batch, np.broadcast_to(levels, (batch.slope.size, LEVELS)), thin)
+    levels = np.linspace(np.log(FAINTEST), np.log(LOUDEST), _LEVELS)
+    return doubt_at(batch, np.broadcast_to(levels, (batch.slope.size, _LEVELS)), thin)
 
 
 def zoomed(batch: Batch, log_likelihood: Floats, before: Doubt) -> Doubt:
@@ -254,7 +254,7 @@ def zoomed(batch: Batch, log_likelihood: Floats, before: Doubt) -> Doubt:
     spread = np.sqrt((weight * (before.log_noise - mean) ** 2).sum(axis=1, keepdims=True))
     spread = np.clip(spread, 0.12, 1.2)
     low, high = mean - 3 * spread - 0.5, mean + 2.5 * spread
-    return doubt_at(batch, low + (high - low) * np.linspace(0, 1, LEVELS))
+    return doubt_at(batch, low + (high - low) * np.linspace(0, 1, _LEVELS))
 
 
 def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:

@@ -29,9 +29,9 @@ from scalefit.types import Floats, Ints, Kind
 
 ATOMS, SLICES = 512, 4
 GOLDEN = 0.6180339887498949
-FREEDOM = 5.0  # of Student's t around each atom: real curves leave their laws in jumps, too
+_FREEDOM = 5.0  # of Student's t around each atom: real curves leave their laws in jumps, too
 WIDE = 64  # sizes at a time, so that memory does not grow with what is asked
-COARSE = 4  # horizons a step
+_COARSE = 4  # horizons a step
 STEEP = 0.03  # rise in chance over a step from which it is looked at closely
 LEAST_VARIANCE = 1e-14
 HIGHEST = 4.0  # a loss that goes back goes hardly beyond its first values; few noisy sizes would send it anywhere
@@ -76,11 +76,11 @@ class Atoms:
     def reach(self, target: float, kind: Kind = "mean") -> Reach:
         """Return when the curve falls to a target."""
         bar = np.log(max(float(target), np.finfo(float).tiny)) - self.batch.end[0]
-        u, at = np.log(HORIZONS), np.arange(0, HORIZONS.size, COARSE)
+        u, at = np.log(HORIZONS), np.arange(0, HORIZONS.size, _COARSE)
         chance = self.chance_below(u[at], bar, kind)
         # A broad answer is straight between the coarse horizons; an exact law's is a step, and keeps its width.
         steep = at[:-1][np.abs(np.diff(chance)) > STEEP]
-        fine = (steep[:, None] + np.arange(1, COARSE)).ravel()
+        fine = (steep[:, None] + np.arange(1, _COARSE)).ravel()
         if fine.size:
             at = np.append(at, fine)
             chance = np.append(chance, self.chance_below(u[fine], bar, kind))
@@ -126,14 +126,14 @@ def _slices() -> Floats:
     # variance a band of 95 % would end there, at 1.6 standard deviations. Multiples of the golden ratio fill the slices
     # evenly whichever atoms lie side by side.
     within = (np.arange(ATOMS)[:, None] + 0.5) * GOLDEN % 1.0
-    return np.asarray(special.stdtrit(FREEDOM, (np.arange(SLICES) + within) / SLICES))
+    return np.asarray(special.stdtrit(_FREEDOM, (np.arange(SLICES) + within) / SLICES))
 
 
 def _student(t: Floats) -> Floats:
     """Distribution function of Student's t with 5 degrees of freedom, in closed form: a tenth of ``stdtr``'s cost."""
-    share = 1 / (1 + t * t / FREEDOM)  # cos² of the angle
-    tail = t / np.sqrt(FREEDOM) * share * (1 + 2 / 3 * share)
-    return np.asarray(0.5 + (np.arctan(t / np.sqrt(FREEDOM)) + tail) / np.pi)
+    share = 1 / (1 + t * t / _FREEDOM)  # cos² of the angle
+    tail = t / np.sqrt(_FREEDOM) * share * (1 + 2 / 3 * share)
+    return np.asarray(0.5 + (np.arctan(t / np.sqrt(_FREEDOM)) + tail) / np.pi)
 
 
 def _variance(batch: Batch, doubt: Doubt, uq: Floats, with_bend: Floats, kind: Kind) -> Floats:

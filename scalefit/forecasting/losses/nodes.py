@@ -31,7 +31,7 @@ from scalefit.forecasting.losses.shapes import Falling, Laws
 from scalefit.forecasting.series import Stack
 from scalefit.types import Floats, Ints, Mask
 
-STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
+_STEPS, DAMPING, EASIER, HARDER = 16, 0.1, 0.2, 5.0
 # Near the top two places differ by less than their sums' rounding, yet lie √rounding apart: a comparison without
 # this margin would be a toss-up there, and every node of the proposals to come would hang on it.
 SAME = 1e-7
@@ -80,7 +80,7 @@ def climb(of: Hills, starts: Floats) -> tuple[Floats, Floats]:
     damping = np.full(here.total.shape, DAMPING)
     idle, moving = np.zeros(len(starts), np.int64), np.arange(len(starts))
     top, covariance = starts[:, :1].copy(), np.empty((*starts.shape[::2], starts.shape[2]))
-    for step in range(STEPS):
+    for step in range(_STEPS):
         before = here.total.max(axis=1)
         there = _spot(of, here.theta + _step(here, damping))
         better = there.total > here.total - SAME
@@ -89,7 +89,7 @@ def climb(of: Hills, starts: Floats) -> tuple[Floats, Floats]:
         # Only the highest place counts, and only as the centre of a proposal that is weighed afterwards.
         idle = np.where(here.total.max(axis=1) < before + GAIN, idle + 1, 0)
         # A curve that has arrived stays, however far its batch still climbs: no curve may depend on its neighbours.
-        on = (idle < PATIENCE) & (step < STEPS - 1)
+        on = (idle < PATIENCE) & (step < _STEPS - 1)
         if not on.all():
             rows = np.flatnonzero(~on)
             total = here.total[rows]
@@ -151,9 +151,9 @@ def _spot(of: Hills, theta: Floats) -> Places:
 
 SCOUTS, ROUNDS = 128, 8  # nodes a round, at most so many rounds
 KEPT = 256  # nodes that go on to the full grid of noise and discrepancy
-STARTS = 4  # nodes of the first round from which the top is looked for
+_STARTS = 4  # nodes of the first round from which the top is looked for
 TINY = 1e-12
-FREEDOM = 8  # Student's tails: a proposal must be wider than what it proposes for
+_FREEDOM = 8  # Student's tails: a proposal must be wider than what it proposes for
 COUNTING, ENOUGH = 10.0, 100.0  # nodes that must count for a move, and to stop
 
 
@@ -216,7 +216,7 @@ class Proposal(Stack):
         logarithm's cost, and they fall too slowly to underflow.
         """
         z = np.matmul(np.linalg.inv(self.root), (theta - self.mean).swapaxes(1, 2))
-        tail = 1 / (1 + _square(z) / FREEDOM)
+        tail = 1 / (1 + _square(z) / _FREEDOM)
         root, out = np.sqrt(tail), (tail * tail) ** 2  # (1 + z²/8)^−(8 + d)/2
         for j in range(self.root.shape[1]):
             out *= np.where((j < self.shapes)[:, None], root, 1.0)
@@ -261,7 +261,7 @@ def _clouds(shapes: tuple[int, ...]) -> tuple[Floats, Floats]:
     for i, d in enumerate(shapes):
         sequence = evenly(ROUNDS * SCOUTS, d + 1)
         normal = special.ndtri(sequence[:, :d])
-        heavy = normal * np.sqrt(FREEDOM / chi2_quantile(sequence[:, d:], FREEDOM))
+        heavy = normal * np.sqrt(_FREEDOM / chi2_quantile(sequence[:, d:], _FREEDOM))
         out[:, :, i, :, :d] = np.reshape([normal, heavy], (2, ROUNDS, SCOUTS, d))
     return out[0], out[1]
 
@@ -303,8 +303,8 @@ def settle(of: Hills, rounds: int = ROUNDS) -> Nodes:
 
 
 def _highest(theta: Floats, log_weight: Floats) -> Floats:
-    """Return the STARTS nodes (B, STARTS, d) that weigh most."""
-    index = np.argpartition(-log_weight, STARTS, axis=1)[:, :STARTS]
+    """Return the nodes (B, _STARTS, d) that weigh most."""
+    index = np.argpartition(-log_weight, _STARTS, axis=1)[:, :_STARTS]
     return np.take_along_axis(theta, index[:, :, None], axis=1)
 
 
@@ -353,8 +353,8 @@ def _student_at(laws: Laws, mean: Floats, covariance: Floats) -> Proposal:
     covariance = np.where(own[:, :, None] & own[:, None], covariance + TINY * eye, eye)
     root: Floats = np.asarray(np.linalg.cholesky(covariance), float)
     log_scale = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-    norm = special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2)
-    norm -= d / 2 * np.log(FREEDOM * np.pi)
+    norm = special.gammaln((_FREEDOM + d) / 2) - special.gammaln(_FREEDOM / 2)
+    norm -= d / 2 * np.log(_FREEDOM * np.pi)
     return Proposal(mean, root, np.exp(norm - log_scale)[:, None], d)
 
 

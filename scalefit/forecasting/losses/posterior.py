@@ -113,7 +113,7 @@ def shares_of(falling: Sequence[Falling], few: bool = False) -> Floats:
 
 
 PULL = 4.0  # curves that the shares before are worth
-STEPS = 50
+_STEPS = 50
 ENOUGH = 12  # curves that are asked: more tell little more and cost as much as their forecasts
 
 
@@ -145,7 +145,7 @@ def shared_laws(log_evidence: Floats, before: Floats) -> Floats:
     """
     likely = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
     shares = before
-    for _ in range(STEPS):
+    for _ in range(_STEPS):
         each = likely * shares
         each /= each.sum(axis=1, keepdims=True)
         shares = (each.sum(axis=0) + PULL * before) / (len(each) + PULL)

@@ -4,7 +4,7 @@ Real curves of quality follow no one law, and the table around a curve knows bes
 and how far they miss: every curve of it is cut short at each of its sizes and asked to forecast the
 rest. What those backtests say is a frozen :class:`Learned`, shrunk to priors that ship::
 
-    members < backtest < learn < predict
+    members < origins < learn < predict
 
 Beside them stands ``joint``: one law of a grid of pretraining and finetuning sizes.
 
@@ -22,16 +22,16 @@ Examples
 True
 """
 
-from scalefit.forecasting.quality.joint import Cells, Joint, fit_joint
+from scalefit.forecasting.quality.joint import Joint, SizedCells, joint_of
 from scalefit.forecasting.quality.learn import Learned, learn_quality
 from scalefit.forecasting.quality.predict import forecast_quality, reach_quality
 
 __all__ = [
-    "Cells",
     "Joint",
     "Learned",
-    "fit_joint",
+    "SizedCells",
     "forecast_quality",
+    "joint_of",
     "learn_quality",
     "reach_quality",
 ]

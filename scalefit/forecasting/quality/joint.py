@@ -22,13 +22,13 @@ from scipy.special import stdtr, stdtrit
 from scalefit.errors import FitError
 from scalefit.forecasting.predictive import FARTHEST, PROBABILITIES, Predictive, Reach
 from scalefit.forecasting.quality.learn import FREEDOM
-from scalefit.forecasting.quality.members import TOP, Scale, scale_of
+from scalefit.forecasting.quality.members import TOP, Percent, percent_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints
 
-EXPONENTS = np.geomspace(0.1, 2.0, 8)
-STARTS = np.array([0.3, 1.0, 3.0, 10.0])  # s and t, in units of the smallest measured size
-_ONE = np.stack(np.meshgrid(EXPONENTS, STARTS, indexing="ij"), axis=-1).reshape(-1, 2)
+_EXPONENTS = np.geomspace(0.1, 2.0, 8)
+_STARTS = np.array([0.3, 1.0, 3.0, 10.0])  # s and t, in units of the smallest measured size
+_ONE = np.stack(np.meshgrid(_EXPONENTS, _STARTS, indexing="ij"), axis=-1).reshape(-1, 2)
 _PAIRS = np.stack(np.meshgrid(*2 * [np.arange(len(_ONE))], indexing="ij"), axis=-1).reshape(-1, 2)
 SHAPES = _ONE[_PAIRS]  # (S, 2, 2): pretraining and finetuning; exponent and start
 FEWEST_CELLS = 6
@@ -41,7 +41,7 @@ ASKED = 361  # sizes at which a target is looked for
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class SizedCells:
     """Measured cells: pretraining and finetuning sizes (n, 2), at least 0, and quality (n,)."""
 
     sizes: Floats
@@ -66,7 +66,7 @@ class Joint:
     doubt : factor on the variance, from cells that were held back.
     """
 
-    cells: Cells
+    cells: SizedCells
     smallest: Floats
     coefficients: Floats
     weights: Floats
@@ -188,7 +188,7 @@ def draws_of(joint: Joint, count: int, seed: int = 0) -> JointDraws:
     return JointDraws(joint, shapes, coefficients, gains)
 
 
-def fit_joint(cells: Cells) -> Joint:
+def joint_of(cells: SizedCells) -> Joint:
     """Return the law of all cells, its width checked by holding back the largest sizes.
 
     Parameters
@@ -200,10 +200,10 @@ def fit_joint(cells: Cells) -> Joint:
     Examples
     --------
     >>> import numpy as np
-    >>> from scalefit.forecasting.quality.joint import Cells, fit_joint
+    >>> from scalefit.forecasting.quality.joint import SizedCells, joint_of
     >>> p, f = (v.ravel() for v in np.meshgrid([0, 1e6, 4e6, 16e6], [1e4, 4e4, 16e4]))
     >>> q = 40 - 20 * (1 + f / 1e4) ** -0.5 - 10 * (1 + p / 1e6) ** -0.5
-    >>> joint = fit_joint(Cells(np.column_stack([p, f]), q))
+    >>> joint = joint_of(SizedCells(np.column_stack([p, f]), q))
     >>> joint.predict(np.array(64e6), np.array(16e4)).median.round(0).tolist()
     [34.0]
     """
@@ -217,14 +217,14 @@ def fit_joint(cells: Cells) -> Joint:
     return replace(_fit(cells), gain=gain, doubt=doubt)
 
 
-def _held_back(cells: Cells, kind: int) -> tuple[Joint, Cells, int] | None:
+def _held_back(cells: SizedCells, kind: int) -> tuple[Joint, SizedCells, int] | None:
     """Return the law without the largest size of one kind, and the cells of that size."""
     inner = cells.sizes[:, kind] < cells.sizes[:, kind].max()
     part = _part(cells, inner)
     return (_fit(part), _part(cells, ~inner), kind) if _enough(part) else None
 
 
-def _gain(joint: Joint, out: Cells, kind: int) -> float:
+def _gain(joint: Joint, out: SizedCells, kind: int) -> float:
     """Return the share of the foretold rise that came true, shrunk to the usual one."""
     rise = joint.rises(out.sizes)[:, kind]
     without = replace(joint, gain=np.zeros(2))
@@ -233,13 +233,13 @@ def _gain(joint: Joint, out: Cells, kind: int) -> float:
     return float(np.clip((rise @ came + worth * GAIN) / (rise @ rise + worth), 0.0, 1.0))
 
 
-def _misses(joint: Joint, out: Cells) -> Floats:
+def _misses(joint: Joint, out: SizedCells) -> Floats:
     """Return the squared misses in units of their scale; one far out says little of the others."""
     centre, sd = joint._band(out.sizes)
     return np.minimum((_scale(out).to(out.quality) - centre) ** 2 / sd**2, 25.0)
 
 
-def _fit(cells: Cells) -> Joint:
+def _fit(cells: SizedCells) -> Joint:
     if not _enough(cells):
         raise FitError(
             f"the joint law needs {FEWEST_CELLS} cells over two pretraining and two finetuning sizes, "
@@ -263,7 +263,7 @@ def _fit(cells: Cells) -> Joint:
     return Joint(cells, smallest, coefficients, weights, mixed, noise, np.full(2, GAIN))
 
 
-def _weighed(cells: Cells, smallest: Floats) -> tuple[Floats, Floats]:
+def _weighed(cells: SizedCells, smallest: Floats) -> tuple[Floats, Floats]:
     """Return the roots of the cells' weights, and what is missing to the top: (n,) each."""
     sizes = cells.sizes
     # Forecasts go on from the largest sizes: a cell counts the less the farther it lies from them.
@@ -285,12 +285,12 @@ def _falls(sizes: Floats, smallest: Floats) -> Floats:
     return np.asarray((1 + (sizes / smallest).T[..., None] / start) ** -exponent)
 
 
-def _enough(cells: Cells) -> bool:
+def _enough(cells: SizedCells) -> bool:
     several = all(np.unique(v).size > 1 and np.any(v > 0) for v in cells.sizes.T)
     return cells.quality.size >= FEWEST_CELLS and several
 
 
-def _part(cells: Cells, rows: Floats) -> Cells:
+def _part(cells: SizedCells, rows: Floats) -> SizedCells:
     return replace(cells, sizes=cells.sizes[rows], quality=cells.quality[rows])
 
 
@@ -299,6 +299,6 @@ def _pairs(pretrain: Floats, finetune: Floats) -> Floats:
     return np.stack(pair, axis=-1).astype(np.float64)
 
 
-def _scale(cells: Cells) -> Scale:
+def _scale(cells: SizedCells) -> Percent:
     none = np.ones(cells.quality.size, dtype=np.int64)
-    return scale_of(Series(cells.quality, cells.quality, none, np.nan, cells.bottom, cells.top))
+    return percent_of(Series(cells.quality, cells.quality, none, np.nan, cells.bottom, cells.top))

@@ -26,8 +26,8 @@ import numpy as np
 from scipy.optimize import minimize, nnls
 from scipy.special import expit, logit, stdtr
 
-from scalefit.forecasting.quality.backtest import Backtest, Rows, backtest
 from scalefit.forecasting.quality.members import TOP, TableSlopes
+from scalefit.forecasting.quality.origins import Origins, Rows, origins_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints, Mask
 
@@ -37,14 +37,14 @@ THINNER = np.array([[2.0], [0.5]])
 DAMPING = 0.5  # pull to the last value of a curve far behind and far ahead of its last size:
 BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
-LEAST = 1e-6
+_LEAST = 1e-6
 TAKE_OFF = 1.6  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
-FEW = 3  # sizes that leave nothing to check a forecast with
+UNCHECKED = 3  # sizes that leave nothing to check a forecast with
 BOUNDS = (-8.0, 4.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class SplitT:
     """A t distribution at each of R rows, wider where the trend leads, and above where a rise may yet begin.
 
     Attributes
@@ -86,7 +86,7 @@ def learn_factors(
 
     def cost(v: Floats) -> tuple[float, Floats]:
         terms = parts * np.exp(v)
-        variance = terms.sum(axis=2) + LEAST
+        variance = terms.sum(axis=2) + _LEAST
         sd = np.sqrt(variance)
         ratio = here * error**2 / variance / FREEDOM
         value = np.log(sd.sum(axis=0)) + (FREEDOM + 1) / 2 * np.log1p(ratio).sum(axis=0)
@@ -99,19 +99,19 @@ def learn_factors(
     return np.asarray(best.x)
 
 
-def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Band:
+def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> SplitT:
     """Return the band of each row."""
     centre, parts = centre_and_parts(rows, weights, scatter)
-    below, above = np.sqrt(parts @ np.exp(factors) + LEAST)
+    below, above = np.sqrt(parts @ np.exp(factors) + _LEAST)
     scale = np.stack([below, np.maximum(above, _room(rows, centre))])
-    return Band(centre, scale, FREEDOM + THINNER * rows.h**2)
+    return SplitT(centre, scale, FREEDOM + THINNER * rows.h**2)
 
 
 def _room(rows: Rows, centre: Floats) -> Floats:
     """Return how far above its middle a rise may go that has not begun; what is surely straight waits for none."""
     # Three sizes that speed up may do so for another step; more have backtests that tell.
     two, three = rows.slopes[:, 0], rows.slopes[:, 1]
-    quickens = np.where((rows.n == FEW) & (two > three), 3 * two - 2 * three, 0.0)
+    quickens = np.where((rows.n == UNCHECKED) & (two > three), 3 * two - 2 * three, 0.0)
     begins = rows.flattens * _take_off(rows) - np.maximum(centre - rows.last, 0.0)
     return np.asarray(np.maximum(begins, quickens * np.minimum(rows.h, AHEAD)))
 
@@ -137,7 +137,7 @@ NEAR, FAR = 0.03, 30.0  # share of the way; beyond these logs of ratios say noth
 LEAST_CHANCE = 1e-3
 
 
-def features(rows: Rows, band: Band, target: Floats) -> Floats:
+def features(rows: Rows, band: SplitT, target: Floats) -> Floats:
     """Return what the chance of reaching ``target`` (R, T) depends on: (R, T, F).
 
     The band's own chance, or that of a rise that has not begun, so that what rises is promised no less than what is
@@ -148,12 +148,12 @@ def features(rows: Rows, band: Band, target: Floats) -> Floats:
     centre, below, above = (v[:, None] for v in (band.centre, *band.scale))
     away = (target - centre) / np.where(target > centre, above, below)
     distance = target - rows.last[:, None]
-    away = np.minimum(away, distance / (_take_off(rows) + LEAST)[:, None])
+    away = np.minimum(away, distance / (_take_off(rows) + _LEAST)[:, None])
     chance = np.clip(stdtr(FREEDOM, -away), LEAST_CHANCE, 1 - LEAST_CHANCE)
     h = np.broadcast_to(rows.h[:, None], target.shape)
     way = np.log(np.clip(rows.stride[:, None] * h / distance, NEAR, FAR))
     clear = np.clip(np.log(distance / np.sqrt(rows.noise + 0.01)[:, None]), -3.0, 3.0)
-    room = np.log(np.clip((TOP - target) / (TOP + LEAST - rows.last[:, None]), NEAR, 1.0))
+    room = np.log(np.clip((TOP - target) / (TOP + _LEAST - rows.last[:, None]), NEAR, 1.0))
     begins = h * (1 - rows.falls[:, None])
     return np.stack([logit(chance), way, np.log(h), begins, clear, room, np.ones_like(h)], axis=-1)
 
@@ -164,7 +164,9 @@ def backtest_targets(rows: Rows) -> tuple[Floats, Mask]:
     return target, target < TOP - 1
 
 
-def learn_chance(tested: Backtest, band: Band, share: Floats, prior: Floats, pull: float) -> Floats:
+def learn_chance(
+    tested: Origins, band: SplitT, share: Floats, prior: Floats, pull: float
+) -> Floats:
     """Return the coefficients of :data:`FEATURES`, learned from backtests, pulled to ``prior``."""
     target, allowed = backtest_targets(tested.rows)
     reached = (tested.reached[:, None] >= target - 1e-9).astype(np.float64)
@@ -218,7 +220,7 @@ SHIPPED = Prior(
 
 
 SMALL = 0.15  # errors below this count as squares: L1 has no slope at 0
-STEPS = 12
+_STEPS = 12
 
 
 def simplex_weights(errors: Floats, share: Floats, prior: Floats, pull: float) -> Floats:
@@ -239,7 +241,7 @@ def simplex_weights(errors: Floats, share: Floats, prior: Floats, pull: float) -
     [1.0, 0.0]
     """
     w = prior
-    for _ in range(STEPS):  # iteratively reweighted least squares
+    for _ in range(_STEPS):  # iteratively reweighted least squares
         row = share / np.maximum(np.abs(errors @ w), SMALL)
         gram = (errors * row[:, None]).T @ errors + pull * np.eye(prior.size)
         w = _least_on_simplex(gram, pull * prior)
@@ -258,7 +260,7 @@ def _least_on_simplex(gram: Floats, linear: Floats) -> Floats:
 
 def in_units_of_curve(errors: Floats, share: Floats, curve: Ints) -> Floats:
     """Return the errors, each curve's divided by its usual size, half of that the table's."""
-    total = np.maximum(np.bincount(curve, weights=share), LEAST)
+    total = np.maximum(np.bincount(curve, weights=share), _LEAST)
     squares = np.bincount(curve, weights=np.median(errors**2, axis=1) * share) / total
     unit = 0.5 * squares + 0.5 * squares[np.unique(curve)].mean() + 1e-4
     return np.asarray(errors / np.sqrt(unit)[curve][:, None])
@@ -301,7 +303,7 @@ class Learned:
     slopes: TableSlopes | None
     origins: int
 
-    def band(self, rows: Rows) -> Band:
+    def band(self, rows: Rows) -> SplitT:
         """Return the band of each row."""
         return band_of(rows, self.weights, self.factors, self.scatter)
 
@@ -316,10 +318,10 @@ def learn_quality(curves: Sequence[Series], prior: Prior = SHIPPED) -> Learned:
 
     Raises FitError: where a curve has fewer than two sizes, or the metric no upper end.
     """
-    return learned_from(backtest(curves), prior)
+    return learned_from(origins_of(curves), prior)
 
 
-def learned_from(tested: Backtest, prior: Prior) -> Learned:
+def learned_from(tested: Origins, prior: Prior) -> Learned:
     """Return what these backtests teach."""
     scatter = usual(tested.noise)
     weights = _weights(tested, prior.of(tested.names))
@@ -331,7 +333,7 @@ def learned_from(tested: Backtest, prior: Prior) -> Learned:
     return Learned(tested.names, weights, factors, chance, scatter, tested.slopes, origins)
 
 
-def _weights(tested: Backtest, prior: Floats) -> Floats:
+def _weights(tested: Origins, prior: Floats) -> Floats:
     if not tested.actual.size:
         return prior
     errors = tested.rows.forecasts - tested.actual[:, None]
@@ -341,7 +343,7 @@ def _weights(tested: Backtest, prior: Floats) -> Floats:
     return simplex_weights(errors, recent, prior, WEIGHTS.strength)
 
 
-def _factors(tested: Backtest, weights: Floats, scatter: float, prior: Floats) -> Floats:
+def _factors(tested: Origins, weights: Floats, scatter: float, prior: Floats) -> Floats:
     centre, parts = centre_and_parts(tested.rows, weights, scatter)
     recent = tested.recency(FACTORS.memory)
     # What a few curves share is known from a few: one curve's variance is believed to be twice that

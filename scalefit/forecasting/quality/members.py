@@ -29,7 +29,7 @@ TOP = 100.0
 
 
 @dataclass(frozen=True)
-class Scale:
+class Percent:
     """Percent = 100 - (top - metric) * 100 / unit; ``floor`` is the range's lower end in per cent."""
 
     top: float
@@ -45,7 +45,7 @@ class Scale:
         return self.top - (TOP - percent) * (self.unit / TOP)
 
 
-def scale_of(curve: Series) -> Scale:
+def percent_of(curve: Series) -> Percent:
     """Return the scale of a curve's metric.
 
     Without a lower end the distance from 0 to the top is 100 per cent (COMET: 1), and where the top
@@ -57,9 +57,9 @@ def scale_of(curve: Series) -> Scale:
             "give it (top=100 for BLEU and chrF, 1 for accuracy), or forecast a loss"
         )
     if np.isfinite(curve.bottom):
-        return Scale(curve.top, curve.top - curve.bottom, 0.0)
+        return Percent(curve.top, curve.top - curve.bottom, 0.0)
     unit = curve.top if curve.top > 0 else float(curve.top - np.min(curve.y))
-    return Scale(curve.top, max(unit, np.finfo(float).tiny), -np.inf)
+    return Percent(curve.top, max(unit, np.finfo(float).tiny), -np.inf)
 
 
 SHORTEST = 2  # two sizes give one slope; one size gives none
@@ -119,18 +119,18 @@ def prefixes_of(curves: Sequence[Series], lengths: Sequence[Ints]) -> Prefixes:
     rows = [(i, int(k)) for i, of_one in enumerate(lengths) for k in of_one]
     u, y = np.zeros((len(rows), width)), np.zeros((len(rows), width))
     used = np.zeros((len(rows), width), dtype=bool)
-    percent = [scale_of(c).to(c.y) for c in curves]
+    percent = [percent_of(c).to(c.y) for c in curves]
     logs = [np.log(c.x) for c in curves]
     for row, (i, k) in enumerate(rows):
         u[row, width - k :] = logs[i][:k] - logs[i][k - 1]
         y[row, width - k :] = percent[i][:k]
         used[row, width - k :] = True
     curve, n = np.array(rows, dtype=np.int64).reshape(-1, 2).T
-    floors = np.array([scale_of(c).floor for c in curves])
+    floors = np.array([percent_of(c).floor for c in curves])
     return Prefixes(u, y, used, n, curve, floors[curve])
 
 
-def whole(curves: Sequence[Series]) -> Prefixes:
+def uncut(curves: Sequence[Series]) -> Prefixes:
     """Return every curve in full length.
 
     Raises FitError: where there is no curve, or one of fewer than two sizes.
@@ -151,8 +151,8 @@ FLATTENS = 2.0  # e-folds of size
 # Share of its slope that a straight curve may lose an e-fold, and the doubt about it at which it is half believed.
 STRAIGHT, STRAIGHT_SD = 0.1, 0.05
 UNSURE = 0.005  # chance of such a fall in noise from which on it says nothing
-EXPONENTS = np.geomspace(0.03, 3.0, 30)
-RATES = np.geomspace(0.25, 4.0, 9)
+_EXPONENTS = np.geomspace(0.03, 3.0, 30)
+_RATES = np.geomspace(0.25, 4.0, 9)
 MIDPOINTS = 16  # from one e-fold below the first size to four above the last
 CHUNK = 128  # prefixes at once: their grids stay in the cache
 
@@ -189,7 +189,7 @@ class Fitted(Slopes, Stack):
     noise : (P,), variance of the points about their smooth course.
     flattens, falls : (P,), how far each is believed to flatten as public curves do, see :func:`flattening`; how surely
         it falls, see :func:`falling`.
-    ceiling : (P, B), coefficients of exp(-b h) - 1, b in EXPONENTS.
+    ceiling : (P, B), coefficients of exp(-b h) - 1, b in _EXPONENTS.
     logistic, middle : (P, S), coefficients of the logistic curves, and their midpoints from the last size.
     """
 
@@ -213,7 +213,7 @@ class Fitted(Slopes, Stack):
         # At first the local slope, after two e-folds little of it: curves of quality flatten, unless surely straight.
         rate = np.maximum(self.flattens, 1e-6)[:, None] / FLATTENS
         slope = self.slope[:, None] * -np.expm1(-h * rate) / rate
-        decay = np.expm1(-EXPONENTS * h[:, :, None])
+        decay = np.expm1(-_EXPONENTS * h[:, :, None])
         ceiling = np.einsum("pb,pqb->pq", self.ceiling, decay)
         logistic = np.stack(
             [
@@ -312,7 +312,7 @@ def _noise(p: Prefixes, residual: Floats, falls: Floats) -> Floats:
 
 def _ceiling(p: Prefixes) -> tuple[Floats, Floats]:
     """Fit c + a * exp(-b u), a <= 0, c <= top: coefficients, and residuals of the average."""
-    z = np.exp(-EXPONENTS[:, None] * p.u[:, None, :]) * p.used[:, None, :]
+    z = np.exp(-_EXPONENTS[:, None] * p.u[:, None, :]) * p.used[:, None, :]
     y = p.y[:, None, :]
     a, c = _line(z, y, p)
     a = np.minimum(a, 0.0)
@@ -329,7 +329,7 @@ def _logistic(p: Prefixes) -> tuple[Floats, Floats]:
     """Fit c + a * logistic(rate * (u - middle)), floor <= c, c + a <= top, a >= 0: coefficients, middles."""
     steps = np.linspace(0.0, 1.0, MIDPOINTS)
     middle = -p.span[:, None] - 1.0 + (p.span[:, None] + 5.0) * steps
-    middle = np.repeat(middle, RATES.size, axis=1)
+    middle = np.repeat(middle, _RATES.size, axis=1)
     z = _sigmoid(middle[..., None], p.u[:, None, :]) * p.used[:, None, :]
     y, floor = p.y[:, None, :], p.floor[:, None]
     a, c = _line(z, y, p)
@@ -346,7 +346,7 @@ def _logistic(p: Prefixes) -> tuple[Floats, Floats]:
 
 def _sigmoid(middle: Floats, u: Floats | float) -> Floats:
     """Return the logistic curves; rates run fastest along the axis of shapes."""
-    rates = np.tile(RATES, MIDPOINTS)
+    rates = np.tile(_RATES, MIDPOINTS)
     rates = rates[:, None] if np.ndim(middle) == 3 else rates
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(rates * (u - middle), -40.0, 40.0))))
 

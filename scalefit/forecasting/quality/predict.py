@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import expit, stdtrit
 
 from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
-from scalefit.forecasting.quality.backtest import Rows, forecasts_at, rows_of
-from scalefit.forecasting.quality.learn import FEW, Band, Learned, features
-from scalefit.forecasting.quality.members import TOP, fit_members, scale_of, whole
+from scalefit.forecasting.quality.learn import UNCHECKED, Learned, SplitT, features
+from scalefit.forecasting.quality.members import TOP, fit_members, percent_of, uncut
+from scalefit.forecasting.quality.origins import Rows, forecasts_at, rows_of
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Kind
 
@@ -45,21 +45,21 @@ def forecast_quality(
 
 def rows_at(curves: Sequence[Series], h: Floats, learned: Learned) -> Rows:
     """Return the members' forecasts at ``h`` = ln(size / last size) (C, Q), curve after curve."""
-    p = whole(curves)
+    p = uncut(curves)
     fitted = fit_members(p)
     forecasts = forecasts_at(p, fitted, learned.slopes, h)
     origin = np.repeat(np.arange(len(p)), h.shape[1])
     return rows_of(p, fitted, forecasts.reshape(h.size, -1), h.ravel(), origin)
 
 
-def _part(band: Band, i: int, q: int) -> Band:
+def _part(band: SplitT, i: int, q: int) -> SplitT:
     rows = slice(i * q, (i + 1) * q)
-    return Band(band.centre[rows], band.scale[:, rows], band.freedom[:, rows])
+    return SplitT(band.centre[rows], band.scale[:, rows], band.freedom[:, rows])
 
 
-def _quantiles(curve: Series, band: Band, kind: Kind) -> Floats:
+def _quantiles(curve: Series, band: SplitT, kind: Kind) -> Floats:
     """Return the quantiles (P, Q) in the metric's units, within its range."""
-    scale = scale_of(curve)
+    scale = percent_of(curve)
     seeds = _seeds(curve, kind) * (TOP / scale.unit) ** 2
     p = PROBABILITIES[:, None]
     variance = np.maximum(band.scale**2 + seeds, LEAST_SHARE * band.scale**2)
@@ -87,7 +87,7 @@ def _broke_off(y: Floats) -> bool:
 
 def _notes(curve: Series, rows: Rows, i: int, learned: Learned, kind: Kind) -> tuple[str, ...]:
     notes = []
-    if len(curve) <= FEW:
+    if len(curve) <= UNCHECKED:
         notes.append(
             f"{len(curve)} sizes say little: the width comes from "
             + ("the other curves" if learned.origins > len(curve) else "public curves")
@@ -108,7 +108,7 @@ def _notes(curve: Series, rows: Rows, i: int, learned: Learned, kind: Kind) -> t
 
 
 BREAKS = 3.0  # median bends that a last fall takes to be a failure; flat noise seldom shows it
-COARSE = np.log(HORIZONS[::4])  # the chance is smooth in ln x; between these it is read linearly
+_COARSE = np.log(HORIZONS[::4])  # the chance is smooth in ln x; between these it is read linearly
 SOON = 1e-3
 
 
@@ -124,15 +124,15 @@ def reach_quality(
     learned : what the table teaches.
     """
     target = np.broadcast_to(np.asarray(targets, dtype=np.float64), len(curves))
-    h = np.broadcast_to(np.maximum(COARSE, SOON), (len(curves), COARSE.size))
+    h = np.broadcast_to(np.maximum(_COARSE, SOON), (len(curves), _COARSE.size))
     rows = rows_at(curves, h, learned)
     band = learned.band(rows)
-    percent = np.array([scale_of(c).to(t) for c, t in zip(curves, target, strict=True)])
-    each = np.repeat(percent, COARSE.size)[:, None]
+    percent = np.array([percent_of(c).to(t) for c, t in zip(curves, target, strict=True)])
+    each = np.repeat(percent, _COARSE.size)[:, None]
     met = (each <= rows.last[:, None])[:, 0]
     x = features(rows, band, np.where(met[:, None], rows.last[:, None] + 1.0, each))[:, 0]
     chance = np.where(met, 1.0, expit(x @ learned.chance)).reshape(h.shape)
     return [
-        reach_of(float(c.x[-1]), np.interp(np.log(HORIZONS), COARSE, p))
+        reach_of(float(c.x[-1]), np.interp(np.log(HORIZONS), _COARSE, p))
         for c, p in zip(curves, chance, strict=True)
     ]

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from scalefit.forecasting.quality.backtest import backtest
 from scalefit.forecasting.quality.learn import (
     CHANCE_BOUNDS,
     DAMPING,
@@ -21,13 +20,14 @@ from scalefit.forecasting.quality.learn import (
     learn_quality,
     simplex_weights,
 )
+from scalefit.forecasting.quality.origins import origins_of
 from scalefit.forecasting.quality.predict import rows_at
 
 from .samples import curve, saturating
 
 
 def test_every_later_point_is_forecast_from_every_prefix(table):
-    tested = backtest(table)
+    tested = origins_of(table)
     sizes = len(table[0])
     assert tested.actual.size == len(table) * sum(sizes - k for k in range(2, sizes))
     assert learn_quality(table).origins == len(table) * (sizes - 2)
@@ -36,12 +36,12 @@ def test_every_later_point_is_forecast_from_every_prefix(table):
 def test_a_backtest_knows_nothing_of_the_points_it_is_judged_by(table):
     """Another last point changes no forecast that was made before it."""
     other = [replace(c, y=np.append(c.y[:-1], c.y[-1] + 30)) for c in table]
-    before, after = backtest(table), backtest(other)
+    before, after = origins_of(table), origins_of(other)
     np.testing.assert_array_equal(before.rows.forecasts, after.rows.forecasts)
 
 
 def test_recent_origins_weigh_more_and_each_curve_the_same(table):
-    tested = backtest(table)
+    tested = origins_of(table)
     weight = tested.recency(0.4)
     each = np.bincount(tested.rows.curve, weights=weight)
     np.testing.assert_allclose(each, each[0])

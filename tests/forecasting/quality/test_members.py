@@ -14,7 +14,7 @@ from scalefit.forecasting.quality.members import (
     prefixes_of,
     slope,
     table_slopes,
-    whole,
+    uncut,
 )
 
 from .samples import curve, saturating
@@ -24,13 +24,13 @@ AHEAD = np.log([[2.0, 10.0]])
 
 
 def member(y, name, h=AHEAD, **options):
-    fitted = fit_members(whole([curve(X[: len(y)], y, **options)]))
+    fitted = fit_members(uncut([curve(X[: len(y)], y, **options)]))
     return fitted.at(h)[0, :, NAMES.index(name)]
 
 
 def test_every_member_starts_at_the_last_value():
     y = [3.0, 8.0, 6.0, 11.0, 12.5]
-    fitted = fit_members(whole([curve(X[:5], y)]))
+    fitted = fit_members(uncut([curve(X[:5], y)]))
     np.testing.assert_allclose(fitted.at(np.array([[1e-9]]))[0, 0], 12.5, atol=1e-6)
 
 
@@ -63,7 +63,7 @@ def test_a_curve_that_is_surely_straight_goes_on_so_and_no_other_does():
         10 + 0.4 * u**2,  # gathers speed
         np.full(u.size, 10.0),
     ]
-    flattens = flattening(whole([curve(X, y) for y in told]))
+    flattens = flattening(uncut([curve(X, y) for y in told]))
     assert flattens[0] == pytest.approx(0.0, abs=1e-6)
     assert np.all(flattens[1:] > 0.95)
     h = np.array([[2.3]])
@@ -80,11 +80,11 @@ def test_what_falls_in_both_halves_surely_falls_and_no_late_dip_does():
         20 + wobble,
         20 - down + wobble,
     ]
-    assert np.all(falling(whole([curve(x, y) for y in falls])) > 0.95)
-    assert not np.any(falling(whole([curve(x, y) for y in others])))
+    assert np.all(falling(uncut([curve(x, y) for y in falls])) > 0.95)
+    assert not np.any(falling(uncut([curve(x, y) for y in others])))
     noise = np.random.default_rng(0).standard_normal((300, 12))
-    assert np.mean(falling(whole([curve(x, 20 + y) for y in noise])) > 0) < 0.02
-    assert not np.any(falling(whole([curve(x[:4], y[:4]) for y in falls])))
+    assert np.mean(falling(uncut([curve(x, 20 + y) for y in noise])) > 0) < 0.02
+    assert not np.any(falling(uncut([curve(x[:4], y[:4]) for y in falls])))
 
 
 def test_a_falling_curve_stays_where_it_is_and_takes_no_slope():
@@ -107,14 +107,14 @@ def test_a_metric_without_a_lower_end_may_be_negative():
 def test_two_sizes_are_enough_and_one_is_refused():
     assert np.isfinite(member([1.0, 2.0], "logistic")).all()
     with pytest.raises(FitError, match="2 sizes of a curve, found 1"):
-        whole([curve(X[:1], [1.0])])
+        uncut([curve(X[:1], [1.0])])
     with pytest.raises(FitError, match="found none"):
-        whole([])
+        uncut([])
 
 
 def test_an_endless_metric_is_refused_by_name():
     with pytest.raises(FitError, match="upper end"):
-        whole([curve(X[:3], [3.0, 2.0, 1.0], top=np.inf)])
+        uncut([curve(X[:3], [3.0, 2.0, 1.0], top=np.inf)])
 
 
 def test_prefixes_of_one_batch_are_what_each_is_alone():
@@ -123,14 +123,14 @@ def test_prefixes_of_one_batch_are_what_each_is_alone():
     at = fit_members(together).at(np.full((len(together), 1), 0.7))
     for row in range(len(together)):
         c, k = curves[together.curve[row]], together.n[row]
-        alone = fit_members(whole([curve(c.x[:k], c.y[:k])])).at(np.array([[0.7]]))
+        alone = fit_members(uncut([curve(c.x[:k], c.y[:k])])).at(np.array([[0.7]]))
         np.testing.assert_allclose(at[row], alone[0], rtol=1e-9)
 
 
 def test_slopes_are_those_of_least_squares():
     rng = np.random.default_rng(3)
     y = rng.uniform(10, 30, 9)
-    p = whole([curve(X, y)])
+    p = uncut([curve(X, y)])
     expected = np.polyfit(np.log(X[-5:]), y[-5:], 1)[0]
     assert slope(p, p.half)[0] == pytest.approx(expected)
 
@@ -138,7 +138,7 @@ def test_slopes_are_those_of_least_squares():
 def test_the_tables_line_has_the_slope_of_parallel_lines():
     rng = np.random.default_rng(4)
     ys = [10 * i + rng.uniform(0, 5, 4) for i in range(3)]
-    p = whole([curve(X[:4], y) for y in ys])
+    p = uncut([curve(X[:4], y) for y in ys])
     u = np.log(X[:4]) - np.log(X[:4]).mean()
     expected = sum(u @ y for y in ys) / (3 * u @ u)
     assert table_slopes(p, fit_members(p)).line[4] == pytest.approx(expected)

@@ -20,7 +20,7 @@ from scalefit.forecasting.quality.members import (
     pools,
     prefixes_of,
     table_slopes,
-    whole,
+    uncut,
 )
 from scalefit.forecasting.series import Series
 from scalefit.types import Floats, Ints, Mask
@@ -52,7 +52,7 @@ class Rows(Slopes):
 
 
 @dataclass(frozen=True, eq=False)
-class Backtest:
+class Origins:
     """What the table's own curves showed when their ends were held back.
 
     Attributes
@@ -87,9 +87,9 @@ class Backtest:
         return np.asarray(np.exp(-self.age / memory) * self.share)
 
 
-def backtest(curves: Sequence[Series]) -> Backtest:
+def origins_of(curves: Sequence[Series]) -> Origins:
     """Return the forecasts of every later point from every prefix of ``curves``."""
-    full = whole(curves)
+    full = uncut(curves)
     p = prefixes_of(curves, [np.arange(SHORTEST, len(c) + 1) for c in curves])
     fitted = fit_members(p)
     slopes = table_slopes(p, fitted) if pools(curves) else None
@@ -101,7 +101,7 @@ def backtest(curves: Sequence[Series]) -> Backtest:
     h, actual, reached = _later(full, p.curve, ahead, held)
     origin = np.nonzero(held)[0]
     rows = rows_of(p, fitted, forecasts_at(p, fitted, slopes, h)[held], h[held], origin)
-    return Backtest(
+    return Origins(
         rows, actual[held], reached[held], ahead[origin] - 1, 1.0 / ahead[origin], noise, slopes
     )
 
