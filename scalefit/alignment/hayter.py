@@ -40,6 +40,7 @@ def _known(heights: Floats, groups: int) -> Floats:
     density = np.repeat(each[None], len(heights), axis=0)
     stay = ndtr(grid) - ndtr(grid[None] - heights[:, None])
     for _ in range(groups - 1):
+        # Half of a point's own share lies below it: a plain sum would be off by the step, this by its square.
         below = np.cumsum(density, axis=1) * step - density * step / 2
         density = density * stay + each * below
     return np.asarray(density.sum(axis=1) * step)
@@ -112,6 +113,7 @@ def critical(groups: int, nu: float, alpha: float = 0.05) -> float:
 @lru_cache(maxsize=256)
 def _table(groups: int, nu: float) -> tuple[Floats, Floats]:
     heights = np.concatenate([np.linspace(0, 8, 81), np.geomspace(8.2, 200, 60)])
+    # Logarithms of a tail are nearly straight, so few heights do; below 1e-9 rounding is all that is left of 1 − P.
     tail = np.maximum(_tails(heights, groups, nu), 1e-9)
     return heights, np.log(np.minimum.accumulate(tail))
 
@@ -135,6 +137,7 @@ def _tables(groups: int) -> tuple[Floats, Floats]:
 
 def _between(nu: Floats) -> tuple[Ints, Floats]:
     """Row below each number of degrees of freedom, and the share of the row above, in 1/nu."""
+    # In 1/ν quantiles are nearly straight, and known noise (ν = ∞) is as near as any other row.
     inverse = 1 / np.clip(nu, _FREEDOM[0], _FREEDOM[-1])
     row = np.clip(np.searchsorted(-1 / _FREEDOM, -inverse, side="right") - 1, 0, len(_FREEDOM) - 2)
     low, high = 1 / _FREEDOM[row], 1 / _FREEDOM[row + 1]

@@ -171,13 +171,10 @@ def _show(table: AlignmentTable, *, evidence: bool) -> None:
     if evidence or len(table) == 1:
         print(table)
         return
-    _io.write_rows([_short(row) for row in table.shown()], as_json=False, title=table.verdict)
+    # These two would make the table too wide for a terminal; --evidence and --json have them.
+    rows = [{k: v for k, v in row.items() if k not in ("flag (BH)", "p")} for row in table.shown()]
+    _io.write_rows(rows, as_json=False, title=table.verdict)
     write_notes(table.notes)
-
-
-def _short(row: dict[str, object]) -> dict[str, object]:
-    """Drop what would make the terminal's table too wide; --evidence and --json have it."""
-    return {k: v for k, v in row.items() if k not in ("flag (BH)", "p")}
 
 
 Share = Annotated[float | None, typer.Option(help="Share of that language in the corpus, 0 to 1.")]

@@ -107,7 +107,8 @@ def rank(
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
     if isinstance(mixture, str) and mixture not in what.by and what.table.has(mixture):
         what = replace(what, by=(*what.by, mixture))  # it follows from the corpus' name
-    columns = [c if c == "corpus" else what.table.columns.called(c) for c in _columns(over)]
+    names = [c.strip() for c in over.split(",")] if isinstance(over, str) else over
+    columns = [c if c == "corpus" else what.table.columns.called(c) for c in names]
     columns, ratios = ([mixture], {}) if isinstance(mixture, str) else (columns, mixture)
     size = None if at is None else amount(at, "at")
     if isinstance(cost, str):
@@ -155,10 +156,6 @@ def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> R
         why = next(iter(failures.values()), f"there is one {question.over} only")
         raise DesignError(f"no setting has two values of {question.over!r} with a forecast: {why}")
     return Rankings(tuple(rankings), failures)
-
-
-def _columns(over: str | Sequence[str]) -> list[str]:
-    return [c.strip() for c in over.split(",")] if isinstance(over, str) else list(over)
 
 
 def _settings(

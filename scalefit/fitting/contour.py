@@ -187,6 +187,7 @@ class _Held:
             # A parameter that is 0 has no size of its own to be moved by.
             moved[:, j] += 1e-6 * np.where(np.abs(w[:, j]) > 1e-3, np.abs(w[:, j]), 0.1)
             slopes[..., j] = (self.residuals(moved) - residual) / (moved - w)[:, j, None]
+        # A cell at the edge of the law's domain has no slope on one side: it stays until a neighbour's answer comes.
         slopes[~np.isfinite(slopes)] = 0.0
         turned = slopes.swapaxes(-1, -2)
         gradient = 2 * (turned @ np.where(np.isfinite(residual), residual, 0.0)[..., None])[..., 0]

@@ -93,6 +93,7 @@ class Objective:
         assert d is not None
         if self.function == "huber":
             a = np.abs(r)
+            # The true 0 would leave a descent that starts far off, among outliers alone, without a length of step.
             return np.where(a <= d, 1.0, 0.02 * d / np.maximum(a, d))
         return (1 + (r / d) ** 2) ** -1.5 + 1e-3
 

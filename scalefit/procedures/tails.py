@@ -72,6 +72,7 @@ def extreme(values: Floats, k: int, *, low: bool) -> float:
     """Return the expected least (or greatest) of k of these runs: the mean over all choices of k."""
     x = np.sort(values) if low else -np.sort(-values)
     n = x.size
+    # A run is the least of C(n − rank, k − 1) of the choices: all of them counted, none drawn.
     weights = comb(np.arange(n)[::-1], k - 1) / comb(n, k)
     return float(weights @ x)
 
@@ -191,6 +192,7 @@ def failure_probability(failed: Sequence[NDArray[np.bool_]], level: float = 0.95
     flags = np.concatenate(failed)
     n, rate = len(flags), float(flags.mean())
     size = n / design_effect(failed)
+    # Hits need not be whole: the beta distributions of Clopper and Pearson go on between whole numbers.
     hits, tail = rate * size, (1 - level) / 2
     low = float(scipy.stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
     high = float(scipy.stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0

@@ -93,7 +93,8 @@ def build(
     if "parameters" in inputs and draft.has("model") and not draft.has("parameters"):
         _size_models(draft)
     _leave_out_summaries(draft)
-    _require(draft)
+    if not len(draft):
+        raise TableError("the table has no rows; needed at least one measured value")
     _fill_merged(draft)
     to_long(draft, metrics, inputs)
     _leave_out_missing(draft)
@@ -269,11 +270,6 @@ def _is_merged(heads: Cells, parts: Ints, head: Ints) -> bool:
     rows = np.bincount(head[head >= 0], minlength=len(heads))
     once = len({*zip(parts, heads, strict=True)}) == len(heads)
     return once and bool((rows != 1).all())
-
-
-def _require(draft: Draft) -> None:
-    if not len(draft):
-        raise TableError("the table has no rows; needed at least one measured value")
 
 
 def _theirs(draft: Draft) -> list[str]:
@@ -481,7 +477,8 @@ def _cure(refused: list[str]) -> str:
 def _printed(draft: Draft) -> Cells:
     r"""Take the value out of cells such as ``21.3 ± 0.4`` or ``\textbf{71.2%}``: whose spread that is, no cell says."""
     cells, codes = coded(draft.cells["value"])
-    told = [_PRINTED.fullmatch(_plain(v)) if isinstance(v, str) else None for v in cells]
+    plain = [v.replace("−", "-") if isinstance(v, str) else "" for v in cells]
+    told = [_PRINTED.fullmatch(_BESIDE.sub(" ", _SPREAD.sub("±", v))) for v in plain]
     spread, percent = (
         np.array([m is not None and any(map(m.group, of)) for m in told])[codes]
         for of in ((3,), (2, 4))
@@ -495,7 +492,3 @@ def _printed(draft: Draft) -> Cells:
         units = draft.cells.get("unit", np.full(len(draft), None))
         draft.cells["unit"] = np.where(percent, "%", units).astype(object)
     return column([m[1] if m else v for m, v in zip(told, cells, strict=True)])[codes]
-
-
-def _plain(cell: str) -> str:
-    return _BESIDE.sub(" ", _SPREAD.sub("±", cell.replace("−", "-")))

@@ -265,9 +265,10 @@ def as_frame(data: Any) -> pd.DataFrame:
     """
     frame = _frame(data) if isinstance(data, Mapping) else as_pandas(data)
     if frame is None:
+        kind = "None" if data is None else f"a {type(data).__name__}"
         raise TableError(
-            f"found {_told(data)}; needed a Table, a DataFrame, a mapping of columns or the path of a "
-            "file. Try: scalefit.read(path) for files, pandas.DataFrame(rows) for rows"
+            f"found {kind}; needed a Table, a DataFrame, a mapping of columns or the path of a file. "
+            "Try: scalefit.read(path) for files, pandas.DataFrame(rows) for rows"
         )
     return frame
 
@@ -296,10 +297,6 @@ def as_pandas(data: Any) -> pd.DataFrame | None:
     if not isinstance(frame, nw.DataFrame):
         return None
     return pd.DataFrame({column.name: column.to_list() for column in frame.iter_columns()})
-
-
-def _told(data: Any) -> str:
-    return "None" if data is None else f"a {type(data).__name__}"
 
 
 def _frame(data: Mapping[str, Any]) -> pd.DataFrame:

@@ -126,11 +126,7 @@ def number_cell(text: str) -> float | None:
 def texts(cells: Cells) -> Cells:
     """Return a column as stripped texts; 3.0 becomes ``3``, and missing cells None."""
     values, codes = coded(cells)
-    return column([None if is_missing(v) else _as_text(v) for v in values])[codes]
-
-
-def _as_text(value: Any) -> str:
-    return plain_text(str(whole(value)))
+    return column([None if is_missing(v) else plain_text(str(whole(v))) for v in values])[codes]
 
 
 def plain_text(text: str) -> str:

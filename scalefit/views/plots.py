@@ -251,7 +251,10 @@ def draw_curve(
     if curve.mean is None:
         return
     if float(np.nanmax(curve.mean.high - curve.mean.low)) > room:
-        _edges(axes, curve.mean, style["color"])
+        for side in (curve.mean.low, curve.mean.high):
+            axes.plot(
+                curve.mean.x, side, color=style["color"], lw=0.7, alpha=0.6, zorder=1.5, gid="edge"
+            )
     else:
         _band(axes, curve.mean, style["color"], 0.24 if run else 0.13, "mean")
     inside = curve.mean.x <= curve.largest
@@ -265,11 +268,6 @@ def _band(axes: Axes, ribbon: Ribbon, colour: str, alpha: float, name: str) -> N
     axes.fill_between(
         ribbon.x, ribbon.low, ribbon.high, color=colour, alpha=alpha, lw=0, zorder=1.5, gid=name
     )
-
-
-def _edges(axes: Axes, ribbon: Ribbon, colour: str) -> None:
-    for side in (ribbon.low, ribbon.high):
-        axes.plot(ribbon.x, side, color=colour, lw=0.7, alpha=0.6, zorder=1.5, gid="edge")
 
 
 def finish(axes: Axes, curves: Sequence[DrawnCurve]) -> None:
