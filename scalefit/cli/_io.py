@@ -233,7 +233,7 @@ _SAME = (
 )
 _NAMES = {"metrics": "--metric", **{name: f"--{name}" for name in _SAME}}
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
-_PLAIN = re.compile(r"\b(hold_out|where)=(\d+|…)")
+_PLAIN = re.compile(r"\b(hold_out|where)=(?:(\d+|…)|(?=[\s,;.)]|$))")
 _CALL = re.compile(r"\bsf\.\w+\(\.\.\., (--[^)]*)\)")
 
 
@@ -246,10 +246,12 @@ def in_shell(message: str) -> str:
     'Try --map loss=cross_entropy, or --allow range'
     >>> in_shell("fit each with sf.fit_each(..., by=['Layers'])")
     'fit each with --by Layers'
+    >>> in_shell("leave them out with where=")
+    'leave them out with --where'
     """
     turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {m[2]}={m[3] or m[4]}", message)
     turned = _NAME.sub(lambda m: f"{_NAMES[m[1]]} {m[2]}", turned)
-    turned = _PLAIN.sub(lambda m: f"--{m[1].replace('_', '-')} {m[2]}", turned)
+    turned = _PLAIN.sub(lambda m: f"--{m[1].replace('_', '-')} {m[2] or ''}".strip(), turned)
     return _CALL.sub(r"\1", turned)
 
 

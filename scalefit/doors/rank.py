@@ -21,6 +21,7 @@ from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.groups import TELLING, group_name
 from scalefit.planning.plan import Cost, check_names, recorded
 from scalefit.table import metric as metric_of
+from scalefit.table.names import KNOWN
 from scalefit.types import Renames
 from scalefit.units import amount, check_level
 
@@ -131,9 +132,11 @@ def rank_of(what: Inquiry, mixtures: Sequence[Mixture], question: RankedBy) -> R
     name = what.metric
     for over in question.columns:
         if over not in what.by:
+            own = [name for name in what.by if name not in KNOWN]
+            cure = f"Try: over={own[0]!r}" if own else "Needed a column with several values"
             raise DesignError(
-                f"curves are told apart by {', '.join(what.by) or 'no column'}, not by {over!r}: nothing to rank; name "
-                "another column with over=, or give the table one"
+                f"curves are told apart by {', '.join(what.by) or 'no column'}, not by {over!r}: nothing to rank. "
+                f"{cure}"
             )
     failures = dict(what.curves.failures)
     if not mixtures:

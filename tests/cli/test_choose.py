@@ -78,3 +78,12 @@ def test_splits_and_values_in_json(scalefit, results):
     start = ["--against", "zero-shot", "--where", "pretrain_tokens>0", "--json"]
     valued = json.loads(scalefit("value", results, *start).out)
     assert len(valued["values"]) == 8
+
+
+def test_what_tells_curves_apart_is_the_cure(scalefit, tmp_path):
+    path = tmp_path / "own.csv"
+    lines = [f"{r},{d},{20 + i + r}" for r in (1, 2) for i, d in enumerate((1e6, 4e6, 16e6))]
+    path.write_text("\n".join(["recipe,pretrain_tokens,bleu", *lines]), encoding="utf-8")
+    ran = scalefit("rank", str(path), "--at", "64M")
+    assert "nothing to rank. Try: --over recipe" in ran.err
+    assert "recipe" in scalefit("rank", str(path), "--at", "64M", "--over", "recipe").out
