@@ -18,8 +18,8 @@ from scalefit.estimate import one_sample, welch
 from scalefit.procedures import crossed
 from scalefit.procedures.aggregate import interquartile_mean, jackknife_t
 from scalefit.procedures.contrast import (
-    FEW,
     Testing,
+    _few_against_many,
     _over_seeds,
     behrens_fisher,
     contrast,
@@ -175,6 +175,39 @@ def unbalanced(rng, runs):
     table("Coverage where numbers of finetuning seeds differ", head, rows)
 
 
+def sharing(runs):
+    """Coverage where sizes are checkpoints of one run, or separate runs whose seeds merely come back."""
+    rng, rows, k = np.random.default_rng(SEED), [], 6
+    for p, alike in product((3, 5, 10), (0.0, 0.5, 0.9, 1.0)):
+        held, widths, dofs = [], [], []
+        for _ in range(runs):
+            y = alike**0.5 * rng.normal(size=p) + (1 - alike) ** 0.5 * rng.normal(size=(k, p))
+            cells = [
+                Cell(
+                    {"size": i},
+                    {j: {0: v} for j, v in enumerate(of)},
+                    {j: f"{j}" for j in range(p)},
+                )
+                for i, of in enumerate(y)
+            ]
+            s = nested_cells(cells)
+            both = [anova.chi_square(s.values[0], dof) for dof in (p - 1, s.dof[0], k * (p - 1))]
+            held.append([covered(ends, 1) for ends in both])
+            widths.append([high - low for low, high in both])
+            dofs.append(s.dof[0])
+        shares, width = map(share, np.array(held).T), np.median(widths, axis=0)
+        rows.append((p, alike, f"{np.median(dofs):.1f}", *shares, *(f"{w:.2f}" for w in width)))
+    names = ("counted once", "as the tool does", "all counted")
+    head = (
+        "seeds",
+        "correlation of sizes",
+        "degrees of freedom",
+        *names,
+        *(f"width, {n}" for n in names),
+    )
+    table("Coverage over six sizes that share seeds", head, rows)
+
+
 KINDS = ("normal", "t, 3 df", "lognormal", "5 % failed", "10 % failed")
 
 
@@ -205,14 +238,17 @@ def tails(runs):
             ])  # fmt: skip
             before, after, width, noted = told[:, :2], told[:, 2:4], told[:, 4:6], told[:, 6:]
             silent = (after[:, 1] == 0) & (noted.sum(1) == 0)
+            shown = noted[:, 1] > 0
             rows.append(
                 (f"{size[1]} × {size[2]}", size[0], kind,
                  *(share(c) for c in (*before.T, *after.T)),
                  *(f"{w:.2f}" for w in np.median(width, axis=0)),
-                 share(noted[:, 0]), share(noted.any(axis=1)), share(silent))
+                 share(noted[:, 0]), share(shown), share(after[shown, 1]) if shown.sum() > 9 else "",
+                 share(silent))
             )  # fmt: skip
     head = ("P × F", "cells", "runs", "σ²_P, as normal", "σ²_F, as normal", "σ²_P", "σ²_F",
-            "width of σ²_P", "of σ²_F", "a run named", "any note", "σ²_F missed, no note")  # fmt: skip
+            "width of σ²_P", "of σ²_F", "a run named", "tails told", "σ²_F where told",
+            "σ²_F missed, no note")  # fmt: skip
     table("Variance components of runs that are not normal", head, rows)
     uneven_sides(rng, runs)
 
@@ -231,7 +267,9 @@ def _told(y):
     ]
     width = [(b[1] - b[0]) / (a[1] - a[0]) for a, b in zip(*ends, strict=True)]
     said = scatter_notes(cells, lambda some: nested_cells(some).estimates())
-    notes = [[word in n for n in said] for word in (" apart from", "heavy tails")]
+    notes = [
+        [word in n for n in said] for word in (" apart from", "excess kurtosis", "cannot show")
+    ]
     return *(covered(e, 1) for pair in ends for e in pair), *width, *map(any, notes)
 
 
@@ -323,7 +361,7 @@ def unequal(runs):
         for times in (1.0, 2.0, 5.0):
             a, b = times * rng.normal(size=(runs, few)), rng.normal(size=(runs, many))
             gap = 3 * np.sqrt(times**2 / few + 1 / many)
-            used = few <= FEW and many >= 2 * few
+            used = _few_against_many(few, many)
             rows.append(
                 (
                     f"{few} v {many}",
@@ -617,6 +655,7 @@ def main():
             "components",
             "levels",
             "tails",
+            "sharing",
             "unequal",
             "gaps",
             "power",
@@ -628,8 +667,8 @@ def main():
     )
     asked = parser.parse_args()
     part = 10 if asked.quick else 1
-    jobs = {"components": (components, 20_000), "tails": (tails, 300), "levels": (levels, 2_000),
-            "unequal": (unequal, 2_000), "gaps": (gaps, 500),
+    jobs = {"components": (components, 20_000), "tails": (tails, 300), "sharing": (sharing, 2_000),
+            "levels": (levels, 2_000), "unequal": (unequal, 2_000), "gaps": (gaps, 500),
             "power": (power, 20_000), "robust": (robust, 1_000),
             "pilots": (pilots, 200), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():

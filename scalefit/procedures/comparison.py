@@ -112,8 +112,9 @@ class Contrast(Result):
         head, scope = (f"{where}: " if where else ""), self.scope
         scope = "" if scope == PROCEDURE else f"; {scope}"
         if self.better is None:
-            tail = f"these seeds show differences above {self.detectable:.3g} with 80 % power"
-            return f"{head}not resolved, {gap} {basis}; {tail}{scope}"
+            tail = f"; these seeds show differences above {self.detectable:.3g} with 80 % power"
+            tail = tail if self.detectable < float("inf") else ""
+            return f"{head}not resolved, {gap} {basis}{tail}{scope}"
         other = self.a if self.better == self.b else self.b
         return f"{head}{self.better} beats {other}: {gap} {basis}{scope}"
 

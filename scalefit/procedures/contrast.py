@@ -18,7 +18,8 @@ from scalefit.errors import DesignError
 from scalefit.estimate import Estimate, one_sample, paired_t, satterthwaite, welch
 from scalefit.fitting.intervals import Interval
 from scalefit.procedures import crossed
-from scalefit.seeds.scatter import FALSE_ALARMS, doubly_apart
+from scalefit.seeds.design import Cell
+from scalefit.seeds.scatter import FALSE_ALARMS, strays
 from scalefit.types import Floats
 
 from .comparison import CHECKPOINTS, PROCEDURE, TWO_RUNS, Contrast, Superiority
@@ -32,9 +33,7 @@ _FEW = 3
 SEEDS_SHOWING_FAILURES = 30
 """Seeds a side in which failures of a tenth of all runs surely show."""
 _MOST = 1e6
-NO_SPREAD = (
-    "no spread: all seeds of a side have one value (copies, or rounded?), so nothing can be tested"
-)
+NO_SPREAD = "no spread: all seeds of a side have one value (copies, rounded, or none failed), so nothing can be tested"
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,14 @@ def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: b
     estimate, p, method, more = _tested(a, b, asked, pair, scope)
     notes += [warning(min(a.pretrain, b.pretrain), paired=pair)] if method == MULTI else []
     low, high = estimate.interval(asked.level) if more is None else more
-    if scope != TWO_RUNS and all(np.ptp(side.means) == 0 for side in (a, b)):
+    alike = scope != TWO_RUNS and all(np.ptp(side.means) == 0 for side in (a, b))
+    if alike:
         p, low, high = 1.0, -np.inf, np.inf
         notes.append(NO_SPREAD)
     notes += _few(a, b, pair, scope, per_example=method.startswith("crossed"))
-    if scope != TWO_RUNS and a.examples is None and b.examples is None:
+    if scope != TWO_RUNS:
         # A pseudo-value of the spread is no run: that one stands apart says what the spread says already.
-        apart = [] if asked.functional else _apart(a, b, asked.level, pair)
+        apart = [] if asked.functional else _apart(a, b, asked, pair, scope)
         notes += apart or _unseen(a, b, p < 1 - asked.level)
     half = scipy.stats.t.ppf((1 + asked.level) / 2, estimate.dof) + scipy.stats.t.ppf(
         0.8, estimate.dof
@@ -82,7 +82,7 @@ def contrast(a: Side, b: Side, asked: Testing, label: Mapping[str, Any], pair: b
         Interval(float(estimate.value), float(low), float(high), asked.level, method),
         p, p, float(estimate.dof), (a.pretrain, b.pretrain), unit,
         0 if a.examples is None else a.examples.shape[-1], pair, scope, asked.direction,
-        float(half * np.sqrt(estimate.variance)), _beats(a, b, asked), tuple(notes), a.drawn,
+        np.inf if alike else float(half * np.sqrt(estimate.variance)), _beats(a, b, asked), tuple(notes), a.drawn,
     )  # fmt: skip
 
 
@@ -102,24 +102,27 @@ def _few(a: Side, b: Side, pair: bool, scope: str, *, per_example: bool) -> list
     return []
 
 
-def _apart(a: Side, b: Side, level: float, pair: bool) -> list[str]:
-    """Name the seed that stands apart from all others, and what the others say: it hides a difference, or is one."""
-    groups = [b.means - a.means] if pair else [a.means, b.means]
-    if min(map(len, groups)) < 3:
+def _apart(a: Side, b: Side, asked: Testing, pair: bool, scope: str) -> list[str]:
+    """Name seeds that stand apart from all others, and what the others say: they hide a difference, or are one."""
+    of = [dict(zip(s.runs, s.means.tolist(), strict=True)) for s in (a, b)]
+    groups = [{s: of[1][s] - of[0][s] for s in of[0]}] if pair else of
+    cells = [Cell({}, {s: {0: v} for s, v in g.items()}, dict.fromkeys(g, "")) for g in groups]
+    named, left = strays(cells) if min(map(len, groups)) > 2 else ([], cells)
+    if not named:
         return []
-    ps = doubly_apart(groups)
-    place = int(np.argmin(ps))
-    p = float(ps[place]) * len(ps)
-    if p >= FALSE_ALARMS:
-        return []
-    side, of = (a, place) if pair or place < a.pretrain else (b, place - a.pretrain)
-    seed = list(side.runs)[of]
-    rest = [s.only([k for k in s.runs if k != seed]) if pair or s is side else s for s in (a, b)]
-    estimate, without, _ = _over_seeds(rest[0].means, rest[1].means, level, pair=pair)
-    who = f"pair of seed {seed}" if pair else f"{side.name}, seed {seed} ({side.means[of]:.4g})"
+    first, second = (s.only(list(left[0 if pair else i].runs)) for i, s in enumerate((a, b)))
+    estimate, without, *_ = _tested(first, second, asked, pair, scope)
+    each = [
+        f"pair of seed {n.pretrain}"
+        if pair
+        else f"{(a, b)[n.cell].name}, seed {n.pretrain} ({of[n.cell][n.pretrain]:.4g})"
+        for n in named
+    ]
+    one = len(named) == 1
     return [
-        f"{who} stands apart from all others (p = {p:.2g}; at most one comparison of normal runs in 20 names any): "
-        f"without it {b.name} − {a.name} = {float(estimate.value):+.3g} (p = {without:.2g})"
+        f"{'; '.join(each)} {'stands' if one else 'stand'} apart from all others (p = {named[-1].p:.2g}; at most one "
+        f"comparison of normal runs in 20 names any): without {'it' if one else 'them'} {b.name} − {a.name} = "
+        f"{float(estimate.value):+.3g} (p = {without:.2g})"
     ]
 
 

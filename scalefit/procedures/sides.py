@@ -154,7 +154,8 @@ def _averaged_away(name: str, cells: Sequence[Cell]) -> list[str]:
         named = strays(cells)[0]
     except DesignError:  # one run a condition: nothing to stand apart from
         return []
-    return [f"{name}: {stand_apart(cells, named)}, and is averaged with them"] if named else []
+    it = "it is" if len(named) == 1 else "they are"
+    return [f"{name}: {stand_apart(cells, named)}, and {it} averaged with them"] if named else []
 
 
 Rest = tuple[tuple[str, Any], ...]

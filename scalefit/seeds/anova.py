@@ -13,7 +13,7 @@ ends are never below 0, see :func:`_upper_tail`, so that a true 0 is covered in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -52,6 +52,11 @@ class MeanSquares:
     def estimates(self) -> dict[str, float]:
         """Return all components' estimates, of one table."""
         return {name: float(self.estimate(name)) for name in self.components}
+
+    def moved(self, component: str, by: float) -> MeanSquares:
+        """Mean squares that speak for a component by so much more variance a run; below 0, by so much less."""
+        values = self.values + by * np.sign(self.components[component])
+        return replace(self, values=np.maximum(values, 0.0)) if by else self
 
     def of(self, name: str) -> Floats:
         """Mean square of a stratum."""

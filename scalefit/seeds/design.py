@@ -287,22 +287,23 @@ def _within(cells: Iterable[Cell]) -> tuple[float, float]:
 def between_dof(cells: Sequence[Cell]) -> float:
     """Degrees of freedom between pretraining runs.
 
-    Cells that share pretraining runs (checkpoints, or one run finetuned on many tasks) move
-    together and count once: P − 1 for each set of cells that shares runs, not for each cell.
+    Cells that share pretraining runs (checkpoints, or one run finetuned on many tasks) may move together: variances
+    whose seeds correlate by r correlate by r², so that what is alike counts once and what is not counts in full. Few
+    seeds show too much of r², which errs towards once; two seeds always.
     """
-    clusters: list[tuple[set[str], float]] = []
-    for cell in cells:
-        units = set(cell.units.values())
-        dof = cell.pretrain - 1.0
-        rest = []
-        # One cell may join sets that had nothing in common until now: each is looked at, and those it touches merge.
-        for other, count in clusters:
-            if other & units:
-                units, dof = units | other, max(dof, count)
-            else:
-                rest.append((other, count))
-        clusters = [*rest, (units, dof)]
-    return float(sum(dof for _, dof in clusters))
+    place = {name: i for i, name in enumerate({u for c in cells for u in c.units.values()})}
+    off, there = np.zeros((2, len(place), len(cells)))
+    for k, cell in enumerate(cells):
+        rows = [place[cell.units[seed]] for seed in cell.runs]
+        off[rows, k], there[rows, k] = cell.means - cell.means.mean(), 1.0
+    common, n = there.T @ there, np.array([c.pretrain for c in cells], dtype=float)
+    squares = (off**2).T @ there  # of a cell's seeds that the other has, too
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alike = np.nan_to_num((off.T @ off) ** 2 / (squares * squares.T), nan=1.0)
+    alike = np.where(common > 2, np.minimum(alike, 1.0), 1.0)
+    alike *= common * (1 - np.add.outer(1 / n, 1 / n) + common / np.outer(n, n))
+    np.fill_diagonal(alike, n - 1)  # what it is, without the dust
+    return float((n - 1).sum() ** 2 / alike.sum())
 
 
 def crossed_cells(cells: Sequence[Cell]) -> MeanSquares:

@@ -172,6 +172,11 @@ def seeds_needed(
     costs = (pretrain_cost, finetune_cost, correlation)
     start = _spread(spread, costs)
     asked = _question(difference, half_width, fit, target, factor)
+    if not start.effective(1) > 0:
+        raise DesignError(
+            "found no spread over seeds: all runs have one value (copies, or rounded?), and any number of seeds would "
+            "do. Needed: runs that differ, or Spread(pretrain=..., finetune=...) with variances above 0"
+        )
     notes = [_split_note(start)]
     if not isinstance(spread, Spread):
         part = spread if isinstance(spread, VariancePart) else spread.only

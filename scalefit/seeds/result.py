@@ -169,7 +169,8 @@ class VariancePart(Result):
         ]
         lines += [f"  {_line(c)}" for c in self.components]
         lines += [_tested(self.test, self.components[0].name)] if self.test else []
-        return lines + ([_trend(self.line)] if self.line is not None and self.line.dof else [])
+        several = self.line is not None and self.line.dof and len(self.sizes) > 1
+        return lines + ([_trend(self.line)] if self.line is not None and several else [])
 
     def told(self) -> dict[str, Any]:
         """Return design, components, test and sizes."""
@@ -206,12 +207,15 @@ class VariancePart(Result):
         plural = "seed" if self.finetune == 1 else "seeds"
         seeds = f"{self.pretrain} pretraining × {self.finetune:.3g} finetuning {plural}"
         where = f"{self.name}: " if self.group else ""
-        if self.design == "crossed":
+        if self.design == "crossed" and any(c.truncated for c in self.components):
             shares = ", ".join(f"{100 * self.share(n):.0f} % {n}" for n in names if n != "test set")
             return f"{where}variance is {shares} ({counted(self.cells, 'cell')})"
+        first = self.components[0]
+        if not any(c.truncated for c in self.components if c.name != "test set"):
+            return f"{where}no spread: all runs have one value (copies, or rounded?; {seeds})"
         if self.icc is None or PRETRAIN not in names:
-            first = self.components[0]
-            return f"{where}SD {first.sd:.3g} over {first.name} ({seeds}; {self.scope})"
+            ends = f"{max(first.low, 0) ** 0.5:.3g}, {first.high**0.5:.3g}"
+            return f"{where}SD {first.sd:.3g} [{ends}] over {first.name} ({seeds}; {self.scope})"
         share = f"{100 * max(self.icc.estimate, 0):.0f} %"
         ends = f"{100 * max(self.icc.low, 0):.0f}–{100 * max(self.icc.high, 0):.0f}"
         return (
@@ -278,7 +282,7 @@ def _line(c: Component) -> str:
 
 
 def _tested(test: FTest, name: str) -> str:
-    dof = ", ".join(f"{d:g}" for d in test.dof)
+    dof = ", ".join(f"{d:.4g}" for d in test.dof)
     return f"F({dof}) = {test.statistic:.3g}, p = {test.p:.2g}: does the {name} matter?"
 
 

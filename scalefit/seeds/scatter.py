@@ -24,8 +24,8 @@ FALSE_ALARMS = 0.05
 """Share of tables of normal runs in which one is said to stand apart, at most."""
 HEAVY = 1.0
 """Excess kurtosis beyond its error from which tails are told in words."""
-SEEN, UNSEEN = "60 to 95", "50 to 90"
-"""Coverage where heavy tails show and where they cannot (docs/simulations/seeds.md)."""
+SEEN = "85 to 99"
+"""Coverage, in percent, where heavy tails show (docs/simulations/seeds.md)."""
 FEW = 200
 """Runs below which heavy tails or failures may go unseen (docs/simulations/seeds.md)."""
 
@@ -85,6 +85,20 @@ class Scatter:
         return max(fourth - of_normal, 0.0) / self._shown
 
     @property
+    def chance(self) -> float:
+        """Standard error of the excess of normal runs."""
+        return float(np.sqrt(24 / self.freedom)) / self._shown
+
+    @property
+    def most_excess(self) -> float:
+        """Upper limit of the excess, by which intervals are widened.
+
+        A large kurtosis is made by the few largest runs, so that it is known to about its own size: two of these
+        errors more, less what chance shows of normal runs, which so keep their width.
+        """
+        return self.excess + 2 * max(self.excess - self.chance, 0.0) if self.excess else 0.0
+
+    @property
     def _shown(self) -> float:
         """Share of a value's own excess that its residual shows: it mixes n values, and half is left in pairs."""
         n, seen = self.sizes, float((self.kept**2).sum())
@@ -93,9 +107,7 @@ class Scatter:
     @property
     def heavy(self) -> bool:
         """Whether the tails are beyond what normal runs show by chance."""
-        if self.freedom <= 1:
-            return False
-        return self.excess > HEAVY + float(np.sqrt(24 / self.freedom)) / self._shown
+        return self.freedom > 1 and self.excess > HEAVY + self.chance
 
     def worth(self, dof: float, excess: float) -> float:
         """Degrees of freedom of normal values whose variance is known as well; at least one.
@@ -155,8 +167,7 @@ def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
     Few pretraining seeds show no tails of their own; where the runs within them have some, seeds are held to the same.
     """
     runs, means = _of_runs(cells), _of_means(cells)
-    within = runs.excess
-    between = max(within, means.excess)
+    within, between = runs.most_excess, max(runs.excess, means.most_excess)
     dof = [
         runs.worth(d, within) if name in (FINETUNE, REST) else means.worth(d, between)
         for name, d in zip(squares.names, squares.dof, strict=True)
@@ -185,37 +196,56 @@ class Stray:
         return f"{seeds} ({group[self.finetune]:.4g}{where})"
 
 
+MASKED, HIDDEN = 2, 0.001
+"""Runs taken away beyond those that stand apart, to see whether they hid each other, and the p that then tells."""
+
+
 def strays(cells: Sequence[Cell]) -> tuple[list[Stray], list[Cell]]:
     """Name runs that stand apart, the surest first, and return the cells without them.
 
-    The next is looked for among what is left, so that one far run does not hide another; the first bounds false alarms.
+    The next is looked for among what is left, and all up to the last that stands apart are named: two that failed
+    make a spread in which neither does. The first bounds false alarms.
+
+    Source: Rosner (1983), Technometrics 25, 165-172.
     """
     named: list[Stray] = []
-    left = list(cells)
-    while len(named) < len(_of_runs(cells).residuals) // 3 and (one := _surest(left)) is not None:
-        rest = [_without(c, one) if i == one.cell else c for i, c in enumerate(left)]
+    lefts, sure = [list(cells)], 0
+    units = max(len(_of_runs(cells).residuals), sum(c.pretrain for c in cells if c.pretrain > 2))
+    while len(named) < min(units // 3, sure + 1 + MASKED):
+        one = _farthest(lefts[-1])
+        if one is None:
+            break
+        rest = [_without(c, one) if i == one.cell else c for i, c in enumerate(lefts[-1])]
         try:
             nested_cells(rest)
         except DesignError:
             break
-        named.append(one)
-        left = rest
-    return named, left
+        named, lefts = [*named, one], [*lefts, rest]
+        if one.p < (FALSE_ALARMS if len(named) == sure + 1 else HIDDEN):
+            sure = len(named)
+    return named[:sure], lefts[sure]
 
 
-def _surest(cells: Sequence[Cell]) -> Stray | None:
+def _farthest(cells: Sequence[Cell]) -> Stray | None:
+    """Return what lies farthest off among all and in its own cell, too, for that may be a noisy one."""
     runs, seeds = _apart_runs(cells), _apart_seeds(cells)
     looks = len(runs) + len(seeds)
+    first, second = (
+        min(
+            (replace(s, p=max(s.p * looks, own)) for s, own in kind),
+            key=lambda s: s.p,
+            default=None,
+        )
+        for kind in (runs, seeds)
+    )
     # Runs come first: one that failed takes the mean of its seed with it.
-    for kind in (runs, seeds):
-        one = min(kind, key=lambda s: s.p, default=None)
-        if one is not None and one.p * looks < FALSE_ALARMS:
-            return replace(one, p=one.p * looks)
-    return None
+    if first is None or (second is not None and second.p < FALSE_ALARMS <= first.p):
+        return second
+    return first
 
 
-def _apart_runs(cells: Sequence[Cell]) -> list[Stray]:
-    """Each run's p against all runs of the table, where it is far in its own cell, too: that may be a noisy one."""
+def _apart_runs(cells: Sequence[Cell]) -> list[tuple[Stray, float]]:
+    """Each run's p against all runs of the table, and that of its own cell, times how many it has."""
     groups = [(i, seed) for i, c in enumerate(cells) for seed, g in c.runs.items() if len(g) > 1]
     every = iter(_of_runs(cells).apart())
     own = {i: iter(_own(_of_runs([c]))) for i, c in enumerate(cells)}
@@ -226,10 +256,7 @@ def _apart_runs(cells: Sequence[Cell]) -> list[Stray]:
         ps = {name: (float(next(every)), float(next(own[i]))) for name in group}
         # Of a pair both lie as far from their mean: the one farther from the cell is meant, and the two are one look.
         names = [_farther(cells[i], group)] if len(group) == 2 else list(group)
-        told += [
-            Stray(i, seed, n, ps[n][0] if ps[n][1] * looks[i] < FALSE_ALARMS else 1.0)
-            for n in names
-        ]
+        told += [(Stray(i, seed, n, ps[n][0]), ps[n][1] * looks[i]) for n in names]
     return told
 
 
@@ -242,27 +269,15 @@ def _farther(cell: Cell, pair: Any) -> Any:
     return max(pair, key=lambda name: abs(pair[name] - middle))
 
 
-def _apart_seeds(cells: Sequence[Cell]) -> list[Stray]:
-    """Each seed mean's p, of cells with three and more."""
+def _apart_seeds(cells: Sequence[Cell]) -> list[tuple[Stray, float]]:
+    """Each seed mean's p, of cells with three and more, and that of its own cell, times how many it has."""
     told = [(i, c) for i, c in enumerate(cells) if c.pretrain > 2]
-    seeds = [(i, seed) for i, c in told for seed in c.runs]
-    ps = doubly_apart([c.means for _, c in told])
-    return [Stray(i, seed, None, float(p)) for (i, seed), p in zip(seeds, ps, strict=True)]
-
-
-def doubly_apart(groups: Sequence[Floats]) -> Floats:
-    """Return each value's p against all groups' spread; 1 where it is not far in its own (a noisy one?).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> quiet, noisy = np.array([1.0, 1.2, 1.1, 1.0]), np.array([2.0, 9.0, -5.0, 1.0])
-    >>> Scatter.of([quiet, noisy]).apart().min().round(3), doubly_apart([quiet, noisy]).min().round(3)
-    (np.float64(0.017), np.float64(1.0))
-    """
-    every = Scatter.of(groups).apart()
-    own = np.concatenate([_own(Scatter.of([g])) * len(g) for g in groups]) if len(groups) else every
-    return np.asarray(np.where(own < FALSE_ALARMS, every, 1.0))
+    every = iter(Scatter.of([c.means for _, c in told]).apart())
+    return [
+        (Stray(i, seed, None, float(next(every))), float(own) * c.pretrain)
+        for i, c in told
+        for seed, own in zip(c.runs, _own(Scatter.of([c.means])), strict=True)
+    ]
 
 
 def _without(cell: Cell, one: Stray) -> Cell:
@@ -284,27 +299,31 @@ def scatter_notes(
 
     ``estimated`` gives the components' variances as the answer has them.
     """
-    notes = [*_uneven(cells), *_strays_note(cells, estimated), *_tails_note(cells)]
+    told = [*_strays_note(cells, estimated), *_tails_note(cells)]
     runs = sum(sum(c.finetune) for c in cells)
-    if not notes and runs < FEW:
+    if not told and runs < FEW:
         share = 1 - FALSE_ALARMS ** (1 / runs)
-        notes.append(
+        told = [
             f"{runs} runs cannot show heavy tails, nor failures of up to {100 * share:.2g} % of runs: the intervals "
-            f"hold for runs that scatter normally, those of other runs in {UNSEEN} % of cases"
-        )
-    return tuple(notes)
+            "hold for runs that scatter normally, and not the variance that rare failures would add"
+        ]
+    return (*_uneven(cells), *told)
 
 
 def _uneven(cells: Sequence[Cell]) -> list[str]:
-    several = [c.means - np.median(c.means) for c in cells if c.pretrain > 1]
-    if len(several) < 2 or min(map(len, several)) < 3 or np.ptp(np.concatenate(several)) == 0:
+    values = [c.means if c.pretrain > 1 else c.every for c in cells]
+    told = [(v, c) for v, c in zip(values, cells, strict=True) if len(v) > 2]
+    off = [v - np.median(v) for v, _ in told]
+    if len(told) < 2 or np.ptp(np.concatenate(off)) == 0:
         return []
-    p = float(scipy.stats.levene(*several).pvalue)
+    p = float(scipy.stats.levene(*off).pvalue)
     if p >= FALSE_ALARMS:
         return []
+    sds = [float(v.std(ddof=1)) for v, _ in told]
+    loudest = group_name(told[int(np.argmax(sds))][1].key)
     return [
-        f"cells differ in seed noise (p = {p:.2g}): the components are their average, and "
-        "the intervals hold it in about 86 % of cases, not 95"
+        f"cells differ in seed noise (p = {p:.2g}; SD {min(sds):.3g} to {max(sds):.3g}, the most in {loudest}): the "
+        "components are their average, and no single cell's"
     ]
 
 
@@ -341,6 +360,6 @@ def _tails_note(cells: Sequence[Cell]) -> list[str]:
     if not scatters:
         return []
     return [
-        f"failed runs or heavy tails (excess kurtosis {max(s.excess for s in scatters):.2g}): intervals are widened by "
-        f"it, and hold the variance of such runs in {SEEN} % of cases, not surely 95"
+        f"failed runs, heavy tails or cells of unequal noise (excess kurtosis {max(s.excess for s in scatters):.2g}): "
+        f"intervals are widened for it, and hold the variance of such runs in {SEEN} % of cases, not surely 95"
     ]

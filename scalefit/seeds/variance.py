@@ -11,6 +11,7 @@ import numpy as np
 
 from scalefit.errors import DesignError
 from scalefit.fitting.intervals import Interval
+from scalefit.fitting.points import grain_of
 from scalefit.ingest import table_of
 from scalefit.seeds import anova
 from scalefit.table import Table
@@ -105,7 +106,10 @@ def _part(key: Mapping[str, Any], group: list[Cell], design: str, level: float) 
     notes = _cell_notes(group, usable)
     notes += _gaps([c.array() for c in usable]) if design == "crossed" else ()
     plain, squares = squares, with_tails(squares, usable)
-    components = [_normally(_component(squares, n, level), plain) for n in squares.components]
+    # Rounding may hide a twelfth of its step, squared, and runs alike that lie at a step's edge show up to a quarter.
+    rounding = grain_of(np.concatenate([c.every for c in group])) ** 2 / 12
+    parts = [_component(squares, n, level, rounding) for n in squares.components]
+    components = [_normally(c, plain) for c in parts]
     balanced = all(c.balanced for c in usable) and len({c.finetune[0] for c in usable}) == 1
     if PRETRAIN in squares.components and design == "nested":
         if not balanced:
@@ -116,7 +120,7 @@ def _part(key: Mapping[str, Any], group: list[Cell], design: str, level: float) 
     mean = float(np.mean([c.means.mean() for c in usable]))
     sizes = (max(c.pretrain for c in usable), float(np.mean([np.mean(c.finetune) for c in usable])))
     word = _word(design, squares)
-    ratio, test = _ratio(squares, design, level), _test(plain, design)
+    ratio, test = _ratio(squares, design, level, rounding), _test(plain, design)
     steps = by_size(usable)
     return VariancePart(
         key, word, *sizes, len(usable), mean, tuple(components), ratio, test, notes,
@@ -130,8 +134,9 @@ def _word(design: str, squares: MeanSquares) -> str:
     return f"one-way: {squares.names[0]} only" if squares.names[0] == FINETUNE else "one-way"
 
 
-def _component(squares: MeanSquares, name: str, level: float) -> Component:
-    low, high, how = anova.component(squares, name, level)
+def _component(squares: MeanSquares, name: str, level: float, rounding: float = 0.0) -> Component:
+    low, _, how = anova.component(squares.moved(name, -3 * rounding), name, level)
+    _, high, _ = anova.component(squares.moved(name, rounding), name, level)
     where = int(np.argmax(squares.components[name] != 0))
     point = float(squares.estimate(name))
     return Component(name, point, float(low), float(high), float(squares.dof[where]), how)
@@ -151,8 +156,8 @@ def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...
 def _normally(c: Component, plain: MeanSquares) -> Component:
     """Say what the interval takes for granted, or what tails have cost it."""
     dof = float(plain.dof[int(np.argmax(plain.components[c.name] != 0))])
-    worth = f"{c.dof:.2g}"
-    told = "normal runs" if worth == f"{dof:.2g}" else f"{dof:g} → {worth} df by the runs' tails"
+    tails = f"{dof:.3g} → {c.dof:.3g} df by the runs' tails"
+    told = tails if c.dof < 0.99 * dof else "normal runs"
     return _holding(replace(c, method=f"{c.method}, {told}"))
 
 
@@ -170,7 +175,7 @@ def _pulls(usable: Sequence[Cell], balanced: bool) -> tuple[str, ...]:
     if len({c.pretrain for c in usable}) > 1 or usable[0].finetune[0] < 2:
         return ()
     p = anova.f_test(crossed_cells(usable), FINETUNE, REST)[-1]
-    if p >= 0.05:
+    if not p < 0.05:
         return ()
     return (f"finetuning seeds pull the same way everywhere (p = {p:.2g}): try design='crossed'",)
 
@@ -190,15 +195,16 @@ def _test_note(parts: Sequence[VariancePart]) -> str:
     return "all runs share the test set: its error is no part of the spread between them"
 
 
-def _ratio(squares: MeanSquares, design: str, level: float) -> Interval | None:
+def _ratio(squares: MeanSquares, design: str, level: float, rounding: float) -> Interval | None:
     if design != "nested" or PRETRAIN not in squares.components:
         return None
-    point, low, high = (float(v) for v in anova.icc(squares, level))
+    moved = [squares, squares.moved(PRETRAIN, -3 * rounding), squares.moved(PRETRAIN, rounding)]
+    point, low, high = (float(anova.icc(s, level)[i]) for i, s in enumerate(moved))
     return Interval(point, low, high, level, "exact F")
 
 
 def _test(squares: MeanSquares, design: str) -> FTest | None:
-    if PRETRAIN not in squares.components:
+    if PRETRAIN not in squares.components or not squares.values.any():
         return None
     lower = REST if design == "crossed" else FINETUNE
     return _f_test(squares, PRETRAIN, lower)

@@ -8,6 +8,8 @@ the new answers, and its entries go to ``LANDED``.
 EXPECTED: dict[str, str] = {}
 
 LANDED: dict[str, str] = {
+    "seeds/variance/*/pretraining seed/*": "sizes of one run count as far as their seeds move together, not once",
+    "seeds/needed/lab*": "the pilot's sizes count as far as their seeds move together",
     "align/unpaired*": "gain and baseline are a pair as any other; of one run the scatter's freedom counts once",
     "fits/in/bleu/de+en en-de 32000": "a descent that runs out of steps stops elsewhere in its valley, 1e-5 away",
     "fits/*/lack_of_fit": "checkpoints of several runs and single points test their law, too",

@@ -10,7 +10,8 @@ from scipy import stats
 import scalefit as sf
 from scalefit.errors import DesignError, TableError, UnknownNameError
 from scalefit.procedures.contrast import _over_seeds
-from scalefit.seeds.scatter import doubly_apart
+from scalefit.seeds.design import Cell
+from scalefit.seeds.scatter import strays
 
 RNG = np.random.default_rng(0)
 
@@ -303,6 +304,31 @@ def test_a_failed_seed_that_hides_a_difference_is_named_with_what_the_others_say
     assert not any("apart" in n for n in quiet.notes)
 
 
+def test_two_failed_seeds_do_not_hide_each_other():
+    a, b = np.random.default_rng(0).normal(20, 1, (2, 8))
+    b[[2, 5]] = 4.0, 3.0
+    notes = sf.compare_procedures(_sides(a, b), a="a", b="b", metric="score").notes
+    (note,) = (n for n in notes if "apart" in n)
+    assert "b, seed 5 (3); b, seed 2 (4) stand apart" in note
+    assert f"without them b − a = {np.delete(b, [2, 5]).mean() - a.mean():+.3g}" in note
+
+
+def test_a_failed_seed_is_named_where_there_are_scores_per_example():
+    rng = np.random.default_rng(0)
+    a, b = (rng.random((2, 6, 200)) < 0.8).astype(float)
+    b[2] = rng.random(200) < 0.3
+    (note,) = (n for n in sf.compare_procedures(a=a, b=b).notes if "apart" in n)
+    assert f"b, seed 2 ({b[2].mean():.4g}) stands apart" in note
+    rest = sf.compare_procedures(a=a, b=np.delete(b, 2, axis=0)).only
+    assert f"without it b − a = {rest.difference:+.3g} (p = {rest.p:.2g})" in note
+
+
+def test_without_spread_no_difference_is_said_to_have_been_visible():
+    only = sf.compare_procedures(_sides([20.5] * 3, [21.5] * 3), a="a", b="b", metric="score").only
+    assert only.detectable == np.inf
+    assert "with 80 % power" not in only.verdict
+
+
 def test_a_difference_of_few_seeds_is_conditioned_on_failures_that_need_not_show():
     b = np.array([22.0, 21.7, 22.3, 22.1, 21.9])
     told = sf.compare_procedures(_sides(b - 2, b), a="a", b="b", metric="score")
@@ -314,8 +340,14 @@ def test_a_difference_of_few_seeds_is_conditioned_on_failures_that_need_not_show
 @pytest.mark.parametrize("spread", [1, 5])
 def test_one_comparison_of_normal_seeds_in_twenty_names_one_at_most(spread):
     rng = np.random.default_rng(12)
-    sides = [(rng.normal(size=5), spread * rng.normal(size=5)) for _ in range(600)]
-    named = [doubly_apart(pair).min() * 10 < 0.05 for pair in sides]
+    named = []
+    for _ in range(600):
+        pair = rng.normal(size=5), spread * rng.normal(size=5)
+        cells = [
+            Cell({}, {i: {0: v} for i, v in enumerate(g)}, dict.fromkeys(range(5), ""))
+            for g in pair
+        ]
+        named.append(bool(strays(cells)[0]))
     assert np.mean(named) < 0.05 + 2.5 * (0.05 * 0.95 / 600) ** 0.5
 
 

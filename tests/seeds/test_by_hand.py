@@ -42,11 +42,26 @@ def test_lone_finetuning_runs_tell_nothing_of_finetuning_seeds():
     assert with_pairs.dof[1] == 1
 
 
-def test_runs_that_chain_through_cells_count_once():
+def test_cells_that_share_runs_count_by_what_these_have_in_common():
     ab, bc, cd = (Cell({}, {0: {0: 1.0}, 1: {0: 2.0}}, {0: a, 1: b}) for a, b in ("ab", "bc", "cd"))
-    assert between_dof([ab, bc, cd]) == 1
     assert between_dof([ab, cd]) == 2
-    assert between_dof([ab, cd, bc]) == 1
+    assert between_dof([ab, ab]) == 1
+    assert between_dof([ab, bc, cd]) == 9 / 4  # (a − b)² and (b − c)² correlate by a quarter
+
+
+@pytest.mark.parametrize(
+    ("alike", "least", "most"), [(0.0, 15.0, 24.0), (0.6, 8.0, 17.0), (1.0, 6, 6)]
+)
+def test_sizes_of_one_run_count_as_far_as_their_seeds_move_together(alike, least, most):
+    rng = np.random.default_rng(0)
+    dofs = []
+    for _ in range(50):
+        y = alike**0.5 * rng.normal(size=7) + (1 - alike) ** 0.5 * rng.normal(size=(4, 7))
+        cells = [cell(size[:, None]) for size in y]
+        dofs.append(between_dof(cells))
+    assert least - 1e-9 <= np.mean(dofs) <= most + 1e-9
+    assert min(dofs) >= 6 - 1e-9
+    assert max(dofs) <= 24
 
 
 def test_crossed_cells_pool_what_they_do_not_share():

@@ -167,3 +167,12 @@ def test_several_evaluation_sets_are_answered_with_the_filter() -> None:
     }
     with pytest.raises(DesignError, match="'eval_set': 'wmt20'"):
         sf.seeds_needed(table, "bleu", difference=1.0)
+
+
+def test_a_pilot_without_spread_plans_nothing():
+    runs = {"pretrain_tokens": [1e6] * 6, "pretrain_seed": [1, 1, 2, 2, 3, 3],
+            "finetune_seed": [1, 2] * 3, "bleu": [20.1] * 6}  # fmt: skip
+    with pytest.raises(DesignError, match="no spread over seeds"):
+        sf.seeds_needed(runs, "bleu", difference=1.0)
+    with pytest.raises(DesignError, match="no spread"):
+        sf.seeds_needed(Spread(0.0, 0.0), half_width=1.0)

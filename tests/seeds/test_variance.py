@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import scalefit as sf
 from scalefit.errors import DesignError
@@ -62,15 +63,17 @@ def test_cells_are_pooled_around_their_own_means():
     assert found.cells == 4
 
 
-def test_checkpoints_of_one_run_count_once():
+def test_checkpoints_of_one_run_count_as_far_as_they_move_together():
     y = np.random.default_rng(2).normal(size=(4, 3, 2))
     parts = [frame(v, pretrain_run="r").assign(pretrain_tokens=10.0**c) for c, v in enumerate(y)]
     table = pd.concat(parts)
     table["pretrain_run"] = [f"r{p}" for p in table["pretrain_seed"]]
     found = sf.variance(table, metric="bleu").only
-    assert found.test.dof == (2, 12)
+    assert 2 < found.test.dof[0] < 8
     unknown = sf.variance(table.drop(columns="pretrain_run"), metric="bleu")
-    assert unknown.only.test.dof[0] == 2
+    assert unknown.only.test.dof == found.test.dof
+    together = [frame(y[0]).assign(pretrain_tokens=10.0**c) for c in range(4)]
+    assert sf.variance(pd.concat(together), metric="bleu").only.test.dof[0] == pytest.approx(2)
     assert any("pretrain_seed comes back at several sizes" in n for n in unknown.notes)
 
 
@@ -230,3 +233,30 @@ def test_notes_of_runs_that_stand_apart_say_the_components_of_the_answer(design)
     for component in part.components:
         assert f"{component.name} SD {component.sd:.3g}" in note.partition("without")[0]
         assert "by the runs' tails" in component.method  # intervals are widened, as a note says
+
+
+def test_runs_that_tie_may_differ_by_what_rounding_hides():
+    tied = sf.variance(frame(np.full((3, 2), 20.1)), metric="bleu").only
+    assert "no spread" in tied.verdict
+    assert tied.test is None
+    assert tied[FINETUNE].high == pytest.approx(0.1**2 / 12 * 3 / stats.chi2.ppf(0.025, 3))
+    assert tied[PRETRAIN].low < 0 < tied[PRETRAIN].high
+    assert tied.icc.low <= 0 < 1 <= tied.icc.high
+
+
+@pytest.mark.parametrize("sd", [0.02, 0.05, 0.2])
+def test_one_decimal_keeps_the_level(sd):
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(100):
+        y = np.round(30 + rng.random() + sd * rng.normal(size=(5, 1)), 1)
+        only = sf.variance(frame(y), metric="bleu").only.components[0]
+        held.append(only.low <= sd**2 <= only.high)
+    assert np.mean(held) > 0.9
+
+
+def test_cells_of_unequal_noise_name_the_loudest():
+    y = np.random.default_rng(0).normal(size=(2, 6, 1)) * np.array([0.2, 4.0])[:, None, None]
+    table = pd.concat([frame(30 + v).assign(corpus=c) for c, v in zip("ab", y, strict=True)])
+    (note,) = (n for n in sf.variance(table, metric="bleu").only.notes if "differ" in n)
+    assert f"SD {y[0].std(ddof=1):.3g} to {y[1].std(ddof=1):.3g}, the most in b" in note
