@@ -220,17 +220,9 @@ _FLAGS = {
 }  # fmt: skip
 _PAIR = re.compile(rf"\b({'|'.join(_FLAGS)})=\{{{_QUOTED}: (?:{_QUOTED}|([^}}]*))\}}")
 _SAME = (
-    "allow",
-    "by",
-    "loss",
-    "metric",
-    "quality",
-    "checkpoints",
-    "tokenize",
-    "against",
-    "goal",
-    "over",
-)
+    "against", "allow", "by", "checkpoints", "column", "design", "device", "goal", "law", "loss", "margin", "metric",
+    "mixture", "objective", "over", "pool", "quality", "residual", "test", "through", "tokenize",
+)  # fmt: skip
 _NAMES = {"metrics": "--metric", **{name: f"--{name}" for name in _SAME}}
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
 _PLAIN = re.compile(r"\b(hold_out|where)=(?:(\d+|…)|(?=[\s,;.)]|$))")

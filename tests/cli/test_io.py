@@ -1,7 +1,9 @@
 """What commands read and write: pairs, names, strict JSON."""
 
 import pytest
+from typer.main import get_command
 
+from scalefit import cli
 from scalefit.cli import _io
 from scalefit.errors import FormatError, TableError
 from scalefit.views.style import picture
@@ -51,3 +53,11 @@ def test_a_picture_of_an_unknown_format_leaves_nothing_behind(tmp_path):
 
 def test_several_lines_of_an_error_are_one():
     assert _io.one_line(TableError("2 problems:\n  a\n  b")) == "2 problems: a; b"
+
+
+def test_every_cure_that_is_turned_into_an_option_has_one():
+    app = get_command(cli.app)
+    options = {o for command in app.commands.values() for p in command.params for o in p.opts}
+    assert set(_io._NAMES.values()) | set(_io._FLAGS.values()) <= options
+    assert _io.in_shell("Try: column='procedure' (a, b)") == "Try: --column procedure (a, b)"
+    assert _io.in_shell("choose one with where=, or more") == "choose one with --where, or more"
