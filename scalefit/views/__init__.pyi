@@ -1,4 +1,3 @@
-from .alignment import alignment_section as alignment_section
 from .alignment import plot_alignment as plot_alignment
 from .curves import DrawnCurve as DrawnCurve
 from .curves import Goal as Goal
@@ -9,8 +8,6 @@ from .diagnostics import plot_forest as plot_forest
 from .diagnostics import plot_influence as plot_influence
 from .diagnostics import plot_one as plot_one
 from .diagnostics import plot_residuals as plot_residuals
-from .forecast import forecast_report as forecast_report
-from .forecast import plot_forecast as plot_forecast
 from .intervals import plot_backtest as plot_backtest
 from .intervals import plot_comparison as plot_comparison
 from .intervals import plot_ranking as plot_ranking
@@ -25,9 +22,12 @@ from .plots import Panel as Panel
 from .plots import plot_curve as plot_curve
 from .plots import plot_fit as plot_fit
 from .plots import plot_fits as plot_fits
+from .plots import plot_forecast as plot_forecast
 from .plots import plot_many as plot_many
 from .report import Report as Report
 from .report import Section as Section
+from .report import alignment_section as alignment_section
+from .report import forecast_report as forecast_report
 from .report import render as render
 from .surface import plot_sizes as plot_sizes
 from .surface import plot_value as plot_value

@@ -1,4 +1,4 @@
-"""Whether each corpus helps: the picture (quality above, cross-entropy below), and the part of a report."""
+"""Whether each corpus helps: quality above, cross-entropy below."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from scalefit.alignment.evidence.fall import FallTest
 from scalefit.alignment.evidence.gather import Evidence
 from scalefit.errors import DesignError
 from scalefit.groups import group_names
-from scalefit.rows import without_shared
 from scalefit.table.metrics import metric
-from scalefit.views.report import Section
 from scalefit.views.style import (
     COLOURS,
     INK,
@@ -36,8 +34,6 @@ from scalefit.views.style import (
 
 QUALITY, LOSS, ALARM = COLOURS[0], COLOURS[2], COLOURS[1]
 _MOST = 6
-TITLE = "Does each corpus help the task?"
-HIDDEN = ("flag (BH)", "p")
 
 
 @on_its_ground
@@ -163,27 +159,3 @@ def _measured(axes: Axes, curve: Curve, noise: FallTest, colour: str) -> None:
     low, high = np.maximum(means - half, known.lower), np.minimum(means + half, known.upper)
     axes.fill_between(curve.sizes, low, high, color=colour, alpha=0.15, lw=0)
     axes.set_ylabel(known.title, fontsize=SMALL, color=INK)
-
-
-def alignment_section(table: AlignmentTable | None) -> Section:
-    """Return the verdicts, worst first, with the picture of the worst; or that nothing can be told."""
-    if table is None:
-        said = "Nothing tells: alignment needs a quality metric and pretraining sizes above 0."
-        return Section(TITLE, text=(said,))
-    drawn = any(result.evidence is not None for result in table)
-    shown = [{k: v for k, v in row.items() if k not in HIDDEN} for row in table.shown()]
-    shared, rows = without_shared(shown)
-    return Section(
-        TITLE,
-        lead=_lead(table),
-        text=(f"{' · '.join((table.verdict, *shared))}.",),
-        svg=plot_alignment(table, most=3).to_svg() if drawn else "",
-        rows=tuple(rows),
-        notes=table.notes,
-    )
-
-
-def _lead(table: AlignmentTable) -> str:
-    """Name what is misaligned with no false alarm in the whole family; empty where nothing is."""
-    flagged = table.flagged("holm")
-    return f"misaligned: {'; '.join(result.name for result in flagged)}" if flagged else ""

@@ -1,4 +1,4 @@
-"""Pictures of fits: one curve with all there is to say, or many side by side."""
+"""Pictures of curves: a fit with all there is to say, many side by side, a forecast (quality above, loss below)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.optimize import isotonic_regression
 
+from scalefit.errors import DesignError
 from scalefit.fitting.result import Fit
+from scalefit.forecasting.forecast import Forecast, Outlook
 from scalefit.forecasting.mixture import Mixture
 from scalefit.forecasting.tokens import tokens_for
 from scalefit.groups import group_name
 from scalefit.table.metrics import metric as metric_of
 from scalefit.units import format_count
-from scalefit.views.curves import DrawnCurve, Goal, Ribbon, drawn_curve
+from scalefit.views.curves import DrawnCurve, Goal, Ribbon, curve_ahead, drawn_curve
 from scalefit.views.style import (
     INK,
     LARGE,
@@ -351,3 +353,64 @@ def _marks(curves: Sequence[DrawnCurve]) -> list[Any]:
     if any(c.mean is not None and c.mean.x[-1] > c.largest for c in curves):
         handles.append(Patch(color=SHADE, lw=0, label="extrapolated (dashed)"))
     return handles
+
+
+@on_its_ground
+def plot_forecast(forecast: Forecast, *, ax: Axes | None = None, **options: Any) -> Picture:
+    """Draw every group of a forecast, the corpora of one task in one panel.
+
+    Parameters
+    ----------
+    ax : whose place the picture takes; by default it stands alone.
+    **options : ``reach``, ``level``: see :func:`scalefit.views.curves.drawn_curve`.
+
+    Raises DesignError: no group was measured at a size above 0.
+    """
+    if not shows_anything(forecast):
+        raise DesignError("no group was measured at a size above 0, so there is nothing to draw")
+    panels = forecast_panels(forecast, **options)
+    across = len({panel.title for panel in panels})
+    columns = min(across, 4) if across > 1 else len(panels)
+    title = forecast.verdict.split(";")[0]
+    return plot_many(panels, columns=columns, title=title, ax=ax)  # type: ignore[no-any-return]
+
+
+def shows_anything(forecast: Forecast) -> bool:
+    """Whether a picture shows anything: a group at a size above 0."""
+    return any(outlook.largest for outlook in forecast)
+
+
+def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
+    """Return one panel for each metric and each combination of keys but the corpus."""
+    question = forecast.question
+    titles = list(dict.fromkeys(group_name(o.group, (OVERLAY,)) for o in forecast))
+    panels = []
+    for metric in (question.metric, question.through):
+        for title in titles:
+            inside = [o for o in forecast if group_name(o.group, (OVERLAY,)) == title]
+            panels.append(_panel(title, inside, metric, forecast, options))
+    return [panel for panel in panels if panel.curves]
+
+
+def _panel(
+    title: str, inside: Sequence[Outlook], metric: str, forecast: Forecast, options: dict[str, Any]
+) -> Panel:
+    is_quality = metric == forecast.question.metric
+    target = forecast.question.target
+    goal = Goal(target) if is_quality and target is not None else None
+    curves = tuple(
+        _curve(outlook, outlook.quality if is_quality else outlook.loss, metric, goal, options)
+        for outlook in inside
+        if metric in outlook.measured and outlook.measured[metric][0].any()
+    )
+    return Panel(title, curves[0].title_y if curves else metric, curves)
+
+
+def _curve(
+    outlook: Outlook, fit: Mixture | None, metric: str, goal: Goal | None, options: dict[str, Any]
+) -> DrawnCurve:
+    label, baseline = str(outlook.group.get(OVERLAY) or ""), outlook.baselines.get(metric)
+    if fit is not None:
+        return curve_ahead(fit, label=label, baseline=baseline, goal=goal, **options)
+    x, y = outlook.measured[metric]
+    return DrawnCurve(x, y, label=label, metric=metric, baseline=baseline, goal=goal)

@@ -44,6 +44,7 @@ def test_doubt_of_the_loss_reaches_the_metric():
     assert (band.low[0], band.high[0]) == pytest.approx(tuple(ends), rel=2e-3)
 
 
+@pytest.mark.slow
 def test_intervals_of_a_chain_hold_the_truth():
     """A chain over three decades, asked within them and just beyond: 95 % intervals of the mean."""
     held = []

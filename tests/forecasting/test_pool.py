@@ -49,6 +49,7 @@ def test_shares_follow_the_evidence_and_are_held_back_by_a_few_curves_worth():
     assert shared_laws(sure[:1, ::-1], np.array([0.6, 0.2, 0.2]))[0] > one[::-1][0]
 
 
+@pytest.mark.slow
 def test_siblings_that_follow_one_law_make_each_surer():
     """All are power laws, and each alone is too short to show it."""
     curves = [power_curve(seed) for seed in range(12)]

@@ -30,6 +30,7 @@ def both(error, top=1.0):
         yield sf.fit(table(metric, y), metric, allow=["range"])
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(
     start=st.floats(0.02, 0.95),
@@ -56,6 +57,7 @@ def test_right_and_wrong_are_forecast_as_one(start, rate, floor, noise, top, see
     assert sorted(right.weights.values()) == pytest.approx(sorted(wrong.weights.values()), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [1.0, 100.0])
 def test_doors_decide_alike(top):
     rng = np.random.default_rng(3)
@@ -110,6 +112,7 @@ def test_what_is_never_wrong_is_left_to_quality():
     assert last.high == pytest.approx(1.0)  # and may well come again
 
 
+@pytest.mark.slow
 def test_belief_has_no_step_along_the_range():
     """Moved up its range in small steps, a curve's band changes by small steps."""
     shape, ends = 0.004 * np.log(SIZES / SIZES[-1]), []

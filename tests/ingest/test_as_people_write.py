@@ -88,7 +88,7 @@ def test_a_run_that_diverged_at_the_largest_size_is_told_and_others_are_not(shap
     assert "fr" not in note
 
 
-@settings(deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(["accuracy", "acc", "f1", "valid accuracy"]), st.integers(201, 999))
 def test_percent_stays_percent_and_less_than_one_becomes_a_fraction(name, tenths):
     data = {"pretrain_tokens": ["1M", "4M"]}

@@ -72,6 +72,7 @@ def test_two_modes_are_found_with_their_members():
     assert found.to_dict()["modes"] == 2
 
 
+@pytest.mark.slow
 def test_one_mode_stays_one():
     found = [sf.bimodality(RNG.normal(size=60)).modes for _ in range(25)]
     assert np.mean(np.array(found) == 2) <= 0.1

@@ -24,6 +24,7 @@ def draw(kind, seeds=12, seed=0):
     return y, x, made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["no change", "everything shifts", "mixture shift", "both"])
 def test_the_right_story_in_most_data_sets(kind):
     """Twelve seeds a size; at least 80 % (see benchmarks/simulate_distributions.py for more)."""
@@ -31,6 +32,7 @@ def test_the_right_story_in_most_data_sets(kind):
     assert told.count(kind) >= 8
 
 
+@pytest.mark.slow
 def test_one_mode_is_rarely_taken_for_two():
     kinds = ("no change", "everything shifts")
     found = [two_modes(*draw(kind, seeds=8, seed=s)[:2]).modes for kind in kinds for s in range(8)]

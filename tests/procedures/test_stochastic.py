@@ -11,6 +11,7 @@ from scalefit.procedures.tails import failure_probability, profile, quantile
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("few", "many", "sd"), [(3, 12, 2), (4, 30, 2), (5, 20, 1)])
 def test_few_runs_against_many_keep_the_level(few, many, sd):
     rng = np.random.default_rng(8)

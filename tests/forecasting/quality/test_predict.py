@@ -185,6 +185,7 @@ def test_a_curve_without_a_rise_leaves_room_for_one_and_says_so():
     assert any("no rise at its end" in n for n in p.notes)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(
     seed=st.integers(0, 1000),
@@ -207,6 +208,7 @@ def test_the_surer_a_curve_falls_the_less_it_comes_to_more_than_it_ever_had(seed
         assert falling < chance(np.full(n, 25.0), sd)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(
     seed=st.integers(0, 1000),
