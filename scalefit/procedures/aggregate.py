@@ -17,6 +17,7 @@ from scalefit.ingest import table_of
 from scalefit.result import Result, Results
 from scalefit.rows import Row
 from scalefit.seeds.design import Cell, cells
+from scalefit.table.metrics import metric as known_metric
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, counted
 
@@ -120,11 +121,15 @@ class Aggregates(Results[Aggregate]):
     def verdict(self) -> str:
         """Which procedure is highest by the first statistic, and whether its interval is apart."""
         first = [e for e in self if e.statistic == self.entries[0].statistic]
-        best, *others = sorted(first, key=lambda e: e.interval.estimate, reverse=True)
+        falls = known_metric(self.metric).falls
+        best, *others = sorted(first, key=lambda e: e.interval.estimate, reverse=not falls)
         what = f"{best.statistic} of {self.metric} over {best.tasks} tasks"
-        apart = all(e.interval.high < best.interval.low for e in others)
+        apart = all(
+            e.interval.high < best.interval.low or e.interval.low > best.interval.high
+            for e in others
+        )
         tail = "" if not others or apart else "; intervals overlap"
-        return f"{what}: {best.procedure} {best.interval} is highest of {len(first)}{tail}"
+        return f"{what}: {best.procedure} {best.interval} is {'lowest' if falls else 'highest'} of {len(first)}{tail}"
 
     def rows(self) -> list[Row]:
         """One row a procedure and statistic: estimate, low, high."""

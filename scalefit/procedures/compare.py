@@ -9,6 +9,7 @@ from typing import Any, Literal
 from scalefit.errors import DesignError
 from scalefit.estimate import holm
 from scalefit.ingest import table_of
+from scalefit.result import common_notes
 from scalefit.seeds.design import APART
 from scalefit.table import Table
 from scalefit.table.metrics import metric as known_metric
@@ -130,7 +131,8 @@ def compare_procedures(
         results, failures = _all(groups, asked, table, {c for w in wanted.values() for c in w})
         notes += failures
     profiles = [p for g in groups for p in _profiles(g, asked, failed_beyond)]
-    found_notes = tuple(dict.fromkeys([*untold, *(n for g in groups for n in g.notes), *notes]))
+    of_groups = common_notes((group_values(g.label), g.notes) for g in groups)
+    found_notes = tuple(dict.fromkeys([*untold, *of_groups, *notes]))
     return Comparison(name, level, tuple(results), tuple(profiles), survival(results), found_notes)
 
 

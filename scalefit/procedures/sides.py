@@ -89,7 +89,6 @@ def from_table(
     columns = [c for c in kept_apart(table, by) if c not in named]
     shared = told_apart(((dict(rest), rest) for rest in sorted(common, key=str)), columns)
     made = [_group(label, rests, by_side) for label, rests in shared]
-    apart += tuple(n for name, of_side in every.items() for n in _averaged_away(name, of_side))
     made = [replace(g, notes=(*g.notes, *apart)) for g in made]
     if all(part.has(finetuning_seed(part)) for part in parts.values()):
         return made
@@ -202,7 +201,9 @@ def _group(
     if len(kept) > 1:
         over = [c for c, _ in kept[0] if len({dict(rest).get(c) for rest in kept}) > 1]
         notes.append(f"each run is its mean over {len(kept)} conditions ({', '.join(over)})")
-    sides = tuple(_averaged(name, [f[rest] for rest in kept]) for name, f in by_side.items())
+    inside = {name: [f[rest] for rest in kept] for name, f in by_side.items()}
+    sides = tuple(_averaged(name, of_side) for name, of_side in inside.items())
+    notes += [n for name, of_side in inside.items() for n in _averaged_away(name, of_side)]
     for side in sides:
         every = {seed for rest in kept for seed in by_side[side.name][rest].runs}
         if gone := sorted(every - set(side.runs), key=str):

@@ -24,6 +24,7 @@ from scalefit.errors import DesignError
 from scalefit.types import Floats
 
 PRETRAIN, FINETUNE, REST = "pretraining seed", "finetuning seed", "rest"
+EXAMPLE = "test example"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,27 +64,13 @@ class MeanSquares:
         return np.asarray(self.values[..., self.names.index(name)], dtype=float)
 
 
-def nested(y: ArrayLike) -> MeanSquares:
-    """Finetuning seeds within pretraining seeds: ``y = μ + a_p + e_pf``.
-
-    Parameters
-    ----------
-    y : (..., P, F), P ≥ 2, F ≥ 2.
-
-    Source: Searle, Casella & McCulloch (1992), Variance Components, ch. 3.
-    """
-    values = _complete(y)
-    p, f = values.shape[-2:]
-    means = values.mean(-1)
-    between = f * means.var(-1, ddof=1)
-    within = values.var(-1, ddof=1).mean(-1)
-    return nested_squares(between, within, p - 1, p * (f - 1), f)
-
-
 def nested_squares(
     between: ArrayLike, within: ArrayLike, dof: float, dof_within: float, size: float
 ) -> MeanSquares:
-    """Mean squares of a nested design, given the two of them (``size`` runs a pretraining seed)."""
+    """Mean squares of finetuning seeds within pretraining seeds, ``y = μ + a_p + e_pf``, given the two of them.
+
+    ``size`` runs a pretraining seed. Source: Searle, Casella & McCulloch (1992), Variance Components, ch. 3.
+    """
     stack = np.stack(np.broadcast_arrays(between, within), axis=-1).astype(float)
     parts = {PRETRAIN: np.array([1 / size, -1 / size]), FINETUNE: np.array([0.0, 1.0])}
     return MeanSquares((PRETRAIN, FINETUNE), stack, np.array([dof, dof_within]), parts, size)
@@ -175,7 +162,7 @@ def _basis(columns: Floats) -> Floats:
     return np.asarray(vectors[:, sizes > 1e-9 * len(columns)])
 
 
-def _complete(y: ArrayLike, factors: int = 2) -> Floats:
+def _complete(y: ArrayLike, factors: int) -> Floats:
     values = np.asarray(y, dtype=float)
     shape = values.shape[max(values.ndim - factors, 0) :]
     if values.ndim < factors or min(shape, default=0) < 2:

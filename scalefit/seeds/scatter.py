@@ -16,7 +16,7 @@ import scipy
 from scalefit.distributions import t_tail
 from scalefit.errors import DesignError
 from scalefit.groups import group_name
-from scalefit.seeds.anova import FINETUNE, REST, MeanSquares
+from scalefit.seeds.anova import EXAMPLE, FINETUNE, REST, MeanSquares
 from scalefit.seeds.design import Cell, nested_cells
 from scalefit.types import Floats
 
@@ -24,7 +24,7 @@ FALSE_ALARMS = 0.05
 """Share of tables of normal runs in which one is said to stand apart, at most."""
 HEAVY = 1.0
 """Excess kurtosis beyond its error from which tails are told in words."""
-SEEN = "85 to 99"
+SEEN = "83 to 99"
 """Coverage, in percent, where heavy tails show (docs/simulations/seeds.md)."""
 FEW = 200
 """Runs below which heavy tails or failures may go unseen (docs/simulations/seeds.md)."""
@@ -167,11 +167,14 @@ def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
     Few pretraining seeds show no tails of their own; where the runs within them have some, seeds are held to the same.
     """
     runs, means = _of_runs(cells), _of_means(cells)
-    within, between = runs.most_excess, max(runs.excess, means.most_excess)
-    dof = [
-        runs.worth(d, within) if name in (FINETUNE, REST) else means.worth(d, between)
-        for name, d in zip(squares.names, squares.dof, strict=True)
-    ]
+    within = runs.most_excess
+    # Half a standard error is let go by chance, or normal runs would cost their seeds a quarter more width.
+    between = max(runs.excess - runs.chance / 2 if runs.excess else 0.0, means.most_excess)
+    inside = {FINETUNE: (runs, within), REST: (runs, within), EXAMPLE: (means, 0.0)}
+    dof = []
+    for name, d in zip(squares.names, squares.dof, strict=True):
+        scatter, excess = inside.get(name, (means, between))
+        dof.append(scatter.worth(d, excess))
     return replace(squares, dof=np.array(dof))
 
 
@@ -293,19 +296,21 @@ def _without(cell: Cell, one: Stray) -> Cell:
 
 
 def scatter_notes(
-    cells: Sequence[Cell], estimated: Callable[[Sequence[Cell]], Mapping[str, float]]
+    cells: Sequence[Cell],
+    estimated: Callable[[Sequence[Cell]], Mapping[str, float]],
+    what: str = "runs",
 ) -> tuple[str, ...]:
     """Note what takes intervals of variances below their level, where the data show it or cannot.
 
-    ``estimated`` gives the components' variances as the answer has them.
+    ``estimated`` gives the components' variances as the answer has them; ``what`` is what each value is of.
     """
     told = [*_strays_note(cells, estimated), *_tails_note(cells)]
     runs = sum(sum(c.finetune) for c in cells)
     if not told and runs < FEW:
         share = 1 - FALSE_ALARMS ** (1 / runs)
         told = [
-            f"{runs} runs cannot show heavy tails, nor failures of up to {100 * share:.2g} % of runs: the intervals "
-            "hold for runs that scatter normally, and not the variance that rare failures would add"
+            f"{runs} {what} cannot show heavy tails, nor failures of up to {100 * share:.2g} % of {what}: the "
+            f"intervals hold for {what} that scatter normally, and not the variance that rare failures would add"
         ]
     return (*_uneven(cells), *told)
 

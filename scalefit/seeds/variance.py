@@ -18,7 +18,7 @@ from scalefit.table import Table
 from scalefit.types import Floats, Renames
 from scalefit.units import check_level, counted
 
-from .anova import FINETUNE, PRETRAIN, REST, MeanSquares
+from .anova import EXAMPLE, FINETUNE, PRETRAIN, REST, MeanSquares
 from .design import (
     APART,
     BOTH_SEEDS,
@@ -215,9 +215,6 @@ def _f_test(squares: MeanSquares, upper: str, lower: str) -> FTest:
     return FTest(ratio, (d1, d2), p)
 
 
-EXAMPLE = "test example"
-
-
 def crossed_parts(
     table: Table, metric: str, factors: Sequence[str], by: Sequence[str], level: float
 ) -> list[VariancePart]:
@@ -283,13 +280,18 @@ def factorial_part(
     factors: Sequence[str],
     level: float,
     back: Sequence[str] = (),
+    seeds: Sequence[Cell] = (),
 ) -> VariancePart:
-    """Components of arrays, one axis a factor, nan where nothing was run, pooled; factors ``back`` count once."""
+    """Components of arrays, one axis a factor, nan where nothing was run, pooled; factors ``back`` count once.
+
+    ``seeds`` are means whose tails may take degrees of freedom.
+    """
     squares = anova.crossed(arrays, factors)
     test = _f_test(squares, squares.names[0], REST) if len(factors) == 2 else None
     once = [set(n.split(" × ")) <= set(back) for n in squares.names]
     squares = replace(squares, dof=np.where(once, squares.dof / len(arrays), squares.dof))
-    components = tuple(_normally(_component(squares, n, level), squares) for n in squares.names)
+    worth = with_tails(squares, seeds)
+    components = tuple(_normally(_component(worth, n, level), squares) for n in squares.names)
     mean = float(np.mean([np.nanmean(a) for a in arrays]))
     first, size = max(len(a) for a in arrays), float(np.mean([a[0].size for a in arrays]))
     return VariancePart(
@@ -314,4 +316,12 @@ def example_part(scores: Any, level: float) -> VariancePart:
     )
     if array.ndim != 2:
         raise DesignError(f"example scores have shape {array.shape}; needed (seeds, examples)")
-    return factorial_part({}, [array], ("seed", EXAMPLE), level)
+    factors = ("seed", EXAMPLE)
+    means = {i: {0: float(v)} for i, v in enumerate(np.nanmean(array, axis=1))}
+    seeds = [Cell({}, means, {i: str(i) for i in means})]
+    part = factorial_part({}, [array], factors, level, seeds=seeds)
+
+    def estimated(some: Sequence[Cell]) -> Mapping[str, float]:
+        return anova.crossed([array[list(some[0].runs)]], factors).estimates()
+
+    return replace(part, notes=(*part.notes, *scatter_notes(seeds, estimated, "seeds")))

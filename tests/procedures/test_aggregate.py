@@ -95,3 +95,12 @@ def test_finetunings_of_one_checkpoint_are_seeds_where_there_are_no_others() -> 
     assert any("these checkpoints only" in note for note in made.notes)
     with pytest.raises(MissingColumnError, match="column='model'"):
         sf.aggregate_tasks({**columns, "model": ["x", "y"] * 6}, "bleu")
+
+
+def test_the_best_loss_is_the_lowest():
+    table = {"corpus": ["a"] * 6 + ["b"] * 6, "task": ["x", "y"] * 6, "pretrain_tokens": [1e6] * 12,
+             "pretrain_seed": [1, 1, 2, 2, 3, 3] * 2,
+             "cross_entropy": [3.0, 3.1, 3.05, 3.02, 3.04, 3.1, 2.0, 2.1, 2.05, 2.0, 2.04, 2.1]}  # fmt: skip
+    told = sf.aggregate_tasks(table, "cross_entropy").verdict
+    assert "b 2." in told
+    assert told.endswith("is lowest of 2")

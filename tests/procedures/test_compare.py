@@ -323,6 +323,27 @@ def test_a_failed_seed_is_named_where_there_are_scores_per_example():
     assert f"without it b − a = {rest.difference:+.3g} (p = {rest.p:.2g})" in note
 
 
+def test_a_failed_finetuning_is_named_in_the_domain_where_it_is_averaged_and_there_alone():
+    rng = np.random.default_rng(0)
+    rows = [
+        (c, d, p, f, 50 + 0.3 * rng.normal())
+        for c in "ab"
+        for d in ("in", "out")
+        for p in range(6)
+        for f in range(3)
+    ]
+    table = pd.DataFrame(
+        rows, columns=["corpus", "domain", "pretrain_seed", "finetune_seed", "score"]
+    )
+    table.loc[table.index[40], "score"] = 5.0
+    notes = sf.compare_procedures(table, a="a", b="b", metric="score").notes
+    (note,) = (n for n in notes if "averaged with" in n)
+    assert note.startswith(f"{table['domain'][40]}: {table['corpus'][40]}: pretraining seed")
+    single = table[table["finetune_seed"] == 0]
+    apart = sf.compare_procedures(single, a="a", b="b", metric="score").notes
+    assert not any("averaged with" in n for n in apart)
+
+
 def test_without_spread_no_difference_is_said_to_have_been_visible():
     only = sf.compare_procedures(_sides([20.5] * 3, [21.5] * 3), a="a", b="b", metric="score").only
     assert only.detectable == np.inf

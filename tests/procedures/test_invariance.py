@@ -11,7 +11,8 @@ from scalefit.errors import DesignError
 from scalefit.procedures import crossed
 from scalefit.procedures.contrast import superiority
 from scalefit.seeds import anova
-from scalefit.seeds.anova import PRETRAIN, nested
+from scalefit.seeds.anova import PRETRAIN
+from tests.seeds.test_anova import nested
 
 values = st.floats(-10, 10).map(lambda v: round(v, 3))
 tables = arrays(float, (3, 6), elements=values)

@@ -98,6 +98,10 @@ def test_standard_error_of_a_mean_is_the_textbooks():
     assert drawn.stderr[0] == pytest.approx(scores.std() / 20, rel=0.05)
 
 
+def test_standard_error_of_few_resamples_counts_their_own_mean():
+    assert module.Bootstrap(("a",), np.array([[1.0, 2.0, 6.0]])).stderr == [7**0.5]
+
+
 def test_two_segments_and_two_resamples_are_enough_and_a_seed_is_heard(statistics):
     whole = statistics("chrf")
     two = SegmentStatistics(

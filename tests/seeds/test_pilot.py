@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 import scalefit as sf
-from scalefit.seeds.anova import nested
 from scalefit.seeds.needed import Pilot, _plan, _question
 from scalefit.seeds.power import Spread, welch_power
+
+from .test_anova import nested
 
 TRUTH = Spread(0.72, 0.28)
 

@@ -166,3 +166,22 @@ def test_what_does_not_scatter_says_nothing():
         scatter = Scatter.of(groups)
         assert scatter.excess == 0
         assert (scatter.apart() == 1).all()
+
+
+@pytest.mark.parametrize(("n", "shown"), [(2, 0.5), (3, 0.5), (5, 0.65)])
+def test_a_residual_shows_a_part_of_its_values_kurtosis(n, shown):
+    """((1 − 1/n)⁴ + (n − 1) / n⁴) / (1 − 1/n)², for a residual is (1 − 1/n) times its own value less others' n-ths."""
+    scatter = Scatter.of([np.arange(float(n))] * 4)
+    assert scatter.chance == pytest.approx((24 / (4 * (n - 1))) ** 0.5 / shown)
+
+
+def test_excess_beyond_chance_is_counted_by_its_upper_limit():
+    quiet, loud = (Scatter.of([np.array([*np.linspace(-1, 1, 20), far])]) for far in (1.5, 9.0))
+    assert quiet.most_excess == quiet.excess < quiet.chance
+    assert loud.most_excess == pytest.approx(3 * loud.excess - 2 * loud.chance)
+
+
+def test_degrees_of_freedom_are_those_of_the_variances_own_variance():
+    x = np.random.default_rng(0).exponential(size=(40_000, 8))  # excess kurtosis 6
+    scatter = Scatter.of([x[0]])
+    assert scatter.worth(7, 6.0) == pytest.approx(2 / x.var(1, ddof=1).var(), rel=0.06)

@@ -9,8 +9,10 @@ from scipy import stats
 
 import scalefit as sf
 from scalefit.errors import DesignError
-from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial, nested
+from scalefit.seeds.anova import FINETUNE, PRETRAIN, factorial
 from scalefit.seeds.design import BOTH_SEEDS
+
+from .test_anova import nested
 
 
 def frame(values, **columns):
@@ -260,3 +262,15 @@ def test_cells_of_unequal_noise_name_the_loudest():
     table = pd.concat([frame(30 + v).assign(corpus=c) for c, v in zip("ab", y, strict=True)])
     (note,) = (n for n in sf.variance(table, metric="bleu").only.notes if "differ" in n)
     assert f"SD {y[0].std(ddof=1):.3g} to {y[1].std(ddof=1):.3g}, the most in b" in note
+
+
+def test_a_failed_seed_among_scores_per_example_is_named():
+    rng = np.random.default_rng(0)
+    scores = (rng.random((8, 300)) < 0.8).astype(float)
+    scores[3] = rng.random(300) < 0.3
+    told = sf.variance(scores, "accuracy").only
+    (note,) = (n for n in told.notes if "apart" in n)
+    without = sf.variance(np.delete(scores, 3, axis=0), "accuracy").only["seed"]
+    assert f"seed 3 (mean {scores[3].mean():.4g})" in note
+    assert f"without, seed SD {without.sd:.3g}" in note
+    assert any("7 seeds" in n for n in sf.variance(np.delete(scores, 3, axis=0), "accuracy").notes)
