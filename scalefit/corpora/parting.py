@@ -13,7 +13,9 @@ Where the shared course flattens (κ), differences flatten too, and a straight l
 known from the shared levels as well. Or the course is an S, s its climb and d the hump that climbing earlier or later
 adds: who is behind in the middle may still arrive. No course is sure where nobody measured: beyond the largest size the
 slope of what parts corpora wanders (an integrated Wiener path), so doubt grows with the distance and not at its foot.
-It wanders as the course climbs: a course that flattens binds all that take it, one that does not binds nobody.
+It wanders as the course climbs: a course that flattens binds all that take it, one that does not binds nobody. And own
+parts may follow no course at all: their slopes wander from the smallest size on. On measured learning curves of unlike
+learners that is the rule, and without it what the first sizes say counts as much as what the last ones do.
 a, b1, b2 and the course are integrated over a grid, the noise in closed form. Corpora that differ by no more than
 chance are so drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis,
 5.4).
@@ -59,6 +61,8 @@ _LEVELS = {0.3: 0.07, 1.0: 0.20, 3.0: 0.30, 10.0: 0.25, 30.0: 0.12, 100.0: 0.04,
 _SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0.12}
 # The same along an S, where corpora part by when they climb.
 SHIFTS = {(0.3, 1.2): 0.015, (0.3, 4.0): 0.015}
+# How far slopes wander, in a, over the measured sizes of own parts that follow no course.
+_WANDER = {0.2: 0.05, 0.6: 0.035, 2.0: 0.015}
 # κ: from differences that gather speed, by a straight line, to a course of which an eighth is left after three e-folds
 RATES = {-0.3: 0.10, 0.0: 0.15, 0.07: 0.15, 0.15: 0.18, 0.25: 0.18, 0.4: 0.15, 0.7: 0.09}
 SIGMOIDS = [Course(steep, middle) for steep in (4.0, 8.0) for middle in (0.3, 0.55, 0.8, 1.05)]
@@ -67,15 +71,19 @@ COURSES = [*map(Course, RATES), *SIGMOIDS]
 _COURSE = np.append(
     (1 - AN_S) * np.array(list(RATES.values())), np.full(len(SIGMOIDS), AN_S / len(SIGMOIDS))
 )
-_SIDE = 1 - sum(_SHAPES.values()) - sum(SHIFTS.values())
-_POINTS = [(a, 0.0, 0.0, -1, p * _SIDE) for a, p in _LEVELS.items()]  # side by side: no course
+_SIDE = 1 - sum(map(sum, (_SHAPES.values(), SHIFTS.values(), _WANDER.values())))
+_POINTS = [  # no course
+    (a, 0.0, 0.0, -1, wander, p * q)
+    for a, p in _LEVELS.items()
+    for wander, q in {0.0: _SIDE, **_WANDER}.items()
+]
 _POINTS += [
-    (a, *b, i, p * q * _COURSE[i] / (AN_S if course.bends else 1 - AN_S))
+    (a, *b, i, 0.0, p * q * _COURSE[i] / (AN_S if course.bends else 1 - AN_S))
     for a, p in _LEVELS.items()
     for i, course in enumerate(COURSES)
     for b, q in (SHIFTS if course.bends else _SHAPES).items()
 ]
-GRID, PRIOR = np.hsplit(np.array(_POINTS), [4])
+GRID, PRIOR = np.hsplit(np.array(_POINTS), [5])
 PRIOR = PRIOR[:, 0]
 LOOSE = 0.05  # chance that own parts take a course of their own, whatever the shared one does
 # How far shared levels may stray from their course, in the noise of one run.
@@ -200,9 +208,7 @@ def _shared(curves: Sequence[Series], logs: bool) -> tuple[Floats, Floats, Float
         size[k] = size[k - 1] + new
     middle = np.log([np.median(x[size == k]) for k in range(size[-1] + 1)])
     runs, means = np.zeros((2, len(curves), middle.size))
-    least = min(
-        (y / 2 for c in curves for y in c.y.tolist() if y > 0), default=1.0
-    )  # an error of 0
+    least = _least(curves)
     for i, c in enumerate(curves):
         u, y = np.log(c.x), np.log(np.maximum(c.y, least)) if logs else c.y
         to = size[there[i]]
@@ -224,12 +230,20 @@ def _split(means: Floats, runs: Floats) -> tuple[Floats, Floats]:
 
 
 def _seeds(curves: Sequence[Series], logs: bool) -> tuple[float, float]:
-    """Return the squares between runs of one size, and their degrees of freedom."""
+    """Return the squares between runs of one size, in logs as shares of their mean, and their degrees of freedom."""
     known = [c for c in curves if np.isfinite(c.seed_var)]
-    free = [(c.runs - 1) @ (c.runs / c.worth) for c in known]
-    units = [float(c.y[-1]) ** 2 if logs else 1.0 for c in known]
-    squares = sum(c.seed_var * f / u for c, f, u in zip(known, free, units, strict=True))
-    return float(squares), float(sum((c.runs - 1).sum() for c in known))
+    least = _least(curves)
+    squares = 0.0
+    for c in known:
+        # A loss' variance is told as that of its last mean already, a rate's is that of the values.
+        unit = np.maximum(c.y[-1:] if np.isinf(c.top) else c.y, least) if logs else 1.0
+        squares += float(((c.runs - 1) * c.runs / c.worth / unit**2).sum()) * c.seed_var
+    return squares, float(sum((c.runs - 1).sum() for c in known))
+
+
+def _least(curves: Sequence[Series]) -> float:
+    """Return what stands for an error of 0 in logarithms: half of the least above it."""
+    return min((y / 2 for c in curves for y in c.y.tolist() if y > 0), default=1.0)
 
 
 def _evidence(
@@ -290,6 +304,8 @@ def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
     climbed = [b[0] - _basis(u[-1:], u, COURSES[i])[0] for i, b in zip(which, bases, strict=True)]
     paths = np.stack([wiener(c, c) for c in np.maximum(climbed, 0.0)])[at]
     turns = (grid[:, 1:3] ** 2).sum(axis=1)[:, None, None] * paths
+    w = np.maximum(v - u[0], 0.0) / (u[-1] - u[0])
+    turns = turns + (grid[:, 4] ** 2)[:, None, None] * wiener(w, w)
     return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f + turns))
 
 

@@ -98,7 +98,7 @@ class Value(Result):
     ----------
     group : corpus, task and what else the rows have in common.
     cells : one a measured pair of sizes.
-    noise : standard deviation of one run: what a gain is small against.
+    noise : standard deviation of one run at the largest sizes: what a gain there is small against.
     fades : finetuning size at which the gain of the largest pretraining size falls below the noise; inf where it is
         not in sight, nan with fewer than two finetuning sizes.
     exchange : (estimate, low, high), finetuning tokens a pretraining token along a line of equal quality at the

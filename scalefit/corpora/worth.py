@@ -24,12 +24,22 @@ _DRAWS = 2000
 
 @dataclass(frozen=True)
 class MeasuredCell:
-    """Means of one metric at one pretraining and one finetuning size: over how many independent runs."""
+    """Means of one metric at one pretraining and one finetuning size, over how many independent runs.
+
+    ``squares`` is their sum about the mean, ``noise`` the standard deviation of one run there.
+    """
 
     pretrain: float
     finetune: float
     mean: float
     runs: int
+    squares: float = 0.0
+    noise: float = float("nan")
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return float(self.noise / np.sqrt(self.runs))
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Measure:
     ----------
     metric, group : of whom.
     rises : whether more of the metric is better.
-    noise, dof : standard deviation of one run, and the degrees of freedom behind it.
+    dof : degrees of freedom behind what is known of the noise.
     level : confidence of intervals.
     seed : of the draws.
     """
@@ -48,7 +58,6 @@ class Measure:
     metric: str
     group: Mapping[str, Any]
     rises: bool
-    noise: float
     dof: float
     level: float
     seed: int = 0
@@ -58,25 +67,26 @@ class Measure:
         """1 where more is better, else -1."""
         return 1.0 if self.rises else -1.0
 
-    def noises(self, rng: np.random.Generator) -> Floats:
-        """Draw what the standard deviation of one run may be: (_DRAWS,)."""
-        return np.asarray(self.noise * np.sqrt(self.dof / rng.chisquare(self.dof, _DRAWS)))
+    def doubts(self, rng: np.random.Generator) -> Floats:
+        """Draw by which factor the noise may be larger than it seems: (_DRAWS,)."""
+        return np.asarray(np.sqrt(self.dof / rng.chisquare(self.dof, _DRAWS)))
 
 
 def value_of(cells: Sequence[MeasuredCell], baseline: Sequence[MeasuredCell], of: Measure) -> Value:
     """Value a corpus' cells against those without pretraining, which have every finetuning size of ``cells``."""
     base = {c.finetune: c for c in baseline}
     rng = np.random.default_rng(of.seed)
-    sds = of.noises(rng)
-    drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), of.sign, sds, rng)
+    doubts = of.doubts(rng)
+    drawn = _Drawn(sorted(base.values(), key=lambda c: c.finetune), of.sign, doubts, rng)
     worths = [_worth(c, base[c.finetune], drawn.effective(c, of.sign), of) for c in cells]
+    top = [c for c in cells if c.pretrain == cells[-1].pretrain]
     return Value(
         of.metric,
         dict(of.group),
         tuple(worths),
-        of.noise,
-        _fades(worths, of.noise),
-        _exchange(cells, of.sign, sds, of.level, rng),
+        _last_noise(cells),
+        _fades(worths, {c.finetune: _least_told(c, base[c.finetune]) for c in top}),
+        _exchange(cells, of.sign, doubts, of.level, rng),
         of.level,
         nearest=min(base),
         farthest=max(base),
@@ -87,20 +97,20 @@ class _Drawn:
     """The baseline over finetuning sizes, drawn many times and made to rise: what effective data are read off."""
 
     def __init__(
-        self, cells: Sequence[MeasuredCell], sign: float, sds: Floats, rng: np.random.Generator
+        self, cells: Sequence[MeasuredCell], sign: float, doubts: Floats, rng: np.random.Generator
     ) -> None:
         self.u = np.log([c.finetune for c in cells])
         means = sign * np.array([c.mean for c in cells])
-        sd = sds[:, None] / np.sqrt([c.runs for c in cells])
+        sd = doubts[:, None] * [c.error for c in cells]
         raw = means + sd * rng.standard_normal((_DRAWS, means.size))
         self.curves = np.array([isotonic_regression(row).x for row in raw])
-        self.sds, self.rng = sds, rng
+        self.doubts, self.rng = doubts, rng
 
     def effective(self, cell: MeasuredCell, sign: float) -> Floats:
         """Draw the finetuning tokens that a cell's pretraining replaces: (_DRAWS,); ±inf outside of the baseline."""
         if self.u.size < 2:
             return np.full(_DRAWS, np.nan)
-        q = sign * cell.mean + self.sds / np.sqrt(cell.runs) * self.rng.standard_normal(_DRAWS)
+        q = sign * cell.mean + self.doubts * cell.error * self.rng.standard_normal(_DRAWS)
         same = np.array([_inverted(self.u, y, v) for y, v in zip(self.curves, q, strict=True)])
         with np.errstate(over="ignore"):
             more = np.exp(same) - cell.finetune
@@ -132,7 +142,9 @@ def over_start(cells: Sequence[MeasuredCell], of: Measure) -> Value:
     harm = _harm(worths, [start, *rest], of)
     nan, group = float("nan"), dict(of.group)
     exchange, at = (nan, nan, nan), start.finetune
-    return Value(of.metric, group, worths, of.noise, nan, exchange, of.level, (), at, harm)
+    return Value(
+        of.metric, group, worths, _last_noise(cells), nan, exchange, of.level, (), at, harm
+    )
 
 
 def _harm(worths: Sequence[Worth], cells: Sequence[MeasuredCell], of: Measure) -> Harm | None:
@@ -140,9 +152,9 @@ def _harm(worths: Sequence[Worth], cells: Sequence[MeasuredCell], of: Measure) -
     if deepest.gain >= 0:
         return None
     rng = np.random.default_rng(of.seed)
-    sds = of.noises(rng)[:, None]
+    errors = of.doubts(rng)[:, None] * [c.error for c in cells]
     # Were all sizes alike, how often would the lowest of them look as bad? The deepest was picked after looking.
-    flat = sds * rng.standard_normal((_DRAWS, len(cells))) / np.sqrt([c.runs for c in cells])
+    flat = errors * rng.standard_normal((_DRAWS, len(cells)))
     chance = float(np.mean((flat[:, :1] - flat[:, 1:]).max(axis=1) >= -deepest.gain))
     lost = (-deepest.gain, -deepest.gain_high, -deepest.gain_low)
     return Harm(deepest.finetune, *lost, chance, _until(worths))
@@ -160,9 +172,9 @@ def _until(worths: Sequence[Worth]) -> float:
 
 def _worth(cell: MeasuredCell, base: MeasuredCell, draws: Floats, of: Measure) -> Worth:
     gain = of.sign * (cell.mean - base.mean)
-    sd = of.noise * np.sqrt(1 / cell.runs + 1 / base.runs)
+    sd, one = np.hypot(cell.error, base.error), _one_run(cell, base)
     reach = float(stdtrit(of.dof, 0.5 + of.level / 2)) * sd
-    below = [float(stdtr(of.dof, (x - gain) / max(sd, 1e-12))) for x in (-of.noise, of.noise)]
+    below = [float(stdtr(of.dof, (x - gain) / max(sd, 1e-12))) for x in (-one, one)]
     low, middle, high = _quantiles(draws, of.level)
     size, gains = cell.pretrain, (gain, gain - reach, gain + reach)
     rate = middle / size if size > 0 else float("nan")
@@ -181,25 +193,44 @@ def _quantiles(draws: Floats, level: float) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def _fades(worths: Sequence[Worth], noise: float) -> float:
+def _one_run(cell: MeasuredCell, base: MeasuredCell) -> float:
+    """Return the noise of one run that a gain is small against: pretrained or not."""
+    return float(np.hypot(cell.noise, base.noise) / np.sqrt(2))
+
+
+def _least_told(cell: MeasuredCell, base: MeasuredCell) -> float:
+    """Return the least gain that is told from none: it exceeds one run's noise, and its own error."""
+    return max(_one_run(cell, base), float(np.hypot(cell.error, base.error)))
+
+
+def _last_noise(cells: Sequence[MeasuredCell]) -> float:
+    return max(cells, key=lambda c: (c.finetune, c.pretrain)).noise
+
+
+def _fades(worths: Sequence[Worth], noises: Mapping[float, float]) -> float:
     """Return where the gain of the largest pretraining size, joined in ln D_f, falls below the noise for good."""
     row = largest(worths)
     if len(row) < 2:
         return float("nan")
-    gains = np.abs([w.gain for w in row])  # harm fades too
+    noise = np.array([noises[w.finetune] for w in row])
+    over = np.abs([w.gain for w in row]) - noise  # harm fades too
     u = np.log([w.finetune for w in row])
-    above = np.flatnonzero(gains > noise)
+    above = np.flatnonzero(over > 0)
     if not above.size:
         return float(np.exp(u[0]))
     last = int(above[-1])
-    if last == gains.size - 1:
+    if last == over.size - 1:
         return float("inf")
-    share = (gains[last] - noise) / (gains[last] - gains[last + 1])
+    share = over[last] / (over[last] - over[last + 1])
     return float(np.exp(u[last] + share * (u[last + 1] - u[last])))
 
 
 def _exchange(
-    cells: Sequence[MeasuredCell], sign: float, sds: Floats, level: float, rng: np.random.Generator
+    cells: Sequence[MeasuredCell],
+    sign: float,
+    doubts: Floats,
+    level: float,
+    rng: np.random.Generator,
 ) -> tuple[float, float, float]:
     """Return ∂q/∂D_p ÷ ∂q/∂D_f at the largest cell of a grid, from a plane in both logarithms through its corner."""
     lost = (float("nan"),) * 3
@@ -211,7 +242,7 @@ def _exchange(
     design = np.array([[1.0, np.log(c.pretrain), np.log(c.finetune)] for c in corner])
     if np.linalg.matrix_rank(design) < 3:
         return lost
-    sd = sds[:, None] / np.sqrt([c.runs for c in corner])
+    sd = doubts[:, None] * [c.error for c in corner]
     y = sign * np.array([c.mean for c in corner])
     drawn = y + sd * rng.standard_normal((_DRAWS, y.size))
     slopes = drawn @ np.linalg.pinv(design).T

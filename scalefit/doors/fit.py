@@ -226,9 +226,9 @@ def fit_joint(
 def _all_cells(rows: Table, group: Mapping[str, Any], part: Table) -> list[MeasuredCell]:
     """Return the means of all pairs of sizes, those without pretraining among them."""
     points = points_of(cut(part, part.metrics[0], SIZES))
-    cells, _ = measured_cells(points.inputs[0], points.inputs[1], points.y)
+    cells = measured_cells(points.inputs[0], points.inputs[1], points.y)
     base = rows.baseline_for(group)
     if base is None:
         return cells
     f, y = base.column("finetune_tokens"), base.column("value")
-    return [*measured_cells(np.zeros_like(f), f, y)[0], *cells]
+    return [*measured_cells(np.zeros_like(f), f, y), *cells]

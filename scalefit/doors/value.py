@@ -15,7 +15,8 @@ from scalefit.corpora.worth import Measure, MeasuredCell, over_start, value_of
 from scalefit.doors.curves import Inquiry, inquire
 from scalefit.errors import DesignError, DomainError, ScalefitError
 from scalefit.fitting.points import points_of
-from scalefit.forecasting.series import noise_of, series_of
+from scalefit.forecasting.engines import ends_of
+from scalefit.forecasting.series import between_runs, noise_of, series_of
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
 from scalefit.table import Table, as_table, cut
@@ -111,8 +112,8 @@ def value(
         # What finetuning adds is asked of each pretrained model: its size makes groups as a name does.
         what = replace(what, by=(*what.by, "pretrain_tokens"))
     name, rows = what.metric, what.rows
-    draft = _of_start if against == "zero-shot" else _draft
-    drafts, failures = _drafts(rows, what.by, draft)
+    start = against == "zero-shot"
+    drafts, failures = _drafts(rows, what.by, _of_start if start else _draft)
     if not drafts:
         why = next(iter(failures.values()), "there are no rows with pretraining")
         raise DesignError(f"nothing can be valued: {why}")
@@ -120,9 +121,8 @@ def value(
     if metric_of(name).direction is None:
         about = (*about, untold_direction(name))
     values = []
-    for one, (noise, dof) in zip(drafts, _noise(drafts, _perhaps_sizes(what)), strict=True):
-        of = Measure(name, one.group, rises, noise, dof, level, seed)
-        start = against == "zero-shot"
+    for one, dof in _with_noise(drafts, name, _perhaps_sizes(what)):
+        of = Measure(name, one.group, rises, dof, level, seed)
         values.append(over_start(one.cells, of) if start else value_of(one.cells, one.below, of))
     return Values(tuple(_untold(v) for v in values), failures, (*about, *what.notes))
 
@@ -139,12 +139,11 @@ def _untold(value: Value) -> Value:
 
 @dataclass(frozen=True)
 class _Draft:
-    """One group's cells, those without pretraining, and the squares within them with their degrees of freedom."""
+    """One group's cells, and those without pretraining."""
 
     group: Mapping[str, Any]
     cells: tuple[MeasuredCell, ...]
-    below: tuple[MeasuredCell, ...]
-    within: tuple[float, int]
+    below: tuple[MeasuredCell, ...] = ()
 
 
 def _drafts(
@@ -168,9 +167,9 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
             "model from scratch at the same sizes, name its rows with baseline={'column': 'value'}, or ask what "
             "finetuning adds to the model before it with against='zero-shot'"
         )
-    cells, inner = measured_cells(*_of_sizes(part))
+    cells = measured_cells(*_of_sizes(part))
     y, f = base.column("value"), base.column("finetune_tokens")
-    below, outer = measured_cells(np.zeros_like(f), f, y)
+    below = measured_cells(np.zeros_like(f), f, y)
     there = {c.finetune for c in below}
     if not any(c.pretrain for c in cells):
         raise DesignError("no row has pretrain_tokens above 0: there is no pretraining to value")
@@ -179,7 +178,7 @@ def _draft(rows: Table, group: Mapping[str, Any], part: Table) -> _Draft:
         raise DesignError(
             "the models without pretraining were finetuned on other sizes than the rest; measure both at one size"
         )
-    return _Draft(group, tuple(kept), tuple(below), (inner[0] + outer[0], inner[1] + outer[1]))
+    return _Draft(group, tuple(kept), tuple(below))
 
 
 def _of_sizes(part: Table) -> tuple[Floats, Floats, Floats]:
@@ -189,7 +188,7 @@ def _of_sizes(part: Table) -> tuple[Floats, Floats, Floats]:
 
 def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
     """Return a curve over finetuning sizes; the smallest is the model before finetuning."""
-    cells, within = measured_cells(*_of_sizes(part))
+    cells = measured_cells(*_of_sizes(part))
     sizes = {c.pretrain for c in cells}
     if len(sizes) > 1:
         raise DesignError(
@@ -200,7 +199,7 @@ def _of_start(_: Table, group: Mapping[str, Any], part: Table) -> _Draft:
         raise DesignError(
             f"{len(cells)} finetuning sizes; the model before finetuning and two sizes after it are needed"
         )
-    return _Draft(group, tuple(cells), (), within)
+    return _Draft(group, tuple(cells))
 
 
 def _with_baseline(
@@ -267,21 +266,16 @@ def _scratch(table: Table) -> dict[str, str] | None:
     return dict(said) if len(said) == 1 else None
 
 
-def measured_cells(
-    pretrain: Floats, finetune: Floats, y: Floats
-) -> tuple[list[MeasuredCell], tuple[float, int]]:
-    """Return the mean of every pair of sizes, and the sum of squares within them with its degrees of freedom."""
+def measured_cells(pretrain: Floats, finetune: Floats, y: Floats) -> list[MeasuredCell]:
+    """Return the mean of every pair of sizes, and how its runs scatter."""
     pairs, at, runs = np.unique(
         np.column_stack([pretrain, finetune]), axis=0, return_inverse=True, return_counts=True
     )
     at = at.reshape(-1)
     means = np.bincount(at, y) / runs
-    within = float(((y - means[at]) ** 2).sum())
-    cells = [
-        MeasuredCell(float(p), float(f), float(m), int(r))
-        for (p, f), m, r in zip(pairs, means, runs, strict=True)
-    ]
-    return cells, (within, int((runs - 1).sum()))
+    squares = np.bincount(at, (y - means[at]) ** 2)
+    told = zip(*pairs.T.tolist(), means.tolist(), runs.tolist(), squares.tolist(), strict=True)
+    return [MeasuredCell(*cell) for cell in told]
 
 
 def _perhaps_sizes(what: Inquiry) -> str:
@@ -297,32 +291,75 @@ def _perhaps_sizes(what: Inquiry) -> str:
     return f"; where {numbers[0]} is the finetuning size, mapping={{{numbers[0]!r}: 'finetune_tokens'}}"
 
 
-def _noise(drafts: Sequence[_Draft], perhaps: str) -> list[tuple[float, float]]:
-    """Return each group's standard deviation of one run and its degrees of freedom.
+def _with_noise(drafts: Sequence[_Draft], metric: str, perhaps: str) -> list[tuple[_Draft, float]]:
+    """Return drafts whose cells know the noise of one run there, and its degrees of freedom.
 
-    From its own replicates where there are enough, else from those of the whole table, else from how curves bend.
+    From a group's own replicates where there are enough, else from those of the whole table, else from how curves bend.
     """
-    squares = sum(d.within[0] for d in drafts)
-    dof = sum(d.within[1] for d in drafts)
-    bends = [b for d in drafts for b in _bends(d)]
+    each = [(*d.cells, *d.below) for d in drafts]
+    every = [c for both in each for c in both]
+    scale, free = _Scale.of(metric, every), [sum(c.runs - 1 for c in both) for both in each]
+    bends = [] if sum(free) else [b for d in drafts for b in _bends(d, scale)]
+    if not (sum(free) or bends):
+        raise DesignError(
+            "no cell has two runs and no curve three sizes, so nothing tells noise from gain; finetune once more "
+            f"with another seed{perhaps}"
+        )
+    whole = scale.line(every) if sum(free) else (float(np.median(bends)), 0.0)
     out = []
-    for draft in drafts:
-        own, free = draft.within
-        if free < _ENOUGH:
-            own, free = squares, dof
-        if free:
-            out.append((float(np.sqrt(own / free)), float(free)))
-        elif bends:
-            out.append((float(np.sqrt(np.median(bends))), _FEW))
-        else:
-            raise DesignError(
-                "no cell has two runs and no curve three sizes, so nothing tells noise from gain; finetune once more "
-                f"with another seed{perhaps}"
-            )
+    for draft, both, own in zip(drafts, each, free, strict=True):
+        enough = own >= _ENOUGH
+        line, dof = scale.line(both) if enough else whole, own if enough else sum(free) or _FEW
+        cells, below = (
+            tuple(scale.noisy(c, *line) for c in part) for part in (draft.cells, draft.below)
+        )
+        out.append((replace(draft, cells=cells, below=below), float(dof)))
     return out
 
 
-def _bends(draft: _Draft) -> list[float]:
+@dataclass(frozen=True)
+class _Scale:
+    """What noise goes with: a loss or an error itself, what is missing to a rate; and the finetuning size.
+
+    On measured learning curves runs differ by the less the more was learned, nearly in proportion to it, and by a
+    little less at larger sizes too: one noise for all holds too few of the gains at small sizes.
+    """
+
+    top: float
+    sign: float
+    least: float  # of what is missing; nan where noise goes with nothing
+    first: float
+    last: float
+
+    @staticmethod
+    def of(metric: str, cells: Sequence[MeasuredCell]) -> _Scale:
+        """Return the scale of a metric's cells."""
+        known, means = metric_of(metric), np.array([c.mean for c in cells])
+        sizes = [c.finetune for c in cells if c.finetune > 0]
+        sign, top = (1.0, 0.0) if known.falls else (-1.0, ends_of(metric, means)[1])
+        missing = top + sign * means if known.falls or known.is_rate else np.zeros(1)
+        least = float(missing[missing > 0].min(initial=np.inf))
+        return _Scale(top, sign, least if np.isfinite(least) else np.nan, min(sizes), max(sizes))
+
+    def unit(self, mean: float) -> float:
+        """Return what the noise at a mean is told in."""
+        return 1.0 if np.isnan(self.least) else max(self.top + self.sign * mean, self.least / 2)
+
+    def line(self, cells: Sequence[MeasuredCell]) -> tuple[float, float]:
+        """Return the variance of one run at the last size, in units, and its trend in ln size."""
+        told = [(self._place(c), c.squares / self.unit(c.mean) ** 2, c.runs - 1) for c in cells]
+        return between_runs(*np.array(told).T)
+
+    def noisy(self, cell: MeasuredCell, variance: float, trend: float) -> MeasuredCell:
+        """Return a cell that knows its noise."""
+        there = np.sqrt(variance * np.exp(trend * self._place(cell)))
+        return replace(cell, noise=float(there * self.unit(cell.mean)))
+
+    def _place(self, cell: MeasuredCell) -> float:
+        return float(np.log(max(cell.finetune, self.first) / self.last))
+
+
+def _bends(draft: _Draft, scale: _Scale) -> list[float]:
     """Return what second differences say of the noise, along every line of the grid; a size of 0 has no logarithm."""
     both = [*draft.cells, *draft.below]
     lines = [
@@ -332,7 +369,12 @@ def _bends(draft: _Draft) -> list[float]:
     lines += [
         [(c.finetune, c.mean) for c in row if c.finetune > 0] for row in _lines(both, "pretrain")
     ]
-    return [noise_of(series_of(*np.array(line).T)) for line in lines if len(line) > 2]
+    return [
+        noise_of(series_of(*np.array(line).T))
+        / float(np.mean([scale.unit(y) ** 2 for _, y in line]))
+        for line in lines
+        if len(line) > 2
+    ]
 
 
 def _lines(cells: Sequence[MeasuredCell], held: str) -> list[list[MeasuredCell]]:

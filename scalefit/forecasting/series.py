@@ -89,7 +89,7 @@ def series_of(x: Floats, y: Floats, *, bottom: float = 0.0, top: float = float("
     falls = np.isinf(top) and (means[:1] > means[-1:]).any() and means.min() > 0
     unit = means / means[-1:] if falls else np.ones_like(means)
     squares = np.bincount(at, weights=((y - means[at]) / unit[at]) ** 2).astype(float)
-    between, trend = _between_runs(np.log(sizes / sizes[-1:]), squares, (runs - 1).astype(float))
+    between, trend = between_runs(np.log(sizes / sizes[-1:]), squares, (runs - 1).astype(float))
     return Series(sizes, means, runs.astype(np.int64), between, bottom, top, trend)
 
 
@@ -97,7 +97,7 @@ TRENDS = np.linspace(-2.0, 2.0, 81)
 USUAL_TREND = 0.5  # sd of the trend over tables, before their runs are looked at
 
 
-def _between_runs(u: Floats, squares: Floats, free: Floats) -> tuple[float, float]:
+def between_runs(u: Floats, squares: Floats, free: Floats) -> tuple[float, float]:
     """Return the variance between runs of the largest size and its trend in ln x: means of their posterior."""
     if not free.any() or not squares.any():
         return 0.0 if free.any() else float("nan"), 0.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from scalefit.corpora.blends import blended, fine
-from scalefit.corpora.parting import BENT, parting
+from scalefit.corpora.parting import BENT, parting, parting_of
 from scalefit.corpora.ranking import (
     PLACES,
     Ranking,
@@ -360,3 +360,41 @@ def test_a_course_that_climbs_as_an_s_is_told_from_those_that_flatten():
     as_an_s = curves(tops + 15 / (1 + np.exp(2.5 * (U.mean() + late - U))), 0.2, 2, rng)
     flattens = curves(tops + 15 * -np.expm1(-0.4 * U), 0.2, 2, rng)
     assert parting(as_an_s, False).bent > BENT > parting(flattens, False).bent
+
+
+def test_runs_of_a_rate_differ_by_a_share_of_what_is_missing_to_it():
+    """The squares of a small size were taken for those of the last, where nearly nothing is missing."""
+    rng, missing = np.random.default_rng(7), 0.6 * np.exp(-0.5 * U)
+    x = np.repeat(SIZES, 4)
+    y = 1 - np.repeat(missing, 4) * np.exp(0.1 * rng.standard_normal((6, x.size)))
+    part = parting_of([series_of(x, row, top=1.0) for row in y], "accuracy")
+    assert part is not None
+    assert 0.08 < part.noise_sd < 0.125
+
+
+@given(st.integers(0, 5), st.integers(1, 3), st.sampled_from(["accuracy", "error"]))
+@settings(max_examples=20, deadline=None)
+def test_where_nothing_is_missing_corpora_still_have_their_chances(first, runs, metric):
+    """Learners that make no mistake from some size on."""
+    x = np.repeat(SIZES, runs)
+    y = np.ones((4, x.size))
+    y[0, : first * runs] = 0.9 + 0.01 * np.arange(first * runs) / x.size
+    each = [series_of(x, row if metric == "accuracy" else 1 - row, top=1.0) for row in y]
+    part = parting_of(each, metric)
+    assert part is not None
+    drawn = part.draws(np.array([1e9]), 400)[..., 0]
+    assert np.isfinite(drawn).all()
+
+
+def test_own_parts_that_follow_no_course_are_told_by_their_last_sizes():
+    """Two shapes for all took what they could not follow for noise: .4 beside noise of .05 at the last size."""
+    sizes, off = np.geomspace(1e6, 1e8, 7), []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        turns = 0.5 * rng.standard_normal((5, 7)).cumsum(axis=1).cumsum(axis=1)
+        own = turns + 0.05 * rng.standard_normal((5, 7))
+        part = parting([series_of(sizes, 20 + row, top=100.0) for row in own], logs=False)
+        assert part is not None
+        drawn = part.draws(sizes[-1:], 1000)[..., 0].mean(axis=1)
+        off.append(np.abs(drawn - (own - own.mean(axis=0))[:, -1]).max())
+    assert np.mean(off) < 0.2
