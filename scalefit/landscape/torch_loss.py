@@ -1,6 +1,6 @@
-"""A loss(weights) from a torch module and batches of data: on the GPU in half precision if any.
+"""A loss(weights) from a torch module and batches of data, or from a Hugging Face model: on the GPU in half precision.
 
-torch is imported when a loss is made, not before.
+torch and transformers are imported when a loss is made, not before.
 """
 
 from __future__ import annotations
@@ -15,11 +15,6 @@ import numpy as np
 
 from scalefit.errors import LandscapeError, MissingDependencyError
 from scalefit.landscape.formats import Tensors
-
-# A ready-made loss(weights) for Hugging Face models, from a name or folder and a data set.
-#
-# torch and transformers are imported when a loss is made, not before.
-
 
 _Row = Mapping[str, Any]
 IGNORED = -100

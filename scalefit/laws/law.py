@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,15 +14,10 @@ from scalefit.errors import LawError
 from scalefit.laws.parts import Coefficient, Role, Shape, Span, Special
 from scalefit.result import Loaders
 from scalefit.types import Floats
+from scalefit.units import format_count, short
 
 if TYPE_CHECKING:
     import lmfit
-
-
-import math
-import re
-
-from scalefit.units import format_count, short
 
 Basis = tuple[Any, ...]
 SHARE_SLACK = 0.005  # shares printed with two digits

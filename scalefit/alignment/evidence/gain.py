@@ -19,6 +19,7 @@ from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
 from scalefit.distributions import t_quantile, t_tail
 from scalefit.types import Floats
+from scalefit.units import counted
 
 from . import Piece
 
@@ -33,6 +34,7 @@ class Gain(Piece):
     runs : runs behind it.
     gains : (K,) gain at each size.
     low, high : one-sided bounds of the gain at the largest size.
+    level : of both together.
     p_harm, p_help : p values of "the largest size is worse / better than no pretraining".
     explained : SD of a run without pretraining from which on noise would explain the gain or loss.
     """
@@ -42,6 +44,7 @@ class Gain(Piece):
     gains: Floats
     low: float
     high: float
+    level: float
     p_harm: float
     p_help: float
     explained: float
@@ -55,7 +58,8 @@ class Gain(Piece):
         """Gain at the largest size, and how many sizes lie below no pretraining."""
         said = (
             f"value: {scale.digits(self.gain)} over no pretraining at the largest size "
-            f"[{scale.digits(self.low)}, {scale.digits(self.high)}], {self.runs} baseline runs"
+            f"[{scale.digits(self.low)}, {scale.digits(self.high)}] ({100 * self.level:.3g} %), "
+            f"{counted(self.runs, 'baseline run')}"
         )
         worse = int((self.gains < 0).sum())
         return said + (f"; below it at {worse} of {len(self.gains)} sizes" if worse else "")
@@ -77,6 +81,7 @@ def gain_over_baseline(curve: Curve, sign: float, noise: RunNoise, alpha: float)
         gains=gains,
         low=float(gains[-1]) - reach,
         high=float(gains[-1]) + reach,
+        level=1 - 2 * alpha,
         p_harm=float(t_tail(-t, df)),
         p_help=float(t_tail(t, df)),
         explained=float(np.sqrt(enough * len(curve.baseline))),
