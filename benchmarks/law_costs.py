@@ -51,7 +51,7 @@ def main() -> None:
     for name, law in LAWS.items():
         inputs, y = data(law)
         problem = make_problem(law, inputs, y, Objective())
-        grid = shape_grid(problem.law, inputs)
+        grid = shape_grid(problem.law, problem.limits)
         with np.errstate(all="ignore"):
             over = milliseconds(lambda p=problem, g=grid: project(p, g))
             whole = milliseconds(lambda law=law, x=inputs, y=y: solve(law, x, y), 1)

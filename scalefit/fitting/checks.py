@@ -96,7 +96,7 @@ def sound(law: Law, many: Sequence[Points]) -> list[bool]:
         sizes = 1 + (np.diff(x, axis=1) > 0).sum(1)
         largest = np.abs(y).max(1)
         within = (largest > 1e-100) & (largest < 1e100) & (np.ptp(y, axis=1) > 1e-12 * largest)
-        passed = (n >= p) & (sizes >= max(p, 2)) & (x[:, 0] > 0) & within
+        passed = (n >= p) & (sizes >= max(p, 2)) & (x[:, 0] > 0) & (x[:, -1] < np.inf) & within
         for i, good in zip(members, passed.tolist(), strict=True):
             out[i] = good
     return out
@@ -245,9 +245,9 @@ def _end_notes(solution: Solution, at: AbstractSet[str | None]) -> list[str]:
             low, high = solution.problem.limits[j]
             said = ends[j][1] if high - theta[j] < theta[j] - low else ends[j][0]
             notes += [said] if said else []
-            lost |= (
-                set() if said else {name} & {*law.parameters} or law.moved(theta, j, (low, high))
-            )
+            moved = law.moved(theta, j, low, high)
+            known = {name} & {*law.parameters} or {n for n, mask in moved.items() if mask}
+            lost |= set() if said else known
     return notes + (
         [f"{', '.join(sorted(lost))} at a bound: not identified by these data"] if lost else []
     )

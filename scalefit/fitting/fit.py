@@ -75,13 +75,14 @@ def fit_law(
     return fit_observations(rows, chosen, minimised, weights=weights, group=group_of(where))
 
 
-def usual_residual(data: Observations) -> Residual:
+def usual_residual(data: Observations, rises: bool | None = None) -> Residual:
     """Return what is compared unless the user says: logarithms of a quality, values of everything else.
 
     Log residuals hold their level for quality under noise of either kind; for cross-entropy they fall to 92.6 %
     where noise is additive. Source: our simulation, docs/simulations/intervals.md.
     """
-    return "log" if metric_of(data.metric).rises and (data.values > 0).all() else "linear"
+    rises = metric_of(data.metric).rises if rises is None else rises
+    return "log" if rises and (data.values > 0).all() else "linear"
 
 
 def fit_observations(
@@ -115,13 +116,16 @@ def fit_together(
     are so to five digits, see :func:`solve_each`, and do not depend on the others either.
     """
     points = [_points(data) for data in many]
+    rises = {name: metric_of(name).rises for name in {data.metric for data in many}}
     posed: list[tuple[PointWeights, Problem] | ScalefitError] = []
     for data, one, passed in zip(many, points, sound(law, points), strict=True):
         try:
             if not passed:
                 refuse(law, one)
-            compared = usual_residual(data) if residual == "auto" else residual
-            posed.append(_posed(law, one, Objective(objective, delta, compared), weights))
+            compared = usual_residual(data, rises[data.metric]) if residual == "auto" else residual
+            sure = passed and (residual == "auto" or compared == "linear")
+            told = Objective(objective, delta, compared)
+            posed.append(_posed(law, one, told, weights, sure=sure))
         except ScalefitError as error:
             posed.append(error)
     solutions = iter(solve_each([one[1] for one in posed if isinstance(one, tuple)], alone=alone))
@@ -143,11 +147,13 @@ def _points(data: Observations) -> Points:
 
 
 def _posed(
-    law: Law, points: Points, objective: Objective, weights: Weighting
+    law: Law, points: Points, objective: Objective, weights: Weighting, *, sure: bool = False
 ) -> tuple[PointWeights, Problem]:
-    """Return how noisy the points are, and the problem with their weights."""
+    """Return how noisy the points are, and the problem with their weights; ``sure``: its vectors need no check."""
     noise = weigh(points, objective, weights)
-    return noise, make_problem(law, points.inputs, points.y, objective, noise.scale)
+    law = law.anchored(points.inputs) if sure else law
+    pose = Problem if sure else make_problem
+    return noise, pose(law, points.inputs, points.y, objective, noise.scale)
 
 
 def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalefit.laws.law import Law
-from scalefit.laws.parts import ticks
+from scalefit.laws.parts import Span, ticks
 from scalefit.types import Floats, Ints
 
 REACH, NEWTON = 5, 12
@@ -48,10 +48,10 @@ class Grid:
         return out.reshape(len(self.axes), self.size)
 
 
-def shape_grid(law: Law, inputs: tuple[Floats, ...], points: int | None = None) -> Grid:
-    """Grid of the law's shapes, thinned to about ``points`` an axis; the same object for the same ranges."""
-    axes = ((*s.bounds(inputs, law.constants), s.spacing, s.points) for s in law.shapes)
-    return _grid(tuple(axes), points)
+def shape_grid(law: Law, limits: Sequence[Span], points: int | None = None) -> Grid:
+    """Grid of the law's shapes within ``limits`` of theta, thinned to about ``points`` an axis; one object a range."""
+    pairs = zip(law.shapes, limits[len(law.coefficients) :], strict=True)
+    return _grid(tuple((*span, s.spacing, s.points) for s, span in pairs), points)
 
 
 # Where ranges are fixed every curve of a table asks for this very grid.

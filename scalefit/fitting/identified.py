@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from scalefit.fitting.intervals.uncertainty import Uncertainty
 from scalefit.fitting.problem import side_by_side
 from scalefit.fitting.solve import Solution
 from scalefit.laws.law import one_law
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 
 LEVEL = 0.95
 MUCH = 0.5  # of the range that a coordinate was allowed: an interval as long says no more than the range did
@@ -89,31 +90,48 @@ def _allowed_alike(solutions: list[Solution]) -> list[Allowed]:
     return [Allowed(one, names) for one, names in zip(allowed, named, strict=True)]
 
 
-def identify(solution: Solution, uncertainty: Uncertainty, allowed: Allowed) -> Identified:
-    """Apply the rule to a fit."""
-    law, theta = solution.problem.law, solution.theta
-    loose = _loose(solution, uncertainty, allowed.coordinates)
-    names = law.parameters
-    lost = {
-        name
-        for j in np.flatnonzero(loose)
-        for name in law.moved(theta, int(j), tuple(allowed.coordinates[j]))
-    }
-    ends = uncertainty.parameters(LEVEL)
-    lost |= {n for n in names if np.isinf(ends[n]).all()}
-    open_sided = (n for n in names if n not in lost and _open(ends[n], allowed.quoted[n]))
-    return Identified(frozenset(lost), tuple(open_sided))
+def identify_each(
+    solutions: Sequence[Solution], doubts: Sequence[Uncertainty], allowed: Sequence[Allowed]
+) -> list[Identified]:
+    """Apply the rule to many fits, those of one law together."""
+    out: dict[int, Identified] = {}
+    for part in side_by_side([solution.problem for solution in solutions]):
+        some = [doubts[i] for i in part]
+        known = _identify_alike([solutions[i] for i in part], some, [allowed[i] for i in part])
+        out |= zip(part, known, strict=True)
+    return [out[i] for i in range(len(solutions))]
 
 
-def _loose(solution: Solution, uncertainty: Uncertainty, allowed: Floats) -> Floats:
-    """Which coordinates (p,) sit at a bound, do not move the curve, or may be almost anything that was allowed."""
-    held = solution.at_bound
-    at_bound = [name in held for name in solution.problem.law.coordinates]
-    still = ~(uncertainty.best.at_points[1] != 0).any(axis=1)
-    low, high = uncertainty.at(LEVEL).coordinates()
+def _identify_alike(
+    solutions: list[Solution], doubts: list[Uncertainty], allowed: list[Allowed]
+) -> list[Identified]:
+    law = one_law([s.problem.law for s in solutions])
+    theta, names = np.array([s.theta for s in solutions]), law.parameters
+    low, high = np.array([a.coordinates for a in allowed]).transpose(2, 0, 1)
+    ends = np.array([[d.parameters(LEVEL)[n] for n in names] for d in doubts])
+    edges = np.array([[a.quoted[n] for n in names] for a in allowed])
+    lost, loose = np.isinf(ends).all(-1), _loose(solutions, doubts, low, high)
+    for j in np.flatnonzero(loose.any(0)).tolist():
+        moved = law.moved(theta[:, None], j, low[:, j, None], high[:, j, None])
+        seen = [np.broadcast_to(moved[n], (len(theta), 1)) for n in names]
+        lost |= np.concatenate(seen, axis=1) & loose[:, [j]]
+    sided = ~lost & _open(ends, edges)
+    pairs = zip(lost.tolist(), sided.tolist(), strict=True)
+    return [Identified(frozenset(compress(names, a)), tuple(compress(names, b))) for a, b in pairs]
+
+
+def _loose(
+    solutions: list[Solution], doubts: list[Uncertainty], lowest: Floats, highest: Floats
+) -> Mask:
+    """Which coordinates (B, p) sit at a bound, do not move the curve, or may be almost anything that was allowed."""
+    theta = np.array([s.theta for s in solutions])
+    limits = np.array([s.problem.limits for s in solutions], dtype=float)
+    at_bound = (theta <= limits[..., 0]) | (theta >= limits[..., 1])
+    still = ~(np.array([d.best.at_points[1] for d in doubts]) != 0).any(-1)
+    low, high = np.array([d.at(LEVEL).coordinates() for d in doubts]).swapaxes(0, 1)
     with np.errstate(invalid="ignore"):
-        length = np.minimum(high, allowed[:, 1]) - np.maximum(low, allowed[:, 0])
-        wide = np.isinf(high - low) | (length > MUCH * (allowed[:, 1] - allowed[:, 0]))
+        length = np.minimum(high, highest) - np.maximum(low, lowest)
+        wide = np.isinf(high - low) | (length > MUCH * (highest - lowest))
     return np.asarray(at_bound | still | wide)
 
 
@@ -131,13 +149,10 @@ def within_reach(allowed: Allowed, ends: Mapping[str, Ends]) -> dict[str, Ends]:
     }
 
 
-def _open(ends: tuple[float, float], edges: tuple[float, float]) -> bool:
-    """Whether an end is infinite, or lies at the edge of what was allowed."""
-    (low, high), (lowest, highest) = ends, edges
-    slack = EDGE * (high - low)
-    return bool(
-        math.isinf(low)
-        or math.isinf(high)
-        or low <= lowest + slack
-        or (high >= highest - slack and lowest < highest)
-    )
+def _open(ends: Floats, edges: Floats) -> Mask:
+    """Whether an end is infinite, or lies at the edge of what was allowed; ends and edges are (..., 2)."""
+    (low, high), (lowest, highest) = np.moveaxis(ends, -1, 0), np.moveaxis(edges, -1, 0)
+    with np.errstate(invalid="ignore"):
+        slack = EDGE * (high - low)
+        met = (low <= lowest + slack) | ((high >= highest - slack) & (lowest < highest))
+    return np.asarray(np.isinf(ends).any(-1) | met)

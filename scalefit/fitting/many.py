@@ -11,7 +11,7 @@ from scalefit.errors import ScalefitError
 from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import leaves_each_out, refuse_direction
 from scalefit.fitting.fit import AnyLaw, fit_together, law_of
-from scalefit.fitting.identified import allowed_each
+from scalefit.fitting.identified import allowed_each, identify_each
 from scalefit.fitting.intervals.uncertainty import USUAL_LEVEL, look_together
 from scalefit.fitting.points import gather_each, input_columns
 from scalefit.fitting.result import Fit
@@ -136,6 +136,10 @@ def doubt_together(fits: Sequence[Fit], level: float = USUAL_LEVEL) -> None:
         vars(fit)["allowed"] = allowed  # where its cached property keeps it
     for one in {USUAL_LEVEL, level}:  # what is identified is judged at the usual level
         look_together([fit.uncertainty for fit in fits], one)
+    doubts = [fit.uncertainty for fit in unseen]
+    known = identify_each([fit.solution for fit in unseen], doubts, ranges)
+    for fit, identified in zip(unseen, known, strict=True):
+        vars(fit)["identified"] = identified
 
 
 def note_together(fits: Sequence[Fit]) -> None:
@@ -237,6 +241,4 @@ def _fitted(
         fitted = [fit for fit in done if isinstance(fit, Fit)]
         note_together(fitted)
         doubt_together(fitted)
-        for fit in fitted:
-            _ = fit.identified
     return done

@@ -203,16 +203,12 @@ def _without_baseline(data: Observations, law: Law) -> Observations:
     """Leave out rows at input 0, where the law has no value there: most take logarithms of their inputs."""
     if law.takes != "positive":
         return data
-    keep = np.ones(len(data), dtype=bool)
-    notes = list(data.notes)
+    keep, notes = None, list(data.notes)
     for name, column in data.columns.items():
         if column.endswith("_tokens") or column == "parameters":
-            zero = data.inputs[name] <= 0
-            if zero.any():
-                notes.append(
-                    f"{counted(int(zero.sum()), 'row')} with {column} = 0 (the baseline), not on the curve"
-                )
-            keep &= ~zero
-    if keep.all():
-        return data
-    return replace(data.only(keep), notes=tuple(notes))
+            above = data.inputs[name] > 0
+            if not above.all():
+                rows = counted(int((~above).sum()), "row")
+                notes.append(f"{rows} with {column} = 0 (the baseline), not on the curve")
+                keep = above if keep is None else keep & above
+    return data if keep is None else replace(data.only(keep), notes=tuple(notes))

@@ -14,7 +14,13 @@ from scalefit.fitting.card import Card
 from scalefit.fitting.checks import answer_notes, design_notes, floor_notes, outlier_notes
 from scalefit.fitting.contour import Contour, contour_of, posterior_draws
 from scalefit.fitting.goodness import Goodness, Influence, goodness_of, influence_of, typical_error
-from scalefit.fitting.identified import Allowed, Identified, allowed_each, identify, within_reach
+from scalefit.fitting.identified import (
+    Allowed,
+    Identified,
+    allowed_each,
+    identify_each,
+    within_reach,
+)
 from scalefit.fitting.intervals import Interval
 from scalefit.fitting.intervals.optimum import correlation
 from scalefit.fitting.intervals.uncertainty import Uncertainty, doubt_notes, uncertainty_of
@@ -208,7 +214,7 @@ class Fit(Result):
     @cached_property
     def identified(self) -> Identified:
         """Which parameters the data fix: the one rule for verdict, notes and reports."""
-        return identify(self.solution, self.uncertainty, self.allowed)
+        return identify_each([self.solution], [self.uncertainty], [self.allowed])[0]
 
     @cached_property
     def allowed(self) -> Allowed:

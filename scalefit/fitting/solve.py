@@ -164,7 +164,7 @@ def starting_points(
             [float(t) for t in row] for row in np.atleast_2d(law.starts(problem.inputs, problem.y))
         ]
         return [Start(row, row, inf) for row in rows]
-    grid = shape_grid(law, problem.inputs)
+    grid = shape_grid(law, problem.limits)
     projected = project(problem, grid, weights)
     contained = _contained(problem, weights) if len(law.shapes) > FINE else []
     if len(law.shapes) > FINE and not quick:
@@ -327,7 +327,7 @@ def _coarse_grid(problem: Problem) -> Grid | None:
     """Shapes for the starts of refits; none where grid and points together would be large."""
     if not (problem.law.separable and problem.objective.plain):
         return None
-    grid = shape_grid(problem.law, problem.inputs, points=16 if len(problem.law.shapes) == 1 else 8)
+    grid = shape_grid(problem.law, problem.limits, points=16 if len(problem.law.shapes) == 1 else 8)
     return grid if grid.size * problem.y.size < CELLS else None
 
 

@@ -49,13 +49,13 @@ class ProblemStack:
     Attributes
     ----------
     problem : the problems as one, its vectors (B, n) and its law's constants (B, 1).
-    weights : (B, n).
+    weights : (B, n), or None.
     bounds : lower and upper bounds of theta, each (B, p).
     size : (B,), weighted sum of squares of each row's values.
     """
 
     problem: Problem
-    weights: Floats
+    weights: Floats | None
     bounds: tuple[Floats, Floats]
     size: Floats
 
@@ -75,27 +75,35 @@ class ProblemStack:
             y=problem.y[keep],
             scale=None if problem.scale is None else problem.scale[keep],
         )
-        return ProblemStack(less, self.weights[keep], (low[keep], high[keep]), self.size[keep])
+        weights = None if self.weights is None else self.weights[keep]
+        return ProblemStack(less, weights, (low[keep], high[keep]), self.size[keep])
 
 
 def stacked(problems: Sequence[Problem], weights: Sequence[Floats | None]) -> ProblemStack:
     """Lay problems of one law, one objective and one length into one stack, a row each."""
     first = problems[0]
-    scaled = any(problem.scale is not None for problem in problems)
-    ones = [np.ones_like(problem.y) for problem in problems]
     whole = Problem(
         first.law.at(constants_of([problem.law for problem in problems])),
         tuple(np.stack([p.inputs[i] for p in problems]) for i in range(len(first.inputs))),
         np.stack([p.y for p in problems]),
         first.objective,
-        np.stack([o if p.scale is None else p.scale for p, o in zip(problems, ones, strict=True)])
-        if scaled
-        else None,
+        _laid([p.scale for p in problems], first),
     )
-    used = [o if w is None else w for w, o in zip(weights, ones, strict=True)]
     limits = np.array([p.limits for p in problems], dtype=float)
     bounds = limits[..., 0], limits[..., 1]
-    return ProblemStack(whole, np.stack(used), bounds, np.array([p.size for p in problems]))
+    size = np.array([p.size for p in problems])
+    return ProblemStack(whole, _laid(weights, first), bounds, size)
+
+
+def _laid(rows: Sequence[Floats | None], like: Problem) -> Floats | None:
+    """Lay rows into one array, ones where there is none; None where there are none at all."""
+    if all(row is None for row in rows):
+        return None
+    out = np.ones((len(rows), like.y.size))
+    for i, row in enumerate(rows):
+        if row is not None:
+            out[i] = row
+    return out
 
 
 def solve_each(
@@ -202,7 +210,7 @@ def _starts(
     """Return the starts of all problems; none of one that has none."""
     law = problems[0].law
     if is_ours(law) and law.separable and len(law.shapes) <= FINE:
-        grids = [shape_grid(problem.law, problem.inputs) for problem in problems]
+        grids = [shape_grid(problem.law, problem.limits) for problem in problems]
         axes = [
             np.stack(some, axis=-1) for some in zip(*(grid.axes for grid in grids), strict=True)
         ]

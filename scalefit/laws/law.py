@@ -13,7 +13,7 @@ import numpy as np
 from scalefit.errors import LawError
 from scalefit.laws.parts import Coefficient, Role, Shape, Span, Special
 from scalefit.result import Loaders
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 from scalefit.units import format_count, short
 
 if TYPE_CHECKING:
@@ -267,15 +267,14 @@ class Law:
             return dict(zip(self.coordinates, split, strict=True))
         return self.report(*split, **self.constants)
 
-    def moved(self, theta: Floats, j: int, allowed: Span) -> set[str]:
-        """Return the quoted parameters that depend on coordinate ``j``: only these have names that people know."""
-        low, high = allowed
+    def moved(self, theta: Floats, j: int, low: Any, high: Any) -> dict[str, Mask]:
+        """Say of each quoted parameter whether it depends on coordinate ``j``, at theta (..., p), between its ends."""
         elsewhere = theta.copy()
-        elsewhere[j] = low + 0.3 * (high - low) if np.isfinite(high - low) else theta[j] + 1.0
         with np.errstate(all="ignore"):
+            known = np.isfinite(high - low)
+            elsewhere[..., j] = np.where(known, low + 0.3 * (high - low), theta[..., j] + 1.0)
             before, after = self.params(theta), self.params(elsewhere)
-        pairs = ((name, float(after[name]), float(value)) for name, value in before.items())
-        return {n for n, a, b in pairs if not math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-8)}
+            return {n: ~np.isclose(after[n], v, rtol=1e-9, atol=1e-8) for n, v in before.items()}
 
     def theta(self, params: Mapping[str, Any]) -> Floats:
         """Solver's coordinates from the parameters as people quote them."""

@@ -38,7 +38,7 @@ def test_points_taken_in_parts_give_the_same(objective, weighted, monkeypatch):
     scale = np.random.default_rng(3).uniform(0.5, 2, size=20)
     problem = make_problem(LAWS["power"], (X,), Y, objective, scale)
     weights = np.random.default_rng(4).uniform(0.5, 2, size=20) if weighted else None
-    grid = shape_grid(problem.law, problem.inputs)
+    grid = shape_grid(problem.law, problem.limits)
     with np.errstate(all="ignore"):
         whole = project(problem, grid, weights)
         monkeypatch.setattr("scalefit.fitting.projection.AT_A_TIME", 7 * grid.size)
@@ -56,9 +56,8 @@ def test_a_law_without_shapes_has_one_cell():
 
 
 def test_the_grid_of_the_same_ranges_is_made_once():
-    assert shape_grid(problem_of("power").law, (X,)) is shape_grid(
-        LAWS["power"].anchored((X,)), (X,)
-    )
+    ours, law = problem_of("power"), LAWS["power"].anchored((X,))
+    assert shape_grid(ours.law, ours.limits) is shape_grid(law, law.limits((X,)))
 
 
 def test_the_minimum_is_read_between_the_cells():
@@ -112,7 +111,7 @@ def test_coefficients_are_those_of_bounded_least_squares(name, inputs):
     y = 2 + rng.normal(size=inputs[0].size)
     problem = problem_of(name, inputs, y)
     weights = rng.uniform(0.5, 2, size=(3, y.size))
-    grid = Grid(tuple(a[2::5] for a in shape_grid(problem.law, problem.inputs).axes))
+    grid = Grid(tuple(a[2::5] for a in shape_grid(problem.law, problem.limits).axes))
     with np.errstate(all="ignore"):
         found = project(problem, grid, weights)
     k = found.coefficients.shape[0]

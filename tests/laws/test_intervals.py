@@ -21,7 +21,7 @@ WALD = {
     "repeated_mixture",
     "skaling",
 }  # of too many shapes
-CLOSE = 0.0075  # of an interval's width
+CLOSE = 1e-3  # of an interval's width
 
 
 def optimum(name):

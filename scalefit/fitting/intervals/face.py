@@ -1,16 +1,18 @@
-"""A way to hold coefficients at their bounds, over the shapes of regions: how far it reaches in any direction.
+"""Likelihood regions seen from two sides: face by face over a grid of shapes, and along the edge in all coordinates.
 
 At given shapes the region is an ellipsoid in the coefficients. What is linear in them (the curve at x, a floor) has
 its extremes there in closed form,
 
     ĉ(θ) ± sqrt(v(θ) · (limit − RSS(θ))),    v = aᵀ M⁻¹ a:
 
-no search, and asymmetric where the likelihood is. For any other function of the coefficients the same step is repeated
-with its slope at the end last reached. Axes are those of :mod:`scalefit.fitting.intervals.region`.
+no search, and asymmetric where the likelihood is. A face is a way to hold coefficients at their bounds. The end of
+anything else, and what lies between the shapes of the grid, is followed from there along the edge: with the curve's
+plane at hand the region is an ellipsoid in all of theta. Axes are those of :mod:`scalefit.fitting.intervals.region`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,8 +22,11 @@ import numpy as np
 from scalefit.laws.law import Law, combine
 from scalefit.types import Floats, Ints, Mask
 
-ROUNDS = 12
 SIDES = np.array([-1.0, 1.0]).reshape(2, 1, 1)
+RIDGE = 1e-13
+# Steps along the edge, each shorter by this where it is no better, down to the least; how little is still gained at the
+# end, of its distance; and how far outside, of what the sum of squares may rise, still counts as the edge.
+STEPS, SHORTER, LEAST, CLOSE, SLACK = 40, 0.4, 0.02, 5e-4, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +35,6 @@ class EndsAsked:
 
     names: tuple[str, ...]
     side: Floats
-
-    def only(self, rows: Ints) -> EndsAsked:
-        """Return some of the ends."""
-        return EndsAsked(tuple(self.names[i] for i in rows), self.side[rows])
 
     def of(self, law: Law, theta: Floats) -> Floats:
         """Return side times parameter (L, B, C) at theta (L or 1, B, C, p)."""
@@ -66,15 +67,6 @@ class Face:
     rss: Floats
     inverse: Floats
     limit: Floats
-
-    def part(self, rows: Ints) -> Face:
-        """Return some of the searches; all of them share their cells before they part."""
-        if len(self.rss) == 1:
-            return self
-        best, inverse = self.best[:, rows], self.inverse[:, :, rows]
-        return Face(
-            self.law, self.rows, self.shapes[:, rows], best, self.rss[rows], inverse, self.limit
-        )
 
     def inside(self, row: int) -> Face:
         """Return the cells (1, 1, S) of one curve's region."""
@@ -153,51 +145,36 @@ class Face:
         return float(cost[good].min(initial=np.inf))
 
     def extremes(self, asked: EndsAsked) -> tuple[Floats, Floats]:
-        """Largest of each asked end (L, B), and its shapes (m, L, B).
+        """Largest of each asked end (L, B), and its theta (p, L, B).
 
-        At each shape: walk along the quantity's slope to the ellipsoid's edge, and again. At a maximum the slope there
-        points at the end reached. A quantity that has there what its first slope foretold is linear, and needs no
-        second step.
+        At each shape along the quantity's slope to the ellipsoid's edge: there is the extreme of what is linear.
         """
         with np.errstate(all="ignore"):
-            slope = self._slope(asked, self.best)
-            at = self._along(slope)
-            value = self._quoted(asked, at)
-            foretold = self._quoted(asked, self.best) + ((at - self.best) * slope).sum(0)
-            apart = np.abs(value - foretold) > 1e-8 + 1e-6 * np.abs(foretold)
-            bent = apart.any(-1, keepdims=True)
-            if bent.any():
-                rows = np.flatnonzero(bent.any((1, 2)))
-                walked = self.part(rows)._walked(asked.only(rows), at[:, rows])
-                at[:, rows] = np.where(bent[rows], walked, at[:, rows])
-                value = self._quoted(asked, at)
-            return self._largest(value, self._allowed(at))
+            at = self._along(self._slope(asked, self.best))
+            return self._largest(self._quoted(asked, at), at)
 
     def coordinate(self, j: int) -> tuple[Floats, Floats]:
-        """Largest of −1 and of 1 times the solver's coordinate ``j`` (2, B), and its shapes (m, 2, B)."""
+        """Largest of −1 and of 1 times the solver's coordinate ``j`` (2, B), and its theta (p, 2, B)."""
         k = len(self.best)
         with np.errstate(all="ignore"):
             if j >= k:
                 value = SIDES * self.shapes[j - k]
-                return self._largest(value, self.feasible)
+                return self._largest(value, self.best)
             # The end of a linear quantity in closed form: along the inverse's own row.
             far = np.sqrt(self.room / self.inverse[j, j])
             far = SIDES * np.where(np.isfinite(far), far, 0.0)
             at = self.best + far * self.inverse[j]
             low, high = self.bounds[j]
-            return self._largest(SIDES * np.clip(at[j], low, high), self._allowed(at))
+            return self._largest(SIDES * np.clip(at[j], low, high), at)
 
-    def _largest(self, value: Floats, good: Mask) -> tuple[Floats, Floats]:
-        """Largest value (L, B) in the region where it is allowed, and its shapes (m, L, B)."""
-        value = np.where(good & (self.rss <= self.limit) & ~np.isnan(value), value, -np.inf)
+    def _largest(self, value: Floats, at: Floats) -> tuple[Floats, Floats]:
+        """Largest value (L, B) in the region where its coefficients are allowed, and its theta (p, L, B)."""
+        good = self._allowed(at) & (self.rss <= self.limit) & ~np.isnan(value)
+        value = np.where(good, value, -np.inf)
         ends, curves = value.shape[:2]
         here = np.arange(ends)[:, None], np.arange(curves), value.argmax(-1)
-        return value[here], np.broadcast_to(self.shapes, (len(self.shapes), *value.shape))[:, *here]
-
-    def _walked(self, asked: EndsAsked, at: Floats) -> Floats:
-        for _ in range(ROUNDS):
-            at = self._along(self._slope(asked, at))
-        return at
+        parts = (np.broadcast_to(v, (len(v), *value.shape))[:, *here] for v in (at, self.shapes))
+        return value[here], np.concatenate([*parts])
 
     def _along(self, slope: Floats) -> Floats:
         """End (k, L, B, C) of the ellipsoid in the direction that ``slope`` rises most for its length."""
@@ -234,3 +211,117 @@ class Face:
         for value, (low, high) in zip(c, self.bounds, strict=True):
             good &= (value >= low - slack) & (value <= high + slack)
         return good
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """The edges of many regions: theta is (L, B, p) here, and points (B, n) come last.
+
+    ``root`` is that of the points' weights, ``best`` (B, p) the optima, ``limit`` (B,) the largest sum of squares.
+    """
+
+    law: Law
+    inputs: tuple[Floats, ...]
+    target: Floats
+    root: Floats
+    best: Floats
+    bounds: tuple[Floats, Floats]
+    limit: Floats
+
+    def _off(self, value: Floats) -> Floats:
+        value = np.log(value) if self.law.link == "log" else value
+        return np.asarray(self.root * (self.target - value))
+
+    def rss(self, theta: Floats) -> Floats:
+        """Weighted sum of squares (L, B)."""
+        return np.asarray((self._off(self.law.value(self.inputs, theta)) ** 2).sum(-1))
+
+    @cached_property
+    def room(self) -> Floats:
+        """How far the sum of squares may rise above that of the optimum (B,)."""
+        return self.limit - self.rss(self.best)
+
+    def holds(self, theta: Floats) -> Mask:
+        """Which theta (L, B) lie in their region, or as good as."""
+        return np.asarray(self.rss(theta) <= self.limit + SLACK * self.room)
+
+    def drawn_in(self, theta: Floats) -> Floats:
+        """Bring back what lies outside: along a line from the optimum the sum of squares is nearly a parabola."""
+        share = 1 + (self.rss(theta) - self.limit) / self.room
+        return np.asarray(self.best + (theta - self.best) / np.sqrt(np.fmax(share, 1))[..., None])
+
+    def step(self, asked: EndsAsked, theta: Floats) -> tuple[Floats, Floats]:
+        """Way (L, B, p) to the farthest point of the ellipsoid that the region is if the curve is a plane at theta.
+
+        What would leave a bound that it lies at is held there, and nothing goes beyond the first bound that it meets.
+        Beside it what is gained (L, B), as a part of how far the end is from the optimum.
+        """
+        low, high = self.bounds
+        slope = self._slope(asked, theta)
+        way = self._farthest(slope, theta)
+        gap = np.where(way < 0, low - theta, high - theta)
+        share = np.where(way != 0, gap / way, np.inf).min(-1, keepdims=True)
+        way = np.clip(theta + np.minimum(share, 1.0) * way, low, high) - theta
+        return way, (slope * way).sum(-1) / np.abs((slope * (theta - self.best)).sum(-1))
+
+    def _farthest(self, slope: Floats, theta: Floats) -> Floats:
+        """Way (L, B, p) to where what has this slope is largest on the ellipsoid."""
+        low, high = self.bounds
+        value, jac = self.law.jacobian(self.inputs, theta)
+        jac *= self.root[:, None] / (value[..., None, :] if self.law.link == "log" else 1.0)
+        size = np.linalg.norm(jac, axis=-1)
+        size = np.where(size > 0, size, 1.0)
+        jac, off, one = jac / size[..., None], self._off(value), np.eye(size.shape[-1])
+        squares = jac @ jac.swapaxes(-1, -2) + RIDGE * one
+        sides = np.stack([(jac @ off[..., None])[..., 0], slope / size], axis=-1)
+        free = np.ones(theta.shape, dtype=bool)
+        for _ in range(len(one)):
+            matrix = np.where(free[..., None] & free[..., None, :], squares, one)
+            sides *= free[..., None]
+            found = np.linalg.solve(matrix, sides)
+            (pull, rise), (middle, way) = np.moveaxis(sides, -1, 0), np.moveaxis(found, -1, 0)
+            room = np.fmax(self.limit - (off**2).sum(-1) + (pull * middle).sum(-1), 0.0)
+            length = (rise * way).sum(-1)
+            far = np.sqrt(np.where(length > 0, room / length, 0.0))[..., None]
+            step = (middle + far * way) / size
+            out = ((theta <= low) & (step < 0)) | ((theta >= high) & (step > 0))
+            if not out.any():
+                break
+            free &= ~out
+        return np.where(np.isfinite(step) & free, step, 0.0)
+
+    def _slope(self, asked: EndsAsked, theta: Floats) -> Floats:
+        """Return the derivative (L, B, p) of what is asked; 0 where there is none."""
+        low, high = (bound[:, None] for bound in self.bounds)
+        apart = np.eye(theta.shape[-1]) * (1e-6 * np.maximum(np.abs(theta), 1e-3))[..., None]
+        up, down = (
+            np.minimum(theta[..., None, :] + apart, high),
+            np.maximum(theta[..., None, :] - apart, low),
+        )
+        rise = asked.of(self.law, up) - asked.of(self.law, down)
+        out = rise / np.diagonal(up - down, axis1=-2, axis2=-1)
+        return np.where(np.isfinite(out), out, 0.0)
+
+
+def follow(
+    edges: Callable[[Ints], Edge], asked: EndsAsked, values: Floats, theta: Floats
+) -> Floats:
+    """Follow the ends (L, B) from where a grid has them, theta (L, B, p), along the edges of their regions.
+
+    A step that is no better is taken back, and the next one is shorter. Curves whose ends are there need no more.
+    """
+    pace, going = np.ones((*values.shape, 1)), np.arange(values.shape[1])
+    for _ in range(STEPS):
+        edge, was, at = edges(going), values[:, going], theta[:, going]
+        step, gain = edge.step(asked, at)
+        there = edge.drawn_in(at + pace[:, going] * step)
+        value = asked.of(edge.law, there[:, :, None])[..., 0]
+        finite = np.isfinite(was)  # nothing is farther out than an end at infinity
+        better = (finite & (value > was) & edge.holds(there))[..., None]
+        values[:, going] = np.where(better[..., 0], value, was)
+        theta[:, going] = np.where(better, there, at)
+        pace[:, going] = np.minimum(pace[:, going] * np.where(better, 1 / SHORTER, SHORTER), 1.0)
+        going = going[(finite & (gain > CLOSE) & (pace[:, going, 0] > LEAST)).any(0)]
+        if not going.size:
+            break
+    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,7 +11,13 @@ import numpy as np
 
 from scalefit.fitting.intervals.face import Face
 from scalefit.fitting.intervals.optimum import Ends, Optimum
-from scalefit.fitting.intervals.region import POINTS, Regions, lay_regions, stack_optima
+from scalefit.fitting.intervals.region import (
+    POINTS,
+    POINTS_OF_ENDS,
+    Regions,
+    lay_regions,
+    stack_optima,
+)
 from scalefit.fitting.problem import Problem, side_by_side
 from scalefit.types import Floats
 
@@ -47,16 +53,12 @@ class Profile:
     @cached_property
     def faces(self) -> tuple[Face, ...]:
         """The cells inside of the region, a face a way to hold coefficients at their bounds."""
-        return _regions([self]).of(0)
+        return _regions([self], POINTS).of(0)
 
     @cached_property
     def extremes(self) -> Extremes:
         """Ends of all parameters; :func:`look` finds those of many curves together."""
-        region = _regions([self])
-        vars(self)["faces"] = region.of(
-            0
-        )  # bands are asked for next, and a region is half of the work
-        return _extremes(region)[0]
+        return _extremes([self])[0]
 
     @property
     def limit(self) -> float:
@@ -101,33 +103,35 @@ def look(profiles: Sequence[Profile]) -> None:
     They are the numbers that each profile finds alone. The regions themselves are not kept: of ten thousand curves
     they would take hundreds of megabytes.
     """
-    for part in _packs([p for p in profiles if "extremes" not in vars(p)]):
-        for profile, extremes in zip(part, _extremes(_regions(part)), strict=True):
+    for part in _packs([p for p in profiles if "extremes" not in vars(p)], POINTS_OF_ENDS):
+        for profile, extremes in zip(part, _extremes(part), strict=True):
             vars(profile)["extremes"] = extremes  # where its cached property keeps it
 
 
 def lay(profiles: Sequence[Profile]) -> None:
     """Lay the regions of some curves together and keep them, for the bands that are asked for next."""
-    for part in _packs([p for p in profiles if "faces" not in vars(p)]):
-        regions = _regions(part)
+    for part in _packs([p for p in profiles if "faces" not in vars(p)], POINTS):
+        regions = _regions(part, POINTS)
         for row, profile in enumerate(part):
             vars(profile)["faces"] = regions.of(row)
 
 
-def _packs(profiles: Sequence[Profile]) -> Iterator[list[Profile]]:
+def _packs(profiles: Sequence[Profile], points: Mapping[int, int]) -> Iterator[list[Profile]]:
     """Yield the curves of one law and length, as many as are laid out at once."""
     problems = [profile.optimum.problem for profile in profiles]
-    cells = max((POINTS[len(p.law.shapes)] ** len(p.law.shapes) for p in problems), default=1)
+    cells = max((points[len(p.law.shapes)] ** len(p.law.shapes) for p in problems), default=1)
     for part in side_by_side(problems, lambda n: AT_ONCE // (n * cells)):
         yield [profiles[i] for i in part]
 
 
-def _regions(profiles: Sequence[Profile]) -> Regions:
-    return lay_regions(stack_optima([p.optimum for p in profiles], [p.limit for p in profiles]))
+def _regions(profiles: Sequence[Profile], points: Mapping[int, int]) -> Regions:
+    optima = stack_optima([p.optimum for p in profiles], [p.limit for p in profiles])
+    return lay_regions(optima, points[len(optima.law.shapes)])
 
 
-def _extremes(regions: Regions) -> list[Extremes]:
+def _extremes(profiles: Sequence[Profile]) -> list[Extremes]:
     """Return the ends of each curve."""
+    regions = _regions(profiles, POINTS_OF_ENDS)
     quoted, coordinates = regions.parameters(), regions.coordinates()
     named = zip(*(values.T.tolist() for values in quoted.values()), strict=True)
     return [

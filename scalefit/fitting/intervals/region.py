@@ -22,18 +22,16 @@ from typing import Any, cast
 import numpy as np
 
 from scalefit.fitting.grid import in_turn
-from scalefit.fitting.intervals.face import SIDES, EndsAsked, Face
+from scalefit.fitting.intervals.face import RIDGE, SIDES, Edge, EndsAsked, Face, follow
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
 from scalefit.laws.law import Law, combine, one_law
 from scalefit.types import Floats, Ints, Mask
 
-RIDGE = 1e-13
-# Grid points an axis by the number of shapes. The region's edge is found between the points, so that they need
-# not be dense; a law of more shapes has Wald's intervals.
+# Grid points an axis by the number of shapes: for bands, which take the grid as it is, and for the ends of parameters,
+# which are followed along the region's edge from there. A law of more shapes has Wald's intervals.
 POINTS = {0: 1, 1: 81, 2: 21, 3: 11}
-# Looks around an extreme of the grid: so many points an axis, so many times, closer by this where none is better.
-STAR, ZOOMS, CLOSER = 3, 8, 0.3
+POINTS_OF_ENDS = {**POINTS, 1: 33, 2: 13}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +84,14 @@ class Optima:
     def coefficients(self) -> list[tuple[float, float]]:
         """Bounds of the coefficients."""
         return [(c.lower, c.upper) for c in self.law.coefficients]
+
+    def edge(self, rows: Ints) -> Edge:
+        """Return the edges of some curves' regions."""
+        some = self.only(rows)
+        parts = (*some.inputs, some.target, some.weights, some.theta, some.lower, some.upper)
+        *inputs, target, weights, best, low, high = (v[..., 0].T.copy() for v in parts)
+        root = np.sqrt(weights)
+        return Edge(some.law, (*inputs,), target, root, best, (low, high), some.limit[:, 0])
 
     def faces(self, shapes: Floats) -> list[Face]:
         """Every way to hold coefficients at finite bounds, at shapes (m, L, B, C).
@@ -263,13 +269,13 @@ class Regions:
         """Least and largest value (2, B) of every quoted parameter.
 
         A region that bends, like that of exponent and origin of the log-law, has its tips between the points: each
-        extreme is looked for again around the best shapes of the grid.
+        extreme is followed along the edge from where the grid has it.
         """
         names = self.optima.law.parameters
         asked = EndsAsked(tuple(np.repeat(names, 2)), np.tile(SIDES, (len(names), 1, 1)))
-        values, shapes = _best([face.extremes(asked) for face in self.faces], self.faces)
-        if len(shapes) > 1:  # a region of one shape is an interval, and its edges are known
-            values = self._zoomed(asked, values, shapes)
+        values, theta = _best([face.extremes(asked) for face in self.faces], self.faces)
+        with np.errstate(all="ignore"):
+            values = follow(self.optima.edge, asked, values, np.moveaxis(theta, 0, -1).copy())
         ends = (values * asked.side[..., 0]).reshape(len(names), 2, -1)
         return dict(zip(names, ends, strict=True))
 
@@ -279,49 +285,19 @@ class Regions:
         ends = [_best([face.coordinate(j) for face in self.faces], self.faces)[0] for j in every]
         return np.asarray(np.array(ends) * SIDES[..., 0])
 
-    def _zoomed(self, asked: EndsAsked, values: Floats, shapes: Floats) -> Floats:
-        """Look for the ends (L, B) around the shapes (m, L, B) of the grid that have them."""
-        m, known = len(shapes), np.isfinite(values)
-        lower, upper = (b[-m:, None] for b in (self.optima.lower, self.optima.upper))
-        axes = np.meshgrid(*[np.linspace(-1, 1, STAR)] * m, indexing="ij")
-        star = np.stack([a.ravel() for a in axes])[:, None, None]
-        reach = self._lengths()[:, None, :, None] / POINTS[m]
-        for _ in range(ZOOMS):
-            near = np.clip(shapes[..., None] + reach * star, lower, upper)
-            faces = self.optima.faces(near)
-            best, there = _best([face.extremes(asked) for face in faces], faces)
-            better = known & (best > values)  # nothing is farther out than an end at infinity
-            values, shapes = np.where(better, best, values), np.where(better, there, shapes)
-            reach = np.where(better[..., None], reach, reach * CLOSER)
-        return np.asarray(values)
-
-    def _lengths(self) -> Floats:
-        """How long the regions are along each shape: (m, B)."""
-        low = np.broadcast_to(self.optima.shapes[..., 0], self.optima.shapes.shape[:2]).copy()
-        high = low.copy()
-        for face in self.faces:
-            inside, shapes = (face.rss <= face.limit)[0], face.shapes[:, 0]
-            low[:, face.rows] = np.minimum(
-                low[:, face.rows], np.where(inside, shapes, np.inf).min(-1)
-            )
-            high[:, face.rows] = np.maximum(
-                high[:, face.rows], np.where(inside, shapes, -np.inf).max(-1)
-            )
-        return high - low
-
 
 def _best(ends: Sequence[tuple[Floats, Floats]], faces: Sequence[Face]) -> tuple[Floats, Floats]:
-    """Largest (L, B) over the faces, of which the first is for all curves, and its shapes (m, L, B)."""
-    value, shapes = ends[0]
+    """Largest (L, B) over the faces, of which the first is for all curves, and its theta (p, L, B)."""
+    value, theta = ends[0]
     for (other, there), face in zip(ends[1:], faces[1:], strict=True):
         better = other > value[:, face.rows]
         value[:, face.rows] = np.where(better, other, value[:, face.rows])
-        shapes[:, :, face.rows] = np.where(better, there, shapes[:, :, face.rows])
-    return value, shapes
+        theta[:, :, face.rows] = np.where(better, there, theta[:, :, face.rows])
+    return value, theta
 
 
-def lay_regions(optima: Optima) -> Regions:
-    """Lay a grid over all shapes whose RSS can be under the limit, around each optimum.
+def lay_regions(optima: Optima, points: int) -> Regions:
+    """Lay a grid of so many points an axis over all shapes whose RSS can be under the limit, around each optimum.
 
     The grid follows the principal axes at the optimum: along the axes of the shapes themselves, two that trade
     places would leave all but a sliver of the grid outside. It grows until the region's edge or a bound is inside
@@ -330,7 +306,7 @@ def lay_regions(optima: Optima) -> Regions:
     with np.errstate(all="ignore"):
         m, curves = len(optima.law.shapes), optima.limit.size
         box = np.tile([-1.2, 1.2], (curves, m, 1))
-        shapes, cost, cells = _lay(optima, box)
+        shapes, cost, cells = _lay(optima, box, points)
         for grow, times in ((True, 24), (False, 3)):
             going = np.arange(curves)
             for _ in range(times):
@@ -339,16 +315,18 @@ def lay_regions(optima: Optima) -> Regions:
                 if not going.size:
                     break
                 box[going] = other[changed]
-                shapes[:, going], cost[going], cells[going] = _lay(optima.only(going), box[going])
-        return Regions(optima, tuple(optima.faces(_within(shapes, cost, optima)[:, None])))
+                shapes[:, going], cost[going], cells[going] = _lay(
+                    optima.only(going), box[going], points
+                )
+        return Regions(optima, tuple(optima.faces(_within(shapes, cost, optima, points)[:, None])))
 
 
-def _lay(optima: Optima, box: Floats) -> tuple[Floats, Floats, Mask]:
+def _lay(optima: Optima, box: Floats, points: int) -> tuple[Floats, Floats, Mask]:
     """Return the grids of these boxes (m, B, G), the profile of the RSS (B, G), and which cells (cubes) are inside."""
     curves, m = box.shape[:2]
-    along = np.linspace(0, 1, POINTS[m])
+    along = np.linspace(0, 1, points)
     ticks = box[..., :1] + (box[..., 1:] - box[..., :1]) * along
-    place = np.indices([POINTS[m]] * m).reshape(m, POINTS[m] ** m)
+    place = np.indices([points] * m).reshape(m, points**m)
     raw = optima.shapes + sum(
         (optima.axes[:, j] * ticks[:, j, place[j]] for j in range(m)),
         np.zeros((m, curves, place.shape[1])),
@@ -359,17 +337,17 @@ def _lay(optima: Optima, box: Floats) -> tuple[Floats, Floats, Mask]:
     clipped = ((raw < lower) | (raw > upper)).any(0)
     # Clipped cells repeat the bound's own: counted as inside, they would make the box grow where nothing is.
     inside = (cost <= optima.limit) & ~clipped
-    return shapes, cost, inside.reshape(curves, *[POINTS[m]] * m)
+    return shapes, cost, inside.reshape(curves, *[points] * m)
 
 
-def _within(shapes: Floats, cost: Floats, optima: Optima) -> Floats:
+def _within(shapes: Floats, cost: Floats, optima: Optima, side: int) -> Floats:
     """Shapes (m, B, S) of the optima, of the grid's cells inside, and where the profile crosses the limit beside them.
 
     Without the crossings ends would fall a cell short. Of curves with fewer shapes than others the optimum fills the
     rest.
     """
     m, curves = shapes.shape[:2]
-    sides = [POINTS[m]] * m
+    sides = [side] * m
     cube, points = cost.reshape(curves, *sides), shapes.reshape(m, curves, *sides)
     limit = optima.limit.reshape(curves, *[1] * m)
     inside = cost <= optima.limit

@@ -29,7 +29,9 @@ from scipy import special
 
 from scalefit.fitting.intervals.optimum import UNSEEN, Ends, Intervals, Optimum, gradients_each
 from scalefit.fitting.noise import USUAL_CHANGE
+from scalefit.fitting.problem import side_by_side
 from scalefit.fitting.variance_line import log_sizes
+from scalefit.laws.law import one_law
 from scalefit.types import Floats
 
 # Even steps of Fisher's z: one run tells least about strong correlations, which matter most.
@@ -283,22 +285,18 @@ class Stretched:
 
     def parameters(self, names: Sequence[str] | None = None) -> dict[str, Ends]:
         """Low and high of quoted parameters, all unless named."""
-        return {name: self._quoted[name] for name in names or self._quoted}
-
-    @cached_property
-    def _quoted(self) -> dict[str, Ends]:
-        law, inner = self.optimum.problem.law, self.inner.parameters()
-        params, factors = law.params(self.optimum.theta), {law.named("scale"), *law.sizes}
-        center = np.array([float(params[name]) for name in inner])[:, None]
-        logs = np.array([name in factors for name in inner])[:, None]
-        ends = _longer(center, np.array([*inner.values()]), self.times[: len(inner), None], logs)
-        return dict(zip(inner, map(tuple, ends.tolist()), strict=True))
+        ends, _ = self.ends
+        return {name: ends[name] for name in names or ends}
 
     def coordinates(self) -> tuple[Floats, Floats]:
         """Low and high, each (p,), of the solver's coordinates."""
-        theta, (low, high) = self.optimum.theta, self.inner.coordinates()
-        times = self.times[-theta.size :]
-        return _longer(theta, low, times), _longer(theta, high, times)
+        low, high = self.ends[1]
+        return low, high
+
+    @cached_property
+    def ends(self) -> tuple[dict[str, Ends], Floats]:
+        """Ends of the quoted parameters, and of the coordinates (2, p); :func:`stretch` finds those of many."""
+        return _ends([self])[0]
 
     @cached_property
     def times(self) -> Floats:
@@ -325,8 +323,28 @@ def _longer(center: Any, end: Any, times: Any, logs: Any = False) -> Any:
     return np.where(np.isfinite(center), far, end)
 
 
+def _ends(some: Sequence[Stretched]) -> list[tuple[dict[str, Ends], Floats]]:
+    law = one_law([one.optimum.problem.law for one in some])
+    theta, times = (
+        np.array([one.optimum.theta for one in some]),
+        np.array([one.times for one in some]),
+    )
+    inner = [one.inner.parameters() for one in some]
+    names, factors = [*inner[0]], {law.named("scale"), *law.sizes}
+    with np.errstate(all="ignore"):
+        params = law.params(theta[:, None])
+    center = np.stack([np.broadcast_to(params[name], (len(some), 1)) for name in names], axis=1)
+    logs = np.array([name in factors for name in names])[:, None]
+    ends = np.array([[*own.values()] for own in inner])
+    quoted = _longer(center, ends, times[:, : len(names), None], logs).tolist()
+    own = np.array([one.inner.coordinates() for one in some])
+    moved = _longer(theta[:, None], own, times[:, None, -theta.shape[1] :])
+    named = (dict(zip(names, map(tuple, row), strict=True)) for row in quoted)
+    return [*zip(named, moved, strict=True)]
+
+
 def stretch(many: Sequence[Stretched]) -> None:
-    """Find how many times as long the intervals of many fits are, where each one's cached property keeps it."""
+    """Find the intervals of many fits, where each one's cached property keeps them; those inside are known."""
     unseen = [one for one in many if one.drift is None and "times" not in vars(one)]
     gradients_each([one.optimum for one in unseen])
     alike: dict[Any, list[Stretched]] = {}
@@ -338,6 +356,9 @@ def stretch(many: Sequence[Stretched]) -> None:
         dof = np.array([[one.optimum.dof] for one in some])
         times = scatter.times(np.array([one.gradients for one in some]), level, dof)
         for one, own in zip(some, times, strict=True):
-            vars(one)["times"] = np.maximum(
-                own, 1.0
-            )  # shorter, an arm would leave the bound that cut it
+            # shorter, an arm would leave the bound that cut it
+            vars(one)["times"] = np.maximum(own, 1.0)
+    for part in side_by_side([one.optimum.problem for one in unseen]):
+        some = [unseen[i] for i in part]
+        for one, ends in zip(some, _ends(some), strict=True):
+            vars(one)["ends"] = ends

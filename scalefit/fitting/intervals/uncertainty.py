@@ -205,8 +205,8 @@ def look_together(many: Sequence[Uncertainty], level: float = USUAL_LEVEL) -> No
     """Find the intervals of many fits' parameters at a level: the same numbers, at a fraction of the cost a fit."""
     _weigh_together(many)
     intervals = [one.at(level) for one in many]
-    stretch([one for one in intervals if isinstance(one, Stretched)])
     look([profile for one in intervals for profile in _profiles(one)])
+    stretch([one for one in intervals if isinstance(one, Stretched)])
 
 
 def _weigh_together(many: Sequence[Uncertainty]) -> None:
