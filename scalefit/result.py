@@ -271,7 +271,7 @@ class Results(Result, Generic[R]):
         return list(dict.fromkeys(map(str, values)))
 
     def _there(self) -> str:
-        return some(self._labels(), 24)
+        return some(self._labels())
 
 
 def common_notes(notes: Iterable[tuple[str, Iterable[str]]]) -> tuple[str, ...]:

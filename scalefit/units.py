@@ -99,16 +99,17 @@ def typed(value: Any) -> str:
     return repr(whole(value))
 
 
-def some(names: Iterable[object], most: int) -> str:
-    """Name the first of many things, with a mark where there are more.
+def some(names: Iterable[object], most: int = 24) -> str:
+    """Name the first of many things, and count the rest.
 
     Examples
     --------
     >>> some(["fr", "en", "de"], 2), some(["fr", "en"], 2)
-    ('fr, en, …', 'fr, en')
+    ('fr, en, and 1 more', 'fr, en')
     """
     texts = [str(name) for name in names]
-    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
+    more = f", and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def counted(number: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from scalefit.cli import _io
 from scalefit.cli._io import aside
 from scalefit.cli._options import AsJson, Work
 from scalefit.errors import LandscapeError
+from scalefit.units import some
 
 Checkpoints = Annotated[
     list[str], typer.Argument(help="Weights: .safetensors, .npz, torch files, or folders.")
@@ -148,8 +149,8 @@ def _scores(path: str, names: list[str]) -> dict[str, list[Any]]:
         rows = {row.get("name", ""): row for row in csv.DictReader(file)}
     missing = [name for name in names if name not in rows]
     if missing or not rows:
-        known = ", ".join(list(rows)[:4])
-        raise LandscapeError(f"{path}: no row named {missing[0]!r}; its names are {known}, …")
+        known = some(rows, 4) or "none"
+        raise LandscapeError(f"{path}: no row named {missing[0]!r}; its names are {known}")
     columns: dict[str, list[Any]] = {}
     for column in ("ood", "in_domain", "group", "procedure"):
         values = [rows[name].get(column) or "" for name in names]

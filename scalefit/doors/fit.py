@@ -23,6 +23,7 @@ from scalefit.groups import group_name, group_of
 from scalefit.table import Table, cut
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
+from scalefit.units import some
 
 from .curves import CURVE, inquire
 from .value import SIZES, measured_cells
@@ -211,7 +212,7 @@ def fit_joint(
         )
     groups = list(what.rows.pretrained().groups(what.by))
     if len(groups) != 1:
-        names = ", ".join(group_name(dict(key)) for key, _ in groups) or "none"
+        names = some((group_name(dict(key)) for key, _ in groups), 8) or "none"
         raise DesignError(
             f"one law is for one corpus and task, found {len(groups)} groups: {names}; choose one with where=…"
         )

@@ -16,11 +16,10 @@ from scalefit.groups import as_names
 from scalefit.table import ALLOWABLE, Observations, Table, as_table, cut
 from scalefit.table import metric as metric_of
 from scalefit.table.core import as_frame
-from scalefit.table.draft import listed
 from scalefit.table.metrics import Metric, canonical
 from scalefit.table.names import IDENTITY
 from scalefit.types import Renames
-from scalefit.units import parse_count
+from scalefit.units import parse_count, some
 
 from .config import Config, names_in
 from .read import read
@@ -94,7 +93,7 @@ def _unsized(table: Table, place: str) -> str:
         "where steps are pretraining's, of 2e6 tokens, mapping={'step*2e6': 'pretrain_tokens'}; "
     )
     return (
-        f"{place}the table has no column 'pretrain_tokens' (columns: {listed(names)}). Needed: tokens seen in "
+        f"{place}the table has no column 'pretrain_tokens' (columns: {some(names)}). Needed: tokens seen in "
         f"pretraining, 0 for models that were not pretrained. Try mapping={{{near!r}: 'pretrain_tokens'}}; "
         f"{steps if 'step' in names else ''}for logs a path pattern such as '{{corpus}}-{{pretrain_tokens}}', or a "
         "manifest; inputs={'x': 'your column'} for a law of another column"
@@ -160,7 +159,7 @@ def _told_loss(table: Table, names: Collection[str], loss: str) -> tuple[Table, 
     if not there:
         return table, spelled
     if there[1:]:
-        note = f"no {loss} in the table but {listed(there)}: loss={there[0]!r} says which should tell quality"
+        note = f"no {loss} in the table but {some(there)}: loss={there[0]!r} says which should tell quality"
         return replace(table, notes=(*table.notes, note)), spelled
     note = f"no {loss} in the table: its {there[0]} is taken for the loss that should tell quality"
     return replace(table, notes=(*table.notes, note)), there[0]

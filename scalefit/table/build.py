@@ -14,7 +14,7 @@ from scalefit.arguments import Unasked
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import TELLING, as_names, group_name, spelling
 from scalefit.types import Ints, Mask
-from scalefit.units import counted, format_count
+from scalefit.units import counted, format_count, some
 
 from . import checks
 from .columns import Columns
@@ -27,7 +27,6 @@ from .draft import (
     guess,
     is_missing,
     is_text,
-    listed,
     missing,
     number_cell,
     numbers,
@@ -156,7 +155,7 @@ def plain_names(own: Sequence[Hashable]) -> list[str]:
     counts = Counter(names)
     if len(set(own)) < len(own) or any(n > 1 and name in KNOWN for name, n in counts.items()):
         twice = sorted(name for name, n in counts.items() if n > 1)
-        raise TableError(f"column names stand twice: {listed(twice)}. Try: rename one of them")
+        raise TableError(f"column names stand twice: {some(twice)}. Try: rename one of them")
     seen, told = Counter[str](), list[str]()
     for name in names:
         told.append(name if not seen[name] else f"{name}.{seen[name]}")
@@ -180,7 +179,7 @@ def _unpivoted(frame: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFram
         return frame.rename_axis(None, axis=1), []  # a label of the columns, not of their values
     if len(metrics) != 1:
         raise TableError(
-            f"the columns are values of {name!r} ({listed(levels, 5)}), and nothing says what their "
+            f"the columns are values of {name!r} ({some(levels, 5)}), and nothing says what their "
             "cells measure. Try: metrics=['bleu'], or frame.stack().rename('bleu').reset_index()"
         )
     stacked = pd.DataFrame({metrics[0]: frame.stack(future_stack=True)})
@@ -289,14 +288,14 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
         or_what = ", or mapping={'value': 'bleu'}, whatever it measures" * draft.has("value")
         raise MissingColumnError(
             f"the table has a column {there!r} but none named {absent!r} "
-            f"(columns: {listed(_theirs(draft))}). "
+            f"(columns: {some(_theirs(draft))}). "
             f"Try mapping={{'your column': '{absent}'}}{or_what}"
         )
     wide = _wide_metrics([name for name in draft.cells if name not in inputs], metrics)
     if not wide:
         raise MissingColumnError(
             "the table has neither columns 'metric' and 'value' nor a column named after a metric "
-            f"(columns: {listed(_theirs(draft))}). Needed: metric and value, or bleu, cross_entropy, mmlu, …. "
+            f"(columns: {some(_theirs(draft))}). Needed: metric and value, or bleu, cross_entropy, mmlu, …. "
             f"Try {_nearest(draft)}"
         )
     _turn(draft, wide)
@@ -313,7 +312,7 @@ def _nearest(draft: Draft) -> str:
         for name in words
         if not (_SPREADS.fullmatch(name) or numbers(draft.cells[name], number_cell)[1].any())
     ]
-    melted = f"; where {listed(plain, 3)} are seeds, corpora, tasks or sizes of one metric, a row each (pandas.melt)"
+    melted = f"; where {some(plain, 3)} are seeds, corpora, tasks or sizes of one metric, a row each (pandas.melt)"
     melted = melted if len(plain) > 1 else ""
     if near:
         return f"mapping={{{near[0]}}}{melted}"
@@ -353,7 +352,7 @@ def _turn(draft: Draft, wide: Mapping[str, Named]) -> None:
     rest = {name: of for name, of in cells.items() if name not in taken}
     if spreads := [name for name in rest if _SPREADS.fullmatch(name)]:
         draft.note(
-            f"{listed(spreads)} beside the values is not used; where it is a deviation over n seeds, a column stderr "
+            f"{some(spreads)} beside the values is not used; where it is a deviation over n seeds, a column stderr "
             "with deviation / √n weighs the values, and rows for each seed tell more"
         )
     long = {name: of[row] for name, of in rest.items()}
@@ -386,7 +385,7 @@ def _bare(cells: Mapping[str, Cells], measured: Ints) -> str:
         without = set(cells[name].tolist()) - set(cells[name][measured].tolist())
         without = {value for value in without if not is_missing(value)}
         if without:
-            told.append(f"; {name} {listed(sorted(map(str, without)), 4)} has none at all")
+            told.append(f"; {name} {some(sorted(map(str, without)), 4)} has none at all")
     return "".join(told)
 
 
@@ -407,9 +406,7 @@ def _ends(cells: Mapping[str, Cells], measured: Ints) -> str:
     ]
     if not lost:
         return ""
-    return (
-        f"; nothing was measured at the largest size ({listed(lost, 4).strip()}): did it diverge?"
-    )
+    return f"; nothing was measured at the largest size ({some(lost, 4).strip()}): did it diverge?"
 
 
 def _beside(columns: Collection[str], own: str, metric: str) -> dict[str, str]:

@@ -10,10 +10,10 @@ import pandas as pd
 
 from scalefit.groups import spelling
 from scalefit.types import Floats, Ints, Mask
-from scalefit.units import counted
+from scalefit.units import counted, some
 
 from .columns import Columns
-from .draft import BrokenRule, Draft, column, listed
+from .draft import BrokenRule, Draft, column
 from .metrics import METRICS, Metric, canonical, metric
 from .names import COUNTS, KNOWN, LOSSES, MEASURED, SEEDS
 from .runs import any_there, copies
@@ -242,7 +242,7 @@ def _conflicts(draft: Draft, columns: Columns, inputs: Collection[str]) -> None:
     if (alike & ~same).any():
         # The user's own spelling of a size (in billions) tells nothing apart that the size does not.
         telling = [c for c in extras if columns.labels([*known, c]).max() > codes.max()]
-        _note_rows(draft, alike & ~same, f"differ from another only in {listed(telling)}")
+        _note_rows(draft, alike & ~same, f"differ from another only in {some(telling)}")
     _note_rows(
         draft,
         same & ~seeded,
@@ -357,7 +357,7 @@ def _either_scale(draft: Draft) -> None:
     if large := sorted({*largest} - {*small}) if small else []:
         cure = f"mapping={{'{small[0]}/100': 'accuracy'}} says so"
         draft.note(
-            f"{listed(small)} {'are' if small[1:] else 'is'} at most 1 beside {listed(large, 4)} in percent, and taken "
+            f"{some(small)} {'are' if small[1:] else 'is'} at most 1 beside {some(large, 4)} in percent, and taken "
             f"for fractions; where these are percent too, {cure}"
         )
 

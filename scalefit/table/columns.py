@@ -16,7 +16,7 @@ from scalefit.groups import as_names, did_you_mean, met
 from scalefit.types import Ints, Mask
 from scalefit.units import counted, some
 
-from .draft import Cells, is_text, listed
+from .draft import Cells, is_text
 from .names import COLUMNS, COUNTS, KNOWN, NO_CORPUS, SEED_WORDS, SEEDS, meaning
 
 _SHOWN = 12
@@ -149,7 +149,7 @@ class Columns:
         # A column of ours that is there is itself, and no misspelling of another one.
         others = [own for own in self.named if name not in KNOWN or own not in KNOWN]
         hint = did_you_mean(name, others) or f". Try mapping={{'yours': {name!r}}}"
-        there = listed(self.named)
+        there = some(self.named)
         raise MissingColumnError(f"the table has no column {name!r} (columns: {there}){hint}")
 
     def unique(self, name: str, rows: Ints) -> list[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scalefit.errors import TableError
 from scalefit.types import Floats, Ints, Mask
-from scalefit.units import parse_count, whole
+from scalefit.units import parse_count, some, whole
 
 Cells = NDArray[Any]
 """Numbers and truth values of one column as numpy has them, all else as objects."""
@@ -181,13 +181,6 @@ class BrokenRule:
         return f"{line}. Try: {self.hint}" if self.hint else line
 
 
-def listed(names: Iterable[object], limit: int = 24) -> str:
-    """Return names as a list for a message, the rest of a long one counted."""
-    texts = [str(n) for n in names]
-    more = f", and {len(texts) - limit} more" if len(texts) > limit else ""
-    return ", ".join(texts[:limit]) + more
-
-
 @dataclass
 class Draft:
     """Rows on their way into a table.
@@ -272,7 +265,7 @@ class Draft:
         lines = []
         # A whole column on another scale is one mistake: told once, with its rows.
         for first, *others in list(rules.values())[:_SHOWN]:
-            same = f" (and so in {listed([p.row for p in others], 3)})" if others else ""
+            same = f" (and so in {some([p.row for p in others], 3)})" if others else ""
             lines.append(f"{first}{same}")
         if len(rules) > _SHOWN:
             lines.append(f"and {len(rules) - _SHOWN} more")

@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.units import some
 
-from .draft import Draft, column, count_cell, listed, numbers
+from .draft import Draft, column, count_cell, numbers
 from .metrics import METRICS, NO_SETS, SETS, canonical, known, on_a_set, unmarked
 
 COLUMNS = (
@@ -347,7 +348,7 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
     if not draft.has(source):
         raise MissingColumnError(
             f"the mapping names a column {source!r} that is not there "
-            f"(columns: {listed(draft.cells)})"
+            f"(columns: {some(draft.cells)})"
         )
     if draft.has(target) and source != target:
         raise TableError(
