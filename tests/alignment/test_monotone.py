@@ -24,6 +24,7 @@ def table(means, runs, rng, sd=0.35):
     )
 
 
+@pytest.mark.slow
 def test_more_seeds_do_not_turn_aligned_into_inconclusive():
     """Fresh seeds are added to the table that was aligned with two or three."""
     rng, weaker, total = np.random.default_rng(2), 0, 0
@@ -77,6 +78,7 @@ def any_table(seed):
     return frame.drop(columns=["pretrain_run", "pretrain_seed"][rng.integers(0, 2)])
 
 
+@pytest.mark.slow
 @settings(max_examples=25, derandomize=True)
 @given(ROWS)
 def test_p_values_bounds_and_verdicts_never_contradict_each_other(seed):
@@ -96,6 +98,7 @@ def test_p_values_bounds_and_verdicts_never_contradict_each_other(seed):
     assert not watch.p or (watch.decision == "stop") == (watch.p[-1] <= watch.levels[-1])
 
 
+@pytest.mark.slow
 @settings(max_examples=8, derandomize=True)
 @given(ROWS, st.sampled_from([1e-6, 1e6]), st.sampled_from([0.01, 100.0]))
 def test_units_change_no_verdict_of_any_table(seed, factor, unit):

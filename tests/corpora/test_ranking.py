@@ -83,6 +83,7 @@ def simulated():
     return np.array(said).T
 
 
+@pytest.mark.slow
 def test_the_chance_of_being_best_is_calibrated(simulated):
     p, right = simulated[0], simulated[1]
     assert p.mean() == pytest.approx(right.mean(), abs=0.09)

@@ -43,6 +43,7 @@ def test_the_interval_holds_the_true_split(surface):
     assert split.value[1] <= reached <= split.value[2]
 
 
+@pytest.mark.slow
 def test_the_cheapest_way_to_a_target_costs_what_the_truth_says(surface):
     split = sf.allocate(surface, target=34.0, price=PRICE).splits[0]
     p, f = (

@@ -37,6 +37,7 @@ def test_coverage(p, f, icc):
     assert np.mean(high < icc) < 0.033
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(3, 5), (25, 5), (3, 3, 3)])
 @pytest.mark.parametrize("first", [0.0, 0.5])
 def test_coverage_in_crossed_designs(sizes, first):
