@@ -213,6 +213,7 @@ def test_naming_the_run_never_narrows(seed, size, correlation):
         assert any("checkpoints of one run" in note for note in named.notes)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**31 - 1),
     st.sampled_from(["power", "pure_power", "rectified", "two_powers", "bansal", "log", "ceiling"]),
@@ -327,6 +328,7 @@ def test_a_mixture_of_students_distributions_has_the_level(dof, level):
     assert outside == pytest.approx(1 - level, rel=0.01)
 
 
+@pytest.mark.slow
 def test_bands_hold_where_noise_grows_with_size():
     """Eight runs, the last four times as noisy as the first: taken for alike, bands beyond them hold too seldom."""
     rng, x, at = np.random.default_rng(0), np.geomspace(1e7, 1e10, 8), (np.array([1e11]),)

@@ -42,6 +42,7 @@ def test_draws_of_a_power_law_agree_with_its_intervals():
     assert (drawn["E"] >= 0).all()
 
 
+@pytest.mark.slow
 def test_the_posterior_holds_the_truth_as_often_as_told():
     held = []
     for seed in range(16):
