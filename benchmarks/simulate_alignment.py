@@ -245,39 +245,45 @@ def sequence(rng, draws):
 
 
 def single_sequence(rng, draws):
-    """Single runs, open-ended looks from the third of six sizes on: any alarm, where nothing or the last one falls."""
+    """Look at single runs from the third of six sizes on, open-ended and planned: any alarm where the last may fall."""
     curve = _curve(np.zeros((6, 1)))
     for noise in UNEQUAL:
-        for sd in (0.4, 1.0):
+        for sd in (0.4, 1.0, 5.0):
             row = [noise, sd]
             scale = sd * UNEQUAL[noise] / np.sqrt((UNEQUAL[noise] ** 2).mean())
             for fall in (0.0, 2.0, 3.5):
                 means = TRUTHS["flat"] - fall * np.eye(6)[-1]
                 ys = means + scale * rng.standard_normal((draws, 6))
-                row.append(np.mean([_alarmed(replace(curve, values=y[:, None])) for y in ys]))
+                each = [_alarmed(replace(curve, values=y[:, None])) for y in ys]
+                row += list(np.mean(each, axis=0))
             yield row
 
 
 def hanging(rng, draws):
-    """Correlate neighbours among checkpoints that stay flat (SD .4): a fall at the end, at any look."""
+    """Correlate neighbours among flat checkpoints (SD .4): a fall at the end, at any look; of one run, named or not."""
     for sizes, correlation in product((6, 12), (0.0, 0.5, 0.8, 0.9)):
         values = rng.standard_normal((draws, sizes, 4)) * 0.4
         for k in range(1, sizes):
             fresh = np.sqrt(1 - correlation**2) * values[:, k]
             values[:, k] = correlation * values[:, k - 1] + fresh
         of_three, places = values[..., 1:], np.geomspace(1e6, 1e9, sizes)
-        curve = _curve(np.zeros((sizes, 1)), places)
-        alone = [replace(curve, values=v[:, :1]) for v in values[: draws // 4]]
-        last = np.mean([fall_test(c, 1.0, 0.69, ALPHA).sure for c in alone])
-        watched_alone = np.mean([_alarmed(c) for c in alone])
-        three = passes(falls(estimate(of_three, "shared")), ALPHA).mean()
-        yield [sizes, correlation, last, watched_alone, three, *watched(of_three, "shared")]
+        row = [sizes, correlation]
+        for design in ("separate", "shared"):
+            curve = replace(_curve(np.zeros((sizes, 1)), places), design=design)
+            alone = [replace(curve, values=v[:, :1]) for v in values[: draws // 4]]
+            row.append(np.mean([fall_test(c, 1.0, 0.69, ALPHA).sure for c in alone]))
+            row.append(np.mean([_alarmed(c)[0] for c in alone]))
+        row.append(passes(falls(estimate(of_three, "shared")), ALPHA).mean())
+        yield [*row, *watched(of_three, "shared")]
 
 
-def _alarmed(curve: Curve) -> bool:
-    """Whether any look at single runs sees a fall, as `monitor` does."""
-    levels = ((k, spent(k - 2, ALPHA)) for k in range(3, len(curve.sizes) + 1))
-    return any(fall_test(curve.first(k), 1.0, 0.69, at).p_value <= at for k, at in levels)
+def _alarmed(curve: Curve) -> tuple[bool, bool]:
+    """Whether any look at single runs sees a fall, as `monitor` does: open-ended, and as many planned."""
+    last = len(curve.sizes)
+    tests = [(k, fall_test(curve.first(k), 1.0, 0.69, ALPHA).p_value) for k in range(3, last + 1)]
+    rules = _Rule(ALPHA, None, 0), _Rule(ALPHA, last, 0)
+    open_ended, planned = (any(p <= rule.level(k - 2, curve) for k, p in tests) for rule in rules)
+    return open_ended, planned
 
 
 def watched(values, design):
@@ -511,7 +517,10 @@ PROMISE = "truth|SD of a run|seeds|fall: promised|delivered|none: promised|deliv
 LOOKS = "truth|P|planned|open-ended|level 0.05 at every look|falls by 0.5: planned|open-ended|by 1: planned|open-ended"
 UNLIKE = "noise|P|separate: planned|open-ended|checkpoints: planned|open-ended"
 CEILING = "P|separate: fall|planned|open-ended|checkpoints: fall|planned|open-ended"
-HANGING = "sizes|correlation|one run: fall|open-ended|three runs: fall|planned|open-ended"
+WATCHED = (
+    "noise|SD|flat: open-ended|planned|falls by 2: open-ended|planned|by 3.5: open-ended|planned"
+)
+HANGING = "sizes|correlation|one run: fall|open-ended|named: fall|open-ended|three runs: fall|planned|open-ended"
 LAW = "truth|lack of fit found|break found|held-out means inside 95 %|falls short"
 TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
@@ -523,7 +532,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Sample size named by `inconclusive`": (promise, PROMISE, 0.2),
     "Sequences: any false alarm over five looks": (sequence, LOOKS, 0.4),
     "Sequences under unequal noise": (unequal_sequence, UNLIKE, 1),
-    "Sequences of single runs": (single_sequence, "noise|SD|flat|falls by 2|by 3.5", 0.4),
+    "Sequences of single runs": (single_sequence, WATCHED, 0.12),
     "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),

@@ -211,8 +211,10 @@ class _Rule:
     looks_before: int
 
     def level(self, look: int, curve: Curve) -> float:
-        if self.planned is None or curve.level == "single" or self.looks_before:
+        if self.planned is None or self.looks_before:
             return spent(look + self.looks_before, self.alpha)
+        if curve.level == "single":  # looks begin at the third size and share the level evenly
+            return self.alpha / max(self.planned - 2, 1)
         runs = max(2, int(np.median(curve.runs)))
         level = nominal_level(max(self.planned, len(curve.sizes)), runs, curve.design, self.alpha)
         # Where a fifth of three runs a size is missing, .09 of flat sequences would stop at the level of complete ones.

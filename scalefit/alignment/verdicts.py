@@ -87,8 +87,10 @@ def tail_start(sizes: Floats) -> int:
 
 
 def _is_saturated(e: Evidence) -> bool:
-    """No fall is possible and the last sizes are flat within the margin."""
+    """No fall is possible and the last sizes are flat within the margin, and do not surely rise."""
     start, margin = tail_start(e.quality.sizes), e.scale.margin
+    if e.rise.real[start:, start:].any():
+        return False
     if e.quality.level == "single":
         flat = start > 0 and float(np.abs(e.oriented[start:] - e.oriented[-1]).max()) <= margin
         return flat and _looks_sound(e)

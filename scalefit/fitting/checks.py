@@ -18,7 +18,9 @@ from scalefit.table import metric as metric_of
 from scalefit.types import Floats
 from scalefit.units import counted, short
 
-LOUD = 0.15  # of the value: scatter beyond it bends curves of logarithms where it is alike at all sizes
+# Scatter, as a share of the value, bends curves of logarithms where it is alike at all sizes: by half its square, which
+# counts beside a standard error that shrinks with the number of points.
+LOUD, BENDS = 0.15, 0.08
 
 
 def refuse(law: Law, points: Points) -> None:
@@ -167,7 +169,8 @@ def answer_notes(solution: Solution, points: Points) -> list[str]:
             f"parameters trade against each other (condition {solution.condition:.1e}): read the curve, not them"
         )
     dof, off = points.y.size - len(law.parameters), solution.problem.residual(solution.fitted)
-    if dof > 0 and solution.problem.objective.residual == "log" and off @ off > dof * LOUD**2:
+    logs = solution.problem.objective.residual == "log"
+    if dof > 0 and logs and _noise_bends(off, points.y, float(off @ off) / dof):
         notes.append(
             f"points lie {np.sqrt(off @ off / dof):.0%} off the curve: where noise is alike at all sizes, logarithms "
             "bend it and intervals of exponents are too short. Try: residual='linear'"
@@ -177,6 +180,12 @@ def answer_notes(solution: Solution, points: Points) -> list[str]:
             "the points lie on the curve exactly: without scatter the intervals have no width"
         )
     return notes
+
+
+def _noise_bends(off: Floats, y: Floats, square: float) -> bool:
+    """Whether noise may bend a curve of logarithms, given what points are off it and their mean square."""
+    of_values = np.log(np.mean((y * off) ** 2)) <= np.log(np.mean(off**2)) + 2 * np.log(y).mean()
+    return bool(square > LOUD**2 or (of_values and square * y.size > BENDS))
 
 
 def _straight_line_notes(solution: Solution) -> list[str]:

@@ -362,7 +362,8 @@ def test_shares_that_do_not_sum_to_one_are_refused_with_the_point():
 
 
 @pytest.mark.parametrize(
-    ("noise", "residual", "said"), [(3.5, "log", True), (3.5, "linear", False), (0.5, "log", False)]
+    ("noise", "residual", "said"),
+    [(3.5, "log", True), (1.6, "log", True), (3.5, "linear", False), (0.5, "log", False)],
 )
 def test_logarithms_of_loud_noise_are_said_to_bend_the_curve(noise, residual, said):
     x, rng = np.geomspace(1e6, 1e10, 20), np.random.default_rng(1)
