@@ -3,8 +3,18 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
-from scalefit.views.tables import cell, columns, is_numeric, terminal_table
+from scalefit.views.tables import (
+    cell,
+    columns,
+    is_numeric,
+    rich_table,
+    terminal_table,
+    width_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +32,22 @@ from scalefit.views.tables import cell, columns, is_numeric, terminal_table
 )
 def test_cells(value, column, shown):
     assert cell(value, column) == shown
+
+
+CELLS = st.none() | st.floats() | st.text("a b–字🙂[1,]\n", max_size=12)
+
+
+@settings(max_examples=40)
+@given(
+    rows=st.lists(st.fixed_dictionaries({"corpus": CELLS, "tokens for 20": CELLS}), min_size=1),
+    heads=st.booleans(),
+    below=st.booleans(),
+)
+def test_a_table_is_as_wide_as_rich_finds_it(rows, heads, below):
+    screen = Console(width=80)
+    table = rich_table(rows, heads=heads, below=below)
+    wide = screen.measure(table, options=screen.options.update(max_width=10_000)).maximum
+    assert width_of(rows, heads=heads, below=below) == wide
 
 
 def test_columns_are_all_keys_in_order():
