@@ -119,9 +119,7 @@ class Quality:
         longest = max(x.size for x in at)
         padded = np.stack([np.pad(x, (0, longest - x.size), mode="edge") for x in at])
         said = forecast_quality([c for c, _ in settled], padded, settled[0][1], kind=kind)
-        return [
-            replace(p, x=x, values=p.values[:, : x.size]) for p, x in zip(said, at, strict=True)
-        ]
+        return [replace(p.first(x.size), x=x) for p, x in zip(said, at, strict=True)]
 
     def reach(self, settled: Sequence[Taught], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve rises to its target."""
@@ -139,11 +137,10 @@ class RatesLearned:
 
 @dataclass(frozen=True, eq=False)
 class Rate:
-    """A rate that both engines have settled, and how far the laws of what is missing are believed."""
+    """A rate that both engines have settled."""
 
     right: Taught
     missing: Atoms
-    belief: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,22 +161,20 @@ class Rates:
         return RatesLearned(self.quality.learn(right), self.losses.learn(missing))
 
     def settle(self, curves: Sequence[Series], learned: RatesLearned) -> list[Rate]:
-        """Settle both; how far either is believed is the same at all sizes."""
+        """Settle both."""
         right, missing = self._told(curves)
         taught = self.quality.settle(right, learned.right)
-        rates = list(map(Rate, taught, self.losses.settle(missing, learned.missing)))
-        said = self._said(rates, [c.x[-1:] * _AHEAD for c in curves], "run")
-        return [
-            replace(r, belief=_belief(c, *both))
-            for r, c, both in zip(rates, right, said, strict=True)
-        ]
+        return list(map(Rate, taught, self.losses.settle(missing, learned.missing)))
 
     def forecast(
         self, settled: Sequence[Rate], at: Sequence[Floats], kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes: quantiles averaged, so that doubt is kept."""
-        said = zip(settled, self._said(settled, at, kind), strict=True)
-        return [right.beside(missing, rate.belief) for rate, (right, missing) in said]
+        said = self._said(settled, at, kind)
+        if kind != "run":  # the mean's own belief would be another, and its median not a new run's
+            believed = [belief for *_, belief in self._said(settled, [_NOWHERE] * len(at), "run")]
+            said = ((*both, belief) for (*both, _), belief in zip(said, believed, strict=True))
+        return [right.beside(missing, belief) for right, missing, belief in said]
 
     def reach(self, settled: Sequence[Rate], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve reaches its target."""
@@ -189,11 +184,12 @@ class Rates:
         said = zip(
             self.quality.reach([rate.right for rate in settled], right),
             self.losses.reach([rate.missing for rate in settled], missing),
+            self._said(settled, [_NOWHERE] * len(settled), "run"),
             strict=True,
         )
         return [
-            replace(q, probability=(1 - r.belief) * q.probability + r.belief * m.probability)
-            for r, (q, m) in zip(settled, said, strict=True)
+            replace(q, probability=(1 - belief) * q.probability + belief * m.probability)
+            for q, m, (*_, belief) in said
         ]
 
     def _told(self, curves: Sequence[Series]) -> tuple[list[Series], list[Series]]:
@@ -205,16 +201,20 @@ class Rates:
 
     def _said(
         self, rates: Sequence[Rate], at: Sequence[Floats], kind: Kind
-    ) -> Iterator[tuple[Predictive, Predictive]]:
-        """Yield what both engines say of each curve, in the metric's own unit."""
-        right = self.quality.forecast([rate.right for rate in rates], at, kind)
-        missing = self.losses.forecast([rate.missing for rate in rates], at, kind)
+    ) -> Iterator[tuple[Predictive, Predictive, float]]:
+        """Yield what both engines say of each curve, in the metric's own unit, and how far the laws are believed."""
+        # Belief is the same at all sizes and asks for one more: forecasts of their own would cost as much again.
+        further = [np.append(x, _AHEAD * r.right[0].x[-1]) for x, r in zip(at, rates, strict=True)]
+        right = self.quality.forecast([rate.right for rate in rates], further, kind)
+        missing = self.losses.forecast([rate.missing for rate in rates], further, kind)
         for rate, q, m in zip(rates, right, missing, strict=True):
             top = rate.right[0].top
-            yield (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
+            both = (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
+            yield *(p.first(-1) for p in both), _belief(rate.right[0], *both)
 
 
 _AHEAD = 4.0  # where the engines' bands are set beside each other, over the largest size
+_NOWHERE = np.empty(0)
 
 
 def _belief(right: Series, quality: Predictive, losses: Predictive) -> float:
@@ -222,7 +222,9 @@ def _belief(right: Series, quality: Predictive, losses: Predictive) -> float:
     misses = right.missing.y
     if not misses.all():  # fewer than can be told: logarithms know no zero, and no law reaches it
         return 0.0
-    wide, narrow = (float(np.ptp(p.interval(0.8))) + 1e-12 * right.top for p in (quality, losses))
+    wide, narrow = (
+        float(np.ptp(p.interval(0.8), axis=0)[-1]) + 1e-12 * right.top for p in (quality, losses)
+    )
     against = misses[-1] / max(right.y[-1], 1e-12) * narrow / wide
     return float(1 / (1 + against**0.5))
 

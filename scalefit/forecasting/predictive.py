@@ -68,6 +68,10 @@ class Predictive:
         notes = (other if share > 0.5 else self).notes
         return replace(self, values=values, weights=weights, notes=notes)
 
+    def first(self, sizes: int) -> Predictive:
+        """Return the distributions at so many of its sizes."""
+        return replace(self, x=self.x[:sizes], values=self.values[:, :sizes])
+
     def missing(self, top: float) -> Predictive:
         """Return the distribution of what is left to the top."""
         return replace(self, values=top - self.values[::-1])

@@ -355,7 +355,8 @@ def _either_scale(draft: Draft) -> None:
     largest = {m.name: float(draft.cells["value"][mine].max()) for m, mine in either}
     small = [name for name, most in largest.items() if most <= 1]
     if large := sorted({*largest} - {*small}) if small else []:
-        cure = f"mapping={{'{small[0]}/100': 'accuracy'}} says so"
+        said = small[0] if metric(small[0]).falls else "accuracy"
+        cure = f"mapping={{'{small[0]}/100': '{said}'}} says so"
         draft.note(
             f"{some(small)} {'are' if small[1:] else 'is'} at most 1 beside {some(large, 4)} in percent, and taken "
             f"for fractions; where these are percent too, {cure}"

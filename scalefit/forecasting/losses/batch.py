@@ -43,6 +43,7 @@ _FEW = 4
 # By which the slope of fewer still is doubted more: at 2 their bands are too short.
 LEAST_TIMES = 3.0
 MOST_DECIMALS = 5
+PROVED = 4  # digits of the largest value and different values, that prove a step of rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +178,13 @@ def _line(u: Floats, v: Floats) -> float:
 
 def _rounding(y: Floats) -> float:
     """Variance of ln y from rounding: of a step that all values are multiples of, evenly spread over it."""
+    # Eight times 2.0 is one value whose next digit happens to be 0, and nobody prints a loss in whole numbers: the
+    # fewer digits the step leaves, the more values must agree on it.
+    proof = len({*y.tolist()}) + np.floor(np.log10(y.max())) + 1
     for decimals in range(MOST_DECIMALS):
         rounded = np.round(y, decimals)
+        if proof + decimals < PROVED:
+            continue
         if (np.abs(y - rounded) <= 1e-12 * np.abs(rounded)).all():
             return 10.0 ** (-2 * decimals) / 12 / float(np.mean(y**2))
     return 0.0
