@@ -24,8 +24,16 @@ LAWS = (
 Table = dict[str, np.ndarray]
 
 
+TOLD: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "cross_entropy": lambda y: y,
+    "error": lambda y: y / 10,
+    "accuracy": lambda y: 1 - y / 10,
+    "bleu": lambda y: 40 - 5 * y,
+}
+
+
 def table(curves: int, metric: str, seed: int = 0) -> Table:
-    """Noisy power laws, a corpus each: falling, or as far below 40 BLEU."""
+    """Noisy power laws, a corpus each: a loss, a tenth of it of errors, or as far below 40 BLEU."""
     rng = np.random.default_rng(seed)
     low, high, slope = rng.uniform([1, 0.5, 0.2], [3, 4, 0.6], (curves, 3)).T[:, :, None]
     y = low + high * (SIZES / SIZES[0]) ** -slope
@@ -33,7 +41,7 @@ def table(curves: int, metric: str, seed: int = 0) -> Table:
     return {
         "corpus": np.repeat([f"c{i}" for i in range(curves)], SIZES.size),
         "pretrain_tokens": np.tile(SIZES, curves),
-        metric: y.ravel() if metric == "cross_entropy" else 40 - 5 * y.ravel(),
+        metric: TOLD[metric](y.ravel()),
     }
 
 
@@ -72,8 +80,13 @@ def report() -> str:
     fits = {
         "a loss, alone": one_by_one("cross_entropy"),
         "a loss, alone, with a target": one_by_one("cross_entropy", target=2.0),
+        "an error, alone": one_by_one("error"),
+        "an accuracy, alone": one_by_one("accuracy"),
+        "an accuracy, alone, with a target": one_by_one("accuracy", target=0.8),
         "BLEU, alone, with a target": one_by_one("bleu", target=35.0),
         "a loss, one of 1,000": together("cross_entropy"),
+        "an error, one of 1,000": together("error"),
+        "an accuracy, one of 1,000": together("accuracy"),
         "BLEU, one of 1,000": together("bleu"),
     }
     rows = [f"| {name} | {seconds / unit:.1f} |" for name, seconds in fits.items()]

@@ -205,10 +205,13 @@ def fit_joint(
     what = inquire(
         data, metric, where=where, by=by, mapping=mapping, allow=allow, used=tuple(SIZES.values())
     )
-    if metric_of(what.metric).falls:
+    known = metric_of(what.metric)
+    if known.falls:
+        cure = f"put a column 'accuracy' beside it, 1 - {what.metric} or 100 - {what.metric}, and ask for that"
         raise DomainError(
-            f"the joint law rises, and less {what.metric} is better; fit a law of both sizes by name: "
-            "sf.fit(data, metric, 'chinchilla', inputs=…), or ask for a quality"
+            f"the joint law rises, and less {what.metric} is better; "
+            + (f"{cure}, or " if known.is_rate else "")
+            + "fit a law of both sizes by name: sf.fit(data, metric, 'chinchilla', inputs=…), or ask for a quality"
         )
     groups = list(what.rows.pretrained().groups(what.by))
     if len(groups) != 1:

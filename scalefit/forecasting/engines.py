@@ -170,11 +170,13 @@ class Rates:
         self, settled: Sequence[Rate], at: Sequence[Floats], kind: Kind
     ) -> list[Predictive]:
         """Return the distribution of each curve at its sizes: quantiles averaged, so that doubt is kept."""
-        said = self._said(settled, at, kind)
-        if kind != "run":  # the mean's own belief would be another, and its median not a new run's
-            believed = [belief for *_, belief in self._said(settled, [_NOWHERE] * len(at), "run")]
-            said = ((*both, belief) for (*both, _), belief in zip(said, believed, strict=True))
-        return [right.beside(missing, belief) for right, missing, belief in said]
+        said = list(self._said(settled, at, kind))
+        # Of the mean's band belief would be another, and its median not a new run's.
+        known = said if kind == "run" else self._said(settled, [_NOWHERE] * len(at), "run")
+        return [
+            right.beside(missing, belief)
+            for (right, missing, _), (_, _, belief) in zip(said, known, strict=True)
+        ]
 
     def reach(self, settled: Sequence[Rate], targets: Sequence[float]) -> list[Reach]:
         """Return when each curve reaches its target."""
@@ -189,7 +191,7 @@ class Rates:
         )
         return [
             replace(q, probability=(1 - belief) * q.probability + belief * m.probability)
-            for q, m, (*_, belief) in said
+            for q, m, (_, _, belief) in said
         ]
 
     def _told(self, curves: Sequence[Series]) -> tuple[list[Series], list[Series]]:
@@ -209,8 +211,8 @@ class Rates:
         missing = self.losses.forecast([rate.missing for rate in rates], further, kind)
         for rate, q, m in zip(rates, right, missing, strict=True):
             top = rate.right[0].top
-            both = (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
-            yield *(p.first(-1) for p in both), _belief(rate.right[0], *both)
+            q, m = (q, _turned(m, top, "error")) if self.rises else (_turned(q, top, "accuracy"), m)
+            yield q.first(-1), m.first(-1), _belief(rate.right[0], q, m)
 
 
 _AHEAD = 4.0  # where the engines' bands are set beside each other, over the largest size

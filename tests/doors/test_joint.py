@@ -48,6 +48,13 @@ def test_tokens_for_a_target_fall_with_the_finetuning_size_and_may_lie_within_th
     assert truth(near.estimate, 12e4) == pytest.approx(31.0, abs=0.3)
 
 
+def test_an_error_is_told_to_be_fitted_as_its_accuracy():
+    rates = table()
+    rates["error"] = 1 - rates.pop("bleu") / 100
+    with pytest.raises(DomainError, match="put a column 'accuracy' beside it, 1 - error"):
+        sf.fit_joint(rates, "error")
+
+
 def test_sizes_are_counts_as_everywhere_and_none_is_negative():
     surface = sf.fit_joint(table(), "bleu")
     told, meant = surface.predict("64M", ["80k", "160k"]), surface.predict(64e6, [8e4, 16e4])

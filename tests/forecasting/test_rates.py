@@ -126,6 +126,23 @@ def test_belief_has_no_step_along_the_range():
     assert np.abs(np.diff(ends, axis=0)).max() < 0.02
 
 
+def test_a_forecast_asks_each_engine_once(monkeypatch):
+    """How far either is believed takes no forecast of its own, and a mean's band is about a new run's median."""
+    rates = engine_for("accuracy")
+    curve = series_of(np.repeat(SIZES, 2), 0.9 - 1e3 * np.repeat(SIZES, 2) ** -0.5, top=1.0)
+    settled, asked = rates.settle([curve], rates.learn([curve])), []
+    for engine in (rates.quality, rates.losses):
+        once = type(engine).forecast
+        monkeypatch.setattr(
+            type(engine), "forecast", lambda *a, once=once: asked.append(a) or once(*a)
+        )
+    (run,) = rates.forecast(settled, [AT[1:]], "run")
+    assert len(asked) == 2
+    assert run.x.tolist() == AT[1:].tolist()
+    (mean,) = rates.forecast(settled, [AT[1:]], "mean")
+    assert mean.weights == run.weights
+
+
 BOUNDED = {  # one metric of each range and kind, in each unit
     (m.lower, top, m.direction, m.is_rate, m.unit in TRAINED): (m.name, top)
     for m in METRICS.values()

@@ -376,6 +376,8 @@ def test_a_benchmark_at_most_1_beside_others_in_percent_is_told():
     assert any(note in told for told in sf.as_table(cells).notes)
     cure = sf.as_table(cells, mapping={"gsm8k/100": "accuracy"})
     assert cure.where(metric="accuracy").column("value").tolist() == [0.0025, 0.0075]
+    error = sf.as_table({"tokens": cells["tokens"], "mmlu": cells["mmlu"], "error": [0.25, 0.75]})
+    assert any("'error/100': 'error'" in told for told in error.notes)
     fractions = {**cells, "mmlu": [0.25, 0.285]}
     assert not any("at most 1" in told for told in sf.as_table(fractions).notes)
 

@@ -42,8 +42,9 @@ LEAST_SLOPE = 0.01  # a flat curve may still bend by a hundredth of ln x
 _FEW = 4
 # By which the slope of fewer still is doubted more: at 2 their bands are too short.
 LEAST_TIMES = 3.0
+# So few sizes are mostly the smallest of a curve that goes on, and the priors of floors come from whole ones. (Logit.)
+EARLY = -1.0
 MOST_DECIMALS = 5
-PROVED = 4  # digits of the largest value and different values, that prove a step of rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,13 +179,10 @@ def _line(u: Floats, v: Floats) -> float:
 
 def _rounding(y: Floats) -> float:
     """Variance of ln y from rounding: of a step that all values are multiples of, evenly spread over it."""
-    # Eight times 2.0 is one value whose next digit happens to be 0, and nobody prints a loss in whole numbers: the
-    # fewer digits the step leaves, the more values must agree on it.
-    proof = len({*y.tolist()}) + np.floor(np.log10(y.max())) + 1
-    for decimals in range(MOST_DECIMALS):
+    # Eight times 2.0 is one value whose second digit is 0, and hardly anybody prints one digit.
+    fewest = 0 if len({*y.tolist()}) > 2 else max(1 - int(np.floor(np.log10(y.max()))), 0)
+    for decimals in range(fewest, MOST_DECIMALS):
         rounded = np.round(y, decimals)
-        if proof + decimals < PROVED:
-            continue
         if (np.abs(y - rounded) <= 1e-12 * np.abs(rounded)).all():
             return 10.0 ** (-2 * decimals) / 12 / float(np.mean(y**2))
     return 0.0
@@ -267,7 +265,7 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     """Return the grid at these ln σ (B, S); a thin one has three τ."""
     kept = [*THIN_BENDS] if thin else [*range(BENDS.size)]
     bends = BENDS[kept]
-    weights = _bend_weights(batch.trust)[:, kept]
+    weights = np.column_stack([batch.trust, (1 - batch.trust)[:, None] * BEND_SHARES])[:, kept]
     # A rounding step adds to every noise level: without it values of one decimal prove laws that the printer made.
     noise = np.repeat(np.exp(2 * log_noise) + batch.rounding[:, None], bends.size, axis=1)
     bend = np.tile((batch.slope[:, None] * bends) ** 2, (1, log_noise.shape[1]))
@@ -282,11 +280,6 @@ def doubt_at(batch: Batch, log_noise: Floats, thin: bool = False) -> Doubt:
     return Doubt(
         log_noise, noise, bend, precision, level_precision, prior - 0.5 * determinant, pull
     )
-
-
-def _bend_weights(trust: Floats) -> Floats:
-    """Weights of the bends (B, J)."""
-    return np.column_stack([trust, (1 - trust)[:, None] * BEND_SHARES])
 
 
 def _noise_prior(batch: Batch, log_noise: Floats) -> Floats:

@@ -26,7 +26,13 @@ import numpy as np
 from scipy import special
 
 from scalefit.distributions import chi2_quantile
-from scalefit.forecasting.losses.batch import Batch, Doubt, marginal_likelihood, residual_likelihood
+from scalefit.forecasting.losses.batch import (
+    EARLY,
+    Batch,
+    Doubt,
+    marginal_likelihood,
+    residual_likelihood,
+)
 from scalefit.forecasting.losses.shapes import Falling, Laws
 from scalefit.forecasting.series import Stack
 from scalefit.types import Floats, Ints, Mask
@@ -61,7 +67,8 @@ def hills(falling: Sequence[Falling], batch: Batch, doubt: Doubt) -> Hills:
     curves = batch.slope.size
     each = np.tile(np.arange(curves), len(falling))
     which = np.repeat(np.arange(len(falling)), curves)
-    return Hills(Laws(tuple(falling), which), batch[each], doubt[each])
+    early = np.where(batch.few, EARLY, 0.0)
+    return Hills(Laws(tuple(falling), which, early[each]), batch[each], doubt[each])
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ class Falling:
     centre, spread : (d,) each; prior mean and standard deviation of θ, independent and normal.
     share, few_share : its weight before any curve is seen, relative to the others; and the weight that it keeps where
         sizes are too few to tell laws apart.
+    floor : which of its shapes says how low it ends; less of it is lower.
     odds : odds that it is exactly right where it is the law, relative to the power law's.
     """
 
@@ -40,6 +41,7 @@ class Falling:
     share: float = 1.0
     few_share: float = 1.0
     odds: float = 1.0
+    floor: int = 1
 
     def __call__(self, theta: Floats, u: Floats) -> Floats:
         """Return h of shape (B, N, n) for theta (B, N, d) and u (B, n)."""
@@ -54,17 +56,18 @@ class Falling:
 
 @dataclass(frozen=True, eq=False)
 class Laws:
-    """A law a row: ``which`` (B,) of the laws, ascending.
+    """A law a row: ``which`` (B,) of the laws, ascending, and how far its floor's prior lies lower, ``early`` (B,).
 
     Rows of a law with fewer shapes than the others have more room in theta; what stands there is 0 and does nothing.
     """
 
     falling: tuple[Falling, ...]
     which: Ints
+    early: Floats
 
     def __getitem__(self, rows: Ints | Mask) -> Laws:
         """Return some of the rows."""
-        return Laws(self.falling, self.which[rows])
+        return Laws(self.falling, self.which[rows], self.early[rows])
 
     def __call__(self, theta: Floats, u: Floats) -> Floats:
         """Return h (B, N, n) for theta (B, N, d) and u (B, n)."""
@@ -86,7 +89,10 @@ class Laws:
     @cached_property
     def centre(self) -> Floats:
         """Prior means (B, 1, d)."""
-        return self._padded([law.centre for law in self.falling], 0.0)
+        at = self._padded([law.centre for law in self.falling], 0.0)
+        floor = np.array([law.floor for law in self.falling])[self.which]
+        at[np.arange(len(floor)), 0, floor] += self.early
+        return at
 
     @cached_property
     def spread(self) -> Floats:
@@ -193,7 +199,15 @@ FALLING = (
     Falling(
         "rectified", _rectified, (np.log(0.5), 0.0, -0.5), (0.7, 2.0, 2.0), share=0.5, odds=1 / 3
     ),
-    Falling("m4", _m4, (np.log(0.4), 0.0, -1.0, -0.5), (0.8, 0.8, 2.0, 2.0), share=0.5, odds=1 / 3),
+    Falling(
+        "m4",
+        _m4,
+        (np.log(0.4), 0.0, -1.0, -0.5),
+        (0.8, 0.8, 2.0, 2.0),
+        share=0.5,
+        odds=1 / 3,
+        floor=3,
+    ),
     Falling(
         "leaking floor",
         _rectified,

@@ -8,6 +8,7 @@ from scipy import integrate, optimize, stats
 
 from scalefit.forecasting.losses.batch import (
     BENDS,
+    EARLY,
     batch_of,
     covariance,
     first_grid,
@@ -23,11 +24,11 @@ POWER = FALLING[0]
 
 
 def from_prior(law, z):
-    return Laws((law,), np.zeros(1, dtype=int)).from_prior(z[None])[0]
+    return Laws((law,), np.zeros(1, dtype=int), np.zeros(1)).from_prior(z[None])[0]
 
 
 def log_prior(law, theta):
-    return Laws((law,), np.zeros(1, dtype=int)).log_prior(theta)
+    return Laws((law,), np.zeros(1, dtype=int), np.zeros(1)).log_prior(theta)
 
 
 def noisy(n=7, noise=0.01, seed=0, runs=None):
@@ -175,6 +176,23 @@ def test_few_decimals_are_noise():
     coarse, fine = (batch_of([series_of(x, np.round(2 + x**-0.2, d))]) for d in (1, 12))
     assert coarse.rounding[0] == pytest.approx(0.1**2 / 12 / 2.06**2, rel=0.05)
     assert fine.rounding[0] == 0
+
+
+def test_whole_numbers_that_one_value_repeats_prove_no_step():
+    flat = series_of(np.geomspace(1e6, 1e9, 8), np.full(8, 2.0))
+    assert batch_of([flat]).rounding[0] == pytest.approx(0.1**2 / 12 / 4)
+    several = replace(flat, y=np.array([7.0, 6, 5, 5, 4, 4, 4, 3]))
+    assert batch_of([several]).rounding[0] == pytest.approx(1 / 12 / np.mean(several.y**2))
+
+
+def test_first_sizes_of_a_curve_are_expected_to_lie_farther_above_its_floor():
+    """Priors of floors move for four sizes, and for no more."""
+    long = noisy(7)
+    laws = hills(FALLING, batch := batch_of([long, long.head(4)]), first_grid(batch)).laws
+    moved = np.diff(laws.centre[:, 0].reshape(len(FALLING), 2, -1), axis=1)[:, 0]
+    assert ((moved != 0).sum(axis=1) == 1).all()
+    assert moved.min(axis=1) == pytest.approx(EARLY)
+    assert np.diff(laws[np.array([0, 1])].early) == pytest.approx(EARLY)
 
 
 def test_a_description_is_taken_for_the_truth_less_often(padded):

@@ -15,11 +15,11 @@ BY_NAME = {law.name: law for law in FALLING}
 
 
 def from_prior(law, z):
-    return Laws((law,), np.zeros(1, dtype=int)).from_prior(z[None])[0]
+    return Laws((law,), np.zeros(1, dtype=int), np.zeros(1)).from_prior(z[None])[0]
 
 
 def log_prior(law, theta):
-    return Laws((law,), np.zeros(1, dtype=int)).log_prior(theta)
+    return Laws((law,), np.zeros(1, dtype=int), np.zeros(1)).log_prior(theta)
 
 
 def logistic(t):
