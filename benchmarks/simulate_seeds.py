@@ -6,7 +6,7 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/simulate_seeds.py`` (about five minut
 
 import argparse
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -25,6 +25,7 @@ from scalefit.procedures.contrast import (
     contrast,
     superiority,
 )
+from scalefit.procedures.modes import bimodality
 from scalefit.procedures.sides import Side, _group, is_paired
 from scalefit.procedures.tails import functional_of, pseudo_side
 from scalefit.seeds import anova, needed
@@ -584,6 +585,22 @@ def other_plans(rng, runs):
     table("Other plans (wanted: .80)", head, rows)
 
 
+def one_or_two(runs):
+    """Tell how often sf.bimodality sees two modes in runs of one mode, and in runs of two."""
+    rng, rows = np.random.default_rng(SEED), []
+    shapes = {
+        **{name: partial(effects, rng, name) for name in KINDS[:3]},
+        "uniform": rng.random,
+        "two modes, 6 SD apart": lambda n: rng.normal(size=n) + 6 * (rng.random(n) < 0.5),
+        "a fifth failed": lambda n: rng.normal(size=n) - 10 * (rng.random(n) < 0.2),
+    }
+    for name, draw in shapes.items():
+        found = [[bimodality(draw(n)).modes == 2 for _ in range(runs)] for n in (6, 10, 20, 50)]
+        rows.append((name, *map(share, found)))
+    head = ("runs", "6 of them", "10", "20", "50")
+    table("Shares in which sf.bimodality sees two modes", head, rows)
+
+
 def others(runs):
     """Superiority and aggregates."""
     rng = np.random.default_rng(SEED)
@@ -662,6 +679,7 @@ def main():
             "robust",
             "pilots",
             "others",
+            "modes",
             "forecasts",
         ),
     )
@@ -670,7 +688,8 @@ def main():
     jobs = {"components": (components, 20_000), "tails": (tails, 300), "sharing": (sharing, 2_000),
             "levels": (levels, 2_000), "unequal": (unequal, 2_000), "gaps": (gaps, 500),
             "power": (power, 20_000), "robust": (robust, 1_000),
-            "pilots": (pilots, 200), "others": (others, 1_000), "forecasts": (forecasts, 200)}  # fmt: skip
+            "pilots": (pilots, 200), "others": (others, 1_000), "modes": (one_or_two, 100),
+            "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
             job(runs // part)

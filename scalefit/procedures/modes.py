@@ -35,8 +35,8 @@ class Bimodality(Result):
 
     Attributes
     ----------
-    modes : 1 or 2, by BIC.
-    bic_gain : BIC of one Gaussian minus BIC of the mixture; above 10 is strong.
+    modes : 1 or 2: two need a gain above six, three runs each, and centres two standard deviations apart.
+    bic_gain : BIC of one mode, a Gaussian or one with a long tail, minus BIC of the mixture.
     weights, means, sds : (2,) of the mixture, lower mean first.
     membership : (n,) probability of belonging to the upper mode, in the order given.
     dip, dip_p : Hartigans' dip and its p for "one mode"; None without diptest.
@@ -85,9 +85,9 @@ def bimodality(values: ArrayLike) -> Bimodality:
 
     Notes
     -----
-    Two Gaussians of their own SDs by EM from several starts, against one, by BIC (Schwarz 1978);
-    SDs are kept above a tenth of the total one, so that a single run is no mode. The dip
-    test (Hartigan & Hartigan 1985, Ann. Statist. 13, 70–84) through ``diptest``.
+    Two Gaussians of their own SDs by EM from several starts, against one, or two halves of one (a long tail is no
+    second mode), by BIC (Schwarz 1978); SDs are kept above a tenth of the total one, so that a single run is no
+    mode. The dip test (Hartigan & Hartigan 1985, Ann. Statist. 13, 70–84) through ``diptest``.
 
     Raises DesignError: fewer than five runs, or all equal.
 
@@ -106,13 +106,20 @@ def bimodality(values: ArrayLike) -> Bimodality:
     closely: dict[str, Any] = {"floor": 0.1, "steps": 300, "tolerance": 1e-7 / len(x)}
     ends = [_expectation(runs, upper, False, 0, **closely) for upper in splits]
     best = max(ends, key=lambda f: f.likelihood)
-    alone = float(-len(x) / 2 * (np.log(2 * np.pi * x.var()) + 1))
-    gain = 2 * (best.likelihood - alone) - 3 * float(np.log(len(x)))
+    gain = _one_shape(x) - best.criterion(len(x))
     dip, p = _dip(x)
+    modes, shares = 1 + int(gain > _MARGIN and _two_peaks(best)), [1 - best.share, best.share]
     return Bimodality(
-        1 + int(gain > 0), gain, np.array([1 - best.share, best.share]), best.centres, best.sds,
-        best.upper, dip, p, _notes(len(x), dip),
-    )  # fmt: skip
+        modes,
+        gain,
+        np.array(shares),
+        best.centres,
+        best.sds,
+        best.upper,
+        dip,
+        p,
+        _notes(len(x), dip),
+    )
 
 
 def _dip(x: Floats) -> tuple[float | None, float | None]:
@@ -260,6 +267,14 @@ def _growing(counts: Ints, squares: Floats, z: Floats) -> Floats:
     return np.asarray(np.exp(design @ line))
 
 
+def _one_shape(x: Floats) -> float:
+    """Return the criterion of one mode of runs (n,): a normal distribution, or one with a long tail."""
+    n = x.size
+    plain = n * float(np.log(2 * np.pi * x.var()) + 1) + 2 * float(np.log(n))
+    tailed = _two_piece(x - x.mean(), _FLOOR**2 * float(x.var())) + 4 * float(np.log(n))
+    return min(plain, tailed)
+
+
 def _two_piece(rest: Floats, floor: float) -> float:
     """Return −2 × the likelihood of two half normal distributions joined at their common peak, the best of all peaks.
 
@@ -268,9 +283,7 @@ def _two_piece(rest: Floats, floor: float) -> float:
     n, costs = rest.size, []
     for peak in np.quantile(rest, np.linspace(0.05, 0.95, 37)):
         off = rest - peak
-        left, right = (
-            max(float(np.sum(s**2)), n * floor**2) for s in (off[off < 0], off[off >= 0])
-        )
+        left, right = (max(float(np.sum(s**2)), n * floor) for s in (off[off < 0], off[off >= 0]))
         costs.append(n * (np.log(np.pi / (2 * n)) + 3 * np.log(np.cbrt(left) + np.cbrt(right)) + 1))
     return float(min(costs))
 

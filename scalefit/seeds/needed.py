@@ -400,7 +400,7 @@ def _pilot_note(spread: Spread, asked: _Asked, power: float, level: float, most:
     """Say what the pilot's own variances would have asked for."""
     said = (
         "planned towards the upper ends of the pilot's variances, so that the promise holds on average over pilots, of "
-        "runs that scatter normally (of heavy-tailed ones .7 to .8 came where .80 was promised)"
+        "runs that scatter normally (of heavy-tailed ones .67 to .8 came where .80 was promised)"
     )
     try:
         p, f, _, _ = _plan(spread, replace(asked, pilot=None), power, level, most)[0]

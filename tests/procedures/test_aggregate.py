@@ -78,6 +78,20 @@ def test_one_mode_stays_one():
     assert np.mean(np.array(found) == 2) <= 0.1
 
 
+@pytest.mark.parametrize("n", [6, 12])
+def test_few_runs_of_one_mode_are_not_told_to_be_two(n):
+    """Small version of benchmarks/simulate_seeds.py --only modes."""
+    rng = np.random.default_rng(3)
+    for draw in (rng.normal, rng.standard_gamma):
+        found = [
+            sf.bimodality(draw(*((4.0,) if draw != rng.normal else ()), size=n)).modes
+            for _ in range(60)
+        ]
+        assert np.mean(np.array(found) == 2) <= 0.1
+    apart = [sf.bimodality(rng.normal(size=2 * n) + np.repeat([0, 8], n)).modes for _ in range(20)]
+    assert np.mean(np.array(apart) == 2) > 0.8
+
+
 def test_few_runs_are_said_to_be_few():
     assert any("10 runs" in n for n in sf.bimodality(RNG.normal(size=10)).notes)
     with pytest.raises(DesignError, match="at least five"):

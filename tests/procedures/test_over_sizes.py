@@ -46,7 +46,7 @@ def test_memberships_are_the_runs_that_made_it():
     assert modes.centres == pytest.approx([20, 26], abs=0.5)
 
 
-@pytest.mark.parametrize("factor", [-1.0, 3.0])
+@pytest.mark.parametrize("factor", [-1.0, 3.0, 3e4])
 def test_the_story_does_not_depend_on_the_unit_or_the_sign(factor):
     y, x, _ = draw("mixture shift", seed=3)
     plain, turned = two_modes(y, x), two_modes(factor * y + 7, x)
