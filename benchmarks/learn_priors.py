@@ -41,7 +41,7 @@ from scalefit.forecasting.series import Series
 Floats = NDArray[np.float64]
 Keep = Callable[[int], int]
 START = np.array(
-    [0.4, 0.1, 0.5, 0.0, 0.0, 2.0, 0.0]
+    [0.4, 0.1, 0.5, 0.0, 0.0, 1.0, 0.0]
 )  # of FEATURES; curves say little of the room above
 
 NEAR: dict[str, Keep] = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scalefit.alignment.curve import curve_of, failed_rows
 from scalefit.arguments import BLEU, LOSS
 from scalefit.doors.curves import Curves, Flags, Inquiry, curves_of, flags, inquire
 from scalefit.errors import TableError
@@ -253,8 +254,18 @@ class _Known:
             ahead | both,
             {} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
             {m: _measured(rows, m) for m in rows.metrics},
-            (*lost, *note, *self._out_of_sight(mine)),
+            (*lost, *note, *self._failed(rows), *self._out_of_sight(mine)),
         )
+
+    def _failed(self, rows: Table) -> list[str]:
+        metric = self.question.metric
+        x, y = _measured(rows, metric) if metric in rows.metrics else (np.empty(0),) * 2
+        # Cheap before dear: of two runs nobody knows which failed.
+        curve = curve_of(rows, metric, None) if x.size > np.unique(x).size + 1 else None
+        sign = 1 if metric_of(metric).rises else -1
+        bad = () if curve is None else failed_rows(curve, sign).tolist()
+        why = "lies far off the other runs of its size; where it failed, leave it out with where="
+        return [f"{format_count(x[i])}: a run of {metric} {y[i]:g} {why}" for i in bad]
 
     def _in_sight(self, mixture: Mixture) -> list[float]:
         largest = float(mixture.series.x[-1])

@@ -184,6 +184,20 @@ def test_a_last_size_that_collapsed_is_said(last, said):
     assert any("last size lies far below" in note for note in fit.notes) == said
 
 
+@pytest.mark.parametrize(("metric", "sign"), [("bleu", 1), ("cross_entropy", -1)])
+@pytest.mark.parametrize(("off", "said"), [(12.0, True), (0.0, False)])
+def test_a_run_far_off_its_size_is_named_beside_the_forecast(metric, sign, off, said):
+    runs = [
+        (1e6 * 4**k, 20 + sign * (k + 0.1 * s - off * (k == 4 and s == 0)), s)
+        for k in range(5)
+        for s in range(4)
+    ]
+    sizes, values, seeds = zip(*runs, strict=True)
+    table = {"pretrain_tokens": sizes, metric: values, "pretrain_seed": seeds}
+    notes = sf.forecast(table, metric)[0].notes
+    assert any("far off the other runs" in note for note in notes) == said
+
+
 EITHER = [m.name for m in METRICS.values() if m.rises and m.upper == 100.0 and not m.percent]
 
 

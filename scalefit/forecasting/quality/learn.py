@@ -7,7 +7,7 @@ for all.
 Variance has six parts: noise of the curve, disagreement between the members, doubt about the local slope, two that
 the whole table shares (its usual scatter, at once and growing with ln x: what rises may leave, so above as fast as
 ln x, but what is gained is seldom lost, so below as a walk), and how far the curve would come that goes on as it
-went: above what flattens, below what is believed to stay.
+went (a young curve as growth): above what flattens, below what is believed to stay.
 
 A band that is damped for values comes late for tokens, and where it flattens it says "never", while real curves keep a
 chance of rising. So the chance has weights of its own. Each backtest (an origin, a later size, a target above the
@@ -36,6 +36,7 @@ FREEDOM = 4.0  # of the t distribution: curves of one table differ more than poi
 THINNER = np.array([[2.0], [0.5]])
 DAMPING = 0.5  # pull to the last value of a curve far behind and far ahead of its last size:
 BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
+SEEDLING = 5.0  # per cent of the range: what noise and a guess bring, which grows from there
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 _LEAST = 1e-6
 TAKE_OFF = 1.6  # per cent of the range an e-fold that a curve without a rise may yet begin to gain
@@ -61,21 +62,31 @@ class SplitT:
 def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Floats, Floats]:
     """Return the centre of each forecast (R,) and the six parts of its variance, below and above (2, R, 6)."""
     # The more e-folds of size a bounded curve has behind it, the less of its rise is left, so it is pulled to its last
-    # value, unless it is surely straight. Backtests cannot teach how far: they always see a steeper part than the one
-    # that is to come.
+    # value, unless it is surely straight or young. Backtests cannot teach how far: they always see a steeper part than
+    # the one that is to come.
     damping = DAMPING * np.expm1(-rows.span / BEHIND) * np.expm1(-rows.h / AHEAD) * rows.flattens
+    damping *= 1 - rows.young
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
     between += damping * (rows.last - centre) ** 2
     # Slopes and noise of three sizes are guesses themselves; without this, short curves are overrated
     # and, since backtests come from shorter prefixes, long ones get their doubt.
     youth = 1.0 + YOUTH / (rows.n - 1.0)
-    ahead = rows.last + rows.trend * rows.h - centre  # as far as it comes that goes on as it went
+    ahead = _as_it_went(rows) - centre
     side = np.maximum([-ahead, ahead], 0.0) ** 2 / youth
     grown = scatter * np.stack([np.minimum(rows.h, 1.0) * rows.h, rows.h**2])
     both = [rows.noise, between, youth * (rows.slope * rows.h) ** 2, np.full_like(centre, scatter)]
     parts = [*(np.broadcast_to(part, side.shape) for part in both), grown, side]
     return centre, np.stack(parts, axis=-1) * youth[:, None]
+
+
+def _as_it_went(rows: Rows) -> Floats:
+    """Return where each row comes by its trend: as a logistic curve half of the way to the top, straight down (R,)."""
+    start = np.clip(rows.last, SEEDLING, TOP - SEEDLING)
+    end = (start + TOP) / 2
+    rate = rows.slope / (start * (1 - start / end))
+    rise = end / (1 + (end / start - 1) * np.exp(-rate * rows.h)) - start
+    return rows.last + rise + np.minimum(rows.trend, 0.0) * rows.h
 
 
 def learn_factors(
@@ -109,11 +120,12 @@ def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> Spl
 
 def _room(rows: Rows, centre: Floats) -> Floats:
     """Return how far above its middle a rise may go that has not begun; what is surely straight waits for none."""
-    # Three sizes that speed up may do so for another step; more have backtests that tell.
+    # Three sizes of a young curve that speed up may do so for another step; more have backtests that tell.
     two, three = rows.slopes[:, 0], rows.slopes[:, 1]
-    quickens = np.where((rows.n == UNCHECKED) & (two > three), 3 * two - 2 * three, 0.0)
+    quickens = np.where((rows.n == UNCHECKED) & (two > three), 4 * two - 3 * three, 0.0)
+    quickens *= rows.young * np.minimum(rows.h, AHEAD)
     begins = rows.flattens * _take_off(rows) - np.maximum(centre - rows.last, 0.0)
-    return np.asarray(np.maximum(begins, quickens * np.minimum(rows.h, AHEAD)))
+    return np.asarray(np.maximum(begins, quickens))
 
 
 def _take_off(rows: Rows) -> Floats:
@@ -143,7 +155,7 @@ def features(rows: Rows, band: SplitT, target: Floats) -> Floats:
     The band's own chance, or that of a rise that has not begun, so that what rises is promised no less than what is
     flat; the share of the way that the usual rise covers (the local slope is often none, in noise), ln h and h (a
     constant chance an e-fold, none where it surely falls), how far the target lies beyond the noise, and how much of
-    the room below the top it leaves: a steep curve flattens there.
+    the range it leaves above it: curves flatten there.
     """
     centre, below, above = (v[:, None] for v in (band.centre, *band.scale))
     away = (target - centre) / np.where(target > centre, above, below)
@@ -153,7 +165,7 @@ def features(rows: Rows, band: SplitT, target: Floats) -> Floats:
     h = np.broadcast_to(rows.h[:, None], target.shape)
     way = np.log(np.clip(rows.stride[:, None] * h / distance, NEAR, FAR))
     clear = np.clip(np.log(distance / np.sqrt(rows.noise + 0.01)[:, None]), -3.0, 3.0)
-    room = np.log(np.clip((TOP - target) / (TOP + _LEAST - rows.last[:, None]), NEAR, 1.0))
+    room = np.log(np.clip(1.0 - target / TOP, NEAR, 1.0))
     begins = h * (1 - rows.falls[:, None])
     return np.stack([logit(chance), way, np.log(h), begins, clear, room, np.ones_like(h)], axis=-1)
 
@@ -213,9 +225,9 @@ class Prior:
 
 
 SHIPPED = Prior(
-    weights={"last value": 0.09, "flattening slope": 0.62, "ceiling": 0.23, "logistic": 0.05},
-    factors=np.log([0.061, 0.063, 0.001, 0.023, 0.568, 0.137]),
-    chance=np.array([0.82, 0.10, 0.46, 0.18, -0.40, 2.00, -0.03]),
+    weights={"last value": 0.12, "flattening slope": 0.65, "ceiling": 0.21, "logistic": 0.02},
+    factors=np.log([0.06, 0.051, 0.001, 0.023, 0.567, 0.137]),
+    chance=np.array([0.78, 0.09, 0.41, 0.22, -0.45, 0.98, 0.07]),
 )
 
 

@@ -148,6 +148,7 @@ def uncut(curves: Sequence[Series]) -> Prefixes:
 
 NAMES = ("last value", "flattening slope", "ceiling", "logistic")
 FLATTENS = 2.0  # e-folds of size
+YOUNG = 20.0  # per cent of the range from which on a curve is of age
 # Share of its slope that a straight curve may lose an e-fold, and the doubt about it at which it is half believed.
 STRAIGHT, STRAIGHT_SD = 0.1, 0.05
 UNSURE = 0.005  # chance of such a fall in noise from which on it says nothing
@@ -161,6 +162,15 @@ class Slopes:
     """What prefixes' slopes in ln x say: of the last 2 sizes, the last 3, the last half, from first to last (P, 4)."""
 
     slopes: Floats
+    last: Floats
+
+    @property
+    def young(self) -> Floats:
+        """Return how far below a fifth of the range the last value lies: 0 of age, 1 at its lower end (P,).
+
+        Public curves of BLEU keep their slope or gain below that, and flatten above it, however long they rose.
+        """
+        return np.clip(1.0 - self.last / YOUNG, 0.0, 1.0)
 
     @property
     def trend(self) -> Floats:
@@ -210,8 +220,9 @@ class Fitted(Slopes, Stack):
         return np.concatenate(parts) if parts else np.empty((*h.shape, len(NAMES)))
 
     def _at(self, h: Floats) -> Floats:
-        # At first the local slope, after two e-folds little of it: curves of quality flatten, unless surely straight.
-        rate = np.maximum(self.flattens, 1e-6)[:, None] / FLATTENS
+        # At first the local slope, after two e-folds little of it: curves of quality flatten, unless surely straight
+        # or young.
+        rate = np.maximum(self.flattens * (1.0 - self.young), 1e-6)[:, None] / FLATTENS
         slope = self.slope[:, None] * -np.expm1(-h * rate) / rate
         decay = np.expm1(-_EXPONENTS * h[:, :, None])
         ceiling = np.einsum("pb,pqb->pq", self.ceiling, decay)

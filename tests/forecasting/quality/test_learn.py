@@ -93,6 +93,29 @@ def test_the_more_of_a_curve_lies_behind_and_the_farther_it_looks_the_more_it_is
     assert np.all(np.diff(short, axis=1) > 0)
 
 
+def test_a_curve_low_in_its_range_is_not_pulled_back_and_gathers_speed():
+    """The same rise at 6, at 16 and at 46 BLEU: the lower it stands, the farther it is believed to come."""
+    x = np.geomspace(1e6, 1e9, 7)
+    low, middle, high = (
+        curve(x, start + np.array([0.0, 1.5, 3.0, 5.0, 6.0, 8.0, 8.5])) for start in (1, 7, 41)
+    )
+    centres = []
+    for one in (low, middle, high):
+        learned = learn_quality([one])
+        band = learned.band(rows_at([one], np.log([[10.0]]), learned))
+        centres.append(band.centre[0] - one.y[-1])
+    assert centres[0] > centres[1] > centres[2] > 0
+
+
+def test_three_sizes_that_speed_up_may_take_off_where_the_metric_is_low():
+    def above(start):
+        one = curve([1e6, 1e7, 1e8], np.array([0.0, 0.2, 6.0]) + start)
+        learned = replace(learn_quality([one]), factors=SHIPPED.factors, scatter=0.01)
+        return learned.band(rows_at([one], np.log([[2.0]]), learned)).scale[1, 0]
+
+    assert above(1) > 1.5 * above(30)
+
+
 def test_factors_recover_the_variance_that_made_the_errors():
     rng = np.random.default_rng(2)
     parts = np.exp(rng.uniform(-1, 1, (4000, 2)))
