@@ -37,6 +37,7 @@ def test_three_clouds(rng):
     assert found.sizes == [10, 8, 6]
 
 
+@pytest.mark.slow
 def test_one_cloud_is_one_basin_at_the_nominal_rate():
     rng = np.random.default_rng(0)
     numbers = [
@@ -46,6 +47,7 @@ def test_one_cloud_is_one_basin_at_the_nominal_rate():
     assert sum(number > 1 for number in numbers) <= 3
 
 
+@pytest.mark.slow
 def test_noise_in_distances_is_no_basin(rng):
     """Barriers are no metric; pure noise in them clusters more than Euclidean points can."""
     numbers = []
@@ -72,6 +74,7 @@ def test_a_model_alone_goes_to_the_nearest_basin(rng):
     assert found.labels[-1] == found.labels[9] != found.labels[0]
 
 
+@pytest.mark.slow
 def test_heavy_tails_are_not_two_basins(rng):
     numbers = [clusters(apart(rng.standard_t(3, (24, 5))), resamples=19).number for _ in range(12)]
     assert sum(number > 1 for number in numbers) <= 4

@@ -39,6 +39,7 @@ def test_a_surface_that_says_nothing_and_one_that_misleads_are_called_so():
     assert "neither" in asked(apart(even), even[:, 0]).verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 4])
 def test_the_level_holds_where_procedures_are_alike(groups):
     """Nominal .05; 200 draws: .09 lies 2.6 standard errors above."""
