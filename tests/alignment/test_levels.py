@@ -292,11 +292,12 @@ def test_false_alarm_over_a_planned_sequence():
     assert alarm.mean() <= 0.05 + SLACK
 
 
+@pytest.mark.parametrize("runs", [2, 3])
 @pytest.mark.parametrize("design", ["separate", "shared"])
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
-def test_false_alarm_over_a_planned_sequence_of_unequal_noise(scale, design):
-    values = scale[:, None] * np.random.default_rng(13).standard_normal((DRAWS, 6, 3))
-    level = nominal_level(6, 3, design, 0.05)
+def test_false_alarm_over_a_planned_sequence_of_unequal_noise(scale, design, runs):
+    values = scale[:, None] * np.random.default_rng(13).standard_normal((DRAWS, 6, runs))
+    level = nominal_level(6, runs, design, 0.05)
     alarm = np.zeros(DRAWS, dtype=bool)
     for k in range(2, 7):
         alarm |= passes(falls(estimate(values[:, :k], design)), level)

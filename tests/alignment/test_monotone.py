@@ -132,6 +132,7 @@ def agree(one, two, times):
     assert two[2] == pytest.approx(times * one[2], rel=1e-4, abs=1e-6 * times)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, derandomize=True)
 @given(ROWS, st.sampled_from([1e-6, 1e6]), st.sampled_from([0.01, 100.0]))
 def test_units_change_no_verdict_of_any_table(seed, factor, unit):
@@ -145,6 +146,7 @@ def test_units_change_no_verdict_of_any_table(seed, factor, unit):
         agree(one, answers(plain.assign(ter=plain["ter"] * unit), "ter", 0.5 * unit), unit)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, derandomize=True)
 @given(ROWS, st.sampled_from(["comet", "accuracy", "rouge_l"]))
 def test_fractions_and_percent_have_one_verdict_at_the_default_margin(seed, name):

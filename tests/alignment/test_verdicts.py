@@ -70,6 +70,24 @@ def test_harmful_needs_its_tenth_of_the_level(make_table):
     assert result.p > 0.05
 
 
+@pytest.mark.parametrize(("baselines", "strength"), [(1, "provisional"), (3, "confirmed")])
+def test_harm_beside_a_single_baseline_run_is_provisional(make_table, baselines, strength):
+    """Nothing tells how noisy that run is: five times noisier than the sizes, it was below in .03 to .09 and more."""
+    base = make_table([30.0], runs=baselines, finetunings=1).assign(pretrain_tokens=0)
+    base["cross_entropy"] += 2.0
+    result = sf.align(pd.concat([make_table([20.0] * 4, finetunings=1), base]))[0]
+    assert (result.verdict, result.strength) == ("harmful", strength)
+    assert result.flag == ("suspected" if baselines == 1 else "misaligned")
+    assert ("without pretraining would explain it" in result.reason) == (baselines == 1)
+
+
+def test_what_surely_rises_at_the_end_is_not_saturated(make_table):
+    """A rise of .5 a size is within the margin of 1.4 over the last three, and no plateau."""
+    slow = [20, 20.5, 21, 21.5, 22, 22.5]
+    assert sf.align(make_table(slow, runs=6, sd=(0.1, 0.1)))[0].verdict == "aligned"
+    assert sf.align(make_table([15, 20, 22, 22.4, 22.4, 22.4], runs=6))[0].verdict == "saturated"
+
+
 def test_a_printed_p_and_the_verdict_agree(make_table):
     rng = np.random.default_rng(0)
     for seed in range(15):
