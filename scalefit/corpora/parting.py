@@ -235,9 +235,11 @@ def _seeds(curves: Sequence[Series], logs: bool) -> tuple[float, float]:
     least = _least(curves)
     squares = 0.0
     for c in known:
-        # A loss' variance is told as that of its last mean already, a rate's is that of the values.
+        # A loss' variance is told as that of its last mean already, a rate's is that of the values. Runs of a loss or
+        # an error of nearly 0 differ by no more than it.
         unit = np.maximum(c.y[-1:] if np.isinf(c.top) else c.y, least) if logs else 1.0
-        squares += float(((c.runs - 1) * c.runs / c.worth / unit**2).sum()) * c.seed_var
+        each = c.seed_var * c.runs / c.worth / unit**2
+        squares += float((c.runs - 1) @ (np.minimum(each, 1.0) if logs else each))
     return squares, float(sum((c.runs - 1).sum() for c in known))
 
 

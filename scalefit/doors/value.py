@@ -43,6 +43,8 @@ SCRATCH = frozenset(
         "unpretrained",
     ]
 )
+NO = frozenset(["no", "false", "0", "0.0"])
+_ASKS = re.compile("(is |was )?pre ?train(ed|ing)")  # a column that no such word needs to tell
 Against = Literal["scratch", "zero-shot"]
 SIZES = {"pretrain": "pretrain_tokens", "finetune": "finetune_tokens"}
 
@@ -254,16 +256,20 @@ def _sized(table: Table, none: Mask | None = None, free: Sequence[str] = ()) -> 
     return replace(as_table(frame, inputs=("finetune_tokens",)), notes=table.notes)
 
 
-def _scratch(table: Table) -> dict[str, str] | None:
-    """Return the one column and value that say "not pretrained" in words; None where none or several do."""
+def _scratch(table: Table) -> dict[str, Any] | None:
+    """Return the one column and value that say "not pretrained"; None where none or several do."""
     said = [
         (name, value)
         for name in table.frame.columns
         if name not in ("metric", "value")
         for value in table.frame[name].dropna().unique()
-        if isinstance(value, str) and re.sub(r"[\s_-]+", " ", value.strip().lower()) in SCRATCH
+        if _words(value) in (SCRATCH | NO if _ASKS.fullmatch(_words(name)) else SCRATCH)
     ]
     return dict(said) if len(said) == 1 else None
+
+
+def _words(said: object) -> str:
+    return re.sub(r"[\s_-]+", " ", str(said).strip().lower())
 
 
 def measured_cells(pretrain: Floats, finetune: Floats, y: Floats) -> list[MeasuredCell]:

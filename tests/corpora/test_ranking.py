@@ -399,3 +399,14 @@ def test_own_parts_that_follow_no_course_are_told_by_their_last_sizes():
         drawn = part.draws(sizes[-1:], 1000)[..., 0].mean(axis=1)
         off.append(np.abs(drawn - (own - own.mean(axis=0))[:, -1]).max())
     assert np.mean(off) < 0.2
+
+
+def test_losses_of_next_to_nothing_do_not_differ_by_thousands_of_logarithms():
+    """Runs that scatter at a small size were told as shares of a last mean of 1e-6."""
+    x = np.repeat([1e2, 1e3, 1e4, 1e5], 3)
+    zero = np.array([0.4, 0.2, 0.9, 0.1, 0.0, 0.5, 0.0, 0.0, 0.0, 1e-6, 2e-6, 1e-6])
+    smooth = 0.5 * (x / 1e2) ** -0.3 * np.tile([0.98, 1.0, 1.02], 4)
+    part = parting_of([series_of(x, y) for y in (zero, smooth, 0.8 * smooth)], "cross_entropy")
+    assert part is not None
+    assert part.noise_sd < 4
+    assert part.draws(np.array([1e6]), 400)[..., 0].std(axis=1).max() < 20

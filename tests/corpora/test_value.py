@@ -252,3 +252,34 @@ def test_gains_are_held_at_small_sizes_as_at_large_ones_where_noise_falls(metric
     share = np.mean(held, axis=0)
     assert 0.68 <= share[:2].mean() <= 0.92
     assert 0.68 <= share[-2:].mean() <= 0.92
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("pretrained", [True, False]),
+        ("Pretrained", ["yes", "no"]),
+        ("is_pretrained", [1, 0]),
+        ("pre-training", ["C4", "No"]),
+        ("init", ["C4", "from-scratch"]),
+    ],
+)
+def test_a_column_that_says_who_was_pretrained_is_taken_for_it(column, values):
+    table = {
+        column: [v for v in values for _ in range(3)],
+        "finetune_tokens": [100, 1000, 10000] * 2,
+        "accuracy": [0.6, 0.7, 0.8, 0.4, 0.6, 0.78],
+    }
+    found = sf.value(table, "accuracy")
+    assert [c.gain for c in found[0].cells] == pytest.approx([0.2, 0.1, 0.02])
+    assert any("taken for models without pretraining" in note for note in found.notes)
+
+
+def test_an_answer_of_no_is_a_baseline_only_where_pretraining_is_asked():
+    table = {
+        "shuffled": ["yes"] * 3 + ["no"] * 3,
+        "finetune_tokens": [100, 1000, 10000] * 2,
+        "accuracy": [0.6, 0.7, 0.8, 0.4, 0.6, 0.78],
+    }
+    with pytest.raises(DesignError, match="nothing tells which models were not pretrained"):
+        sf.value(table, "accuracy")
