@@ -271,6 +271,8 @@ def _explained(error: Exception) -> str | None:
             "module, where its functions have a name; or use threads, or a distributed.Client, which sends "
             "functions by value"
         )
+    if isinstance(error, RuntimeError) and "after shutdown" in told:
+        return f"the executor was shut down before the work was done ({told}). Try: a new one, or executor=2"
     dead = (BrokenExecutor, CancelledError)
     if isinstance(error, dead) or type(error).__name__ in ("KilledWorker", "FutureCancelledError"):
         return (

@@ -104,20 +104,19 @@ def test_order_does_not_matter(door, usual):
     assert said(DOORS[door](executor=Shuffled())) == usual[door]
 
 
-@pytest.mark.parametrize("together", [1, 2, 3, 7])
+@pytest.mark.parametrize("together", [1, 3])
 @pytest.mark.parametrize(("metric", "law"), [("bleu", "log"), ("cross_entropy", "power")])
 def test_how_many_fits_are_solved_together_does_not_matter(metric, law, together, monkeypatch):
     """Not even where one is left alone: numpy adds a lone column in another order than several."""
-    usual = said(sf.fit_each(DATA, metric, law))
+    usual = said(sf.fit_each(DATA, metric, law))  # 20 curves: the last pack of three is two
     monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "GROUPS_HERE", together)
     monkeypatch.setattr(sys.modules["scalefit.fitting.many"], "GROUPS_A_PACK", together)
     assert said(sf.fit_each(DATA, metric, law)) == usual
     assert said(sf.fit_each(DATA, metric, law, executor=Shuffled())) == usual
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_threads_of_any_number(workers, usual):
-    with ThreadPoolExecutor(workers) as pool:
+def test_threads(usual):
+    with ThreadPoolExecutor(3) as pool:
         assert said(DOORS["forecast"](executor=pool)) == usual["forecast"]
 
 
@@ -196,8 +195,9 @@ def test_a_law_that_cannot_travel_is_refused_before_anything_is_done(processes):
 
     with pytest.raises(ExecutorError, match=r"put a law or a loss of your own into a module"):
         sf.fit_each(DATA, "bleu", mine, executor=processes)
+    two = DATA.where(corpus=["c000", "c001"])
     with ThreadPoolExecutor(1) as pool:
-        assert len(sf.fit_each(DATA, "bleu", mine, executor=pool)) == 20
+        assert len(sf.fit_each(two, "bleu", mine, executor=pool)) == 2
 
 
 @pytest.mark.parametrize("executor", [0, -1, True, 2.5, [], {}])
@@ -221,6 +221,7 @@ class Failing:
     [
         (ModuleNotFoundError("No module named 'scalefit'"), "pip install transfer-scalefit=="),
         (BrokenExecutor("dead"), "workers died"),
+        (RuntimeError("cannot schedule new futures after shutdown"), "executor was shut down"),
         (TypeError("cannot pickle '_io.TextIOWrapper' object"), "cannot be sent"),
     ],
 )
@@ -294,8 +295,7 @@ def test_a_cluster_of_two_processes_of_which_one_is_killed(usual, monkeypatch):
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        for door in ("forecast", "rank"):
-            assert said(DOORS[door](executor=client)) == usual[door]
+        assert said(DOORS["rank"](executor=client)) == usual["rank"]
         assert said(DOORS["align"](executor=cluster.scheduler_address)) == usual["align"]
         pids = list(client.run(os.getpid).values())
         here = said(sf.fit_each(LONG, "bleu", "log"))
@@ -339,8 +339,8 @@ SCRIPT = """
 import numpy as np, scalefit as sf
 
 def main():
-    sizes = np.tile(np.geomspace(1e6, 1e9, 8), 40_000)
-    data = {"corpus": np.repeat(np.arange(40_000), 8).astype(str), "pretrain_tokens": sizes,
+    sizes = np.tile(np.geomspace(1e6, 1e9, 8), 16_000)
+    data = {"corpus": np.repeat(np.arange(16_000), 8).astype(str), "pretrain_tokens": sizes,
             "bleu": 30 - 200 * sizes**-0.25 + np.random.default_rng(0).normal(0, 0.3, sizes.size)}
     print("ready", flush=True)
     sf.fit_each(data, "bleu", "log", by=["corpus"], executor=2, progress=False)
@@ -363,7 +363,7 @@ def test_a_cancelled_call_leaves_no_worker(tmp_path, sign):
     deadline = time.monotonic() + 60
     while len(workers := psutil.Process(call.pid).children()) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)  # two workers, and what keeps count of what they share
-    time.sleep(1.0)
+    time.sleep(0.5)
     call.send_signal(sign)
     call.communicate(timeout=60)
     assert call.returncode != 0

@@ -32,7 +32,7 @@ from scalefit.fitting.solve import Draws, Solution, leave_out
 from scalefit.fitting.stack import leave_one_out
 from scalefit.groups import group_name
 from scalefit.laws.law import Law, count_or_number, in_numbers
-from scalefit.result import Result
+from scalefit.result import Result, alike
 from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
@@ -81,6 +81,14 @@ class Fit(Result):
     solution: Solution
     group: Mapping[str, Any] = field(default_factory=dict)
     draws: Draws | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are one law fitted to the same rows, with the same answer to the last bit."""
+        return alike(self, other)
+
+    def __hash__(self) -> int:
+        """Equal fits have equal hashes."""
+        return hash((self.law.name, self.metric, self.objective))
 
     @property
     def law(self) -> Law:

@@ -2,7 +2,7 @@
 
 import copyreg
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from scalefit.errors import LawError
@@ -84,7 +84,8 @@ def is_built_in(law: Law) -> bool:
         ours = get_law(law.name)
     except LawError:
         return False
-    return replace(law, constants=ours.constants) == ours
+    names = (f.name for f in fields(law) if f.name != "constants")
+    return all(getattr(law, name) == getattr(ours, name) for name in names)
 
 
 def is_ours(law: Law) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from scalefit.errors import LawError
 from scalefit.laws.parts import Coefficient, Role, Shape, Span, Special
-from scalefit.result import Loaders
+from scalefit.result import Loaders, alike
 from scalefit.types import Floats, Mask
 from scalefit.units import format_count, short
 
@@ -95,6 +95,10 @@ class Law:
     sizes: tuple[str, ...] = ()
     limit: str = ""
     source: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same law at the same constants; functions that were sent count by their code."""
+        return alike(self, other)
 
     def __post_init__(self) -> None:
         if (self.basis is None) == (self.function is None):

@@ -2,10 +2,12 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import scalefit as sf
 from scalefit.laws import LAWS, Coefficient, Law, at, is_built_in
 
 
@@ -40,3 +42,33 @@ def test_a_law_that_only_bears_a_name_of_ours_is_not_taken_for_it():
     law = Law("power", "a", coefficients=(Coefficient("a"), Coefficient("b")), basis=column)
     assert not is_built_in(law)
     assert pickle.loads(pickle.dumps(law)) == law
+
+
+def test_a_notebook_s_law_is_sent_by_value_and_its_copy_is_equal():
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    def line(rise):
+        columns = lambda x: (1.0, rise * np.log(x))  # noqa: E731
+        return Law("line", "c", coefficients=(Coefficient("c"), Coefficient("m")), basis=columns)
+
+    law = line(1.0)
+    copied = cloudpickle.loads(cloudpickle.dumps(law))
+    assert copied == law
+    assert copied.basis is not law.basis
+    assert copied != line(2.0)
+    assert law != replace(law, name="curve")
+
+
+def test_a_fit_s_copy_is_equal():
+    data = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6, 256e6], "bleu": [5.0, 9.1, 12.9, 17.0, 21.1]}
+    fit = sf.fit(data, "bleu", "log")
+    fit.intervals()
+    again = pickle.loads(pickle.dumps(fit))
+    assert again == fit
+    assert hash(again) == hash(fit)
+    assert {fit, again} == {fit}
+    assert fit != sf.fit({**data, "bleu": [5.0, 9.1, 12.9, 17.0, 21.2]}, "bleu", "log")
+    assert fit != sf.fit(data, "bleu", "ceiling")
+    cloudpickle = pytest.importorskip("cloudpickle")
+    own = sf.fit(data, "bleu", lambda x, a, b: a + b * np.log(x))
+    assert cloudpickle.loads(cloudpickle.dumps(own)) == own
