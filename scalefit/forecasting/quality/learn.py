@@ -29,7 +29,7 @@ from scipy.special import expit, logit, stdtr
 from scalefit.forecasting.quality.members import TOP, TableSlopes
 from scalefit.forecasting.quality.origins import Origins, Rows, origins_of
 from scalefit.forecasting.series import Series
-from scalefit.types import Floats, Ints, Mask
+from scalefit.types import Floats, Ints
 
 FREEDOM = 4.0  # of the t distribution: curves of one table differ more than points of one curve
 # Freedom that h² adds below and above: near by curves miss in jumps, far out by what adds up, and above by take-offs.
@@ -168,23 +168,6 @@ def features(rows: Rows, band: SplitT, target: Floats) -> Floats:
     room = np.log(np.clip(1.0 - target / TOP, NEAR, 1.0))
     begins = h * (1 - rows.falls[:, None])
     return np.stack([logit(chance), way, np.log(h), begins, clear, room, np.ones_like(h)], axis=-1)
-
-
-def backtest_targets(rows: Rows) -> tuple[Floats, Mask]:
-    """Return targets above each row's last value (R, T), and which of them the range allows."""
-    target = rows.last[:, None] + STRIDES * rows.stride[:, None]
-    return target, target < TOP - 1
-
-
-def learn_chance(
-    tested: Origins, band: SplitT, share: Floats, prior: Floats, pull: float
-) -> Floats:
-    """Return the coefficients of :data:`FEATURES`, learned from backtests, pulled to ``prior``."""
-    target, allowed = backtest_targets(tested.rows)
-    reached = (tested.reached[:, None] >= target - 1e-9).astype(np.float64)
-    each = np.broadcast_to(share[:, None] / STRIDES.size, target.shape)
-    x = features(tested.rows, band, target)
-    return fit_chance(x[allowed], reached[allowed], each[allowed], prior, pull)
 
 
 def fit_chance(x: Floats, reached: Floats, share: Floats, prior: Floats, pull: float) -> Floats:
@@ -339,8 +322,7 @@ def learned_from(tested: Origins, prior: Prior) -> Learned:
     weights = _weights(tested, prior.of(tested.names))
     factors = _factors(tested, weights, scatter, prior.factors)
     band = band_of(tested.rows, weights, factors, scatter)
-    recent = tested.recency(CHANCE.memory)
-    chance = learn_chance(tested, band, recent, prior.chance, CHANCE.strength)
+    chance = _chance(tested, band, prior.chance)
     origins = int(np.sum(tested.share).round())
     return Learned(tested.names, weights, factors, chance, scatter, tested.slopes, origins)
 
@@ -362,3 +344,12 @@ def _factors(tested: Origins, weights: Floats, scatter: float, prior: Floats) ->
     # of a curve in a large table.
     prior = prior + np.log1p(1.0 / tested.noise.size)
     return learn_factors(tested.actual - centre, parts, recent, prior, FACTORS.strength)
+
+
+def _chance(tested: Origins, band: SplitT, prior: Floats) -> Floats:
+    target = tested.rows.last[:, None] + STRIDES * tested.rows.stride[:, None]
+    reached = (tested.reached[:, None] >= target - 1e-9).astype(np.float64)
+    share = np.broadcast_to(tested.recency(CHANCE.memory)[:, None] / STRIDES.size, target.shape)
+    ask = target < TOP - 1  # what the range allows
+    x = features(tested.rows, band, target)
+    return fit_chance(x[ask], reached[ask], share[ask], prior, CHANCE.strength)

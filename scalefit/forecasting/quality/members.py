@@ -416,10 +416,10 @@ class TableSlopes:
         """Return the two members' forecasts at ``h``: (P, Q) -> (P, Q, 2)."""
         n = np.minimum(p.n, self.line.size - 1)
         through_last = last[:, None] + self.last_half[n][:, None] * h
-        u, y = _centres(p)
+        u, y = p.u.sum(axis=1) / p.n, p.y.sum(axis=1) / p.n
         through_middle = y[:, None] + self.line[n][:, None] * (h - u[:, None])
         both = np.stack([through_last, through_middle], axis=-1)
-        return np.clip(both, p.floor[:, None, None], TOP)
+        return np.asarray(np.clip(both, p.floor[:, None, None], TOP))
 
 
 def table_slopes(p: Prefixes, fitted: Fitted) -> TableSlopes:
@@ -438,7 +438,3 @@ def table_slopes(p: Prefixes, fitted: Fitted) -> TableSlopes:
 
 def _by_length(n: Ints, values: Floats) -> Floats:
     return np.bincount(n, weights=values).astype(np.float64)
-
-
-def _centres(p: Prefixes) -> tuple[Floats, Floats]:
-    return p.u.sum(axis=1) / p.n, p.y.sum(axis=1) / p.n
