@@ -171,10 +171,8 @@ def with_tails(squares: MeanSquares, cells: Sequence[Cell]) -> MeanSquares:
     # Half a standard error is let go by chance, or normal runs would cost their seeds a quarter more width.
     between = max(runs.excess - runs.chance / 2 if runs.excess else 0.0, means.most_excess)
     inside = {FINETUNE: (runs, within), REST: (runs, within), EXAMPLE: (means, 0.0)}
-    dof = []
-    for name, d in zip(squares.names, squares.dof, strict=True):
-        scatter, excess = inside.get(name, (means, between))
-        dof.append(scatter.worth(d, excess))
+    by = [inside.get(name, (means, between)) for name in squares.names]
+    dof = [scatter.worth(d, excess) for (scatter, excess), d in zip(by, squares.dof, strict=True)]
     return replace(squares, dof=np.array(dof))
 
 

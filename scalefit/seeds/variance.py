@@ -154,18 +154,12 @@ def _cell_notes(group: Sequence[Cell], usable: Sequence[Cell]) -> tuple[str, ...
 
 
 def _normally(c: Component, plain: MeanSquares) -> Component:
-    """Say what the interval takes for granted, or what tails have cost it."""
+    """Say what the interval takes for granted, or what tails have cost it; it holds its estimate, of other squares."""
     dof = float(plain.dof[int(np.argmax(plain.components[c.name] != 0))])
     tails = f"{dof:.3g} → {c.dof:.3g} df by the runs' tails"
     told = tails if c.dof < 0.99 * dof else "normal runs"
-    return _holding(replace(c, method=f"{c.method}, {told}"))
-
-
-def _holding(c: Component) -> Component:
-    """Stretch an interval to its estimate: the two come from different sums of squares."""
-    return replace(
-        c, low=float(np.fmin(c.low, c.variance)), high=float(np.fmax(c.high, c.variance))
-    )
+    low, high = float(np.fmin(c.low, c.variance)), float(np.fmax(c.high, c.variance))
+    return replace(c, method=f"{c.method}, {told}", low=low, high=high)
 
 
 def _pulls(usable: Sequence[Cell], balanced: bool) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from scipy import stats
 
 from scalefit.errors import DesignError
 from scalefit.procedures.contrast import superiority
-from scalefit.procedures.tails import failure_probability, profile, quantile
+from scalefit.procedures.tails import design_effect, failure_probability, profile, quantile
 
 RNG = np.random.default_rng(0)
 
@@ -68,7 +68,10 @@ def test_separated_sides_still_have_an_interval():
     x, y = list(np.arange(5.0)), list(np.arange(5.0) + 10)
     found, back = superiority(x, y), superiority(y, x)
     assert found.p == pytest.approx(2 / 252)
-    assert 0.5 < found.low < 0.8
+    # Newcombe (2006), method 5: (1 − θ)² = z² θ (1 − θ) (1 + ((n + m) / 2 − 1) ((1 − θ)/(2 − θ) + θ/(1 + θ))) / (n m).
+    low, z = found.low, stats.norm.ppf(0.975)
+    spread = 1 + 4 * ((1 - low) / (2 - low) + low / (1 + low))
+    assert (1 - low) ** 2 == pytest.approx(z**2 * low * (1 - low) * spread / 25)
     assert back.high == pytest.approx(1 - found.low)
     assert superiority([1.0, 1.0], [1.0, 1.0]).p == 1
 
@@ -84,6 +87,21 @@ def test_quantile_interval_covers():
     x = RNG.normal(size=(500, 30))
     found = [quantile(row, 0.1) for row in x]
     assert np.mean([f.low <= stats.norm.ppf(0.1) <= f.high for f in found]) >= 0.93
+
+
+def test_the_design_effect_is_kishs():
+    """Two seeds of 2 and 4 runs, one failing whole: all of the variance lies between them, so each counts once."""
+    failed = [np.array([True] * 2), np.array([False] * 4)]
+    assert design_effect(failed) == pytest.approx(3)
+    mixed = [
+        np.array([True, False]),
+        np.array([True, True]),
+    ]  # between .25, within .25: an intraclass correlation of 0
+    assert design_effect(mixed) == pytest.approx(1)
+    half = [np.array([True] * 3), np.array([True, False, False])]
+    between, within = 2 * 3 * (1 / 3) ** 2, (2 / 3) / 4
+    icc = (between - within) / (between + 2 * within)
+    assert design_effect(half) == pytest.approx(1 + 2 * icc)
 
 
 def test_failures_of_one_seed_count_as_fewer():

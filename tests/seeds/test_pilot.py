@@ -120,3 +120,17 @@ def _table(y):
     return pd.DataFrame(
         {"pretrain_tokens": 1e6, "bleu": 30 + y.ravel(), **{n: s.ravel() for n, s in columns}}
     )
+
+
+def test_of_more_finetunings_the_part_of_the_pretraining_seed_remains():
+    sure = Pilot(2.0, 1e7, 1e7, seen=1.0, noise=0.5)
+    assert sure.variances(10) == pytest.approx(1 - 0.5 / 2 + 0.5 / 10, rel=5e-3)
+
+
+def test_a_width_is_planned_on_the_limit_at_the_wanted_probability():
+    spread, pilot = Spread(0.75, 0.5), Pilot(2.0, 4.0, 1e7, seen=1.0, noise=0.5)
+    asked = replace(_question(None, 0.5, None, None, 2.0), pilot=pilot)
+    multiples = pilot.variances(2) / spread.effective(2)
+    for power in (0.8, 0.95):
+        stretched = asked.stretch(spread, 2, power, 0.95)
+        assert np.mean(multiples <= stretched) == pytest.approx(power, abs=0.02)

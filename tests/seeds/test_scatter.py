@@ -183,5 +183,6 @@ def test_excess_beyond_chance_is_counted_by_its_upper_limit():
 
 def test_degrees_of_freedom_are_those_of_the_variances_own_variance():
     x = np.random.default_rng(0).exponential(size=(40_000, 8))  # excess kurtosis 6
-    scatter = Scatter.of([x[0]])
-    assert scatter.worth(7, 6.0) == pytest.approx(2 / x.var(1, ddof=1).var(), rel=0.06)
+    worth = Scatter.of([x[0]]).worth(7, 6.0)
+    assert worth == pytest.approx(2 / (6 / 8 + 2 / 7))
+    assert worth == pytest.approx(2 / x.var(1, ddof=1).var(), rel=0.06)
