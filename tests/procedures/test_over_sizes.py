@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import scalefit as sf
 from scalefit.errors import DesignError
 from scalefit.procedures.modes import two_modes
+from scalefit.procedures.over_sizes import _trend
 from scalefit.procedures.tails import success_law
 
 SIZES = np.geomspace(1e6, 1e9, 6)
@@ -160,3 +162,18 @@ def test_too_few_runs_are_refused_with_what_is_needed():
         DesignError, match="2 sizes and 2 runs; a distribution over sizes needs 2 sizes and 8 runs"
     ):
         sf.seed_curves(data, "bleu")
+
+
+def test_a_chance_at_two_sizes_is_firths_share_of_each():
+    """A saturated model gives each size half an observation more on both sides: (k + ½) / (n + 1)."""
+    made = np.array([0.0] * 5 + [1.0, 1.0, 1.0, 0.0, 0.0])
+    law = success_law(made, np.repeat([1e6, 1e8], 5))
+    assert law.at(np.array([1e6, 1e8]))[0] == pytest.approx([0.5 / 6, 3.5 / 6], abs=1e-6)
+
+
+def test_the_mean_given_success_is_a_line_with_its_students_interval():
+    y, x = np.array([1.0, 1.3, 2.1, 1.9, 3.2, 2.8]), np.repeat([1e6, 1e7, 1e8], 2)
+    middle, slope = _trend(x, y, 0.9)
+    line = stats.linregress(np.log10(x), y)
+    assert (middle.estimate, slope.estimate) == pytest.approx((y.mean(), line.slope))
+    assert slope.high - slope.estimate == pytest.approx(stats.t.ppf(0.95, 4) * line.stderr)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from scalefit.seeds import anova
 from scalefit.seeds.anova import FINETUNE, PRETRAIN, MeanSquares, factorial, nested_squares
@@ -105,3 +106,10 @@ def test_f_test_is_scipys():
     ratio, d1, d2, p = anova.f_test(nested_squares(32, 2, 2, 3, 2), PRETRAIN, FINETUNE)
     assert (ratio, d1, d2) == (16, 2, 3)
     assert p == pytest.approx(0.0251, abs=2e-4)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.2, 6.0])
+def test_from_a_ratio_of_one_on_the_upper_end_is_the_textbooks(ratio):
+    high = anova.icc(nested_squares(ratio, 1.0, 4, 10, 3))[2]
+    most = ratio / stats.f.ppf(0.025, 4, 10)
+    assert high == pytest.approx((most - 1) / (most + 2))

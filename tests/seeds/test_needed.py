@@ -176,3 +176,11 @@ def test_a_pilot_without_spread_plans_nothing():
         sf.seeds_needed(runs, "bleu", difference=1.0)
     with pytest.raises(DesignError, match="no spread"):
         sf.seeds_needed(Spread(0.0, 0.0), half_width=1.0)
+
+
+def test_a_pair_on_one_checkpoint_differs_by_what_is_not_shared():
+    rng, n = np.random.default_rng(0), 200_000
+    seeds = rng.multivariate_normal([0, 0], 0.72 * np.array([[1, 0.6], [0.6, 1]]), n)
+    means = seeds + rng.normal(0, (0.28 / 2) ** 0.5, (n, 2))
+    told = Spread(0.72, 0.28, correlation=0.6).paired(2)
+    assert told == pytest.approx(np.diff(means, axis=1).var(), rel=0.02)

@@ -186,3 +186,14 @@ def test_degrees_of_freedom_are_those_of_the_variances_own_variance():
     worth = Scatter.of([x[0]]).worth(7, 6.0)
     assert worth == pytest.approx(2 / (6 / 8 + 2 / 7))
     assert worth == pytest.approx(2 / x.var(1, ddof=1).var(), rel=0.06)
+
+
+def test_seeds_are_held_to_the_tails_of_runs_beyond_half_their_error():
+    y = np.random.default_rng(7).normal(size=(1, 6, 4))
+    y[0, 2, 1] += 6.0
+    cells = cells_of(y)
+    runs, means = Scatter.of(cells[0].groups), Scatter.of([cells[0].means])
+    assert means.most_excess < runs.excess - runs.chance / 2
+    dof = with_tails(nested_cells(cells), cells).dof
+    assert dof[0] == pytest.approx(means.worth(5, runs.excess - runs.chance / 2))
+    assert dof[1] == pytest.approx(runs.worth(18, runs.most_excess))
