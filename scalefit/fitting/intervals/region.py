@@ -25,13 +25,14 @@ from scalefit.fitting.grid import in_turn
 from scalefit.fitting.intervals.face import RIDGE, SIDES, Edge, EndsAsked, Face, follow
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
+from scalefit.laws import is_ours
 from scalefit.laws.law import Law, combine, one_law
 from scalefit.types import Floats, Ints, Mask
 
 # Grid points an axis by the number of shapes: for bands, which take the grid as it is, and for the ends of parameters,
 # which are followed along the region's edge from there. A law of more shapes has Wald's intervals.
 POINTS = {0: 1, 1: 81, 2: 21, 3: 11}
-POINTS_OF_ENDS = {**POINTS, 1: 33, 2: 13}
+POINTS_OF_ENDS = {**POINTS, 1: 241, 2: 13}
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,8 +275,10 @@ class Regions:
         names = self.optima.law.parameters
         asked = EndsAsked(tuple(np.repeat(names, 2)), np.tile(SIDES, (len(names), 1, 1)))
         values, theta = _best([face.extremes(asked) for face in self.faces], self.faces)
-        with np.errstate(all="ignore"):
-            values = follow(self.optima.edge, asked, values, np.moveaxis(theta, 0, -1).copy())
+        # A region of one shape is an interval: its ends are known, and what our laws quote is linear in coefficients.
+        if len(self.optima.shapes) > 1 or not is_ours(self.optima.law):
+            with np.errstate(all="ignore"):
+                values = follow(self.optima.edge, asked, values, np.moveaxis(theta, 0, -1).copy())
         ends = (values * asked.side[..., 0]).reshape(len(names), 2, -1)
         return dict(zip(names, ends, strict=True))
 
