@@ -152,6 +152,16 @@ class _Null:
             most = np.minimum(most, first)
         return np.minimum.accumulate(most[::-1])[::-1]
 
+    def reach(self, level: float) -> Floats:
+        """Quantiles of the pairs, which every curve of these sizes asks for."""
+        if level not in self._reaches:
+            self._reaches[level] = np.quantile(self.pairs, level, axis=0)
+        return self._reaches[level]
+
+    @cached_property
+    def _reaches(self) -> dict[float, Floats]:
+        return {}
+
 
 @lru_cache(maxsize=64)
 def _null(x: tuple[float, ...], hanging: bool) -> _Null:
@@ -214,7 +224,7 @@ class SingleRuns:
         if self.known:
             return np.full((sizes, sizes), self.reference * np.sqrt(2) * ndtri(1 - alpha))
         out = np.full((sizes, sizes), np.inf)
-        out[np.triu_indices(sizes, 1)] = self.sd * np.quantile(self._null.pairs, 1 - alpha, axis=0)
+        out[np.triu_indices(sizes, 1)] = self.sd * self._null.reach(1 - alpha)
         return out
 
 
