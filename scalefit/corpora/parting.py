@@ -62,7 +62,7 @@ _SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0
 # The same along an S, where corpora part by when they climb.
 SHIFTS = {(0.3, 1.2): 0.015, (0.3, 4.0): 0.015}
 # How far slopes wander, in a, over the measured sizes of own parts that follow no course.
-_WANDER = {0.2: 0.05, 0.6: 0.035, 2.0: 0.015}
+_WANDER = {0.2: 0.015, 0.6: 0.01, 2.0: 0.005}
 # κ: from differences that gather speed, by a straight line, to a course of which an eighth is left after three e-folds
 RATES = {-0.3: 0.10, 0.0: 0.15, 0.07: 0.15, 0.15: 0.18, 0.25: 0.18, 0.4: 0.15, 0.7: 0.09}
 SIGMOIDS = [Course(steep, middle) for steep in (4.0, 8.0) for middle in (0.3, 0.55, 0.8, 1.05)]
