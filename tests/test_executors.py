@@ -339,8 +339,8 @@ SCRIPT = """
 import numpy as np, scalefit as sf
 
 def main():
-    sizes = np.tile(np.geomspace(1e6, 1e9, 8), 16_000)
-    data = {"corpus": np.repeat(np.arange(16_000), 8).astype(str), "pretrain_tokens": sizes,
+    sizes = np.tile(np.geomspace(1e6, 1e9, 8), 64_000)
+    data = {"corpus": np.repeat(np.arange(64_000), 8).astype(str), "pretrain_tokens": sizes,
             "bleu": 30 - 200 * sizes**-0.25 + np.random.default_rng(0).normal(0, 0.3, sizes.size)}
     print("ready", flush=True)
     sf.fit_each(data, "bleu", "log", by=["corpus"], executor=2, progress=False)

@@ -225,7 +225,7 @@ _SAME = (
 )  # fmt: skip
 _NAMES = {"metrics": "--metric", **{name: f"--{name}" for name in _SAME}}
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
-_PLAIN = re.compile(r"\b(hold_out|where)=(?:(\d+|…)|(?=[\s,;.)]|$))")
+_PLAIN = re.compile(r"\b(hold_out|where|delta)=(?:(\d+|…)|(?=[\s,;.)]|$))")
 _CALL = re.compile(r"\bsf\.\w+\(\.\.\., (--[^)]*)\)")
 
 
@@ -322,7 +322,7 @@ def doing(what: str) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    look = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    look = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*look, console=Console(stderr=True), transient=True) as progress:
         progress.add_task(what)
         yield

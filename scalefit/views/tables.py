@@ -144,15 +144,16 @@ def console() -> Any:
     """Return a console as wide as the terminal, or wide enough where there is none."""
     from rich.console import Console
 
-    wide = Console(highlight=False)
+    wide = Console(highlight=False, markup=False)
     fits = wide.is_terminal or "COLUMNS" in os.environ
-    return wide if fits else Console(width=PIPED, highlight=False)
+    return wide if fits else Console(width=PIPED, highlight=False, markup=False)
 
 
 def rich_table(rows: Iterable[Row], *, heads: bool = False, below: bool = False) -> Any:
     """Build a rich table: numbers to the right, text to the left; heads break in two, intervals below estimates."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     rows = list(rows)
     padding = (0, 1, 0, 0) if heads else (0, 1)
@@ -160,9 +161,9 @@ def rich_table(rows: Iterable[Row], *, heads: bool = False, below: bool = False)
     texts = _texts(rows, heads=heads, below=below)
     for name, (title, *_) in texts.items():
         side: Literal["left", "right"] = "right" if is_numeric(rows, name) else "left"
-        table.add_column(title, justify=side, overflow="fold")
+        table.add_column(Text(title), justify=side, overflow="fold")
     for row in zip(*(cells for _, *cells in texts.values()), strict=True):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as they are: a corpus may be called ``web [en]``
     return table
 
 

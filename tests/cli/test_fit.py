@@ -177,7 +177,7 @@ ERRORS = {
     ),
     "a loss without its scale": (
         (*BLEU, "--objective", "huber"),
-        "scalefit: objective='huber' needs a positive delta=",
+        "scalefit: --objective huber needs a positive --delta,",
     ),
     "a file that is not there": (
         ("tokens", "nofile.json", "--target", "3"),

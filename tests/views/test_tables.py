@@ -50,6 +50,13 @@ def test_a_table_is_as_wide_as_rich_finds_it(rows, heads, below):
     assert width_of(rows, heads=heads, below=below) == wide
 
 
+def test_names_are_no_markup(capsys):
+    rows = [{"corpus": "[/b] x", "bleu": 1.5}, {"corpus": "web [en]", "bleu": 2.5}]
+    terminal_table([{**row, "advice": "Go on."} for row in rows], title="[red] of [/x]")
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("[/b] x", "web [en]", "[red] of [/x]"))
+
+
 def test_columns_are_all_keys_in_order():
     assert columns([{"a": 1}, {"b": 2, "a": 3}]) == ["a", "b"]
 

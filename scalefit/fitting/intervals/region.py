@@ -25,7 +25,6 @@ from scalefit.fitting.grid import in_turn
 from scalefit.fitting.intervals.face import RIDGE, SIDES, Edge, EndsAsked, Face, follow
 from scalefit.fitting.intervals.optimum import Optimum
 from scalefit.fitting.projection import held
-from scalefit.laws import is_ours
 from scalefit.laws.law import Law, combine, one_law
 from scalefit.types import Floats, Ints, Mask
 
@@ -85,6 +84,17 @@ class Optima:
     def coefficients(self) -> list[tuple[float, float]]:
         """Bounds of the coefficients."""
         return [(c.lower, c.upper) for c in self.law.coefficients]
+
+    @property
+    def quoted_linearly(self) -> bool:
+        """Whether what people quote is linear in the coefficients, each by itself and all together."""
+        k, law = len(self.coefficients), self.only(np.array([0])).law
+        at = np.append(1 + np.arange(k) / 3, self.shapes[:, 0, 0])
+        moves = np.eye(k + 1, at.size, -1)
+        moves[0, :k] = 1.0
+        quoted = law.params(at + moves[:, None] * np.arange(3)[:, None]).values()
+        # Differences of differences along each move, in a hundred-millionth of the values.
+        return all((np.abs(np.diff(v, n=2)) <= 1e-8 * np.abs(v).max()).all() for v in quoted)
 
     def edge(self, rows: Ints) -> Edge:
         """Return the edges of some curves' regions."""
@@ -275,8 +285,8 @@ class Regions:
         names = self.optima.law.parameters
         asked = EndsAsked(tuple(np.repeat(names, 2)), np.tile(SIDES, (len(names), 1, 1)))
         values, theta = _best([face.extremes(asked) for face in self.faces], self.faces)
-        # A region of one shape is an interval: its ends are known, and what our laws quote is linear in coefficients.
-        if len(self.optima.shapes) > 1 or not is_ours(self.optima.law):
+        # A region of one shape is an interval: its ends are known, and so are those of what is linear at each shape.
+        if len(self.optima.shapes) > 1 or not self.optima.quoted_linearly:
             with np.errstate(all="ignore"):
                 values = follow(self.optima.edge, asked, values, np.moveaxis(theta, 0, -1).copy())
         ends = (values * asked.side[..., 0]).reshape(len(names), 2, -1)
