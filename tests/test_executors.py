@@ -336,9 +336,11 @@ def test_scheduler_and_workers_by_the_command_line(tmp_path, capsys, monkeypatch
 
 
 SCRIPT = """
+import signal
 import numpy as np, scalefit as sf
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore it
     sizes = np.tile(np.geomspace(1e6, 1e9, 8), 64_000)
     data = {"corpus": np.repeat(np.arange(64_000), 8).astype(str), "pretrain_tokens": sizes,
             "bleu": 30 - 200 * sizes**-0.25 + np.random.default_rng(0).normal(0, 0.3, sizes.size)}
