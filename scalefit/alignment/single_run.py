@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri
@@ -152,14 +153,14 @@ class _Null:
             most = np.minimum(most, first)
         return np.minimum.accumulate(most[::-1])[::-1]
 
-    def reach(self, level: float) -> Floats:
-        """Quantiles of the pairs, which every curve of these sizes asks for."""
-        if level not in self._reaches:
-            self._reaches[level] = np.quantile(self.pairs, level, axis=0)
-        return self._reaches[level]
+    def quantile(self, of: Literal["largest", "pairs"], level: float) -> Floats:
+        """Quantile of the largest falls, or one a pair: every curve of these sizes asks for the same."""
+        if (of, level) not in self._quantiles:
+            self._quantiles[of, level] = np.quantile(getattr(self, of), level, axis=0)
+        return self._quantiles[of, level]
 
     @cached_property
-    def _reaches(self) -> dict[float, Floats]:
+    def _quantiles(self) -> dict[tuple[str, float], Floats]:
         return {}
 
 
@@ -215,7 +216,7 @@ class SingleRuns:
         least = float(hayter.critical(len(self.x), np.inf, half) * self.reference)
         if self.known:
             return least
-        scattered = float(self.sd * np.quantile(self._null.largest, 1 - half))
+        scattered = float(self.sd * self._null.quantile("largest", 1 - half))
         return min(least, scattered) if self.doubt <= half else scattered
 
     def reach(self, alpha: float) -> Floats:
@@ -224,7 +225,7 @@ class SingleRuns:
         if self.known:
             return np.full((sizes, sizes), self.reference * np.sqrt(2) * ndtri(1 - alpha))
         out = np.full((sizes, sizes), np.inf)
-        out[np.triu_indices(sizes, 1)] = self.sd * self._null.reach(1 - alpha)
+        out[np.triu_indices(sizes, 1)] = self.sd * self._null.quantile("pairs", 1 - alpha)
         return out
 
 
