@@ -264,6 +264,12 @@ class AlignmentTable(Results[Alignment]):
             {name: row.get(name) for name in kept} for row in map(self._told, self, self.rows())
         ]
 
+    def brief(self) -> list[Row]:
+        """Return what is shown, without what would make it too wide for a terminal or a page."""
+        return [
+            {k: v for k, v in row.items() if k not in ("flag (BH)", "p")} for row in self.shown()
+        ]
+
     @staticmethod
     def _told(result: Alignment, row: Row) -> Row:
         flags = {"flag": "flag", "flag (Holm)": "flag_holm", "flag (BH)": "flag_bh"}

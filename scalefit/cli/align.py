@@ -171,9 +171,8 @@ def _show(table: AlignmentTable, *, evidence: bool) -> None:
     if evidence or len(table) == 1:
         print(table)
         return
-    # These two would make the table too wide for a terminal; --evidence and --json have them.
-    rows = [{k: v for k, v in row.items() if k not in ("flag (BH)", "p")} for row in table.shown()]
-    _io.write_rows(rows, as_json=False, title=table.verdict)
+    # --evidence and --json have the rest.
+    _io.write_rows(table.brief(), as_json=False, title=table.verdict)
     write_notes(table.notes)
 
 

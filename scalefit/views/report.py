@@ -23,7 +23,6 @@ from scalefit.views.style import ON_DARK, for_both_grounds
 from scalefit.views.tables import is_number, is_numeric
 
 TITLE = "Does each corpus help the task?"
-HIDDEN = ("flag (BH)", "p")
 
 
 @dataclass(frozen=True)
@@ -176,8 +175,7 @@ def alignment_section(table: AlignmentTable | None) -> Section:
         said = "Nothing tells: alignment needs a quality metric and pretraining sizes above 0."
         return Section(TITLE, text=(said,))
     drawn = any(result.evidence is not None for result in table)
-    shown = [{k: v for k, v in row.items() if k not in HIDDEN} for row in table.shown()]
-    shared, rows = without_shared(shown)
+    shared, rows = without_shared(table.brief())
     return Section(
         TITLE,
         lead=_lead(table),
