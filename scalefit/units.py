@@ -99,17 +99,17 @@ def typed(value: Any) -> str:
     return repr(whole(value))
 
 
-def some(names: Iterable[object], most: int = 24) -> str:
+def some(names: Iterable[object], most: int = 24, between: str = ", ") -> str:
     """Name the first of many things, and count the rest.
 
     Examples
     --------
-    >>> some(["fr", "en", "de"], 2), some(["fr", "en"], 2)
-    ('fr, en, and 1 more', 'fr, en')
+    >>> some(["fr", "en", "de"], 2), some(["fr", "en"], 1, "; ")
+    ('fr, en, and 1 more', 'fr; and 1 more')
     """
     texts = [str(name) for name in names]
-    more = f", and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
+    more = [f"and {len(texts) - most} more"] if len(texts) > most else []
+    return between.join([*texts[:most], *more])
 
 
 def counted(number: int, noun: str) -> str:

@@ -19,7 +19,7 @@ from scalefit.result import Result, Results, common_notes
 from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import format_count, short
+from scalefit.units import format_count, short, some
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -236,8 +236,7 @@ class Forecast(Results[Outlook]):
         line = f"{self.reached}; fewest tokens: {first.name}, {first.needs}"
         if not alike:
             return line
-        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
-        return f"{line}, not told apart from {', '.join(alike[:NAMED])}{more}; rank them: sf.rank"
+        return f"{line}, not told apart from {some(alike, NAMED)}; rank them: sf.rank"
 
     @property
     def beside_ranking(self) -> str:

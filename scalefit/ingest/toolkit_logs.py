@@ -98,8 +98,8 @@ def _log(
     """Return what every line tells, at the last step told before it or in it."""
     extract, step = Extract(), None
     for line, text in source.lines():
-        if found := steps.search(text):
-            step = int(found[1])
+        if told_step := steps.search(text):
+            step = int(told_step[1])
         place = {"step": step, "eval_set": eval_set, "source": source.at(line)}
         extract.rows += ({**place, **row} for row in told(text))
     if not extract.rows:

@@ -26,7 +26,7 @@ from scalefit.planning.allocate import PARABOLAS, Allocation, Ranged, Split, ran
 from scalefit.table import Observations, Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
-from scalefit.units import check_level, short
+from scalefit.units import check_level, short, some
 
 _LEAST = 4  # model sizes of a budget: a parabola has three coefficients
 SAME_BUDGET = 1.3  # factor of compute between runs that belong to different budgets
@@ -255,10 +255,7 @@ def minima_of(
         budgets.append((budget, float(np.log(runs.size[here] * runs.tokens[here]).mean())))
         fits.append(one)
     if not fits:
-        more = f"; and {len(why) - _SHOWN} more budgets" if len(why) > _SHOWN else ""
-        raise DesignError(
-            f"no budget has a minimum among its runs: {'; '.join(why[:_SHOWN])}{more}"
-        )
+        raise DesignError(f"no budget has a minimum among its runs: {some(why, _SHOWN, '; ')}")
     residuals = np.concatenate([f.residuals for f in fits])
     rng = np.random.default_rng(seed)
     drawn = [f.vertices(residuals, resamples, rng) for f in fits]

@@ -19,6 +19,7 @@ from scalefit.groups import group_name
 from scalefit.seeds.anova import EXAMPLE, FINETUNE, REST, MeanSquares
 from scalefit.seeds.design import Cell, nested_cells
 from scalefit.types import Floats
+from scalefit.units import some
 
 FALSE_ALARMS = 0.05
 """Share of tables of normal runs in which one is said to stand apart, at most."""
@@ -346,10 +347,9 @@ def _strays_note(
 
 def stand_apart(cells: Sequence[Cell], named: Sequence[Stray]) -> str:
     """Name the runs that stand apart, and how surely they do."""
-    who = "; ".join(s.told(cells) for s in named[:3])
-    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+    who = some([s.told(cells) for s in named], 3, "; ")
     return (
-        f"{who}{more} {'stands' if len(named) == 1 else 'stand'} apart from all other runs (p = {named[0].p:.2g}; at "
+        f"{who} {'stands' if len(named) == 1 else 'stand'} apart from all other runs (p = {named[0].p:.2g}; at "
         "most one table of normal runs in 20 names any)"
     )
 

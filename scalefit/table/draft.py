@@ -249,9 +249,7 @@ class Draft:
 
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""
-        there = self.written(rows)
-        more = f" and {len(there) - limit} more" if len(there) > limit else ""
-        return ", ".join(map(self.place, there[:limit])) + more
+        return some(map(self.place, self.written(rows)), limit)
 
     def written(self, rows: Mask) -> list[int]:
         """Return the rows, as somebody wrote them, of the marked ones: a wide row holds several metrics."""

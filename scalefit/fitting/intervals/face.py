@@ -278,8 +278,8 @@ class Edge:
         for _ in range(len(one)):
             matrix = np.where(free[..., None] & free[..., None, :], squares, one)
             sides *= free[..., None]
-            found = np.linalg.solve(matrix, sides)
-            (pull, rise), (middle, way) = np.moveaxis(sides, -1, 0), np.moveaxis(found, -1, 0)
+            (middle, way) = np.moveaxis(np.linalg.solve(matrix, sides), -1, 0)
+            pull, rise = np.moveaxis(sides, -1, 0)
             room = np.fmax(self.limit - (off**2).sum(-1) + (pull * middle).sum(-1), 0.0)
             length = (rise * way).sum(-1)
             far = np.sqrt(np.where(length > 0, room / length, 0.0))[..., None]
