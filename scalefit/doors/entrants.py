@@ -24,7 +24,7 @@ from scalefit.corpora.ranking import (
 )
 from scalefit.doors.curves import Caution
 from scalefit.errors import DesignError
-from scalefit.forecasting.mixture import Mixture, reaches
+from scalefit.forecasting.mixture import Mixture, predictives, reaches
 from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.planning.plan import Cost, paid
 from scalefit.types import Floats
@@ -149,7 +149,7 @@ class Entrants:
 
     def _at(self, size: float) -> Drawn:
         at, question = np.array([size]), self.question
-        said = [m.predictive(at, "mean") for m in self.each]
+        said = predictives(self.each, [at] * len(self.each), "mean")
         told = told_by(said)
         values = drawn_together(told, SHARED, question.seed)
         if self.part is not None:
@@ -208,7 +208,8 @@ class Entrants:
         when that is, forecasts know better. So all draws of all corpora keep their values and change their owners.
         """
         sign = 1.0 if self.each[0].rises else -1.0
-        said = [self.each[i].predictive(self._sizes, "mean") for i in self.kept]
+        kept = [self.each[i] for i in self.kept]
+        said = predictives(kept, [self._sizes] * len(kept), "mean")
         curves = self._around(part, said)
         order = np.argsort(_first(sign * curves, sign * target), axis=None)
         out = np.empty(ln.size)

@@ -16,7 +16,7 @@ from scalefit.errors import TableError
 from scalefit.executors import Workers, working
 from scalefit.forecasting.engines import AUTO, Pool, check_target, engine_for
 from scalefit.forecasting.forecast import Forecast, Outlook, Question
-from scalefit.forecasting.mixture import Mixture, reaches, values_of
+from scalefit.forecasting.mixture import Mixture, predictives, reaches, values_of
 from scalefit.forecasting.predictive import FARTHEST, Predictive
 from scalefit.forecasting.record import ForecastScore, Landed, Logged, read_log
 from scalefit.forecasting.through import Way, learn_way, pair_of, through_loss
@@ -108,7 +108,8 @@ def forecast_of(what: Inquiry, question: Question, pool: Pool = AUTO) -> Forecas
     }
     tokens = _tokens(mixtures[what.metric], question)
     second = _second_way(what, mixtures, question)
-    known = _Known(question, table, curves, mixtures, tokens, second)
+    ahead = {m: _ahead(named, question.at) for m, named in mixtures.items()}
+    known = _Known(question, table, curves, mixtures, ahead, tokens, second)
     groups = table.pretrained().groups(what.by)
     outlooks = tuple(known.outlook(dict(group), rows) for group, rows in groups)
     return Forecast(question, outlooks, what.by, what.notes)
@@ -234,6 +235,7 @@ class _Known:
     table: Table
     curves: Mapping[str, Curves]
     mixtures: Mapping[str, Mapping[str, Mixture]]
+    ahead: Mapping[str, Mapping[str, Predictive]]
     tokens: Mapping[str, TokensFor]
     second: _SecondWay
 
@@ -242,7 +244,7 @@ class _Known:
         name, question = group_name(group), self.question
         baseline = self.table.baseline_for(group)
         mine = {m: named[name] for m, named in self.mixtures.items() if name in named}
-        ahead = self._ahead(mine)
+        ahead = {m: named[name] for m, named in self.ahead.items() if name in named}
         both, note = self.second.said(name, mine, ahead)
         lost = [c.failures[name] for c in self.curves.values() if name in c.failures]
         return Outlook(
@@ -267,21 +269,25 @@ class _Known:
         why = "lies far off the other runs of its size; where it failed, leave it out with where="
         return [f"{format_count(x[i])}: a run of {metric} {y[i]:g} {why}" for i in bad]
 
-    def _in_sight(self, mixture: Mixture) -> list[float]:
-        largest = float(mixture.series.x[-1])
-        return [x for x in self.question.at if largest < x <= FARTHEST * largest]
-
-    def _ahead(self, mine: Mapping[str, Mixture]) -> dict[str, Predictive]:
-        asked = {m: self._in_sight(mixture) for m, mixture in mine.items()}
-        return {m: mine[m].predictive(np.array(at), "run") for m, at in asked.items() if at}
-
     def _out_of_sight(self, mine: Mapping[str, Mixture]) -> list[str]:
         if self.question.metric not in mine:
             return []
-        seen = self._in_sight(mine[self.question.metric])
+        seen = _in_sight(mine[self.question.metric], self.question.at)
         far = ", ".join(format_count(x) for x in self.question.at if x not in seen)
         why = f"not beyond the measured sizes by 1× to {FARTHEST:g}×, so nothing is forecast there"
         return [f"{far}: {why}"] if far else []
+
+
+def _in_sight(mixture: Mixture, at: Sequence[float]) -> list[float]:
+    largest = float(mixture.series.x[-1])
+    return [x for x in at if largest < x <= FARTHEST * largest]
+
+
+def _ahead(mixtures: Mapping[str, Mixture], at: Sequence[float]) -> dict[str, Predictive]:
+    """Return what every curve will do at those of the sizes that lie ahead of it, asked of all curves together."""
+    asked = {name: there for name, m in mixtures.items() if (there := _in_sight(m, at))}
+    some = [mixtures[name] for name in asked]
+    return dict(zip(asked, predictives(some, [*map(np.array, asked.values())]), strict=True))
 
 
 def _mean(rows: Table, metric: str) -> float:

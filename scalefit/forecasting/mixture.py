@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalefit.errors import DomainError, ScalefitError
-from scalefit.executors import Each, here, packs
+from scalefit.executors import Each, alone, here, packs
 from scalefit.fitting.card import Card
 from scalefit.fitting.fit import fit_observations
 from scalefit.fitting.points import points_of
@@ -142,33 +142,7 @@ class Mixture(Result):
 
         Raises DomainError: a size lies below the smallest measured one, or more than 1000 times beyond the largest.
         """
-        x = np.atleast_1d(np.asarray(x, dtype=float))
-        self._check(x)
-        values = np.empty((PROBABILITIES.size, x.size))
-        beyond = x > self.series.x[-1]
-        if beyond.any():
-            (said,) = engine_for(self.metric).forecast([self.settled], [x[beyond]], kind)
-            values[:, beyond] = said.values
-        values[:, ~beyond] = measured(self.series, x[~beyond], kind).values
-        return Predictive(x, PROBABILITIES, values, self.ahead.weights)
-
-    def _check(self, x: Floats) -> None:
-        low, high = float(self.series.x[0]), float(self.series.x[-1])
-        outside = ~((x >= low) & (x <= high * FARTHEST))
-        if not outside.any():
-            return
-        worst = float(x[np.argmax(outside)])
-        if np.isnan(worst):
-            raise DomainError("nan is no size; give numbers above 0")
-        if worst < low:
-            raise DomainError(
-                f"{format_count(worst)} lies below the smallest measured size ({format_count(low)}); forecasts go "
-                "upwards from there: name a law, sf.fit(data, metric, law=…), or measure that size"
-            )
-        raise DomainError(
-            f"{format_count(worst)} lies more than {FARTHEST:g}× beyond the largest size measured "
-            f"({format_count(high)}): nothing is known there; measure larger sizes first"
-        )
+        return predictives([self], [x], kind)[0]
 
     def reach(self, target: float) -> Reach:
         """Return when the curve reaches ``target``, measured sizes included."""
@@ -274,14 +248,16 @@ class Mixtures(Results[Mixture]):
 
     def rows(self) -> list[Row]:
         """Return one row a curve: measured end, weights, and a new run at 2, 10 and 100 times the largest size."""
-        return [_row(mixture) for mixture in self]
+        times = [m.series.x[-1] * np.array(TIMES) for m in self]
+        return [
+            _row(m, said) for m, said in zip(self, predictives(self.mixtures, times), strict=True)
+        ]
 
 
-def _row(mixture: Mixture) -> Row:
-    largest = float(mixture.series.x[-1])
-    row: Row = {**mixture.group, "sizes": len(mixture.series), f"largest_{mixture.column}": largest}
+def _row(mixture: Mixture, said: Predictive) -> Row:
+    row: Row = {**mixture.group, "sizes": len(mixture.series)}
+    row[f"largest_{mixture.column}"] = float(mixture.series.x[-1])
     row[mixture.metric] = float(mixture.series.y[-1])
-    said = mixture.predictive(largest * np.array(TIMES), "run")
     return row | said.columns(f"at_{times:g}x" for times in TIMES)
 
 
@@ -341,13 +317,69 @@ def reaches(mixtures: Sequence[Mixture], target: float | Sequence[float]) -> lis
     """Return when each curve of one table and metric reaches its ``target``, measured sizes included."""
     engine = engine_for(mixtures[0].metric)
     targets = np.broadcast_to(target, len(mixtures)).tolist()
-    by_pool: dict[int, list[int]] = {}
-    for i, mixture in enumerate(mixtures):
-        by_pool.setdefault(id(mixture.learned), []).append(i)
     out: dict[int, Reach] = {}
-    for members in by_pool.values():
+    for members in _by_pool(mixtures):
         later = engine.reach([mixtures[i].settled for i in members], [targets[i] for i in members])
         for i, beyond in zip(members, later, strict=True):
             mixture = mixtures[i]
             out[i] = joined(mixture.series, targets[i], beyond, rises=mixture.rises)
     return [out[i] for i in range(len(mixtures))]
+
+
+def predictives(
+    mixtures: Sequence[Mixture], at: Sequence[Floats], kind: Kind = "run"
+) -> list[Predictive]:
+    """Return the distribution of each curve of one metric at its sizes (Q,), measured ones included.
+
+    Raises DomainError: as :meth:`Mixture.predictive`.
+    """
+    sizes = [np.atleast_1d(np.asarray(x, dtype=float)) for x in at]
+    out = [_within(m, x, kind) for m, x in zip(mixtures, sizes, strict=True)]
+    beyond = [x > m.series.x[-1] for m, x in zip(mixtures, sizes, strict=True)]
+
+    def ask(some: Sequence[int]) -> list[Predictive]:
+        settled, ahead = [mixtures[i].settled for i in some], [sizes[i][beyond[i]] for i in some]
+        return engine_for(mixtures[0].metric).forecast(settled, ahead, kind)
+
+    asked = [[i for i in members if beyond[i].any()] for members in _by_pool(mixtures)]
+    for some in (pack for members in asked for pack in packs(members, _TOGETHER)):
+        for i, said in zip(some, alone(ask, some), strict=True):
+            out[i].values[:, beyond[i]] = said.values
+    return out
+
+
+def _within(mixture: Mixture, x: Floats, kind: Kind) -> Predictive:
+    """Return what is known at the measured sizes, with room for what lies beyond."""
+    _check(mixture.series, x)
+    values = np.empty((PROBABILITIES.size, x.size))
+    within = x <= mixture.series.x[-1]
+    if within.any():
+        values[:, within] = measured(mixture.series, x[within], kind).values
+    return Predictive(x, PROBABILITIES, values, mixture.ahead.weights)
+
+
+def _check(curve: Series, x: Floats) -> None:
+    low, high = float(curve.x[0]), float(curve.x[-1])
+    outside = ~((x >= low) & (x <= high * FARTHEST))
+    if not outside.any():
+        return
+    worst = float(x[np.argmax(outside)])
+    if np.isnan(worst):
+        raise DomainError("nan is no size; give numbers above 0")
+    if worst < low:
+        raise DomainError(
+            f"{format_count(worst)} lies below the smallest measured size ({format_count(low)}); forecasts go "
+            "upwards from there: name a law, sf.fit(data, metric, law=…), or measure that size"
+        )
+    raise DomainError(
+        f"{format_count(worst)} lies more than {FARTHEST:g}× beyond the largest size measured "
+        f"({format_count(high)}): nothing is known there; measure larger sizes first"
+    )
+
+
+def _by_pool(mixtures: Sequence[Mixture]) -> list[list[int]]:
+    """Return the indices of the mixtures that learned together: one call answers for them."""
+    pools: dict[int, list[int]] = {}
+    for i, mixture in enumerate(mixtures):
+        pools.setdefault(id(mixture.learned), []).append(i)
+    return list(pools.values())

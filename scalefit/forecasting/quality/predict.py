@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, stdtrit
 
 from scalefit.forecasting.predictive import HORIZONS, PROBABILITIES, Predictive, Reach, reach_of
-from scalefit.forecasting.quality.learn import UNCHECKED, Learned, SplitT, features
+from scalefit.forecasting.quality.learn import UNCHECKED, Learned, features
 from scalefit.forecasting.quality.members import TOP, fit_members, percent_of, uncut
 from scalefit.forecasting.quality.origins import Rows, forecasts_at, rows_of
 from scalefit.forecasting.series import Series
@@ -35,12 +35,15 @@ def forecast_quality(
     h = np.maximum(np.stack([np.log(x / c.x[-1]) for c, x in zip(curves, at, strict=True)]), 0.0)
     rows = rows_at(curves, h, learned)
     band = learned.band(rows)
+    t = _of_t(band.freedom)
     weights = {n: float(w) for n, w in zip(learned.names, learned.weights, strict=True)}
-    return [
-        Predictive(x, PROBABILITIES, _quantiles(c, _part(band, i, x.size), kind), weights, notes)
-        for i, (c, x) in enumerate(zip(curves, at, strict=True))
-        for notes in [_notes(c, rows, i * x.size, learned, kind)]
-    ]
+    out = []
+    for i, (c, x) in enumerate(zip(curves, at, strict=True)):
+        of = slice(i * x.size, (i + 1) * x.size)
+        values = _quantiles(c, band.centre[of], band.scale[:, of], t[:, of], kind)
+        notes = _notes(c, rows, of.start, learned, kind)
+        out.append(Predictive(x, PROBABILITIES, values, weights, notes))
+    return out
 
 
 def rows_at(curves: Sequence[Series], h: Floats, learned: Learned) -> Rows:
@@ -52,20 +55,23 @@ def rows_at(curves: Sequence[Series], h: Floats, learned: Learned) -> Rows:
     return rows_of(p, fitted, forecasts.reshape(h.size, -1), h.ravel(), origin)
 
 
-def _part(band: SplitT, i: int, q: int) -> SplitT:
-    rows = slice(i * q, (i + 1) * q)
-    return SplitT(band.centre[rows], band.scale[:, rows], band.freedom[:, rows])
+def _of_t(freedom: Floats) -> Floats:
+    """Return the standard quantiles (P, R) of t distributions with freedoms below and above their middles (2, R)."""
+    low = PROBABILITIES < 0.5
+    few, which = np.unique(freedom, axis=1, return_inverse=True)  # curves share their horizons
+    below, above = (
+        stdtrit(few[i], p[:, None]) for i, p in enumerate((PROBABILITIES[low], PROBABILITIES[~low]))
+    )
+    return np.concatenate([below, above])[:, which.ravel()]  # numpy 2.0 has another shape here
 
 
-def _quantiles(curve: Series, band: SplitT, kind: Kind) -> Floats:
+def _quantiles(curve: Series, centre: Floats, scale: Floats, t: Floats, kind: Kind) -> Floats:
     """Return the quantiles (P, Q) in the metric's units, within its range."""
-    scale = percent_of(curve)
-    seeds = _seeds(curve, kind) * (TOP / scale.unit) ** 2
-    p = PROBABILITIES[:, None]
-    variance = np.maximum(band.scale**2 + seeds, LEAST_SHARE * band.scale**2)
-    below, above = stdtrit(band.freedom[:, None], p) * np.sqrt(variance)[:, None]
-    percent = band.centre + np.where(p < 0.5, below, above)
-    return scale.back(np.clip(percent, scale.floor, TOP))
+    percent = percent_of(curve)
+    seeds = _seeds(curve, kind) * (TOP / percent.unit) ** 2
+    below, above = np.sqrt(np.maximum(scale**2 + seeds, LEAST_SHARE * scale**2))
+    values = centre + t * np.where(PROBABILITIES[:, None] < 0.5, below, above)
+    return percent.back(np.clip(values, percent.floor, TOP))
 
 
 def _seeds(curve: Series, kind: Kind) -> float:
