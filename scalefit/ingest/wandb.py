@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalefit.rows import Row
-from scalefit.table.names import KNOWN, Named, metric_name, split
+from scalefit.table.names import KNOWN, SEED_WORDS, Named, meaning, metric_name, split
 
 from .reader import Extract, Reader, evaluation, load_object
 from .source import Names, Source, number
@@ -252,19 +252,29 @@ PANEL = Reader("wandb-panel", "a W&B panel export", recognises_panel, read_panel
 RUNS = Reader("wandb-runs", "a W&B runs table", recognises_runs, read_runs)
 
 
-_STEPS = ("step", "_step", "global_step", "trainer/global_step")
+_STEPS = ("step", "_step", "global_step", "trainer/global_step", "epoch")
 _CLOCKS = ("epoch", "_runtime", "_timestamp", "train/epoch", "trainer/global_step")
 
 
 def recognises_history(source: Source) -> bool:
-    """Whether the header has a step, a clock, and an evaluation such as ``val_loss``."""
+    """Whether the header has a step, a clock, and an evaluation such as ``val_loss``, and names no runs or sizes."""
     line = header(source.first_lines)
     if line is None or b"\0" in source.head or not any(mark in line for mark in ",\t;"):
         return False
     names = [n.strip() for n in cells_of_line(line, delimiter(source, line))]
     known = [one for n in names if (one := source.names.split(n)) is not None]
     clocks = set(_STEPS) & set(names) and set(_CLOCKS) & set(names)
-    return bool(clocks) and "pretrain_tokens" not in names and bool(known)
+    return bool(clocks) and not any(map(_tells_run, names)) and bool(known)
+
+
+def _tells_run(name: str) -> bool:
+    """Return whether a column says which run, or which size, its row is of: a log is of one run."""
+    return name.lower() in SEED_WORDS or meaning(name) not in (
+        None,
+        "learning_rate",
+        "step",
+        "unit",
+    )
 
 
 def read_history(source: Source) -> Extract:

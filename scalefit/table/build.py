@@ -49,6 +49,7 @@ from .names import (
     in_unit,
     measured_column,
     rename,
+    trained_beside,
 )
 
 _BESIDE = re.compile(
@@ -64,6 +65,11 @@ _PER_METRIC = ("stderr", "signature")
 _SUMMARIES = frozenset(
     "mean avg average median std sd stdev stderr min max overall total and".split()  # noqa: SIM905
 )
+_UNFINISHED = frozenset(
+    """fail failed failure error crashed killed aborted cancelled canceled interrupted preempted pruned timeout oom
+    out_of_memory node_fail diverged running pending queued waiting""".split()  # noqa: SIM905
+)
+"""What schedulers and trackers call a run that gave no result."""
 _SPREADS = re.compile(r"(?:.*[\W_])?(std|sd|std_?dev|deviation|var|se|sem|ci\d*|±|\+/-)", re.I)
 ALLOWABLE = {
     "signatures": "two scoring signatures under one metric",
@@ -226,13 +232,13 @@ def _sums_up(cell: Any) -> bool:
 
 
 def _failed(cell: Any) -> bool:
-    return str(cell).strip().lower() in ("failed", "crashed", "killed", "running", "diverged")
+    return str(cell).strip().lower() in _UNFINISHED
 
 
 def _leave_out_summaries(draft: Draft) -> None:
     """Leave out rows that sum up others (``mean`` is no seed and no corpus), and those of runs that did not finish."""
     own = ("corpus", "model", *IDENTITY, *SEED_WORDS)
-    for name in [n for n in draft.cells if n in own or n.lower() in ("status", "state")]:
+    for name in [n for n in draft.cells if n in own or n.lower().endswith(("status", "state"))]:
         meets, why = (
             (_sums_up, "is a summary of others") if name in own else (_failed, "says unfinished")
         )
@@ -292,6 +298,12 @@ def to_long(draft: Draft, metrics: Sequence[str] = (), inputs: Collection[str] =
             f"Try mapping={{'your column': '{absent}'}}{or_what}"
         )
     wide = _wide_metrics([name for name in draft.cells if name not in inputs], metrics)
+    for name in trained_beside(wide):
+        draft.note(
+            f"column {name!r} is taken for training's, beside {wide.pop(name)[1]} of an evaluation, and left out. "
+            f"Where it is none: mapping={{{name!r}: 'test/{name}'}}"
+        )
+        del draft.cells[name]
     if not wide:
         raise MissingColumnError(
             "the table has neither columns 'metric' and 'value' nor a column named after a metric "
@@ -465,7 +477,7 @@ def _numbers(draft: Draft, name: str, *, count: bool) -> Cells:
 
 def _cure(refused: list[str]) -> str:
     """Return what helps against cells that are no numbers."""
-    for sign, cure in (("%", "the number without its %"), (",", "a decimal point, no comma")):
+    for sign, cure in ((",", "a decimal point, no comma"), ("%", "the number without its %")):
         if all(sign in cell and any(map(str.isdigit, cell)) for cell in refused):
             return cure
     return "an empty cell where nothing was measured"

@@ -20,7 +20,9 @@ Cells = NDArray[Any]
 
 MISSING = frozenset({"", "--", "-", "n/a", "na", "null"})
 """Cells that mean "not there", compared in lower case."""
-UNMEASURED = MISSING | {"nan", "none", "#n/a", "<na>", "n.a.", "—", "–", "?"}
+UNMEASURED = MISSING | frozenset(
+    "nan none #n/a <na> n.a. — – ? tbd oom diverged failed crashed".split()  # noqa: SIM905
+)
 """Cells that mean it in a column of numbers; as texts they may be names (the corpus ``none``)."""
 _UNHELD = re.compile("[\0\ud800-\udfff]")
 _WHOLE = 2**53

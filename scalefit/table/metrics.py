@@ -148,7 +148,7 @@ cmmlu xnli xcopa xstorycloze glue superglue cola sst2 stsb mrpc qqp mnli qnli rt
 _LISTED += tuple(Metric(name, "+", 0.0, 100.0) for name in sorted(_TASKS))
 METRICS: dict[str, Metric] = {m.name: m for m in _LISTED}
 _CALLED = {
-    "cross_entropy": "crossentropy crossentropyloss languagecrossentropy ce celoss xent",
+    "cross_entropy": "crossentropy crossentropyloss languagecrossentropy ce celoss xent logperplexity logppl",
     "bits_per_byte": "bpb bits/byte",
     "bits_per_character": "bpc bitsperchar bits/char bits/character",
     "perplexity": "ppl languageperplexity",
@@ -213,7 +213,8 @@ NO_SETS = frozenset(
 _WORDS = NO_SETS | frozenset(
     """avg average median sd se stderr standard gain last final previous prev first target goal wanted baseline
     reference human n num number count total sum rank relative rel token step epoch expected predicted rate ci low
-    high lower upper type message signature threshold id for of by per with without is has use""".split()  # noqa: SIM905
+    high lower upper log ln neg negative normalized normalised scaled inverse smoothed type message signature
+    threshold id for of by per with without is has use""".split()  # noqa: SIM905
 )
 """Words beside a metric in a column's name that sum it up, aim at it or belong to a sentence: no set."""
 _PAIR = "[a-z]{2,3}(?:_+(?:to_)?|2)[a-z]{2,3}"

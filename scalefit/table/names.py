@@ -63,13 +63,15 @@ _CLOCKS = re.compile(
 )
 _LOADER = re.compile(r"(?:_epoch)?(?:/dataloader_idx_(\d+))?$")
 _SPACE = re.compile(
-    r"(?:(?:metrics?|params?|hparams|config|summary|results?|scores?|args|throughput)[./])+(?=.)",
+    r"(?:(?:metrics?|params?|hparams|config|summary|results?|scores?|args|throughput)[./]|params_(?=\w{4})|user_attrs_)+(?=.)",
     re.I,
 )
 """What tools put before names of their own: ``params.corpus``, ``summary.eval/bleu``, ``throughput/total_tokens``."""
 LOSSES = ("loss", "nll_loss", "nll")
 _ALSO_IN_TRAINING = (*LOSSES, "cross_entropy", "perplexity", "accuracy", "error", "f1")
 """Metrics that training reports too, so that a name without a split leaves open whose they are."""
+_OTHER_SETS = frozenset(("ood", "heldout"))
+"""Sets beside which a name without a set is that of the usual one."""
 
 
 def split(name: str) -> Named | None:
@@ -168,6 +170,20 @@ def measured_column(name: str) -> Named | None:
     return on_a_set(name)
 
 
+def trained_beside(columns: Mapping[str, Named]) -> list[str]:
+    """Return the columns whose metric training reports too, where another has it of an evaluation.
+
+    Examples
+    --------
+    >>> trained_beside({"loss": (None, "loss"), "val_loss": ("valid", "loss"), "bleu": (None, "bleu")})
+    ['loss']
+    """
+    usual = {*SETS.values()} - _OTHER_SETS
+    evaluated = {metric for place, metric in columns.values() if place in usual}
+    told = columns.items()
+    return [n for n, (place, m) in told if place is None and m in evaluated & {*_ALSO_IN_TRAINING}]
+
+
 def metric_name(name: str) -> str:
     """Return the metric's canonical name, or the name in the registry's manner."""
     plain = canonical(name.replace("/", "_"))
@@ -232,7 +248,7 @@ _SYMBOL = re.compile(r"\$?D_[\\a-z{]*?(p|f)(?:t|re)?\}*\$?")
 _SYMBOLS = {"p": "pretrain_tokens", "f": "finetune_tokens"}
 """Sizes as papers write them: ``D_p``, ``$D_{ft}$``."""
 _FACTORS = {"thousand": "1e3", "mrd": "1e9", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
-SEED_WORDS = ("seed", "random_seed", "run_seed")
+SEED_WORDS = ("seed", "random_seed", "run_seed", "rng_seed", "rng", "random_state")
 _FINETUNED = ("finetune_tokens", "finetune_seed", "task")
 """Columns of a table of finetuned models, in which a plain seed may be either run's."""
 
@@ -261,7 +277,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     """
     claims = defaultdict[str, list[str]](list)
     for name in draft.cells:
-        ours = _seed(draft.cells) if name.lower() in SEED_WORDS else meaning(name)
+        ours = _seed(draft, name) if name.lower() in SEED_WORDS else meaning(name)
         if ours == "value" and "metric" not in _meant(draft.cells):
             continue  # in a wide table a score of its own
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
@@ -272,7 +288,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
             cure = f"mapping={{{names[0]!r}: {ours!r}}}"
             draft.note(f"{told} may be {ours!r}: neither is taken. Try: {cure}")
     for name in draft.cells:
-        if name.lower() in SEED_WORDS and name not in kept and _seed_is_open(draft.cells):
+        if name.lower() in SEED_WORDS and name not in kept and _seed_is_open(draft, name):
             draft.note(
                 f"{name!r} may be the seed of pretraining or of finetuning, and only tells runs apart. Try: "
                 f"mapping={{{name!r}: 'pretrain_seed'}}, or 'finetune_seed'"
@@ -280,14 +296,21 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}
 
 
-def _seed(columns: Collection[str]) -> str | None:
+def _seed(draft: Draft, name: str) -> str | None:
     """Return which run a plain seed is of: pretraining's, where nothing was finetuned."""
-    return None if _meant(columns) & {*_FINETUNED, "pretrain_seed"} else "pretrain_seed"
+    told = _meant(draft.cells) & {*_FINETUNED, "pretrain_seed"}
+    return None if told or _without_pretraining(draft, name) else "pretrain_seed"
 
 
-def _seed_is_open(columns: Collection[str]) -> bool:
-    meant = _meant(columns)
-    return bool(meant & {*_FINETUNED, "pretrain_seed"}) and not meant >= set(SEEDS)
+def _seed_is_open(draft: Draft, name: str) -> bool:
+    return _seed(draft, name) is None and not _meant(draft.cells) >= set(SEEDS)
+
+
+def _without_pretraining(draft: Draft, name: str) -> bool:
+    """Return whether models without pretraining have several seeds: of whatever came after it."""
+    sizes = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
+    never = numbers(sizes[0], count_cell)[0] == 0 if len(sizes) == 1 else []
+    return len({str(seed) for seed in draft.cells[name][never]}) > 1
 
 
 def _meant(columns: Collection[str]) -> set[str | None]:

@@ -265,7 +265,8 @@ _HARMLESS = frozenset(
 )
 _UNTELLING = frozenset("name no nr num number utc gmt s sec secs ms min mins h hr hrs".split())  # noqa: SIM905
 _REPLICATE = frozenset(
-    ("seed", "seeds", "replicate", "repeat", "repetition", "rep", "trial", "fold")
+    """seed seeds replicate repeat repetition rep trial fold init initialization initialisation restart rerun
+    attempt""".split()  # noqa: SIM905
 )
 _AMOUNTS = frozenset(
     """step steps epoch epochs time runtime duration seconds minutes hours elapsed""".split()  # noqa: SIM905

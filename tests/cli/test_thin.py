@@ -64,7 +64,8 @@ def test_a_table_of_models_without_pretraining(scalefit, tmp_path, command):
     ("cells", "cure"),
     [
         (["1,000,5", "2,3"], "a decimal point, no comma"),
-        (["failed", "9.1x"], "an empty cell where nothing was measured"),
+        (["14,2%", "15,3%"], "a decimal point, no comma"),
+        (["lost", "9.1x"], "an empty cell where nothing was measured"),
         (["inf", "-inf"], "an empty cell where nothing was measured"),
     ],
 )
