@@ -6,6 +6,7 @@ And what stands beside an answer, on standard error: errors, warnings, notes, pr
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -241,7 +242,7 @@ def in_shell(message: str) -> str:
     >>> in_shell("leave them out with where=")
     'leave them out with --where'
     """
-    turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {m[2]}={m[3] or m[4]}", message)
+    turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {shlex.quote(f'{m[2]}={m[3] or m[4]}')}", message)
     turned = _NAME.sub(lambda m: f"{_NAMES[m[1]]} {m[2]}", turned)
     turned = _PLAIN.sub(lambda m: f"--{m[1].replace('_', '-')} {m[2] or ''}".strip(), turned)
     return _CALL.sub(r"\1", turned)

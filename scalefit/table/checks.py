@@ -172,7 +172,7 @@ def _fractions(draft: Draft, known: Metric, mine: Mask) -> None:
             "value",
             lambda i: f"{known.name} {values[i]:g}",
             f"0 to 100: no {known.name} here is above 1, so these look like fractions",
-            "multiply by 100, or allow='fractions' where they are truly that low",
+            f"mapping={{'{known.name}*100': '{known.name}'}}, or allow='fractions' where they are truly that low",
         )
 
 

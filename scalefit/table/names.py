@@ -10,10 +10,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.types import Mask
 from scalefit.units import some
 
-from .draft import Draft, column, count_cell, numbers
+from .draft import Draft, count_cell, numbers
 from .metrics import METRICS, NO_SETS, SETS, canonical, known, on_a_set, unmarked
 
 COLUMNS = (
@@ -366,7 +369,7 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
         return
     scaled = None if draft.has(own) else _FACTOR.fullmatch(own)
     source = scaled["name"] if scaled else own
-    if not draft.has(source) and _map_metric(draft, own, target):
+    if not draft.has(source) and _map_metric(draft, source, target, scaled):
         return
     if not draft.has(source):
         raise MissingColumnError(
@@ -386,26 +389,46 @@ def _map(draft: Draft, own: str, target: str, why: str = "") -> None:
     draft.note(f"column {own!r} taken as {target!r}{doubt}")
 
 
-def _map_metric(draft: Draft, own: str, target: str) -> bool:
+def _map_metric(draft: Draft, own: str, target: str, by: re.Match[str] | None) -> bool:
     """Rename a metric where there is no such column, in each column that holds it; return whether there was one."""
-    if draft.has("metric") and own in draft.cells["metric"].tolist():
-        draft.cells["metric"] = column([target if m == own else m for m in draft.cells["metric"]])
-        draft.note(f"metric {own!r} taken as {target!r}")
+    names = draft.cells["metric"].tolist() if draft.has("metric") else []
+    spelled = canonical if by else str
+    rows = np.array([spelled(str(name)) == spelled(own) for name in names], dtype=bool)
+    if rows.any():
+        draft.cells["metric"] = np.where(rows, target, draft.cells["metric"]).astype(object)
+        if by:
+            for name in filter(draft.has, ("value", "stderr")):
+                _multiply(draft, name, by, rows)
+        draft.note(f"metric {(by[0] if by else own)!r} taken as {target!r}")
         return True
     # A table says of ``dev loss`` that it holds ``loss``: a mapping may call it so too.
     held = [(name, measured_column(name)) for name in draft.cells if known(target)]
     ours = [(name, told[0]) for name, told in held if told and told[1] == own]
+    factor = f"{by['sign']}{by['factor']}" if by else ""
     for name, eval_set in ours:
-        _map(draft, name, f"{eval_set}/{target}" if eval_set else target)
+        _map(draft, name + factor, f"{eval_set}/{target}" if eval_set else target)
     return bool(ours)
 
 
 def _scaled(draft: Draft, match: re.Match[str], target: str) -> None:
-    values, bad = numbers(draft.cells[match["name"]], count_cell)
-    factor = count_cell(match["factor"]) or 0.0
+    name = match["name"]
+    of_metric = measured_column(target) is not None
+    draft.cells[target] = draft.cells[name]
+    errors = ("stderr", f"{name}_stderr", f"{target}_stderr") if of_metric else ()
+    for own in (target, *filter(draft.has, dict.fromkeys(errors))):
+        _multiply(draft, own, match, np.ones(len(draft), bool))
+    if of_metric and name != target:  # the fractions of a percentage are no metric beside it
+        del draft.cells[name]
+
+
+def _multiply(draft: Draft, name: str, by: re.Match[str], rows: Mask) -> None:
+    cells = draft.cells[name].astype(object)
+    values, bad = numbers(cells[rows], count_cell)
+    factor = count_cell(by["factor"]) or 0.0
     if bad.any() or factor <= 0:
-        raise TableError(f"{match[0]!r} is no number; needed a numeric column and a factor over 0")
-    draft.cells[target] = values / factor if match["sign"] == "/" else values * factor
+        raise TableError(f"{by[0]!r} is no number; needed a numeric column and a factor over 0")
+    cells[rows] = values / factor if by["sign"] == "/" else values * factor
+    draft.cells[name] = cells if (~rows).any() else cells.astype(float)
 
 
 def _doubt(source: str, target: str, scaled: re.Match[str] | None) -> str:

@@ -1,6 +1,7 @@
 """Thin and odd tables through every door of the shell: an answer, or one line that says why there is none."""
 
 import csv
+import shlex
 import warnings
 
 import pytest
@@ -77,3 +78,18 @@ def test_a_cell_that_is_no_number_is_named_by_its_own_column(scalefit, tmp_path,
     assert "t.csv:2" in ran.err
     assert "(and so in " in ran.err
     assert cure in ran.err
+
+
+@pytest.mark.parametrize("name", ["BLEU", "My BLEU (all)"])
+def test_a_cure_may_be_copied_into_a_shell(scalefit, tmp_path, name):
+    lines = [f"fr,{10**i}M,0.{2 + i}5" for i in range(4)]
+    (tmp_path / "t.csv").write_text("\n".join([f"corpus,pretrain_tokens,{name}", *lines]))
+    words = ["fit", tmp_path / "t.csv", "--metric", "bleu"]
+    for _ in range(3):
+        ran = scalefit(*words)
+        if ran.code:
+            cure = shlex.split(
+                ran.err.split("Try ")[-1].removeprefix(": ").split(", or ")[0].strip()
+            )
+            words += [word.rstrip(";:.") for word in cure[cure.index("--map") :][:2]]
+    assert ran.code == 0
