@@ -108,14 +108,19 @@ def show(result: Any) -> None:
     from scalefit.result import Result
 
     if result.BARE or type(result).lines is not Result.lines:  # it has a text of its own
-        print(result)
+        say(str(result))
         return
-    print("\n".join([result.heading, *result.above()]))
+    say("\n".join([result.heading, *result.above()]))
     if rows := result.shown():
         write_rows(rows, as_json=False)
     for line in result.beneath():
-        print(line)
+        say(line)
     write_notes(result.notes)
+
+
+def say(text: str) -> None:
+    """Write text of an answer, its cures as options."""
+    print(in_shell(text), flush=True)
 
 
 def check_table(path: Path | None) -> None:
@@ -224,10 +229,30 @@ _SAME = (
     "against", "allow", "by", "checkpoints", "column", "design", "device", "goal", "law", "loss", "margin", "metric",
     "mixture", "objective", "over", "pool", "quality", "residual", "test", "through", "tokenize",
 )  # fmt: skip
-_NAMES = {"metrics": "--metric", **{name: f"--{name}" for name in _SAME}}
+_NAMES = {"metrics": "--metric", "inputs": "--input", **{name: f"--{name}" for name in _SAME}}
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})={_QUOTED}")
-_PLAIN = re.compile(r"\b(hold_out|where|delta)=(?:(\d+|…)|(?=[\s,;.)]|$))")
-_CALL = re.compile(r"\bsf\.\w+\(\.\.\., (--[^)]*)\)")
+_ALONE = (
+    "at",
+    "budget",
+    "compute",
+    "cost",
+    "delta",
+    "fit_smallest",
+    "hold_out",
+    "price",
+    "target",
+    "where",
+)
+_PLAIN = re.compile(rf"\b({'|'.join((*_ALONE, *_NAMES))})=(?:(\d+|…)|(?=[\s,;.)]|$))")
+_COMMANDS = {
+    "fit_each": "fit", "fit_joint": "joint", "variance": "seeds", "seeds_needed": "seeds", "tokens_for": "tokens",
+    "compare_procedures": "compare", "read": "ingest", **{
+        name: name
+        for name in ("align", "allocate", "backtest", "fit", "forecast", "plan", "predict", "rank", "score", "value")
+    },
+}  # fmt: skip
+_CALL = re.compile(rf"\bsf\.({'|'.join(_COMMANDS)})\b(?:\(([^()]*)\))?")
+_PYTHON_ALONE = re.compile(r", or (?:give )?a? ?(?:Law|Spread)\(\.\.\.\)[a-z ]*")
 
 
 def in_shell(message: str) -> str:
@@ -239,13 +264,24 @@ def in_shell(message: str) -> str:
     'Try --map loss=cross_entropy, or --allow range'
     >>> in_shell("fit each with sf.fit_each(..., by=['Layers'])")
     'fit each with --by Layers'
-    >>> in_shell("leave them out with where=")
-    'leave them out with --where'
+    >>> in_shell("leave them out with where=; sf.align judges falls")
+    'leave them out with --where; scalefit align judges falls'
+    >>> in_shell("name a law: sf.fit(data, metric, law=…)")
+    'name a law: scalefit fit --law …'
     """
     turned = _PAIR.sub(lambda m: f"{_FLAGS[m[1]]} {shlex.quote(f'{m[2]}={m[3] or m[4]}')}", message)
     turned = _NAME.sub(lambda m: f"{_NAMES[m[1]]} {m[2]}", turned)
-    turned = _PLAIN.sub(lambda m: f"--{m[1].replace('_', '-')} {m[2] or ''}".strip(), turned)
-    return _CALL.sub(r"\1", turned)
+    turned = _PLAIN.sub(
+        lambda m: f"{_NAMES.get(m[1], '--' + m[1].replace('_', '-'))} {m[2] or ''}".strip(), turned
+    )
+    return _PYTHON_ALONE.sub("", _CALL.sub(_command, turned))
+
+
+def _command(call: re.Match[str]) -> str:
+    """Return the command of a call, with the options it names; of the call at hand, ``...``, the options alone."""
+    given = call[2] or ""
+    called = [] if given.startswith("...") else [f"scalefit {_COMMANDS[call[1]]}"]
+    return " ".join([*called, *re.findall(r"--[^,]+", given)])
 
 
 def one_line(error: BaseException) -> str:

@@ -107,7 +107,7 @@ class Following:
             watch = sf.monitor(read(), **options, planned=self.planned)
             if str(watch) != shown:
                 shown = str(watch)
-                print(shown, flush=True)
+                _io.say(shown)
             readings += 1
             if stop.fail_on is not None and watch.stopped:
                 sys.exit(ALARM)
@@ -169,7 +169,7 @@ def _margin(given: str) -> float | str:
 
 def _show(table: AlignmentTable, *, evidence: bool) -> None:
     if evidence or len(table) == 1:
-        print(table)
+        _io.say(str(table))
         return
     # --evidence and --json have the rest.
     _io.write_rows(table.brief(), as_json=False, title=table.verdict)
@@ -204,5 +204,4 @@ def similarity(
         _io.write_json(near)
         return
     _io.write_rows(near.shown(), as_json=False, title="Similarity")
-    print(near.verdict)
-    print(near.notes[0])
+    _io.say(f"{near.verdict}\n{near.notes[0]}")

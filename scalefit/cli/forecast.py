@@ -90,7 +90,7 @@ def forecast(
 
 def _show(forecast: Forecast, ranking: Rankings | None) -> None:
     """Write the verdict, what to choose, and the table; notes go to stderr."""
-    typer.echo(forecast.verdict if ranking is None else forecast.beside_ranking)
+    _io.say(forecast.verdict if ranking is None else forecast.beside_ranking)
     if ranking is not None:
         typer.echo("Which corpus to choose:")
         for one in ranking:
@@ -126,6 +126,7 @@ def report(
             ranking=seen.ranking,
             more=[*planned, alignment_section(seen.judged)],
             table=table,
+            spoken=_io.in_shell,
         )
         write_text(output, render(page))
     aside(f"wrote {output}")

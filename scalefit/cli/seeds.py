@@ -69,7 +69,7 @@ def seeds(
         _io.write_json(plans)
         return
     for name, plan in plans.items():
-        typer.echo(f"{name}: {plan}")
+        _io.say(f"{name}: {plan}")
 
 
 def compare(

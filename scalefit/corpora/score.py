@@ -112,7 +112,7 @@ class Similarity(Result):
         }
 
 
-NOTE = "Context only: no such score is known to predict where quality breaks; scalefit align measures it."
+NOTE = "Context only: no such score is known to predict where quality breaks; sf.align measures it."
 
 
 def similarity(

@@ -211,7 +211,7 @@ def fit_joint(
         raise DomainError(
             f"the joint law rises, and less {what.metric} is better; "
             + (f"{cure}, or " if known.is_rate else "")
-            + "fit a law of both sizes by name: sf.fit(data, metric, 'chinchilla', inputs=…), or ask for a quality"
+            + "fit a law of both sizes by name: sf.fit(data, metric, law='chinchilla', inputs=…), or ask for a quality"
         )
     groups = list(what.rows.pretrained().groups(what.by))
     if len(groups) != 1:

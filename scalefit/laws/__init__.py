@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from scalefit.errors import LawError
+from scalefit.groups import did_you_mean
 from scalefit.laws.broken import broken, broken_twice
 from scalefit.laws.from_loss import ce_to_bleu, loss_to_error, loss_to_loss
 from scalefit.laws.law import Law
@@ -74,6 +75,7 @@ def get_law(law: str | Law) -> Law:
     if law not in LAWS:
         raise LawError(
             f"no law is called {law!r}; there are {', '.join(sorted(LAWS))}, or give a Law(...)"
+            f"{did_you_mean(law, LAWS)}"
         )
     return LAWS[law]
 

@@ -236,7 +236,7 @@ def budgets_of(compute: Floats) -> Floats:
         raise DesignError(
             f"runs do not come in budgets: compute runs through a factor of {np.exp(max(wide)):.3g} without a gap of "
             f"{SAME_BUDGET:g}; name the column of budgets with compute=, or fit the surface: "
-            "sf.fit(data, metric, 'chinchilla', inputs=…)"
+            "sf.fit(data, metric, law='chinchilla', inputs=…)"
         )
     return out
 

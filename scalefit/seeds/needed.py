@@ -175,7 +175,7 @@ def seeds_needed(
     if not start.effective(1) > 0:
         raise DesignError(
             "found no spread over seeds: all runs have one value (copies, or rounded?), and any number of seeds would "
-            "do. Needed: runs that differ, or Spread(pretrain=..., finetune=...) with variances above 0"
+            "do. Needed: runs that differ, or Spread(...) with variances above 0"
         )
     notes = [_split_note(start)]
     if not isinstance(spread, Spread):
@@ -346,8 +346,7 @@ def _spread(
     if PRETRAIN not in names or FINETUNE not in names:
         raise DesignError(
             f"{part.name}: pretraining and finetuning variance are not both known ({part.design}). "
-            "Needed: two pretraining seeds, or Spread(pretrain=..., "
-            "finetune=...) with variances of your own"
+            "Needed: two pretraining seeds, or Spread(...) with variances of your own"
         )
     return Spread(part[PRETRAIN].truncated, part[FINETUNE].truncated, *costs)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scalefit.alignment import AlignmentTable
@@ -80,6 +80,7 @@ def forecast_report(
     ranking: Rankings | None = None,
     more: Iterable[Section] = (),
     table: Table | None = None,
+    spoken: Callable[[str], str] = str,
 ) -> Report:
     """Return the report on a forecast.
 
@@ -89,6 +90,7 @@ def forecast_report(
     ranking : what to choose: it opens the page.
     more : further sections, put before the notes.
     table : what was forecast: the explorer's runs then tell where they are from.
+    spoken : turns a note's cures into the words of who asked.
     """
     question = forecast.question
     answer = Section(
@@ -102,7 +104,8 @@ def forecast_report(
     choice = None if ranking is None else _choice(ranking)
     carried = (_carried(forecast, question.metric), _carried(forecast, question.through))
     about = Section("About the data", notes=forecast.about_data) if forecast.about_data else None
-    more = tuple(more)
+    said = {*forecast.about_data}  # once, at the end
+    more = tuple(replace(s, notes=tuple(n for n in s.notes if n not in said)) for s in more)
     sections = (choice, answer, _explorer(forecast, table, ranking), *more, *carried, about)
     leads = tuple(section.lead for section in more if section.lead)
     first = () if ranking is None else tuple(r.verdict for r in ranking)
@@ -110,7 +113,9 @@ def forecast_report(
     return Report(
         title=title,
         summary=(*first, verdict, *leads),
-        sections=tuple(s for s in sections if s is not None),
+        sections=tuple(
+            replace(s, notes=tuple(map(spoken, s.notes))) for s in sections if s is not None
+        ),
         footer=tuple(
             f"{o.name}: {m.metric} {m.observations.digest}" for o in forecast for m in _both(o)
         ),

@@ -38,7 +38,7 @@ def results(tmp_path_factory):
         ("rank --target 20 --cost fr=1 --cost en=1 --cost code=1", "no curve is called that"),
         ("rank --at 1B --where corpus=fr", "nothing to rank"),
         ("plan --at ''", "with nothing in it"),
-        ("plan --budget 0 --where finetune_tokens=40k", "budget=0"),
+        ("plan --budget 0 --where finetune_tokens=40k", "--budget 0"),
         ("plan --cost nan --where finetune_tokens=40k", "a cost lies above 0"),
         ("plan --at 1 --where finetune_tokens=40k", "below the smallest"),
         ("plan --where corpus=fr --where finetune_tokens=40k", "two curves at least"),

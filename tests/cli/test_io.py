@@ -1,8 +1,15 @@
 """What commands read and write: pairs, names, strict JSON."""
 
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 from typer.main import get_command
 
+import scalefit as sf
 from scalefit import cli
 from scalefit.cli import _io
 from scalefit.errors import FormatError, TableError
@@ -61,3 +68,49 @@ def test_every_cure_that_is_turned_into_an_option_has_one():
     assert set(_io._NAMES.values()) | set(_io._FLAGS.values()) <= options
     assert _io.in_shell("Try: column='procedure' (a, b)") == "Try: --column procedure (a, b)"
     assert _io.in_shell("choose one with where=, or more") == "choose one with --where, or more"
+
+
+def texts():
+    """Every text of the package that is no docstring; what is filled in stands as …"""
+    for path in Path(sf.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in told
+            ):
+                yield node.value
+
+
+def test_no_cure_in_a_shell_is_a_call_that_has_a_command():
+    commands = get_command(cli.app).commands
+    assert set(_io._COMMANDS.values()) <= set(commands)
+    left = {**{name: name for name in commands if hasattr(sf, name)}, **_io._COMMANDS}
+    found = [
+        text
+        for text in texts()
+        for name in re.findall(r"\bsf\.(\w+)", _io.in_shell(text))
+        if name in left
+    ]
+    assert found == []
+    assert _io.in_shell("two seeds, or Spread(...) with variances of your own") == "two seeds"
+
+
+def test_a_report_speaks_as_the_shell_and_says_a_note_once(tmp_path, scalefit):
+    rng = np.random.default_rng(3)
+    size = np.repeat([1e8, 4e8, 16e8, 64e8], 3)
+    rows = {
+        "tokens": size,
+        "task": ["qa"] * 12,
+        "seed": [1, 2, 3] * 4,
+        "accuracy": 30 + 8 * np.log10(size / 1e8) + rng.normal(0, 0.5, 12),
+    }
+    pd.DataFrame(rows).to_csv(tmp_path / "qa.csv", index=False)
+    page = tmp_path / "page.html"
+    assert scalefit("report", tmp_path / "qa.csv", "--target", 50, "-o", page).code == 0
+    said = page.read_text(encoding="utf-8")
+    assert said.count("may be the seed of pretraining or of finetuning") == 1
+    assert "--map seed=pretrain_seed" in said
+    assert "mapping=" not in said
