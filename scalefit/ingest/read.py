@@ -5,8 +5,6 @@ Sources are recognised, read, cut to the evaluations that count and completed wi
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -27,7 +25,7 @@ from .config import Config, names_in
 from .mlflow_server import is_server, read_server
 from .reader import Extract, Sheet
 from .registry import beside, required, units
-from .source import Names, Source, TooMuchError, number
+from .source import Names, Source, TooMuchError
 from .text_tables import CSV
 
 _LEFT = {
@@ -147,42 +145,6 @@ def _taken(kinds: Counter[str], paths: Sequence[str]) -> list[str]:
     return ["taken for: " + ", ".join(f"{title} × {n}" for title, n in sorted(kinds.items()))]
 
 
-# Cells that hold a record of numbers, as DataDecide's ``metrics`` column: opened into columns.
-
-
-_LONGEST = 20_000
-COLUMN = "metrics"
-
-
-def opened(row: Row) -> Row:
-    """Return a row with the numbers of its ``metrics`` beside its other cells.
-
-    Examples
-    --------
-    >>> opened({"task": "boolq", "metrics": "{'acc_raw': 0.5, 'name': 'x'}"})
-    {'task': 'boolq', 'acc_raw': 0.5}
-    """
-    record = _record(row.get(COLUMN))
-    if record is None:
-        return row
-    numbers = {str(k): v for k, v in record.items() if number(v) is not None}
-    return {
-        **{k: v for k, v in row.items() if k != COLUMN},
-        **{k: v for k, v in numbers.items() if k not in row},
-    }
-
-
-def _record(cell: Any) -> dict[Any, Any] | None:
-    if isinstance(cell, str) and cell.lstrip().startswith("{") and len(cell) <= _LONGEST:
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                cell = parse(cell)
-                break
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-    return cell if isinstance(cell, dict) else None
-
-
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -280,10 +242,8 @@ def read(
 
 
 def _sheet(extract: Extract) -> Sheet:
-    """Return all rows as columns; a column of records is opened."""
-    if any(COLUMN in sheet.columns for sheet in extract.sheets):
-        extract = Extract(extract.records())
-    rows = [opened(row) if COLUMN in row else row for row in extract.rows]
+    """Return all rows as columns."""
+    rows = extract.rows
     return Sheet.joined([*([Sheet.of(rows)] if rows else []), *extract.sheets])
 
 

@@ -6,14 +6,16 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise, zip_longest
 from typing import Any
 
 from scalefit.errors import FormatError
 from scalefit.rows import Row
-from scalefit.table.names import SEED_WORDS, bare, meaning
+from scalefit.table.draft import flat
+from scalefit.table.metrics import SETS, known
+from scalefit.table.names import KNOWN, SEED_WORDS, bare, meaning, measured_column
 from scalefit.units import counted
 
 from .reader import Extract, Reader, Sheet, column, evaluation, load_json, load_lines
@@ -234,12 +236,12 @@ def is_long_json(source: Source) -> bool:
 def read_json(source: Source) -> Extract:
     """Return the rows of a JSON table."""
     document = load_json(source)
-    rows = [*map(_flat, _json_rows(document) or ())] or _evaluations(document, source)
+    rows = [*map(flat, _json_rows(document) or ())] or _evaluations(document, source)
     if not rows:
         raise source.wrong(
             None,
-            "is JSON, but no table; needed a list of objects [{…}, {…}] or an object of equally "
-            "long lists. Try: format= where it is the output of a tool",
+            "is JSON, but no table; needed a list of objects [{…}, {…}], an object of equally "
+            "long lists or of objects. Try: format= where it is the output of a tool",
         )
     extract = Extract()
     extract.rows += ({**row, "@place": f"{source.name}[{i}]"} for i, row in enumerate(rows))
@@ -258,17 +260,9 @@ def _json_rows(document: Any) -> list[Row] | None:
         return [dict(zip(map(str, names), row, strict=True)) for row in data]
     lists = [v for v in document.values() if isinstance(v, list) and _json_rows(v)]
     if len(lists) != 1:
-        return _columns(document)
+        return _columns(document) or _objects(document)
     told = {k: v for k, v in document.items() if not isinstance(v, list | dict)}
     return [{**told, **row} for row in lists[0]]
-
-
-def _flat(row: Row, before: str = "") -> Row:
-    """Return an object with what objects in it hold: ``{"config": {"corpus": "fr"}}`` is ``config.corpus``."""
-    flat: Row = {}
-    for name, cell in row.items():
-        flat |= _flat(cell, f"{before}{name}.") if isinstance(cell, dict) else {before + name: cell}
-    return flat
 
 
 def _evaluations(document: Any, source: Source) -> list[Row]:
@@ -276,7 +270,7 @@ def _evaluations(document: Any, source: Source) -> list[Row]:
     if not isinstance(document, dict):
         return []
     ours = {k: v for k, v in document.items() if not isinstance(v, dict) or bare(f"{k}.x") == "x"}
-    document = {bare(name): v for name, v in _flat(ours).items()}
+    document = {bare(name): v for name, v in flat(ours).items()}
     common = {name: v for name, v in document.items() if name in SEED_WORDS or meaning(name)}
     named = source.names.evaluations({n: v for n, v in document.items() if n not in common})
     return [{**common, **evaluation(name, value)} for name, value in named.items()]
@@ -290,6 +284,31 @@ def _columns(document: dict[str, Any]) -> list[Row] | None:
             dict(zip(document, row, strict=True)) for row in zip(*document.values(), strict=True)
         ]
     return None
+
+
+def _objects(document: dict[str, Any]) -> list[Row] | None:
+    """Return the rows of an object of objects: pandas' columns, each by row, or each run's numbers by its name."""
+    apart = (n for n in document if n.lower() in (*SETS, "train") or bare(f"{n}.x") == "x")
+    if not all(isinstance(v, dict) for v in document.values()) or any(apart):
+        return None
+    if _measures(document):
+        rows = dict.fromkeys(row for cells in document.values() for row in cells)
+        return [{name: cells.get(row) for name, cells in document.items()} for row in rows]
+    # Of {"fr": {"1M": {"bleu": 20.1}}} nobody knows what the levels are.
+    own = [{n for n in map(bare, flat(row)) if "." not in n} for row in document.values()]
+    if not any(map(_measures, own)):
+        return None
+    numbered = all(map(str.isdecimal, document))
+    return [
+        row if numbered else {"eval_set" if known(name) else "run": name, **row}
+        for name, row in document.items()
+    ]
+
+
+def _measures(names: Iterable[str]) -> bool:
+    """Return whether columns of these names hold measured values."""
+    there = set(names)
+    return {"metric", "value"} <= there or any(map(measured_column, there - {*KNOWN}))
 
 
 def recognises_lines(source: Source) -> bool:
@@ -308,7 +327,7 @@ def read_json_lines(source: Source) -> Extract:
     for line, row in load_lines(source):
         if not isinstance(row, dict):
             raise source.wrong(line, "is no JSON object; needed one row a line")
-        extract.rows.append({**_flat(row), "@place": source.at(line)})
+        extract.rows.append({**flat(row), "@place": source.at(line)})
     if not extract.rows:
         raise source.nothing("is empty; needed one JSON object a line")
     return extract

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,6 +167,38 @@ def _too_whole(value: Any) -> bool:
 def _number_or_truth(text: str) -> float | None:
     known = _TRUTH.get(text.strip().lower())
     return known if known is not None else number_cell(text)
+
+
+def flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return a record with what records in it hold: ``{"config": {"corpus": "fr"}}`` is ``config.corpus``."""
+    cells: dict[str, Any] = {}
+    for name, cell in record.items():
+        own = f"{before}{name}"
+        cells |= flat(cell, f"{own}.") if isinstance(cell, dict) else {own: cell}
+    return cells
+
+
+_LONGEST, MOST = 100_000, 20_000_000
+"""Characters of a record's text, and cells of all records of a column."""
+_NO_NUMBER = re.compile(r"(?<=[:,[] )-?(?:nan|inf)\b")
+
+
+def record(cell: Any) -> dict[str, Any] | None:
+    """Return the record that a cell holds, as JSON or as Python prints it; None where it holds none.
+
+    Examples
+    --------
+    >>> record("{'bleu': 20.5, 'ter': nan}"), record('{"config": {"corpus": "fr"}}'), record("{}x")
+    ({'bleu': 20.5, 'ter': None}, {'config.corpus': 'fr'}, None)
+    """
+    if isinstance(cell, str) and cell.lstrip().startswith("{") and len(cell) <= _LONGEST:
+        for parse in (json.loads, lambda text: ast.literal_eval(_NO_NUMBER.sub("None", text))):
+            try:
+                cell = parse(cell)
+                break
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return flat(cell) if isinstance(cell, dict) else None
 
 
 @dataclass(frozen=True)
