@@ -21,6 +21,7 @@ from scalefit.forecasting.losses.shapes import FALLING, Falling
 from scalefit.types import Floats, Ints
 
 THIN = 3
+_CACHED = 4  # curves whose pairs of nodes and doubt stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,42 +69,56 @@ def posterior_of(
     curves = batch.slope.size
     rows = (slice(i * curves, (i + 1) * curves) for i in range(len(falling)))
     nodes = [settled[at].of(law.shapes) for law, at in zip(falling, rows, strict=True)]
-    parts = [_mass(law, batch, doubt, at) for law, at in zip(falling, nodes, strict=True)]
-    log_evidence = np.stack([evidence for _, evidence, _ in parts], axis=1)
+    weight = np.empty((curves, sum(at.theta.shape[1] for at in nodes), doubt.noise.shape[1]))
+    own = np.split(weight, len(falling), axis=1)
+    parts = [_mass(*each, batch, doubt) for each in zip(falling, nodes, own, strict=True)]
+    log_evidence = np.stack([evidence for evidence, _ in parts], axis=1)
     few = batch.few[:, None]
     log_evidence = np.where(few, 0.0, log_evidence)
     many = shares_of(falling) if shares is None else shares
     before = np.where(few, shares_of(falling, few=True), many)
     laws = before * np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
     laws /= laws.sum(axis=1, keepdims=True)
-    for (mass, *_), share in zip(parts, laws.T, strict=True):
+    for mass, share in zip(own, laws.T, strict=True):
         mass *= share[:, None, None]
     return Posterior(
         batch,
         doubt,
         tuple(falling),
         tuple(at.theta for at in nodes),
-        np.concatenate([mass for mass, *_ in parts], axis=1),
-        np.concatenate([residual for *_, residual in parts], axis=1),
+        weight,
+        np.concatenate([residual for _, residual in parts], axis=1),
         laws,
         log_evidence,
         np.stack([at.effective for at in nodes], axis=1),
     )
 
 
-def _mass(law: Falling, batch: Batch, doubt: Doubt, at: Nodes) -> tuple[Floats, Floats, Floats]:
-    """Masses of nodes and pairs within a law (B, N, M), 1 in all; its log evidence (B,); turned residuals (B, N, n)."""
-    # Law by law, so that no law's evidence underflows beside another's; and in place, for these arrays are the largest
-    # of a forecast and go through memory once an operation.
-    mass, _, residual = residual_likelihood(batch, doubt, law(at.theta, batch.u))
-    mass += at.log_weight[:, :, None]
-    mass += trusted(law.odds, batch, doubt)
-    top = mass.max(axis=(1, 2), keepdims=True)
-    mass -= top
-    np.exp(mass, out=mass)
-    total = mass.sum(axis=(1, 2), keepdims=True)
-    mass /= total
-    return mass, (top + np.log(total))[:, 0, 0], residual
+def _mass(
+    law: Falling, at: Nodes, mass: Floats, batch: Batch, doubt: Doubt
+) -> tuple[Floats, Floats]:
+    """Fill in the masses of nodes and pairs within a law (B, N, M), 1 in all; its log evidence (B,), residuals."""
+    # Law by law, so that no law's evidence underflows beside another's; and few curves at a time, for these arrays
+    # are the largest of a forecast: one product gives all of the log likelihood but what the level takes up.
+    residual = batch.turned(batch.v[:, None] - law(at.theta, batch.u))
+    known = doubt.constant[:, None] + trusted(law.odds, batch, doubt)
+    pull = doubt.pull / np.sqrt(2 * doubt.level_precision)[:, None]
+    one = np.ones_like(at.log_weight)
+    left = np.concatenate([residual**2, np.stack([one, at.log_weight], axis=-1)], axis=-1)
+    right = np.concatenate([-0.5 * doubt.precision, known, np.ones_like(known)], axis=1)
+    evidence = np.empty(len(mass))
+    for i in range(0, len(mass), _CACHED):
+        rows = slice(i, i + _CACHED)
+        some = np.matmul(left[rows], right[rows])
+        level = np.matmul(residual[rows], pull[rows])
+        some += np.multiply(level, level, out=level)
+        top = some.max(axis=(1, 2), keepdims=True)
+        some -= top
+        np.exp(some, out=some)
+        total = some.sum(axis=(1, 2), keepdims=True)
+        np.divide(some, total, out=mass[rows])
+        evidence[rows] = (top + np.log(total))[:, 0, 0]
+    return evidence, residual
 
 
 def shares_of(falling: Sequence[Falling], few: bool = False) -> Floats:

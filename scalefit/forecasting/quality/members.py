@@ -155,6 +155,7 @@ UNSURE = 0.005  # chance of such a fall in noise from which on it says nothing
 _EXPONENTS = np.geomspace(0.03, 3.0, 30)
 _RATES = np.geomspace(0.25, 4.0, 9)
 MIDPOINTS = 16  # from one e-fold below the first size to four above the last
+_ALL_RATES = np.tile(_RATES, MIDPOINTS)
 CHUNK = 128  # prefixes at once: their grids stay in the cache
 
 
@@ -226,12 +227,14 @@ class Fitted(Slopes, Stack):
         slope = self.slope[:, None] * -np.expm1(-h * rate) / rate
         decay = np.expm1(-_EXPONENTS * h[:, :, None])
         ceiling = np.einsum("pb,pqb->pq", self.ceiling, decay)
-        logistic = np.stack(
-            [
-                (_sigmoid(m, q[:, None]) - _sigmoid(m, 0.0)) @ a
-                for m, a, q in zip(self.middle, self.logistic, h, strict=True)
-            ]
+        # One prefix at a time: the grids of all of them would fall out of the cache.
+        grown = (
+            (_sigmoid(m, q[:, None]) - m0) @ a
+            for m, m0, a, q in zip(
+                self.middle, _sigmoid(self.middle, 0.0), self.logistic, h, strict=True
+            )
         )
+        logistic = np.stack(list(grown))
         rise = np.stack([np.zeros_like(h), slope, ceiling, logistic], axis=-1)
         curve = self.last[:, None, None] + rise
         return np.asarray(np.clip(curve, self.floor[:, None, None], TOP))
@@ -357,8 +360,7 @@ def _logistic(p: Prefixes) -> tuple[Floats, Floats]:
 
 def _sigmoid(middle: Floats, u: Floats | float) -> Floats:
     """Return the logistic curves; rates run fastest along the axis of shapes."""
-    rates = np.tile(_RATES, MIDPOINTS)
-    rates = rates[:, None] if np.ndim(middle) == 3 else rates
+    rates = _ALL_RATES[:, None] if np.ndim(middle) == 3 else _ALL_RATES
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(rates * (u - middle), -40.0, 40.0))))
 
 
