@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -42,6 +43,11 @@ TRUTHS = {
 LOSS = 3 * (SIZES / 1e6) ** -0.05
 
 
+def fresh_numbers(*row: object) -> np.random.Generator:
+    """Seed each row by what it is, so that another row leaves it as it is."""
+    return np.random.default_rng([SEED, *repr(row).encode()])
+
+
 def draw(rng, means, runs, finetunings, draws, *, design="separate", grow=1.0, failed=0.0):
     """Run means (draws, K, runs): a run's own luck, then the mean of its finetunings."""
     scale = np.geomspace(1, grow, len(means))[:, None]
@@ -63,22 +69,24 @@ def alarms(values, design):
     return passes(falls(estimate(values, design)), ALPHA).mean()
 
 
-def false_alarms(rng, draws):
+def false_alarms(fresh, draws):
     """Let nothing fall: separate runs, and checkpoints of one run."""
     for name in ("flat", "plateau", "log law"):
         for runs, finetunings in [(p, f) for p in (3, 5, 10) for f in (1, 2, 3)]:
             row = [name, runs, finetunings]
+            rng = fresh(*row)
             for design in ("separate", "shared"):
                 values = draw(rng, TRUTHS[name], runs, finetunings, draws, design=design)
                 row.append(alarms(values, design))
             yield row
 
 
-def rough(rng, draws):
+def rough(fresh, draws):
     """Repeat that with unequal noise and with failed runs."""
     for name in ("flat", "plateau"):
         for runs, finetunings in ((3, 1), (3, 3), (5, 3), (10, 3)):
             row = [name, runs, finetunings]
+            rng = fresh(*row)
             for more in ({"grow": 4.0}, {"failed": 0.03}):
                 values = draw(rng, TRUTHS[name], runs, finetunings, draws, **more)
                 row.append(alarms(values, "separate"))
@@ -95,7 +103,7 @@ UNEQUAL = {
 GROUPS = 24
 
 
-def unequal(rng, draws):
+def unequal(fresh, draws):
     """Let noise differ between sizes or runs fan out; nothing falls. Tables of 24 groups: Holm's first step."""
     for runs in (3, 5):
         for name in (
@@ -105,6 +113,7 @@ def unequal(rng, draws):
             "each group its own size 5x",
         ):
             row = [name, runs]
+            rng = fresh(*row)
             for design in ("separate", "shared"):
                 tables = unequally(rng, name, (max(draws // GROUPS, 1), GROUPS, 6, runs))
                 single = passes(falls(estimate(tables, design)), ALPHA).mean()
@@ -127,11 +136,12 @@ def unequally(rng, name, shape):
     return values
 
 
-def gaps(rng, draws):
+def gaps(fresh, draws):
     """Leave out a fifth of the cells by chance, two runs a size at least; nothing falls."""
     for name in ("flat", "plateau"):
         for runs in (3, 5):
             row = [name, runs]
+            rng = fresh(*row)
             for design in ("separate", "shared"):
                 values = draw(rng, TRUTHS[name], runs, 3, draws, design=design)
                 gone = rng.random(values.shape) < 0.2
@@ -149,10 +159,11 @@ UNEVEN = {
 }
 
 
-def uneven(rng, draws):
+def uneven(fresh, draws):
     """Give sizes unlike numbers of separate runs; those with few (or many) are 3 x noisier; nothing falls."""
     for name, (runs, *noisy) in UNEVEN.items():
         row = [name]
+        rng = fresh(*row)
         for louder in ((), *noisy):
             values = rng.standard_normal((draws, 6, max(runs)))
             values[:, list(louder)] *= 3
@@ -161,10 +172,11 @@ def uneven(rng, draws):
         yield row
 
 
-def gapped_families(rng, draws):
+def gapped_families(fresh, draws):
     """Repeat that in families of 24 under unequal noise, each group for itself and together. Holm's first step."""
     for name in ("equal", "middle size 5x", "grows 10x", "each group its own size 5x"):
         for runs in (3, 5):
+            rng = fresh(name, runs)
             tables = unequally(rng, name, (max(draws // GROUPS, 10), GROUPS, 6, runs))
             gone = rng.random(tables.shape) < 0.2
             gone[..., :2] = False
@@ -180,11 +192,12 @@ def gapped_families(rng, draws):
             yield [name, runs, *shares]
 
 
-def power(rng, draws):
+def power(fresh, draws):
     """Let the last size fall."""
     for name, means in TRUTHS.items():
         for runs in (3, 5):
             row = [name, runs, 3]
+            rng = fresh(*row)
             for design in ("separate", "shared"):
                 for fall in (0.5, 1.0):
                     fallen = means.copy()
@@ -194,20 +207,22 @@ def power(rng, draws):
             yield row
 
 
-def three_states(rng, draws):
+def three_states(fresh, draws):
     """Ask what the bounds say: a fall confirmed, none beyond the margin confirmed, or open."""
     for name, fall in (("flat", 0.0), ("plateau", 0.0), ("log law", 0.0), ("plateau", 0.5)):
         for runs in (3, 5, 10, 20):
             means = TRUTHS[name].copy()
             means[-1] -= fall
+            rng = fresh(name, fall, runs)
             each = falls(estimate(draw(rng, means, runs, 3, draws), "separate"))
             seen, none = passes(each, ALPHA), each.upper(ALPHA) < 0.5
             yield [name, fall, runs, seen.mean(), (none & ~seen).mean(), (~none & ~seen).mean()]
 
 
-def family(rng, draws):
+def family(fresh, draws):
     """24 groups, Holm: errors among true nulls, and power, with 0 or 6 groups that fall by 1."""
     for fallen in (0, 6):
+        rng = fresh(fallen)
         truths = [TRUTHS["plateau"] - (g < fallen) * np.eye(6)[-1] for g in range(24)]
         values = np.stack([draw(rng, t, 3, 3, draws) for t in truths], axis=1)
         seen = falls(estimate(values, "separate", profile_of(values, "separate")))
@@ -219,24 +234,24 @@ def family(rng, draws):
         yield [fallen, hit[:, fallen:].any(axis=1).mean(), right]
 
 
-def promise(rng, draws):
+def promise(fresh, draws):
     """Seeds named by `inconclusive`, the powers promised, and those delivered."""
     for name in ("flat", "plateau", "log law", "steep"):
         for sd in (0.25, 0.4, 0.6):
             size = seeds_to_tell(TRUTHS[name], sd, "separate", 0.5, ALPHA)
             fallen = TRUTHS[name].copy()
             fallen[-1] = fallen[:-1].max() - 0.5
-            noise = sd * rng.standard_normal((draws, 6, size.seeds))
+            noise = sd * fresh(name, sd).standard_normal((draws, 6, size.seeds))
             seen = passes(falls(estimate(fallen[:, None] + noise, "separate")), ALPHA).mean()
             calm = falls(estimate(TRUTHS[name][:, None] + noise, "separate")).upper(ALPHA) < 0.5
             yield [name, sd, size.seeds, size.confirm_fall, seen, size.confirm_none, calm.mean()]
 
 
-def sequence(rng, draws):
+def sequence(fresh, draws):
     """Any false alarm over looks after every size, planned and open; looks at full level; a last fall of .5 and 1."""
     for name in ("flat", "plateau"):
         for runs in (3, 5):
-            values = draw(rng, TRUTHS[name], runs, 3, draws)
+            values = draw(fresh(name, runs), TRUTHS[name], runs, 3, draws)
             row = watched(values, "separate")
             row.append(_any(values, "separate", lambda k: ALPHA))
             for fall in (0.5, 1.0):
@@ -244,12 +259,13 @@ def sequence(rng, draws):
             yield [name, runs, *row]
 
 
-def single_sequence(rng, draws):
+def single_sequence(fresh, draws):
     """Look at single runs from the third of six sizes on, open-ended and planned: any alarm where the last may fall."""
     curve = _curve(np.zeros((6, 1)))
     for noise in UNEQUAL:
         for sd in (0.4, 1.0, 5.0):
             row = [noise, sd]
+            rng = fresh(*row)
             scale = sd * UNEQUAL[noise] / np.sqrt((UNEQUAL[noise] ** 2).mean())
             for fall in (0.0, 2.0, 3.5):
                 means = TRUTHS["flat"] - fall * np.eye(6)[-1]
@@ -259,13 +275,13 @@ def single_sequence(rng, draws):
             yield row
 
 
-def hanging(rng, draws):
+def hanging(fresh, draws):
     """Correlate neighbours among flat checkpoints (SD .4): a fall at the end, at any look; of one run, named or not."""
     for sizes, correlation in product((6, 12), (0.0, 0.5, 0.8, 0.9)):
-        values = rng.standard_normal((draws, sizes, 4)) * 0.4
+        values = fresh(sizes, correlation).standard_normal((draws, sizes, 4)) * 0.4
         for k in range(1, sizes):
-            fresh = np.sqrt(1 - correlation**2) * values[:, k]
-            values[:, k] = correlation * values[:, k - 1] + fresh
+            own = np.sqrt(1 - correlation**2) * values[:, k]
+            values[:, k] = correlation * values[:, k - 1] + own
         of_three, places = values[..., 1:], np.geomspace(1e6, 1e9, sizes)
         row = [sizes, correlation]
         for design in ("separate", "shared"):
@@ -301,22 +317,24 @@ def _any(values, design, level):
     return hit.mean()
 
 
-def unequal_sequence(rng, draws):
+def unequal_sequence(fresh, draws):
     """Repeat that where the noise differs between sizes or runs fan out: every group for itself."""
     for runs in (3, 5):
         for name in (*UNEQUAL, "runs fan out"):
             row = [name, runs]
+            rng = fresh(*row)
             for design in ("separate", "shared"):
                 row += watched(unequally(rng, name, (draws, 1, 6, runs))[:, 0], design)
             yield row
 
 
-def gapped_sequence(rng, draws):
+def gapped_sequence(fresh, draws):
     """Leave out a fifth of the runs by chance, one a size at least, and look as `monitor` does, group by group."""
     base = _curve(np.zeros((6, 2)))
     for runs in (3, 5):
         for name in ("equal", "grows 10x", "middle size 5x", "last size 5x", "runs fan out"):
             row = [name, runs]
+            rng = fresh(*row)
             for design in ("separate", "shared"):
                 values = unequally(rng, name, (draws, 1, 6, runs))[:, 0]
                 gone = rng.random(values.shape) < 0.2
@@ -339,10 +357,11 @@ def _looks(base, values, design):
     return np.any(hits, axis=0)
 
 
-def near_ceiling(rng, draws):
+def near_ceiling(fresh, draws):
     """Let accuracy stand still near its ceiling: right answers to so many examples, runs .1 apart in logits."""
     for level, tests, runs in product((0.95, 0.99), (200, 1000), (3, 5)):
         row = [level, tests, runs]
+        rng = fresh(*row)
         for design in ("separate", "shared"):
             logits = np.log(level / (1 - level)) + 0.1 * rng.standard_normal((draws, 6, runs))
             values = 100 * rng.binomial(tests, 1 / (1 + np.exp(-logits))) / tests
@@ -350,12 +369,13 @@ def near_ceiling(rng, draws):
         yield row
 
 
-def single(rng, draws):
+def single(fresh, draws):
     """One run a size: how often a fall is suspected, and with the noise given (`seed_sd=`)."""
     later = np.triu(np.ones((6, 6)), 1) > 0
     for name in ("flat", "plateau", "log law"):
         for sd in (0.25, 0.7, 1.0, 1.5, 5.0):
             row = [name, sd]
+            rng = fresh(*row)
             for fall in (0.0, 1.0, 3.0, 3.5):
                 means = TRUTHS[name].copy()
                 means[-1] = means[-1] if fall == 0 else means[:-1].max() - fall
@@ -368,10 +388,10 @@ def single(rng, draws):
             yield row
 
 
-def harmful(rng, draws):
+def harmful(fresh, draws):
     """As good as no pretraining, 24 corpora a table: `harmful`, any alarm and `improving`, runs named or seeds only."""
     for runs, baselines, named in product((3, 5), (1, 3), (False, True)):
-        verdicts = []
+        verdicts, rng = [], fresh(runs, baselines, named)
         for _ in range(max(draws // GROUPS, 1)):
             frames = [_as_good(rng, f"c{g}", runs, baselines, named) for g in range(GROUPS)]
             verdicts += [one.verdict for one in sf.align(pd.concat(frames))]
@@ -394,11 +414,12 @@ def _as_good(rng, corpus, runs, baselines, named):
     return pd.DataFrame({"corpus": corpus, **columns})
 
 
-def harm_levels(rng, draws):
+def harm_levels(fresh, draws):
     """Compare the largest size with a baseline as good, at the .005 that `harmful` has: one group by itself."""
     for runs, baselines, design in product((1, 3, 5), (1, 2, 3), ("separate", "shared")):
         if runs > 1 or design == "separate":
             row = [runs, baselines, design]
+            rng = fresh(*row)
             for name in ("equal", "grows 10x", "last size 5x"):
                 row.append(harm_level(rng, draws, UNEQUAL[name], runs, baselines, design))
             yield row
@@ -422,7 +443,7 @@ def harm_level(rng, draws, noise, runs, baselines, design):
     return hits / draws
 
 
-def law_evidence(rng, draws):
+def law_evidence(fresh, draws):
     """Lack of fit, break and held-out prediction at a true law, and when it breaks."""
     cases = {"log law": (TRUTHS["log law"], 0.0), "log law, waves of 0.5": (TRUTHS["log law"], 0.5)}
     bent = TRUTHS["log law"].copy()
@@ -431,7 +452,7 @@ def law_evidence(rng, draws):
     for name, (means, wave) in cases.items():
         truth = means + wave * (-1.0) ** np.arange(6)
         rows = []
-        for values in draw(rng, truth, 3, 3, draws):
+        for values in draw(fresh(name), truth, 3, 3, draws):
             curve = _curve(values)
             noise = fall_test(curve, 1.0, 0.69, ALPHA).noise
             (fitted,) = laws_each([curve], 1.0)
@@ -453,7 +474,7 @@ def _curve(values, places=SIZES) -> Curve:
     return curve
 
 
-def whole(rng, draws):
+def whole(fresh, draws):
     """Verdicts of `sf.align` itself, from tables of 3 x 3 runs with cross-entropy."""
     fallen = TRUTHS["plateau"] - np.eye(6)[-1]
     shapes = {n: (TRUTHS[n], {}) for n in ("flat", "plateau", "log law")}
@@ -461,7 +482,7 @@ def whole(rng, draws):
     shapes["the same, margin 0.5"] = fallen, {"margin": 0.5}
     shapes["waves of 1"] = TRUTHS["flat"] + (-1.0) ** np.arange(6), {}
     for name, (means, options) in shapes.items():
-        counts = {}
+        counts, rng = {}, fresh(name)
         for _ in range(draws):
             result = sf.align(_frame(rng, means), **options)[0]
             counts[result.headline] = counts.get(result.headline, 0) + 1
@@ -483,13 +504,13 @@ def _frame(rng, means) -> pd.DataFrame:
     )
 
 
-def beside_baseline(rng, draws):
+def beside_baseline(fresh, draws):
     """Verdicts of `sf.align` with three not-pretrained runs in the table: any alarm, and `harmful`."""
     for name, means in (
         ("flat, as good as no pretraining", TRUTHS["flat"]),
         ("flat, 2 BLEU below no pretraining", TRUTHS["flat"] - 2),
     ):
-        alarm = harmful = 0
+        alarm, harmful, rng = 0, 0, fresh(name)
         for _ in range(draws):
             table = pd.concat([_frame(rng, means), _baseline(rng)])
             result = sf.align(table)[0]
@@ -567,13 +588,13 @@ def main() -> None:
         "Level 0.05; seed SDs 0.25 and 0.25 BLEU; six sizes. A share s from n draws has a standard"
     )
     print("error of sqrt(s (1 - s) / n): 0.0022 at 0.05 and 10,000 draws.")
-    for at, (title, (build, header, part)) in enumerate(TABLES.items()):
+    for title, (build, header, part) in TABLES.items():
         if given.only not in title:
             continue
         draws, start = max(int(given.draws * part), 30), time.time()
         print(f"\n## {title}\n\n{build.__doc__} {draws} draws a row.\n")
         print(f"| {header.replace('|', ' | ')} |\n|{'---|' * (header.count('|') + 1)}")
-        for row in build(np.random.default_rng([SEED, at]), draws):
+        for row in build(partial(fresh_numbers, title), draws):
             print(f"| {' | '.join(map(cell, row))} |", flush=True)
         print(f"{title}: {time.time() - start:.0f} s", file=sys.stderr)
 

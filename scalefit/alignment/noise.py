@@ -224,7 +224,7 @@ def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
         pairs = (pairs - cross + pairs * sizes / (sizes - 1)) / 2
         dof = (dof + runs - 1) / 2
     ratio = pairs / np.asarray(sd)[..., None, None] ** 2
-    common = nu * _evenness(own / profile.ratios)[..., None, None]
+    common = nu * _evenness(own / profile.ratios, profile.groups)[..., None, None]
     known = (profile.ratios[..., :, None] + profile.ratios[..., None, :]) / 2
     if profile.groups > 1:
         # A size known as noisy takes no part in how noisy its group is; a group whose runs are all alike says nothing.
@@ -236,16 +236,16 @@ def _complete(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
     return Noise(effects, sd, float(nu), np.full((sizes, sizes), 1 / runs), swell, dof)
 
 
-def _evenness(own: Floats) -> Floats:
-    """Share of its degrees of freedom that the common noise keeps when sizes look unequal.
+def _evenness(own: Floats, groups: int) -> Floats:
+    """Share of its degrees of freedom that the common noise keeps when sizes look unequal (Satterthwaite 1946).
 
-    Satterthwaite's share is right for unequal sizes and takes a third of the degrees of freedom
-    when three runs a size only look so. Its root keeps the level of one group, and most of the
-    power of equal noise (docs/simulations/alignment.md, "Unequal noise").
+    Groups that say together how noisy the sizes are keep its root: three runs a size look unequal by chance, and at a
+    24th of the level a family would pay for it with half of its power (docs/simulations/alignment.md).
     """
     square = (own**2).mean(axis=-1)
     share = own.mean(axis=-1) ** 2 / np.where(square > 0, square, 1.0)
-    return np.asarray(np.sqrt(np.where(square > 0, np.minimum(share, 1.0), 1.0)))
+    share = np.where(square > 0, np.minimum(share, 1.0), 1.0)
+    return np.asarray(share if groups == 1 else np.sqrt(share))
 
 
 def _swell(
@@ -290,7 +290,7 @@ def _gaps(values: Floats, design: Design, profile: NoiseProfile) -> Noise:
         # one, which is the one that seems to fall (.13 of flat tables where three sizes of two runs are 3 x noisier).
         told = free > 0
         square, nu = own[told].mean(), float(told.sum() ** 2 / (1 / free[told]).sum())
-        even = float(_evenness(own[told]))
+        even = float(_evenness(own[told], profile.groups))
     sd = _floor(square, fitted)
     ratio, dof, weight = _own_pairs(values, design, float(sd))
     known, common = np.ones_like(ratio), np.array(max(nu * even, 1.0))

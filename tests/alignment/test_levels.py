@@ -63,6 +63,17 @@ def test_false_falls_where_sizes_differ_in_noise(scale, runs, design):
     assert passes(falls(estimate(values, design)), 0.05).mean() <= 0.06 + SLACK
 
 
+@pytest.mark.parametrize("design", ["separate", "shared"])
+@pytest.mark.parametrize(("sizes", "runs"), [(3, 2), (4, 2), (6, 2), (3, 3), (4, 3)])
+def test_false_falls_of_short_curves_and_of_two_runs_where_one_size_is_noisy(sizes, runs, design):
+    """With the root of Satterthwaite's share .07 to .09."""
+    rng = np.random.default_rng(14)
+    scale = np.where(np.arange(sizes) == sizes // 2, 5.0, 1.0)[:, None]
+    values = scale * rng.standard_normal((DRAWS, sizes, runs))
+    values += rng.standard_normal((DRAWS, 1, runs)) * (design == "shared")
+    assert passes(falls(estimate(values, design)), 0.05).mean() <= 0.06 + SLACK / 2
+
+
 @pytest.mark.parametrize("runs", [3, 5])
 def test_false_falls_where_runs_fan_out(runs):
     rng = np.random.default_rng(3)
@@ -231,7 +242,7 @@ def test_bounds_and_p_values_agree_where_sizes_differ_in_noise():
         assert ((p_values(seen) <= 0.05) | ~plain).all()
 
 
-@pytest.mark.parametrize(("fall", "runs", "least"), [(1.0, 3, 0.88), (0.5, 3, 0.3), (0.5, 5, 0.6)])
+@pytest.mark.parametrize(("fall", "runs", "least"), [(1.0, 3, 0.84), (0.5, 3, 0.25), (0.5, 5, 0.6)])
 @pytest.mark.parametrize("truth", [FLAT, PLATEAU, STEEP], ids=["flat", "plateau", "steep"])
 def test_power_of_a_final_fall(truth, fall, runs, least):
     fallen = truth.copy()

@@ -35,7 +35,7 @@ def test_a_complete_table(design, nu):
     rest = rest if design == "separate" else interaction(VALUES)
     square = (rest**2).sum() / nu
     own = (rest**2).sum(1) / (runs - 1)
-    common = nu * np.sqrt(min(own.mean() ** 2 / (own**2).mean(), 1.0))
+    common = nu * min(own.mean() ** 2 / (own**2).mean(), 1.0)
     assert (noise.nu, noise.sd) == (nu, pytest.approx(np.sqrt(square)))
     np.testing.assert_allclose(noise.effects, VALUES.mean(1))
     np.testing.assert_allclose(noise.spread, 1 / runs)
@@ -84,7 +84,7 @@ def alike(sizes):
     told = [v for v in sizes if len(v) > 1]
     own = np.array([v.var(ddof=1) for v in told])
     nu = len(told) ** 2 / sum(1 / (len(v) - 1) for v in told)
-    return nu, own.mean(), min(own.mean() / np.sqrt((own**2).mean()), 1.0)
+    return nu, own.mean(), min(own.mean() ** 2 / (own**2).mean(), 1.0)
 
 
 def own_pair(first, second, design, square):
