@@ -45,6 +45,7 @@ class Standing:
     alignment : verdict on its alignment, or "".
     barred : whether it may not be recommended.
     p_reached, if_reached : of a target: the chance that it is reached in sight, and what it takes (median) where it is.
+    smallest : of a target: what the smallest measured size comes to; who is there may need less.
     """
 
     corpus: str
@@ -58,6 +59,7 @@ class Standing:
     barred: bool = False
     p_reached: float = 1.0
     if_reached: float = float("nan")
+    smallest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Ranking(Result):
         barred = ", ".join(s.corpus for s in self.standings if s.barred)
         if best is None:
             return f"{head}no corpus can be recommended: {barred} misaligned"
-        goal = f"{self.metric} {self.question.partition(' for ')[2]}"
+        goal = self._goal
         if best.p_reached == 0:
             none = f"none reaches {goal} {self._in_sight}"
             line = f"{head}{none}, and {best.corpus} comes nearest (P {best.p_best:.2f})"
@@ -149,6 +151,8 @@ class Ranking(Result):
             others = [s for s in self.standings if s is not best and not s.barred]
             near = [f"{s.corpus} {s.p_best:.2f}" for s in others if s.p_best >= 0.1]
             line += f"; then {', '.join(near[:3])}" if near else ""
+            there = [s.corpus for s in others if s.high <= s.smallest * (1 + 1e-9)]
+            line += f"; of {', '.join(there)} no more either" if there else ""
         return f"{line}; never {barred} (misaligned)" if barred else line
 
     def rows(self) -> list[Row]:
@@ -176,10 +180,13 @@ class Ranking(Result):
 
     def shown(self) -> list[Row]:
         """Return the rows for people: what lies beyond sight is said to."""
-        beyond = f"> {self._within}"
+        if not self.by_target:
+            return self.rows()
+        unit = "tokens" if self.in_tokens else "cost"
+        names = (unit, f"{unit}_low", f"{unit}_high", f"{unit}_if_reached")
         return [
-            {k: beyond if isinstance(v, float) and np.isinf(v) else v for k, v in row.items()}
-            for row in self.rows()
+            {k: self._bound(v, s) or v if k in names else v for k, v in row.items()}
+            for s, row in zip(self.standings, self.rows(), strict=True)
         ]
 
     @property
@@ -208,25 +215,33 @@ class Ranking(Result):
     def _in_sight(self) -> str:
         return f"within {'' if self.in_tokens else 'a cost of '}{self._within}"
 
+    @property
+    def _goal(self) -> str:
+        return f"{metric_of(self.metric).title} {self.question.partition(' for ')[2]}"
+
     def _count(self, value: float) -> str:
         return format_count(value) if self.by_target else short(value)
 
+    def _bound(self, value: float, standing: Standing) -> str:
+        """Return on which side a target's tokens lie, where no more is known: beyond sight, at the smallest size."""
+        if np.isinf(value):
+            return f"> {self._within}"
+        return f"≤ {self._count(value)}" if value <= standing.smallest * (1 + 1e-9) else ""
+
     def _said(self, standing: Standing) -> str:
-        ends = [
-            self._count(end) if np.isfinite(end) else f"> {self._within}"
-            for end in (standing.low, standing.high)
-        ]
-        interval = f"[{', '.join(ends)}]"
-        if not self.by_target:
-            return f"{self.metric} {self.question}: {short(standing.estimate)} {interval}"
-        target = f"{self.metric} {self.question.partition(' for ')[2]}"
-        many = "about {} tokens" if self.in_tokens else "a cost of about {}"
-        if standing.p_reached >= SURELY_REACHED:
-            return f"{target} takes {many.format(self._count(standing.estimate))} {interval}"
-        reached = f"{target} reached {self._in_sight} with P {standing.p_reached:.2f}"
-        return (
-            f"{reached}, then at {many.format(self._count(standing.if_reached))}; in all {interval}"
+        low, high, estimate, there = (
+            self._bound(value, standing) or self._count(value)
+            for value in (standing.low, standing.high, standing.estimate, standing.if_reached)
         )
+        if not self.by_target:
+            return f"{self._goal}{self.question}: {estimate} [{low}, {high}]"
+        many = "about {} tokens" if self.in_tokens else "a cost of about {}"
+        if low == high:
+            return f"{self._goal} takes {many.replace('about ', '').format(estimate)}"
+        if standing.p_reached >= SURELY_REACHED:
+            return f"{self._goal} takes {many.format(estimate)} [{low}, {high}]"
+        reached = f"{self._goal} reached {self._in_sight} with P {standing.p_reached:.2f}"
+        return f"{reached}, then at {many.format(there)}; in all [{low}, {high}]"
 
     def beneath(self) -> tuple[str, ...]:
         """Return the crossings that are likelier than not, and why a likelier corpus is barred."""
@@ -327,13 +342,14 @@ def standings(
     barred: Sequence[bool],
     alignment: Sequence[str],
     cost: Sequence[float] | None = None,
-    factors: bool = False,
+    smallest: Sequence[float] | None = None,
 ) -> tuple[Standing, ...]:
     """Rank corpora by joint draws (C, draws) of their values; those barred come last and cannot be the best.
 
-    What is ``told`` of each (C, P) are quantiles at :data:`PLACES`, infinite where a target is never reached. With
-    ``factors``, values are what a target takes, and losses are factors.
+    What is ``told`` of each (C, P) are quantiles at :data:`PLACES`, infinite where a target is never reached. With what
+    each one's ``smallest`` size comes to, values are what a target takes, and losses are factors.
     """
+    factors = smallest is not None
     allowed = np.flatnonzero(~np.asarray(barred))
     signed = values if best_high else -(np.log(values) if factors else values)
     loss = np.full(values.shape[0], np.nan)
@@ -341,6 +357,7 @@ def standings(
     if allowed.size:
         top = signed[allowed].max(axis=0)
         loss = (top - signed).mean(axis=1)
+        loss[loss < 1e-9 * np.abs(top).max()] = 0.0  # equal, but for how a computer adds
         loss = np.exp(loss) if factors else loss
         winner = allowed[signed[allowed].argmax(axis=0)]
         p = np.bincount(winner, minlength=values.shape[0]) / values.shape[1]
@@ -350,7 +367,7 @@ def standings(
     made = [
         Standing(
             name, float(p[i]), float(loss[i]), float(middle[i]), float(low[i]), float(high[i]), float(costs[i]),
-            alignment[i], bool(barred[i]), *(_reached(told[i]) if factors else ()),
+            alignment[i], bool(barred[i]), *(() if smallest is None else (*_reached(told[i]), float(smallest[i]))),
         )
         for i, name in enumerate(corpora)
     ]  # fmt: skip

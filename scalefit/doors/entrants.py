@@ -100,8 +100,8 @@ class RankedBy:
 class Drawn:
     """Joint draws (C, draws) of what is ranked, with what is known of each corpus: told (C, P), costs, flags.
 
-    ``moved`` says that forecasts contradicted the draws' order, ``met`` that a smallest size may meet the target,
-    ``sight`` how far a target's tokens or cost are seen.
+    ``moved`` says that forecasts contradicted the draws' order, ``smallest`` what each one's smallest size comes to,
+    where a target is asked for, ``sight`` how far its tokens or cost are seen.
     """
 
     names: Sequence[str]
@@ -110,7 +110,7 @@ class Drawn:
     costs: Sequence[float] | None
     flags: Sequence[Caution]
     moved: bool = False
-    met: bool = False
+    smallest: Sequence[float] | None = None
     sight: float = np.inf
 
 
@@ -166,11 +166,10 @@ class Entrants:
         return Drawn(self.names, values, moved, costs, self.flags, changed)
 
     def _for(self, target: float) -> Drawn:
-        there, smallest = reaches(self.each, target), [m.series.x[0] for m in self.each]
+        there, smallest = reaches(self.each, target), np.array([[m.series.x[0]] for m in self.each])
         sight = max(reach.largest for reach in there) * FARTHEST
         # "Never" counts as just beyond what is forecast: twice as much.
         tokens = np.array([[min(reach.quantile(p), 2 * sight) for p in PLACES] for reach in there])
-        met = bool((np.median(tokens, axis=1) <= np.array(smallest) * (1 + 1e-9)).any())
         ln = drawn_together(np.log(tokens), SHARED, self.question.seed)
         if self.part is not None:
             ln[self.kept] = self._together(ln[self.kept], target, self.part)
@@ -188,11 +187,13 @@ class Entrants:
             values, told = (
                 np.where(v > sight, top * v / sight, self._price(v)) for v in (values, told)
             )
-            sight = top
+            sight, smallest = top, self._price(smallest)
         moved = np.exp(in_order(np.log(told), np.log(values), self.kept))
         changed = bool(swapped.any()) or not np.allclose(moved, told)
         told = np.where(never | (moved > sight), np.inf, moved)
-        return Drawn(self.names, values, told, None, self.flags, changed, met, sight)
+        return Drawn(
+            self.names, values, told, None, self.flags, changed, smallest[:, 0].tolist(), sight
+        )
 
     def _price(self, tokens: Floats) -> Floats:
         """Return what tokens (C, N) cost."""

@@ -206,7 +206,7 @@ def _ranking(
         barred=[flag.bars for flag in drawn.flags],
         alignment=[flag.verdict for flag in drawn.flags],
         cost=drawn.costs,
-        factors=question.at is None,
+        smallest=drawn.smallest,
     )
     if best_ratio:  # P(best) of one of many near ratios is small: the least loss is chosen
         ranked = tuple(sorted(ranked, key=lambda s: (s.barred, s.expected_loss)))
@@ -233,7 +233,8 @@ def _about(entrants: Entrants, drawn: Drawn) -> list[str]:
         TWO_SIZES: few,
         AS_AN_S: part is not None and not few and part.bent > BENT,
         MOVED: drawn.moved,
-        ALL_THERE: drawn.met,
+        ALL_THERE: drawn.smallest is not None
+        and bool((np.median(drawn.told, axis=1) <= np.array(drawn.smallest) * (1 + 1e-9)).any()),
     }
     return [note for note, holds in said.items() if holds]
 
@@ -264,5 +265,8 @@ def _between(
     joined = np.exp(joined) if logs else joined
     told = np.quantile(joined, PLACES, axis=1).T
     told = np.where(told > drawn.sight, np.inf, told)
-    between = replace(drawn, names=names, values=joined, told=told, costs=costs, flags=said)
+    least = None if drawn.smallest is None else [min(drawn.smallest)] * len(names)
+    between = replace(
+        drawn, names=names, values=joined, told=told, costs=costs, flags=said, smallest=least
+    )
     return between, (float(low), float(top)), note

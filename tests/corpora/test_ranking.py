@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
+import scalefit as sf
 from scalefit.corpora.blends import blended, fine
 from scalefit.corpora.parting import BENT, parting, parting_of
 from scalefit.corpora.ranking import (
@@ -118,7 +119,7 @@ def test_a_target_that_may_never_be_reached_is_said_in_words():
     values = np.exp(rng.normal(np.log(1e7), 0.3, (2, 1000)))
     told = np.quantile(values, PLACES, axis=1).T
     told[0] = np.where(PLACES > 0.7, np.inf, np.quantile(values[0], np.minimum(PLACES / 0.7, 1.0)))
-    made = ranked(values, told, best_high=False, factors=True)
+    made = ranked(values, told, best_high=False, smallest=[1.0, 1.0])
     first, second = sorted(made, key=lambda s: s.corpus)
     assert first.p_reached == pytest.approx(0.7, abs=0.003)
     assert first.if_reached == pytest.approx(1e7, rel=0.1)
@@ -131,9 +132,33 @@ def test_a_target_that_may_never_be_reached_is_said_in_words():
     assert "tokens if reached" in str(ranking)
     assert "e+0" not in str(ranking)
     assert "∞" not in str(ranking)
-    assert "bleu 30 reached within 10B with P 0.70, then at about 9.8" in ranking.verdict
+    assert "BLEU 30 reached within 10B with P 0.70, then at about 9.8" in ranking.verdict
     assert "> 10B]" in ranking.verdict
     assert ranking.rows()[1]["p_reached"] == 1.0
+
+
+def test_a_target_met_at_the_smallest_size_takes_no_more_and_says_who_is_there_too():
+    size = [1e8, 1e9, 1e10, 1e11]
+    rows = {
+        "corpus": ["web"] * 4 + ["news"] * 4 + ["code"] * 4,
+        "pretrain_tokens": size * 3,
+        "bleu": [22.0, 24, 26, 28, 21, 23, 25, 27, 9, 12, 15, 18],
+    }
+    first = sf.rank(rows, target=20)[0]
+    assert "BLEU 20 takes ≤ 100M tokens)" in first.verdict
+    assert first.verdict.endswith("of news no more either")
+    assert {row["tokens"] for row in first.shown()[:2]} == {"≤ 100M"}
+    assert first.rows()[0]["tokens"] == pytest.approx(1e8)
+    paid = sf.rank(rows, target=20, cost=2.0)[0]
+    assert "BLEU 20 takes a cost of ≤ 200M)" in paid.verdict
+
+
+def test_curves_that_are_equal_lose_nothing_against_each_other():
+    size = [1e6, 1e7, 1e8, 1e9] * 2
+    ranking = sf.rank(
+        {"corpus": ["a"] * 4 + ["b"] * 4, "pretrain_tokens": size, "bleu": [12.0] * 8}, at="1B"
+    )[0]
+    assert [s.expected_loss for s in ranking.standings] == [0.0, 0.0]
 
 
 def test_a_target_out_of_sight_is_said_so_and_a_barred_corpus_that_may_get_there_is_explained():
@@ -142,12 +167,12 @@ def test_a_target_out_of_sight_is_said_so_and_a_barred_corpus_that_may_get_there
         np.full((2, 100), 2e10),
         np.vstack([never, np.where(PLACES > 0.4, np.inf, 1e9)]),
         best_high=False,
-        factors=True,
+        smallest=[1.0, 1.0],
         barred=[False, True],
         alignment=["aligned", "misaligned"],
     )
     ranking = Ranking("bleu", "tokens for 30", {}, (kept, barred), sight=1e10)
-    assert "none reaches bleu 30 within 10B, and 0 comes nearest" in ranking.verdict
+    assert "none reaches BLEU 30 within 10B, and 0 comes nearest" in ranking.verdict
     assert "1 is misaligned and not recommended, though P(reached) is 0.40" in "".join(
         ranking.beneath()
     )
