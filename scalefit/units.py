@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -12,10 +13,15 @@ from scalefit.errors import DomainError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_COUNT = re.compile(rf"({_NUMBER})\s*(thousand|(?:m|b|tr)illions?|[mb]n|[kmbgt]?)")
-_POWER = re.compile(rf"(?:({_NUMBER})\s*[x×*·]\s*)?10\s*(?:\^|\*\*)\s*([+-]?\d{{1,3}})")
+_COUNT = re.compile(
+    rf"({_NUMBER})\s*(thousand|(?:m|b|tr)illions?|(?:mio|mrd)\.?|mm|[mb]n|[kmbgt]?)"
+)
+_POWER = re.compile(
+    rf"(?:({_NUMBER})\s*(?:[x×*·]|\\times|\\cdot)\s*)?10\s*(?:\^|\*\*)\s*\{{?([+-]?\d{{1,3}})\}}?"
+)
+_RAISED = re.compile("[⁰¹²³⁴-⁹]+")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,_'’\s]\d{3})+(?:\.\d+)?")
-_TOKENS = re.compile(r"\s*(?:tokens?|tok)$")
+_TOKENS = re.compile(r"[\s-]*(?:tokens?|toks?)$")
 
 
 def parse_count(text: str) -> float | None:
@@ -23,15 +29,15 @@ def parse_count(text: str) -> float | None:
 
     Parameters
     ----------
-    text : a plain number, or one with a suffix k, M, B (or G), T, or its word, or times a power ``10^9``; digits may be
-        grouped by ``,``, ``_`` or blanks in threes, and "tokens" may follow.
+    text : a plain number, or one with a suffix k, M, B (or G), T, or its word, or times a power ``10^9``, ``10⁹`` or
+        ``$10^{9}$``; digits may be grouped by ``,``, ``_`` or blanks in threes, and "tokens" may follow.
 
     Examples
     --------
     >>> parse_count("1.5B"), parse_count("300M"), parse_count("1.5e9"), parse_count("many")
     (1500000000.0, 300000000.0, 1500000000.0, None)
     """
-    plain = _TOKENS.sub("", text.strip().lower())
+    plain = with_powers(_TOKENS.sub("", text.strip(" $~≈\t\r\n\xa0").lower()))
     if _GROUPED.fullmatch(plain):
         plain = re.sub(r"[,_'’\s]", "", plain)
     if power := _POWER.fullmatch(plain):
@@ -39,9 +45,14 @@ def parse_count(text: str) -> float | None:
     match = _COUNT.fullmatch(plain)
     if match is None:
         return None
-    suffix = match[2].replace("thousand", "k")[:1]
+    suffix = match[2].replace("thousand", "k").replace("mrd", "b")[:1]
     value = float(match[1]) * _SUFFIXES[suffix]
     return float(round(value)) if math.isfinite(value) and abs(value) >= 1.0 and suffix else value
+
+
+def with_powers(text: str) -> str:
+    """Return a text with its raised digits as a power: ``10⁹`` is ``10^9``."""
+    return _RAISED.sub(lambda raised: "^" + unicodedata.normalize("NFKC", raised[0]), text)
 
 
 def format_count(value: float) -> str:

@@ -102,3 +102,12 @@ def test_directions_and_the_unknown_metric():
     }
     assert metric("fluency").direction is None
     assert metric("fluency").upper == float("inf")
+
+
+WRITTEN = ["2.5 Mio", "2.5 Mio.", "2.5MM", "~2.5M", "2.5 M tokens", "2.5M-tokens", "25×10⁵"]
+WRITTEN += ["$2.5 \\times 10^{6}$", "2.5 x 10^6 toks"]
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_count_is_one_however_it_is_written(text):
+    assert parse_count(text) == 2.5e6

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalefit.arguments import Unasked
 from scalefit.errors import MissingColumnError, TableError
 from scalefit.groups import TELLING, as_names, group_name, spelling
 from scalefit.types import Ints, Mask
@@ -36,7 +35,7 @@ from .draft import (
     record,
     texts,
 )
-from .metrics import canonical, is_language_pair, known
+from .metrics import canonical, known
 from .names import (
     COLUMNS,
     COUNTS,
@@ -49,8 +48,10 @@ from .names import (
     TEXTS,
     Named,
     bare,
+    headed,
     in_unit,
     measured_column,
+    melt,
     rename,
     trained_beside,
 )
@@ -98,6 +99,7 @@ def build(
     """Return the columns of the checked long table and the notes; raise TableError with all problems."""
     draft.allow = _allowed(allow)
     _open_records(draft)
+    melt(draft, metrics, {*(mapping or {}), *inputs})
     rename(draft, mapping or {}, kept=inputs)
     if "parameters" in inputs and draft.has("model") and not draft.has("parameters"):
         _size_models(draft)
@@ -354,6 +356,8 @@ def _nearest(draft: Draft) -> str:
     melted = melted if len(plain) > 1 else ""
     if near:
         return f"mapping={{{near[0]}}}{melted}"
+    if sum(headed(name) is not None for name in plain) > 1:
+        return f"metrics=['bleu'], if they hold BLEU{melted}"
     own = f"metrics={plain[-1:] or ['your column']!r}{melted}"
     return f"{own}, or mapping={{'loss': 'cross_entropy'}} where loss is in nats per target token"
 
@@ -364,9 +368,6 @@ def _wide_metrics(columns: Sequence[str], extra: Sequence[str]) -> dict[str, Nam
     metrics = {c: named for c in names if (named := measured_column(c)) is not None}
     wanted = {spelling(name) for name in extra}
     metrics.update({c: (None, canonical(c)) for c in names if spelling(c) in wanted})
-    asked = next((name for name in extra if not isinstance(name, Unasked)), None)
-    if not metrics and asked:  # a column each language pair, of the metric that was named
-        metrics = {c: (c, canonical(asked)) for c in names if is_language_pair(c)}
     told = "eval_set" in columns  # beside the column, the sets in names would be lost
     kinds = [(not told and place, metric) for place, metric in metrics.values()]
     doubled = [c for c, kind in zip(metrics, kinds, strict=True) if kinds.count(kind) > 1]

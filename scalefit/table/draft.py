@@ -283,6 +283,18 @@ class Draft:
         """Call a column otherwise; it keeps its place."""
         self.cells = {ours if n == own else n: cells for n, cells in self.cells.items()}
 
+    def melt(self, into: str, columns: Mapping[str, Mapping[str, str]]) -> None:
+        """Make a row for each value of a column that heads stand for; ``columns``: value -> name -> own column."""
+        names = dict.fromkeys(name for own in columns.values() for name in own)
+        gone = {own for of in columns.values() for own in of.values()}
+        empty, times = np.full(len(self), None), len(columns)
+        cells = {n: np.repeat(held, times) for n, held in self.cells.items() if n not in gone}
+        cells[into] = np.tile(column(list(columns)), len(self))
+        for name in names:
+            held = [self.cells[of[name]] if name in of else empty for of in columns.values()]
+            cells[name] = np.column_stack([one.astype(object) for one in held]).ravel()
+        self.cells, self.origin = cells, np.repeat(self.origin, times)
+
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""
         return some(map(self.place, self.written(rows)), limit)

@@ -12,12 +12,14 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from scalefit.arguments import Unasked
 from scalefit.errors import MissingColumnError, TableError
+from scalefit.groups import spelling
 from scalefit.types import Mask
-from scalefit.units import some
+from scalefit.units import parse_count, some, with_powers
 
 from .draft import Draft, count_cell, numbers
-from .metrics import METRICS, NO_SETS, SETS, canonical, known, on_a_set, unmarked
+from .metrics import METRICS, NO_SETS, SETS, canonical, is_language_pair, known, on_a_set, unmarked
 
 COLUMNS = (
     "corpus", "pretrain_tokens", "model", "parameters", "task", "finetune_tokens",
@@ -187,6 +189,52 @@ def trained_beside(columns: Mapping[str, Named]) -> list[str]:
     return [n for n, (place, m) in told if place is None and m in evaluated & {*_ALSO_IN_TRAINING}]
 
 
+_REPEATS = r"(seed|run|rep|repetition|replicate|trial|init)[\s_#-]*(\d{1,6})"
+_REPEATED = re.compile(rf"(?:(.+?)[\s_.:/-]+)?[(\[]?{_REPEATS}[)\]]?", re.I)
+_REPEATED_FIRST = re.compile(rf"{_REPEATS}[\s_.:/-]+(.+)", re.I)
+_SMALLEST = 1e4
+"""Columns of smaller numbers are years, layers and the like, and no sizes."""
+
+
+def headed(name: str) -> tuple[str, str, str] | None:
+    """Return the column that a head is a value of, the value, and the metric beside it, where it has one.
+
+    Examples
+    --------
+    >>> headed("bleu_seed3"), headed("run 2"), headed("1.5B"), headed("en→de"), headed("bleu_2")
+    (('seed', '3', 'bleu'), ('run', '2', ''), ('pretrain_tokens', '1.5B', ''), ('eval_set', 'en→de', ''), None)
+    """
+    if told := _REPEATED.fullmatch(name):
+        return told[2].lower(), told[3], told[1] or ""
+    if told := _REPEATED_FIRST.fullmatch(name):
+        return told[1].lower(), told[2], told[3]
+    if (parse_count(name) or 0.0) >= _SMALLEST:
+        return "pretrain_tokens", name, ""
+    return ("eval_set", name, "") if is_language_pair(name) else None
+
+
+def melt(draft: Draft, metrics: Collection[str], kept: Collection[str]) -> None:
+    """Make rows of columns that are seeds, sizes or language pairs of the metric that they name, or was asked for."""
+    asked = next((str(name) for name in metrics if not isinstance(name, Unasked)), "")
+    names = [name for name in draft.cells if name not in kept]
+    heads = {name: told for name in names if (told := headed(name))}
+    heads = {n: told for n, told in heads.items() if known(told[2]) or (asked and not told[2])}
+    rest = [n for n in names if n not in heads]
+    if any(measured_column(n) or spelling(n) == spelling(asked) for n in rest) or "value" in names:
+        heads = {
+            name: told for name, told in heads.items() if told[2]
+        }  # what others measure is told
+    kinds = {told[0] for told in heads.values()}
+    if len(heads) < 2 or len(kinds) > 1 or kinds & _meant(draft.cells):
+        return
+    columns = defaultdict[str, dict[str, str]](dict)
+    for name, (_, value, metric) in heads.items():
+        columns[value][metric or asked] = name
+    into = kinds.pop()
+    draft.melt(into, columns)
+    draft.note(f"columns {some(heads, 4)} taken as values of {into!r}" + (asked and f" of {asked}"))
+
+
 def metric_name(name: str) -> str:
     """Return the metric's canonical name, or the name in the registry's manner."""
     plain = canonical(name.replace("/", "_"))
@@ -242,15 +290,29 @@ _COLUMN_SPELLINGS = {
 _MEANINGS = {name.replace("_", ""): name for name in KNOWN} | {
     own: ours for ours, names in _COLUMN_SPELLINGS.items() for own in names.split()
 }
+_POWER = r"(?:[x×*/]\s*)?(?:10\s*(?:\^|\*\*)\s*\{?|1e\+?)(\d{1,2})\}?"
 _SCALED = re.compile(
-    r"(.+?)(?:[\s_]*[(\[]\s*|[\s_]+(?:in[\s_]+)?)(k|[mb]n?|t|mio|mrd|thousand|million|billion|trillion)s?"
+    r"(.+?)(?:[\s_]*[(\[$]+\s*(?:in\s+)?|[\s_,]+(?:in[\s_]+)?|\s*(?=[x×*/]))"
+    rf"(?:(k|[mb]n?|g|t|mio|mrd|thousand|million|billion|trillion)s?|{_POWER})\$?"
     r"(?:\s*(?:of\s*)?tok(?:en)?s?)?\s*[)\]]?",
     re.I,
 )
+_PREFIXED = re.compile(
+    r"(.*?)(?:^|[\s_-]|(?<=[a-z])(?-i:(?=[A-Z])))([kmbgt])[\s_]?tok(?:en)?s?", re.I
+)
+"""Counts whose column says their unit: ``Tokens (B)``, ``tokens [10^6]``, ``MTokens``."""
 _SYMBOL = re.compile(r"\$?D_[\\a-z{]*?(p|f)(?:t|re)?\}*\$?")
 _SYMBOLS = {"p": "pretrain_tokens", "f": "finetune_tokens"}
 """Sizes as papers write them: ``D_p``, ``$D_{ft}$``."""
-_FACTORS = {"thousand": "1e3", "mrd": "1e9", "k": "1e3", "m": "1e6", "b": "1e9", "t": "1e12"}
+_FACTORS = {
+    "thousand": "1e3",
+    "mrd": "1e9",
+    "k": "1e3",
+    "m": "1e6",
+    "b": "1e9",
+    "g": "1e9",
+    "t": "1e12",
+}
 SEED_WORDS = ("seed", "random_seed", "run_seed", "rng_seed", "rng", "random_state")
 _FINETUNED = ("finetune_tokens", "finetune_seed", "task")
 """Columns of a table of finetuned models, in which a plain seed may be either run's."""
@@ -264,12 +326,22 @@ def meaning(name: str) -> str | None:
     >>> meaning("Tokens"), meaning("n_params"), meaning("pretraining tokens (B)"), meaning("tokens_B")
     ('pretrain_tokens', 'parameters', 'pretrain_tokens', 'pretrain_tokens')
     """
-    scaled = _SCALED.fullmatch(bare(name))
-    own = scaled[1] if scaled else bare(name)
+    own, factor = _scale(with_powers(bare(name)))
     symbol = _SYMBOL.fullmatch(own)
     plain = re.sub(r"[\W_]+", "", own.lower())
     ours = _SYMBOLS[symbol[1]] if symbol else _MEANINGS.get(plain)
-    return ours if scaled is None or ours in COUNTS else None
+    return ours if not factor or ours in COUNTS else None
+
+
+def _scale(name: str) -> tuple[str, str]:
+    """Return a name without its unit, and the factor that the unit means; nothing where there is none."""
+    if prefixed := _PREFIXED.fullmatch(name):
+        return f"{prefixed[1]}tokens", _FACTORS[prefixed[2].lower()]
+    scaled = _SCALED.fullmatch(name)
+    if scaled is None:
+        return name, ""
+    unit = (scaled[2] or "").lower()
+    return scaled[1], _FACTORS.get(unit) or _FACTORS.get(unit[:1]) or f"1e{scaled[3]}"
 
 
 def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
@@ -323,11 +395,8 @@ def _meant(columns: Collection[str]) -> set[str | None]:
 
 def _own(name: str) -> str:
     """Return how a mapping names a column: ``Tokens (B)`` is that column times 1e9."""
-    scaled = _SCALED.fullmatch(name)
-    if scaled is None:
-        return name
-    unit = scaled[2].lower()
-    return f"{name}*{_FACTORS.get(unit) or _FACTORS[unit[0]]}"
+    factor = _scale(with_powers(name))[1]
+    return f"{name}*{factor}" if factor else name
 
 
 _FACTOR = re.compile(r"(?P<name>.+?)\s*(?P<sign>[*/])\s*(?P<factor>[\d.]+(?:e[+-]?\d+)?)", re.I)
