@@ -20,6 +20,7 @@ from scalefit.fitting.stack import solve_each
 from scalefit.groups import group_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
+from scalefit.laws.parts import Span
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
@@ -118,14 +119,16 @@ def fit_together(
     points = [_points(data) for data in many]
     rises = {name: metric_of(name).rises for name in {data.metric for data in many}}
     posed: list[tuple[PointWeights, Problem] | ScalefitError] = []
+    kinds: tuple[Residual, ...] = ("log", "linear") if residual == "auto" else (residual,)
+    told = {kind: Objective(objective, delta, kind) for kind in kinds}
+    known: Known = {}
     for data, one, passed in zip(many, points, sound(law, points), strict=True):
         try:
             if not passed:
                 refuse(law, one)
             compared = usual_residual(data, rises[data.metric]) if residual == "auto" else residual
             sure = passed and (residual == "auto" or compared == "linear")
-            told = Objective(objective, delta, compared)
-            posed.append(_posed(law, one, told, weights, sure=sure))
+            posed.append(_posed(law, one, told[compared], weights, known if sure else None))
         except ScalefitError as error:
             posed.append(error)
     solutions = iter(solve_each([one[1] for one in posed if isinstance(one, tuple)], alone=alone))
@@ -146,14 +149,29 @@ def _points(data: Observations) -> Points:
     return untied(cautious(points)) if points.y.size else points
 
 
+Known = dict[tuple[bytes, ...], tuple[Law, list[Span]]]
+
+
 def _posed(
-    law: Law, points: Points, objective: Objective, weights: Weighting, *, sure: bool = False
+    law: Law,
+    points: Points,
+    objective: Objective,
+    weights: Weighting,
+    known: Known | None = None,
 ) -> tuple[PointWeights, Problem]:
-    """Return how noisy the points are, and the problem with their weights; ``sure``: its vectors need no check."""
+    """Return how noisy the points are, and the problem with their weights.
+
+    Vectors that need no check come with what is ``known`` of their sizes: curves of one table mostly share theirs.
+    """
     noise = weigh(points, objective, weights)
-    law = law.anchored(points.inputs) if sure else law
-    pose = Problem if sure else make_problem
-    return noise, pose(law, points.inputs, points.y, objective, noise.scale)
+    if known is None:
+        return noise, make_problem(law, points.inputs, points.y, objective, noise.scale)
+    sizes = tuple([x.tobytes() for x in points.inputs])
+    if sizes not in known:
+        known[sizes] = (at := law.anchored(points.inputs)), at.limits(points.inputs)
+    problem = Problem(known[sizes][0], points.inputs, points.y, objective, noise.scale)
+    vars(problem)["limits"] = known[sizes][1]  # where its cached property keeps them
+    return noise, problem
 
 
 def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:

@@ -136,7 +136,9 @@ def best_end(problem: Problem, ends: Sequence[End]) -> Solution:
     """Return the best end as the solution; the next best basin is its rival."""
     ranked = sorted(ends, key=lambda end: end.total)
     best = ranked[0]
-    rival = next((end for end in ranked[1:] if _apart(end, best)), None)
+    theta = np.array([end.theta for end in ranked])
+    others = np.flatnonzero(apart(theta, theta[0]) & [end.total < inf for end in ranked])
+    rival = ranked[others[0]] if others.size else None
     return Solution(
         problem=problem,
         theta=np.array(best.theta),
@@ -276,10 +278,9 @@ def _local_minima(cost: Floats) -> Mask:
     return low
 
 
-def _apart(end: End, best: End) -> bool:
-    """Whether a basin is another one, and not the best one reached again."""
-    pairs = zip(end.theta, best.theta, strict=True)
-    return end.total < inf and any(abs(t - b) > 1e-3 * (abs(b) + 1e-6) for t, b in pairs)
+def apart(theta: Floats, best: Floats) -> Mask:
+    """Whether basins (..., p) are others, and not the best one reached again."""
+    return np.asarray((np.abs(theta - best) > 1e-3 * (np.abs(best) + 1e-6)).any(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -22,10 +23,9 @@ from scalefit.fitting.projection import Projected, project_each
 from scalefit.fitting.solve import (
     FINE,
     Draws,
-    End,
     Solution,
+    apart,
     basins,
-    best_end,
     leave_out,
     refit_starts,
     solve_problem,
@@ -188,15 +188,11 @@ def _solve_alike(
             return [_or_error(solve_problem, *pair) for pair in both]
         theta, steps = polish(stack, theta, tolerance=TOLERANCE, last=LAST)
         total, slope = slopes(stack, theta)
-    columns = theta, np.where(total < np.inf, total, np.inf), slope, steps
-    ends: list[list[End]] = [[] for _ in problems]
-    for i, end in zip(
-        whose, zip(*(column.tolist() for column in columns), strict=True), strict=True
-    ):
-        ends[i].append(End(*end))
+    total = np.where(total < np.inf, total, np.inf)
+    solved = _bests(problems, starts.row, theta, total, slope, steps, alone)
     return [
-        _best(problem, w, mine, alone) if mine else _or_error(solve_problem, problem, w)
-        for (problem, w), mine in zip(both, ends, strict=True)
+        _or_error(solve_problem, *pair) if best is None else best
+        for pair, best in zip(both, solved, strict=True)
     ]
 
 
@@ -210,7 +206,9 @@ def _starts(
     """Return the starts of all problems; none of one that has none."""
     law = problems[0].law
     if is_ours(law) and law.separable and len(law.shapes) <= FINE:
-        grids = [shape_grid(problem.law, problem.limits) for problem in problems]
+        known = {id(p.limits): p for p in problems}  # curves of the same sizes have the same
+        laid_out = {i: shape_grid(p.law, p.limits) for i, p in known.items()}
+        grids = [laid_out[id(p.limits)] for p in problems]
         axes = [
             np.stack(some, axis=-1) for some in zip(*(grid.axes for grid in grids), strict=True)
         ]
@@ -236,14 +234,39 @@ def _starts_alone(row: int, problem: Problem, weights: Floats | None, quick: boo
     return [Starts(theta, cell, cost, np.full(len(cost), row))]
 
 
-def _best(problem: Problem, weights: Floats | None, ends: list[End], alone: bool) -> Solution:
+def _bests(
+    problems: Sequence[Problem],
+    row: Ints,
+    theta: Floats,
+    total: Floats,
+    slope: Floats,
+    steps: Ints,
+    alone: bool,
+) -> list[Solution | None]:
+    """Return what :func:`best_end` makes of each problem's ends, whose ``row`` (S,) they are; None: solve it alone."""
+    order = np.lexsort((total, row))
+    row, steps = row[order], steps[order]
+    theta, total, slope = theta[order], total[order], slope[order]
+    first = np.searchsorted(row, np.arange(len(problems) + 1))
+    best = first[row]
+    others = np.flatnonzero(apart(theta, theta[best]) & (total < np.inf))
+    rivals = dict(zip(row[others][::-1].tolist(), others[::-1].tolist(), strict=True))
     # A descent that ran out of steps stands somewhere along a valley, where rounding left it. Where it may be the
     # answer or its rival the problem is solved alone, so that the numbers are those of one fit; a basin far above the
     # best is neither, wherever in it a descent stopped.
-    least = min(end.total for end in ends)
-    if alone and any(end.steps >= MAX_STEPS and end.total <= RIVAL * least for end in ends):
-        return solve_problem(problem, weights)
-    return best_end(problem, ends)
+    lost = alone & (steps >= MAX_STEPS) & (total <= RIVAL * total[best])
+    left = {*row[lost].tolist()}
+    taken = np.bincount(row, steps, len(problems)).astype(int).tolist()
+    totals, slopes, out = total.tolist(), slope.tolist(), list[Solution | None]()
+    for i, (problem, at, end) in enumerate(zip(problems, first, first[1:], strict=False)):
+        if at == end or i in left:
+            out.append(None)
+            continue
+        r = rivals.get(i)
+        gap = inf if r is None else totals[r] / max(totals[at], 1e-300) - 1
+        rival = None if r is None else theta[r]
+        out.append(Solution(problem, theta[at], totals[at], slopes[at], taken[i], rival, gap))
+    return out
 
 
 def _or_error(
