@@ -14,7 +14,7 @@ import typer
 
 from . import about, align, choose, fit, forecast, landscape, seeds, tables
 from ._io import guarded
-from ._options import spread
+from ._options import Command, spread
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "align": align.align,
@@ -69,7 +69,7 @@ def _root(
 
 
 for _name, _command in COMMANDS.items():
-    app.command(_name)(spread(_command))
+    app.command(_name, cls=Command)(spread(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
 from scalefit.cli import _io
 from scalefit.cli._io import doing, quietly
@@ -181,6 +182,24 @@ class Work:
     def executor(self) -> int | str | None:
         """Where work is done, as ``executor=`` takes it."""
         return self.scheduler if self.jobs is None else self.jobs
+
+
+class Command(TyperCommand):
+    """A command without arguments, whose options take every word up to the next one: ``--ref a.txt b.txt``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read ``--ref a b`` as ``--ref a --ref b``, where an option may come several times."""
+        several = {
+            name for one in self.params if getattr(one, "multiple", False) for name in one.opts
+        }
+        words, option = list[str](), ""
+        for word in () if any(isinstance(one, TyperArgument) for one in self.params) else args:
+            if word.startswith("-"):
+                option = word.partition("=")[0] if word.partition("=")[0] in several else ""
+            elif option and words[-1] != option:
+                words.append(option)
+            words.append(word)
+        return super().parse_args(ctx, words or args)
 
 
 def spread(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from scalefit.cli import _io
-from scalefit.errors import FormatError, ScoringError
+from scalefit.errors import FormatError
 from scalefit.units import counted
 
 from ._io import doing, write_notes
@@ -174,12 +173,11 @@ PARTLY = 1
 """Exit code where some systems were scored and some could not be."""
 
 Hyp = Annotated[list[str], typer.Option("--hyp", help="Hypotheses: a file or a quoted glob.")]
-Ref = Annotated[list[Path] | None, typer.Option("--ref", help="Reference; again for more.")]
+Ref = Annotated[list[Path] | None, typer.Option("--ref", help="References, one or several.")]
 Src = Annotated[Path | None, typer.Option("--src", help="Source text, which COMET reads.")]
 Names = Annotated[
     list[str], typer.Option("--metric", help="bleu, chrf, chrf++, ter, comet: one or several.")
 ]
-More = Annotated[list[str] | None, typer.Argument(help="More metrics or hypotheses.", hidden=True)]
 Precision = Annotated[Literal["fp32", "fp16"], typer.Option("--comet-precision")]
 Batch = Annotated[int, typer.Option("--comet-batch", help="Segments at once.", min=1)]
 Gpus = Annotated[int | None, typer.Option("--gpus", help="0: CPU, 1: GPU; default: if any.")]
@@ -279,7 +277,6 @@ def score(
     ref: Ref = None,
     src: Src = None,
     metric: Names = ["bleu", "chrf"],  # noqa: B006 - typer copies it
-    more: More = None,
     comet: CometModel = CometModel(),
     scoring: Scoring = Scoring(),
     about: Columnar = Columnar(),
@@ -292,12 +289,11 @@ def score(
     """
     from scalefit.scoring.score import score_systems
 
-    metrics, files = _sorted_out([*metric, *(more or [])], hyp)
     scored = score_systems(
-        files,
+        [Path(file) for file in hyp],
         ref,
         src,
-        metrics,
+        [word for name in metric for word in name.split(",") if word],
         comet=comet.made(),
         columns=_io.pairs(about.columns, "--set"),
         manifest=about.manifest,
@@ -305,21 +301,6 @@ def score(
         **scoring.options,
     )
     _write(scored, answer)
-
-
-def _sorted_out(names: Sequence[str], hyp: Sequence[str]) -> tuple[list[str], list[Path]]:
-    """Tell metrics from files: a shell leaves both behind an option that takes only one."""
-    from scalefit.scoring.measure import SCORABLE
-
-    words = [word for name in names for word in name.split(",") if word]
-    metrics = [word for word in words if word in SCORABLE]
-    files = [word for word in words if word not in SCORABLE]
-    unknown = [word for word in files if not Path(word).exists()]
-    if unknown:
-        raise ScoringError(
-            f"{unknown[0]!r} is neither a metric nor a file; metrics are {', '.join(SCORABLE)}"
-        )
-    return metrics, [Path(name) for name in (*hyp, *files)]
 
 
 def _write(scored: Scored, answer: Answers) -> None:

@@ -100,9 +100,28 @@ def test_one_bad_file_does_not_stop_the_others_but_shows_in_the_exit_code(runs, 
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "--hyp {0} {1} --ref ref.en more.en --metric bleu chrf",
+        "--metric bleu chrf --ref ref.en --ref more.en --hyp {0} --hyp {1}",
+        "--ref=ref.en more.en --metric bleu,chrf --hyp={0} {1}",
+    ],
+)
+def test_words_belong_to_the_option_before_them(runs, capsys, words):
+    (runs / "more.en").write_text((runs / "ref.en").read_text().upper())
+    files = [f"lab/en-{tokens}/hyp.en" for tokens in TOKENS[:2]]
+    assert run("score", *words.format(*files).split(), "--json") == 0
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    assert [(row["system"], row["metric"]) for row in scores] == [
+        (file, metric) for metric in ("bleu", "chrf") for file in files
+    ]
+    assert all(row["signature"].startswith("nrefs:2") for row in scores)
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--metric", "bleu", "blue"], "'blue' is neither a metric nor a file; metrics are bleu"),
+        (["--metric", "bleu", "blue"], "unknown metric 'blue'; known: bleu"),
         (["--metric", "comet"], "no sources: COMET reads"),
         (["--metric", "bleu", "--tokenize", "klingon"], "does not take"),
         (["--set", "task"], "needed NAME=VALUE"),
