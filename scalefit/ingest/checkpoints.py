@@ -24,7 +24,7 @@ BEST = "@best"
 FINAL = "@final"
 """Field of a row that was measured after training, whatever step it belongs to."""
 _RUN = ("@run", "run", "system")
-_SERIES = (*_RUN, "eval_set", "metric", "filter", "signature")
+_SERIES = (*_RUN, "eval_set", "metric", "filter", "signature", "pretrain_tokens")
 _CRITERIA = ("cross_entropy", "loss", "nll_loss", "perplexity")
 _Key = tuple[object, ...]
 

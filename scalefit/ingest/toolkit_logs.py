@@ -1,4 +1,4 @@
-"""Logs of toolkits: Marian, JoeyNMT, Sockeye, OpenNMT, Megatron, Composer, torchtitan; perplexities become nats."""
+"""Logs of toolkits: Marian, JoeyNMT, Sockeye, OpenNMT, Megatron, consoles of pretraining; perplexities become nats."""
 
 from __future__ import annotations
 
@@ -94,13 +94,16 @@ def _log(
     eval_set: str,
     nothing: str,
     note: str = "",
+    tokens: re.Pattern[str] | None = None,
 ) -> Extract:
-    """Return what every line tells, at the last step told before it or in it."""
-    extract, step = Extract(), None
+    """Return what every line tells, at the last step and the tokens told before it or in it."""
+    extract, step, seen = Extract(), None, dict[str, float]()
     for line, text in source.lines():
         if told_step := steps.search(text):
             step = int(told_step[1])
-        place = {"step": step, "eval_set": eval_set, "source": source.at(line)}
+        if tokens and (told_seen := tokens.search(text)):
+            seen = {"pretrain_tokens": float(told_seen[1].replace(",", ""))}
+        place = {"step": step, "eval_set": eval_set, "source": source.at(line), **seen}
         extract.rows += ({**place, **row} for row in told(text))
     if not extract.rows:
         raise source.nothing(nothing)
@@ -304,9 +307,14 @@ def _megatron_rows(text: str) -> list[Row]:
 MEGATRON = Reader("megatron", "a Megatron log", recognises_megatron, read_megatron)
 
 
-_BATCH = re.compile(r"(?:\[batch=|validate step: *)(\d{1,15})")
+_BATCH = re.compile(
+    r"(?:\[batch=|\[step=|validate step: *|^(?:step|iter)[ :]|^s:|^(?=\d+ (?:val|train|hella) ))(\d{1,15})"
+)
+_SEEN = re.compile(r"(?:Train time/token: *|throughput/total_tokens=)([\d,]{1,20})")
 _VALIDATED = re.compile(
     r"validate step: *\d+(?:\s|\x1b\[[\d;]*m)*loss: *([\d.naif]+)|Eval (?:metrics/(\S+)/)?LanguageCrossEntropy: *(\S+)"
+    r"|eval/(\S+)/CrossEntropyLoss=(\S+)|^step \d+: train loss \S+, val loss (\S+)|^step:\d+/\d+ val_loss:(\S+)"
+    r"|^\d+ val (\S+)$|^s:\d+ tel:(\S+)"
 )
 _TRAINED = re.compile(
     r"\[batch=\d+/\d+\]:|\bstep: *\d+\W.*\bloss: .*\btps: |\| consumed_tokens: .*\| lm_loss: "
@@ -314,7 +322,7 @@ _TRAINED = re.compile(
 
 
 def recognises_pretraining(source: Source) -> bool:
-    """Whether a line is one of Composer's, torchtitan's or nanotron's."""
+    """Whether a line is one of Composer's, torchtitan's, nanotron's, OLMo's, nanoGPT's or one of its kin's."""
     return any(_VALIDATED.search(t) or _TRAINED.search(t) for t in source.first_lines)
 
 
@@ -326,18 +334,21 @@ def read_pretraining(source: Source) -> Extract:
     note = (
         "its steps are those of pretraining: tokens_per_step (batch × length) makes sizes of them"
     )
-    return _log(source, _BATCH, _validated, "valid", nothing, note)
+    extract = _log(source, _BATCH, _validated, "valid", nothing, note, _SEEN)
+    if any("pretrain_tokens" in row for row in extract.rows):
+        extract.notes.remove(note)
+    return extract
 
 
 def _validated(text: str) -> list[Row]:
     told = _VALIDATED.search(text)
-    place = {"eval_set": told[2]} if told and told[2] else {}
-    return [{**cross_entropy(number(told[1] or told[3])), **place}] if told else []
+    place = {"eval_set": told[2] or told[4]} if told and (told[2] or told[4]) else {}
+    return [{**cross_entropy(number(told[told.lastindex or 0])), **place}] if told else []
 
 
 PRETRAINING = Reader(
     "pretraining",
-    "a log of Composer, torchtitan or nanotron",
+    "a console of pretraining (Composer, torchtitan, OLMo, nanoGPT)",
     recognises_pretraining,
     read_pretraining,
 )

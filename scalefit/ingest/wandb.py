@@ -180,36 +180,53 @@ SUMMARY = Reader("wandb-summary", "a W&B summary", recognises_summary, read_summ
 
 
 _BOUND = re.compile(r"__(MIN|MAX)$")
-_PANEL_STEPS = (
-    "Step", "_step", "train/global_step", "global_step", "Relative Time (Process)",
-    "Relative Time (Wall)",
-)  # fmt: skip
 _BOOKKEEPING = ("Notes", "User", "Tags", "Created", "Runtime", "Sweep", "Group", "Job Type", "ID")
 
 
 def recognises_panel(source: Source) -> bool:
-    """Whether the header is a step and columns named ``<run> - <key>``."""
+    """Whether the header is an axis and columns named ``<run> - <key>``."""
     line = header(source.first_lines) or ""
-    return line.lstrip('"').startswith(_PANEL_STEPS) and " - " in line
+    axis, *columns = cells_of_line(line, delimiter(source, line)) or [""]
+    stepped = axis.rpartition("/")[2].lower() in _AXES or axis.startswith("Relative Time")
+    named = [column for column in columns if " - " in column]
+    return bool(named) and (stepped or any(map(_BOUND.search, columns)))
+
+
+_AXES = ("step", "_step", "global_step", "epoch")
 
 
 def read_panel(source: Source) -> Extract:
     """Return one value a run and step; the smoothing bounds are left out."""
-    extract = Extract()
+    extract, groups = Extract(), set[str]()
     for row in rows(source):
         place = row.pop("@place")
-        step = next((row[name] for name in _PANEL_STEPS if name in row), None)
+        axis = next(iter(row))
+        sized = meaning(axis.rpartition("/")[2]) == "pretrain_tokens"
+        at = "pretrain_tokens" if sized else "step"
         for column, cell in row.items():
             run, _, key = column.rpartition(" - ")
             value = number(cell)
-            if not run or not key or _BOUND.search(key) or value is None:
+            if not run or key in ("", "_step") or _BOUND.search(key) or value is None:
                 continue
             named = source.names.split(key) or (None, metric_name(key))
-            own = {"run": run, "step": number(step), "source": place}
+            step = number(row.get(f"{run} - _step"))
+            own = {**_of_group(run), "step": step, "source": place, at: number(row[axis])}
             extract.rows.append({**evaluation(named, value), **own})
+            groups |= {run} - {own["run"]}
     extract.note(f"{source.name}: the __MIN and __MAX columns of the panel left out")
+    if groups:
+        extract.note(f"{source.name}: values of groups are means, of how many runs no panel tells")
     extract.note_losses()
     return extract
+
+
+def _of_group(run: str) -> Row:
+    """Return whose a panel's column is: a run's, or that of the runs with one value: ``Group: a``, ``corpus: fr``."""
+    name, _, value = run.partition(": ")
+    if not value or " " in name:
+        return {"run": run}
+    own = name.rpartition(".")[2]
+    return {"run": value} if name == "Group" else {meaning(own) or own: value, "run": value}
 
 
 def recognises_runs(source: Source) -> bool:

@@ -271,7 +271,10 @@ def _is_metric(name: str) -> bool:
     return loss or known(low) is not None or any(low.startswith(f"{m}_") for m in METRICS)
 
 
-_PRETRAIN = "tokens pretraintokens pretrainingtokens pretraintok pretokens pttokens ntokens numtokens trainingtokens"
+_PRETRAIN = (
+    "tokens pretraintokens pretrainingtokens pretraintok pretokens pttokens ntokens numtokens trainingtokens "
+    "consumedtokens tokensconsumed tokensprocessed"
+)
 _COLUMN_SPELLINGS = {
     "pretrain_tokens": f"{_PRETRAIN} traintokens tokensseen seentokens totaltokens pretrainsize pretrainingsize",
     "finetune_tokens": "finetuningtokens fttokens finetunesize finetuningsize finetunetok",

@@ -22,12 +22,15 @@ CASES = [
     ),
     (
         "pretraining/composer.log",
-        "a log of Composer, torchtitan or nanotron",
-        [("cross_entropy", 7.3, "eval", {"unit": TOKEN, "step": 200})],
+        "a console of pretraining (Composer, torchtitan, OLMo, nanoGPT)",
+        [
+            ("cross_entropy", 7.6, "eval", {"step": 100, "pretrain_tokens": 209_715_200}),
+            ("cross_entropy", 7.3, "eval", {"step": 200, "pretrain_tokens": 419_430_400}),
+        ],
     ),
     (
         "pretraining/torchtitan.log",
-        "a log of Composer, torchtitan or nanotron",
+        "a console of pretraining (Composer, torchtitan, OLMo, nanoGPT)",
         [("cross_entropy", 7.4, "valid", {"unit": TOKEN, "step": 20})],
     ),
     (
