@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.alignment.noise import Design, NoiseProfile, profile_of
+from scalefit.alignment.single_run import Scatter, scatter_of
 from scalefit.errors import DesignError
 from scalefit.groups import as_names
 from scalefit.ingest import loss_beside, table_of
@@ -106,6 +107,11 @@ class Curve:
     def means(self) -> Floats:
         """Mean of each size over its units, (K,)."""
         return np.asarray(np.nanmean(self.values, axis=1))
+
+    @cached_property
+    def scatter(self) -> Scatter:
+        """How far the means stray from a smooth course, of three sizes or more."""
+        return scatter_of(self.x, self.means)
 
     @cached_property
     def x(self) -> Floats:
@@ -372,6 +378,8 @@ def without_failed(
 
 def common(sizes: Floats, others: Floats) -> tuple[Ints, Ints]:
     """Return the indices of the sizes that both curves have, closer than 10 %."""
+    if np.array_equal(sizes, others):
+        return np.arange(len(sizes)), np.arange(len(sizes))
     pairs = [
         (i, int(j))
         for i, size in enumerate(sizes)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from scalefit.types import Floats
 
 from . import hayter
 from .falls import Falls, falls, passes
-from .noise import Design, estimate
+from .noise import Design, Noise, estimate
 
 _DRAWS, _SEED, _MOST, _POWER = 1000, 11, 128, 0.8
 
@@ -85,21 +85,24 @@ class PowerQuestion:
 
     def sees_none(self, runs: int) -> float:
         """Power to confirm that no fall exceeds the margin, if there is none."""
-        fallen = falls(estimate(self.means[:, None] + self._noise(runs), self.design))
-        return float((fallen.upper(self.alpha) < self.margin).mean())
+        seen = self._seen(self.means, runs)
+        return float((seen.upper(self.alpha) < self.margin).mean())
 
     def _fallen(self, runs: int) -> Falls:
         fallen = self.means.copy()
         fallen[-1] = self.means[:-1].max() - self.margin
-        return falls(estimate(fallen[:, None] + self._noise(runs), self.design))
+        return self._seen(fallen, runs)
 
-    def _noise(self, runs: int) -> Floats:
-        return self.sd * _noise(len(self.means), runs)
+    def _seen(self, means: Floats, runs: int) -> Falls:
+        noise = _noise(len(means), runs, self.design)
+        return falls(replace(noise, effects=means + self.sd * noise.effects, sd=self.sd * noise.sd))
 
 
-@lru_cache(maxsize=16)
-def _noise(sizes: int, runs: int) -> Floats:
-    return np.random.default_rng(_SEED).standard_normal((_DRAWS, sizes, runs))
+@lru_cache(maxsize=32)
+def _noise(sizes: int, runs: int, design: Design) -> Noise:
+    """Return what runs with a noise of one say of it: groups of one table ask for the same."""
+    drawn = np.random.default_rng(_SEED).standard_normal((_DRAWS, sizes, runs))
+    return estimate(drawn, design)
 
 
 def _fewest(enough: Callable[[int], bool], low: int, high: int) -> int:
@@ -121,15 +124,18 @@ def seeds_to_tell(
     """
     plan = PowerQuestion(isotonic(means), sd, design, margin, alpha)
 
+    sees_none, sees_fall = cache(plan.sees_none), cache(plan.sees_fall)
+
+    @cache
     def quick(runs: int) -> bool:
-        return min(plan.sees_none(runs), plan.surely_sees_fall(runs)) >= _POWER
+        return sees_none(runs) >= _POWER and plan.surely_sees_fall(runs) >= _POWER
 
     top = 4
     while not quick(top) and top < _MOST:
         top *= 2
     if top >= _MOST:
-        return SampleSize(0, plan.sees_fall(_MOST), plan.sees_none(_MOST), margin, sd)
+        return SampleSize(0, sees_fall(_MOST), sees_none(_MOST), margin, sd)
     high = _fewest(quick, 2, top)
-    low = _fewest(lambda runs: plan.sees_none(runs) >= _POWER, 2, high)
-    seeds = _fewest(lambda runs: plan.sees_fall(runs) >= _POWER, low, high) if low < high else high
-    return SampleSize(seeds, plan.sees_fall(seeds), plan.sees_none(seeds), margin, sd)
+    low = _fewest(lambda runs: sees_none(runs) >= _POWER, 2, high)
+    seeds = _fewest(lambda runs: sees_fall(runs) >= _POWER, low, high) if low < high else high
+    return SampleSize(seeds, sees_fall(seeds), sees_none(seeds), margin, sd)

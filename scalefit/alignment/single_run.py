@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
 
 from scalefit.alignment import hayter
-from scalefit.types import Floats
+from scalefit.types import Floats, Mask
 
 _DRAWS, _CELLS, _SEED = 10_000, 1_000_000, 20261122
 LONG, _LAGS = 12, (1, 2, 4)
@@ -34,17 +34,20 @@ _RATES = tuple(
 
 
 @lru_cache(maxsize=128)
-def _bases(places: tuple[float, ...]) -> list[Floats]:
-    """Orthonormal bases (K, p) of the smooth curves over x = ln D; at least one residual is left over."""
+def _bases(places: tuple[float, ...]) -> Floats:
+    """Orthonormal bases of the smooth curves over x = ln D, (K, 3 C); at least one residual is left over."""
     # Groups of one table were measured at the same sizes, and each is asked about falls and rises of two metrics.
     x = np.array(places)
     unit = (x - x.min()) / max(float(np.ptp(x)), 1e-12)
     one = np.ones_like(unit)
-    if len(x) < 5:
-        return [np.linalg.qr(np.column_stack([one, unit]))[0]] if len(x) > 2 else []
     curved = [np.column_stack([one, np.exp(-rate * unit)]) for rate in _RATES]
     curved.append(np.column_stack([one, unit, unit**2]))
-    return [np.linalg.qr(columns)[0] for columns in curved]
+    if len(x) < 5:
+        curved = [np.column_stack([one, unit])] if len(x) > 2 else []
+    bases = np.zeros((len(x), len(curved), 3))
+    for i, columns in enumerate(curved):
+        bases[:, i, : columns.shape[1]] = np.linalg.qr(columns)[0]
+    return bases.reshape(len(x), -1)
 
 
 def degrees(sizes: int) -> int:
@@ -59,11 +62,12 @@ def residual_sd(x: Floats, y: Floats) -> Floats:
     if len(x) >= LONG:
         return _local_sd(x, y)
     bases = _bases(tuple(x.tolist()))
-    if not bases:
+    if not bases.size:
         return np.full(y.shape[:-1], np.nan)
     centred = y - y.mean(axis=-1, keepdims=True)
     total = (centred**2).sum(axis=-1)
-    rest = np.min([total - ((centred @ q) ** 2).sum(axis=-1) for q in bases], axis=0)
+    taken = ((centred @ bases).reshape(*total.shape, -1, 3) ** 2).sum(axis=-1)
+    rest = total - taken.max(axis=-1)
     return np.asarray(np.sqrt(np.maximum(rest, 1e-18 * (1 + total)) / degrees(len(x))))
 
 
@@ -174,6 +178,12 @@ def _null(x: tuple[float, ...], hanging: bool) -> _Null:
     return _Null(np.array(x), noise)
 
 
+@lru_cache(maxsize=64)
+def later(sizes: int) -> Mask:
+    """Return which pairs (K, K) are of an earlier and a later size."""
+    return np.triu(np.ones((sizes, sizes), dtype=bool), 1)
+
+
 @dataclass(frozen=True, eq=False)
 class SingleRuns:
     """What falls between single runs are worth.
@@ -198,17 +208,17 @@ class SingleRuns:
         """Whether noise is known."""
         return bool(np.isnan(self.sd))
 
-    @property
+    @cached_property
     def _null(self) -> _Null:
         return _null(tuple(self.x.tolist()), self.hanging)
 
     def p_values(self, falls: Floats) -> Floats:
         """Family-wise p values of falls (K, K); 1 outside i < j."""
-        size = np.nan_to_num(falls, nan=-1.0)
+        size = np.where(later(len(falls)), falls, -1.0)
         p = hayter.sf_many(size / self.reference, len(self.x), np.inf)
         if not self.known:
             p = 2 * np.minimum(np.maximum(p, self.doubt), self._null.share(size / self.sd))
-        return np.where(np.triu(np.ones(falls.shape, dtype=bool), 1), np.minimum(p, 1.0), 1.0)
+        return np.where(later(len(falls)), np.minimum(p, 1.0), 1.0)
 
     def smallest(self, alpha: float) -> float:
         """Smallest fall that has a p value of `alpha`."""
@@ -225,29 +235,40 @@ class SingleRuns:
         if self.known:
             return np.full((sizes, sizes), self.reference * np.sqrt(2) * ndtri(1 - alpha))
         out = np.full((sizes, sizes), np.inf)
-        out[np.triu_indices(sizes, 1)] = self.sd * self._null.quantile("pairs", 1 - alpha)
+        out[later(sizes)] = self.sd * self._null.quantile("pairs", 1 - alpha)
         return out
 
 
+class Scatter(NamedTuple):
+    """How far a curve strays from a smooth course, and what its neighbours say of that."""
+
+    sd: float
+    quiet: float
+
+
+def scatter_of(x: Floats, y: Floats) -> Scatter:
+    """Return the scatter of a curve y (K,), K >= 3, over x = ln D (K,); falls and rises have the same."""
+    return Scatter(float(residual_sd(x, y)), float(_quiet_sd(x, y)))
+
+
 def single_runs(
-    x: Floats, y: Floats, reference: float, *, trusted: bool = False, hanging: bool = False
+    x: Floats, scatter: Scatter, reference: float, *, trusted: bool = False, hanging: bool = False
 ) -> SingleRuns:
-    """Return what falls of a curve y (K,), K >= 3, are worth whose noise nobody knows.
+    """Return what falls of a curve (K,), K >= 3, are worth whose noise nobody knows.
 
     Parameters
     ----------
     x : logarithms of the sizes, (K,).
-    y : the curve.
+    scatter : of the curve.
     reference : the largest noise seen in published replicates.
     trusted : whether noise is surely no more than that.
     hanging : whether the sizes are checkpoints of one run.
     """
-    sd = float(residual_sd(x, y))
-    found = SingleRuns(x, reference, sd, 0.0, hanging)
+    found = SingleRuns(x, reference, scatter.sd, 0.0, hanging)
     if trusted:
         return found
     levels = np.append(_LEVELS, 1.0)
-    looks = float(_quiet_sd(x, y)) / reference
+    looks = scatter.quiet / reference
     return replace(found, doubt=float(levels[np.searchsorted(found._null.quiet, looks)]))
 
 

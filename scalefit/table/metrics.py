@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from scalefit.errors import TableError
@@ -225,6 +226,7 @@ _BEHIND = re.compile(rf"{_SETS}|{_PAIR}|\d+_?shot|(?:wmt|newstest|iwslt|flores|n
 _MARKS = re.compile(r"\$?\\(?:up|down)arrow\$?|[↑↓⇑⇓⬆⬇*`]|\\textbf|[{}]")
 
 
+@lru_cache(maxsize=1024)
 def unmarked(name: str) -> str:
     """Return a name without what papers put beside it: arrows for better, bold letters.
 
@@ -236,6 +238,7 @@ def unmarked(name: str) -> str:
     return re.sub(r"[(\[]\s*[)\]]", "", _MARKS.sub("", name)).strip()
 
 
+@lru_cache(maxsize=1024)
 def _squeezed(name: str) -> str:
     return re.sub(r"[_\s-]+", "", name.strip().lower()).rstrip(".").replace("++", "pp")
 

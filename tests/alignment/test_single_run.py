@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scalefit as sf
-from scalefit.alignment.single_run import SingleRuns, residual_sd, single_runs
+from scalefit.alignment.single_run import SingleRuns, residual_sd, scatter_of, single_runs
 
 X = np.log(np.geomspace(1e6, 1e9, 6))
 LATER = np.triu(np.ones((6, 6), dtype=bool), 1)
@@ -16,7 +16,7 @@ def suspected(means, sd, *, known=False, seed=0):
     hits = 0
     for y in np.asarray(means) + sd * rng.standard_normal((DRAWS, 6)):
         size = np.where(LATER, y[:, None] - y, np.nan)
-        runs = SingleRuns(X, sd) if known else single_runs(X, y, 0.69)
+        runs = SingleRuns(X, sd) if known else single_runs(X, scatter_of(X, y), 0.69)
         hits += runs.p_values(size).min() <= 0.05
     return hits / DRAWS
 
@@ -75,7 +75,7 @@ def test_checkpoints_of_a_named_run_that_hang_together_keep_the_level(sizes, cor
         y = rng.standard_normal(sizes)
         for k in range(1, sizes):
             y[k] = correlation * y[k - 1] + np.sqrt(1 - correlation**2) * y[k]
-        runs = single_runs(x, y, 0.69, hanging=True)
+        runs = single_runs(x, scatter_of(x, y), 0.69, hanging=True)
         hits += (y - np.minimum.accumulate(y[::-1])[::-1]).max() >= runs.smallest(0.05)
     assert hits / DRAWS <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / DRAWS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from scalefit.alignment import falls
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
-from scalefit.alignment.single_run import SingleRuns, degrees, single_runs
+from scalefit.alignment.single_run import SingleRuns, degrees, later, single_runs
 from scalefit.types import Floats, Ints, Mask
 
 from . import Piece, tokens
@@ -52,7 +53,7 @@ class FallTest(Piece):
     source: _Source
     method: str
 
-    @property
+    @cached_property
     def pair(self) -> tuple[int, int]:
         """Sizes (i, j) between which the largest estimated fall lies."""
         i, j = np.unravel_index(int(np.nanargmax(self.size)), self.size.shape)
@@ -191,13 +192,13 @@ def _of_single_runs(
     curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None, cautious: bool
 ) -> FallTest:
     y, x = sign * curve.means, curve.x
-    later = np.triu(np.ones((len(y), len(y)), dtype=bool), 1)
-    size = np.where(later, y[:, None] - y[None], np.nan)
+    size = np.where(later(len(y)), y[:, None] - y[None], np.nan)
     known, source = _with_test_set(reference, curve), _told_by(curve, seed_sd)
     if seed_sd is not None:
         runs, noise = SingleRuns(x, seed_sd), RunNoise(seed_sd, np.inf)
     elif len(y) > 2:
-        runs = single_runs(x, y, known, trusted=not cautious, hanging=source == "one run")
+        hanging = source == "one run"
+        runs = single_runs(x, curve.scatter, known, trusted=not cautious, hanging=hanging)
         noise = RunNoise(runs.sd, float(degrees(len(y))))
     else:  # two runs say nothing of the noise, nor whether it is that of others
         runs, noise = SingleRuns(x, np.inf if cautious else known), RunNoise(np.nan, 0.0)

@@ -33,8 +33,8 @@ from scalefit.alignment.noise import RunNoise
 from scalefit.distributions import f_tail, t_quantile
 from scalefit.errors import FitError
 from scalefit.fitting.problem import make_problem
-from scalefit.fitting.solve import SQUARED
-from scalefit.fitting.stack import Solved, solve_each
+from scalefit.fitting.solve import SQUARED, Solution
+from scalefit.fitting.stack import Solved, evaluate_each, solve_each
 from scalefit.laws import get_law
 from scalefit.types import Floats, Mask
 
@@ -104,6 +104,7 @@ def fit_laws(sought: Sequence[Sought]) -> list[LawFit]:
     """Fit all of them, those of one law in one array program: a table asks for over a hundred."""
     problems = [make_problem(get_law(one.law), (one.sizes,), one.y, SQUARED) for one in sought]
     solved = solve_each(problems, [one.weights for one in sought], alone=False)
+    evaluate_each([one for one in solved if isinstance(one, Solution)])
     return [_law_fit(one, solution) for one, solution in zip(sought, solved, strict=True)]
 
 
@@ -346,7 +347,7 @@ def find_break(
     if len(y) < 5 or not noise.known:
         return None
     places = np.linspace(curve.x[1], curve.x[-1], _STEPS, endpoint=False)
-    laws, bends = _columns(law.law, curve.x, places, root)
+    laws, bends = _columns(law.law, *(tuple(v.tolist()) for v in (curve.x, places, root)))
     gain = _gains(root * y, laws, bends)
     variance = noise.sd**2
     statistic = gain.max() / variance
@@ -363,8 +364,13 @@ def find_break(
     )
 
 
-def _columns(law: str, x: Floats, places: Floats, root: Floats) -> tuple[Floats, Floats]:
-    """Orthonormal law columns (G, m, K), and unit downward bends orthogonal to them (G, T, K)."""
+@lru_cache(maxsize=32)
+def _columns(law: str, *of_sizes: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Orthonormal law columns (G, m, K), and unit downward bends at places orthogonal to them (G, T, K).
+
+    Curves of one table were mostly trained at the same sizes x = ln D (K,), by as many runs (``root``) each.
+    """
+    x, places, root = map(np.array, of_sizes)
     weighted = shapes(law, x) * root
     basis = np.linalg.qr(weighted.transpose(0, 2, 1))[0].transpose(0, 2, 1)
     bend = -np.maximum(x - places[:, None], 0.0) * root
@@ -402,11 +408,14 @@ def _taken(y: Floats, laws: Floats) -> Floats:
 
 def _null(fitted: Floats, laws: Floats, bends: Floats, noise: RunNoise) -> Floats:
     """Statistics of curves that follow the law, with noise like the one seen."""
+    normal, scale = _drawn(len(fitted), noise.nu)
+    return _largest_gains(fitted + noise.sd * normal, laws, bends) / (noise.sd**2 * scale)
+
+
+@lru_cache(maxsize=32)
+def _drawn(sizes: int, nu: float) -> tuple[Floats, Floats]:
+    """Return standard noise (R, K), and by how much its variance is over- or underrated (R,)."""
     rng = np.random.default_rng(_SEED)
-    draws = fitted + noise.sd * rng.standard_normal((_DRAWS, len(fitted)))
+    normal = rng.standard_normal((_DRAWS, sizes))
     # Where the SD was estimated it is drawn too: the statistic is Student's, not the normal's.
-    if np.isfinite(noise.nu):
-        scale = rng.chisquare(noise.nu, _DRAWS) / noise.nu
-    else:
-        scale = np.ones(_DRAWS)
-    return _largest_gains(draws, laws, bends) / (noise.sd**2 * scale)
+    return normal, rng.chisquare(nu, _DRAWS) / nu if np.isfinite(nu) else np.ones(_DRAWS)
