@@ -70,7 +70,9 @@ def _misfit(public: FunctionType, args: tuple[Any, ...], named: dict[str, Any]) 
         written = signature.parameters[name].annotation
         if not _fits(value, _meant(written, sys.modules[public.__module__])):
             line = re.search(rf"^ *(?:\w+, )*{name}(?:, \w+)* : (.+)$", public.__doc__ or "", re.M)
-            about = f" ({line[1].strip(' ;.')})" if line else ""
+            # The first sentence, as it reads without the marks of a page.
+            plain = re.sub(r":\w+:`~?\.?([^`]*)`|``([^`]*)``", r"\1\2", line[1]) if line else ""
+            about = f" ({re.split(r'[.;] ', plain)[0].strip(' ;.')})" if line else ""
             shown = repr(value) if len(repr(value)) < 60 else f"a {type(value).__name__}"
             return f"{public.__name__}({name}={shown}): needed {name}: {written}{about}"
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -171,11 +171,16 @@ class Codec:
         if custom is not None and custom.whole:
             return custom.read(None, stored)
         hints = stored_fields(kind)
-        missing = [name for name in hints if name not in stored]
+        # What came later has a default: a file from before is read as it was meant.
+        later = {
+            f.name for f in fields(kind) if (f.default, f.default_factory) != (MISSING, MISSING)
+        }
+        missing = [name for name in hints if name not in stored and name not in later]
         needs(not missing, at, f"all fields of a {kind.__name__}", f"no {', '.join(missing)}")
         values = {
             name: self.decode(stored[name], hint, f"{at}.{name}".lstrip("."))
             for name, hint in hints.items()
+            if name in stored
         }
         kept = {name: values.pop(name) for name in kept_fields(kind)}
         made = kind(**values)

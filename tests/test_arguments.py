@@ -69,7 +69,10 @@ def test_any_kind_of_argument_gives_an_answer_or_our_error(door, name):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: sf.fit(GOOD, "bleu", law=3), "fit(law=3): needed law: "),
+        (
+            lambda: sf.fit(GOOD, "bleu", law=3),
+            "(a law's name (scalefit.LAWS), a Law, or a bare function f(x, a, b))",
+        ),
         (lambda: sf.forecast(GOOD, allow=True), "checks of the table to switch off"),
         (
             lambda: sf.rank(GOOD, at=1e9, where=3),

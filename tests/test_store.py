@@ -220,6 +220,19 @@ def test_types_are_checked_even_where_the_digest_is_made_anew(fit):
             store.restore({**content, "digest": store.digests(content)})
 
 
+def test_a_file_from_before_a_field_came_is_read_with_its_default():
+    table = {
+        "pretrain_tokens": [1e6, 4e6, 16e6, 64e6],
+        "corpus": ["fr"] * 4,
+        "bleu": [5.2, 9.1, 12.9, 17.3],
+    }
+    forecast = sf.forecast(table, target=20.0)
+    content = copy.deepcopy({k: v for k, v in store.document(forecast).items() if k != "digest"})
+    del content["state"]["outlooks"][0]["level"]
+    again = store.restore({**content, "digest": store.digests(content)})
+    assert again.rows() == forecast.rows()
+
+
 def test_data_of_another_digest_are_refused(fit):
     content = copy.deepcopy({k: v for k, v in store.document(fit).items() if k != "digest"})
     content["state"]["observations"]["values"][0] += 1

@@ -19,7 +19,6 @@ from scalefit.alignment.curve import (
     level_of,
     pretrained,
     profiled,
-    quality_metrics,
     without_failed,
 )
 from scalefit.alignment.evidence import tokens
@@ -116,7 +115,7 @@ def align(
     ----------
     data : path, DataFrame, Table or mapping of columns
         Results, one value a row (or one run a row with a column for each metric).
-    quality : quality metrics; those that a group lacks are skipped.
+    quality : quality metrics; those that a group lacks are skipped. By default BLEU and COMET, or the only one there.
     by : columns that make a group; by default corpus, task and finetuning size, and others where they vary. What tells
         rows of one run apart splits the groups further, and a note says so.
     loss : the loss that is thought to tell quality; by default cross-entropy, or the one loss that the table has.
@@ -144,9 +143,10 @@ def align(
     >>> align(table)[0].headline
     'MISALIGNED, deteriorating'
     """
-    whole, against = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
+    whole, metrics, against = judged_table(
+        data, quality, loss, mapping=mapping, where=where, allow=allow
+    )
     alpha = level_of(level)
-    metrics = quality_metrics(whole, quality)
     apart = grouping(whole, by)
     groups = [(key, rows) for key, rows in whole.groups(apart.columns) if pretrained(rows)]
     if not groups:

@@ -21,8 +21,9 @@ from scalefit.errors import DesignError
 from scalefit.groups import as_names
 from scalefit.ingest import loss_beside, table_of
 from scalefit.table import Table, runs_of
+from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Ints, Mask
-from scalefit.units import check_level
+from scalefit.units import check_level, some
 
 # Which metrics are judged, and which groups have a curve.
 
@@ -32,22 +33,24 @@ QUALITY = ("bleu", "comet")
 
 def judged_table(
     data: Any, quality: str | Sequence[str], loss: str, **reading: Any
-) -> tuple[Table, str]:
-    """Return the results of what is judged, and the loss beside the quality; ``reading`` as in ``table_of``."""
-    metrics = [*as_names(quality), loss]
-    return loss_beside(table_of(data, metrics=metrics, **reading), metrics, loss)
-
-
-def quality_metrics(table: Table, quality: str | Sequence[str]) -> list[str]:
-    """Return those of the wanted metrics that the table has."""
+) -> tuple[Table, list[str], str]:
+    """Return the results, what of them is judged, and the loss beside it; ``reading`` as in ``table_of``."""
+    table = table_of(data, metrics=[*as_names(quality), loss], **reading)
     wanted = [table.spelled(name) for name in as_names(quality)]
     there = [q for q in dict.fromkeys(wanted) if q in table.metrics]
+    if quality is QUALITY and not there:  # nobody named one: the only one is meant
+        known = map(metric_of, table.metrics)
+        only = [m.name for m in known if m.direction and not (m.is_loss or m.is_perplexity)]
+        there = only if len(only) == 1 else []
+        note = f"no metric was named, and {some(only)} is taken: the table has no {some(QUALITY)}"
+        table = replace(table, notes=(*table.notes, note))
     if not there:
         raise DesignError(
             f"none of the quality metrics {', '.join(wanted)} is in the table; it has "
             f"{', '.join(table.metrics)}. Try: quality={table.metrics[0]!r}"
         )
-    return there
+    table, loss = loss_beside(table, [*there, loss], loss)
+    return table, there, loss
 
 
 def level_of(confidence: float) -> float:

@@ -17,7 +17,6 @@ from scalefit.alignment.curve import (
     judged_table,
     level_of,
     profiled,
-    quality_metrics,
     without_failed,
 )
 from scalefit.alignment.evidence import tokens
@@ -256,14 +255,16 @@ def monitor(
     >>> monitor(table, planned=5)[0].decision
     'stop'
     """
-    whole, against = judged_table(data, quality, loss, mapping=mapping, where=where, allow=allow)
+    whole, metrics, against = judged_table(
+        data, quality, loss, mapping=mapping, where=where, allow=allow
+    )
     names = grouping(whole, by).columns
     if looks_before < 0:
         raise DesignError(
             f"looks_before is {looks_before}; needed the number of looks taken, 0 or more"
         )
     rule, watches = _Rule(level_of(level), planned, looks_before), []
-    for name in quality_metrics(whole, quality):
+    for name in metrics:
         scale = metric_scale(name, whole.where(metric=name).column("value"), margin)
         groups = list(whole.groups(names))
         curves = profiled([curve_of(rows, name, None) for _, rows in groups])
@@ -359,7 +360,10 @@ def _said(
 ) -> tuple[str, str]:
     """Return reason and advice."""
     if fall is None:
-        return f"{len(curve.sizes)} sizes so far, too few for a look.", "measure the next size"
+        return (
+            f"{counted(len(curve.sizes), 'size')} so far, too few for a look.",
+            "measure the next size",
+        )
     step = f"every step rises, by {-fall.estimate:.3g} or more"
     step = step if fall.estimate < 0 else f"largest fall {fall.estimate:.3g}"
     seen = f"Look {looks}: {step}, p = {fall.p_value:.2g}"

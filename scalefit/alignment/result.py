@@ -299,8 +299,8 @@ class AlignmentTable(Results[Alignment]):
         who = ", ".join(
             dict.fromkeys(str(r.group.get("corpus") or r.name) for r in self.flagged("none"))
         )
-        named = f" of {who}" if who else ""
-        return f"{said}; misaligned: {flags[0]}{named} (Holm {flags[1]}, BH {flags[2]}){more}"
+        named = f": {who}" if who else ""
+        return f"{said}; misaligned: {flags[0]} (Holm {flags[1]}, BH {flags[2]}){more}{named}"
 
     def lines(self) -> list[str]:
         """Return all verdicts with their evidence, worst first."""

@@ -165,6 +165,15 @@ def write_json(value: Any) -> None:
     print(to_json(plain(value)))
 
 
+def meant(table: Any, metric: str) -> str:
+    """Return the metric asked for; the only one there, with a note, where nobody named one."""
+    from scalefit.ingest import metric_meant
+
+    name, said = metric_meant(table, metric)
+    write_notes(said)
+    return name
+
+
 def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
     """Write plain rows as a readable table, or as a JSON list."""
     rows = list(rows)

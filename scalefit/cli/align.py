@@ -38,7 +38,9 @@ class Judging:
     """How each corpus is judged."""
 
     by: By = None
-    quality: Annotated[str, typer.Option(help="Quality metrics.")] = "bleu,comet"
+    quality: Annotated[
+        str | None, typer.Option(help="Quality metrics; default: bleu,comet, or the one there.")
+    ] = None
     loss: Loss = LOSS
     margin: Annotated[
         str, typer.Option(help="Fall that does not matter: BLEU points, or human:0.7.")
@@ -48,14 +50,15 @@ class Judging:
     @property
     def metrics(self) -> list[str]:
         """The quality metrics, and the loss."""
-        return [*(_io.names(self.quality) or []), self.loss]
+        return [*(_io.names(self.quality) or ("bleu", "comet")), self.loss]
 
     @property
     def options(self) -> dict[str, Any]:
         """What ``sf.align`` and ``sf.monitor`` are told."""
+        named = {} if self.quality is None else {"quality": _io.names(self.quality)}
         return {
+            **named,
             "by": _io.names(self.by),
-            "quality": _io.names(self.quality) or [],
             "loss": self.loss,
             "margin": _margin(self.margin),
             "level": self.level,

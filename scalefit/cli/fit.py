@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def fit(
     source: Source,
-    metric: Annotated[str, typer.Option(help="Metric to describe, e.g. bleu.")],
+    metric: Metric = BLEU,
     law: Annotated[
         str | None, typer.Option(help="Law; `scalefit laws` lists them. Without one: the mixture.")
     ] = None,
@@ -88,6 +88,7 @@ def fit(
     else:
         options["pool"] = _io.pool(pool)
     table = source.table(metric, needs=(columns or {"x": "pretrain_tokens"}).values())
+    metric = _io.meant(table, metric)
     with doing("fitting every curve"):
         many = sf.fit_each(table, metric, law, **options)
     _refuse_failure(many)
@@ -257,9 +258,14 @@ def predict(
         for fit, band in zip(known, bands, strict=True)
         for row in band.rows()
     ]
-    _io.write_rows(rows, as_json=as_json, title=f"{level:.0%} interval of the {kind}")
-    if not as_json:
-        _notes_of(known, bands)
+    if as_json:
+        _io.write_json(rows)
+        return
+    title = f"{level:.0%} interval of {'the mean' if kind == 'mean' else 'one new run'}"
+    said = ("level", "kind")  # by the title
+    shown = [{k: v for k, v in row.items() if k not in said} for row in rows]
+    _io.write_rows(shown, as_json=False, title=title)
+    _notes_of(known, bands)
 
 
 def _named(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

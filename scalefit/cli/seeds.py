@@ -6,15 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from scalefit.arguments import BLEU
 from scalefit.cli import _io
 from scalefit.cli._io import doing
-from scalefit.cli._options import Answer, Level, Source
+from scalefit.cli._options import Answer, Level, Metric, Source
 from scalefit.errors import DesignError
 
 
 def seeds(
     source: Source,
-    metric: Annotated[str, typer.Option(help="Metric to look at, e.g. bleu.")],
+    metric: Metric = BLEU,
     design: Annotated[
         Literal["nested", "crossed"],
         typer.Option(help="crossed: equal finetuning seeds have something in common."),
@@ -45,6 +46,7 @@ def seeds(
     import scalefit as sf
 
     table = source.table(metric, needs=())
+    metric = _io.meant(table, metric)
     with doing("splitting the spread"):
         split = sf.variance(
             table, metric=metric, design=design, factors=_io.names(factors), level=level
@@ -74,13 +76,13 @@ def seeds(
 
 def compare(
     source: Source,
-    metric: Annotated[str, typer.Option(help="Metric to compare, e.g. bleu.")],
     a: Annotated[
         str, typer.Option("--a", help="Reference: a corpus, or COLUMN=VALUE[,COLUMN=VALUE].")
     ],
     b: Annotated[
         list[str], typer.Option("--b", help="Compared with it, written likewise; may be repeated.")
     ],
+    metric: Metric = BLEU,
     column: Annotated[str, typer.Option(help="Column in which plain names stand.")] = "corpus",
     example: Annotated[
         str | None,
@@ -107,6 +109,7 @@ def compare(
 
     one, others = _side(a), [_side(text) for text in b]
     table = source.table(metric, needs=())
+    metric = _io.meant(table, metric)
     with doing("comparing procedures"):
         compared = sf.compare_procedures(
             table,

@@ -11,6 +11,7 @@ import numpy as np
 from scalefit.groups import group_name
 from scalefit.result import Result, Results
 from scalefit.rows import Row
+from scalefit.table import metric as metric_of
 from scalefit.units import format_count, short
 
 SURE = 0.9
@@ -150,12 +151,12 @@ class Value(Result):
         head = f"{name}: " if name else ""
         if self.over_start:
             lost = f"; {self.harm}" if self.harm is not None and self.harm.sure else ""
-            return f"{head}finetuning {_gained(last)}{_tuned(last)}{lost}"
+            return f"{head}finetuning {self._gained(last)}{_tuned(last)}{lost}"
         where = "" if np.isnan(first.finetune) else _tuned(first)
         size = "" if np.isnan(first.pretrain) else f" on {format_count(first.pretrain)}"
-        line = f"{head}pretraining{size} {_gained(first)}{where}"
+        line = f"{head}pretraining{size} {self._gained(first)}{where}"
         if last is not first:
-            line += f", {_gained(last)} at {format_count(last.finetune)}"
+            line += f", {self._gained(last)} at {format_count(last.finetune)}"
         if not np.isnan(first.effective):
             line += f"; worth {self._worth(first)} finetuning tokens"
         if np.isfinite(self.fades):
@@ -163,6 +164,19 @@ class Value(Result):
                 f"; within the noise of a run from {format_count(self.fades)} finetuning tokens on"
             )
         return line
+
+    def _gained(self, worth: Worth) -> str:
+        sign = 1 if worth.gain >= 0 else -1
+        said = _ends(sign * worth.gain, *sorted((sign * worth.gain_low, sign * worth.gain_high)))
+        unit = metric_of(self.metric).title
+        return f"{'gains' if sign > 0 else 'loses'} {said} {unit} ({worth.state})"
+
+    def beneath(self) -> tuple[str, ...]:
+        """Return what gains are in, and what a state says."""
+        gain = f"{metric_of(self.metric).title} {'gained' if metric_of(self.metric).rises else 'saved'}"
+        return (
+            f"gain: {gain}, {self.level:.0%} intervals; helps or harms: by more than one run's noise with P ≥ {SURE:g}",
+        )
 
     def _worth(self, cell: Worth) -> str:
         """Return the finetuning data that a cell replaces; beyond the measured sizes no more than on which side."""
@@ -272,6 +286,10 @@ class Values(Results[Value]):
         cells = "pretraining sizes" if untold else "cells of pretraining × finetuning size"
         return f"pretraining {counts} of {len(states)} {cells} ({len(self)} corpora and tasks)"
 
+    def beneath(self) -> tuple[str, ...]:
+        """Return what gains are in, and what a state says."""
+        return self[0].beneath() if len(self) else ()
+
 
 def largest(worths: Sequence[Worth]) -> list[Worth]:
     """Return the cells of the largest pretraining size, nan where none is known, by ascending finetuning size."""
@@ -283,12 +301,6 @@ def largest(worths: Sequence[Worth]) -> list[Worth]:
 
 def _tuned(worth: Worth) -> str:
     return f" at {format_count(worth.finetune)} finetuning tokens"
-
-
-def _gained(worth: Worth) -> str:
-    sign = 1 if worth.gain >= 0 else -1
-    ends = sorted((sign * worth.gain_low, sign * worth.gain_high))
-    return f"{'gains' if sign > 0 else 'loses'} {_ends(sign * worth.gain, *ends)} ({worth.state})"
 
 
 def _ends(middle: float, low: float, high: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -234,7 +234,7 @@ def backtest(
     ]
     forecasters += [baseline_forecaster(base) for base in BASELINES]
     with working(executor) as each:
-        return run_backtest(
+        tested = run_backtest(
             curves.series(),
             forecasters,
             metric=name,
@@ -244,6 +244,8 @@ def backtest(
             fit_smallest=fit_smallest,
             each=each,
         )
+    left_out = (f"{group}: {why}" for group, why in curves.failures.items())
+    return replace(tested, notes=(*what.notes, *left_out))
 
 
 def _of_rows(

@@ -257,6 +257,7 @@ class _Known:
             {} if baseline is None else {m: _mean(baseline, m) for m in baseline.metrics},
             {m: _measured(rows, m) for m in rows.metrics},
             (*lost, *note, *self._failed(rows), *self._out_of_sight(mine)),
+            question.level,
         )
 
     def _failed(self, rows: Table) -> list[str]:

@@ -63,6 +63,11 @@ class Card(Result):
         """Return one row a parameter: estimate, low, high; of a mixture one a member."""
         return [dict(row) for row in self.parameters]
 
+    def shown(self) -> list[Row]:
+        """Return the rows for people: what the data do not fix has no number."""
+        none = {"estimate": "not identified", "low": None, "high": None, "stderr": None}
+        return [{**row, **(none if row.get("identified") is False else {})} for row in self.rows()]
+
     def to_markdown(self) -> str:
         """Return the card as Markdown."""
         ranges = (
@@ -83,4 +88,4 @@ class Card(Result):
         }
         lines = "".join(f"- **{name}**: {value}\n" for name, value in told.items())
         left = "".join(f"- {note}\n" for note in self.exclusions)
-        return f"# {self.verdict}\n\n{lines}\n{markdown_table(self.rows())}\n{left}"
+        return f"# {self.verdict}\n\n{lines}\n{markdown_table(self.shown())}\n{left}"

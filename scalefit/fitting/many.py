@@ -12,12 +12,14 @@ from scalefit.executors import Workers, packs, working
 from scalefit.fitting.checks import leaves_each_out, refuse_direction
 from scalefit.fitting.fit import AnyLaw, fit_together, law_of
 from scalefit.fitting.identified import allowed_each, identify_each
+from scalefit.fitting.intervals import Interval
 from scalefit.fitting.intervals.uncertainty import USUAL_LEVEL, look_together
 from scalefit.fitting.points import gather_each, input_columns
 from scalefit.fitting.result import Fit
 from scalefit.fitting.stack import evaluate_each, leave_one_out
 from scalefit.groups import group_name
 from scalefit.ingest import table_of
+from scalefit.laws.law import count_or_number
 from scalefit.result import Results, common_notes
 from scalefit.rows import Row, estimated
 from scalefit.table import Observations, grouping
@@ -84,7 +86,7 @@ class Fits(Results[Fit]):
     def verdict(self) -> str:
         """How many groups have a fit."""
         failed = f"; {counted(len(self.failures), 'group')} without a fit" if self.failures else ""
-        return f"{len(self.fits)} fits by {', '.join(self.by)}{failed}"
+        return f"{counted(len(self.fits), 'fit')} by {', '.join(self.by)}{failed}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -117,7 +119,9 @@ class Fits(Results[Fit]):
             {
                 **fit.group,
                 **{
-                    name: "not identified" if name in fit.not_identified else str(interval)
+                    name: "not identified"
+                    if name in fit.not_identified
+                    else _told(fit, name, interval)
                     for name, interval in fit.intervals(level).items()
                 },
                 "typical_error": fit.typical_error,
@@ -125,6 +129,11 @@ class Fits(Results[Fit]):
             }
             for fit in self
         ]
+
+
+def _told(fit: Fit, name: str, interval: Interval) -> str:
+    numbers = (interval.estimate, interval.low, interval.high)
+    return "{} [{}, {}]".format(*(count_or_number(fit.law, name, one) for one in numbers))
 
 
 def doubt_together(fits: Sequence[Fit], level: float = USUAL_LEVEL) -> None:

@@ -290,9 +290,9 @@ class Fit(Result):
             {
                 "parameter": name,
                 "estimate": interval.estimate,
-                "stderr": errors.get(name, float("nan")),
                 "low": interval.low,
                 "high": interval.high,
+                "stderr": errors.get(name, float("nan")),
                 "identified": name not in lost,
             }
             for name, interval in self.intervals(level).items()
@@ -309,7 +309,10 @@ class Fit(Result):
                 "parameter": row["parameter"],
                 "estimate": said(row, "estimate") if row["identified"] else "not identified",
                 "standard error": said(row, "stderr") if row["identified"] else "–",
-                f"{level:.0%} interval": f"[{said(row, 'low')}, {said(row, 'high')}]",
+                # Where every part of the data has a limit for its best, the limit is no interval.
+                f"{level:.0%} interval": f"[{said(row, 'low')}, {said(row, 'high')}]"
+                if row["identified"] or row["low"] < row["high"]
+                else "–",
             }
             for row in self.rows(level)
         ]

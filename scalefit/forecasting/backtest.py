@@ -25,6 +25,7 @@ from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Mask
+from scalefit.units import counted
 
 
 def interval_score(y: Floats, low: Floats, high: Floats, level: float) -> Floats:
@@ -132,8 +133,8 @@ class Backtest(Result):
         base = self.best_baseline
         row = next(r for r in self.rows() if r["forecaster"] == first)
         line = (
-            f"{first} errs {self.error(first):.3g} {unit} on {row['points']} held-out sizes of "
-            f"{len({h.curve for h in self.held})} curves; best baseline {base} {self.error(base):.3g}"
+            f"{first} errs {self.error(first):.3g} {unit} on {counted(row['points'], 'held-out size')} of "
+            f"{counted(len({h.curve for h in self.held}), 'curve')}; best baseline {base} {self.error(base):.3g}"
         )
         won = "" if best in (first, base) else f"; best of all {best} {self.error(best):.3g}"
         return f"{line}{won}; its 95 % intervals hold {row['inside_95']:.0%}"

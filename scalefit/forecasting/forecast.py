@@ -36,6 +36,7 @@ class Outlook(Result):
     baselines : metric -> mean value without pretraining, where measured.
     measured : metric -> pretraining tokens and values, (n,) each.
     failures : why something is missing.
+    level : confidence of intervals.
 
     Examples
     --------
@@ -56,6 +57,7 @@ class Outlook(Result):
     baselines: Mapping[str, float] = field(default_factory=dict)
     measured: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    level: float = 0.8
 
     @property
     def quality(self) -> Mixture | None:
@@ -113,7 +115,8 @@ class Outlook(Result):
             row[f"{name}_unpretrained"] = self.baselines.get(name)
             row[f"{name}_at_largest"] = self.last(name)
         for name, said in self.ahead.items():
-            row |= said.columns(f"{name}_at_{format_count(x)}" for x in said.x.tolist())
+            names = (f"{name}_at_{format_count(x)}" for x in said.x.tolist())
+            row |= said.columns(names, self.level)
         if self.tokens is not None:
             kept = ("p_within_2x", "p_within_10x", "p_within_100x", "estimate", "low", "high")
             numbers = self.tokens.rows()[0]
@@ -128,7 +131,7 @@ class Outlook(Result):
             row[name] = " → ".join(short(v) for v in ends if v is not None) or "?"
         for name in reversed(list(self.ahead)):  # what was asked for stands last, as tokens do
             said = self.ahead[name]
-            low, high = said.interval(0.8)
+            low, high = said.interval(self.level)
             for i, x in enumerate(said.x):
                 interval = f"[{short(float(low[i]))}, {short(float(high[i]))}]"
                 at = f"{name} at {format_count(float(x))}"
@@ -138,7 +141,7 @@ class Outlook(Result):
             level = f" ({self.tokens.level:.0%})"
             needs = self.needs.removeprefix("median ").removesuffix(level)
             row[f"tokens for {self.tokens.target:g}{level}"] = needs
-        elif self.failures:
+        elif self.failures and self.metric not in self.ahead:
             row["forecast"] = "none"
         return [row]
 
@@ -204,7 +207,10 @@ class Forecast(Results[Outlook]):
 
     @property
     def reached(self) -> str:
-        """How many groups reach the target within sight."""
+        """How many groups reach the target within sight; why, where none has a forecast."""
+        if all(o.tokens is None for o in self):
+            why = next((f"no forecast: {said}" for o in self for said in o.failures), "no forecast")
+            return f"{self.question}: {why}"
         who = f"{len(self._near())} of {len(self)} groups likely (P ≥ .5)"
         return f"{who} to reach {self.question} within {SIGHT:g}× the largest size"
 
@@ -228,7 +234,8 @@ class Forecast(Results[Outlook]):
         if len(self) == 1 and self[0].tokens is not None:
             return f"{self.reached}; {self[0].needs}"
         if not near:
-            return f"{self.reached}; measure larger sizes, or lower the target"
+            known = any(o.tokens is not None for o in self)
+            return self.reached + "; measure larger sizes, or lower the target" * known
         first = min(near, key=lambda o: _price(o)[1])
         high = _price(first)[2]
         rivals = [o for o in self if o.tokens is not None and o is not first and _rivals(o, first)]

@@ -36,7 +36,7 @@ from scalefit.rows import Row
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Kind
-from scalefit.units import format_count
+from scalefit.units import counted, format_count
 from scalefit.version import __version__
 
 AHEAD = np.unique([*np.geomspace(1.0, 10.0, 13)[1:], *np.geomspace(10.0, FARTHEST, 13)])
@@ -244,7 +244,7 @@ class Mixtures(Results[Mixture]):
             return self[0].verdict
         lost = f"; {len(self.failures)} without" if self.failures else ""
         carried = f", carried by {self[0].carried}" if len(self) else ""
-        return f"{len(self)} curves forecast by mixtures{carried}{lost}"
+        return f"{counted(len(self), 'curve')} forecast by mixtures{carried}{lost}"
 
     def rows(self) -> list[Row]:
         """Return one row a curve: measured end, weights, and a new run at 2, 10 and 100 times the largest size."""

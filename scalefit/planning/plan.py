@@ -159,9 +159,10 @@ class PlanStep:
 
     def __str__(self) -> str:
         many = self.times > 1
-        again = f"{self.times} more seeds of" if many else "another seed of"
-        new = f"{self.times} runs of" if many else "a run of"
-        what = again if self.repeats else new
+        again = f"{self.times} more seeds" if many else "another seed"
+        new = f"{self.times} runs" if many else "a run"
+        each = " each" if any(" and " in str(name) for name in self.group.values()) else ""
+        what = f"{again if self.repeats else new}{each} of"
         return f"{what} {group_name(self.group) or 'the curve'} at {format_count(self.size)}"
 
 

@@ -15,7 +15,7 @@ from scalefit.units import counted, some
 from .columns import Columns
 from .draft import BrokenRule, Draft, column
 from .metrics import METRICS, Metric, canonical, metric
-from .names import COUNTS, KNOWN, LOSSES, MEASURED, SEEDS
+from .names import COUNTS, KNOWN, LOSSES, MEASURED, SEED_WORDS, SEEDS
 from .runs import any_there, copies
 
 _UNITS = {
@@ -242,7 +242,10 @@ def _conflicts(draft: Draft, columns: Columns, inputs: Collection[str]) -> None:
     if (alike & ~same).any():
         # The user's own spelling of a size (in billions) tells nothing apart that the size does not.
         telling = [c for c in extras if columns.labels([*known, c]).max() > codes.max()]
-        _note_rows(draft, alike & ~same, f"differ from another only in {some(telling)}")
+        if any(
+            name.lower() not in SEED_WORDS for name in telling
+        ):  # of seeds it is what they are for
+            _note_rows(draft, alike & ~same, f"differ from another only in {some(telling)}")
     _note_rows(
         draft,
         same & ~seeded,

@@ -30,6 +30,7 @@ from scalefit.table import Table, grouping
 from scalefit.table import metric as metric_of
 from scalefit.table.draft import number_cell
 from scalefit.types import Floats
+from scalefit.units import counted
 
 from .curves import Ribbon, drawn_at, ribbon
 from .plots import curve_of_one, plot_curve
@@ -142,6 +143,9 @@ class Explorer:
     def controls(self) -> tuple[Any, ...]:
         """What may be turned."""
         return self.curve, self.law, self.level, self.target, self.budget
+
+    def __repr__(self) -> str:
+        return f"Explorer of {metric_of(self.metric).title}: {counted(len(self._groups), 'curve')}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the controls where there are widgets; elsewhere, as on a page of docs, what they say now."""

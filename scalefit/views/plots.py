@@ -382,7 +382,7 @@ def shows_anything(forecast: Forecast) -> bool:
 
 def forecast_panels(forecast: Forecast, **options: Any) -> list[Panel]:
     """Return one panel for each metric and each combination of keys but the corpus."""
-    question = forecast.question
+    question, options = forecast.question, {"level": forecast.question.level, **options}
     titles = list(dict.fromkeys(group_name(o.group, (OVERLAY,)) for o in forecast))
     panels = []
     for metric in (question.metric, question.through):

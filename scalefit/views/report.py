@@ -96,7 +96,7 @@ def forecast_report(
     answer = Section(
         f"Forecast of {question}",
         text=(
-            "Open marks are runs; bands hold a new run (80 %); shaded and dashed is extrapolated.",
+            f"Open marks are runs; bands hold a new run ({question.level:.0%}); shaded and dashed is extrapolated.",
         ),
         svg=plot_forecast(forecast).to_svg() if shows_anything(forecast) else "",
         rows=tuple(forecast.shown()),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import scalefit as sf
@@ -107,3 +108,26 @@ def test_the_other_questions_answer_in_words_and_in_json(scalefit, arguments, sa
     assert said in ran.out
     content = json.loads(scalefit(*arguments, "--json").out)
     assert content["verdict"] in ran.out.splitlines()[0]
+
+
+def test_the_level_that_is_asked_for_is_the_level_of_the_intervals_shown(scalefit, tmp_path):
+    size = [1e8, 4e8, 16e8, 64e8, 256e8]
+    rows = {"corpus": ["a"] * 5, "pretrain_tokens": size, "bleu": [11.2, 14.1, 17.3, 19.8, 22.9]}
+    pd.DataFrame(rows).to_csv(tmp_path / "r.csv", index=False)
+    widths = []
+    for level in (0.5, 0.8, 0.95):
+        outlook = sf.forecast(rows, at="100B", level=level)[0]
+        row = outlook.rows()[0]
+        low, high = outlook.ahead["bleu"].interval(level)
+        assert (row["bleu_at_100B_low"], row["bleu_at_100B_high"]) == (low[0], high[0])
+        ran = scalefit("forecast", tmp_path / "r.csv", "--at", "100B", "--level", level)
+        assert f"{low[0]:.4g}, {high[0]:.4g}" in ran.out
+        assert f"{level:.0%} intervals" in ran.out
+        assert "none" not in ran.out
+        widths.append(high[0] - low[0])
+    assert widths == sorted(set(widths))
+
+
+def test_where_nothing_can_be_forecast_the_line_says_why():
+    one = {"pretrain_tokens": [1e9] * 2, "corpus": ["a", "b"], "bleu": [12.25, 13.75]}
+    assert "no forecast: bleu was measured at one size" in sf.forecast(one, target=20).verdict

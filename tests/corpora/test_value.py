@@ -283,3 +283,18 @@ def test_an_answer_of_no_is_a_baseline_only_where_pretraining_is_asked():
     }
     with pytest.raises(DesignError, match="nothing tells which models were not pretrained"):
         sf.value(table, "accuracy")
+
+
+def test_a_gain_has_its_unit_and_a_state_its_meaning():
+    rows = {"corpus": ["none"] * 3 + ["fr"] * 6, "pretrain_tokens": [0] * 3 + [1e8] * 3 + [1e9] * 3}
+    for metric, values, unit in (
+        ("bleu", [10.1, 10.4, 10.2, 14.2, 14.5, 14.1, 18.3, 18.1, 18.6], "BLEU gained"),
+        ("wer", [40.1, 40.4, 40.2, 30.2, 30.5, 30.1, 20.3, 20.1, 20.6], "WER saved"),
+    ):
+        values_ = sf.value({**rows, metric: values}, metric)
+        (line,) = values_.beneath()
+        assert line.startswith(
+            f"gain: {unit}, 80% intervals; helps or harms: by more than one run's noise"
+        )
+        assert f"] {unit.split()[0]} (helps)" in values_[0].verdict
+        assert line in str(values_)

@@ -131,3 +131,16 @@ def test_the_nested_test_keeps_its_level_and_sees_a_floor():
 
     assert np.mean(p(30 * SIZES**-0.1) < 0.05) <= 0.08
     assert np.mean(p(1.5 + 300 * SIZES**-0.35) < 0.05) > 0.9
+
+
+def test_what_is_said_of_the_table_and_of_curves_left_out_stands_beside_the_scores():
+    size = [1e6, 4e6, 16e6, 64e6, 256e6]
+    rows = {
+        "tokens": [*size, 1e6],
+        "corpus": ["fr"] * 5 + ["en"],
+        "chrf": [30.25, 33.5, 36.25, 39.75, 42.5, 29.75],
+    }
+    tested = sf.backtest(rows, "chrf", hold_out=1)
+    assert any("'tokens' taken as 'pretrain_tokens'" in note for note in tested.notes)
+    assert any(note.startswith("en: chrf was measured at one size") for note in tested.notes)
+    assert "on 1 held-out size of 1 curve;" in tested.verdict

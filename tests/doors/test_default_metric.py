@@ -4,7 +4,7 @@ import pytest
 
 import scalefit as sf
 from scalefit.cli import main
-from scalefit.errors import TableError
+from scalefit.errors import DesignError, TableError
 
 SIZES = [1e6, 4e6, 16e6, 64e6, 256e6]
 CHRF = {"pretrain_tokens": SIZES * 2, "corpus": ["fr"] * 5 + ["en"] * 5}
@@ -15,6 +15,36 @@ DOORS = {
     "rank": lambda data, *metric: sf.rank(data, *metric, at=1e9),
     "plan": lambda data, *metric: sf.plan(data, *metric, at=1e9),
 }
+
+
+@pytest.mark.parametrize("judge", [sf.align, sf.monitor])
+def test_the_only_quality_is_judged_and_a_loss_never_for_one(judge):
+    answer = judge({**CHRF, "cross_entropy": LOSS})
+    assert any("chrf is taken: the table has no bleu, comet" in note for note in answer.notes)
+    assert answer.verdict == judge({**CHRF, "cross_entropy": LOSS}, "chrf").verdict
+    for wrong in ({**CHRF, "ter": [60.25 - i for i in range(10)]}, {**CHRF, "loss": LOSS}):
+        if "loss" in wrong:
+            del wrong["chrf"]
+        with pytest.raises(DesignError, match="none of the quality metrics bleu, comet"):
+            judge(wrong)
+    with pytest.raises(DesignError, match="none of the quality metrics bleu, comet"):
+        judge(CHRF, ("bleu", "comet"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["fit", "fit --law log", "seeds", "compare --a fr --b en", "align", "backtest --hold-out 1"],
+)
+def test_every_command_of_one_metric_takes_the_only_one(tmp_path, capsys, line):
+    rows = {k: [*v, *v] for k, v in CHRF.items()}
+    rows["chrf"] = [c + 0.3 * (i % 3) for i, c in enumerate(rows["chrf"])]
+    sf.as_table({**rows, "pretrain_seed": [1] * 10 + [2] * 10}).write(tmp_path / "r.csv")
+    command, *options = line.split()
+    with pytest.raises(SystemExit) as end:
+        main([command, str(tmp_path / "r.csv"), *options])
+    told = "".join(capsys.readouterr())
+    assert end.value.code == 0, told
+    assert "no metric was named, and chrf is taken" in told
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -100,3 +100,8 @@ def test_without_ipywidgets_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(MissingDependencyError, match=r"transfer-scalefit\[notebook\]"):
         sf.explore(TABLE)
+
+
+def test_an_explorer_is_one_line_where_no_widgets_show_it():
+    table = {"pretrain_tokens": [1e6, 4e6, 16e6, 64e6], "bleu": [5.2, 9.1, 12.9, 17.3]}
+    assert repr(sf.explore(table)) == "Explorer of BLEU: 1 curve"
