@@ -122,6 +122,19 @@ def unequal(fresh, draws):
             yield row
 
 
+def short(fresh, draws):
+    """Let one size in the middle be 5 x noisier, of few sizes or of many, with two and three runs each."""
+    for runs, sizes in product((2, 3), (3, 4, 6, 10, 20)):
+        row = [runs, sizes]
+        noise = np.where(np.arange(sizes) == sizes // 2, 5.0, 1.0)[:, None]
+        for design in ("separate", "shared"):
+            rng = fresh(*row, design)
+            values = noise * rng.standard_normal((draws, sizes, runs))
+            values += (design == "shared") * rng.standard_normal((draws, 1, runs))
+            row.append(alarms(values, design))
+        yield row
+
+
 def unequally(rng, name, shape):
     """Noise (tables, groups, sizes, runs) of one of the unequal kinds."""
     values = UNEQUAL.get(name, np.ones(6))[:, None] * rng.standard_normal(shape)
@@ -414,6 +427,42 @@ def _as_good(rng, corpus, runs, baselines, named):
     return pd.DataFrame({"corpus": corpus, **columns})
 
 
+def corpora(fresh, draws):
+    """Tables of 12 corpora x 3 tasks (SD .4, 3 runs a size, 3 of a baseline as good) through `sf.align`, after Holm.
+
+    Any p value below .05 where nothing falls, whatever the margin; verdicts and flags where 9 fall by 3 at the end.
+    """
+    for noise in ("equal", "grows 10x", "middle size 5x", "each group its own size 5x"):
+        for fallen in (0, 9):
+            rng = fresh(noise, fallen)
+            told = np.stack([_holm(rng, noise, fallen) for _ in range(draws)])
+            falling, sure, alarm, flag = np.moveaxis(told, -1, 0)
+            found = [np.mean(hit[falling]) if fallen else np.nan for hit in (alarm, flag)]
+            yield [noise, fallen, (sure & ~falling).any(axis=1).mean(), *found]
+
+
+def _holm(rng, noise, fallen):
+    """Which groups of one table (36, 4) fall, have a small p, an alarm, and a flag."""
+    values = unequally(rng, noise, (12, 3, 6, 3))
+    loud = UNEQUAL.get(noise, UNEQUAL["middle size 5x"])
+    values = 25 + 0.4 * values / np.sqrt((loud**2).mean())
+    values[:fallen, 0, -1] -= 3
+    corpus, task, size, run = (i.ravel() for i in np.indices(values.shape))
+    loss = LOSS[size] + 0.012 * rng.standard_normal(values.size)
+    columns = {"corpus": corpus, "task": task, "pretrain_tokens": SIZES[size], "run": run}
+    table = pd.DataFrame({**columns, "bleu": values.ravel(), "cross_entropy": loss})
+    alone = pd.DataFrame({"task": [0, 1, 2] * 3, "pretrain_tokens": 0.0, "run": range(9)})
+    alone["bleu"] = 25 + 0.4 * rng.standard_normal(9)
+    alone["cross_entropy"] = LOSS[0] + 0.1 + 0.012 * rng.standard_normal(9)
+    table = pd.concat([table, alone])
+    table["pretrain_run"] = [f"r{i}" for i in range(len(table))]
+    judged = sf.align(table.drop(columns="run"))
+    falling = [int(r.group["task"]) == 0 and int(r.group["corpus"]) < fallen for r in judged]
+    sure = np.array(judged.adjusted(flag=False)) <= ALPHA
+    flagged = np.array(judged.flags()) == "misaligned"
+    return np.stack([falling, sure, [v.alarm for v in judged.verdicts()], flagged], axis=-1)
+
+
 def harm_levels(fresh, draws):
     """Compare the largest size with a baseline as good, at the .005 that `harmful` has: one group by itself."""
     for runs, baselines, design in product((1, 3, 5), (1, 2, 3), ("separate", "shared")):
@@ -547,6 +596,7 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "False alarms: nothing falls": (false_alarms, f"truth|P|F|{RATES}", 1),
     "False alarms under rough conditions": (rough, f"truth|P|F|{ROUGH}", 1),
     "Unequal noise: nothing falls": (unequal, f"noise|P|{FAMILIES}", 1),
+    "Few sizes, few runs": (short, f"P|sizes|{RATES}", 2),
     "Power: the last size falls": (power, "truth|P|F|separate: 0.5|1.0|checkpoints: 0.5|1.0", 0.4),
     "Three states, margin 0.5, F = 3": (three_states, STATES, 0.4),
     "Families: 24 groups, Holm, 3 x 3": (family, "groups that fall by 1|any false alarm|power", 0.1),
@@ -562,6 +612,8 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Verdicts of `sf.align`": (whole, "truth|verdicts", 0.1),
     "Beside a baseline as good": (
         harmful, "P|baseline runs|told by|harmful|any alarm|improving", 0.4),
+    "Many corpora and tasks": (
+        corpora, "noise|groups that fall by 3|any false alarm|found|flagged", 0.016),
     "Beside a baseline, 3 x 3": (beside_baseline, "truth|any alarm|harmful", 0.06),
     "Sequences with missing runs": (gapped_sequence, UNLIKE, 0.4),
     "Accuracy near its ceiling": (near_ceiling, f"accuracy|examples|{CEILING}", 1),

@@ -39,11 +39,6 @@ SEED = 20261122
 DESIGNS = ((3, 2), (3, 5), (5, 5), (10, 5), (25, 5))
 
 
-def seeded(*row):
-    """Seed each row by what it is, so that another row leaves it as it is."""
-    return np.random.default_rng([SEED, *repr(row).encode()])
-
-
 def share(hits):
     return f"{np.mean(hits):.3f}"
 
@@ -76,10 +71,10 @@ def williams_tukey(ms, dof, level=0.95):
 
 def components(runs):
     """Coverage of 95 % intervals; total variance 1, so the ICC is the pretraining variance."""
+    rng = np.random.default_rng(SEED)
     rows = []
     for p, f in DESIGNS:
         for icc in (0.0, 0.05, 0.3, 0.72, 0.9):
-            rng = seeded("components", p, f, icc)
             dof = p - 1, p * (f - 1)
             chi = rng.chisquare(dof, (runs, 2)) / dof
             s = nested_squares((f * icc + 1 - icc) * chi[:, 0], (1 - icc) * chi[:, 1], *dof, f)
@@ -100,17 +95,17 @@ def components(runs):
     head = ("P × F", "ICC", "σ²_P, MLS (default)", "same, cut at 0", "Williams–Tukey",
             "generalised", "ICC, exact F", "estimate < 0", "median width")  # fmt: skip
     table("Coverage of 95 % intervals for variance components", head, rows)
-    crossed_components(runs // 5)
-    unbalanced(runs // 10)
-    gapped_components(runs // 10)
+    crossed_components(rng, runs // 5)
+    unbalanced(rng, runs // 10)
+    gapped_components(rng, runs // 10)
 
 
-def crossed_components(runs):
+def crossed_components(rng, runs):
     """Coverage in completely crossed designs: two factors (MLS), three factors (generalised)."""
     rows = []
     for sizes in ((3, 5), (5, 5), (10, 5), (25, 5), (3, 3, 3), (5, 5, 5), (10, 5, 5)):
         for first in (0.0, 0.5):
-            names, rng = ("a", "b", "c")[: len(sizes)], seeded("crossed", sizes, first)
+            names = ("a", "b", "c")[: len(sizes)]
             y = rng.normal(0, 0.3**0.5, (runs, *sizes))
             for axis, variance in enumerate((first, 0.2, 0.1)[: len(sizes)]):
                 shape = [n if i == axis else 1 for i, n in enumerate(sizes)]
@@ -129,12 +124,12 @@ def crossed_components(runs):
     table("Coverage in crossed designs", head, rows)
 
 
-def gapped_components(runs):
+def gapped_components(rng, runs):
     """Coverage in crossed designs of two factors some of whose combinations were not run (Henderson's method 3)."""
     rows = []
     for sizes, gone in (((4, 4), 1), ((4, 4), 4), ((5, 5), 5), ((3, 5), 3), ((10, 5), 10)):
         for first in (0.0, 0.5):
-            held, below, rng = [], [], seeded("gaps", sizes, gone, first)
+            held, below = [], []
             while len(held) < runs:
                 y = rng.normal(0, first**0.5, (sizes[0], 1)) + rng.normal(0, 0.2**0.5, sizes[1])
                 y = y + rng.normal(0, 0.3**0.5, sizes)
@@ -162,13 +157,13 @@ def gapped_components(runs):
     table("Coverage in crossed designs with gaps", head, rows)
 
 
-def unbalanced(runs):
+def unbalanced(rng, runs):
     """Coverage where pretraining seeds have 1 to 5 finetuning seeds (unweighted means)."""
     rows = []
     for p in (3, 5, 10, 25):
         counts = [1 + (3 * i) % 5 for i in range(p)]
         for icc in (0.0, 0.3, 0.72):
-            hits, ratios, rng = [], [], seeded("unbalanced", p, icc)
+            hits, ratios = [], []
             for _ in range(runs):
                 y = rng.normal(0, icc**0.5, (p, 1)) + rng.normal(0, (1 - icc) ** 0.5, (p, 5))
                 cell = {i: dict(enumerate(y[i, :n])) for i, n in enumerate(counts)}
@@ -183,9 +178,9 @@ def unbalanced(runs):
 
 def sharing(runs):
     """Coverage where sizes are checkpoints of one run, or separate runs whose seeds merely come back."""
-    rows, k = [], 6
+    rng, rows, k = np.random.default_rng(SEED), [], 6
     for p, alike in product((3, 5, 10), (0.0, 0.5, 0.9, 1.0)):
-        held, widths, dofs, rng = [], [], [], seeded("sharing", p, alike)
+        held, widths, dofs = [], [], []
         for _ in range(runs):
             y = alike**0.5 * rng.normal(size=p) + (1 - alike) ** 0.5 * rng.normal(size=(k, p))
             cells = [
@@ -232,11 +227,12 @@ def effects(rng, kind, shape):
 
 def tails(runs):
     """Coverage of the variance components where runs are not normal, before and with their tails; and what is told."""
+    rng = np.random.default_rng(SEED)
     rows = []
     for shape in product((1, 4), ((2, 3), (3, 2), (5, 3), (10, 3))):
         for kind in KINDS:
             size = shape[0], *shape[1]
-            seeds, rng = "normal" if "failed" in kind else kind, seeded("tails", shape, kind)
+            seeds = "normal" if "failed" in kind else kind
             told = np.array([
                 _told(effects(rng, seeds, (*size[:2], 1)) + effects(rng, kind, size))
                 for _ in range(runs)
@@ -255,7 +251,7 @@ def tails(runs):
             "width of σ²_P", "of σ²_F", "a run named", "tails told", "σ²_F where told",
             "σ²_F missed, no note")  # fmt: skip
     table("Variance components of runs that are not normal", head, rows)
-    uneven_sides(runs)
+    uneven_sides(rng, runs)
 
 
 def _told(y):
@@ -278,14 +274,13 @@ def _told(y):
     return *(covered(e, 1) for pair in ends for e in pair), *width, *map(any, notes)
 
 
-def uneven_sides(runs):
+def uneven_sides(rng, runs):
     """Print false positives of sf.compare_procedures on one number a seed, where seeds are not normal."""
     rows = []
     for a, b in ((3, 3), (5, 5), (3, 8), (4, 12)):
         for first in KINDS:
             row = [f"{a} v {b}", first]
             for second in {first: 0, "normal": 0}:
-                rng = seeded("sides", a, b, first, second)
                 ps = [
                     _over_seeds(
                         _unscaled(rng, second, a), _unscaled(rng, first, b), 0.95, pair=False
@@ -296,6 +291,31 @@ def uneven_sides(runs):
             rows.append((*row, *[""] * (4 - len(row))))
     head = ("seeds", "seeds of b", "a alike", "a normal, of the same mean")
     table("False positives at nominal 5 % where seeds are not normal", head, rows)
+
+
+def one_sided(runs):
+    """Print what other tests than Welch's would do where one side fails, both do, or none."""
+    rows, shuffled = [], {"method": stats.PermutationMethod(n_resamples=500, rng=SEED)}
+    tests = {"Welch": {}, "permutation": shuffled, "Yuen, a fifth trimmed": {"trim": 0.2}}
+    for name, (first, second, apart) in {
+        "b fails in 10 %, of the same mean": ("normal", "10 % failed", 0),
+        "both fail in 10 %": ("10 % failed", "10 % failed", 0),
+        "normal": ("normal", "normal", 0),
+        "both fail in 10 %, 2 apart": ("10 % failed", "10 % failed", 2),
+        "normal, 2 apart": ("normal", "normal", 2),
+    }.items():
+        for n in (5, 10):
+            rng = np.random.default_rng([SEED, n, *name.encode()])
+            sides = (_unscaled(rng, kind, (runs, n)) for kind in (first, second))
+            a, b = next(sides), next(sides) + apart
+            found = (
+                stats.ttest_ind(a, b, axis=1, equal_var=t == "permutation", **how).pvalue < 0.05
+                for t, how in tests.items()
+            )
+            rows.append((name, f"{n} v {n}", *map(share, found)))
+    table(
+        "Rejected at nominal 5 %: tests that might be used instead", ("runs", "seeds", *tests), rows
+    )
 
 
 def _unscaled(rng, kind, n):
@@ -330,6 +350,7 @@ def multi(rng, a, b, paired, draws=400):
 
 def levels(runs):
     """Count false positives of the tests at nominal 5 %."""
+    rng = np.random.default_rng(SEED)
     for paired in (False, True):
         rows = []
         for seeds in (3, 5, 10, 25):
@@ -339,7 +360,6 @@ def levels(runs):
                 (0.1, 0.5, "seeds = examples"),
                 (0.5, 0.0, "seeds"),
             ):
-                rng = seeded("levels", paired, seeds, what)
                 found = [
                     _rejections(rng, *null_scores(rng, 250, seeds, 100, spread, extra), paired)
                     for _ in range(max(runs // 250, 1))
@@ -362,10 +382,9 @@ def _rejections(rng, a, b, paired):
 
 def unequal(runs):
     """Count false positives of few seeds against many, where the few are as noisy or noisier, and power at 3 errors."""
-    rows = []
+    rng, rows = np.random.default_rng(SEED), []
     for few, many in ((2, 3), (2, 4), (2, 10), (3, 4), (3, 6), (3, 8), (4, 12)):
         for times in (1.0, 2.0, 5.0):
-            rng = seeded("unequal", few, many, times)
             a, b = times * rng.normal(size=(runs, few)), rng.normal(size=(runs, many))
             gap = 3 * np.sqrt(times**2 / few + 1 / many)
             used = _few_against_many(few, many)
@@ -391,11 +410,10 @@ def unequal(runs):
 
 def gaps(runs):
     """Count false positives where conditions share seeds and some runs or seeds are missing, on one side or both."""
-    rows = []
+    rng, rows = np.random.default_rng(SEED), []
     for seeds, finetunings, sizes, what in product(
         (4, 8), (1, 3), (1, 3), ("runs", "seeds", "seeds of b")
     ):
-        rng = seeded("gapped", seeds, finetunings, sizes, what)
         found = [_gapped(rng, (2, sizes, seeds, finetunings), what) for _ in range(2 * runs)]
         tested = [c for c in found if c is not None]
         rows.append((seeds, finetunings, sizes, what, share([c.p < 0.05 for c in tested]),
@@ -452,12 +470,12 @@ def _own_errors(a, b):
 
 def power(runs):
     """Power that a plan promises against the power it delivers, Welch's t on seed means."""
+    rng = np.random.default_rng(SEED)
     rows = []
     for spread in (Spread(0.72, 0.28), Spread(0.1, 0.9), Spread(0.5, 0.5, finetune_cost=0.1)):
         for difference in (0.5, 1.0, 2.0, 4.0):
             plan = seeds_needed(spread, difference=difference)
             sd = spread.effective(plan.finetune) ** 0.5
-            rng = seeded("power", spread, difference)
             a, b = rng.normal(0, sd, (2, runs, plan.pretrain))
             got = np.mean(welch(a, b + difference).p < 0.05)
             rows.append(
@@ -466,7 +484,7 @@ def power(runs):
             )  # fmt: skip
     head = ("σ²_P / σ²_F", "c_F / c_P", "difference", "plan", "promised", "delivered")
     table("Power of the plans of sf.seeds_needed (wanted: .80)", head, rows)
-    other_plans(runs)
+    other_plans(rng, runs)
 
 
 SHAPES = {
@@ -479,11 +497,11 @@ SHAPES = {
 
 def robust(runs):
     """Tell how often `sf.robustness` tells procedures apart that are alike, and that spread twice as much."""
-    rows = []
+    rng, rows = np.random.default_rng(SEED), []
     asked = {"spread": "spread", "worst of 3": "worst of 3", "failures": "below -1.5"}
     for seeds in (5, 10, 20):
         for shape, draw in SHAPES.items():
-            row, rng = [], seeded("robust", seeds, shape)
+            row = []
             for wider in (1.0, 2.0):
                 for what in asked.values():
                     functional = functional_of(what, "+")
@@ -513,12 +531,12 @@ def _alone(values):
 
 def pilots(runs):
     """Power of what pilots ask for, averaged over them: planned on their variances, and on what these may be."""
-    rows, truth = [], Spread(0.72, 0.28)
+    rng, rows, truth = np.random.default_rng(SEED), [], Spread(0.72, 0.28)
     # Thousands of plans ask for the same powers: effects in steps of a quarter of a percent.
     needed.welch_power = lambda effect, *of: _known_power(round(400 * np.log(effect)), *of)
     asked = needed._question(1.0, None, None, None, 2.0)
     for kind, (p, f) in product(KINDS, ((2, 3), (3, 2), (5, 3), (10, 3))):
-        got, rng = [], seeded("pilots", kind, p, f)
+        got = []
         for _ in range(runs):
             y = _runs(rng, kind, (p, f), truth)
             one = [
@@ -568,7 +586,7 @@ def _or_most(spread, asked, most=500):
         return most, 1
 
 
-def other_plans(runs):
+def other_plans(rng, runs):
     """Plans for pairs on shared checkpoints, and for the width of an interval."""
     rows = []
     for spread in (Spread(0.72, 0.28), Spread(0.1, 0.9), Spread(0.5, 0.5, finetune_cost=0.1)):
@@ -576,7 +594,6 @@ def other_plans(runs):
         for rho, difference in ((0.5, 1.0), (0.9, 1.0), (0.9, 0.5)):
             shared = replace(spread, correlation=rho)
             plan = seeds_needed(shared, difference=difference)
-            rng = seeded("pairs", told, rho, difference)
             gaps = rng.normal(
                 difference, shared.paired(plan.finetune) ** 0.5, (runs, plan.pretrain)
             )
@@ -586,7 +603,6 @@ def other_plans(runs):
         for half in (0.5, 1.0):
             plan = seeds_needed(spread, half_width=half)
             sd = spread.effective(plan.finetune) ** 0.5
-            rng = seeded("width", told, half)
             low, high = one_sample(rng.normal(0, sd, (runs, plan.pretrain))).interval()
             rows.append((f"mean within ± {half}", told, f"{plan.pretrain} × {plan.finetune}",
                          f"{plan.power:.3f}", share((high - low) / 2 <= half)))  # fmt: skip
@@ -596,23 +612,15 @@ def other_plans(runs):
 
 def one_or_two(runs):
     """Tell how often sf.bimodality sees two modes in runs of one mode, and in runs of two."""
-    rows = []
+    rng, rows = np.random.default_rng(SEED), []
     shapes = {
-        **{name: partial(effects, kind=name) for name in KINDS[:3]},
-        "uniform": lambda rng, shape: rng.random(shape),
-        "two modes, 6 SD apart": lambda rng, shape: (
-            rng.normal(size=shape) + 6 * (rng.random(shape) < 0.5)
-        ),
-        "a fifth failed": lambda rng, shape: (
-            rng.normal(size=shape) - 10 * (rng.random(shape) < 0.2)
-        ),
+        **{name: partial(effects, rng, name) for name in KINDS[:3]},
+        "uniform": rng.random,
+        "two modes, 6 SD apart": lambda n: rng.normal(size=n) + 6 * (rng.random(n) < 0.5),
+        "a fifth failed": lambda n: rng.normal(size=n) - 10 * (rng.random(n) < 0.2),
     }
     for name, draw in shapes.items():
-        rng = seeded("modes", name)
-        found = [
-            [bimodality(draw(rng, shape=n)).modes == 2 for _ in range(runs)]
-            for n in (6, 10, 20, 50)
-        ]
+        found = [[bimodality(draw(n)).modes == 2 for _ in range(runs)] for n in (6, 10, 20, 50)]
         rows.append((name, *map(share, found)))
     head = ("runs", "6 of them", "10", "20", "50")
     table("Shares in which sf.bimodality sees two modes", head, rows)
@@ -620,9 +628,9 @@ def one_or_two(runs):
 
 def others(runs):
     """Superiority and aggregates."""
+    rng = np.random.default_rng(SEED)
     rows = []
     for n in (3, 5, 10, 25):
-        rng = seeded("others", n)
         a, b = rng.normal(size=(2, runs, n))
         found = [superiority(list(x), list(y)) for x, y in zip(a, b, strict=True)]
         rejected = share([f.p < 0.05 for f in found])
@@ -642,23 +650,22 @@ def forecasts(runs):
     """Count how often token forecasts come out as narrow as planned."""
     import scalefit as sf
 
-    rows = []
+    rng, rows = np.random.default_rng(SEED), []
     sizes, truth = np.geomspace(1e6, 1e9, 6), 4e9
 
-    def table_of(rng, seeds, sd):
+    def table_of(seeds, sd):
         y = 3 + 8 * (sizes / 1e6) ** -0.25 + rng.normal(0, sd, (seeds, 6))
         seed, tokens = np.repeat(np.arange(seeds), 6), np.tile(sizes, seeds)
         run = [f"{s}-{d:.0f}" for s, d in zip(seed, tokens, strict=True)]
         return {"pretrain_tokens": tokens, "cross_entropy": y.ravel(), "pretrain_seed": seed,
                 "pretrain_run": run}  # fmt: skip
 
-    pilot = sf.fit(table_of(seeded("pilot"), 40, 0.01), metric="cross_entropy", law="power")
+    pilot = sf.fit(table_of(40, 0.01), metric="cross_entropy", law="power")
     target = 3 + 8 * (truth / 1e6) ** -0.25
     for sd, factor in ((0.03, 1.5), (0.05, 1.5), (0.05, 1.25)):
         plan = sf.seeds_needed(Spread(sd**2, 0.0), fit=pilot, target=target, factor=factor)
-        rng = seeded("forecasts", sd, factor)
         fits = [
-            sf.fit(table_of(rng, plan.pretrain, sd), metric="cross_entropy", law="power")
+            sf.fit(table_of(plan.pretrain, sd), metric="cross_entropy", law="power")
             for _ in range(runs)
         ]
         found = [sf.tokens_for(f, target, level=0.95, given="law") for f in fits]
@@ -698,6 +705,7 @@ def main():
             "pilots",
             "others",
             "modes",
+            "instead",
             "forecasts",
         ),
     )
@@ -707,6 +715,7 @@ def main():
             "levels": (levels, 2_000), "unequal": (unequal, 2_000), "gaps": (gaps, 500),
             "power": (power, 20_000), "robust": (robust, 1_000),
             "pilots": (pilots, 200), "others": (others, 1_000), "modes": (one_or_two, 100),
+            "instead": (one_sided, 1_000),
             "forecasts": (forecasts, 200)}  # fmt: skip
     for name, (job, runs) in jobs.items():
         if asked.only in (None, name):
