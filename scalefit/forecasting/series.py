@@ -111,31 +111,36 @@ def noise_of(curve: Series) -> float:
     """Return the variance of one run about the curve: between its seeds, else from second differences.
 
     A point's distance from the line through its neighbours has next to no part of a smooth course in one of three
-    units: the values, their logarithms, those of the distance to the top. Its variance is the noise times
-    1 + w² + (1 − w)².
+    units: the values, their logarithms, those of the distance to the top.
     """
     if np.isfinite(curve.seed_var):
         return curve.seed_var
     u, y = np.log(curve.x), curve.y
     if u.size < 3:
         return 0.0
-    w = (u[1:-1] - u[:-2]) / (u[2:] - u[:-2])
-    bends = [_bends(y, w)]
+    bent = [bends(u, y)]
     for v in (y, curve.top - y) if u.size > 3 else ():  # of one bend the least would be luck
         if 0 < v.min() < v.max() < np.inf:
-            bends.append(v[1:-1] * _bends(np.log(v), w))
-    return float(min(np.mean(bend**2 / (1 + w**2 + (1 - w) ** 2)) for bend in bends))
+            bent.append(v[1:-1] * bends(u, np.log(v)))
+    return float(min(np.mean(bend**2) for bend in bent))
 
 
-def _bends(y: Floats, w: Floats) -> Floats:
-    return y[1:-1] - (1 - w) * y[:-2] - w * y[2:]
+def bends(u: Floats, y: Floats) -> Floats:
+    """Return how far inner points lie off the line through their neighbours, as noisy as one point: (…, K - 2)."""
+    ahead = u[..., 2:] - u[..., :-2]
+    w = (u[..., 1:-1] - u[..., :-2]) / np.where(ahead > 0, ahead, 1.0)
+    off = y[..., 1:-1] - (1 - w) * y[..., :-2] - w * y[..., 2:]
+    return np.asarray(off / np.sqrt(1 + w**2 + (1 - w) ** 2))
 
 
 def met_by(curve: Series, target: float, *, rises: bool) -> Floats:
     """Return the probability that the mean has met the target by each measured size: (K,), ascending."""
     smooth = isotonic_regression(curve.y, increasing=rises).x
     sd = np.sqrt(noise_of(curve) / curve.worth) + 1e-9 * max(float(np.ptp(curve.y)), 1e-9)
-    return np.maximum.accumulate(ndtr((smooth - target if rises else target - smooth) / sd))
+    at_each = ndtr((smooth - target if rises else target - smooth) / sd)
+    # A mean that stays where it has come to was not there while a later, better known one is not: a loud small size
+    # alone would have every target met by chance.
+    return np.minimum.accumulate(at_each[::-1])[::-1]
 
 
 def measured(curve: Series, x: Floats, kind: Kind) -> Predictive:

@@ -33,6 +33,11 @@ def test_a_target_between_measured_sizes_was_met_there():
     assert reach.within(1.0) == pytest.approx(1.0)
 
 
+def test_a_loud_small_size_has_met_nothing_that_a_later_sure_one_has_not():
+    curve = Series(X, np.linspace(10.0, 20.0, X.size), np.full(X.size, 3), 0.01, 0.0, 100.0, -2.0)
+    assert met_by(curve, 25.0, rises=True).max() < 1e-6
+
+
 def test_a_falling_metric_meets_its_target_from_above():
     curve = series_of(X, 5.0 - 0.2 * np.log(X / 1e6))
     assert (met_by(curve, 4.0, rises=False) > 0.99).tolist() == (curve.y < 4.0).tolist()

@@ -36,6 +36,7 @@ FREEDOM = 4.0  # of the t distribution: curves of one table differ more than poi
 THINNER = np.array([[2.0], [0.5]])
 DAMPING = 0.5  # pull to the last value of a curve far behind and far ahead of its last size:
 BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
+SEEN = 2.0  # e-folds of size after which a young curve is no longer believed to go on as it went
 SEEDLING = 5.0  # per cent of the range: what noise and a guess bring, which grows from there
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 _LEAST = 1e-6
@@ -67,12 +68,14 @@ def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Float
     damping = DAMPING * np.expm1(-rows.span / BEHIND) * np.expm1(-rows.h / AHEAD) * rows.flattens
     damping *= 1 - rows.young
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
+    ahead = _as_it_went(rows) - centre
+    # The first sizes of a young curve show neither ceiling nor flattening, and the members that know both come late.
+    centre = centre + rows.young * np.exp(-rows.span / SEEN) * np.maximum(ahead, 0.0)
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
     between += damping * (rows.last - centre) ** 2
     # Slopes and noise of three sizes are guesses themselves; without this, short curves are overrated
     # and, since backtests come from shorter prefixes, long ones get their doubt.
     youth = 1.0 + YOUTH / (rows.n - 1.0)
-    ahead = _as_it_went(rows) - centre
     side = np.maximum([-ahead, ahead], 0.0) ** 2 / youth
     grown = scatter * np.stack([np.minimum(rows.h, 1.0) * rows.h, rows.h**2])
     both = [rows.noise, between, youth * (rows.slope * rows.h) ** 2, np.full_like(centre, scatter)]
@@ -113,7 +116,9 @@ def learn_factors(
 def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> SplitT:
     """Return the band of each row."""
     centre, parts = centre_and_parts(rows, weights, scatter)
-    below, above = np.sqrt(parts @ np.exp(factors) + _LEAST)
+    # No new run lies nearer than runs do to their neighbours; scale² is that share of the variance of a t.
+    least = (1 - 2 / FREEDOM) * rows.jitter + _LEAST
+    below, above = np.sqrt(np.maximum(parts @ np.exp(factors), least))
     scale = np.stack([below, np.maximum(above, _room(rows, centre))])
     return SplitT(centre, scale, FREEDOM + THINNER * rows.h**2)
 
@@ -209,8 +214,8 @@ class Prior:
 
 SHIPPED = Prior(
     weights={"last value": 0.12, "flattening slope": 0.65, "ceiling": 0.21, "logistic": 0.02},
-    factors=np.log([0.06, 0.051, 0.001, 0.023, 0.567, 0.137]),
-    chance=np.array([0.78, 0.09, 0.41, 0.22, -0.45, 0.98, 0.07]),
+    factors=np.log([0.059, 0.056, 0.001, 0.023, 0.56, 0.122]),
+    chance=np.array([0.79, 0.08, 0.42, 0.21, -0.45, 0.98, 0.07]),
 )
 
 

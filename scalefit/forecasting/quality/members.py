@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from scalefit.errors import FitError
-from scalefit.forecasting.series import Series, Stack
+from scalefit.forecasting.series import Series, Stack, bends
 from scalefit.types import Floats, Ints, Mask
 
 TOP = 100.0
@@ -197,7 +197,7 @@ class Fitted(Slopes, Stack):
     ----------
     last, floor, span : (P,), last value, the range's lower end, ln of the range of sizes.
     slopes : (P, 4), see :class:`Slopes`.
-    noise : (P,), variance of the points about their smooth course.
+    noise, jitter : (P,), variance of the points about their smooth course, and about their neighbours where smaller.
     flattens, falls : (P,), how far each is believed to flatten as public curves do, see :func:`flattening`; how surely
         it falls, see :func:`falling`.
     ceiling : (P, B), coefficients of exp(-b h) - 1, b in _EXPONENTS.
@@ -209,6 +209,7 @@ class Fitted(Slopes, Stack):
     span: Floats
     slopes: Floats
     noise: Floats
+    jitter: Floats
     flattens: Floats
     falls: Floats
     ceiling: Floats
@@ -251,9 +252,11 @@ def _fit_members(p: Prefixes) -> Fitted:
     slopes = np.stack([slope(p, p.tail(2)), slope(p, p.tail(3)), slope(p, p.half), drift], axis=1)
     ceiling, rough = _ceiling(p)
     logistic, middle = _logistic(p)
-    bends, falls = flattening(p), falling(p)
+    straight, falls = flattening(p), falling(p)
     noise = _noise(p, rough, falls)
-    return Fitted(p.last, p.floor, p.span, slopes, noise, bends, falls, ceiling, logistic, middle)
+    jitter = np.minimum(noise, _jitter(p))
+    of = (noise, jitter, straight, falls, ceiling, logistic, middle)
+    return Fitted(p.last, p.floor, p.span, slopes, *of)
 
 
 def flattening(p: Prefixes) -> Floats:
@@ -322,6 +325,12 @@ def _noise(p: Prefixes, residual: Floats, falls: Floats) -> Floats:
     about = np.sum(residual**2, axis=1) / np.maximum(p.n - 3, 1)
     noise = np.minimum(about, between.sum(axis=1) / (p.n - 1))
     return np.asarray(noise - falls * np.maximum(noise - _about_line(p, p.n), 0.0))
+
+
+def _jitter(p: Prefixes) -> Floats:
+    """Variance about the line through both neighbours: a smooth course has next to no part in it."""
+    bent = np.where(p.used[:, :-2], bends(p.u, p.y), 0.0)
+    return np.asarray((bent**2).sum(axis=1) / np.maximum(p.n - 2, 1))
 
 
 def _ceiling(p: Prefixes) -> tuple[Floats, Floats]:

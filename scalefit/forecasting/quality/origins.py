@@ -34,8 +34,8 @@ class Rows(Slopes):
     ----------
     forecasts : (R, M), the members' forecasts, in per cent of the range.
     slopes : (R, 4), of the prefix.
-    last, noise, flattens, falls, span, h : (R,), of the prefix: last value, noise, how far it is believed to flatten,
-        how surely it falls, ln of its range of sizes; and ln(size / last size).
+    last, noise, jitter, flattens, falls, span, h : (R,), of the prefix: last value, noise, noise about neighbours, how
+        far it is believed to flatten, how surely it falls, ln of its range of sizes; and ln(size / last size).
     n, curve : (R,) int64, sizes in the prefix; which curve.
     """
 
@@ -43,6 +43,7 @@ class Rows(Slopes):
     slopes: Floats
     last: Floats
     noise: Floats
+    jitter: Floats
     flattens: Floats
     falls: Floats
     span: Floats
@@ -117,10 +118,10 @@ def forecasts_at(p: Prefixes, fitted: Fitted, slopes: TableSlopes | None, h: Flo
 def rows_of(p: Prefixes, fitted: Fitted, forecasts: Floats, h: Floats, origin: Ints) -> Rows:
     """Return one row a forecast (R, M) at ``h`` (R,), made from the prefixes ``origin`` (R,)."""
     f = fitted
-    of = (v[origin] for v in (f.slopes, f.last, f.noise, f.flattens, f.falls, f.span))
-    slopes, last, noise, bends, falls, span = of
+    of = (v[origin] for v in (f.slopes, f.last, f.noise, f.jitter, f.flattens, f.falls, f.span))
+    slopes, last, noise, jitter, bends, falls, span = of
     n, curve = p.n[origin], p.curve[origin]
-    return Rows(forecasts, slopes, last, noise, bends, falls, span, h, n, curve)
+    return Rows(forecasts, slopes, last, noise, jitter, bends, falls, span, h, n, curve)
 
 
 def _later(full: Prefixes, curve: Ints, ahead: Ints, held: Mask) -> tuple[Floats, Floats, Floats]:

@@ -107,6 +107,28 @@ def test_a_curve_low_in_its_range_is_not_pulled_back_and_gathers_speed():
     assert centres[0] > centres[1] > centres[2] > 0
 
 
+def test_a_young_curve_seen_over_few_e_folds_goes_on_as_it_went():
+    """The same slope over a tenfold and over a ten-thousandfold: what flattened so far flattens on."""
+
+    def share_kept(span):
+        one = curve(np.geomspace(1e8 / span, 1e8, 4), 4.0 + np.log(span) * np.linspace(0, 1, 4))
+        learned = replace(learn_quality([one]), weights=np.array([0.0, 1.0, 0.0, 0.0]))
+        ahead = learned.band(rows_at([one], np.log([[4.0]]), learned))
+        return (ahead.centre[0] - one.y[-1]) / np.log(4.0)
+
+    assert share_kept(3) > 0.95
+    assert share_kept(3) > share_kept(30) > share_kept(300)
+
+
+def test_no_new_run_is_surer_than_runs_beside_each_other(table):
+    learned = learn_quality(table)
+    sure = replace(learned, factors=np.full(6, -8.0), scatter=0.0)
+    rows = rows_at(table, np.full((len(table), 1), 1e-3), learned)
+    scale = sure.band(rows).scale
+    assert (rows.jitter > 0).all()
+    assert (scale >= np.sqrt(rows.jitter / 2)).all()
+
+
 def test_three_sizes_that_speed_up_may_take_off_where_the_metric_is_low():
     def above(start):
         one = curve([1e6, 1e7, 1e8], np.array([0.0, 0.2, 6.0]) + start)
