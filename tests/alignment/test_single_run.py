@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import scalefit as sf
-from scalefit.alignment.single_run import SingleRuns, residual_sd, scatter_of, single_runs
+from scalefit.alignment.single_run import (
+    SingleRuns,
+    _null,
+    degrees,
+    residual_sd,
+    scatter_of,
+    single_runs,
+    tipping_point,
+)
 
 X = np.log(np.geomspace(1e6, 1e9, 6))
 LATER = np.triu(np.ones((6, 6), dtype=bool), 1)
@@ -107,3 +116,77 @@ def test_a_fall_of_single_runs_may_be_a_run_that_wanders(door):
 def test_two_single_runs_say_nothing_of_their_noise():
     result = sf.align({"pretrain_tokens": [1e6, 1e9], "bleu": [30.0, 20.0]})[0]
     assert (result.verdict, result.p) == ("inconclusive", 1.0)
+
+
+def by_hand(x, y, lag):
+    """Squares of what points are off the line through their neighbours, per unit noise."""
+    off = []
+    for i in range(lag, len(x) - lag):
+        before, after = x[i - lag], x[i + lag]
+        share = (after - x[i]) / (after - before)
+        line = share * y[i - lag] + (1 - share) * y[i + lag]
+        off.append((y[i] - line) ** 2 / (1 + share**2 + (1 - share) ** 2))
+    return np.array(off)
+
+
+def test_degrees_of_freedom_of_short_and_long_curves():
+    assert [degrees(n) for n in (1, 2, 3, 4, 5, 11, 12, 13, 20)] == [0, 0, 1, 2, 2, 8, 5, 5, 9]
+
+
+@pytest.mark.parametrize(("sizes", "lags"), [(12, (1, 2)), (24, (1, 2, 4)), (30, (1, 2, 4))])
+def test_scatter_of_long_curves_is_the_largest_over_lags(sizes, lags):
+    rng = np.random.default_rng(sizes)
+    x, ys = np.cumsum(rng.uniform(0.3, 1, sizes)), rng.standard_normal((3, sizes))
+    want = [np.sqrt(max(by_hand(x, y, lag).mean() for lag in lags)) for y in ys]
+    np.testing.assert_allclose(residual_sd(x, ys), want)
+
+
+@pytest.mark.parametrize("sizes", [3, 4, 6, 13])
+def test_neighbours_without_the_largest_square_tell_how_quiet_a_curve_is(sizes):
+    x, y = np.arange(float(sizes)) ** 1.3, np.random.default_rng(5).standard_normal(sizes)
+    squares = np.sort(by_hand(x, y, 1))[: max(sizes - 3, 1)]
+    assert scatter_of(x, y).quiet == pytest.approx(np.sqrt(squares.mean()))
+
+
+def test_a_straight_line_has_a_scatter_that_can_divide():
+    for sizes in (6, 20):
+        x = np.arange(float(sizes))
+        sd = residual_sd(x, np.stack([3 * x, x * 1e6]))
+        assert ((sd > 0) & (sd < [1e-6, 1])).all()
+
+
+def test_p_values_are_ranks_among_simulated_falls_and_one_outside_the_pairs():
+    x = np.log(np.geomspace(3e6, 7e9, 7))  # no other test has asked for these sizes
+    runs, null = SingleRuns(x, 1.0, 2.0, 1.0), _null(tuple(x.tolist()), False)
+    heights = null.largest[[100, 5000, 9990]]
+    falls = np.where(np.triu(np.ones((7, 7), dtype=bool), 1), -1.0, np.nan)
+    falls[[0, 1, 2], [3, 4, 6]] = 2.0 * heights * (1 + 1e-12)
+    p = runs.p_values(falls)
+    draws = len(null.largest)
+    want = [min(2 * (draws - at) / (draws + 1), 1) for at in (100, 5000, 9990)]
+    np.testing.assert_allclose(p[[0, 1, 2], [3, 4, 6]], want)
+    assert (p[np.tril_indices(7)] == 1).all()
+    assert p.max() == 1
+    assert null.quantile("largest", 0.9) == pytest.approx(np.quantile(null.largest, 0.9))
+
+
+def test_each_pair_reaches_as_far_as_its_own_noise():
+    x = np.log(np.geomspace(2e6, 5e9, 5))
+    later_ = np.triu(np.ones((5, 5), dtype=bool), 1)
+    known = SingleRuns(x, 0.7).reach(0.05)
+    np.testing.assert_allclose(known[later_], 0.7 * np.sqrt(2) * norm.ppf(0.95))
+    drawn = _null(tuple(x.tolist()), False)
+    pairs = (drawn.noise[:, :, None] - drawn.noise[:, None]) / drawn.sd[:, None, None]
+    scattered = SingleRuns(x, 0.7, 1.5).reach(0.05)
+    np.testing.assert_allclose(scattered[later_], 1.5 * np.quantile(pairs, 0.95, axis=0)[later_])
+    assert np.isinf(scattered[~later_]).all()
+
+
+def test_noise_at_the_tipping_point_explains_the_fall():
+    for fall in (0.4, 1.0, 3.0):
+        falls = np.where(LATER, fall, np.nan)
+        assert SingleRuns(X, tipping_point(fall, 6)).p_values(falls).min() == pytest.approx(
+            0.05, rel=2e-3
+        )
+        assert tipping_point(fall, 6, 0.01) < tipping_point(fall, 6)
+    assert tipping_point(-1.0, 6) == 0
