@@ -77,6 +77,11 @@ def names(option: str | None) -> list[str] | None:
     return None if option is None else [name.strip() for name in option.split(",") if name.strip()]
 
 
+_PAGE = (
+    "<!doctype html><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    "<meta name='color-scheme' content='light dark'><style>body { font-family: sans-serif; overflow-x: auto } "
+    "td, th { padding: .1em .7em .1em 0; text-align: left }</style>"
+)
 PICTURES = (".png", ".svg", ".pdf")
 DRAWN = (*PICTURES, ".eps", ".jpg", ".jpeg", ".pgf", ".ps", ".svgz", ".tif", ".tiff", ".webp")
 TABLES = (".csv", ".tsv", ".md", ".tex")
@@ -150,7 +155,7 @@ def save_result(result: Any, path: str, *, stored: bool = False) -> None:
     frame = result.to_frame
     texts: dict[str, Callable[[], str]] = {
         ".json": lambda: to_json(plain(document_of(result) if stored else result)) + "\n",
-        ".html": lambda: f"<!doctype html><meta charset='utf-8'>{result._repr_html_()}\n",
+        ".html": lambda: _PAGE + in_shell(result._repr_html_().replace("&#x27;", "'")) + "\n",
         ".csv": lambda: frame().to_csv(index=False),
         ".tsv": lambda: frame().to_csv(index=False, sep="\t"),
         ".md": result.to_markdown,

@@ -134,9 +134,11 @@ class Ranking(Result):
         name = group_name(self.group)
         head = f"{name}: " if name else ""
         best = self.best
-        barred = ", ".join(s.corpus for s in self.standings if s.barred)
+        never = [s for s in self.standings if s.barred]
+        barred = ", ".join(s.corpus for s in never)
+        doubt = "suspected " * all(s.alignment.startswith("suspected") for s in never)
         if best is None:
-            return f"{head}no corpus can be recommended: {barred} misaligned"
+            return f"{head}no corpus can be recommended: {barred} {doubt}misaligned"
         goal = self._goal
         if best.p_reached == 0:
             none = f"none reaches {goal} {self._in_sight}"
@@ -153,7 +155,7 @@ class Ranking(Result):
             line += f"; then {', '.join(near[:3])}" if near else ""
             there = [s.corpus for s in others if s.high <= s.smallest * (1 + 1e-9)]
             line += f"; of {', '.join(there)} no more either" if there else ""
-        return f"{line}; never {barred} (misaligned)" if barred else line
+        return f"{line}; never {barred} ({doubt}misaligned)" if barred else line
 
     def rows(self) -> list[Row]:
         """Return one row a corpus: chances, expected loss, estimate with both ends, cost, alignment."""

@@ -74,14 +74,18 @@ def _narrower(sheet: _Sheet) -> Iterator[_Sheet]:
         yield (sheet := replace(sheet, rows=tuple(rows), beneath=(*sheet.beneath, *more)))
     said, rows = without_shared(sheet.rows, columns(sheet.rows)[1:])
     yield (sheet := replace(sheet, rows=tuple(rows), title=(*sheet.title, *said)))
+    answers = {n for n in columns(sheet.rows) if has_intervals(sheet.rows, n)}
     # One line a row is worth a column that stands between the first thing measured and what was asked for.
     for name in [n for n in columns(sheet.rows)[1:-1] if n not in KEYS][1:]:
-        yield _without(sheet, name)
+        if name not in answers:
+            yield _without(sheet, name)
     yield (sheet := replace(sheet, below=True))
     names = columns(sheet.rows)[:0:-1]
     numbers = {name for name in names if is_numeric(sheet.rows, name)}
-    # The last column is what was asked for, and without what tells rows apart two rows read as one: these go last.
-    for name in sorted(names, key=lambda n: (n in KEYS, n == names[0], n not in numbers)):
+    # The last column, or one with intervals, is what was asked for, and without what tells rows apart two rows read as
+    # one: these go last.
+    asked, apart = {names[0], *answers}, {*KEYS, "pretrain_tokens"}
+    for name in sorted(names, key=lambda n: (n in apart, n in asked, n not in numbers)):
         yield (sheet := _without(sheet, name))
 
 
@@ -90,12 +94,17 @@ def _without(sheet: _Sheet, name: str) -> _Sheet:
     return replace(sheet, rows=kept, left=(*sheet.left, name))
 
 
+def has_intervals(rows: Sequence[Row], name: str) -> bool:
+    """Whether a column holds estimates with their intervals."""
+    return any(" [" in cell(row.get(name), name) for row in rows)
+
+
 def long_texts(rows: Sequence[Row]) -> list[str]:
     """Return columns of long texts, the longest last; an interval is no text, it may stand on a line of its own."""
     lengths = {
         name: max(len(cell(row.get(name), name)) for row in rows)
         for name in columns(rows)[1:]
-        if not any(" [" in cell(row.get(name), name) for row in rows)
+        if not has_intervals(rows, name)
     }
     return sorted((n for n, length in lengths.items() if length > LONG), key=lambda n: lengths[n])
 

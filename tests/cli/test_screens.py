@@ -190,3 +190,16 @@ def test_progress_is_silent_where_nobody_looks(capsys):
 
 def test_completion_can_be_installed(scalefit):
     assert "--install-completion" in scalefit("--help").out
+
+
+def test_a_page_of_an_answer_speaks_as_the_shell_and_suits_a_phone(scalefit, tmp_path):
+    rows = FOUR.replace("pretrain_tokens", "tokens").replace(",bleu", ",bleu,task,seed", 1)
+    head, *lines = rows.splitlines()
+    (tmp_path / "r.csv").write_text(
+        "\n".join([head, *(f"{line},qa,1" for line in lines)]), encoding="utf-8"
+    )
+    assert scalefit("rank", tmp_path / "r.csv", "--at", "1B", "-o", tmp_path / "r.html").code == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "--map seed=pretrain_seed" in page
+    assert "mapping=" not in page
+    assert "width=device-width" in page

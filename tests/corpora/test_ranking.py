@@ -435,3 +435,18 @@ def test_losses_of_next_to_nothing_do_not_differ_by_thousands_of_logarithms():
     assert part is not None
     assert part.noise_sd < 4
     assert part.draws(np.array([1e6]), 400)[..., 0].std(axis=1).max() < 20
+
+
+@pytest.mark.parametrize(
+    ("alignment", "said"),
+    [
+        ("suspected misaligned, harmful", "suspected misaligned"),
+        ("MISALIGNED, harmful", "misaligned"),
+    ],
+)
+def test_a_suspicion_is_not_told_as_a_verdict(alignment, said):
+    kept, barred = ranked(
+        np.array([[5.0] * 8, [4.0] * 8]), barred=[False, True], alignment=["aligned", alignment]
+    )
+    assert Ranking("bleu", "at 1B", {}, (kept, barred)).verdict.endswith(f"never 1 ({said})")
+    assert Ranking("bleu", "at 1B", {}, (barred,)).verdict.endswith(f": 1 {said}")

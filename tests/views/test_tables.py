@@ -134,3 +134,28 @@ def test_what_nobody_has_is_not_said_and_ends_stand_behind_their_estimate(monkey
         ["fr", "2", "[1.5,", "∞]"],
         ["en", "3", "[1.5,", "∞]"],
     ]
+
+
+@pytest.mark.parametrize("width", [36, 44, 52, 60])
+def test_what_has_an_interval_is_the_answer_and_goes_last(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [
+        {
+            "corpus": corpus,
+            "pretrain_tokens": size,
+            "p_best": 0.1234 + i,
+            "factor": 5.678 + i,
+            "gain": f"-{i}.363 [-0.704, -0.0228]",
+            "reached": 0.987 - i,
+            "state": "unsure" * (i + 1),
+        }
+        for i, corpus in enumerate(("crawl", "paired"))
+        for size in (5e7, 1.5e8)
+    ]
+    terminal_table(rows)
+    shown = capsys.readouterr().out
+    assert "-0.363" in shown
+    assert "[-0.704, -0.0228]" in shown
+    assert "50M" in shown
+    assert "150M" in shown
+    assert "too wide for this terminal" in shown
