@@ -330,7 +330,8 @@ def splitting(rows: Table, columns: Sequence[str], used: Collection[str] = ()) -
     names = [
         n
         for n in rows.columns.named
-        if n not in fixed and (not harmless(n) or _was_set(rows, run, n))
+        if n not in fixed
+        and (not harmless(n) or _was_set(rows, run, n) or _starts_from_models(rows, n))
     ]
     for name in sorted(names, key=lambda n: distinct(rows, [n])):  # few values explain many
         cell = [*(fixed - set(MEASURED)), *split]
@@ -365,6 +366,11 @@ def _tells(name: str) -> str:
     """Return the last word of a name that is no unit, in small letters."""
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
     return next((word for word in reversed(words) if word not in _UNTELLING), "")
+
+
+def _starts_from_models(rows: Table, name: str) -> bool:
+    """Whether ``init`` names what runs started from (``bert``, ``scratch``); numbers count restarts."""
+    return _tells(name).startswith("init") and is_text(rows.columns.named[name].values)
 
 
 def _was_set(rows: Table, cell: Sequence[str], name: str) -> bool:

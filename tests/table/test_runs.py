@@ -301,3 +301,12 @@ def test_depths_and_languages_of_a_published_grid_are_kept_apart(shared):
     table = sf.Table.from_frame(frame, mapping=mapping)
     assert set(grouping(table).columns) == {"Lang", "Layers"}
     assert len(table.groups(grouping(table).columns)) == 9
+
+
+@pytest.mark.parametrize("name", ["init", "initialization", "model_init"])
+def test_what_runs_started_from_makes_curves_and_a_number_of_the_start_does_not(name):
+    size = np.tile([1e8, 1e9, 1e10, 1e11], 2)
+    bleu = [10.25, 13.5, 16.25, 19.75, 8.5, 10.25, 12.75, 14.5]
+    rows = {"pretrain_tokens": size, "bleu": bleu}
+    assert len(sf.forecast({**rows, name: ["bert"] * 4 + ["roberta"] * 4})) == 2
+    assert len(sf.forecast({**rows, name: [1] * 4 + [2] * 4})) == 1
