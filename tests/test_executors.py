@@ -1,5 +1,6 @@
 """Answers are the same, bit for bit, wherever the work is done, and whoever dies while it is done."""
 
+import importlib
 import multiprocessing
 import os
 import random
@@ -198,6 +199,21 @@ def test_a_law_that_cannot_travel_is_refused_before_anything_is_done(processes):
     two = DATA.where(corpus=["c000", "c001"])
     with ThreadPoolExecutor(1) as pool:
         assert len(sf.fit_each(two, "bleu", mine, executor=pool)) == 2
+
+
+def test_chunks_of_one_group_and_groups_without_values(processes, monkeypatch):
+    many = importlib.import_module("scalefit.fitting.many")
+    monkeypatch.setattr(many, "GROUPS_A_PACK", 1)
+    frame = DATA.where(metric="bleu").frame[["corpus", "pretrain_tokens", "value"]]
+    frame = frame.rename(columns={"value": "bleu"})
+    frame.loc[frame["corpus"] == "c000", "bleu"] = np.nan
+    one_size = (frame["corpus"] == "c001") & (frame["pretrain_tokens"] > SIZES[0])
+    here = sf.fit_each(frame[~one_size], "bleu", "log", by=["corpus"])
+    there = sf.fit_each(frame[~one_size], "bleu", "log", by=["corpus"], executor=processes)
+    assert said(there) == said(here)
+    assert [lost.group for lost in there.failures] == [{"corpus": "c001"}]
+    assert len(there) == 18
+    assert any("corpus c000 has none at all" in note for note in there.notes)
 
 
 @pytest.mark.parametrize("executor", [0, -1, True, 2.5, [], {}])

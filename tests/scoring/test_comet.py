@@ -1,5 +1,6 @@
 """The real COMET, on tiny genuine checkpoints that COMET's own trainer made."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from scalefit.cli import main
 from scalefit.errors import ScoringError
 from scalefit.scoring.cache import Cache
 from scalefit.scoring.checkpoint import Comet, locate
@@ -104,6 +106,33 @@ def test_segments_scored_by_workers_are_the_same_and_come_into_the_cache(
     monkeypatch.setattr(CometScorer, "predict", none)
     kept = score_systems(*given, comet=model, cache=cache).statistics["comet"].values
     np.testing.assert_array_equal(kept, far)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_scores_what_this_process_scores(hub, monkeypatch, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed")
+    for name, lines in {"hyp": SYSTEMS["shifted"], "ref": REFERENCES, "src": SOURCES}.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    files = [f"--{name}={tmp_path / name}" for name in ("hyp", "ref", "src")]
+    asked = ["--metric=comet", f"--comet-model={MODEL}", "--gpus=0", "--no-cache", "--json", "-q"]
+
+    def shell(*more):
+        with pytest.raises(SystemExit) as end:
+            main(["score", *files, *asked, *more])
+        assert end.value.code in (0, None)
+        return json.loads(capsys.readouterr().out)["scores"][0]
+
+    here = shell("--workers=1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(hub.path))  # processes of their own read it at import
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        there = shell("--scheduler", cluster.scheduler_address)
+    assert there.pop("value") == pytest.approx(here.pop("value"), abs=1e-6)
+    assert there.pop("stderr") == pytest.approx(here.pop("stderr"), abs=1e-6)
+    assert there == here
 
 
 def test_a_worker_with_another_model_is_refused(hub):
