@@ -320,10 +320,13 @@ def _design_notes(curve: Curve) -> tuple[str, ...]:
     runs = curve.runs
     if curve.level == "procedure" and runs.min() < runs.max():
         # Nothing tells how noisy a size with one run is (docs/simulations/alignment.md, "Uneven numbers of runs").
-        level, few = ("25 %", "a single run") if runs.min() == 1 else ("7 %", "few")
+        few = (
+            "7 % where one with few is" if runs.min() > 1 else "25 % where one with a single run is"
+        )
+        few = "70 % where those with a single run are" if curve.mostly_single else few
         notes.append(
-            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels, 5 % becomes up to {level} "
-            f"where one with {few} is 3 × as noisy as the others"
+            f"sizes have {runs.min()} to {runs.max()} pretraining runs: approximate levels, 5 % becomes up to {few} "
+            "3 × as noisy as the others"
         )
     if curve.level == "procedure" and runs.max() == 2:
         notes.append(

@@ -122,6 +122,11 @@ class Curve:
         return np.log(self.sizes)
 
     @property
+    def mostly_single(self) -> bool:
+        """Whether half of the sizes or more have one run, beside others with several: nothing tells their noise."""
+        return self.level != "single" and 2 * int((self.runs > 1).sum()) <= len(self.sizes)
+
+    @property
     def testable(self) -> bool:
         """Whether the noise has a degree of freedom, from replicates or from the scatter."""
         if self.level == "single":

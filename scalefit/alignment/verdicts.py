@@ -379,7 +379,8 @@ def decide(e: Evidence) -> Decision:
     level = e.quality.level
     verdict = next(v for v in Verdict if v.rule(e))
     strength: Strength = "open" if verdict is Verdict.INCONCLUSIVE else _STRENGTHS[level]
-    if verdict is Verdict.HARMFUL and e.one_baseline:
+    unknown = e.quality.mostly_single or (verdict is Verdict.HARMFUL and e.one_baseline)
+    if unknown and strength == "confirmed":
         strength = "provisional"
     flag: Flag = ""
     if verdict.alarm and e.p_misaligned <= e.alpha:

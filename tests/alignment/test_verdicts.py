@@ -130,3 +130,21 @@ def test_annealed_beside_unannealed_checkpoints_are_said(make_table, shapes):
     assert "differ in learning-rate schedule (annealed, constant)" in sf.align(table)[0].reason
     table["schedule"] = "annealed"
     assert "schedule" not in sf.align(table)[0].reason
+
+
+@pytest.mark.parametrize("runs", [(1, 1, 1, 1, 1, 7), (1, 1, 1, 3, 3, 3), (3, 3, 3, 3, 1, 1)])
+def test_what_most_sizes_measured_once_say_is_provisional(runs):
+    """Their noise is taken from the few others: three times as noisy, flat curves fell in two of three."""
+    rng = np.random.default_rng(3)
+    values = [20 + k - 8 * (k == 5) + 0.2 * rng.standard_normal(n) for k, n in enumerate(runs)]
+    sizes = np.repeat(np.geomspace(1e6, 1e9, 6), runs)
+    table = {"pretrain_tokens": sizes, "bleu": np.concatenate(values)}
+    table["cross_entropy"] = 3 * (sizes / 1e6) ** -0.05
+    table["pretrain_run"] = [f"r{i}" for i in range(len(sizes))]
+    judged = sf.align(table)[0]
+    mostly = runs.count(1) >= 3
+    assert (judged.verdict, judged.strength) == (
+        "deteriorating",
+        "provisional" if mostly else "confirmed",
+    )
+    assert ("70 %" in judged.notes[0]) == mostly

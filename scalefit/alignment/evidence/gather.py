@@ -253,11 +253,11 @@ def _beside_loss(
 
 
 def _about_the_procedure(quality: Curve, fall: FallTest, terms: Terms) -> FallTest:
-    """With one pretraining run the scatter of its means must agree as well.
+    """With one pretraining run, or one at most sizes, the scatter of the means must agree as well.
 
     Finetuning seeds of one run do not measure how pretraining runs differ, and the flag is about the procedure.
     """
-    if quality.level != "checkpoints":
+    if quality.level != "checkpoints" and not quality.mostly_single:
         return fall
     alone = replace(quality, values=quality.means[:, None], level="single", design="separate")
     scatter = fall_test(alone, terms.scale.sign, terms.scale.reference, fall.alpha)
