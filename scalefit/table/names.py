@@ -360,6 +360,8 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
             continue  # in a wide table a score of its own
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
             claims[ours].append(name)
+    if "run" not in kept and _run_is_pretraining(draft):
+        claims["pretrain_seed"].append("run")
     for ours, names in claims.items():
         if len(names) > 1:
             told = " or ".join(map(repr, names))
@@ -382,6 +384,19 @@ def _seed(draft: Draft, name: str) -> str | None:
 
 def _seed_is_open(draft: Draft, name: str) -> bool:
     return _seed(draft, name) is None and not _meant(draft.cells) >= set(SEEDS)
+
+
+def _run_is_pretraining(draft: Draft) -> bool:
+    """Return whether ``run`` names pretraining runs: each is there at several sizes, and no seed or run is told."""
+    told = _meant(draft.cells) & {*SEEDS, "pretrain_run", "finetune_tokens"}
+    sizes = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
+    seeded = any(name.lower() in SEED_WORDS for name in draft.cells)
+    if told or seeded or "run" not in draft.cells or len(sizes) != 1:
+        return False
+    cells = zip(draft.cells["run"], map(str, sizes[0]), strict=True)
+    pairs = {(str(run), size) for run, size in cells if size not in ("0", "0.0")}
+    count = Counter(run for run, _ in pairs)
+    return len(count) > 1 and min(count.values()) > 1
 
 
 def _without_pretraining(draft: Draft, name: str) -> bool:
