@@ -8,6 +8,7 @@ import scalefit as sf
 from scalefit.alignment.single_run import (
     SingleRuns,
     _null,
+    _quiet_sd,
     degrees,
     residual_sd,
     scatter_of,
@@ -64,7 +65,9 @@ def test_a_run_that_wanders_is_not_taken_for_a_quiet_one():
 
 def test_the_smallest_fall_is_where_p_meets_the_level():
     for runs in (
-        SingleRuns(X, 0.69, sd, doubt) for sd in (0.2, 0.69, 2.0) for doubt in (0, 0.02, 0.3)
+        SingleRuns(X, 0.69, sd, doubt)
+        for sd in (0.2, 0.69, 2.0, np.nan)
+        for doubt in (0, 0.02, 0.3)
     ):
         falls = np.where(LATER, runs.smallest(0.05), np.nan)
         assert runs.p_values(falls * 1.02).min() <= 0.051
@@ -136,7 +139,7 @@ def test_degrees_of_freedom_of_short_and_long_curves():
 @pytest.mark.parametrize(("sizes", "lags"), [(12, (1, 2)), (24, (1, 2, 4)), (30, (1, 2, 4))])
 def test_scatter_of_long_curves_is_the_largest_over_lags(sizes, lags):
     rng = np.random.default_rng(sizes)
-    x, ys = np.cumsum(rng.uniform(0.3, 1, sizes)), rng.standard_normal((3, sizes))
+    x, ys = np.cumsum(rng.uniform(0.3, 1, sizes)), rng.standard_normal((20, sizes))
     want = [np.sqrt(max(by_hand(x, y, lag).mean() for lag in lags)) for y in ys]
     np.testing.assert_allclose(residual_sd(x, ys), want)
 
@@ -146,6 +149,16 @@ def test_neighbours_without_the_largest_square_tell_how_quiet_a_curve_is(sizes):
     x, y = np.arange(float(sizes)) ** 1.3, np.random.default_rng(5).standard_normal(sizes)
     squares = np.sort(by_hand(x, y, 1))[: max(sizes - 3, 1)]
     assert scatter_of(x, y).quiet == pytest.approx(np.sqrt(squares.mean()))
+    np.testing.assert_allclose(
+        _quiet_sd(x, np.stack([y, 2 * y])), np.sqrt(squares.mean()) * np.array([1, 2])
+    )
+
+
+def test_many_curves_have_the_scatter_that_each_has():
+    for sizes in (2, 3, 4, 6):
+        x, ys = np.arange(float(sizes)), np.random.default_rng(6).standard_normal((4, sizes))
+        np.testing.assert_allclose(residual_sd(x, ys), [float(residual_sd(x, y)) for y in ys])
+    assert np.isnan(residual_sd(np.arange(2.0), np.zeros((4, 2)))).tolist() == [True] * 4
 
 
 def test_a_straight_line_has_a_scatter_that_can_divide():
@@ -156,7 +169,8 @@ def test_a_straight_line_has_a_scatter_that_can_divide():
 
 
 def test_p_values_are_ranks_among_simulated_falls_and_one_outside_the_pairs():
-    x = np.log(np.geomspace(3e6, 7e9, 7))  # no other test has asked for these sizes
+    _null.cache_clear()
+    x = np.log(np.geomspace(3e6, 7e9, 7))
     runs, null = SingleRuns(x, 1.0, 2.0, 1.0), _null(tuple(x.tolist()), False)
     heights = null.largest[[100, 5000, 9990]]
     falls = np.where(np.triu(np.ones((7, 7), dtype=bool), 1), -1.0, np.nan)
@@ -171,6 +185,7 @@ def test_p_values_are_ranks_among_simulated_falls_and_one_outside_the_pairs():
 
 
 def test_each_pair_reaches_as_far_as_its_own_noise():
+    _null.cache_clear()
     x = np.log(np.geomspace(2e6, 5e9, 5))
     later_ = np.triu(np.ones((5, 5), dtype=bool), 1)
     known = SingleRuns(x, 0.7).reach(0.05)
@@ -190,3 +205,9 @@ def test_noise_at_the_tipping_point_explains_the_fall():
         )
         assert tipping_point(fall, 6, 0.01) < tipping_point(fall, 6)
     assert tipping_point(-1.0, 6) == 0
+
+
+def test_noise_that_is_trusted_counts_however_noisy_the_curve_looks():
+    scatter = scatter_of(X, np.array([0.0, 9, 0, 9, 0, 9]))
+    trusted, doubted = (single_runs(X, scatter, 0.69, trusted=t) for t in (True, False))
+    assert (trusted.doubt, doubted.doubt) == (0, 1)
