@@ -14,7 +14,7 @@ import numpy as np
 from scalefit.errors import FormatError, MissingDependencyError
 from scalefit.rows import Row
 
-from .reader import Extract, Reader, Sheet, column, shared
+from .reader import Extract, Reader, Sheet, column, head_of, measures, shared
 from .source import LIMITS, Source, TooMuchError, bounded
 
 _PICKLES = tuple(b"\x80" + bytes([n]) for n in range(2, 6))
@@ -77,7 +77,7 @@ def recognises_excel(source: Source) -> bool:
 
 
 def read_excel(source: Source) -> Extract:
-    """Return the rows of an Excel file's first sheet; formulas give the values saved with them."""
+    """Return the rows of an Excel file; formulas give the values saved with them."""
     data, extract = source.data(), Extract()
     _bounded(source, data)
     try:
@@ -105,30 +105,42 @@ def _bounded(source: Source, data: bytes) -> None:
 
 
 def _excel_rows(source: Source, data: bytes, extract: Extract) -> Iterator[Row]:
+    """Yield the rows of the first sheet that holds measured values, and of those that have the same columns."""
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    sheet, *others = book.worksheets
-    if others:
-        left = ", ".join(repr(other.title) for other in others)
-        extract.note(f"{source.name}: sheet {sheet.title!r} is read; left out: {left}")
+    tables = {sheet.title: _table(sheet) for sheet in book.worksheets}
+    heads = [names for _, names, _ in tables.values()]
+    ours = next((names for names in heads if measures(names)), heads[0])
+    taken = [title for title, (_, names, _) in tables.items() if names == ours]
+    if left := [title for title in tables if title not in taken]:
+        told = ", ".join(map(repr, taken))
+        extract.note(f"{source.name}: sheet {told} is read; left out: {', '.join(map(repr, left))}")
+    for title in taken:
+        begin, _, filled = tables[title]
+        source.check_columns(begin, list(filter(None, ours)))
+        names = [name or f"column {i + 1}" for i, name in enumerate(ours)]
+        sheet, file = ({"sheet": title}, f"[{title}]") if taken[1:] else ({}, "")
+        for number, cells in filled:
+            there = ((i, _unescaped(c)) for i, c in enumerate(cells) if c is not None)
+            own = {names[i] if i < len(names) else f"column {i + 1}": c for i, c in there}
+            place = f"{source.name}{file}:{number}"
+            yield {**dict.fromkeys(filter(None, ours)), **own, **sheet, "@place": place}
+
+
+def _table(sheet: Any) -> tuple[int, list[str], Iterator[tuple[int, Any]]]:
+    """Return where the head of a sheet is, its names, and the rows below it that are not empty."""
     sheet.reset_dimensions()  # what the file claims of itself may be anything
     lines = enumerate(sheet.iter_rows(values_only=True), 1)
     filled = ((number, cells) for number, cells in lines if any(c is not None for c in cells))
     # A row of one cell above the head is a title.
     heads = (row for row in filled if sum(c is not None for c in row[1]) > 1)
-    number, first = next(heads, (1, ()))
-    names = _names(source, number, first)
-    for number, cells in filled:
-        there = ((i, _unescaped(c)) for i, c in enumerate(cells) if c is not None)
-        own = {names.get(i, f"column {i + 1}"): c for i, c in there}
-        yield {**dict.fromkeys(names.values()), **own, "@place": source.at(number)}
+    first = next(heads, (1, ()))
+    return first[0], *head_of(first, filled, _texts)
 
 
-def _names(source: Source, number: int, cells: tuple[Any, ...]) -> dict[int, str]:
-    names = {i: str(_unescaped(c)).strip() for i, c in enumerate(cells) if c is not None}
-    source.check_columns(number, [*names.values()])
-    return names
+def _texts(row: tuple[int, tuple[Any, ...]]) -> list[str]:
+    return ["" if c is None else str(_unescaped(c)).strip() for c in row[1]]
 
 
 def _unescaped(cell: Any) -> Any:

@@ -6,8 +6,10 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ from scalefit.rows import Row
 from scalefit.table.build import plain_names
 from scalefit.table.draft import Cells, Draft
 from scalefit.table.draft import column as column
-from scalefit.table.names import Named
+from scalefit.table.names import KNOWN, Named, measured_column
 
 from .source import LIMITS, Source, TooMuchError, bounded
 
@@ -223,6 +225,61 @@ class Reader:
         if not (extract.rows or extract.sheets):
             raise source.nothing("holds no evaluation (a name such as eval/bleu or val_loss)")
         return extract
+
+
+def measures(names: Iterable[str]) -> bool:
+    """Return whether columns of these names hold measured values.
+
+    Examples
+    --------
+    >>> measures(["corpus", "BLEU"]), measures(["metric", "value"]), measures(["Notes"])
+    (True, True, False)
+    """
+    there = set(names)
+    return {"metric", "value"} <= there or any(map(measured_column, there - {*KNOWN}))
+
+
+def head_of(
+    first: Any, below: Iterator[Any], cells: Callable[[Any], Sequence[str]]
+) -> tuple[list[str], Iterator[Any]]:
+    """Return the names of a head, and the rows below it.
+
+    Names that span columns are joined with the line below them; pandas' third line names the columns that none spans.
+
+    Examples
+    --------
+    >>> lines = iter([",bleu,chrf,bleu,chrf", "tokens,,,,", "1M,1,2,3,4"])
+    >>> names, rows = head_of(",fr,,en,", lines, lambda line: line.split(","))
+    >>> names, list(rows)
+    (['tokens', 'fr_bleu', 'fr_chrf', 'en_bleu', 'en_chrf'], ['1M,1,2,3,4'])
+    """
+    names = list(cells(first))
+    filled = [name for name in names if name]
+    spanned = len(names) <= LIMITS.columns and any(_spans(names)[1])
+    if not spanned or (len({*filled}) == len(filled) and measures(names)):
+        return names, below
+    second = next(below, None)
+    told = list(cells(second)) if second is not None else []
+    above, spans = _spans([*names, *[""] * (len(told) - len(names))])
+    joined = [
+        f"{a}_{b}" if s else b or a for a, b, s in zip_longest(above, told, spans, fillvalue="")
+    ]
+    if second is None or not measures(joined):
+        return names, below if second is None else chain([second], below)
+    third = next(below, None)
+    last = list(cells(third)) if third is not None else []
+    if any(last) and not any(cell for cell, s in zip(last, spans, strict=False) if s):
+        return [a or b for a, b in zip_longest(last, joined, fillvalue="")], below
+    return joined, below if third is None else chain([third], below)
+
+
+def _spans(names: list[str]) -> tuple[list[str], list[bool]]:
+    """Return names of which empty ones are the one before, and which of them span columns."""
+    above = list[str]()
+    for name in names:
+        above.append(name or (above or [""])[-1])
+    times = Counter(above)
+    return above, [name != "" and times[name] > 1 for name in above]
 
 
 def evaluation(named: Named, value: float | None) -> Row:

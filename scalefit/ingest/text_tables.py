@@ -1,4 +1,4 @@
-"""Tables as text: CSV and TSV, JSON and JSON lines, Markdown, LaTeX; each row with its line."""
+"""Tables as text: CSV and TSV, JSON and JSON lines, Markdown and what terminals draw, LaTeX; each row with its line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise, zip_longest
 from typing import Any
@@ -15,10 +15,20 @@ from scalefit.errors import FormatError
 from scalefit.rows import Row
 from scalefit.table.draft import flat
 from scalefit.table.metrics import SETS, known
-from scalefit.table.names import KNOWN, SEED_WORDS, bare, meaning, measured_column
+from scalefit.table.names import SEED_WORDS, bare, meaning
 from scalefit.units import counted
 
-from .reader import Extract, Reader, Sheet, column, evaluation, load_json, load_lines
+from .reader import (
+    Extract,
+    Reader,
+    Sheet,
+    column,
+    evaluation,
+    head_of,
+    load_json,
+    load_lines,
+    measures,
+)
 from .source import Source, bounded
 
 DELIMITERS = ",\t;|"
@@ -76,7 +86,8 @@ def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
     if first is None:
         raise source.wrong(None, "has no line of column names; needed a header line and rows")
     mark = delimiter(source, first)
-    names = _names(source, place.line, cells_of_line(first, mark))
+    own, lines = head_of(first, lines, lambda line: [*map(str.strip, cells_of_line(line, mark))])
+    names = _names(source, place.line, own)
     records = _records(source, csv.reader(lines, delimiter=mark), place, names)
     numbers, columns = list[int](), [list[str]() for _ in names]
     while portion := list(islice(records, _PORTION)):
@@ -291,24 +302,18 @@ def _objects(document: dict[str, Any]) -> list[Row] | None:
     apart = (n for n in document if n.lower() in (*SETS, "train") or bare(f"{n}.x") == "x")
     if not all(isinstance(v, dict) for v in document.values()) or any(apart):
         return None
-    if _measures(document):
+    if measures(document):
         rows = dict.fromkeys(row for cells in document.values() for row in cells)
         return [{name: cells.get(row) for name, cells in document.items()} for row in rows]
     # Of {"fr": {"1M": {"bleu": 20.1}}} nobody knows what the levels are.
     own = [{n for n in map(bare, flat(row)) if "." not in n} for row in document.values()]
-    if not any(map(_measures, own)):
+    if not any(map(measures, own)):
         return None
     numbered = all(map(str.isdecimal, document))
     return [
         row if numbered else {"eval_set" if known(name) else "run": name, **row}
         for name, row in document.items()
     ]
-
-
-def _measures(names: Iterable[str]) -> bool:
-    """Return whether columns of these names hold measured values."""
-    there = set(names)
-    return {"metric", "value"} <= there or any(map(measured_column, there - {*KNOWN}))
 
 
 def recognises_lines(source: Source) -> bool:
@@ -337,31 +342,47 @@ JSON = Reader("json", "a JSON table", recognises_json, read_json, loose=True)
 JSON_LINES = Reader("jsonl", "a JSON lines table", recognises_lines, read_json_lines, loose=True)
 
 
-_RULE = re.compile(r"\s*\|?(\s*:?-+:?\s*\|)+\s*(:?-+:?\s*)?")
+_RULE = re.compile(
+    r"(?=.*[-=\u2500\u2501\u2550\u254c])(?=.*[|+\u250c-\u254b\u2551-\u256c])[\s:+|=\-\u2500-\u257f]+"
+)
+"""A line that only parts: dashes between bars, or whatever a terminal draws."""
+_BARS = str.maketrans(dict.fromkeys("│┃║┆┊╎", "|"))
 _BAR = re.compile(r"(?<!\\)\|")
 _MARKS = re.compile(r"^(\*\*|__|`|\*)(.+)\1$")
 
 
 def recognises_markdown(source: Source) -> bool:
-    """Whether a line with bars is followed by one of dashes, in a .md file or at the very start."""
-    lines = [t for t in source.first_lines if t.strip()]
+    """Whether a line with bars is followed by a rule, in a .md file or at the very start."""
+    lines = [t.translate(_BARS) for t in source.first_lines if t.strip()]
     if source.suffix not in (".md", ".markdown"):
-        lines = lines[:2]
-    return any("|" in a and _RULE.fullmatch(b) for a, b in pairwise(lines))
+        lines = lines[:3] if lines and _RULE.fullmatch(lines[0]) else lines[:2]
+    return any(
+        "|" in a and not _RULE.fullmatch(a) and _RULE.fullmatch(b) for a, b in pairwise(lines)
+    )
 
 
 def read_markdown(source: Source) -> Extract:
-    """Return the rows of the file's first table as texts, and of those that have the same columns."""
+    """Return the rows of the file's first table as texts, and of those that have the same columns.
+
+    What terminals draw (sacreBLEU, rich, psql) may have rules between rows, and lines that go on with the row above.
+    """
     extract, before, names, left = Extract(), "", list[str](), 0
     inside = False
-    for line, text in source.lines():
-        if _RULE.fullmatch(text) and "|" in before:
+    for line, drawn in source.lines():
+        text = drawn.translate(_BARS)
+        ruled = _RULE.fullmatch(text) is not None
+        if ruled and not inside and "|" in before:
             own = _names(source, line - 1, _markdown_cells(before))
             names, inside = names or own, own == (names or own)
             left += not inside
-        elif inside and "|" in text:
-            extract.rows.append(_row(source, line, names, _markdown_cells(text)))
-        inside, before = inside and "|" in text, text
+        elif not ruled and inside and "|" in text:
+            row = _row(source, line, names, _markdown_cells(text))
+            if text == drawn or row[names[0]] or not extract.rows:
+                extract.rows.append(row)
+            else:
+                above = extract.rows[-1]
+                above |= {name: f"{above[name]} {row[name]}".strip() for name in names}
+        inside, before = inside and (ruled or "|" in text), "" if ruled else text
     if left:
         extract.note(
             f"{source.name}: {counted(left, 'table')} with other columns than the first left out"

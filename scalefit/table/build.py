@@ -57,13 +57,14 @@ from .names import (
 )
 
 _BESIDE = re.compile(
-    r"\\(?:textbf|textit|emph|underline|mathbf|bm|num|scriptsize|tiny|small)\b|[*†‡${}~`]|\\[,;!]"
+    r"\\(?:textbf|textit|emph|underline|mathbf|bm|num|scriptsize|tiny|small)\b|[*†‡${}~`]|\\[,;!]|\(p\s*[<=]\s*[\d.]+\)"
 )
 """What papers put around numbers: bold letters, signs of significance, small print."""
 _SPREAD = re.compile(r"_(?=\s*\{)|\\pm|\+/-|±")
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _PRINTED = re.compile(
-    rf"\s*({_NUMBER})\s*(%?)\s*((?:±[±\s]*|\(\s*(?:±\s*)?){_NUMBER}\s*%?\s*\)?)?\s*(%?)\s*", re.I
+    rf"\s*({_NUMBER})\s*(%?)\s*((?:±[±\s]*|\(\s*(?:(?:{_NUMBER}\s*)?±\s*)?){_NUMBER}\s*%?\s*\)?)?\s*(%?)\s*",
+    re.I,
 )
 _PER_METRIC = ("stderr", "signature")
 _SUMMARIES = frozenset(

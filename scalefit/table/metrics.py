@@ -223,17 +223,19 @@ _BEHIND = re.compile(rf"{_SETS}|{_PAIR}|\d+_?shot|(?:wmt|newstest|iwslt|flores|n
 """What surely is a set behind a metric: ``bleu_shuffled`` may be anything."""
 
 
-_MARKS = re.compile(r"\$?\\(?:up|down)arrow\$?|[↑↓⇑⇓⬆⬇*`]|\\textbf|[{}]")
+_MARKS = re.compile(
+    r"\$?\\(?:up|down)arrow\$?|[↑↓⇑⇓⬆⬇*`]|\\textbf|[{}]|(?:(?<=[(\[])[^()\[\]]*)?±[^()\[\]]*|(?<![a-z])[×x] ?100\b"
+)
 
 
 @lru_cache(maxsize=1024)
 def unmarked(name: str) -> str:
-    """Return a name without what papers put beside it: arrows for better, bold letters.
+    """Return a name without what papers put beside it: arrows for better, bold letters, spreads, a factor of 100.
 
     Examples
     --------
-    >>> unmarked("**BLEU** (↑)"), unmarked("$COMET$")
-    ('BLEU', '$COMET$')
+    >>> unmarked("**BLEU** (↑)"), unmarked("$COMET$"), unmarked("BLEU (mean ± std)"), unmarked("COMET ×100")
+    ('BLEU', '$COMET$', 'BLEU', 'COMET')
     """
     return re.sub(r"[(\[]\s*[)\]]", "", _MARKS.sub("", name)).strip()
 

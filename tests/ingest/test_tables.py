@@ -214,14 +214,34 @@ def test_commas_that_may_be_thousands_stay(tmp_path):
     assert list(read(tmp_path / "a.csv").column("pretrain_tokens")) == [5e5, 1e6]
 
 
-def test_sheets_that_are_not_read_are_named(tmp_path):
+def test_sheets_of_one_head_are_read_together_and_others_named(tmp_path):
     pytest.importorskip("openpyxl")
     frame = pd.DataFrame({"pretrain_tokens": [1e6, 4e6], "bleu": [20.51, 21.52]})
     with pd.ExcelWriter(tmp_path / "a.xlsx") as book:
-        for name in ("runs", "old"):
+        pd.DataFrame({"Notes": ["all by sacreBLEU"]}).to_excel(book, sheet_name="about")
+        for name in ("fr", "en"):
             frame.to_excel(book, sheet_name=name, index=False)
-    notes = read(tmp_path / "a.xlsx").notes
-    assert any(note.endswith("sheet 'runs' is read; left out: 'old'") for note in notes)
+    table = read(tmp_path / "a.xlsx")
+    assert any(note.endswith("sheet 'fr', 'en' is read; left out: 'about'") for note in table.notes)
+    assert table.column("sheet").tolist() == ["fr", "fr", "en", "en"]
+    assert table.column("value").tolist() == [20.51, 21.52] * 2
+    assert table.column("source")[2].endswith("a.xlsx[en]:2")
+
+
+@pytest.mark.parametrize("names", [(None, None), ("corpus", "metric"), (None, "metric")])
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_pivot_that_pandas_wrote_is_read(tmp_path, names, ending):
+    columns = [("fr", "bleu"), ("fr", "chrf"), ("en", "bleu"), ("en", "chrf")]
+    pivot = pd.DataFrame({name: [10.25 + i, 11.25 + i] for i, name in enumerate(columns)})
+    pivot.columns.names = names
+    pivot.index = pd.Index([1e6, 4e6], name="tokens")
+    path = tmp_path / f"pivot.{ending}"
+    pytest.importorskip("openpyxl")
+    pivot.to_csv(path) if ending == "csv" else pivot.to_excel(path)
+    table = read(path)
+    assert table.column("pretrain_tokens").tolist() == [1e6] * 4 + [4e6] * 4
+    assert table.column("value").tolist() == pivot.to_numpy().ravel().tolist()
+    assert table.column("eval_set").tolist() == ["fr", "fr", "en", "en"] * 2
 
 
 def test_values_of_a_wide_file_beside_logs_are_never_lost(tmp_path):
