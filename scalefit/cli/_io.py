@@ -117,7 +117,7 @@ def show(result: Any) -> None:
         return
     say("\n".join([result.heading, *result.above()]))
     if rows := result.shown():
-        write_rows(rows, as_json=False)
+        write_rows(rows)
     for line in result.beneath():
         say(line)
     write_notes(result.notes)
@@ -179,12 +179,8 @@ def meant(table: Any, metric: str) -> str:
     return name
 
 
-def write_rows(rows: Iterable[Row], *, as_json: bool, title: str = "") -> None:
-    """Write plain rows as a readable table, or as a JSON list."""
-    rows = list(rows)
-    if as_json:
-        write_json(rows)
-        return
+def write_rows(rows: Iterable[Row], *, title: str = "") -> None:
+    """Write plain rows as a readable table."""
     from scalefit.views.tables import terminal_table
 
     terminal_table(rows, title=title)

@@ -80,7 +80,7 @@ def _tell(law: Law) -> None:
     told = [(c.name, c.role, c.meaning) for c in law.coefficients]
     told += [(s.name, s.role, s.meaning) for s in law.shapes]
     rows = [{"parameter": n, "role": r or "–", "meaning": m or "–"} for n, r, m in told]
-    write_rows(rows, as_json=False)
+    write_rows(rows)
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -92,10 +92,7 @@ def doctor(as_json: AsJson = False) -> None:
         write_json({"scalefit": __version__, "python": platform.python_version(), "parts": rows})
         return
     typer.echo(f"scalefit {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    write_rows(
-        [{k: v for k, v in row.items() if k != "install"} for row in rows if row["version"]],
-        as_json=False,
-    )
+    write_rows({k: v for k, v in row.items() if k != "install"} for row in rows if row["version"])
     missing = [row for row in rows if not row["version"]]
     for row in missing:
         typer.echo(f"not here: {row['part']} ({row['for']}). {row['install']}")

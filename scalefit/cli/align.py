@@ -175,7 +175,7 @@ def _show(table: AlignmentTable, *, evidence: bool) -> None:
         _io.say(str(table))
         return
     # --evidence and --json have the rest.
-    _io.write_rows(table.brief(), as_json=False, title=table.verdict)
+    _io.write_rows(table.brief(), title=table.verdict)
     write_notes(table.notes)
 
 
@@ -206,5 +206,5 @@ def similarity(
     if as_json:
         _io.write_json(near)
         return
-    _io.write_rows(near.shown(), as_json=False, title="Similarity")
+    _io.write_rows(near.shown(), title="Similarity")
     _io.say(f"{near.verdict}\n{near.notes[0]}")

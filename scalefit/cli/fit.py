@@ -137,7 +137,7 @@ def _show(many: Fits | Mixtures) -> None:
         first = many[0]
         law = getattr(first, "law", None)
         what = "mixture of laws" if law is None else f"{law.name} law, {law.formula}"
-        _io.write_rows(many.shown(), as_json=False, title=f"{first.metric}: {what}")
+        _io.write_rows(many.shown(), title=f"{first.metric}: {what}")
     write_notes(many.notes)
 
 
@@ -264,7 +264,7 @@ def predict(
     title = f"{level:.0%} interval of {'the mean' if kind == 'mean' else 'one new run'}"
     said = ("level", "kind")  # by the title
     shown = [{k: v for k, v in row.items() if k not in said} for row in rows]
-    _io.write_rows(shown, as_json=False, title=title)
+    _io.write_rows(shown, title=title)
     _notes_of(known, bands)
 
 

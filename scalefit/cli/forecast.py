@@ -96,7 +96,7 @@ def _show(forecast: Forecast, ranking: Rankings | None) -> None:
         for one in ranking:
             typer.echo(f"  {one.verdict}")
     typer.echo("")
-    _io.write_rows(forecast.shown(), as_json=False)
+    _io.write_rows(forecast.shown())
     level = f"{forecast.question.level:.0%}"
     typer.echo(
         f"\nEach metric: not pretrained (where that was run) → at the largest size; {level} intervals."

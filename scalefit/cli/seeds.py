@@ -124,7 +124,7 @@ def compare(
         )
     answer.write(compared)
     if runs and not answer.as_json:
-        _io.write_rows(compared.profile_rows(), as_json=False, title="Runs")
+        _io.write_rows(compared.profile_rows(), title="Runs")
 
 
 def _side(text: str) -> str | dict[str, str]:

@@ -163,7 +163,7 @@ def _show(table: Table, output: Path | None, *, as_json: bool) -> None:
         shown = table.frame[names]
         rows: list[dict[str, Any]] = shown.head(20).to_dict("records")  # type: ignore[assignment]
         more = f"the first {len(rows)} rows" if len(table.frame) > len(rows) else ""
-        _io.write_rows(rows, as_json=False, title="\n".join(filter(None, (str(table), more))))
+        _io.write_rows(rows, title="\n".join(filter(None, (str(table), more))))
     else:
         print(f"{table}, written to {output}")
     write_notes(table.notes)
@@ -320,7 +320,7 @@ def _write(scored: Scored, answer: Answers) -> None:
     else:
         shown = [{k: v for k, v in row.items() if k not in _LONG} for row in rows]
         title = counted(len(rows), "score") + (f", written to {output}" if output else "")
-        _io.write_rows(shown, as_json=False, title=title)
+        _io.write_rows(shown, title=title)
         for one in compared:
             print(one)
     write_notes(f"{name}: {one.signature}" for name, one in scored.statistics.items())

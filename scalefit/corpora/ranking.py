@@ -22,7 +22,7 @@ from scalefit.result import Result, Results
 from scalefit.rows import Row
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats
-from scalefit.units import format_count, short
+from scalefit.units import format_count, parse_count, short
 
 DRAWS = 4000
 PLACES = np.arange(1, 400) / 400  # probabilities at which what is told of a corpus is kept
@@ -245,12 +245,25 @@ class Ranking(Result):
         reached = f"{self._goal} reached {self._in_sight} with P {standing.p_reached:.2f}"
         return f"{reached}, then at {many.format(there)}; in all [{low}, {high}]"
 
+    @property
+    def overtakings(self) -> tuple[str, ...]:
+        """The crossings that are likelier than not; and whether who overtakes has fallen back where they are ranked."""
+        place = [s.corpus for s in self.standings]
+        asked = None if self.by_target else parse_count(self.question.rpartition(" ")[2])
+        return tuple(
+            f"{c}; behind again {self.question}"
+            if asked and c.size < asked and place.index(c.overtaken) < place.index(c.overtakes)
+            else str(c)
+            for c in self.crossings
+            if c.likely
+        )
+
     def beneath(self) -> tuple[str, ...]:
         """Return the crossings that are likelier than not, and why a likelier corpus is barred."""
         chance = self.best.p_reached if self.best else 1.0
         likelier = [s for s in self.standings if s.barred and s.p_reached > chance]
         return (
-            *(str(c) for c in self.crossings if c.likely),
+            *self.overtakings,
             *(
                 f"{s.corpus} is {s.alignment} and not recommended, though P(reached) is {s.p_reached:.2f}: a forecast "
                 "leaves any curve room to take off, and what was measured of this one speaks against it"

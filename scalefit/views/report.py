@@ -153,7 +153,7 @@ def _choice(ranking: Rankings) -> Section:
             "for what they share cancels between them. Misaligned ones come last and are never the choice.",
         ),
         rows=tuple(ranking.shown()),
-        notes=tuple(str(c) for r in ranking for c in r.crossings if c.likely),
+        notes=tuple(said for r in ranking for said in r.overtakings),
     )
 
 

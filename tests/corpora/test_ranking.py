@@ -11,6 +11,7 @@ from scalefit.corpora.blends import blended, fine
 from scalefit.corpora.parting import BENT, parting, parting_of
 from scalefit.corpora.ranking import (
     PLACES,
+    Crossing,
     Ranking,
     around,
     crossing,
@@ -450,3 +451,15 @@ def test_a_suspicion_is_not_told_as_a_verdict(alignment, said):
     )
     assert Ranking("bleu", "at 1B", {}, (kept, barred)).verdict.endswith(f"never 1 ({said})")
     assert Ranking("bleu", "at 1B", {}, (barred,)).verdict.endswith(f": 1 {said}")
+
+
+@pytest.mark.parametrize(("best", "said"), [(0, "; behind again at 3T"), (1, "")])
+def test_who_overtakes_and_falls_back_is_not_told_as_ahead(best, said):
+    order = ranked(
+        np.array([[5.0] * 8, [4.0] * 8]) if best == 0 else np.array([[4.0] * 8, [5.0] * 8])
+    )
+    cross = Crossing("1", "0", 1.5e9, 1.1e9, 2e9, 0.14)
+    (line, *_) = Ranking("accuracy", "at 3T", {}, order, (cross,)).beneath()
+    assert line == f"{cross}{said}"
+    later = Crossing("1", "0", 9e12, 8e12, 1e13, 0.14)
+    assert Ranking("accuracy", "at 3T", {}, order, (later,)).beneath() == (str(later),)
