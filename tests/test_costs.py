@@ -74,9 +74,9 @@ ASKED: dict[str, tuple[float, Callable[[Columns], object], dict[str, Any]]] = {
     "log fits": (280, lambda t: sf.fit_each(t, "bleu", "log", by=BY), {"bleu": bleu}),
     "intervals": (1050, lambda t: sf.fit_each(t, "bleu", "log", by=BY).rows(), {"bleu": bleu}),
     "power": (800, lambda t: sf.fit_each(t, "loss", "power", by=BY).rows(), {"loss": loss}),
-    "BLEU": (2100, lambda t: sf.forecast(t, at=1e10, by=BY), {"bleu": bleu}),
-    "loss": (2850, lambda t: sf.forecast(t, "loss", at=1e10, by=BY), {"loss": loss}),
-    "accuracy": (4200, lambda t: sf.forecast(t, "acc", at=1e10, by=BY), {"acc": accuracy}),
+    "BLEU": (1650, lambda t: sf.forecast(t, at=1e10, by=BY), {"bleu": bleu}),
+    "loss": (2400, lambda t: sf.forecast(t, "loss", at=1e10, by=BY), {"loss": loss}),
+    "accuracy": (3700, lambda t: sf.forecast(t, "acc", at=1e10, by=BY), {"acc": accuracy}),
     "alignment": (4600, lambda t: sf.align(t, by=BY), {"bleu": bleu, "cross_entropy": loss}),
 }
 

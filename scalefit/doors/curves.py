@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from scalefit.alignment import AlignmentTable, align
 from scalefit.alignment.verdicts import Verdict
 from scalefit.arguments import LOSS
-from scalefit.errors import ExecutorError, FitError, ScalefitError
+from scalefit.errors import ExecutorError, ScalefitError, TableError
 from scalefit.executors import Each, here
-from scalefit.fitting.points import gather_group
+from scalefit.fitting.points import gather_each
 from scalefit.forecasting.engines import AUTO, Pool
 from scalefit.forecasting.mixture import Mixture, mixtures_of, series_from
 from scalefit.forecasting.series import Series
@@ -124,21 +126,20 @@ def curves_of(
 ) -> Curves:
     """Cut the curve of every group out of a table; a group with one size has none."""
     rows, groups, failures = [], [], {}
-    for key, part in table.where(metric=metric).groups(by):
+    pieces = table.where(metric=metric).groups(by)
+    cuts = gather_each([part for _, part in pieces], metric, {CURVE.inputs[0]: column}, CURVE)
+    for (key, _), one in zip(pieces, cuts, strict=True):
         group = dict(key)
-        try:
-            one = gather_group(part, metric, {CURVE.inputs[0]: column}, CURVE)
-            sizes = len(series_from([one])[0])
-            if sizes < _LEAST:
-                raise FitError(
-                    f"{metric} was measured at one size: nothing tells how it goes on; measure two more sizes, "
-                    "ten times apart in all"
-                )
-        except ScalefitError as error:
-            failures[group_name(group)] = str(error)
-            continue
-        rows.append(one)
-        groups.append(group)
+        if isinstance(one, TableError):
+            failures[group_name(group)] = str(one)
+        elif np.unique(one.inputs[CURVE.inputs[0]]).size < _LEAST:
+            failures[group_name(group)] = (
+                f"{metric} was measured at one size: nothing tells how it goes on; measure two more sizes, "
+                "ten times apart in all"
+            )
+        else:
+            rows.append(one)
+            groups.append(group)
     return Curves(tuple(rows), tuple(groups), failures)
 
 
