@@ -160,9 +160,11 @@ def m2m() -> pd.DataFrame:
 
 
 def lab(metric: str) -> pd.DataFrame:
-    """Read the repository's own table, the pretrained rows."""
+    """Read the repository's own table, the pretrained rows; finetunings of one checkpoint are one run."""
     table = pd.read_csv(ROOT / "data" / "transfer_lab" / "results.csv")
-    return table[(table.metric == metric) & (table.corpus != "none")]
+    kept = table[(table.metric == metric) & (table.corpus != "none")]
+    run = ["pretrain_run", "domain", *LAB_BY, "pretrain_tokens"]
+    return kept.groupby(run, as_index=False).value.mean()
 
 
 GORDON_BY = ("Lang", "Layers", "ModelSize", "FeedForward")

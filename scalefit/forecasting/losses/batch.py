@@ -207,7 +207,9 @@ THIN_BENDS = (0, 2, 4)
 USUAL_NOISE, NOISE_SPREAD = 0.015, 1.3  # σ relative, median and sd of its logarithm
 _LEVELS = 12
 FAINTEST, LOUDEST = 3e-4, 0.35
-SEED_FREEDOM = 8.0  # what repeated runs may weigh at most: sizes differ by more than seeds do
+# What repeated runs may weigh at most. That much against less noise; against more of it, little: what all runs
+# of a size share (a pretraining run, a test set) sets sizes apart and is not seen between the runs.
+SEED_FREEDOM, SHARED_FREEDOM = 8.0, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +289,8 @@ def _noise_prior(batch: Batch, log_noise: Floats) -> Floats:
     bell = -0.5 * ((log_noise - np.log(USUAL_NOISE)) / NOISE_SPREAD) ** 2
     freedom = np.minimum(batch.freedom, SEED_FREEDOM)[:, None]
     ratio = batch.seed_var[:, None] * np.exp(-2 * log_noise)
-    seeds = 0.5 * freedom * (np.log(ratio) - ratio)
+    freedom = np.where(ratio < 1, np.minimum(freedom, SHARED_FREEDOM), freedom)
+    seeds = 0.5 * freedom * (np.log(ratio) - ratio + 1)
     return np.asarray(bell + seeds + np.log(log_noise[:, 1:2] - log_noise[:, :1]))
 
 

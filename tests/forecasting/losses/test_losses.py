@@ -83,6 +83,19 @@ def test_runs_narrow_the_mean_and_tell_the_noise():
     assert width(one(noisy_seeds))[0] > 2 * width(one(quiet))[0]
 
 
+def test_sizes_that_differ_by_more_than_their_runs_do_are_believed():
+    """Sizes lie 2 % off their law, runs of one size .5 % apart: what runs share is not seen between them."""
+    rng = np.random.default_rng(0)
+    x, runs = np.geomspace(1e6, 1e8, 6), np.full(6, 5, dtype=np.int64)
+    off = np.exp(0.02 * rng.normal(size=(60, 7)))
+    ys = truth(x) * off[:, :6]
+    curves = [Series(x, y, runs, seed_var=float(0.005 * y[-1]) ** 2) for y in ys]
+    ahead = np.array([1.5e8])
+    low, high = np.array([a.forecast(ahead).interval(0.8) for a in settle_losses(curves)])[..., 0].T
+    fresh = truth(ahead) * off[:, 6]
+    assert np.mean((low < fresh) & (fresh < high)) > 0.7
+
+
 def test_fewer_sizes_are_wider_and_say_so():
     x = np.geomspace(1e7, 1e9, 6)
     few, more = (one(series_of(x[-k:], truth(x[-k:]))) for k in (2, 6))
