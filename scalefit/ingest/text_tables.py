@@ -86,8 +86,9 @@ def sheet(source: Source, notes: list[str] | None = None) -> Sheet:
     if first is None:
         raise source.wrong(None, "has no line of column names; needed a header line and rows")
     mark = delimiter(source, first)
+    at = place.line
     own, lines = head_of(first, lines, lambda line: [*map(str.strip, cells_of_line(line, mark))])
-    names = _names(source, place.line, own)
+    names = _names(source, at, own)
     records = _records(source, csv.reader(lines, delimiter=mark), place, names)
     numbers, columns = list[int](), [list[str]() for _ in names]
     while portion := list(islice(records, _PORTION)):
