@@ -26,7 +26,7 @@ from scalefit.ingest import table_of
 from scalefit.table import Table
 from scalefit.table import metric as metric_of
 from scalefit.types import Floats, Renames
-from scalefit.units import amount, check_level, format_count
+from scalefit.units import amount, check_level, counted, format_count
 
 
 def forecast(
@@ -194,7 +194,7 @@ class _SecondWay:
     def said(
         self, name: str, mine: Mapping[str, Mixture], ahead: Mapping[str, Predictive]
     ) -> tuple[dict[str, Predictive], list[str]]:
-        """Return what this way says of a group and both ways combined, and a note where it is closed."""
+        """Return what this way says of a group and both ways combined, and a note where it is closed or trusted."""
         if self.way is None or not {self.metric, self.through} <= set(ahead):
             return {}, []
         flag = self.flags[name]
@@ -204,10 +204,15 @@ class _SecondWay:
         if pair is None or not np.array_equal(ahead[self.metric].x, ahead[self.through].x):
             return {}, []
         other = through_loss(pair, ahead[self.through], self.way)
+        told = (
+            f"{self.metric} at the sizes asked for goes by {self.through} to {self.way.share:.0%}, as "
+            f"{counted(self.way.held, 'held-out size')} of the table say; what a target takes, and sf.rank, go by "
+            f"{self.metric} alone"
+        )
         return {
             self.metric: ahead[self.metric].beside(other, self.way.share),
             f"{self.metric} through {self.through}": other,
-        }, []
+        }, [told] if self.way.share else []
 
 
 def _second_way(

@@ -58,3 +58,19 @@ def test_both_ways_are_shown_and_one_is_closed_where_the_loss_misleads():
     assert "bleu through cross_entropy" in forecast["fr"].ahead
     assert "bleu through cross_entropy" not in forecast["unpaired"].ahead
     assert any("no forecast through cross_entropy" in note for note in forecast["unpaired"].notes)
+
+
+def test_where_the_loss_is_trusted_a_note_says_how_far_and_what_goes_without_it():
+    rows = {"corpus": [], "pretrain_tokens": [], "bleu": [], "cross_entropy": []}
+    for i, pair in enumerate(pairs()):
+        rows["corpus"] += [f"c{i}"] * len(SIZES)
+        rows["pretrain_tokens"] += SIZES.tolist()
+        rows["bleu"] += pair.quality.y.tolist()
+        rows["cross_entropy"] += pair.loss.y.tolist()
+    forecast = sf.forecast(rows, at="10B")
+    weights = forecast["c0"].ahead["bleu"].weights
+    (note,) = [n for n in forecast.notes if "at the sizes asked for goes by cross_entropy" in n]
+    assert f"to {weights['through loss']:.0%}, as " in note
+    assert "sf.rank" in note
+    unsaid = sf.forecast({k: v for k, v in rows.items() if k != "cross_entropy"}, at="10B")
+    assert not any("goes by" in n for n in unsaid.notes)
