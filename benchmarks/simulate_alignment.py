@@ -408,6 +408,28 @@ def single(fresh, draws):
             yield row
 
 
+def single_unequal(fresh, draws):
+    """One run a size of unlike noise (root mean square as named), nothing falls: how often a fall is suspected."""
+    later = np.triu(np.ones((6, 6)), 1) > 0
+    shrinks = {f"shrinks{n[5:]}": UNEQUAL[n][::-1] for n in ("grows 4x", "grows 10x")}
+    for name, noise in {
+        **UNEQUAL,
+        **shrinks,
+        "first size 5x": UNEQUAL["last size 5x"][::-1],
+    }.items():
+        row = [name]
+        for sd in (0.25, 0.7, 1.5, 5.0):
+            rng, scale = fresh(name, sd), sd * noise / np.sqrt((noise**2).mean())
+            seen = [
+                single_runs(X, scatter_of(X, y), 0.69).p_values(
+                    np.where(later, y[:, None] - y, np.nan)
+                )
+                for y in scale * rng.standard_normal((draws, 6))
+            ]
+            row.append(np.mean([p.min() <= ALPHA for p in seen]))
+        yield row
+
+
 def harmful(fresh, draws):
     """As good as no pretraining, 24 corpora a table: `harmful`, any alarm and `improving`, runs named or seeds only."""
     for runs, baselines, named in product((3, 5), (1, 3), (False, True)):
@@ -612,6 +634,8 @@ TABLES: dict[str, tuple[Callable[..., Iterable[list[object]]], str, float]] = {
     "Sequences under unequal noise": (unequal_sequence, UNLIKE, 1),
     "Sequences of single runs": (single_sequence, WATCHED, 0.12),
     "One run a size: share suspected": (single, f"truth|seed SD|{SINGLE}", 0.1),
+    "One run a size of unlike noise": (
+        single_unequal, "noise|SD 0.25|0.7|1.5|5", 0.4),
     "Law evidence, 3 x 3": (law_evidence, LAW, 0.02),
     "Missing cells: nothing falls": (gaps, "truth|P|separate: fall|checkpoints: fall", 0.2),
     "Uneven numbers of runs": (uneven, "sizes|equal noise|few 3 x noisier|many 3 x noisier", 0.5),
