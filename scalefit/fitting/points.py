@@ -137,19 +137,14 @@ def gather_rows(
     name, told = metric_meant(table, metric)
     rows = table.where(metric=name)
     _refuse_mixtures(rows, columns.values(), where or {})
-    cut_out = gather_group(rows, name, columns, law)
+    cut_out = _without_baseline(cut(rows, name, columns), law)
     return replace(cut_out, notes=(*told, *cut_out.notes))
-
-
-def gather_group(rows: Table, metric: str, columns: Mapping[str, str], law: Law) -> Observations:
-    """Cut the law's inputs (law input -> column) out of rows that :func:`scalefit.table.grouping` has set apart."""
-    return _without_baseline(cut(rows, metric, columns), law)
 
 
 def gather_each(
     pieces: Sequence[Table], metric: str, columns: Mapping[str, str], law: Law
 ) -> list[Observations | TableError]:
-    """Do the same for many pieces; one that has no such vectors gives its error."""
+    """Do the same for pieces that :func:`scalefit.table.grouping` set apart; one without vectors gives its error."""
     return [
         _without_baseline(one, law) if isinstance(one, Observations) else one
         for one in cut_each(pieces, metric, columns)
