@@ -49,16 +49,17 @@ HEAD = (
 `python benchmarks/forecasts_quality.py`. Weights, widths and the chance of reaching a target are learned from each
 table's own backtests and shrunk to constants that ship (`benchmarks/learn_priors.py`); here the constants come from
 the other groups of families alone. Accuracies (Gadre, images, Pythia) are forecast as accuracies and as errors, and
-quantiles averaged, as the product does. Where it falls short: a take-off or a plateau that has not begun is not in the
-data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and not
+quantiles averaged, as the product does. Where it falls short: a take-off or a plateau that has not begun is not in
+the data (first sizes of finetuning curves, curves of three sizes that speed up); such curves get a wide band, and not
 always wide enough. A curve that rose for many e-folds of size is pulled to its last value: public curves of bounded
 metrics flatten (how far was chosen with these families in sight), unless five sizes or more make sure that it is
 straight, and less so below a fifth of the range: there curves of BLEU, these and others that are not here, keep their
-slope or gain. One that is nearly straight for decades is forecast too low, within its band up to about a tenfold; so
-are the four smallest sizes of translation from scratch, which stand at 5 to 10 BLEU and gather speed. How fast bands
-grow far out, and how thin their tails are there, was chosen with these families in sight, too. The lowest family is
-six points of nine curves of three sizes, one of which takes off. The families, and where each is published:
-`benchmarks/forecast_data.py`."""
+slope or gain, and one that was seen over few e-folds goes on as it went: better after four sizes of translation from
+scratch, worse in the lab. One that is nearly straight for decades is forecast too low, within its band up to about a
+tenfold; so are the four smallest sizes of translation from scratch, which stand at 5 to 10 BLEU and gather speed. How
+fast bands grow far out, and how thin their tails are there, was chosen with these families in sight, too. The lowest
+family is nine curves of three sizes, one point each, some of which take off (six within 2 ×, three beyond). The
+families, and where each is published: `benchmarks/forecast_data.py`."""
 )
 
 
