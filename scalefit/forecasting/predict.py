@@ -329,9 +329,10 @@ def _above(fit: Fit, inputs: tuple[Floats, ...], estimate: Floats) -> list[str]:
     if not (np.isfinite(top) and (estimate > top).any()):
         return []
     at = float(inputs[0][np.argmax(estimate > top)])
+    ceiling = "no ceiling" if fit.law.named("ceiling") is None else "a ceiling above the range"
     return [
         f"the law promises {fit.metric} {float(estimate.max()):.4g}, above its maximum {top:g} (first at "
-        f"{fit.law.inputs[0]} = {at:.3g}): the law has no ceiling, so do not use it there"
+        f"{fit.law.inputs[0]} = {at:.3g}): the law has {ceiling}, so do not use it there"
     ]
 
 

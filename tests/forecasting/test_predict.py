@@ -84,6 +84,13 @@ def test_bleu_above_100_is_called_impossible(bleu_fit):
     assert "no ceiling" in note
 
 
+def test_a_ceiling_that_the_data_put_above_the_range_is_called_that():
+    D = np.geomspace(1e6, 1e9, 8)
+    fit = sf.fit({"pretrain_tokens": D, "bleu": 150 - 300 * D**-0.06}, "bleu", "ceiling")
+    (note,) = [n for n in sf.predict(fit, 1e20).notes if "above its maximum" in n]
+    assert "a ceiling above the range" in note
+
+
 @pytest.mark.parametrize("below", [0.5, 1.0])
 def test_the_log_law_has_no_value_at_or_below_d0(bleu_fit, below):
     at = bleu_fit.params["D0"] * below
