@@ -10,7 +10,8 @@ from scalefit.arguments import BLEU
 from scalefit.cli import _io
 from scalefit.cli._io import doing
 from scalefit.cli._options import Answer, Level, Metric, Source
-from scalefit.errors import DesignError
+from scalefit.errors import DesignError, DomainError
+from scalefit.units import some
 
 
 def seeds(
@@ -77,11 +78,12 @@ def seeds(
 def compare(
     source: Source,
     a: Annotated[
-        str, typer.Option("--a", help="Reference: a corpus, or COLUMN=VALUE[,COLUMN=VALUE].")
-    ],
+        str | None, typer.Option("--a", help="Reference: a corpus, or COLUMN=VALUE[,COLUMN=VALUE].")
+    ] = None,
     b: Annotated[
-        list[str], typer.Option("--b", help="Compared with it, written likewise; may be repeated.")
-    ],
+        list[str] | None,
+        typer.Option("--b", help="Compared with it, written likewise; may be repeated."),
+    ] = None,
     metric: Metric = BLEU,
     column: Annotated[str, typer.Option(help="Column in which plain names stand.")] = "corpus",
     example: Annotated[
@@ -107,9 +109,15 @@ def compare(
     """
     import scalefit as sf
 
-    one, others = _side(a), [_side(text) for text in b]
+    one, others = a and _side(a), [_side(text) for text in b or ()]
     table = source.table(metric, needs=())
     metric = _io.meant(table, metric)
+    if not one or not others:
+        there = f"no such --column; there are {some(table.columns.named, 12)}"
+        there = some(table.unique(column), 12) if table.has(column) else there
+        raise DomainError(
+            f"say what is compared: a reference, --a, and others, --b: values of {column} ({there}), or COLUMN=VALUE"
+        )
     with doing("comparing procedures"):
         compared = sf.compare_procedures(
             table,

@@ -14,8 +14,10 @@ known from the shared levels as well. Or the course is an S, s its climb and d t
 adds: who is behind in the middle may still arrive. No course is sure where nobody measured: beyond the largest size the
 slope of what parts corpora wanders (an integrated Wiener path), so doubt grows with the distance and not at its foot.
 It wanders as the course climbs: a course that flattens binds all that take it, one that does not binds nobody. And own
-parts may follow no course at all: their slopes wander from the smallest size on. On measured learning curves of unlike
-learners that is the rule, and without it what the first sizes say counts as much as what the last ones do.
+parts may follow no course at all: slopes wander from the smallest size on, or parts drift by steps that say nothing
+of the next one: then the order at the largest size stays, as unsure as steps between measured sizes make it. How far
+that is so its own differences tell each table. On measured learning curves of unlike learners it is the rule, and
+without it what the first sizes say counts as much as what the last ones do.
 a, b1, b2 and the course are integrated over a grid, the noise in closed form. Corpora that differ by no more than
 chance are so drawn together, and the best of K is not praised for its luck (Gelman et al., Bayesian Data Analysis,
 5.4).
@@ -58,11 +60,13 @@ class Course(NamedTuple):
 
 _LEVELS = {0.3: 0.07, 1.0: 0.20, 3.0: 0.30, 10.0: 0.25, 30.0: 0.12, 100.0: 0.04, 1000.0: 0.02}
 # Of (b1, b2). Most tables run side by side; those that cross do so visibly, and rather by how fast they climb.
-_SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.3): 0.03, (0.0, 0.25): 0.06, (0.3, 1.2): 0.12}
+_SHAPES = {(0.25, 0.0): 0.02, (1.2, 0.0): 0.03, (0.0, 0.25): 0.06, (0.1, 1.2): 0.12}
 # The same along an S, where corpora part by when they climb.
 SHIFTS = {(0.3, 1.2): 0.015, (0.3, 4.0): 0.015}
-# How far slopes wander, in a, over the measured sizes of own parts that follow no course.
-_WANDER = {0.2: 0.015, 0.6: 0.01, 2.0: 0.005}
+# How far slopes wander over the measured sizes of own parts that follow no course, in a.
+_WANDER = {2.0: 0.005}
+# Or how far such parts drift, in the noise of one run.
+_DRIFTS = {0.7: 0.015, 1.4: 0.015}
 # κ: from differences that gather speed, by a straight line, to a course of which an eighth is left after three e-folds
 RATES = {-0.3: 0.10, 0.0: 0.15, 0.07: 0.15, 0.15: 0.18, 0.25: 0.18, 0.4: 0.15, 0.7: 0.09}
 SIGMOIDS = [Course(steep, middle) for steep in (4.0, 8.0) for middle in (0.3, 0.55, 0.8, 1.05)]
@@ -71,19 +75,19 @@ COURSES = [*map(Course, RATES), *SIGMOIDS]
 _COURSE = np.append(
     (1 - AN_S) * np.array(list(RATES.values())), np.full(len(SIGMOIDS), AN_S / len(SIGMOIDS))
 )
-_SIDE = 1 - sum(map(sum, (_SHAPES.values(), SHIFTS.values(), _WANDER.values())))
+_SIDE = 1 - sum(map(sum, (_SHAPES.values(), SHIFTS.values(), _WANDER.values(), _DRIFTS.values())))
+_FREE = {(0.0, 0.0): _SIDE, **{(w, 0.0): q for w, q in _WANDER.items()}}
+_FREE |= {(0.0, d): q for d, q in _DRIFTS.items()}
 _POINTS = [  # no course
-    (a, 0.0, 0.0, -1, wander, p * q)
-    for a, p in _LEVELS.items()
-    for wander, q in {0.0: _SIDE, **_WANDER}.items()
+    (a, 0.0, 0.0, -1, *each, p * q) for a, p in _LEVELS.items() for each, q in _FREE.items()
 ]
 _POINTS += [
-    (a, *b, i, 0.0, p * q * _COURSE[i] / (AN_S if course.bends else 1 - AN_S))
+    (a, *b, i, 0.0, 0.0, p * q * _COURSE[i] / (AN_S if course.bends else 1 - AN_S))
     for a, p in _LEVELS.items()
     for i, course in enumerate(COURSES)
     for b, q in (SHIFTS if course.bends else _SHAPES).items()
 ]
-GRID, PRIOR = np.hsplit(np.array(_POINTS), [5])
+GRID, PRIOR = np.hsplit(np.array(_POINTS), [6])
 PRIOR = PRIOR[:, 0]
 LOOSE = 0.05  # chance that own parts take a course of their own, whatever the shared one does
 # How far shared levels may stray from their course, in the noise of one run.
@@ -308,7 +312,8 @@ def _kernel(v: Floats, u: Floats, grid: Floats) -> Floats:
     turns = (grid[:, 1:3] ** 2).sum(axis=1)[:, None, None] * paths
     w = np.maximum(v - u[0], 0.0) / (u[-1] - u[0])
     turns = turns + (grid[:, 4] ** 2)[:, None, None] * wiener(w, w)
-    return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f + turns))
+    drift = (grid[:, 5] ** 2)[:, None, None] * np.minimum.outer(w, w)
+    return np.asarray(grid[:, 0, None, None] ** 2 * (1 + f.swapaxes(1, 2) @ f + turns) + drift)
 
 
 def _covariance(kernel: Floats, noise: Floats) -> Floats:

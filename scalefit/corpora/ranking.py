@@ -90,7 +90,7 @@ class Crossing:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(Result):
-    """The corpora of one setting, best first; misaligned ones last, and never recommended.
+    """The corpora of one setting, by least expected loss; misaligned ones last, and never recommended.
 
     Attributes
     ----------
@@ -386,7 +386,7 @@ def standings(
         )
         for i, name in enumerate(corpora)
     ]  # fmt: skip
-    return tuple(sorted(made, key=lambda s: (s.barred, -s.p_best, s.expected_loss)))
+    return tuple(sorted(made, key=lambda s: (s.barred, s.expected_loss, -s.p_best)))
 
 
 def _reached(told: Floats) -> tuple[float, float]:

@@ -212,7 +212,9 @@ def _steps_for_choice(
     noise = part.noise_sd * np.random.default_rng(means.seed).standard_normal(drawn.shape)
     final = drawn[..., -1]
     chance = np.bincount(final.argmax(axis=0), minlength=len(final)) / DRAWS
-    now, steps = float(chance.max()), []
+    loss = (final.max(axis=0) - final).mean(axis=1)
+    choice = int(loss.argmin())  # as a ranking chooses
+    now, steps = float(chance[choice]), []
     for run in contest.candidates(chance):
         who, place = run.who, run.place
         price = run.times * sum(means.price(contest.groups[i], run.size) for i in who)
@@ -227,7 +229,7 @@ def _steps_for_choice(
             now + gain, 1.0
         )  # what outcomes are tried is chance, and can promise more than all
         steps.append(PlanStep(group, run.size, measured, price, now, after, error, run.times))
-    return str(contest.groups[int(chance.argmax())][contest.over]), now, steps
+    return str(contest.groups[choice][contest.over]), now, steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -208,8 +208,6 @@ def _ranking(
         cost=drawn.costs,
         smallest=drawn.smallest,
     )
-    if best_ratio:  # P(best) of one of many near ratios is small: the least loss is chosen
-        ranked = tuple(sorted(ranked, key=lambda s: (s.barred, s.expected_loss)))
     return Ranking(
         each[0].metric,
         str(question),

@@ -122,8 +122,10 @@ def value(
     rises = not metric_of(name).falls
     if metric_of(name).direction is None:
         about = (*about, untold_direction(name))
-    values = []
-    for one, dof in _with_noise(drafts, name, _perhaps_sizes(what)):
+    values, perhaps = [], _perhaps_sizes(what)
+    if perhaps and _FAR * min(ends := what.rows.unique(perhaps[0])) <= max(ends):
+        about = (*about, f"{_as_sizes(perhaps)} tells effective data, too")
+    for one, dof in _with_noise(drafts, name, perhaps):
         of = Measure(name, one.group, rises, dof, level, seed)
         values.append(over_start(one.cells, of) if start else value_of(one.cells, one.below, of))
     return Values(tuple(_untold(v) for v in values), failures, (*about, *what.notes))
@@ -137,6 +139,9 @@ def _untold(value: Value) -> Value:
     if all(c.pretrain == UNKNOWN for c in cells):
         cells = tuple(replace(c, pretrain=np.nan, rate=np.nan) for c in cells)
     return replace(value, cells=cells)
+
+
+_FAR = 10  # times the least of a column's numbers from which on they may be sizes
 
 
 @dataclass(frozen=True)
@@ -209,13 +214,13 @@ def _with_baseline(
 ) -> tuple[Table, tuple[str, ...]]:
     """Return the table with both sizes, and ``pretrain_tokens`` 0 where a baseline was named or is called "scratch"."""
     table = table_of(data, metrics=(metric,), needs=("finetune_tokens",), **reading)
-    sized = table.has("pretrain_tokens")
+    sized, allow = table.has("pretrain_tokens"), reading["allow"]
     if against == "zero-shot":
         if not table.has("finetune_tokens"):
             raise DesignError(
                 "against='zero-shot' asks what finetuning adds, and the table has no column finetune_tokens"
             )
-        return _sized(table), ()
+        return _sized(table, allow), ()
     if baseline is None and not (sized and (table.column("pretrain_tokens") == 0).any()):
         baseline = _scratch(table)
         if not (baseline or sized):
@@ -224,7 +229,7 @@ def _with_baseline(
                 "that says 'scratch'; name them, e.g. baseline={'init': 'random'}"
             )
     if not baseline:
-        return _sized(table), ()
+        return _sized(table, allow), ()
     none = np.isin(table.rows, table.where(**dict(baseline)).rows)
     named = ", ".join(f"{name}={wanted}" for name, wanted in baseline.items())
     if none.all():
@@ -233,10 +238,14 @@ def _with_baseline(
     sizes = table.column("pretrain_tokens")[none] if sized else np.zeros(1)
     though = [format_count(size) for size in np.unique(sizes[sizes > 0])]
     about = f", though pretrained on {', '.join(though)} tokens" if len(though) > 1 else ""
-    return _sized(table, none, free), (f"{named}: taken for models without pretraining{about}",)
+    return _sized(table, allow, none, free), (
+        f"{named}: taken for models without pretraining{about}",
+    )
 
 
-def _sized(table: Table, none: Mask | None = None, free: Sequence[str] = ()) -> Table:
+def _sized(
+    table: Table, allow: Sequence[str], none: Mask | None = None, free: Sequence[str] = ()
+) -> Table:
     """Return a table that has both sizes, whose rows ``none`` were not pretrained; what names them groups nothing."""
     missing = [size for size in SIZES.values() if not table.has(size)]
     if none is None and not missing:
@@ -253,7 +262,8 @@ def _sized(table: Table, none: Mask | None = None, free: Sequence[str] = ()) -> 
                 else frame.assign(**{name: frame[name].mask(none)})
             )
     # What the table's checks said stands; of a size that stands for none they would say that it is small.
-    return replace(as_table(frame, inputs=("finetune_tokens",)), notes=table.notes)
+    again = as_table(frame, inputs=("finetune_tokens",), allow=allow)
+    return replace(again, notes=table.notes)
 
 
 def _scratch(table: Table) -> dict[str, Any] | None:
@@ -284,20 +294,22 @@ def measured_cells(pretrain: Floats, finetune: Floats, y: Floats) -> list[Measur
     return [MeasuredCell(*cell) for cell in told]
 
 
-def _perhaps_sizes(what: Inquiry) -> str:
-    """Return what to say of numbers that part the groups of a table without finetuning sizes."""
-    numbers = [
-        name
-        for name in what.by
-        if name not in KNOWN and not is_text(what.rows.columns.named[name].values)
-    ]
-    untold = np.all(what.rows.column("finetune_tokens") == UNKNOWN)
-    if not (numbers and untold):
-        return ""
-    return f"; where {numbers[0]} is the finetuning size, mapping={{{numbers[0]!r}: 'finetune_tokens'}}"
+def _perhaps_sizes(what: Inquiry) -> list[str]:
+    """Return columns of numbers that part the groups of a table without finetuning sizes."""
+    if not np.all(what.rows.column("finetune_tokens") == UNKNOWN):
+        return []
+    named = what.rows.columns.named
+    return [name for name in what.by if name not in KNOWN and not is_text(named[name].values)]
 
 
-def _with_noise(drafts: Sequence[_Draft], metric: str, perhaps: str) -> list[tuple[_Draft, float]]:
+def _as_sizes(columns: Sequence[str]) -> str:
+    name = columns[0]
+    return f"where {name} is the finetuning size, mapping={{{name!r}: 'finetune_tokens'}}"
+
+
+def _with_noise(
+    drafts: Sequence[_Draft], metric: str, perhaps: Sequence[str]
+) -> list[tuple[_Draft, float]]:
     """Return drafts whose cells know the noise of one run there, and its degrees of freedom.
 
     From a group's own replicates where there are enough, else from those of the whole table, else from how curves bend.
@@ -309,7 +321,7 @@ def _with_noise(drafts: Sequence[_Draft], metric: str, perhaps: str) -> list[tup
     if not (sum(free) or bends):
         raise DesignError(
             "no cell has two runs and no curve three sizes, so nothing tells noise from gain; finetune once more "
-            f"with another seed{perhaps}"
+            f"with another seed{f'; {_as_sizes(perhaps)}' if perhaps else ''}"
         )
     whole = scale.line(every) if sum(free) else (float(np.median(bends)), 0.0)
     out = []

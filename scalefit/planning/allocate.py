@@ -16,7 +16,7 @@ from scalefit.forecasting.engines import check_target
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.quality.joint import draws_of
 from scalefit.forecasting.surface import Surface
-from scalefit.planning.optimum import BestPairs, Paid, Surfaces, best_of, cheapest_for
+from scalefit.planning.optimum import REACH, BestPairs, Paid, Surfaces, best_of, cheapest_for
 from scalefit.result import Result
 from scalefit.rows import Row, estimated
 from scalefit.table import metric as metric_of
@@ -27,7 +27,6 @@ Price = Callable[..., Floats] | Mapping[str, float] | None
 Ranged = tuple[float, float, float]
 PARABOLAS = "isoFLOP parabolas"
 BOTH = ("pretrain_tokens", "finetune_tokens")
-REACH = 1e4  # how far beyond the measured sizes an optimum is looked for, each way
 AT_EDGE = 1.02
 
 

@@ -18,6 +18,7 @@ Paid = Callable[[Floats, Floats], Floats]
 STEPS, HALVINGS = 401, 60
 GOAL_STEPS = (121, 61)  # of both inputs, where a target is looked for
 ZOOMS = 4  # times that they are laid anew, about where the draws found it
+REACH = 1e4  # how far beyond the measured sizes an optimum is looked for, each way
 _MARGIN = 4  # steps beyond that
 
 
@@ -66,8 +67,9 @@ def best_of(surfaces: Surfaces, budget: float) -> BestPairs:
     Raises DomainError: the budget buys no pair that is looked at.
     """
     first, second = _line(surfaces, budget)
-    if first.size < 3:
-        least, most = (float(surfaces.paid(*ends[:, None])[0]) for ends in surfaces.ends.T)
+    low, high = np.maximum(surfaces.ends[:, 0], surfaces.seen[:, 0] / REACH), surfaces.ends[:, 1]
+    least, most = (float(surfaces.paid(*ends[:, None])[0]) for ends in (low, high))
+    if first.size < 3 or budget < least:
         raise DomainError(
             f"a budget of {budget:.3g} buys nothing near the measured sizes: pairs looked at cost {least:.3g} to "
             f"{most:.3g}; check its unit and price="

@@ -68,6 +68,18 @@ def test_compare(scalefit, results):
     assert plain["rankings"][0]["verdict"] == "survives"
 
 
+def test_who_says_nothing_of_the_sides_or_the_metric_hears_what_there_is(scalefit, results):
+    for given in ((), ("--a", "near"), ("--b", "near")):
+        ran = scalefit("compare", results, *given)
+        assert ran.code == 2
+        assert "--a, and others, --b: values of corpus (far, near)" in ran.err
+    assert "domain" in scalefit("compare", results, "--column", "models").err
+    told = results.with_name("chrf.csv")
+    told.write_text(results.read_text().replace("bleu", "chrf"))
+    assert "near beats far" in scalefit("compare", told, "--a", "near", "--b", "far").out
+    assert scalefit("seeds", told).out.startswith("chrf, in domain: ")
+
+
 def test_errors_are_one_line(scalefit, results):
     ran = scalefit("compare", results, "--metric", "bleu", "--a", "near", "--b", "moon")
     assert ran.code == 2

@@ -413,6 +413,31 @@ def test_where_nothing_is_missing_corpora_still_have_their_chances(first, runs, 
     assert np.isfinite(drawn).all()
 
 
+def test_differences_that_walk_are_doubted_more_than_those_that_stay():
+    """Steps that say nothing of the next one: the last size stands, and doubt grows beyond it."""
+    sizes, spread = np.geomspace(1e6, 1e8, 6), []
+    for step in (0.0, 1.0):
+        rng = np.random.default_rng(5)
+        walk = 2 * rng.standard_normal((8, 1)) + step * rng.standard_normal((8, 6)).cumsum(axis=1)
+        y = np.repeat((20 + walk)[..., None], 3, axis=2) + 0.2 * rng.standard_normal((8, 6, 3))
+        known = [series_of(np.repeat(sizes, 3), row.ravel(), top=100.0) for row in y]
+        part = parting(known, logs=False)
+        assert part is not None
+        drawn = part.draws(np.array([1e9]), 1000)[..., 0]
+        spread.append(float(drawn.std(axis=1).mean()))
+    assert spread[1] > 4 * spread[0]
+
+
+def test_the_choice_is_the_one_that_loses_least():
+    """A gamble is the likeliest best, and loses more where it is not."""
+    rng = np.random.default_rng(0)
+    gamble = np.where(rng.random(4000) < 0.55, 1.0, -4.0)
+    first, second = ranked(np.stack([gamble, np.zeros(4000)]))
+    assert (first.corpus, second.corpus) == ("1", "0")
+    assert first.p_best < 0.5 < second.p_best
+    assert first.expected_loss < second.expected_loss
+
+
 def test_own_parts_that_follow_no_course_are_told_by_their_last_sizes():
     """Two shapes for all took what they could not follow for noise: .4 beside noise of .05 at the last size."""
     sizes, off = np.geomspace(1e6, 1e8, 7), []

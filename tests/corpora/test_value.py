@@ -119,6 +119,14 @@ def test_the_baseline_may_be_called_anything():
         sf.value(data, "accuracy", baseline={"init": ["ours", "theirs"]})
 
 
+def test_what_the_reader_allowed_is_allowed_once_sizes_are_added():
+    data = two(seeds=2)
+    data["finetune_tokens"], data["bleu"] = data.pop("examples"), [-0.5, *data.pop("accuracy")[1:]]
+    with pytest.raises(TableError, match="allow='range'"):
+        sf.value(data, "bleu")
+    assert sf.value(data, "bleu", allow=["range", "fractions"])[0].cells
+
+
 def test_several_pretrained_models_share_one_baseline():
     data = two(seeds=2)
     other = {k: np.asarray(v)[np.asarray(data["init"]) == "bert"].tolist() for k, v in data.items()}
@@ -298,3 +306,14 @@ def test_a_gain_has_its_unit_and_a_state_its_meaning():
         )
         assert f"] {unit.split()[0]} (helps)" in values_[0].verdict
         assert line in str(values_)
+
+
+def test_a_column_of_sizes_that_makes_groups_is_offered_as_the_finetuning_size():
+    data = two(seeds=2)
+    data["train_pairs"] = data.pop("examples")
+    values = sf.value(data, "accuracy")
+    assert any(
+        "mapping={'train_pairs': 'finetune_tokens'} tells effective" in n for n in values.notes
+    )
+    told = sf.value(data, "accuracy", mapping={"train_pairs": "finetune_tokens"})
+    assert not any("tells effective" in note for note in told.notes)

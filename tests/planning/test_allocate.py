@@ -49,6 +49,12 @@ def test_the_interval_holds_the_truth_and_exponents_grow(fit):
     )
 
 
+@pytest.mark.parametrize("budget", [1e-3, 10.0, 1e7])
+def test_a_budget_that_pays_no_run_near_the_measured_ones_is_refused(fit, budget):
+    with pytest.raises(DomainError, match="buys nothing near the measured sizes"):
+        sf.allocate(fit, budget, resamples=5)
+
+
 @pytest.mark.parametrize("target", [3.0, 2.2, 2.0, 1.9])
 def test_the_cheapest_for_a_target_is_the_closed_form(fit, target):
     """Least 6·N·D under a target: α A N^−α = β B D^−β. Steps of decades once cost a quarter too much."""
