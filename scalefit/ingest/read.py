@@ -221,7 +221,8 @@ def read(
     if given is not None:
         extract.note(f"what no log knows is taken from the manifest {given.name}")
     try:
-        sheet = _sheet(extract)
+        own = [Sheet.of(extract.rows)] if extract.rows else []
+        sheet = Sheet.joined([*own, *extract.sheets])
     except TooMuchError as error:
         raise FormatError(f"{paths[0]}: {error}") from error
     if not len(sheet):
@@ -239,12 +240,6 @@ def read(
     except MissingColumnError as error:
         raise MissingColumnError(f"{paths[0]}: {error}") from error
     return Table.of(*made)
-
-
-def _sheet(extract: Extract) -> Sheet:
-    """Return all rows as columns."""
-    rows = extract.rows
-    return Sheet.joined([*([Sheet.of(rows)] if rows else []), *extract.sheets])
 
 
 def _paths(given: Paths) -> list[str]:

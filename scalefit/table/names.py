@@ -221,9 +221,8 @@ def melt(draft: Draft, metrics: Collection[str], kept: Collection[str]) -> None:
     heads = {n: told for n, told in heads.items() if known(told[2]) or (asked and not told[2])}
     rest = [n for n in names if n not in heads]
     if any(measured_column(n) or spelling(n) == spelling(asked) for n in rest) or "value" in names:
-        heads = {
-            name: told for name, told in heads.items() if told[2]
-        }  # what others measure is told
+        # Beside values of their own, columns of seeds hold seeds.
+        heads = {name: told for name, told in heads.items() if told[2]}
     kinds = {told[0] for told in heads.values()}
     if len(heads) < 2 or len(kinds) > 1 or kinds & _meant(draft.cells):
         return
