@@ -183,7 +183,7 @@ def loads(text: str, *, name: str = "the text", law: OwnLaw = None) -> Any:
 
 
 def _parsed(text: str, name: str) -> Any:
-    needed = "needed the output of sf.save or of a scalefit command's --json"
+    needed = "needed the output of sf.save or of a scalefit command's --json (scalefit fit)"
     if not text.strip():
         raise FormatError(f"{name}: empty; {needed}")
     try:

@@ -16,6 +16,14 @@ At = Annotated[
     str | None, typer.Option("--at", help="Pretraining size at which they are compared: 1B.")
 ]
 
+Costs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost",
+        help="Cost of a token: NUMBER for all, or CORPUS=NUMBER; may be repeated. Or a column of what runs cost.",
+    ),
+]
+
 
 def _size(at: str | None) -> float | None:
     return None if at is None else _number(at, "--at")
@@ -44,13 +52,7 @@ def rank(
             help="Column of mixture ratios, or CORPUS=RATIO, repeated: ratios between are ranked too.",
         ),
     ] = None,
-    cost: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--cost",
-            help="Cost of a token: NUMBER for all, or CORPUS=NUMBER; may be repeated. Or a column of what runs cost.",
-        ),
-    ] = None,
+    cost: Costs = None,
     by: By = None,
     level: Level = 0.8,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
@@ -160,9 +162,7 @@ def plan(
     budget: Annotated[
         str | None, typer.Option(help="What one step may cost at most, e.g. 50B.")
     ] = None,
-    cost: Annotated[
-        str | None, typer.Option(help="Cost of a token, or a column of what runs cost; default 1.")
-    ] = None,
+    cost: Costs = None,
     enough: Annotated[
         float, typer.Option(help="Certainty at which the choice is made.", min=0.5, max=0.999)
     ] = 0.95,
@@ -174,7 +174,7 @@ def plan(
 
     if goal == "tokens" and target is None:
         raise DomainError("--goal tokens needs the value that tokens are asked for: --target 30")
-    size = _size(at)
+    size, costs = _size(at), _cost(cost)
     table = source.table(metric)
     with doing("trying every next run"):
         planned = sf.plan(
@@ -185,7 +185,7 @@ def plan(
             target=target,
             over=over,
             budget=None if budget is None else _number(budget, "--budget"),
-            cost=None if cost is None else _paid(cost),
+            cost=costs,
             enough=enough,
             by=_io.names(by),
         )

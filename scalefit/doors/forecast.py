@@ -280,7 +280,7 @@ class _Known:
             return []
         seen = _in_sight(mine[self.question.metric], self.question.at)
         far = ", ".join(format_count(x) for x in self.question.at if x not in seen)
-        why = f"not beyond the measured sizes by 1× to {FARTHEST:g}×, so nothing is forecast there"
+        why = f"not within {FARTHEST:g} times the largest measured size, or below it: nothing is forecast there"
         return [f"{far}: {why}"] if far else []
 
 

@@ -18,12 +18,21 @@ from scalefit.forecasting.mixture import Mixture, values_of
 from scalefit.forecasting.predictive import FARTHEST
 from scalefit.forecasting.series import Series, joined, noise_of
 from scalefit.groups import group_name
-from scalefit.planning.plan import Plan, PlanStep, gain_of, ordered, recorded
+from scalefit.planning.plan import (
+    Plan,
+    PlanStep,
+    check_names,
+    gain_of,
+    ordered,
+    paid,
+    recorded,
+)
 from scalefit.types import Floats, Ints, Renames
 from scalefit.units import amount, check_level, format_count
 
 _Goal = Literal["best", "tokens"]
-_Cost = Callable[[Mapping[str, Any], float], float] | float | str | None
+_Paid = Callable[[Mapping[str, Any], float], float] | float | None
+_Cost = _Paid | Mapping[str, float] | str
 _BEYOND = np.array([2.0, 4.0, 10.0])  # candidate sizes, in multiples of the largest
 _TIMES = (1, 4)  # seeds of each contender
 CONTENDS = 0.02  # P(best) of a corpus that is worth running at a new size
@@ -64,8 +73,8 @@ def plan(
         the tokens for ``target``; by default what is asked for.
     over : column of what is chosen from.
     budget : what one step may cost at most: for a choice a run of each contender, for tokens all runs.
-    cost : cost of a token, a column of what runs did cost (GPU-hours), or ``cost(group, tokens)``; by default a token
-        costs 1.
+    cost : cost of a token, one for all or one a corpus; a column of what runs did cost (GPU-hours); or
+        ``cost(group, tokens)``; by default a token costs 1.
     enough : certainty at which a choice is made and nothing is run.
     where, by, mapping, allow : as in :func:`scalefit.forecast`.
     seed : of the draws.
@@ -86,10 +95,13 @@ def plan(
     _check(goal, at, target, enough)
     spend = float("inf") if budget is None else amount(budget, "budget")
     what = inquire(data, metric, where=where, by=by, mapping=mapping, allow=allow)
-    if isinstance(cost, str):
-        paid = recorded(what.rows, cost, over)
-        what = replace(what, notes=(*what.notes, paid.note))
-        cost = lambda group, tokens: paid(str(group.get(over)), tokens)  # noqa: E731
+    if isinstance(cost, str | Mapping):
+        named = recorded(what.rows, cost, over) if isinstance(cost, str) else cost
+        if isinstance(named, Mapping):
+            check_names(named, {str(name) for name in what.rows.unique(over)})
+        else:
+            what = replace(what, notes=(*what.notes, named.note))
+        cost = lambda group, tokens: paid(named, str(group.get(over)), tokens)  # noqa: E731
     means = Means(spend, cost, enough, seed)
     if target is not None:
         return _plan_for_tokens(what, flags(what), target, means)
@@ -102,7 +114,7 @@ class Means:
     """What may be spent, what is paid for a token, how sure is enough, and the seed of the draws."""
 
     budget: float = float("inf")
-    cost: _Cost = None
+    cost: _Paid = None
     enough: float = 0.95
     seed: int = 0
 

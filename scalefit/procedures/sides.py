@@ -112,6 +112,7 @@ def procedures_column(table: Table, column: str) -> str:
         several = [n for n in free if not harmless(n) and 1 < len(table.unique(n)) < len(table)]
         if not several:
             raise
+        several.sort(key=lambda n: not isinstance(table.unique(n)[0], str))  # names before sizes
         raise MissingColumnError(
             f"the table has no column {column!r}; needed the one whose values are compared. "
             f"Try: column={several[0]!r} ({', '.join(map(str, table.unique(several[0])[:5]))})"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scalefit as sf
-from scalefit.errors import DesignError, TableError
+from scalefit.errors import DesignError, DomainError, TableError
 from scalefit.planning.plan import recorded
 
 SIZES = np.geomspace(1e8, 1e10, 5)
@@ -49,3 +49,16 @@ def test_costs_that_are_not_there():
         sf.rank(runs(lambda n, x: x), target=30, cost="watts")
     with pytest.raises(DesignError, match="0 costs above 0"):
         sf.rank(runs(lambda n, x: 0.0), target=30, cost="gpu_hours")
+
+
+def test_a_plan_pays_each_corpus_its_own_price_as_a_ranking_does():
+    bleu = [5.2, 9.1, 12.9, 17.3, 20.1, 7.1, 10.1, 13.2, 16.1, 19.5]
+    sizes, names = [1e6, 4e6, 16e6, 64e6, 256e6] * 2, ["fr"] * 5 + ["en"] * 5
+    table = {"corpus": names, "pretrain_tokens": sizes, "bleu": bleu}
+    one, own = (sf.plan(table, at="1B", cost=cost) for cost in (2.0, {"fr": 2, "en": 2}))
+    assert one.rows() == own.rows()
+    dear = sf.plan(table, at="1B", cost={"fr": 10, "en": 2})
+    assert max(step.cost for step in dear.steps) > max(step.cost for step in own.steps)
+    for wrong in ({"fr": 1}, {"fr": 1, "en": 1, "de": 1}, {"fr": 0, "en": 1}):
+        with pytest.raises(DomainError, match="cost"):
+            sf.plan(table, at="1B", cost=wrong)
