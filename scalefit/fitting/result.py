@@ -66,7 +66,7 @@ class Fit(Result):
     >>> round(fit.params["E"], 2), fit.law.name
     (2.04, 'power')
     >>> list(fit.to_frame().columns)
-    ['parameter', 'estimate', 'stderr', 'low', 'high', 'identified']
+    ['parameter', 'estimate', 'low', 'high', 'stderr', 'identified']
     >>> fit.equation
     'cross_entropy = 2.043 + 121.6·x^−0.2971'
     """
