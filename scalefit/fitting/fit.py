@@ -20,7 +20,6 @@ from scalefit.fitting.stack import solve_each
 from scalefit.groups import group_of
 from scalefit.laws import get_law
 from scalefit.laws.law import Law
-from scalefit.laws.parts import Span
 from scalefit.table import Observations
 from scalefit.table import metric as metric_of
 from scalefit.types import Renames
@@ -121,7 +120,7 @@ def fit_together(
     posed: list[tuple[PointWeights, Problem] | ScalefitError] = []
     kinds: tuple[Residual, ...] = ("log", "linear") if residual == "auto" else (residual,)
     told = {kind: Objective(objective, delta, kind) for kind in kinds}
-    known: Known = {}
+    known: dict[tuple[bytes, ...], Problem] = {}
     for data, one, passed in zip(many, points, sound(law, points), strict=True):
         try:
             if not passed:
@@ -149,15 +148,12 @@ def _points(data: Observations) -> Points:
     return untied(cautious(points)) if points.y.size else points
 
 
-Known = dict[tuple[bytes, ...], tuple[Law, list[Span]]]
-
-
 def _posed(
     law: Law,
     points: Points,
     objective: Objective,
     weights: Weighting,
-    known: Known | None = None,
+    known: dict[tuple[bytes, ...], Problem] | None = None,
 ) -> tuple[PointWeights, Problem]:
     """Return how noisy the points are, and the problem with their weights.
 
@@ -168,10 +164,8 @@ def _posed(
         return noise, make_problem(law, points.inputs, points.y, objective, noise.scale)
     sizes = tuple([x.tobytes() for x in points.inputs])
     if sizes not in known:
-        known[sizes] = (at := law.anchored(points.inputs)), at.limits(points.inputs)
-    problem = Problem(known[sizes][0], points.inputs, points.y, objective, noise.scale)
-    vars(problem)["limits"] = known[sizes][1]  # where its cached property keeps them
-    return noise, problem
+        known[sizes] = Problem(law.anchored(points.inputs), points.inputs, points.y)
+    return noise, known[sizes].of(points.y, objective, noise.scale)
 
 
 def bootstrap(fitted: Fit, resamples: int = 1000, seed: int = 0) -> Fit:

@@ -121,6 +121,12 @@ class Problem:
     objective: Objective = field(default_factory=Objective)
     scale: Floats | None = None
 
+    def of(self, y: Floats, objective: Objective, scale: Floats | None) -> Problem:
+        """Return the problem of other values at the same sizes; what is known of these is asked once."""
+        other = Problem(self.law, self.inputs, y, objective, scale)
+        vars(other)["limits"] = self.limits
+        return other
+
     def parts(self, points: int) -> list[tuple[Problem, slice]]:
         """Cut the problem into parts of at most ``points`` points, or of one; each with where it lies."""
         n, step = self.y.size, max(points, 1)
