@@ -116,11 +116,12 @@ def learn_factors(
 def band_of(rows: Rows, weights: Floats, factors: Floats, scatter: float) -> SplitT:
     """Return the band of each row."""
     centre, parts = centre_and_parts(rows, weights, scatter)
+    freedom = FREEDOM + THINNER * rows.h**2
     # No new run lies nearer than runs do to their neighbours; scale² is that share of the variance of a t.
-    least = (1 - 2 / FREEDOM) * rows.jitter + _LEAST
+    least = (1 - 2 / freedom) * rows.jitter + _LEAST
     below, above = np.sqrt(np.maximum(parts @ np.exp(factors), least))
     scale = np.stack([below, np.maximum(above, _room(rows, centre))])
-    return SplitT(centre, scale, FREEDOM + THINNER * rows.h**2)
+    return SplitT(centre, scale, freedom)
 
 
 def _room(rows: Rows, centre: Floats) -> Floats:
