@@ -31,7 +31,7 @@ def both(error, top=1.0):
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
+@settings(max_examples=12, derandomize=True)  # as in losses/test_losses.py: rounding of 1 - (1 - e)
 @given(
     start=st.floats(0.02, 0.95),
     rate=st.floats(0.0, 0.5),
@@ -54,7 +54,7 @@ def test_right_and_wrong_are_forecast_as_one(start, rate, floor, noise, top, see
         goal = top * error[-1] * share
         one, other = right.reach(top - goal), wrong.reach(goal)
         assert one.probability == pytest.approx(other.probability, abs=1e-6)
-    assert sorted(right.weights.values()) == pytest.approx(sorted(wrong.weights.values()), abs=1e-9)
+    assert sorted(right.weights.values()) == pytest.approx(sorted(wrong.weights.values()), abs=1e-6)
 
 
 @pytest.mark.slow
