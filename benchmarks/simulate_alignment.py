@@ -29,13 +29,8 @@ from scalefit.alignment.falls import falls, passes
 from scalefit.alignment.monitor import _Rule, nominal_level, spent
 from scalefit.alignment.noise import RunNoise, estimate, profile_of
 from scalefit.alignment.sample_size import seeds_to_tell
-from scalefit.alignment.single_run import (
-    SingleRuns,
-    degrees,
-    residual_sd,
-    scatter_of,
-    single_runs,
-)
+from scalefit.alignment.single_run import SingleRuns, single_runs
+from scalefit.alignment.smooth import degrees, residual_sd, straying
 
 SEED, ALPHA, SD = 20261122, 0.05, 0.25
 SIZES = np.geomspace(1e6, 1e9, 6)
@@ -402,7 +397,7 @@ def single(fresh, draws):
                 hits = []
                 for y in means + sd * rng.standard_normal((draws, 6)):
                     size = np.where(later, y[:, None] - y, np.nan)
-                    ways = single_runs(X, scatter_of(X, y), 0.69), SingleRuns(X, sd)
+                    ways = single_runs(X, straying(X, y), 0.69), SingleRuns(X, sd)
                     hits.append([way.p_values(size).min() <= ALPHA for way in ways])
                 row += list(np.mean(hits, axis=0))
             yield row
@@ -421,7 +416,7 @@ def single_unequal(fresh, draws):
         for sd in (0.25, 0.7, 1.5, 5.0):
             rng, scale = fresh(name, sd), sd * noise / np.sqrt((noise**2).mean())
             seen = [
-                single_runs(X, scatter_of(X, y), 0.69).p_values(
+                single_runs(X, straying(X, y), 0.69).p_values(
                     np.where(later, y[:, None] - y, np.nan)
                 )
                 for y in scale * rng.standard_normal((draws, 6))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalefit.alignment.noise import Design, NoiseProfile, profile_of
-from scalefit.alignment.single_run import Scatter, scatter_of
+from scalefit.alignment.smooth import Straying, straying
 from scalefit.errors import DesignError
 from scalefit.groups import as_names
 from scalefit.ingest import loss_beside, table_of
@@ -112,9 +112,9 @@ class Curve:
         return np.asarray(np.nanmean(self.values, axis=1))
 
     @cached_property
-    def scatter(self) -> Scatter:
+    def strays(self) -> Straying:
         """How far the means stray from a smooth course, of three sizes or more."""
-        return scatter_of(self.x, self.means)
+        return straying(self.x, self.means)
 
     @cached_property
     def x(self) -> Floats:

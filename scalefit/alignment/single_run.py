@@ -16,81 +16,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri
 
 from scalefit.alignment import hayter
+from scalefit.alignment.smooth import Straying, quiet_sd, residual_sd
 from scalefit.types import Floats, Mask
 
 _DRAWS, _CELLS, _SEED = 10_000, 1_000_000, 20261122
-LONG, _LAGS = 12, (1, 2, 4)
 _HANGING = 0.8
 """Correlation of neighbouring checkpoints at which the level is kept."""
-_RATES = tuple(
-    float(r) for r in np.concatenate([-np.geomspace(0.3, 6, 6), np.geomspace(0.3, 12, 14)])
-)
-
-
-@lru_cache(maxsize=128)
-def _bases(places: tuple[float, ...]) -> Floats:
-    """Orthonormal bases of the smooth curves over x = ln D, (K, 3 C); at least one residual is left over."""
-    # Groups of one table were measured at the same sizes, and each is asked about falls and rises of two metrics.
-    x = np.array(places)
-    unit = (x - x.min()) / max(float(np.ptp(x)), 1e-12)
-    one = np.ones_like(unit)
-    curved = [np.column_stack([one, np.exp(-rate * unit)]) for rate in _RATES]
-    curved.append(np.column_stack([one, unit, unit**2]))
-    if len(x) < 5:
-        curved = [np.column_stack([one, unit])] if len(x) > 2 else []
-    bases = np.zeros((len(x), len(curved), 3))
-    for i, columns in enumerate(curved):
-        bases[:, i, : columns.shape[1]] = np.linalg.qr(columns)[0]
-    return bases.reshape(len(x), -1)
-
-
-def degrees(sizes: int) -> int:
-    """Residual degrees of freedom with this many sizes."""
-    if sizes >= LONG:
-        return sizes // 2 - 1  # second differences share points: 18/35 of their number
-    return sizes - 3 if sizes >= 5 else max(sizes - 2, 0)
-
-
-def residual_sd(x: Floats, y: Floats) -> Floats:
-    """Scatter of y (..., K) around the best smooth curve over x = ln D (K,)."""
-    if len(x) >= LONG:
-        return _local_sd(x, y)
-    bases = _bases(tuple(x.tolist()))
-    if not bases.size:
-        return np.full(y.shape[:-1], np.nan)
-    centred = y - y.mean(axis=-1, keepdims=True)
-    total = (centred**2).sum(axis=-1)
-    taken = ((centred @ bases).reshape(*total.shape, -1, 3) ** 2).sum(axis=-1)
-    rest = total - taken.max(axis=-1)
-    return np.asarray(np.sqrt(np.maximum(rest, 1e-18 * (1 + total)) / degrees(len(x))))
-
-
-def _local_sd(x: Floats, y: Floats) -> Floats:
-    """Root mean square of what each point is off the line through its neighbours, per unit noise."""
-    lags = (lag for lag in _LAGS if 6 * lag <= len(x))
-    squares = np.max([_off_line(x, y, lag).mean(axis=-1) for lag in lags], axis=0)
-    tiny = 1e-18 * (1 + (y**2).sum(axis=-1))
-    return np.asarray(np.sqrt(np.maximum(squares, tiny)))
-
-
-def _off_line(x: Floats, y: Floats, lag: int) -> Floats:
-    """Squares (..., K - 2 lag) of what points are off the line through their neighbours, per unit noise."""
-    first, middle, last = x[: -2 * lag], x[lag:-lag], x[2 * lag :]
-    share = (last - middle) / (last - first)
-    off = y[..., lag:-lag] - share * y[..., : -2 * lag] - (1 - share) * y[..., 2 * lag :]
-    return np.asarray(off**2 / (1 + share**2 + (1 - share) ** 2))
-
-
-def _quiet_sd(x: Floats, y: Floats) -> Floats:
-    """Scatter as the neighbours have it, without the largest square, which a fall of one size makes."""
-    squares = np.sort(_off_line(x, y, 1), axis=-1)
-    return np.asarray(np.sqrt(squares[..., : max(len(x) - 3, 1)].mean(axis=-1)))
 
 
 _LEVELS = np.geomspace(1e-4, 0.25, 20)
@@ -145,7 +82,7 @@ class _Null:
 
         Noise u times the reference passes for quiet and shows a fall beyond it in no more than that share, whatever u.
         """
-        seen = _quiet_sd(self.x, self.noise)
+        seen = quiet_sd(self.x, self.noise)
         order = np.argsort(seen)
         seen, largest = seen[order], self.fall[order]
         heights = np.array([hayter.critical(len(self.x), np.inf, float(a)) for a in _LEVELS])
@@ -239,36 +176,24 @@ class SingleRuns:
         return out
 
 
-class Scatter(NamedTuple):
-    """How far a curve strays from a smooth course, and what its neighbours say of that."""
-
-    sd: float
-    quiet: float
-
-
-def scatter_of(x: Floats, y: Floats) -> Scatter:
-    """Return the scatter of a curve y (K,), K >= 3, over x = ln D (K,); falls and rises have the same."""
-    return Scatter(float(residual_sd(x, y)), float(_quiet_sd(x, y)))
-
-
 def single_runs(
-    x: Floats, scatter: Scatter, reference: float, *, trusted: bool = False, hanging: bool = False
+    x: Floats, strays: Straying, reference: float, *, trusted: bool = False, hanging: bool = False
 ) -> SingleRuns:
     """Return what falls of a curve (K,), K >= 3, are worth whose noise nobody knows.
 
     Parameters
     ----------
     x : logarithms of the sizes, (K,).
-    scatter : of the curve.
+    strays : how far the curve strays from a smooth course.
     reference : the largest noise seen in published replicates.
     trusted : whether noise is surely no more than that.
     hanging : whether the sizes are checkpoints of one run.
     """
-    found = SingleRuns(x, reference, scatter.sd, 0.0, hanging)
+    found = SingleRuns(x, reference, strays.sd, 0.0, hanging)
     if trusted:
         return found
     levels = np.append(_LEVELS, 1.0)
-    looks = scatter.quiet / reference
+    looks = strays.quiet / reference
     return replace(found, doubt=float(levels[np.searchsorted(found._null.quiet, looks)]))
 
 

@@ -137,7 +137,7 @@ def best_end(problem: Problem, ends: Sequence[End]) -> Solution:
     ranked = sorted(ends, key=lambda end: end.total)
     best = ranked[0]
     theta = np.array([end.theta for end in ranked])
-    others = np.flatnonzero(apart(theta, theta[0]) & [end.total < inf for end in ranked])
+    others = np.flatnonzero(other_basins(theta, theta[0]) & [end.total < inf for end in ranked])
     rival = ranked[others[0]] if others.size else None
     return Solution(
         problem=problem,
@@ -278,7 +278,7 @@ def _local_minima(cost: Floats) -> Mask:
     return low
 
 
-def apart(theta: Floats, best: Floats) -> Mask:
+def other_basins(theta: Floats, best: Floats) -> Mask:
     """Whether basins (..., p) are others, and not the best one reached again."""
     return np.asarray((np.abs(theta - best) > 1e-3 * (np.abs(best) + 1e-6)).any(axis=-1))
 

@@ -24,9 +24,9 @@ from scalefit.fitting.solve import (
     FINE,
     Draws,
     Solution,
-    apart,
     basins,
     leave_out,
+    other_basins,
     refit_starts,
     solve_problem,
     starting_points,
@@ -249,7 +249,7 @@ def _bests(
     theta, total, slope = theta[order], total[order], slope[order]
     first = np.searchsorted(row, np.arange(len(problems) + 1))
     best = first[row]
-    others = np.flatnonzero(apart(theta, theta[best]) & (total < np.inf))
+    others = np.flatnonzero(other_basins(theta, theta[best]) & (total < np.inf))
     rivals = dict(zip(row[others][::-1].tolist(), others[::-1].tolist(), strict=True))
     # A descent that ran out of steps stands somewhere along a valley, where rounding left it. Where it may be the
     # answer or its rival the problem is solved alone, so that the numbers are those of one fit; a basin far above the

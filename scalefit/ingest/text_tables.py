@@ -13,9 +13,9 @@ from typing import Any
 
 from scalefit.errors import FormatError
 from scalefit.rows import Row
-from scalefit.table.draft import flat
 from scalefit.table.metrics import SETS, known
 from scalefit.table.names import SEED_WORDS, bare, meaning
+from scalefit.table.records import flat
 from scalefit.units import counted
 
 from .reader import (

@@ -18,7 +18,6 @@ from scalefit.units import counted, format_count, some
 from . import checks
 from .columns import Columns
 from .draft import (
-    MOST,
     Cells,
     Draft,
     coded,
@@ -32,9 +31,9 @@ from .draft import (
     numbers,
     plain_cells,
     plain_text,
-    record,
     texts,
 )
+from .heads import headed, melt
 from .metrics import canonical, known
 from .names import (
     COLUMNS,
@@ -47,14 +46,12 @@ from .names import (
     SEEDS,
     TEXTS,
     Named,
-    bare,
-    headed,
     in_unit,
     measured_column,
-    melt,
     rename,
     trained_beside,
 )
+from .records import open_records
 
 _BESIDE = re.compile(
     r"\\(?:textbf|textit|emph|underline|mathbf|bm|num|scriptsize|tiny|small)\b|[*†‡${}~`]|\\[,;!]|\(p\s*[<=]\s*[\d.]+\)"
@@ -99,7 +96,7 @@ def build(
 ) -> tuple[Columns, tuple[str, ...]]:
     """Return the columns of the checked long table and the notes; raise TableError with all problems."""
     draft.allow = _allowed(allow)
-    _open_records(draft)
+    open_records(draft)
     melt(draft, metrics, {*(mapping or {}), *inputs})
     rename(draft, mapping or {}, kept=inputs)
     if "parameters" in inputs and draft.has("model") and not draft.has("parameters"):
@@ -214,28 +211,6 @@ def _allowed(allow: Sequence[str]) -> frozenset[str]:
         listed = "; ".join(f"{k}: {v}" for k, v in ALLOWABLE.items())
         raise TableError(f"allow has {', '.join(unknown)}; needed any of {listed}")
     return names
-
-
-def _open_records(draft: Draft) -> None:
-    """Give the records that cells hold (a tracker's ``config`` and ``summary``) a column a name."""
-    for name, cells in [*draft.cells.items()]:
-        first = next((c for c in cells if not is_missing(c)), None) if is_text(cells) else None
-        if record(first) is None:
-            continue
-        told, codes = coded(cells)
-        held = [record(cell) for cell in told]
-        if any(r is None and not is_missing(c) for r, c in zip(held, told, strict=True)):
-            continue
-        tool = bare(f"{name}.x") == "x"
-        names = {own: own if tool else f"{name}.{own}" for r in held for own in r or ()}
-        if len(names) * len(draft) > MOST:
-            raise TableError(
-                f"the records of {name!r} have {len(names)} names in {len(draft)} rows; too many"
-            )
-        del draft.cells[name]
-        for own, column_name in names.items():
-            if column_name not in draft.cells:
-                draft.cells[column_name] = column([(r or {}).get(own) for r in held])[codes]
 
 
 def _size_models(draft: Draft) -> None:

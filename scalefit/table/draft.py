@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,38 +167,6 @@ def _number_or_truth(text: str) -> float | None:
     return known if known is not None else number_cell(text)
 
 
-def flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Return a record with what records in it hold: ``{"config": {"corpus": "fr"}}`` is ``config.corpus``."""
-    cells: dict[str, Any] = {}
-    for name, cell in record.items():
-        own = f"{before}{name}"
-        cells |= flat(cell, f"{own}.") if isinstance(cell, dict) else {own: cell}
-    return cells
-
-
-_LONGEST, MOST = 100_000, 20_000_000
-"""Characters of a record's text, and cells of all records of a column."""
-_NO_NUMBER = re.compile(r"(?<=[:,[] )-?(?:nan|inf)\b")
-
-
-def record(cell: Any) -> dict[str, Any] | None:
-    """Return the record that a cell holds, as JSON or as Python prints it; None where it holds none.
-
-    Examples
-    --------
-    >>> record("{'bleu': 20.5, 'ter': nan}"), record('{"config": {"corpus": "fr"}}'), record("{}x")
-    ({'bleu': 20.5, 'ter': None}, {'config.corpus': 'fr'}, None)
-    """
-    if isinstance(cell, str) and cell.lstrip().startswith("{") and len(cell) <= _LONGEST:
-        for parse in (json.loads, lambda text: ast.literal_eval(_NO_NUMBER.sub("None", text))):
-            try:
-                cell = parse(cell)
-                break
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-    return flat(cell) if isinstance(cell, dict) else None
-
-
 @dataclass(frozen=True)
 class BrokenRule:
     """One broken rule: where, what was found, what was needed, what to try."""
@@ -282,18 +248,6 @@ class Draft:
     def rename(self, own: str, ours: str) -> None:
         """Call a column otherwise; it keeps its place."""
         self.cells = {ours if n == own else n: cells for n, cells in self.cells.items()}
-
-    def melt(self, into: str, columns: Mapping[str, Mapping[str, str]]) -> None:
-        """Make a row for each value of a column that heads stand for; ``columns``: value -> name -> own column."""
-        names = dict.fromkeys(name for own in columns.values() for name in own)
-        gone = {own for of in columns.values() for own in of.values()}
-        empty, times = np.full(len(self), None), len(columns)
-        cells = {n: np.repeat(held, times) for n, held in self.cells.items() if n not in gone}
-        cells[into] = np.tile(column(list(columns)), len(self))
-        for name in names:
-            held = [self.cells[of[name]] if name in of else empty for of in columns.values()]
-            cells[name] = np.column_stack([one.astype(object) for one in held]).ravel()
-        self.cells, self.origin = cells, np.repeat(self.origin, times)
 
     def some(self, rows: Mask, limit: int = 3) -> str:
         """Return the places of the marked rows, the first few of them by name."""

@@ -12,14 +12,12 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from scalefit.arguments import Unasked
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.groups import spelling
 from scalefit.types import Mask
-from scalefit.units import parse_count, some, with_powers
+from scalefit.units import some, with_powers
 
 from .draft import Draft, count_cell, numbers
-from .metrics import METRICS, NO_SETS, SETS, canonical, is_language_pair, known, on_a_set, unmarked
+from .metrics import METRICS, NO_SETS, SETS, canonical, known, on_a_set, unmarked
 
 COLUMNS = (
     "corpus", "pretrain_tokens", "model", "parameters", "task", "finetune_tokens",
@@ -189,51 +187,6 @@ def trained_beside(columns: Mapping[str, Named]) -> list[str]:
     return [n for n, (place, m) in told if place is None and m in evaluated & {*_ALSO_IN_TRAINING}]
 
 
-_REPEATS = r"(seed|run|rep|repetition|replicate|trial|init)[\s_#-]*(\d{1,6})"
-_REPEATED = re.compile(rf"(?:(.+?)[\s_.:/-]+)?[(\[]?{_REPEATS}[)\]]?", re.I)
-_REPEATED_FIRST = re.compile(rf"{_REPEATS}[\s_.:/-]+(.+)", re.I)
-_SMALLEST = 1e4
-"""Columns of smaller numbers are years, layers and the like, and no sizes."""
-
-
-def headed(name: str) -> tuple[str, str, str] | None:
-    """Return the column that a head is a value of, the value, and the metric beside it, where it has one.
-
-    Examples
-    --------
-    >>> headed("bleu_seed3"), headed("run 2"), headed("1.5B"), headed("en→de"), headed("bleu_2")
-    (('seed', '3', 'bleu'), ('run', '2', ''), ('pretrain_tokens', '1.5B', ''), ('eval_set', 'en→de', ''), None)
-    """
-    if told := _REPEATED.fullmatch(name):
-        return told[2].lower(), told[3], told[1] or ""
-    if told := _REPEATED_FIRST.fullmatch(name):
-        return told[1].lower(), told[2], told[3]
-    if (parse_count(name) or 0.0) >= _SMALLEST:
-        return "pretrain_tokens", name, ""
-    return ("eval_set", name, "") if is_language_pair(name) else None
-
-
-def melt(draft: Draft, metrics: Collection[str], kept: Collection[str]) -> None:
-    """Make rows of columns that are seeds, sizes or language pairs of the metric that they name, or was asked for."""
-    asked = next((str(name) for name in metrics if not isinstance(name, Unasked)), "")
-    names = [name for name in draft.cells if name not in kept]
-    heads = {name: told for name in names if (told := headed(name))}
-    heads = {n: told for n, told in heads.items() if known(told[2]) or (asked and not told[2])}
-    rest = [n for n in names if n not in heads]
-    if any(measured_column(n) or spelling(n) == spelling(asked) for n in rest) or "value" in names:
-        # Beside values of their own, columns of seeds hold seeds.
-        heads = {name: told for name, told in heads.items() if told[2]}
-    kinds = {told[0] for told in heads.values()}
-    if len(heads) < 2 or len(kinds) > 1 or kinds & _meant(draft.cells):
-        return
-    columns = defaultdict[str, dict[str, str]](dict)
-    for name, (_, value, metric) in heads.items():
-        columns[value][metric or asked] = name
-    into = kinds.pop()
-    draft.melt(into, columns)
-    draft.note(f"columns {some(heads, 4)} taken as values of {into!r}" + (asked and f" of {asked}"))
-
-
 def metric_name(name: str) -> str:
     """Return the metric's canonical name, or the name in the registry's manner."""
     plain = canonical(name.replace("/", "_"))
@@ -355,7 +308,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     claims = defaultdict[str, list[str]](list)
     for name in draft.cells:
         ours = _seed(draft, name) if name.lower() in SEED_WORDS else meaning(name)
-        if ours == "value" and "metric" not in _meant(draft.cells):
+        if ours == "value" and "metric" not in meanings_in(draft.cells):
             continue  # in a wide table a score of its own
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
             claims[ours].append(name)
@@ -377,17 +330,17 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
 
 def _seed(draft: Draft, name: str) -> str | None:
     """Return which run a plain seed is of: pretraining's, where nothing was finetuned."""
-    told = _meant(draft.cells) & {*_FINETUNED, "pretrain_seed"}
+    told = meanings_in(draft.cells) & {*_FINETUNED, "pretrain_seed"}
     return None if told or _without_pretraining(draft, name) else "pretrain_seed"
 
 
 def _seed_is_open(draft: Draft, name: str) -> bool:
-    return _seed(draft, name) is None and not _meant(draft.cells) >= set(SEEDS)
+    return _seed(draft, name) is None and not meanings_in(draft.cells) >= set(SEEDS)
 
 
 def _run_is_pretraining(draft: Draft) -> bool:
     """Return whether ``run`` names pretraining runs: each is there at several sizes, and no seed or run is told."""
-    told = _meant(draft.cells) & {*SEEDS, "pretrain_run", "finetune_tokens"}
+    told = meanings_in(draft.cells) & {*SEEDS, "pretrain_run", "finetune_tokens"}
     sizes = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
     seeded = any(name.lower() in SEED_WORDS for name in draft.cells)
     if told or seeded or "run" not in draft.cells or len(sizes) != 1:
@@ -405,7 +358,8 @@ def _without_pretraining(draft: Draft, name: str) -> bool:
     return len({str(seed) for seed in draft.cells[name][never]}) > 1
 
 
-def _meant(columns: Collection[str]) -> set[str | None]:
+def meanings_in(columns: Collection[str]) -> set[str | None]:
+    """Return what columns mean, and what they are called."""
     there = {str(name).lower() for name in columns}
     return {meaning(name) for name in there} | there
 

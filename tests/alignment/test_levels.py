@@ -14,7 +14,7 @@ from scalefit.alignment.falls import falls, p_values, passes
 from scalefit.alignment.monitor import nominal_level, spent
 from scalefit.alignment.noise import RunNoise, estimate, profile_of
 from scalefit.alignment.sample_size import PowerQuestion, seeds_to_tell
-from scalefit.alignment.single_run import degrees, residual_sd
+from scalefit.alignment.smooth import degrees, residual_sd
 
 FLAT = np.zeros(6)
 PLATEAU = np.array([0.0, 3, 5, 6, 6, 6])

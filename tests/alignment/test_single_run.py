@@ -8,13 +8,10 @@ import scalefit as sf
 from scalefit.alignment.single_run import (
     SingleRuns,
     _null,
-    _quiet_sd,
-    degrees,
-    residual_sd,
-    scatter_of,
     single_runs,
     tipping_point,
 )
+from scalefit.alignment.smooth import degrees, quiet_sd, residual_sd, straying
 
 X = np.log(np.geomspace(1e6, 1e9, 6))
 LATER = np.triu(np.ones((6, 6), dtype=bool), 1)
@@ -26,7 +23,7 @@ def suspected(means, sd, *, known=False, seed=0):
     hits = 0
     for y in np.asarray(means) + sd * rng.standard_normal((DRAWS, 6)):
         size = np.where(LATER, y[:, None] - y, np.nan)
-        runs = SingleRuns(X, sd) if known else single_runs(X, scatter_of(X, y), 0.69)
+        runs = SingleRuns(X, sd) if known else single_runs(X, straying(X, y), 0.69)
         hits += runs.p_values(size).min() <= 0.05
     return hits / DRAWS
 
@@ -87,7 +84,7 @@ def test_checkpoints_of_a_named_run_that_hang_together_keep_the_level(sizes, cor
         y = rng.standard_normal(sizes)
         for k in range(1, sizes):
             y[k] = correlation * y[k - 1] + np.sqrt(1 - correlation**2) * y[k]
-        runs = single_runs(x, scatter_of(x, y), 0.69, hanging=True)
+        runs = single_runs(x, straying(x, y), 0.69, hanging=True)
         hits += (y - np.minimum.accumulate(y[::-1])[::-1]).max() >= runs.smallest(0.05)
     assert hits / DRAWS <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / DRAWS)
 
@@ -148,9 +145,9 @@ def test_scatter_of_long_curves_is_the_largest_over_lags(sizes, lags):
 def test_neighbours_without_the_largest_square_tell_how_quiet_a_curve_is(sizes):
     x, y = np.arange(float(sizes)) ** 1.3, np.random.default_rng(5).standard_normal(sizes)
     squares = np.sort(by_hand(x, y, 1))[: max(sizes - 3, 1)]
-    assert scatter_of(x, y).quiet == pytest.approx(np.sqrt(squares.mean()))
+    assert straying(x, y).quiet == pytest.approx(np.sqrt(squares.mean()))
     np.testing.assert_allclose(
-        _quiet_sd(x, np.stack([y, 2 * y])), np.sqrt(squares.mean()) * np.array([1, 2])
+        quiet_sd(x, np.stack([y, 2 * y])), np.sqrt(squares.mean()) * np.array([1, 2])
     )
 
 
@@ -208,6 +205,6 @@ def test_noise_at_the_tipping_point_explains_the_fall():
 
 
 def test_noise_that_is_trusted_counts_however_noisy_the_curve_looks():
-    scatter = scatter_of(X, np.array([0.0, 9, 0, 9, 0, 9]))
-    trusted, doubted = (single_runs(X, scatter, 0.69, trusted=t) for t in (True, False))
+    strays = straying(X, np.array([0.0, 9, 0, 9, 0, 9]))
+    trusted, doubted = (single_runs(X, strays, 0.69, trusted=t) for t in (True, False))
     assert (trusted.doubt, doubted.doubt) == (0, 1)

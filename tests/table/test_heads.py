@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import scalefit as sf
 from scalefit.errors import MissingColumnError
-from scalefit.table.names import headed
+from scalefit.table.heads import headed
 from scalefit.units import parse_count
 
 SIZES = ["1M", "4M", "16M", "64M"]

@@ -13,7 +13,8 @@ from scalefit.alignment import falls
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
-from scalefit.alignment.single_run import SingleRuns, degrees, later, single_runs
+from scalefit.alignment.single_run import SingleRuns, later, single_runs
+from scalefit.alignment.smooth import degrees
 from scalefit.types import Floats, Ints, Mask
 
 from . import Piece, tokens
@@ -199,7 +200,7 @@ def _of_single_runs(
         runs, noise = SingleRuns(x, seed_sd), RunNoise(seed_sd, np.inf)
     elif len(y) > 2:
         hanging = source == "one run"
-        runs = single_runs(x, curve.scatter, known, trusted=not cautious, hanging=hanging)
+        runs = single_runs(x, curve.strays, known, trusted=not cautious, hanging=hanging)
         noise = RunNoise(runs.sd, float(degrees(len(y))))
     else:  # two runs say nothing of the noise, nor whether it is that of others
         runs, noise = SingleRuns(x, np.inf if cautious else known), RunNoise(np.nan, 0.0)

@@ -36,7 +36,7 @@ FREEDOM = 4.0  # of the t distribution: curves of one table differ more than poi
 THINNER = np.array([[2.0], [0.5]])
 DAMPING = 0.5  # pull to the last value of a curve far behind and far ahead of its last size:
 BEHIND, AHEAD = 4.0, 1.0  # e-folds of size over which it sets in
-SEEN = 2.0  # e-folds of size after which a young curve is no longer believed to go on as it went
+BRIEFLY = 2.0  # e-folds of size after which a young curve is no longer believed to go on as it went
 SEEDLING = 5.0  # per cent of the range: what noise and a guess bring, which grows from there
 YOUTH = 8.0  # extra variance of a prefix of n sizes, over n - 1
 _LEAST = 1e-6
@@ -70,7 +70,7 @@ def centre_and_parts(rows: Rows, weights: Floats, scatter: float) -> tuple[Float
     centre = (1 - damping) * (rows.forecasts @ weights) + damping * rows.last
     ahead = _as_it_went(rows) - centre
     # The first sizes of a young curve show neither ceiling nor flattening, and the members that know both come late.
-    centre = centre + rows.young * np.exp(-rows.span / SEEN) * np.maximum(ahead, 0.0)
+    centre = centre + rows.young * np.exp(-rows.span / BRIEFLY) * np.maximum(ahead, 0.0)
     between = (1 - damping) * ((rows.forecasts - centre[:, None]) ** 2 @ weights)
     between += damping * (rows.last - centre) ** 2
     # Slopes and noise of three sizes are guesses themselves; without this, short curves are overrated
