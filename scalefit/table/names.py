@@ -307,7 +307,7 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     """
     claims = defaultdict[str, list[str]](list)
     for name in draft.cells:
-        ours = _seed(draft, name) if name.lower() in SEED_WORDS else meaning(name)
+        ours = _seed(draft) if name.lower() in SEED_WORDS else meaning(name)
         if ours == "value" and "metric" not in meanings_in(draft.cells):
             continue  # in a wide table a score of its own
         if name not in (*KNOWN, *kept) and ours and not draft.has(ours):
@@ -319,8 +319,13 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
             told = " or ".join(map(repr, names))
             cure = f"mapping={{{names[0]!r}: {ours!r}}}"
             draft.note(f"{told} may be {ours!r}: neither is taken. Try: {cure}")
-    for name in draft.cells:
-        if name.lower() in SEED_WORDS and name not in kept and _seed_is_open(draft, name):
+    for name in (n for n in draft.cells if n.lower() in SEED_WORDS and n not in kept):
+        if _seed(draft) and _without_pretraining(draft, name):
+            draft.note(
+                f"models without pretraining have several of {name!r}, so it is taken for that of whole runs. Where "
+                f"one checkpoint was finetuned several times: mapping={{{name!r}: 'finetune_seed'}}"
+            )
+        elif not _seed(draft) and not meanings_in(draft.cells) >= set(SEEDS):
             draft.note(
                 f"{name!r} may be the seed of pretraining or of finetuning, and only tells runs apart. Try: "
                 f"mapping={{{name!r}: 'pretrain_seed'}}, or 'finetune_seed'"
@@ -328,14 +333,10 @@ def _recognised(draft: Draft, kept: Collection[str] = ()) -> dict[str, str]:
     return {_own(names[0]): ours for ours, names in claims.items() if len(names) == 1}
 
 
-def _seed(draft: Draft, name: str) -> str | None:
-    """Return which run a plain seed is of: pretraining's, where nothing was finetuned."""
+def _seed(draft: Draft) -> str | None:
+    """Return which run a plain seed is of: pretraining's, where no column tells of finetuning."""
     told = meanings_in(draft.cells) & {*_FINETUNED, "pretrain_seed"}
-    return None if told or _without_pretraining(draft, name) else "pretrain_seed"
-
-
-def _seed_is_open(draft: Draft, name: str) -> bool:
-    return _seed(draft, name) is None and not meanings_in(draft.cells) >= set(SEEDS)
+    return None if told else "pretrain_seed"
 
 
 def _run_is_pretraining(draft: Draft) -> bool:
@@ -352,7 +353,7 @@ def _run_is_pretraining(draft: Draft) -> bool:
 
 
 def _without_pretraining(draft: Draft, name: str) -> bool:
-    """Return whether models without pretraining have several seeds: of whatever came after it."""
+    """Return whether models without pretraining have several seeds."""
     sizes = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
     never = numbers(sizes[0], count_cell)[0] == 0 if len(sizes) == 1 else []
     return len({str(seed) for seed in draft.cells[name][never]}) > 1
