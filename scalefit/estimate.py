@@ -148,3 +148,20 @@ def _benjamini_hochberg(values: Floats) -> Floats:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
     return adjusted
+
+
+def off_neighbours(x: Floats, y: Floats, lag: int = 1) -> Floats:
+    """Return how far points are off the line through the ones ``lag`` before and behind: (…, K - 2 lag).
+
+    In units in which each is as noisy as one point: what is smooth in x (…, K) has next to no part in its square.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> off_neighbours(np.arange(5.0), np.array([0.0, 1, 2, 3, 4])).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    ahead = x[..., 2 * lag :] - x[..., : -2 * lag]
+    w = (x[..., lag:-lag] - x[..., : -2 * lag]) / np.where(ahead > 0, ahead, 1.0)
+    off = y[..., lag:-lag] - (1 - w) * y[..., : -2 * lag] - w * y[..., 2 * lag :]
+    return np.asarray(off / np.sqrt(1 + w**2 + (1 - w) ** 2))

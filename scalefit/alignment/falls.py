@@ -97,8 +97,7 @@ def falls(noise: Noise, sign: float = 1.0) -> Falls:
     """Falls of `sign` x effects between all pairs of sizes; sign -1 gives the rises."""
     effects = sign * noise.effects
     size = effects[..., :, None] - effects[..., None, :]
-    later = np.triu(np.ones(size.shape[-2:], dtype=bool), 1)
-    size = np.where(later, size, np.nan)
+    size = np.where(hayter.later(size.shape[-1]), size, np.nan)
     swelled = size / noise.step() / noise.swell
     height = hayter.equivalent(swelled, size.shape[-1], noise.dof, noise.nu)
     return Falls(size, swelled, height, noise)

@@ -27,9 +27,15 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from scalefit.distributions import chi2_quantile, normal_density
-from scalefit.types import Floats, Ints
+from scalefit.types import Floats, Ints, Mask
 
 _POINTS, _REACH, _NODES, _TOP, _DEGREE = 1201, 8.0, 96, 14.0, 80
+
+
+@lru_cache(maxsize=64)
+def later(sizes: int) -> Mask:
+    """Return which pairs (K, K) are of an earlier and a later size."""
+    return np.triu(np.ones((sizes, sizes), dtype=bool), 1)
 
 
 def _known(heights: Floats, groups: int) -> Floats:

@@ -23,7 +23,7 @@ from scipy.special import ndtri
 
 from scalefit.alignment import hayter
 from scalefit.alignment.smooth import Straying, quiet_sd, residual_sd
-from scalefit.types import Floats, Mask
+from scalefit.types import Floats
 
 _DRAWS, _CELLS, _SEED = 10_000, 1_000_000, 20261122
 _HANGING = 0.8
@@ -115,12 +115,6 @@ def _null(x: tuple[float, ...], hanging: bool) -> _Null:
     return _Null(np.array(x), noise)
 
 
-@lru_cache(maxsize=64)
-def later(sizes: int) -> Mask:
-    """Return which pairs (K, K) are of an earlier and a later size."""
-    return np.triu(np.ones((sizes, sizes), dtype=bool), 1)
-
-
 @dataclass(frozen=True, eq=False)
 class SingleRuns:
     """What falls between single runs are worth.
@@ -151,11 +145,11 @@ class SingleRuns:
 
     def p_values(self, falls: Floats) -> Floats:
         """Family-wise p values of falls (K, K); 1 outside i < j."""
-        size = np.where(later(len(falls)), falls, -1.0)
+        size = np.where(hayter.later(len(falls)), falls, -1.0)
         p = hayter.sf_many(size / self.reference, len(self.x), np.inf)
         if not self.known:
             p = 2 * np.minimum(np.maximum(p, self.doubt), self._null.share(size / self.sd))
-        return np.where(later(len(falls)), np.minimum(p, 1.0), 1.0)
+        return np.where(hayter.later(len(falls)), np.minimum(p, 1.0), 1.0)
 
     def smallest(self, alpha: float) -> float:
         """Smallest fall that has a p value of `alpha`."""
@@ -172,7 +166,7 @@ class SingleRuns:
         if self.known:
             return np.full((sizes, sizes), self.reference * np.sqrt(2) * ndtri(1 - alpha))
         out = np.full((sizes, sizes), np.inf)
-        out[later(sizes)] = self.sd * self._null.quantile("pairs", 1 - alpha)
+        out[hayter.later(sizes)] = self.sd * self._null.quantile("pairs", 1 - alpha)
         return out
 
 

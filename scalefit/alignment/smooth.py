@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalefit.estimate import off_neighbours
 from scalefit.types import Floats
 
 LONG, _LAGS = 12, (1, 2, 4)
@@ -56,22 +57,14 @@ def residual_sd(x: Floats, y: Floats) -> Floats:
 def _local_sd(x: Floats, y: Floats) -> Floats:
     """Root mean square of what each point is off the line through its neighbours, per unit noise."""
     lags = (lag for lag in _LAGS if 6 * lag <= len(x))
-    squares = np.max([_off_line(x, y, lag).mean(axis=-1) for lag in lags], axis=0)
+    squares = np.max([(off_neighbours(x, y, lag) ** 2).mean(axis=-1) for lag in lags], axis=0)
     tiny = 1e-18 * (1 + (y**2).sum(axis=-1))
     return np.asarray(np.sqrt(np.maximum(squares, tiny)))
 
 
-def _off_line(x: Floats, y: Floats, lag: int) -> Floats:
-    """Squares (..., K - 2 lag) of what points are off the line through their neighbours, per unit noise."""
-    first, middle, last = x[: -2 * lag], x[lag:-lag], x[2 * lag :]
-    share = (last - middle) / (last - first)
-    off = y[..., lag:-lag] - share * y[..., : -2 * lag] - (1 - share) * y[..., 2 * lag :]
-    return np.asarray(off**2 / (1 + share**2 + (1 - share) ** 2))
-
-
 def quiet_sd(x: Floats, y: Floats) -> Floats:
     """Scatter as the neighbours have it, without the largest square, which a fall of one size makes."""
-    squares = np.sort(_off_line(x, y, 1), axis=-1)
+    squares = np.sort(off_neighbours(x, y) ** 2, axis=-1)
     return np.asarray(np.sqrt(squares[..., : max(len(x) - 3, 1)].mean(axis=-1)))
 
 

@@ -62,6 +62,11 @@ class Standing:
     smallest: float = 0.0
 
 
+def no_more(value: Any, smallest: Any) -> Any:
+    """Whether what a target takes is no more than what the smallest measured size comes to: less is not known."""
+    return value <= smallest * (1 + 1e-9)
+
+
 @dataclass(frozen=True)
 class Crossing:
     """Where one corpus overtakes another, beyond what the smallest size shows.
@@ -153,7 +158,7 @@ class Ranking(Result):
             others = [s for s in self.standings if s is not best and not s.barred]
             near = [f"{s.corpus} {s.p_best:.2f}" for s in others if s.p_best >= 0.1]
             line += f"; then {', '.join(near[:3])}" if near else ""
-            there = [s.corpus for s in others if s.high <= s.smallest * (1 + 1e-9)]
+            there = [s.corpus for s in others if no_more(s.high, s.smallest)]
             line += f"; of {', '.join(there)} no more either" if there else ""
         return f"{line}; never {barred} ({doubt}misaligned)" if barred else line
 
@@ -228,7 +233,7 @@ class Ranking(Result):
         """Return on which side a target's tokens lie, where no more is known: beyond sight, at the smallest size."""
         if np.isinf(value):
             return f"> {self._within}"
-        return f"≤ {self._count(value)}" if value <= standing.smallest * (1 + 1e-9) else ""
+        return f"≤ {self._count(value)}" if no_more(value, standing.smallest) else ""
 
     def _said(self, standing: Standing) -> str:
         low, high, estimate, there = (

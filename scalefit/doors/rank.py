@@ -11,7 +11,7 @@ import numpy as np
 from scalefit.arguments import BLEU
 from scalefit.corpora.blends import blended, check_ratios, fine
 from scalefit.corpora.parting import BENT
-from scalefit.corpora.ranking import PLACES, Ranking, Rankings, standings
+from scalefit.corpora.ranking import PLACES, Ranking, Rankings, no_more, standings
 from scalefit.doors.curves import Flags, Inquiry, flags, inquire
 from scalefit.doors.entrants import Drawn, Entrants, RankedBy
 from scalefit.errors import DesignError, DomainError
@@ -232,7 +232,7 @@ def _about(entrants: Entrants, drawn: Drawn) -> list[str]:
         AS_AN_S: part is not None and not few and part.bent > BENT,
         MOVED: drawn.moved,
         ALL_THERE: drawn.smallest is not None
-        and bool((np.median(drawn.told, axis=1) <= np.array(drawn.smallest) * (1 + 1e-9)).any()),
+        and bool(no_more(np.median(drawn.told, axis=1), np.array(drawn.smallest)).any()),
     }
     return [note for note, holds in said.items() if holds]
 

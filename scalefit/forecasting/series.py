@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
+from scalefit.estimate import off_neighbours
 from scalefit.forecasting.predictive import PROBABILITIES, Predictive, Reach
 from scalefit.types import Floats, Ints, Kind, Mask
 
@@ -118,19 +119,11 @@ def noise_of(curve: Series) -> float:
     u, y = np.log(curve.x), curve.y
     if u.size < 3:
         return 0.0
-    bent = [bends(u, y)]
+    bent = [off_neighbours(u, y)]
     for v in (y, curve.top - y) if u.size > 3 else ():  # of one bend the least would be luck
         if 0 < v.min() < v.max() < np.inf:
-            bent.append(v[1:-1] * bends(u, np.log(v)))
+            bent.append(v[1:-1] * off_neighbours(u, np.log(v)))
     return float(min(np.mean(bend**2) for bend in bent))
-
-
-def bends(u: Floats, y: Floats) -> Floats:
-    """Return how far inner points lie off the line through their neighbours, as noisy as one point: (…, K - 2)."""
-    ahead = u[..., 2:] - u[..., :-2]
-    w = (u[..., 1:-1] - u[..., :-2]) / np.where(ahead > 0, ahead, 1.0)
-    off = y[..., 1:-1] - (1 - w) * y[..., :-2] - w * y[..., 2:]
-    return np.asarray(off / np.sqrt(1 + w**2 + (1 - w) ** 2))
 
 
 def met_by(curve: Series, target: float, *, rises: bool) -> Floats:

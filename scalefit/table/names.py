@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from scalefit.errors import MissingColumnError, TableError
-from scalefit.types import Mask
+from scalefit.types import Floats, Mask
 from scalefit.units import some, with_powers
 
 from .draft import Draft, count_cell, numbers
@@ -342,21 +342,24 @@ def _seed(draft: Draft) -> str | None:
 def _run_is_pretraining(draft: Draft) -> bool:
     """Return whether ``run`` names pretraining runs: each is there at several sizes, and no seed or run is told."""
     told = meanings_in(draft.cells) & {*SEEDS, "pretrain_run", "finetune_tokens"}
-    sizes = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
     seeded = any(name.lower() in SEED_WORDS for name in draft.cells)
-    if told or seeded or "run" not in draft.cells or len(sizes) != 1:
+    if told or seeded or "run" not in draft.cells:
         return False
-    cells = zip(draft.cells["run"], map(str, sizes[0]), strict=True)
-    pairs = {(str(run), size) for run, size in cells if size not in ("0", "0.0")}
+    cells = zip(draft.cells["run"], _sizes(draft).tolist(), strict=True)
+    pairs = {(str(run), size) for run, size in cells if size > 0}
     count = Counter(run for run, _ in pairs)
     return len(count) > 1 and min(count.values()) > 1
 
 
 def _without_pretraining(draft: Draft, name: str) -> bool:
     """Return whether models without pretraining have several seeds."""
-    sizes = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
-    never = numbers(sizes[0], count_cell)[0] == 0 if len(sizes) == 1 else []
-    return len({str(seed) for seed in draft.cells[name][never]}) > 1
+    return len({str(seed) for seed in draft.cells[name][_sizes(draft) == 0]}) > 1
+
+
+def _sizes(draft: Draft) -> Floats:
+    """Return the pretraining sizes, in whatever unit; NaN where no column, or more than one, may hold them."""
+    there = [cells for own, cells in draft.cells.items() if meaning(own) == "pretrain_tokens"]
+    return numbers(there[0], count_cell)[0] if len(there) == 1 else np.full(len(draft), np.nan)
 
 
 def meanings_in(columns: Collection[str]) -> set[str | None]:

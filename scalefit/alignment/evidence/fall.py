@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from scipy import special
 
-from scalefit.alignment import falls
+from scalefit.alignment import falls, hayter
 from scalefit.alignment.curve import Curve
 from scalefit.alignment.margin import Scale
 from scalefit.alignment.noise import RunNoise, estimate
-from scalefit.alignment.single_run import SingleRuns, later, single_runs
+from scalefit.alignment.single_run import SingleRuns, single_runs
 from scalefit.alignment.smooth import degrees
 from scalefit.types import Floats, Ints, Mask
 
@@ -194,7 +194,7 @@ def _of_single_runs(
     curve: Curve, sign: float, reference: float, alpha: float, seed_sd: float | None, cautious: bool
 ) -> FallTest:
     y, x = sign * curve.means, curve.x
-    size = np.where(later(len(y)), y[:, None] - y[None], np.nan)
+    size = np.where(hayter.later(len(y)), y[:, None] - y[None], np.nan)
     known, source = _with_test_set(reference, curve), _told_by(curve, seed_sd)
     if seed_sd is not None:
         runs, noise = SingleRuns(x, seed_sd), RunNoise(seed_sd, np.inf)

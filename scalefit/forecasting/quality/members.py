@@ -22,7 +22,8 @@ import numpy as np
 from scipy.special import stdtr
 
 from scalefit.errors import FitError
-from scalefit.forecasting.series import Series, Stack, bends
+from scalefit.estimate import off_neighbours
+from scalefit.forecasting.series import Series, Stack
 from scalefit.types import Floats, Ints, Mask
 
 TOP = 100.0
@@ -329,7 +330,7 @@ def _noise(p: Prefixes, residual: Floats, falls: Floats) -> Floats:
 
 def _jitter(p: Prefixes) -> Floats:
     """Variance about the line through both neighbours: a smooth course has next to no part in it."""
-    bent = np.where(p.used[:, :-2], bends(p.u, p.y), 0.0)
+    bent = np.where(p.used[:, :-2], off_neighbours(p.u, p.y), 0.0)
     return np.asarray((bent**2).sum(axis=1) / np.maximum(p.n - 2, 1))
 
 
